@@ -1,0 +1,1 @@
+"""Sub-modules: slicing crystals into blocks and assembling them again."""

@@ -1,0 +1,1 @@
+"""Compositions, crystals, periodic geometry, symmetry, fingerprints and files."""

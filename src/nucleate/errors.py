@@ -1,0 +1,15 @@
+"""Errors that nucleate raises on purpose."""
+
+from __future__ import annotations
+
+
+class NucleateError(Exception):
+    """Base of every error that nucleate raises on purpose."""
+
+
+class InputError(NucleateError):
+    """The input cannot be used; the message names the key, the value and the remedy."""
+
+
+class MissingDependencyError(NucleateError):
+    """An optional package is not installed; the message gives the install line."""

@@ -1,0 +1,1 @@
+"""The fourteen basin-hopping moves."""

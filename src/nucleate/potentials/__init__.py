@@ -1,0 +1,1 @@
+"""Classical energy models: spline pair tables, Buckingham, Ewald; proxy potentials."""

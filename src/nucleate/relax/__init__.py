@@ -1,0 +1,1 @@
+"""Relaxation: outcomes, guards, batched optimiser and engines."""

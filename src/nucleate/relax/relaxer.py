@@ -1,0 +1,38 @@
+"""The interface of every engine: crystals in, outcomes out as they finish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.outcome import LevelOfTheory, Outcome
+
+
+class Relaxer(Protocol):
+    """Relaxes many crystals at once with one energy model.
+
+    A finished crystal leaves and a new one takes its place: add crystals while there are free
+    slots, then step until their outcomes come back.
+    """
+
+    @property
+    def level(self) -> LevelOfTheory:
+        """Level of theory of every energy this relaxer gives."""
+        ...
+
+    def free_slots(self) -> int:
+        """Return how many more crystals can be added now."""
+        ...
+
+    def add(self, key: int, crystal: Crystal) -> None:
+        """Take a crystal to relax; its outcome comes back under ``key``."""
+        ...
+
+    def step(self) -> list[tuple[int, Outcome]]:
+        """Advance every crystal in flight a little; return those that ended."""
+        ...
+
+    def observe(self, best_enthalpy_per_atom: float) -> None:
+        """Tell the best enthalpy known (eV/atom), which racing rules compare with."""
+        ...

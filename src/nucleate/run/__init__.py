@@ -1,0 +1,1 @@
+"""Input file, workers, store and the campaign loop."""

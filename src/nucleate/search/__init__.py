@@ -1,0 +1,1 @@
+"""Basin hopping: what to try next and what came of it."""

@@ -1,0 +1,18 @@
+"""Fixtures shared by every room."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with the reference structures; tests that need it skip where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("NUCLEATE_DATA", beside))
+    if not (folder / "targets").is_dir():
+        pytest.skip(f"reference data not found at {folder}; set NUCLEATE_DATA")
+    return folder
