@@ -115,9 +115,7 @@ class Crystal:
         """Return ASE atoms, periodic in all directions."""
         from ase import Atoms
 
-        return Atoms(
-            numbers=self.numbers, cell=self.cell, scaled_positions=self.scaled, pbc=True
-        )
+        return Atoms(numbers=self.numbers, cell=self.cell, scaled_positions=self.scaled, pbc=True)
 
     @classmethod
     def from_pymatgen(cls, structure: Structure) -> Crystal:

@@ -1,0 +1,96 @@
+"""Distances in a periodic crystal, right for any cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+
+
+def shortest_distance(crystal: Crystal) -> float:
+    """Return the least distance between two atoms in Å, periodic images included.
+
+    Coincident atoms give 0; the images of an atom count, so a crystal of one atom gives the
+    shortest lattice vector. A flat cell gives 0.
+    """
+    return float(np.min(nearest_neighbour_distances(crystal)))
+
+
+def nearest_neighbour_distances(crystal: Crystal) -> NDArray[np.float64]:
+    """Return the distance of each atom to its nearest neighbour in Å, shape (n_atoms,)."""
+    from nucleate.crystal.periodic import nearest_distances
+
+    if not is_solid_cell(crystal.cell):
+        return np.zeros(crystal.n_atoms)
+    return nearest_distances(crystal.cell, crystal.scaled)
+
+
+def neighbour_pairs(
+    crystal: Crystal, cutoff: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return every pair of atoms within a distance, from both ends and with own images.
+
+    Parameters
+    ----------
+    crystal
+        Any cell; coordinates need not be wrapped.
+    cutoff
+        Å, inclusive.
+
+    Returns
+    -------
+    i, j : ndarray of int64, shape (n_pairs,)
+        Atom indices, sorted by ``i``.
+    shifts : ndarray of int64, shape (n_pairs, 3)
+        Lattice translation of ``j``: the pair vector is
+        ``(scaled[j] + shift - scaled[i]) @ cell``.
+    distances : ndarray of float64, shape (n_pairs,)
+        Å.
+
+    Raises
+    ------
+    ValueError
+        If the cell has no volume.
+    """
+    from nucleate.crystal.periodic import neighbour_list
+
+    if not is_solid_cell(crystal.cell):
+        raise ValueError(f"cell {crystal.cell.tolist()} has no volume")
+    pairs, distances = neighbour_list(crystal.cell, crystal.scaled, float(cutoff))
+    return pairs[:, 0], pairs[:, 1], pairs[:, 2:], distances
+
+
+def pairs_too_close(crystal: Crystal, min_distances: NDArray[np.float64]) -> bool:
+    """Return whether any two atoms are closer than the least distance of their elements.
+
+    Parameters
+    ----------
+    crystal
+        Any cell.
+    min_distances
+        Å, indexed by two atomic numbers, as :attr:`SearchSpace.min_distances`.
+    """
+    from nucleate.crystal.periodic import CLASH, inspect
+
+    return inspect(crystal.numbers, crystal.cell, crystal.scaled, min_distances, 0.0) == CLASH
+
+
+def has_isolated_atom(crystal: Crystal, cutoff: float = 6.0) -> bool:
+    """Return whether an atom has no neighbour within ``cutoff`` Å, own images included."""
+    return bool(np.any(nearest_neighbour_distances(crystal) > cutoff))
+
+
+def is_solid_cell(cell: NDArray[np.float64]) -> bool:
+    """Return whether a cell is finite and its vectors span a volume.
+
+    A cell whose volume is below 1e-6 of the product of its lengths counts as flat.
+    """
+    if not np.isfinite(cell).all():
+        return False
+    volume = abs(np.linalg.det(cell))
+    return bool(volume > 1e-6 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0)

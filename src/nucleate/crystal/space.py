@@ -1,0 +1,260 @@
+"""The search space: what a crystal must satisfy before a potential sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.contacts import minimum_distances
+from nucleate.crystal.distances import is_solid_cell
+from nucleate.crystal.elements import element
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.composition import Composition
+    from nucleate.crystal.crystal import Crystal
+
+DEFAULT_MAX_ATOMS = 50
+DEFAULT_VOLUME_WINDOW = (0.5, 3.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchSpace:
+    """The crystals that a search may visit; build it with :meth:`create`.
+
+    Attributes
+    ----------
+    composition : Composition
+        What is searched.
+    formula_units : tuple of int
+        Allowed numbers of formula units in the cell, ascending.
+    max_atoms : int
+        Most atoms in a cell.
+    volume_window : (float, float)
+        Allowed volume per atom, relative to the expected one.
+    contact_scale : float
+        Factor on the tabulated least distances.
+    isolated_cutoff : float
+        Å; an atom without a neighbour this near is isolated.
+    vacancy_spacing, vacancy_exclusion : float
+        Å; the grid on which moves look for vacant sites.
+    min_distances : ndarray of float64, shape (104, 104)
+        Least distance in Å allowed between two elements, indexed by atomic numbers.
+    """
+
+    composition: Composition
+    formula_units: tuple[int, ...]
+    max_atoms: int
+    volume_window: tuple[float, float] = DEFAULT_VOLUME_WINDOW
+    contact_scale: float = 1.0
+    isolated_cutoff: float = 6.0
+    vacancy_spacing: float = 0.75
+    vacancy_exclusion: float = 1.0
+    min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def create(
+        cls,
+        composition: Composition,
+        *,
+        max_atoms: int | None = None,
+        formula_units: Iterable[int] | None = None,
+        volume_window: tuple[float, float] = DEFAULT_VOLUME_WINDOW,
+        contact_scale: float = 1.0,
+        pair_distances: Mapping[str, float] | None = None,
+        isolated_cutoff: float = 6.0,
+        vacancy_spacing: float = 0.75,
+        vacancy_exclusion: float = 1.0,
+    ) -> SearchSpace:
+        """Check the limits and build the space.
+
+        Parameters
+        ----------
+        composition
+            What is searched.
+        max_atoms
+            Most atoms in a cell; default 50, or what ``formula_units`` need.
+        formula_units
+            Allowed numbers of formula units; default every number that fits.
+        volume_window
+            Least and largest volume per atom relative to the expected one.
+        contact_scale
+            Factor on the tabulated least distances.
+        pair_distances
+            Least distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
+        isolated_cutoff, vacancy_spacing, vacancy_exclusion
+            Å.
+
+        Raises
+        ------
+        InputError
+            If a value cannot be used; the message names it and the remedy.
+        """
+        units, limit = _sizes(composition, max_atoms, formula_units)
+        low, high = volume_window
+        if not 0.0 <= low < high:
+            raise InputError(
+                f"volume_window = [{low}, {high}]: the first must be smaller than the second and "
+                "not negative. The default is [{:g}, {:g}].".format(*DEFAULT_VOLUME_WINDOW)
+            )
+        for key, value in (
+            ("contact_scale", contact_scale),
+            ("isolated_cutoff", isolated_cutoff),
+            ("vacancy_spacing", vacancy_spacing),
+            ("vacancy_exclusion", vacancy_exclusion),
+        ):
+            if not 0.0 < value < 100.0:
+                raise InputError(f"{key} = {value}: give a positive number below 100.")
+        table = minimum_distances(composition.elements, scale=contact_scale)
+        _override(table, composition, pair_distances or {})
+        table.setflags(write=False)
+        return cls(
+            composition=composition,
+            formula_units=units,
+            max_atoms=limit,
+            volume_window=(float(low), float(high)),
+            contact_scale=contact_scale,
+            isolated_cutoff=isolated_cutoff,
+            vacancy_spacing=vacancy_spacing,
+            vacancy_exclusion=vacancy_exclusion,
+            min_distances=table,
+        )
+
+    @property
+    def volume_bounds(self) -> tuple[float, float]:
+        """Least and largest allowed volume in Å³ per atom."""
+        expected = self.composition.volume_per_atom
+        return self.volume_window[0] * expected, self.volume_window[1] * expected
+
+    def min_distance(self, first: str | int, second: str | int) -> float:
+        """Return the least distance in Å allowed between two elements."""
+        return float(self.min_distances[element(first).number, element(second).number])
+
+    def rejection(self, crystal: Crystal, *, check_volume: bool = True) -> str | None:
+        """Return why a crystal is not allowed, or None if it is.
+
+        The verdict does not depend on the choice of cell or on wrapping. One of
+        ``not-finite``, ``flat-cell``, ``composition``, ``too-many-atoms``, ``formula-units``,
+        ``volume``, ``contact``, ``isolated-atom``.
+
+        Parameters
+        ----------
+        crystal
+            Any cell; not changed.
+        check_volume
+            Whether the volume window counts.
+        """
+        cell = crystal.cell
+        if not (np.isfinite(cell).all() and np.isfinite(crystal.scaled).all()):
+            return "not-finite"
+        if not is_solid_cell(cell):
+            return "flat-cell"
+        reason = self.size_rejection(crystal.numbers)
+        if reason is not None:
+            return reason
+        if check_volume:
+            low, high = self.volume_bounds
+            if not low <= crystal.volume_per_atom <= high:
+                return "volume"
+        return self.contact_rejection(crystal.numbers, cell, crystal.scaled)
+
+    def size_rejection(self, numbers: NDArray[np.int64]) -> str | None:
+        """Return ``composition``, ``too-many-atoms``, ``formula-units`` or None.
+
+        A smaller cell of an allowed one is allowed: two formula units are where four are.
+        """
+        units = self.composition.formula_units_of(numbers)
+        if units is None:
+            return "composition"
+        if numbers.size > self.max_atoms:
+            return "too-many-atoms"
+        if all(allowed % units for allowed in self.formula_units):
+            return "formula-units"
+        return None
+
+    def contact_rejection(
+        self,
+        numbers: NDArray[np.int64],
+        cell: NDArray[np.float64],
+        scaled: NDArray[np.float64],
+    ) -> str | None:
+        """Return ``contact``, ``isolated-atom`` or None for raw arrays (the fast path).
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers (int64), shape (n,).
+        cell
+            Rows are the lattice vectors in Å (float64, C order), shape (3, 3).
+        scaled
+            Fractional coordinates (float64, C order), shape (n, 3), not necessarily wrapped.
+        """
+        from nucleate.crystal.periodic import CLASH, CLEAR, inspect
+
+        code = inspect(numbers, cell, scaled, self.min_distances, self.isolated_cutoff)
+        if code == CLEAR:
+            return None
+        return "contact" if code == CLASH else "isolated-atom"
+
+    def fits_site(
+        self,
+        number: int,
+        point: NDArray[np.float64],
+        numbers: NDArray[np.int64],
+        cell: NDArray[np.float64],
+        scaled: NDArray[np.float64],
+    ) -> bool:
+        """Return whether one more atom at ``point`` (fractional) keeps all least distances.
+
+        Only contacts of the new atom (own images included) are looked at.
+        """
+        from nucleate.crystal.periodic import clashes_of_site
+
+        return not clashes_of_site(number, point, numbers, cell, scaled, self.min_distances)
+
+
+def _sizes(
+    composition: Composition, max_atoms: int | None, formula_units: Iterable[int] | None
+) -> tuple[tuple[int, ...], int]:
+    size = composition.n_atoms
+    if formula_units is None:
+        limit = max(DEFAULT_MAX_ATOMS, size) if max_atoms is None else int(max_atoms)
+        return composition.allowed_formula_units(limit), limit
+    units = tuple(sorted(set(formula_units)))
+    if not units or any(unit < 1 or unit != int(unit) for unit in units):
+        raise InputError(
+            f"formula_units = {list(units)}: give one or more positive whole numbers, such as "
+            "[1, 2, 4]."
+        )
+    limit = units[-1] * size if max_atoms is None else int(max_atoms)
+    composition.allowed_formula_units(limit)
+    if units[-1] * size > limit:
+        raise InputError(
+            f"formula_units = {list(units)}: {units[-1]} formula units of {composition.formula} "
+            f"are {units[-1] * size} atoms, more than max_atoms = {limit}. Raise max_atoms to "
+            f"{units[-1] * size} or leave out every number above {limit // size}."
+        )
+    return units, limit
+
+
+def _override(
+    table: NDArray[np.float64], composition: Composition, pair_distances: Mapping[str, float]
+) -> None:
+    for pair, distance in pair_distances.items():
+        ends = pair.split("-")
+        if len(ends) != 2 or any(end not in composition.counts for end in ends):
+            elements = ", ".join(composition.counts)
+            raise InputError(
+                f"pair_distances: {pair!r} is not a pair of the elements {elements}. Write it "
+                "like 'O-O'."
+            )
+        if not 0.0 <= distance <= 10.0:
+            raise InputError(f"pair_distances: {pair} = {distance} Å must lie between 0 and 10 Å.")
+        first, second = (element(end).number for end in ends)
+        table[first, second] = table[second, first] = distance
