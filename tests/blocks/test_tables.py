@@ -6,8 +6,9 @@ from ase.cell import Cell
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nucleate.blocks.lattices import LATTICES, draw_stacking, lattice_vectors, volume_factor
+from nucleate.blocks.lattices import LATTICES, draw_stacking, volume_factor
 from nucleate.blocks.motifs import MOTIFS, SITES, motif_name
+from nucleate.crystal.cells import cell_from_parameters
 
 
 def test_eight_motifs_hold_the_origin() -> None:
@@ -37,7 +38,7 @@ def test_cubic_grids_have_two_cubes_of_sub_modules() -> None:
 def test_cells_have_the_angles_asked_for(lattice) -> None:
     edges = np.array([3.0, 4.0, 5.0])
     for angles in lattice.angles:
-        cell = lattice_vectors(edges, angles)
+        cell = cell_from_parameters(edges, angles)
         oracle = Cell.fromcellpar([*edges, *angles])
         np.testing.assert_allclose(cell, oracle.array, atol=1e-12)
         assert volume_factor(angles) == pytest.approx(oracle.volume / 60)
@@ -58,7 +59,7 @@ def test_neighbouring_layers_are_shifted_apart(n_layers: int, gamma: float, seed
 
 
 def test_hexagonal_shifts_put_layers_over_hollows() -> None:
-    cell = lattice_vectors(np.array([4.0, 4.0, 2.0]), (90.0, 90.0, 120.0))[:2, :2]
+    cell = cell_from_parameters(np.array([4.0, 4.0, 2.0]), (90.0, 90.0, 120.0))[:2, :2]
     net = np.array([[i, j] for i in range(-2, 4) for j in range(-2, 4)]) / 2 @ cell
     for shift in draw_stacking(3, 120.0, rng=np.random.default_rng(0))[1:]:
         distances = np.sort(np.linalg.norm(net - shift @ cell, axis=1))

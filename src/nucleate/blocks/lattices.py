@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import cos, radians, sin, sqrt
+from math import cos, radians, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,25 +73,6 @@ def volume_factor(angles: Angles) -> float:
     """Return the cell volume over the product of the edges; 0 where no such cell exists."""
     ca, cb, cg = (cos(radians(angle)) for angle in angles)
     return sqrt(max(0.0, 1 + 2 * ca * cb * cg - ca * ca - cb * cb - cg * cg))
-
-
-def lattice_vectors(edges: NDArray[np.float64], angles: Angles) -> NDArray[np.float64]:
-    """Return the cell of given edges and angles, a along x and b in the xy plane.
-
-    Parameters
-    ----------
-    edges : ndarray of float, shape (3,)
-        Lengths in Å.
-    angles : tuple of float
-        Alpha, beta, gamma in degrees, of a cell that exists.
-    """
-    ca, cb, cg = (cos(radians(angle)) for angle in angles)
-    sg = sin(radians(angles[2]))
-    unit = np.array(
-        [[1.0, 0.0, 0.0], [cg, sg, 0.0], [cb, (ca - cb * cg) / sg, volume_factor(angles) / sg]]
-    )
-    unit[np.abs(unit) < 1e-15] = 0.0
-    return unit * np.asarray(edges)[:, None]
 
 
 def draw_stacking(n_layers: int, gamma: float, *, rng: np.random.Generator) -> NDArray[np.float64]:
