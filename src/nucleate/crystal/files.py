@@ -1,0 +1,197 @@
+"""Crystal files: CIF, extended XYZ and POSCAR, read and written without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.cif import format_cif, read_cif
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import is_solid_cell
+from nucleate.crystal.elements import MAX_NUMBER, symbols_of
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ase import Atoms
+
+    Info = Mapping[str, str | int | float | bool]
+
+_READ_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
+    """Return the name and crystal of everything in a file.
+
+    The format follows from the name: ``.cif``; ``.extxyz`` or ``.xyz`` (any number of frames);
+    ``.vasp``, ``.poscar``, ``POSCAR*`` or ``CONTCAR*``. A single crystal has the name of its
+    file; several are named by their CIF block, by the ``name`` of their extxyz frame, or
+    counted from 0.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds something that is not an ordered crystal.
+    """
+    source = Path(path)
+    kind = _format_of(source)
+    try:
+        text = source.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror}). Check the path.") from error
+    try:
+        named = read_cif(text) if kind == "cif" else _read_with_ase(text, kind)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    for name, crystal in named:
+        _check(source, name, crystal)
+    if len(named) == 1:
+        return [(named[0][0] if kind == "extxyz" and named[0][0] else _stem(source), named[0][1])]
+    return [
+        (name or f"{_stem(source)}-{index}", crystal) for index, (name, crystal) in enumerate(named)
+    ]
+
+
+def write_cif(
+    path: str | Path, crystal: Crystal, *, symprec: float | None = None, title: str = ""
+) -> None:
+    """Write a CIF file.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    crystal
+        Any cell. CIF does not keep the orientation of a cell.
+    symprec
+        None writes the crystal as it is (P1); a tolerance in Å writes the symmetrised
+        conventional cell with its symmetry operations.
+    title
+        Name of the data block and first comment.
+    """
+    Path(path).write_text(format_cif(crystal, symprec=symprec, title=title), encoding="utf-8")
+
+
+def write_extxyz(
+    path: str | Path,
+    items: Iterable[tuple[str, Crystal] | tuple[str, Crystal, Info]],
+    *,
+    append: bool = False,
+) -> None:
+    """Write an extended XYZ file, a frame for each item.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists, unless ``append``.
+    items
+        Name, crystal, and optionally more values for the comment line, such as
+        ``{"energy": -5.2}``.
+    append
+        Whether to add the frames to an existing file.
+    """
+    with Path(path).open("a" if append else "w", encoding="utf-8") as stream:
+        for name, crystal, *more in items:
+            stream.write(_extxyz_frame(name, crystal, more[0] if more else {}))
+
+
+def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None:
+    """Write a VASP 5 POSCAR file, atoms grouped by element.
+
+    A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
+    """
+    if np.linalg.det(crystal.cell) < 0.0:
+        crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
+    order = np.argsort(crystal.numbers, kind="stable")
+    unique, counts = np.unique(crystal.numbers, return_counts=True)
+    lines = [" ".join(title.split()) or crystal.formula, "1.0"]
+    lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
+    lines.append("  " + " ".join(symbols_of(unique)))
+    lines.append("  " + " ".join(str(count) for count in counts))
+    lines.append("Direct")
+    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in crystal.scaled[order]]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _extxyz_frame(name: str, crystal: Crystal, info: Info) -> str:
+    fields = [
+        'Lattice="' + " ".join(repr(float(value)) for value in crystal.cell.ravel()) + '"',
+        "Properties=species:S:1:pos:R:3",
+        'pbc="T T T"',
+        *(f"{key}={_extxyz_value(value)}" for key, value in {"name": name, **info}.items()),
+    ]
+    lines = [str(crystal.n_atoms), " ".join(fields)]
+    for symbol, place in zip(symbols_of(crystal.numbers), crystal.positions, strict=True):
+        lines.append(f"{symbol} {place[0]:.14f} {place[1]:.14f} {place[2]:.14f}")
+    return "\n".join(lines) + "\n"
+
+
+def _extxyz_value(value: str | float | bool) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "T" if value else "F"
+    if isinstance(value, str):
+        return '"' + " ".join(value.replace("\\", "/").replace('"', "'").split()) + '"'
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _format_of(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix == ".cif":
+        return "cif"
+    if suffix in (".extxyz", ".xyz"):
+        return "extxyz"
+    if suffix in (".vasp", ".poscar") or path.name.upper().startswith(("POSCAR", "CONTCAR")):
+        return "vasp"
+    raise InputError(
+        f"{path}: the format cannot be told from the name. Use .cif, .extxyz, .xyz, .vasp, "
+        ".poscar or a name that starts with POSCAR or CONTCAR."
+    )
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.suffix else path.name
+
+
+def _read_with_ase(text: str, kind: str) -> list[tuple[str, Crystal]]:
+    from io import StringIO
+
+    from ase.io import read
+
+    try:
+        frames = read(StringIO(text), index=":", format=kind)
+    except _READ_ERRORS as error:
+        raise InputError(f"it is not a valid {kind} file ({error}).") from error
+    if not isinstance(frames, list) or not frames:
+        raise InputError("it holds no structure.")
+    return [_from_frame(frame, index) for index, frame in enumerate(frames)]
+
+
+def _from_frame(atoms: Atoms, index: int) -> tuple[str, Crystal]:
+    if not atoms.pbc.all() or not is_solid_cell(atoms.cell.array):
+        raise InputError(
+            f"structure {index} is not periodic in three directions. Give its three lattice "
+            "vectors."
+        )
+    return str(atoms.info.get("name", "")), Crystal.from_ase(atoms)
+
+
+def _check(source: Path, name: str, crystal: Crystal) -> None:
+    where = f"{source}: {name}" if name else f"{source}"
+    if crystal.n_atoms == 0:
+        raise InputError(f"{where}: it has no atoms.")
+    if crystal.numbers.min() < 1 or crystal.numbers.max() > MAX_NUMBER:
+        raise InputError(f"{where}: it has an atom that is not an element from H to Lr.")
+    if not np.isfinite(crystal.scaled).all():
+        raise InputError(f"{where}: it has a coordinate that is not a number.")

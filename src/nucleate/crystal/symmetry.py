@@ -1,0 +1,159 @@
+"""Space groups and standard cells (moyopy), with a ladder of tolerances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.cells import reduced_cell
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import is_solid_cell
+
+if TYPE_CHECKING:
+    from moyopy import Cell, MoyoDataset
+
+SYMPREC_LADDER = (0.1, 0.03, 0.01)
+"""Tolerances in Å, loosest first."""
+
+_LARGEST_VOLUME_CHANGE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetryRung:
+    """The symmetry of a crystal at one tolerance.
+
+    Attributes
+    ----------
+    symprec : float
+        Tolerance in Å.
+    number : int
+        Space-group number.
+    symbol : str
+        Short Hermann-Mauguin symbol.
+    primitive_atoms : int
+        Atoms in the primitive cell.
+    """
+
+    symprec: float
+    number: int
+    symbol: str
+    primitive_atoms: int
+
+
+def space_group(crystal: Crystal, symprec: float = 0.03) -> tuple[int, str]:
+    """Return number and short symbol of the space group; (1, "P1") where none is found.
+
+    Parameters
+    ----------
+    crystal
+        Any cell.
+    symprec
+        Tolerance in Å.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> space_group(Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64)))
+    (225, 'Fm-3m')
+    """
+    dataset = symmetry_dataset(crystal, symprec)
+    return (1, "P1") if dataset is None else (dataset.number, _symbol(dataset))
+
+
+def symmetry_report(
+    crystal: Crystal, ladder: tuple[float, ...] = SYMPREC_LADDER
+) -> tuple[SymmetryRung, ...]:
+    """Return the symmetry at each tolerance of the ladder (Å)."""
+    rungs = []
+    for symprec in ladder:
+        dataset = symmetry_dataset(crystal, symprec)
+        if dataset is None:
+            rungs.append(SymmetryRung(symprec, 1, "P1", crystal.n_atoms))
+        else:
+            atoms = len(dataset.prim_std_cell.numbers)
+            rungs.append(SymmetryRung(symprec, dataset.number, _symbol(dataset), atoms))
+    return tuple(rungs)
+
+
+def standardised(crystal: Crystal, symprec: float) -> Crystal | None:
+    """Return the symmetrised, primitive, reduced cell, or None where that fails.
+
+    The result never has more atoms than ``crystal``, keeps the composition, and has its atoms
+    ordered by atomic number. Atoms move by at most about ``symprec`` (Å).
+    """
+    dataset = symmetry_dataset(crystal, symprec)
+    if dataset is None:
+        return None
+    primitive = _accepted(crystal, dataset.prim_std_cell)
+    if primitive is None or primitive.n_atoms > crystal.n_atoms:
+        return None
+    return reduced_cell(primitive)
+
+
+def symmetrised(
+    crystal: Crystal, ladder: tuple[float, ...] = SYMPREC_LADDER
+) -> tuple[Crystal, float | None]:
+    """Return the standardised crystal at the loosest tolerance that works, and the tolerance.
+
+    Where no tolerance works, the crystal in its reduced cell and None.
+
+    Raises
+    ------
+    ValueError
+        If the cell has no volume.
+    """
+    for symprec in ladder:
+        standard = standardised(crystal, symprec)
+        if standard is not None:
+            return standard, symprec
+    return reduced_cell(crystal), None
+
+
+def conventional(crystal: Crystal, symprec: float) -> Crystal | None:
+    """Return the symmetrised conventional cell in the standard setting, or None on failure.
+
+    The conventional cell can have more atoms than ``crystal``: it is for output.
+    """
+    dataset = symmetry_dataset(crystal, symprec)
+    return None if dataset is None else _accepted(crystal, dataset.std_cell)
+
+
+def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
+    """Return moyopy's analysis in the standard setting, or None where it fails."""
+    from moyopy import Cell, MoyoDataset, Setting
+
+    if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
+        return None
+    if not np.isfinite(crystal.scaled).all():
+        return None
+    cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
+    try:
+        return MoyoDataset(cell, symprec=symprec, setting=Setting.standard())
+    except ValueError:
+        return None
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of the Rust side; not an Exception
+            return None
+        raise
+
+
+def _symbol(dataset: MoyoDataset) -> str:
+    from moyopy import SpaceGroupType
+
+    return SpaceGroupType(dataset.number).hm_short.replace(" ", "")
+
+
+def _accepted(crystal: Crystal, cell: Cell) -> Crystal | None:
+    """Return a standard cell as a crystal, or None if it is not the crystal it came from."""
+    numbers = np.array(cell.numbers, dtype=np.int64)
+    order = np.argsort(numbers, kind="stable")
+    standard = Crystal(numbers[order], np.array(cell.basis), np.array(cell.positions)[order])
+    old, new = (np.bincount(array, minlength=120) for array in (crystal.numbers, numbers))
+    if not np.array_equal(old * standard.n_atoms, new * crystal.n_atoms):
+        return None
+    if not (np.isfinite(standard.scaled).all() and is_solid_cell(standard.cell)):
+        return None
+    change = standard.volume_per_atom / crystal.volume_per_atom - 1.0
+    return standard.wrapped() if abs(change) < _LARGEST_VOLUME_CHANGE else None
