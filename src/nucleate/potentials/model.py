@@ -1,0 +1,193 @@
+"""Energies, forces, stresses and relaxations of crystals with one classical model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.crystal import Crystal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.potentials.kernels import Tables
+
+EV_PER_A3_IN_GPA = 160.21766208
+OVERLAP = 0.5  # Å
+SMALLEST_VOLUME = 1.0 / 3.0  # of the expected volume
+LARGEST_VOLUME = 8.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Energy and its derivatives at one geometry.
+
+    Attributes
+    ----------
+    energy : float
+        eV per cell (arbitrary units for proxy potentials, here and below).
+    forces : ndarray of float64, shape (n_atoms, 3)
+        eV/Å.
+    stress : ndarray of float64, shape (3, 3)
+        eV/Å^3, tension positive.
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """When a relaxation ends.
+
+    Attributes
+    ----------
+    fmax : float
+        Largest force in eV/Å.
+    max_stress : float
+        Largest stress component left, in eV/Å^3.
+    rms_gradient : float
+        Alternative: root mean square of the whole gradient (forces, and strain derivatives
+        divided by sqrt(n)); 0 switches it off.
+    max_steps : int
+        Limit of steps.
+    """
+
+    fmax: float = 1e-4
+    max_stress: float = 2e-6
+    rms_gradient: float = 0.0
+    max_steps: int = 3000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minimum:
+    """The end of one compiled relaxation.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        Final geometry.
+    evaluation : Evaluation
+        At that geometry.
+    converged : bool
+        Whether the criteria were met.
+    failure : str
+        ``overlap``, ``shrunk``, ``exploded`` or ``not-finite``; empty for a usable end.
+    steps, evaluations : int
+        Accepted steps and energy evaluations.
+    """
+
+    crystal: Crystal
+    evaluation: Evaluation
+    converged: bool
+    failure: str
+    steps: int
+    evaluations: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnergyModel:
+    """A classical energy model for a set of elements.
+
+    Attributes
+    ----------
+    elements : tuple of int
+        Atomic numbers, in the order of the species indices of the tables.
+    tables : Tables
+        Arrays of the compiled sums.
+    """
+
+    elements: tuple[int, ...]
+    tables: Tables
+
+    def kinds(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the species index of each atom.
+
+        Raises
+        ------
+        ValueError
+            If an element is not in the model.
+        """
+        lookup = np.full(200, -1, dtype=np.int64)
+        lookup[list(self.elements)] = np.arange(len(self.elements))
+        kinds = lookup[numbers]
+        if kinds.min(initial=0) < 0:
+            raise ValueError(f"element {numbers[kinds.argmin()]} is not in this model")
+        return kinds
+
+    def evaluate(self, crystal: Crystal) -> Evaluation:
+        """Return energy, forces and stress of a crystal."""
+        from nucleate.potentials.kernels import energy_sum, neighbours
+
+        cell, kinds = np.array(crystal.cell), self.kinds(crystal.numbers)
+        pos = crystal.scaled @ cell
+        first, other, shift = neighbours(pos, cell, self.tables.cutoff)
+        forces, virial = np.zeros_like(pos), np.zeros((3, 3))
+        energy, _ = energy_sum(pos, cell, kinds, first, other, shift, self.tables, forces, virial)
+        return Evaluation(energy, forces, virial / abs(np.linalg.det(cell)))
+
+    def evaluate_all(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
+        """Return the evaluation of each crystal, on every core."""
+        from nucleate.potentials.threads import map_threaded
+
+        return map_threaded(self.evaluate, crystals)
+
+    def relax(
+        self,
+        crystal: Crystal,
+        criteria: Criteria | None = None,
+        *,
+        pressure: float = 0.0,
+        move_cell: bool = True,
+    ) -> Minimum:
+        """Relax positions and cell to a minimum of the enthalpy.
+
+        Parameters
+        ----------
+        crystal
+            Start.
+        criteria
+            When to stop; the default is tight (1e-4 eV/Å).
+        pressure
+            External pressure in eV/Å^3.
+        move_cell
+            Relax the cell too.
+        """
+        from nucleate.potentials.optimiser import relax_cell
+
+        criteria = criteria or Criteria()
+        kinds = self.kinds(crystal.numbers)
+        expected = expected_volume(crystal)
+        bounds = (SMALLEST_VOLUME * expected, max(LARGEST_VOLUME * expected, 1.5 * crystal.volume))
+        status, energy, scaled, cell, forces, virial, steps, evaluations = relax_cell(
+            np.array(crystal.scaled), np.array(crystal.cell), kinds, self.tables, pressure,
+            move_cell, criteria.fmax, criteria.max_stress, criteria.rms_gradient,
+            criteria.max_steps, bounds, OVERLAP,
+        )  # fmt: skip
+        final = Crystal(crystal.numbers, cell, scaled)
+        evaluation = Evaluation(energy, forces, virial / final.volume)
+        return Minimum(final, evaluation, status == 0, _FAILURES[status], steps, evaluations)
+
+    def relax_all(
+        self, crystals: Sequence[Crystal], criteria: Criteria | None = None
+    ) -> list[Minimum]:
+        """Relax every crystal, on every core."""
+        from nucleate.potentials.threads import map_threaded
+
+        return map_threaded(lambda crystal: self.relax(crystal, criteria), crystals)
+
+
+_FAILURES = ("", "", "", "overlap", "shrunk", "exploded", "not-finite")
+
+
+def expected_volume(crystal: Crystal) -> float:
+    """Return the expected volume of a crystal's atoms in Å^3."""
+    from nucleate.crystal.composition import Composition
+
+    composition = Composition.from_numbers(crystal.numbers)
+    return composition.volume_per_atom * crystal.numbers.size
