@@ -91,6 +91,11 @@ class Blocks:
         return grid_indices(self.grid)
 
     @property
+    def strides(self) -> NDArray[np.int64]:
+        """What turns grid positions into sub-modules: ``indices @ strides``, shape (3,)."""
+        return np.array([1, self.grid[0], self.grid[0] * self.grid[1]])
+
+    @property
     def edges(self) -> NDArray[np.float64]:
         """Lengths of the three edges of a sub-module in Å, shape (3,)."""
         return np.linalg.norm(self.cell, axis=1) / self.grid

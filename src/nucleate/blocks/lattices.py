@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.cells import cell_from_parameters
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,6 +23,13 @@ SMALLEST_VOLUME_FACTOR = 0.5
 
 SQUARE_SHIFTS: NDArray[np.float64] = np.array([[0.0, 0.0], [1 / 2, 1 / 2]])
 HEXAGONAL_SHIFTS: NDArray[np.float64] = np.array([[0.0, 0.0], [1 / 3, 2 / 3], [2 / 3, 1 / 3]])
+
+
+EDGES: NDArray[np.float64] = np.array([1.0, 1.0, 0.5])
+"""Edges of a sub-module over its size."""
+
+LONGEST_OVER_SHORTEST = 5.0
+"""Largest ratio of the cell edges of a compact grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,34 @@ class Lattice:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A lattice by name, its grid of sub-modules and its angles in degrees."""
+
+    lattice: str
+    grid: Grid
+    angles: Angles
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Edges of the cell for sub-modules of size 1, shape (3,)."""
+        return EDGES * self.grid
+
+    def cell(self, volume: float, edges: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Return the cell of this shape with a given volume.
+
+        Parameters
+        ----------
+        volume : float
+            Å³.
+        edges : ndarray of float, shape (3,), optional
+            Relative lengths of the cell edges; by default those of ideal sub-modules.
+        """
+        lengths = self.edges if edges is None else edges
+        scale = (volume / (lengths.prod() * volume_factor(self.angles))) ** (1 / 3)
+        return cell_from_parameters(lengths * scale, self.angles)
+
+
 def volume_factor(angles: Angles) -> float:
     """Return the cell volume over the product of the edges; 0 where no such cell exists."""
     ca, cb, cg = (cos(radians(angle)) for angle in angles)
@@ -102,6 +139,55 @@ def draw_stacking(n_layers: int, gamma: float, *, rng: np.random.Generator) -> N
         free = [kind for kind in range(3) if kind not in taken]
         kinds.append(free[rng.integers(len(free))])
     return HEXAGONAL_SHIFTS[kinds]
+
+
+@lru_cache(maxsize=4096)
+def compact_grids(n_modules: int, lattice: Lattice) -> tuple[Grid, ...]:
+    """Return the grids of a lattice whose cell is at most five times as long as it is short."""
+    return tuple(
+        grid
+        for grid in lattice.grids(n_modules)
+        if max(grid[0], grid[1], grid[2] / 2)
+        <= LONGEST_OVER_SHORTEST * min(grid[0], grid[1], grid[2] / 2)
+    )
+
+
+def draw_shape(sizes: range, *, rng: np.random.Generator) -> Shape | None:
+    """Draw a lattice, then a number of sub-modules, a compact grid and angles, each uniformly.
+
+    Parameters
+    ----------
+    sizes : range
+        Allowed numbers of sub-modules.
+    rng : numpy.random.Generator
+        The only source of randomness.
+
+    Returns
+    -------
+    Shape or None
+        None if no compact grid has so many sub-modules.
+    """
+    by_lattice = _grids_by_lattice_and_size(sizes)
+    if not by_lattice:
+        return None
+    lattice, by_size = by_lattice[rng.integers(len(by_lattice))]
+    grids = by_size[rng.integers(len(by_size))]
+    grid = grids[rng.integers(len(grids))]
+    angles = lattice.angles_of(grid)
+    return Shape(lattice.name, grid, angles[rng.integers(len(angles))])
+
+
+@lru_cache(maxsize=512)
+def _grids_by_lattice_and_size(
+    sizes: range,
+) -> tuple[tuple[Lattice, tuple[tuple[Grid, ...], ...]], ...]:
+    table = []
+    for lattice in LATTICES:
+        by_size = (compact_grids(n_modules, lattice) for n_modules in sizes)
+        grids = tuple(found for found in by_size if found)
+        if grids:
+            table.append((lattice, grids))
+    return tuple(table)
 
 
 @lru_cache(maxsize=4096)

@@ -43,6 +43,11 @@ class SiteBoard:
         self._blocked = own_image[None, :] < np.diagonal(self._limits)[:, None]
 
     @property
+    def n_kinds(self) -> int:
+        """Number of kinds of atoms."""
+        return self._limits.shape[0]
+
+    @property
     def distances(self) -> NDArray[np.float64]:
         """Shortest distances in Å between the sites, see :func:`shortest_distances`."""
         return self._distances

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.blocks.blocks import grid_indices
-from nucleate.blocks.lattices import LATTICES, Angles, Grid, Lattice, draw_stacking, volume_factor
+from nucleate.blocks.lattices import Shape, draw_shape, draw_stacking
 from nucleate.blocks.motifs import SITES
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -22,21 +19,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
 
 SITES_PER_MODULE = len(SITES)
-EDGES = np.array([1.0, 1.0, 0.5])
 VOLUME_SPREAD = (0.9, 1.25)
 ATOMS_PER_MODULE = (0.8, 4.0)
-LONGEST_OVER_SHORTEST = 5.0
 ATTEMPTS_AT_ONE_SIZE = 50
 SIZES_TRIED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A lattice, its grid of sub-modules and its angles in degrees."""
-
-    lattice: str
-    grid: Grid
-    angles: Angles
 
 
 class BlocksGenerator:
@@ -106,12 +92,14 @@ class BlocksGenerator:
     def attempt(self, formula_units: int, *, rng: np.random.Generator) -> Candidate | None:
         """Try once to build a crystal of so many formula units; None if it breaks a limit."""
         n_atoms = formula_units * self.space.composition.n_atoms
-        shape = draw_shape(n_atoms, rng=rng)
+        fewest, most = ATOMS_PER_MODULE
+        sizes = range(ceil(n_atoms / most), max(floor(n_atoms / fewest), 1) + 1)
+        shape = draw_shape(sizes, rng=rng)
+        if shape is None:
+            return None
         low, high = np.clip(VOLUME_SPREAD, *self.space.volume_window)
         volume = n_atoms * self._volume_per_atom * rng.uniform(low, high)
-        edges = EDGES * shape.grid
-        edges *= (volume / (edges.prod() * volume_factor(shape.angles))) ** (1 / 3)
-        cell = cell_from_parameters(edges, shape.angles)
+        cell = shape.cell(volume)
         crystal = self._occupy(stacked_sites(shape, rng=rng), cell, formula_units, rng=rng)
         if crystal is None or self.space.rejection(crystal) is not None:
             return None
@@ -119,7 +107,7 @@ class BlocksGenerator:
             "lattice": shape.lattice,
             "grid": "x".join(map(str, shape.grid)),
             "formula_units": formula_units,
-            "stretch": round(float(edges[0] / (shape.grid[0] * self._size)), 3),
+            "stretch": round(float(np.linalg.norm(cell[0]) / (shape.grid[0] * self._size)), 3),
         }
         return Candidate(crystal, Origin(self.name, detail=detail))
 
@@ -135,7 +123,9 @@ class BlocksGenerator:
 
         is_origin = np.arange(len(sites)) % SITES_PER_MODULE == 0
         needs = np.arange(len(sites)) // SITES_PER_MODULE * SITES_PER_MODULE
-        kinds = rng.permutation(np.repeat(np.arange(self._counts.size), formula_units * self._counts))
+        kinds = rng.permutation(
+            np.repeat(np.arange(self._counts.size), formula_units * self._counts)
+        )
         rank = np.zeros((self._counts.size, len(sites)), dtype=np.int64)
         if self._cations is not None:
             kinds = kinds[np.argsort(~self._cations[kinds], kind="stable")]
@@ -149,34 +139,6 @@ class BlocksGenerator:
         return Crystal(numbers, cell, scaled + displacement @ np.linalg.inv(cell))
 
 
-def draw_shape(n_atoms: int, *, rng: np.random.Generator) -> Shape:
-    """Draw a lattice, then a number of sub-modules, a grid and angles that can hold the atoms."""
-    by_lattice = feasible_grids(n_atoms)
-    lattice, by_size = by_lattice[rng.integers(len(by_lattice))]
-    grids = by_size[rng.integers(len(by_size))]
-    grid = grids[rng.integers(len(grids))]
-    angles = lattice.angles_of(grid)
-    return Shape(lattice.name, grid, angles[rng.integers(len(angles))])
-
-
-@lru_cache(maxsize=512)
-def feasible_grids(n_atoms: int) -> tuple[tuple[Lattice, tuple[tuple[Grid, ...], ...]], ...]:
-    """Return for each lattice the grids that hold ``n_atoms``, gathered by number of sub-modules.
-
-    Between 0.8 and 4 atoms a sub-module, and no edge of the cell longer than five times the
-    shortest. Lattices without such a grid are left out; the triclinic one always has some.
-    """
-    low, high = ATOMS_PER_MODULE
-    sizes = range(ceil(n_atoms / high), max(floor(n_atoms / low), 1) + 1)
-    table = []
-    for lattice in LATTICES:
-        by_size = (tuple(filter(_is_compact, lattice.grids(n_modules))) for n_modules in sizes)
-        grids = tuple(found for found in by_size if found)
-        if grids:
-            table.append((lattice, grids))
-    return tuple(table)
-
-
 def stacked_sites(shape: Shape, *, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the fractional coordinates of all motif sites, four for each sub-module.
 
@@ -188,8 +150,3 @@ def stacked_sites(shape: Shape, *, rng: np.random.Generator) -> NDArray[np.float
     corners[:, :2] += shifts[corners[:, 2].astype(np.int64)]
     sites = (corners[:, None, :] + SITES) / shape.grid
     return sites.reshape(-1, 3) % 1.0
-
-
-def _is_compact(grid: Grid) -> bool:
-    edges = EDGES * grid
-    return bool(edges.max() <= LONGEST_OVER_SHORTEST * edges.min())

@@ -1,0 +1,131 @@
+"""Moves 7, 8 and 10: sub-modules and layers change places, a sub-module is filled anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.blocks.blocks import Blocks, slice_into_blocks
+from nucleate.blocks.motifs import SITES
+from nucleate.moves.move import Child, MoveContext, first_allowed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+
+AXIS_NAMES = "abc"
+
+
+def has_three_sub_modules(parent: Crystal, context: MoveContext) -> bool:
+    """Return whether two sub-modules can be exchanged; with two it only shifts the origin."""
+    return slice_into_blocks(parent, context.module_size).n_modules >= 3
+
+
+def has_three_layers(parent: Crystal, context: MoveContext) -> bool:
+    """Return whether two layers along some axis can be exchanged to any effect."""
+    return max(slice_into_blocks(parent, context.module_size).grid) >= 3
+
+
+def has_sparse_sub_module(parent: Crystal, context: MoveContext) -> bool:
+    """Return whether some sub-module, but not the whole crystal, is one to four atoms."""
+    return parent.n_atoms >= 2 and sparse_sub_modules(_sliced(parent, context)).size > 0
+
+
+def sparse_sub_modules(blocks: Blocks) -> NDArray[np.int64]:
+    """Return the sub-modules whose atoms fit on the sites of a motif: one to four atoms."""
+    return np.flatnonzero((blocks.occupancy >= 1) & (blocks.occupancy <= len(SITES)))
+
+
+def swap_two_sub_modules(
+    parent: Crystal, context: MoveContext, *, rng: np.random.Generator
+) -> Child | None:
+    """Exchange two sub-modules, not both empty (move 7).
+
+    With ``context.align_anchors``, two filled sub-modules are shifted so that the atom nearest to
+    the origin of each comes to the place of the other's.
+    """
+    blocks = _sliced(parent, context)
+    if blocks.n_modules < 3:
+        return None
+    filled = np.flatnonzero(blocks.occupancy)
+
+    def draw() -> Child:
+        first = int(filled[rng.integers(filled.size)])
+        second = int((first + rng.integers(1, blocks.n_modules)) % blocks.n_modules)
+        child = exchange_sub_modules(blocks, first, second, align=context.align_anchors)
+        return Child(child.assemble(), {"grid": "x".join(map(str, blocks.grid))})
+
+    return first_allowed(draw, parent, context)
+
+
+def swap_two_layers(
+    parent: Crystal, context: MoveContext, *, rng: np.random.Generator
+) -> Child | None:
+    """Exchange two layers of sub-modules along an axis that has at least three (move 8).
+
+    The paper stacks along c only; relaxed and reduced cells have no such preferred axis.
+    """
+    blocks = _sliced(parent, context)
+    axes = np.flatnonzero(np.array(blocks.grid) >= 3)
+    if axes.size == 0:
+        return None
+
+    def draw() -> Child:
+        axis = int(axes[rng.integers(axes.size)])
+        first, second = rng.permutation(blocks.grid[axis])[:2]
+        layers = np.arange(blocks.grid[axis])
+        layers[[first, second]] = layers[[second, first]]
+        indices = blocks.indices
+        indices[:, axis] = layers[indices[:, axis]]
+        destination = indices @ blocks.strides
+        return Child(blocks.moved(destination).assemble(), {"axis": AXIS_NAMES[axis]})
+
+    return first_allowed(draw, parent, context)
+
+
+def refill_sub_module(
+    parent: Crystal, context: MoveContext, *, rng: np.random.Generator
+) -> Child | None:
+    """Put the atoms of a sub-module with fewer than five at random on the motif sites (move 10)."""
+    blocks = _sliced(parent, context)
+    sparse = sparse_sub_modules(blocks)
+    if parent.n_atoms < 2 or sparse.size == 0:
+        return None
+
+    def draw() -> Child:
+        inside = np.flatnonzero(blocks.owner == sparse[rng.integers(sparse.size)])
+        local = blocks.local.copy()
+        local[inside] = SITES[rng.permutation(len(SITES))[: inside.size]]
+        return Child(replace(blocks, local=local).assemble(), {"atoms": int(inside.size)})
+
+    return first_allowed(draw, parent, context)
+
+
+def exchange_sub_modules(blocks: Blocks, first: int, second: int, *, align: bool) -> Blocks:
+    """Return blocks with two sub-modules exchanged, their anchor atoms aligned if asked for.
+
+    The anchor is the atom nearest to the origin of its sub-module; an empty sub-module has none,
+    and then nothing is shifted.
+    """
+    in_first, in_second = blocks.owner == first, blocks.owner == second
+    local = blocks.local.copy()
+    if align and in_first.any() and in_second.any():
+        difference = _anchor(blocks, in_second) - _anchor(blocks, in_first)
+        local[in_first] += difference
+        local[in_second] -= difference
+    owner = blocks.owner.copy()
+    owner[in_first], owner[in_second] = second, first
+    return replace(blocks, local=local, owner=owner)
+
+
+def _anchor(blocks: Blocks, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    local = blocks.local[inside]
+    lengths = np.linalg.norm(local / blocks.grid @ blocks.cell, axis=1)
+    return local[np.argmin(lengths)]
+
+
+def _sliced(parent: Crystal, context: MoveContext) -> Blocks:
+    return slice_into_blocks(parent, context.module_size)

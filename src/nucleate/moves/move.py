@@ -1,0 +1,179 @@
+"""What a move is, and what it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from nucleate.crystal.candidate import Candidate
+
+if TYPE_CHECKING:
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
+
+Detail = Mapping[str, str | int | float]
+FreshSource = Callable[[int | None, np.random.Generator], Candidate | None]
+
+TRIES = 20
+"""How often a move draws again when its trial breaks a contact limit."""
+
+CONTACT_SCALE = 0.7
+"""Factor on the least distances of the space for the children of moves.
+
+A relaxation pushes atoms apart that are a little too close, so moves may bring them closer than a
+generator does. Measured in ``benchmarks/blocks_and_moves.py``.
+"""
+
+
+class Child(NamedTuple):
+    """What a move makes of its parent.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        A new crystal of the same composition.
+    detail : mapping
+        What was drawn, for the provenance.
+    """
+
+    crystal: Crystal
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class MoveContext:
+    """What a move may use besides its parent and its random numbers.
+
+    Attributes
+    ----------
+    space : SearchSpace
+        What is allowed; the volume window does not apply to children.
+    fresh : callable
+        ``fresh(max_formula_units, rng)`` returns a new candidate from the pool or a generator, or
+        None; ``max_formula_units=None`` means the limit of the space.
+    contact_scale : float
+        Factor on the least distances of the space.
+    align_anchors : bool
+        Swapped sub-modules are shifted so that the atoms nearest to their origins change places.
+    rattle : float
+        Standard deviation in Å of a random displacement that :func:`propose` gives every atom of
+        a child, except of moves 13 and 14; 0.05 in the paper's calculations.
+    """
+
+    space: SearchSpace
+    fresh: FreshSource
+    contact_scale: float = CONTACT_SCALE
+    align_anchors: bool = True
+    rattle: float = 0.05
+    _screen: SearchSpace = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        space = self.space
+        relaxed = replace(
+            space,
+            contact_scale=space.contact_scale * self.contact_scale,
+            min_distances=space.min_distances * self.contact_scale,
+        )
+        object.__setattr__(self, "_screen", relaxed)
+
+    @property
+    def module_size(self) -> float:
+        """Edge of a sub-module in Å."""
+        return self.space.composition.submodule_size
+
+    def rejection(self, crystal: Crystal) -> str | None:
+        """Return why a child is not allowed, or None if it is.
+
+        The reasons are those of :meth:`SearchSpace.rejection`, with the relaxed least distances
+        and without the volume window.
+        """
+        return self._screen.rejection(crystal, check_volume=False)
+
+    def least_distances(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the relaxed least distances in Å between elements, shape (k, k)."""
+        return self._screen.min_distances[np.ix_(numbers, numbers)]
+
+    def fits(self, copies: int, parent: Crystal) -> bool:
+        """Return whether a cell of so many copies of the parent is allowed in size."""
+        return self._screen.size_rejection(np.tile(parent.numbers, copies)) is None
+
+
+class ApplyMove(Protocol):
+    """A pure function from a parent to a child; None if no allowed child was found."""
+
+    def __call__(
+        self, parent: Crystal, context: MoveContext, *, rng: np.random.Generator
+    ) -> Child | None:
+        """Return a changed copy of the parent, or None."""
+        ...
+
+
+class Precondition(Protocol):
+    """Whether a move can do anything at all with a parent."""
+
+    def __call__(self, parent: Crystal, context: MoveContext) -> bool:
+        """Return False if the move cannot change this parent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One of the ways to turn a crystal into another of the same composition.
+
+    Attributes
+    ----------
+    number : int
+        Number in the paper, 1 to 14.
+    name : str
+        Name in input files and records.
+    apply : callable
+        ``apply(parent, context, rng=rng)`` returns a :class:`Child` or None.
+    applies : callable
+        ``applies(parent, context)``: the precondition.
+    renews : bool
+        The child has nothing to do with the parent.
+    """
+
+    number: int
+    name: str
+    apply: ApplyMove
+    applies: Precondition
+    renews: bool = False
+
+
+def first_allowed(
+    draw: Callable[[], Child | None],
+    parent: Crystal,
+    context: MoveContext,
+    *,
+    tries: int = TRIES,
+) -> Child | None:
+    """Draw until a child is allowed and differs from its parent; None after so many tries."""
+    for _ in range(tries):
+        child = draw()
+        if child is None or is_same(child.crystal, parent):
+            continue
+        if context.rejection(child.crystal) is None:
+            return child
+    return None
+
+
+def is_same(crystal: Crystal, other: Crystal, *, tolerance: float = 1e-6) -> bool:
+    """Return whether two crystals are the same arrays but for the order of atoms and wrapping."""
+    if crystal.n_atoms != other.n_atoms or not np.allclose(
+        crystal.cell, other.cell, atol=tolerance
+    ):
+        return False
+    places = [
+        np.rint(item.wrapped().scaled / tolerance) % (1 / tolerance) for item in (crystal, other)
+    ]
+    orders = [
+        np.lexsort([*place.T, item.numbers])
+        for place, item in zip(places, (crystal, other), strict=True)
+    ]
+    return np.array_equal(crystal.numbers[orders[0]], other.numbers[orders[1]]) and np.array_equal(
+        places[0][orders[0]], places[1][orders[1]]
+    )
