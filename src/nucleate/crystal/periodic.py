@@ -184,6 +184,54 @@ def _collect(reduced, fractions, cutoff, reach, change, pairs, distances):
 
 
 @njit(cache=True)
+def pair_histogram(cell, scaled, kinds, n_kinds, cutoff, n_bins):
+    """Return the histogram of distances of each pair of kinds, shape (n_kinds, n_kinds, n_bins).
+
+    Every neighbour of every atom counts, with a weight that falls smoothly to 0 at the cutoff,
+    shared between the two nearest bins. The upper triangle is filled.
+    """
+    reduced, fractions = reduced_frame(cell, scaled)
+    reach = _reach(reduced, cutoff)
+    histogram = np.zeros((n_kinds, n_kinds, n_bins))
+    per_length = n_bins / cutoff
+    low = np.empty(3, np.int64)
+    high = np.empty(3, np.int64)
+    for i in range(fractions.shape[0]):
+        for j in range(i + 1):
+            for k in range(3):
+                gap = fractions[j, k] - fractions[i, k]
+                low[k] = np.int64(np.ceil(-gap - reach[k]))
+                high[k] = np.int64(np.floor(-gap + reach[k]))
+            first = min(kinds[i], kinds[j])
+            second = max(kinds[i], kinds[j])
+            factor = 2.0 if i != j and first == second else 1.0
+            row = histogram[first, second]
+            for p in range(low[0], high[0] + 1):
+                for q in range(low[1], high[1] + 1):
+                    for r in range(low[2], high[2] + 1):
+                        if i == j and p == 0 and q == 0 and r == 0:
+                            continue
+                        square = _square(
+                            reduced,
+                            fractions[j, 0] - fractions[i, 0] + p,
+                            fractions[j, 1] - fractions[i, 1] + q,
+                            fractions[j, 2] - fractions[i, 2] + r,
+                        )
+                        if square >= cutoff * cutoff:
+                            continue
+                        distance = np.sqrt(square)
+                        place = distance * per_length - 0.5
+                        lower = int(np.floor(place))
+                        share = place - lower
+                        weight = factor * (1.0 - square / (cutoff * cutoff)) ** 2
+                        if lower >= 0:
+                            row[lower] += weight * (1.0 - share)
+                        if lower + 1 < n_bins:
+                            row[lower + 1] += weight * share
+    return histogram
+
+
+@njit(cache=True)
 def mark_occupied(cell, scaled, shape, exclusion):
     """Return a flat grid of bool: True where a point lies within ``exclusion`` of an atom."""
     occupied = np.zeros(shape[0] * shape[1] * shape[2], np.bool_)
