@@ -1,0 +1,125 @@
+"""The tables of a run's SQLite file."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+"""Raised with every change of the tables."""
+
+TABLES = """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE level (
+    id INTEGER PRIMARY KEY,
+    code TEXT NOT NULL,
+    version TEXT NOT NULL,
+    model TEXT NOT NULL,
+    checkpoint TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    UNIQUE (code, version, model, checkpoint, settings, unit)
+);
+CREATE TABLE candidate (
+    number INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    parents TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    n_atoms INTEGER NOT NULL,
+    numbers BLOB NOT NULL,
+    cell BLOB NOT NULL,
+    scaled BLOB NOT NULL,
+    duplicate_of INTEGER,
+    asked_s REAL NOT NULL
+);
+CREATE TABLE outcome (
+    candidate INTEGER NOT NULL REFERENCES candidate (number),
+    position INTEGER NOT NULL,
+    tier TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    message TEXT NOT NULL,
+    wall_s REAL NOT NULL,
+    level INTEGER REFERENCES level (id),
+    energy_ev REAL,
+    enthalpy_ev REAL,
+    max_force_ev_per_angstrom REAL,
+    max_stress_gpa REAL,
+    converged INTEGER,
+    steps INTEGER,
+    evaluations INTEGER,
+    numbers BLOB,
+    cell BLOB,
+    scaled BLOB,
+    forces BLOB,
+    stress_gpa BLOB,
+    PRIMARY KEY (candidate, position)
+) WITHOUT ROWID;
+CREATE TABLE record (
+    sequence INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL UNIQUE REFERENCES candidate (number),
+    duplicate_of INTEGER,
+    finished_s REAL NOT NULL,
+    accepted INTEGER NOT NULL,
+    new_minimum INTEGER NOT NULL,
+    melted INTEGER NOT NULL,
+    temperature_ev_per_atom REAL NOT NULL,
+    current INTEGER,
+    best INTEGER,
+    is_target INTEGER NOT NULL
+);
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    time_s REAL NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+"""
+
+INSERT_META = "INSERT INTO meta VALUES (?, ?)"
+INSERT_CANDIDATE = (
+    "INSERT INTO candidate (number, source, parents, detail, n_atoms, numbers, cell, scaled, "
+    "duplicate_of, asked_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_OUTCOME = (
+    "INSERT INTO outcome (candidate, position, tier, status, reason, message, wall_s, level, "
+    "energy_ev, enthalpy_ev, max_force_ev_per_angstrom, max_stress_gpa, converged, steps, "
+    "evaluations, numbers, cell, scaled, forces, stress_gpa) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_RECORD = (
+    "INSERT INTO record (candidate, duplicate_of, finished_s, accepted, new_minimum, melted, "
+    "temperature_ev_per_atom, current, best, is_target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_EVENT = "INSERT INTO event (time_s, kind, data) VALUES (?, ?, ?)"
+INSERT_LEVEL = (
+    "INSERT OR IGNORE INTO level (code, version, model, checkpoint, settings, unit) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+SELECT_LEVELS = "SELECT id, code, version, model, checkpoint, settings, unit FROM level"
+SELECT_RECORDS = (
+    "SELECT r.sequence, r.duplicate_of, r.finished_s, r.accepted, r.new_minimum, r.melted, "
+    "r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, c.source, "
+    "c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "WHERE r.sequence > ? ORDER BY r.sequence"
+)
+SELECT_OUTCOMES_OF_RECORDS = (
+    "SELECT o.candidate, o.tier, o.status, o.reason, o.message, o.wall_s, o.level, o.energy_ev, "
+    "o.enthalpy_ev, o.max_force_ev_per_angstrom, o.max_stress_gpa, o.converged, o.steps, "
+    "o.evaluations, o.numbers, o.cell, o.scaled, o.forces, o.stress_gpa "
+    "FROM outcome o JOIN record r ON r.candidate = o.candidate "
+    "WHERE r.sequence > ? ORDER BY o.candidate, o.position"
+)
+SELECT_UNFINISHED = (
+    "SELECT number, duplicate_of, asked_s, source, parents, detail, numbers, cell, scaled "
+    "FROM candidate WHERE number NOT IN (SELECT candidate FROM record) ORDER BY number"
+)
+SELECT_OUTCOMES_OF_UNFINISHED = (
+    "SELECT candidate, tier, status, reason, message, wall_s, level, energy_ev, "
+    "enthalpy_ev, max_force_ev_per_angstrom, max_stress_gpa, converged, steps, "
+    "evaluations, numbers, cell, scaled, forces, stress_gpa "
+    "FROM outcome WHERE candidate NOT IN (SELECT candidate FROM record) "
+    "ORDER BY candidate, position"
+)
+SELECT_EVENTS = "SELECT time_s, kind, data FROM event WHERE ?1 IS NULL OR kind = ?1 ORDER BY id"

@@ -1,0 +1,304 @@
+"""The store: one SQLite file a run, append-only, written by the driver alone.
+
+The journal mode is DELETE, which works on network file systems too. A candidate is written when
+it is proposed, each outcome when its tier ends, and the record when the search has been told of
+it, so that a killed run has lost no more than the relaxations that were in flight.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+from nucleate.relax.outcome import LevelOfTheory, Relaxed
+from nucleate.run import schema
+from nucleate.run.rows import candidate_from, geometry_values, outcome_from, outcome_values
+from nucleate.search.record import Record, TierOutcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.relax.outcome import Outcome
+
+STORE_NAME = "run.db"
+BUSY_TIMEOUT_S = 30.0
+
+
+class Store:
+    """The records of one run.
+
+    Open it with :meth:`create`, :meth:`append_to` (the driver) or :meth:`read` (everyone else, also
+    while the run goes on). Writing methods take effect with :meth:`commit`; a process killed
+    before has written nothing.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+        self._levels: dict[LevelOfTheory, int] = {}
+
+    @classmethod
+    def create(cls, folder: str | Path, meta: Mapping[str, Any]) -> Store:
+        """Make the store of a new run.
+
+        Parameters
+        ----------
+        folder
+            The run folder, which exists.
+        meta
+            What describes the run (input, versions, machine, seed); values are kept as JSON.
+
+        Raises
+        ------
+        InputError
+            If the folder has a store already, or cannot be written.
+        """
+        path = Path(folder) / STORE_NAME
+        if path.exists():
+            raise InputError(f"{path} exists already. Choose another run folder with --out.")
+        unfinished = path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        try:
+            with closing(_connect(unfinished, mode="rwc")) as db:
+                db.executescript("BEGIN;" + schema.TABLES)
+                rows = {"schema_version": schema.SCHEMA_VERSION, **meta}.items()
+                db.executemany(
+                    schema.INSERT_META,
+                    [(key, json.dumps(value)) for key, value in rows],
+                )
+                db.commit()
+            unfinished.rename(path)
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(
+                f"{folder}: the run folder cannot be written ({error}). Choose another one with "
+                "--out."
+            ) from error
+        return cls.append_to(folder)
+
+    @classmethod
+    def append_to(cls, folder: str | Path) -> Store:
+        """Open the store of a run to go on writing.
+
+        Raises
+        ------
+        InputError
+            If there is no store, or none that this version can write.
+        """
+        return cls._open(folder, writable=True)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Store:
+        """Open the store of a run for reading; the run may be going on meanwhile.
+
+        Raises
+        ------
+        InputError
+            If there is no store, or none that this version can read.
+        """
+        return cls._open(folder, writable=False)
+
+    @classmethod
+    def exists(cls, folder: str | Path) -> bool:
+        """Return whether a folder holds a store."""
+        return (Path(folder) / STORE_NAME).exists()
+
+    @classmethod
+    def _open(cls, folder: str | Path, *, writable: bool) -> Store:
+        path = Path(folder) / STORE_NAME
+        if not path.is_file():
+            raise InputError(f"{folder} is not a run folder: it has no {STORE_NAME}.")
+        try:
+            db = _connect(path, mode="rw")
+            store = cls(db, path)
+            found = store.meta.get("schema_version")
+        except sqlite3.Error as error:
+            raise InputError(f"{path} cannot be read as the store of a run ({error}).") from error
+        if found != schema.SCHEMA_VERSION:
+            store.close()
+            raise InputError(
+                f"{path} has schema version {found}, this version of nucleate knows "
+                f"{schema.SCHEMA_VERSION}. Use the version of nucleate that wrote it."
+            )
+        if not writable:
+            db.execute("PRAGMA query_only = ON")
+        return store
+
+    def close(self) -> None:
+        """Close the file; what has not been committed is lost."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What describes the run: input, versions, machine, seed, schema version."""
+        rows = self._db.execute("SELECT key, value FROM meta")
+        return {key: json.loads(value) for key, value in rows}
+
+    def commit(self) -> None:
+        """Make everything written so far permanent."""
+        self._db.commit()
+
+    def add_candidate(
+        self,
+        number: int,
+        candidate: Candidate,
+        *,
+        asked_s: float = 0.0,
+        duplicate_of: int | None = None,
+    ) -> None:
+        """Write a candidate that has just been proposed."""
+        crystal, origin = candidate.crystal, candidate.origin
+        self._db.execute(
+            schema.INSERT_CANDIDATE,
+            (
+                number,
+                origin.source,
+                json.dumps(origin.parents),
+                json.dumps(origin.detail),
+                crystal.n_atoms,
+                *geometry_values(crystal),
+                duplicate_of,
+                asked_s,
+            ),
+        )
+
+    def add_outcome(self, number: int, position: int, tier: str, outcome: Outcome) -> None:
+        """Write what a tier made of a candidate; ``position`` counts its outcomes from 0."""
+        level = self._level_id(outcome.level) if isinstance(outcome, Relaxed) else None
+        values = (number, position, tier, *outcome_values(outcome, level))
+        self._db.execute(schema.INSERT_OUTCOME, values)
+
+    def add_record(self, record: Record, verdict: Verdict) -> None:
+        """Write that a candidate is finished and what the search made of it.
+
+        Its candidate and outcomes must have been written before.
+        """
+        self._db.execute(
+            schema.INSERT_RECORD,
+            (
+                record.number,
+                verdict.duplicate_of,
+                record.finished_s,
+                verdict.accepted,
+                verdict.new_minimum,
+                verdict.melted,
+                verdict.temperature,
+                verdict.current,
+                verdict.best,
+                verdict.is_target,
+            ),
+        )
+
+    def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
+        """Write something that happened (start, stop, worker lost), for the log."""
+        self._db.execute(schema.INSERT_EVENT, (time_s, kind, json.dumps(dict(data))))
+
+    def records(self, *, after: int = 0) -> Iterator[tuple[Record, Verdict]]:
+        """Yield the finished records and verdicts in the order in which the search was told.
+
+        Parameters
+        ----------
+        after
+            Leave out so many from the beginning, for those who have read them before.
+        """
+        seed = self.meta.get("seed", 0)
+        rows = self._db.execute(schema.SELECT_RECORDS, (after,)).fetchall()
+        outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after,))
+        for row in rows:
+            _, duplicate_of, finished_s, accepted, new, melted, temperature, *rest = row
+            current, best, is_target, number, asked_s, *candidate = rest
+            record = Record(
+                number=number,
+                candidate=candidate_from(candidate),
+                outcomes=outcomes.get(number, ()),
+                duplicate_of=duplicate_of,
+                seed=seed,
+                asked_s=asked_s,
+                finished_s=finished_s,
+            )
+            verdict = Verdict(
+                accepted=bool(accepted),
+                new_minimum=bool(new),
+                duplicate_of=duplicate_of,
+                melted=bool(melted),
+                temperature=temperature,
+                current=current,
+                best=best,
+                is_target=bool(is_target),
+            )
+            yield record, verdict
+
+    def unfinished(self) -> list[Record]:
+        """Return the candidates that were proposed but not finished, in order of number.
+
+        Their ``duplicate_of`` is that of the starting geometry, their outcomes those of the tiers
+        that had ended.
+        """
+        seed = self.meta.get("seed", 0)
+        rows = self._db.execute(schema.SELECT_UNFINISHED).fetchall()
+        outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_UNFINISHED, ())
+        return [
+            Record(
+                number=number,
+                candidate=candidate_from(candidate),
+                outcomes=outcomes.get(number, ()),
+                duplicate_of=duplicate_of,
+                seed=seed,
+                asked_s=asked_s,
+            )
+            for number, duplicate_of, asked_s, *candidate in rows
+        ]
+
+    def events(self, kind: str | None = None) -> Iterator[tuple[float, str, dict[str, Any]]]:
+        """Yield time in seconds, kind and data of the events, all or those of one kind."""
+        for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
+            yield time_s, name, json.loads(data)
+
+    def n_records(self) -> int:
+        """Return how many candidates are finished."""
+        return self._db.execute("SELECT count(*) FROM record").fetchone()[0]
+
+    def _level_id(self, level: LevelOfTheory) -> int:
+        if level not in self._levels:
+            self._db.execute(schema.INSERT_LEVEL, astuple(level))
+            self._levels = {known: key for key, known in self._known_levels().items()}
+        return self._levels[level]
+
+    def _known_levels(self) -> dict[int, LevelOfTheory]:
+        rows = self._db.execute(schema.SELECT_LEVELS)
+        return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
+
+    def _outcomes(
+        self, statement: str, arguments: Sequence[Any]
+    ) -> dict[int, tuple[TierOutcome, ...]]:
+        rows = self._db.execute(statement, arguments).fetchall()
+        levels = self._known_levels()
+        found: dict[int, tuple[TierOutcome, ...]] = {}
+        for number, tier, *values in rows:
+            item = TierOutcome(tier, outcome_from(values, levels))
+            found[number] = (*found.get(number, ()), item)
+        return found
+
+
+def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
