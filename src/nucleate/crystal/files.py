@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    Info = Mapping[str, str | int | float | bool]
+    Info = Mapping[str, str | int | float | bool | np.ndarray]
 
 _READ_ERRORS = (
     ArithmeticError,
@@ -97,8 +97,8 @@ def write_extxyz(
     path
         Replaced if it exists, unless ``append``.
     items
-        Name, crystal, and optionally more values for the comment line, such as
-        ``{"energy": -5.2}``.
+        Name, crystal, and optionally more values such as ``{"energy": -5.2}``;
+        ``forces`` of shape (n_atoms, 3) become columns; all else goes to the comment line.
     append
         Whether to add the frames to an existing file.
     """
@@ -126,23 +126,31 @@ def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None
 
 
 def _extxyz_frame(name: str, crystal: Crystal, info: Info) -> str:
+    shape = (crystal.n_atoms, 3)
+    columns = {
+        key: value for key, value in info.items() if key == "forces" and np.shape(value) == shape
+    }
+    comment = {key: value for key, value in info.items() if key not in columns}
     fields = [
         'Lattice="' + " ".join(repr(float(value)) for value in crystal.cell.ravel()) + '"',
-        "Properties=species:S:1:pos:R:3",
+        "Properties=species:S:1:pos:R:3" + "".join(f":{key}:R:3" for key in columns),
         'pbc="T T T"',
-        *(f"{key}={_extxyz_value(value)}" for key, value in {"name": name, **info}.items()),
+        *(f"{key}={_extxyz_value(value)}" for key, value in {"name": name, **comment}.items()),
     ]
     lines = [str(crystal.n_atoms), " ".join(fields)]
-    for symbol, place in zip(symbols_of(crystal.numbers), crystal.positions, strict=True):
-        lines.append(f"{symbol} {place[0]:.14f} {place[1]:.14f} {place[2]:.14f}")
+    numbers = np.hstack([crystal.positions, *(np.asarray(value) for value in columns.values())])
+    for symbol, row in zip(symbols_of(crystal.numbers), numbers, strict=True):
+        lines.append(symbol + "".join(f" {value:.14f}" for value in row))
     return "\n".join(lines) + "\n"
 
 
-def _extxyz_value(value: str | float | bool) -> str:
+def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     if isinstance(value, bool | np.bool_):
         return "T" if value else "F"
     if isinstance(value, str):
         return '"' + " ".join(value.replace("\\", "/").replace('"', "'").split()) + '"'
+    if isinstance(value, np.ndarray):
+        return '"' + " ".join(repr(float(item)) for item in value.ravel()) + '"'
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 

@@ -1,0 +1,158 @@
+"""The report of a run: one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from nucleate.report.trajectory import trajectory_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from nucleate.report.ranking import RankedStructure
+    from nucleate.search.record import Record, Verdict
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 0.5rem 0 1.5rem }
+th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid #ddd; text-align: right }
+th:first-child, td:first-child { text-align: left }
+img { max-width: 100% } .quiet { color: #666 }
+"""
+
+
+def write_page(
+    path: Path,
+    meta: dict[str, Any],
+    told: Sequence[tuple[Record, Verdict]],
+    ranked: Sequence[RankedStructure],
+    tiers: Sequence[str],
+) -> None:
+    """Write the report page; the trajectory is inside as a picture.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    meta
+        What describes the run, as kept in its store.
+    told
+        Records and verdicts in the order in which the search was told.
+    ranked
+        The best distinct structures.
+    tiers
+        Names of the tiers in the order of the ladder.
+    """
+    formula = escape(str(meta.get("formula", "run")))
+    body = [
+        f"<h1>{formula}</h1>",
+        f"<p>{len(told)} structures, tiers: {escape(' → '.join(tiers)) or 'none yet'}.</p>",
+    ]
+    if tiers:
+        tier = ranked[0].tier if ranked else tiers[-1]
+        body.append(f'<img alt="energy trajectory" src="{_picture(told, tier, formula)}">')
+    body += ["<h2>Distinct structures</h2>", _ranking(ranked)]
+    body += ["<h2>Sources</h2>", _sources(told)]
+    body += ["<h2>Failures</h2>", _failures(told)]
+    body += ["<h2>How it was made</h2>", _description(meta, ranked)]
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{formula}</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>"
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _picture(told: Sequence[tuple[Record, Verdict]], tier: str, title: str) -> str:
+    stream = BytesIO()
+    trajectory_figure(told, tier, title=title).savefig(stream, format="png", dpi=130)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _ranking(ranked: Sequence[RankedStructure]) -> str:
+    if not ranked:
+        return "<p>None yet.</p>"
+    head = (
+        "rank",
+        "record",
+        "tier",
+        "enthalpy per atom",
+        "above best",
+        "space group (0.1 Å)",
+        "(0.01 Å)",
+        "atoms",
+        "volume Å³/atom",
+        "copies",
+        "converged",
+        "origin",
+    )
+    rows = []
+    for item in ranked:
+        electronvolt = item.relaxed.level.unit == "eV"
+        enthalpy = f"{item.relaxed.enthalpy_per_atom:.4f}"
+        above = f"{1000 * item.above_best:.1f} meV" if electronvolt else f"{item.above_best:.4f}"
+        rows.append(
+            (
+                item.rank,
+                item.record.number,
+                item.tier,
+                f"{enthalpy} eV" if electronvolt else f"{enthalpy} (arbitrary)",
+                above,
+                item.symmetry[0].symbol,
+                item.symmetry[-1].symbol,
+                item.relaxed.crystal.n_atoms,
+                f"{item.relaxed.crystal.volume_per_atom:.2f}",
+                item.copies,
+                "yes" if item.relaxed.converged else "no",
+                item.record.candidate.origin.source,
+            )
+        )
+    return _table(head, rows)
+
+
+def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
+    tried = Counter(record.candidate.origin.source for record, _ in told)
+    relaxed = Counter(
+        record.candidate.origin.source for record, _ in told if record.relaxed is not None
+    )
+    minima = Counter(
+        record.candidate.origin.source for record, verdict in told if verdict.new_minimum
+    )
+    rows = [(name, tried[name], relaxed[name], minima[name]) for name in sorted(tried)]
+    return _table(("source", "tried", "relaxed", "new minima"), rows)
+
+
+def _failures(told: Sequence[tuple[Record, Verdict]]) -> str:
+    reasons = Counter(
+        (item.tier, str(getattr(item.outcome, "reason", "")))
+        for record, _ in told
+        if (item := record.failure) is not None
+    )
+    if not reasons:
+        return "<p>None.</p>"
+    rows = [(reason, tier, count) for (tier, reason), count in reasons.most_common()]
+    return _table(("reason", "tier", "structures"), rows)
+
+
+def _description(meta: dict[str, Any], ranked: Sequence[RankedStructure]) -> str:
+    levels = {(item.tier, item.relaxed.level) for item in ranked}
+    rows: list[tuple[Any, ...]] = [
+        (tier, f"{level.code} {level.version}, {level.model} {level.checkpoint}")
+        for tier, level in sorted(levels, key=str)
+    ]
+    rows += [(key, value) for key, value in sorted(meta.items()) if key != "input"]
+    text = meta.get("input", "")
+    return _table(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"
+
+
+def _table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    top = "".join(f"<th>{escape(str(name))}</th>" for name in head)
+    lines = (
+        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{top}</tr>{''.join(lines)}</table>"
