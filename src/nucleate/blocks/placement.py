@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
+
+from nucleate.blocks.distances import shortest_distances
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 NO_SITE = -1
 FREE = -1
+CROWDED = 1e6
 
 
 class SiteBoard:
@@ -40,7 +42,7 @@ class SiteBoard:
         n_sites = self._distances.shape[0]
         self.kinds = np.full(n_sites, FREE, dtype=np.int64)
         own_image = np.diagonal(self._distances)
-        self._blocked = own_image[None, :] < np.diagonal(self._limits)[:, None]
+        self._room = own_image[None, :] / np.diagonal(self._limits)[:, None]
 
     @property
     def n_kinds(self) -> int:
@@ -49,29 +51,29 @@ class SiteBoard:
 
     @property
     def distances(self) -> NDArray[np.float64]:
-        """Shortest distances in Å between the sites, see :func:`shortest_distances`."""
+        """Shortest distances in Å between the sites, see :func:`.shortest_distances`."""
         return self._distances
 
     def copy(self) -> SiteBoard:
         """Return an independent board in the same state."""
         twin = object.__new__(SiteBoard)
         twin._limits, twin._distances = self._limits, self._distances
-        twin.kinds, twin._blocked = self.kinds.copy(), self._blocked.copy()
+        twin.kinds, twin._room = self.kinds.copy(), self._room.copy()
         return twin
 
     def allowed(self, kind: int) -> NDArray[np.bool_]:
         """Return the free sites on which an atom of this kind breaks no limit."""
-        return (self.kinds == FREE) & ~self._blocked[kind]
+        return (self.kinds == FREE) & (self._room[kind] >= 1.0)
 
     def occupy(self, sites: ArrayLike, kinds: ArrayLike) -> None:
         """Put atoms on sites, whether or not the limits allow them there."""
         for site, kind in zip(np.atleast_1d(sites), np.atleast_1d(kinds), strict=True):
             self.kinds[site] = kind
-            _block(site, kind, self._distances, self._limits, self._blocked)
+            _narrow(site, kind, self._distances, self._limits, self._room)
 
     def block(self, site: int, kind: int) -> None:
         """Keep atoms as far from a site as if one of this kind stood there."""
-        _block(site, kind, self._distances, self._limits, self._blocked)
+        _narrow(site, kind, self._distances, self._limits, self._room)
 
     def fill(
         self,
@@ -80,6 +82,7 @@ class SiteBoard:
         rng: np.random.Generator,
         rank: NDArray[np.int64] | None = None,
         needs: NDArray[np.int64] | None = None,
+        floor: float = 1.0,
     ) -> NDArray[np.int64] | None:
         """Put atoms one after the other, each on a random site of those allowed to it.
 
@@ -93,6 +96,9 @@ class SiteBoard:
             A site of lower rank is preferred; a negative rank forbids the site to the kind.
         needs : ndarray of int64, shape (n_sites,), optional
             A site is open only while the site it needs is occupied, or if it needs itself.
+        floor : float
+            Below 1, an atom for which no site is left goes to the least crowded one, if its
+            shortest distance is there at least this fraction of the limit.
 
         Returns
         -------
@@ -106,87 +112,31 @@ class SiteBoard:
         if needs is None:
             needs = np.arange(n_sites)
         sites = _fill(
-            order, rng.random(order.size), rank, needs,
-            self._distances, self._limits, self.kinds, self._blocked,
+            order, rng.random(order.size), rank, needs, floor,
+            self._distances, self._limits, self.kinds, self._room,
         )  # fmt: skip
         return None if (sites == NO_SITE).any() else sites
 
 
-def shortest_distances(scaled: ArrayLike, cell: ArrayLike, cutoff: float) -> NDArray[np.float64]:
-    """Return the shortest periodic distances between points, right for any cell.
-
-    Parameters
-    ----------
-    scaled : array_like of float, shape (n, 3)
-        Fractional coordinates.
-    cell : array_like of float, shape (3, 3)
-        Rows are the lattice vectors in Å.
-    cutoff : float
-        Distances in Å beyond this are returned as infinity.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n)
-        In Å; on the diagonal the shortest distance of a point to its own images.
-    """
-    return _shortest_distances(
-        np.ascontiguousarray(scaled, dtype=np.float64),
-        np.ascontiguousarray(cell, dtype=np.float64),
-        float(cutoff),
-    )
-
-
 @njit(cache=True)
-def _shortest_distances(
-    scaled: NDArray[np.float64], cell: NDArray[np.float64], cutoff: float
-) -> NDArray[np.float64]:
-    n = scaled.shape[0]
-    inverse = np.linalg.inv(cell)
-    reach = np.empty(3)
-    for axis in range(3):
-        reach[axis] = cutoff * np.sqrt(np.sum(inverse[:, axis] ** 2))
-    shortest = np.full((n, n), np.inf)
-    step = np.empty(3)
-    for i in range(n):
-        for j in range(i, n):
-            best = cutoff * cutoff
-            found = False
-            for axis in range(3):
-                step[axis] = scaled[j, axis] - scaled[i, axis]
-            for u in range(ceil(-reach[0] - step[0]), floor(reach[0] - step[0]) + 1):
-                for v in range(ceil(-reach[1] - step[1]), floor(reach[1] - step[1]) + 1):
-                    for w in range(ceil(-reach[2] - step[2]), floor(reach[2] - step[2]) + 1):
-                        if i == j and u == 0 and v == 0 and w == 0:
-                            continue
-                        squared = 0.0
-                        for k in range(3):
-                            length = (
-                                (step[0] + u) * cell[0, k]
-                                + (step[1] + v) * cell[1, k]
-                                + (step[2] + w) * cell[2, k]
-                            )
-                            squared += length * length
-                        if squared <= best:
-                            best = squared
-                            found = True
-            if found:
-                shortest[i, j] = shortest[j, i] = np.sqrt(best)
-    return shortest
-
-
-@njit(cache=True)
-def _block(
+def _narrow(
     site: int,
     kind: int,
     distances: NDArray[np.float64],
     limits: NDArray[np.float64],
-    blocked: NDArray[np.bool_],
+    room: NDArray[np.float64],
 ) -> None:
-    n_kinds, n_sites = blocked.shape
+    """Lower the room around a site for one atom more on it."""
+    n_kinds, n_sites = room.shape
     for other in range(n_kinds):
+        limit = limits[kind, other]
+        if limit <= 0.0:
+            continue
         for neighbour in range(n_sites):
-            if neighbour != site and distances[site, neighbour] < limits[kind, other]:
-                blocked[other, neighbour] = True
+            if neighbour != site:
+                room[other, neighbour] = min(
+                    room[other, neighbour], distances[site, neighbour] / limit
+                )
 
 
 @njit(cache=True)
@@ -195,33 +145,38 @@ def _fill(
     chance: NDArray[np.float64],
     rank: NDArray[np.int64],
     needs: NDArray[np.int64],
+    floor: float,
     distances: NDArray[np.float64],
     limits: NDArray[np.float64],
     kinds: NDArray[np.int64],
-    blocked: NDArray[np.bool_],
+    room: NDArray[np.float64],
 ) -> NDArray[np.int64]:
     n_sites = kinds.size
     sites = np.full(order.size, NO_SITE)
     candidates = np.empty(n_sites, dtype=np.int64)
     for turn in range(order.size):
         kind = order[turn]
-        best = np.int64(1) << 62
+        best = np.inf
         count = 0
         for site in range(n_sites):
             level = rank[kind, site]
-            if kinds[site] != FREE or blocked[kind, site] or level < 0 or level > best:
+            if kinds[site] != FREE or level < 0 or room[kind, site] < floor:
                 continue
             if needs[site] != site and kinds[needs[site]] == FREE:
                 continue
-            if level < best:
-                best = level
+            cost = float(level)
+            if room[kind, site] < 1.0:
+                cost = CROWDED - room[kind, site]
+            if cost < best:
+                best = cost
                 count = 0
-            candidates[count] = site
-            count += 1
+            if cost == best:
+                candidates[count] = site
+                count += 1
         if count == 0:
             return sites
         site = candidates[int(chance[turn] * count)]
         sites[turn] = site
         kinds[site] = kind
-        _block(site, kind, distances, limits, blocked)
+        _narrow(site, kind, distances, limits, room)
     return sites

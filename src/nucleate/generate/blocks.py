@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SITES_PER_MODULE = len(SITES)
 VOLUME_SPREAD = (0.9, 1.25)
 ATOMS_PER_MODULE = (0.8, 4.0)
+MOST_CROWDED = 0.5
 ATTEMPTS_AT_ONE_SIZE = 50
 SIZES_TRIED = 5
 
@@ -120,6 +121,7 @@ class BlocksGenerator:
         rng: np.random.Generator,
     ) -> Crystal | None:
         from nucleate.blocks.placement import SiteBoard
+        from nucleate.blocks.repulsion import push_apart
 
         is_origin = np.arange(len(sites)) % SITES_PER_MODULE == 0
         needs = np.arange(len(sites)) // SITES_PER_MODULE * SITES_PER_MODULE
@@ -130,13 +132,16 @@ class BlocksGenerator:
         if self._cations is not None:
             kinds = kinds[np.argsort(~self._cations[kinds], kind="stable")]
             rank[np.ix_(self._cations, ~is_origin)] = 1
-        chosen = SiteBoard(sites, cell, self._limits).fill(kinds, rng=rng, rank=rank, needs=needs)
+        board = SiteBoard(sites, cell, self._limits)
+        chosen = board.fill(kinds, rng=rng, rank=rank, needs=needs, floor=MOST_CROWDED)
         if chosen is None:
             return None
         order = np.argsort(self._elements[kinds], kind="stable")
-        numbers, scaled = self._elements[kinds][order], sites[chosen][order]
-        displacement = rng.normal(0.0, self.rattle, scaled.shape)
-        return Crystal(numbers, cell, scaled + displacement @ np.linalg.inv(cell))
+        kinds = kinds[order]
+        displacement = rng.normal(0.0, self.rattle, (kinds.size, 3))
+        start = sites[chosen[order]] + displacement @ np.linalg.inv(cell)
+        scaled = push_apart(start, cell, kinds, self._limits)
+        return None if scaled is None else Crystal(self._elements[kinds], cell, scaled)
 
 
 def stacked_sites(shape: Shape, *, rng: np.random.Generator) -> NDArray[np.float64]:

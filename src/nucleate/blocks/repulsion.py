@@ -1,0 +1,94 @@
+"""Pushing atoms apart until the least distances hold, in a fixed cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from nucleate.blocks.distances import nearest_within
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+MARGIN = 1.01
+"""Pairs are moved to this multiple of their limit, so that the sweeps come to an end."""
+
+
+def push_apart(
+    scaled: ArrayLike,
+    cell: ArrayLike,
+    kinds: ArrayLike,
+    limits: ArrayLike,
+    *,
+    max_sweeps: int = 100,
+) -> NDArray[np.float64] | None:
+    """Return coordinates in which no two atoms are closer than their limit.
+
+    Sweeps over all pairs move both atoms of a pair that is too close by the same distance along
+    their connection. Atoms that are far enough from all others stay where they are.
+
+    Parameters
+    ----------
+    scaled : array_like of float, shape (n, 3)
+        Fractional coordinates; no two atoms may coincide.
+    cell : array_like of float, shape (3, 3)
+        Rows are the lattice vectors in Å.
+    kinds : array_like of int, shape (n,)
+        Index of each atom into ``limits``.
+    limits : array_like of float, shape (n_kinds, n_kinds)
+        Least distances in Å, all periodic images included.
+    max_sweeps : int
+        Most sweeps before giving up.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3), or None
+        None if some pair is still too close, or an atom to its own images.
+    """
+    moved = np.array(scaled, dtype=np.float64)
+    done = _sweep(
+        moved,
+        np.ascontiguousarray(cell, dtype=np.float64),
+        np.asarray(kinds, dtype=np.int64),
+        np.ascontiguousarray(limits, dtype=np.float64),
+        max_sweeps,
+    )
+    return moved if done else None
+
+
+@njit(cache=True)
+def _sweep(
+    scaled: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+    limits: NDArray[np.float64],
+    max_sweeps: int,
+) -> bool:
+    n_atoms = scaled.shape[0]
+    inverse = np.linalg.inv(cell)
+    inverse_heights = np.sqrt(np.sum(inverse**2, axis=0))
+    for _ in range(max_sweeps):
+        clear = True
+        for i in range(n_atoms):
+            for j in range(i, n_atoms):
+                limit = limits[kinds[i], kinds[j]]
+                vector, square = nearest_within(scaled, cell, inverse_heights, i, j, limit)
+                if square >= limit * limit:
+                    continue
+                if i == j or square == 0.0:
+                    return False
+                clear = False
+                half = 0.5 * (MARGIN * limit / np.sqrt(square) - 1.0)
+                for axis in range(3):
+                    change = half * (
+                        vector[0] * inverse[0, axis]
+                        + vector[1] * inverse[1, axis]
+                        + vector[2] * inverse[2, axis]
+                    )
+                    scaled[i, axis] -= change
+                    scaled[j, axis] += change
+        if clear:
+            return True
+    return False
