@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.blocks.blocks import Blocks, slice_into_blocks
+from nucleate.blocks.blocks import Blocks, grid_for, slice_into_blocks
 from nucleate.blocks.motifs import SITES
-from nucleate.moves.move import Child, MoveContext, first_allowed
+from nucleate.moves.move import Child, Detail, MoveContext, first_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
@@ -21,17 +24,18 @@ AXIS_NAMES = "abc"
 
 def has_three_sub_modules(parent: Crystal, context: MoveContext) -> bool:
     """Return whether two sub-modules can be exchanged; with two it only shifts the origin."""
-    return slice_into_blocks(parent, context.module_size).n_modules >= 3
+    return prod(grid_for(parent.lengths, context.module_size)) >= 3
 
 
 def has_three_layers(parent: Crystal, context: MoveContext) -> bool:
     """Return whether two layers along some axis can be exchanged to any effect."""
-    return max(slice_into_blocks(parent, context.module_size).grid) >= 3
+    return max(grid_for(parent.lengths, context.module_size)) >= 3
 
 
 def has_sparse_sub_module(parent: Crystal, context: MoveContext) -> bool:
-    """Return whether some sub-module, but not the whole crystal, is one to four atoms."""
-    return parent.n_atoms >= 2 and sparse_sub_modules(_sliced(parent, context)).size > 0
+    """Return whether some sub-module, but not the whole of a crystal of one atom, is sparse."""
+    blocks = slice_into_blocks(parent, context.module_size)
+    return parent.n_atoms >= 2 and sparse_sub_modules(blocks).size > 0
 
 
 def sparse_sub_modules(blocks: Blocks) -> NDArray[np.int64]:
@@ -47,18 +51,17 @@ def swap_two_sub_modules(
     With ``context.align_anchors``, two filled sub-modules are shifted so that the atom nearest to
     the origin of each comes to the place of the other's.
     """
-    blocks = _sliced(parent, context)
-    if blocks.n_modules < 3:
+    if not has_three_sub_modules(parent, context):
         return None
-    filled = np.flatnonzero(blocks.occupancy)
 
-    def draw() -> Child:
+    def change(blocks: Blocks) -> tuple[Blocks, Detail]:
+        filled = np.flatnonzero(blocks.occupancy)
         first = int(filled[rng.integers(filled.size)])
         second = int((first + rng.integers(1, blocks.n_modules)) % blocks.n_modules)
-        child = exchange_sub_modules(blocks, first, second, align=context.align_anchors)
-        return Child(child.assemble(), {"grid": "x".join(map(str, blocks.grid))})
+        changed = exchange_sub_modules(blocks, first, second, align=context.align_anchors)
+        return changed, {"grid": "x".join(map(str, blocks.grid))}
 
-    return first_allowed(draw, parent, context)
+    return _changed_blocks(parent, context, change, rng)
 
 
 def swap_two_layers(
@@ -68,40 +71,39 @@ def swap_two_layers(
 
     The paper stacks along c only; relaxed and reduced cells have no such preferred axis.
     """
-    blocks = _sliced(parent, context)
-    axes = np.flatnonzero(np.array(blocks.grid) >= 3)
-    if axes.size == 0:
+    if not has_three_layers(parent, context):
         return None
 
-    def draw() -> Child:
+    def change(blocks: Blocks) -> tuple[Blocks, Detail]:
+        axes = np.flatnonzero(np.array(blocks.grid) >= 3)
         axis = int(axes[rng.integers(axes.size)])
         first, second = rng.permutation(blocks.grid[axis])[:2]
         layers = np.arange(blocks.grid[axis])
         layers[[first, second]] = layers[[second, first]]
         indices = blocks.indices
         indices[:, axis] = layers[indices[:, axis]]
-        destination = indices @ blocks.strides
-        return Child(blocks.moved(destination).assemble(), {"axis": AXIS_NAMES[axis]})
+        return blocks.moved(indices @ blocks.strides), {"axis": AXIS_NAMES[axis]}
 
-    return first_allowed(draw, parent, context)
+    return _changed_blocks(parent, context, change, rng)
 
 
 def refill_sub_module(
     parent: Crystal, context: MoveContext, *, rng: np.random.Generator
 ) -> Child | None:
     """Put the atoms of a sub-module with fewer than five at random on the motif sites (move 10)."""
-    blocks = _sliced(parent, context)
-    sparse = sparse_sub_modules(blocks)
-    if parent.n_atoms < 2 or sparse.size == 0:
+    if parent.n_atoms < 2:
         return None
 
-    def draw() -> Child:
+    def change(blocks: Blocks) -> tuple[Blocks, Detail] | None:
+        sparse = sparse_sub_modules(blocks)
+        if sparse.size == 0:
+            return None
         inside = np.flatnonzero(blocks.owner == sparse[rng.integers(sparse.size)])
         local = blocks.local.copy()
         local[inside] = SITES[rng.permutation(len(SITES))[: inside.size]]
-        return Child(replace(blocks, local=local).assemble(), {"atoms": int(inside.size)})
+        return replace(blocks, local=local), {"atoms": int(inside.size)}
 
-    return first_allowed(draw, parent, context)
+    return _changed_blocks(parent, context, change, rng)
 
 
 def exchange_sub_modules(blocks: Blocks, first: int, second: int, *, align: bool) -> Blocks:
@@ -127,5 +129,26 @@ def _anchor(blocks: Blocks, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     return local[np.argmin(lengths)]
 
 
-def _sliced(parent: Crystal, context: MoveContext) -> Blocks:
-    return slice_into_blocks(parent, context.module_size)
+def _changed_blocks(
+    parent: Crystal,
+    context: MoveContext,
+    change: Callable[[Blocks], tuple[Blocks, Detail] | None],
+    rng: np.random.Generator,
+) -> Child | None:
+    """Return the first allowed child of a change to the parent's blocks.
+
+    Where a cell has its origin is an accident, so each trial cuts at another: a random fraction
+    of a sub-module from it.
+    """
+
+    def draw() -> Child | None:
+        grid = grid_for(parent.lengths, context.module_size)
+        origin = rng.random(3) / grid
+        shifted = parent.replace(scaled=parent.scaled - origin)
+        outcome = change(slice_into_blocks(shifted, context.module_size))
+        if outcome is None:
+            return None
+        crystal = outcome[0].assemble()
+        return Child(crystal.replace(scaled=crystal.scaled + origin).wrapped(), outcome[1])
+
+    return first_allowed(draw, parent, context)

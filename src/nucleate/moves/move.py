@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Detail = Mapping[str, str | int | float]
 FreshSource = Callable[[int | None, np.random.Generator], Candidate | None]
 
-TRIES = 20
+TRIES = 10
 """How often a move draws again when its trial breaks a contact limit."""
 
 CONTACT_SCALE = 0.7
@@ -61,6 +61,8 @@ class MoveContext:
     rattle : float
         Standard deviation in Å of a random displacement that :func:`propose` gives every atom of
         a child, except of moves 13 and 14; 0.05 in the paper's calculations.
+    module_size : float
+        Edge of a sub-module in Å.
     """
 
     space: SearchSpace
@@ -68,6 +70,7 @@ class MoveContext:
     contact_scale: float = CONTACT_SCALE
     align_anchors: bool = True
     rattle: float = 0.05
+    module_size: float = field(init=False)
     _screen: SearchSpace = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -78,11 +81,7 @@ class MoveContext:
             min_distances=space.min_distances * self.contact_scale,
         )
         object.__setattr__(self, "_screen", relaxed)
-
-    @property
-    def module_size(self) -> float:
-        """Edge of a sub-module in Å."""
-        return self.space.composition.submodule_size
+        object.__setattr__(self, "module_size", space.composition.submodule_size)
 
     def rejection(self, crystal: Crystal) -> str | None:
         """Return why a child is not allowed, or None if it is.
@@ -151,14 +150,36 @@ def first_allowed(
     *,
     tries: int = TRIES,
 ) -> Child | None:
-    """Draw until a child is allowed and differs from its parent; None after so many tries."""
+    """Draw until a child is allowed and differs from its parent.
+
+    Where only contacts stood in the way of every draw, the atoms of the first are pushed apart.
+    None if that does not help either.
+    """
+    crowded = None
     for _ in range(tries):
         child = draw()
-        if child is None or is_same(child.crystal, parent):
+        if child is None:
             continue
-        if context.rejection(child.crystal) is None:
+        reason = context.rejection(child.crystal)
+        if reason is None and not is_same(child.crystal, parent):
             return child
-    return None
+        if reason == "contact" and crowded is None:
+            crowded = child
+    return None if crowded is None else _pushed_apart(crowded, context)
+
+
+def _pushed_apart(child: Child, context: MoveContext) -> Child | None:
+    from nucleate.blocks.repulsion import push_apart
+
+    crystal = child.crystal
+    elements, kinds = np.unique(crystal.numbers, return_inverse=True)
+    scaled = push_apart(crystal.scaled, crystal.cell, kinds, context.least_distances(elements))
+    if scaled is None:
+        return None
+    crystal = crystal.replace(scaled=scaled).wrapped()
+    if context.rejection(crystal) is not None:
+        return None
+    return Child(crystal, {**child.detail, "pushed_apart": 1})
 
 
 def is_same(crystal: Crystal, other: Crystal, *, tolerance: float = 1e-6) -> bool:
