@@ -1,0 +1,1 @@
+"""CHGNet rewritten for batches, on the weights that the ``chgnet`` package carries."""

@@ -1,0 +1,211 @@
+"""The graph of a batch of crystals: bonds within 6 Å and angles between bonds within 3 Å.
+
+Bonds are undirected; the short ones of the whole batch come first, so that everything about
+angles lives in the leading rows. A bond at or beyond its cut-off contributes exactly zero (its
+envelope vanishes there), which is why a list made with a skin gives the same energies.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from nucleate.crystal.periodic import reduce_lattice
+
+
+class Graph(NamedTuple):
+    """Index arrays of a batch; plain arrays so that compiled code takes it whole.
+
+    Attributes
+    ----------
+    bond_ends : ndarray of int32, shape (n_bonds, 2)
+        Atoms at both ends.
+    bond_shift : ndarray of int32, shape (n_bonds, 3)
+        The bond vector is ``position[to] + shift @ cell - position[from]``.
+    vectors : ndarray of float64, shape (n_bonds, 3)
+        Bond vectors in Å.
+    n_short : int
+        Number of bonds short enough for angles.
+    edge_start : ndarray of int32, shape (n_atoms + 1,)
+        Directed edges are sorted by the atom they leave.
+    edge_to, edge_bond : ndarray of int32, shape (2 n_bonds,)
+        Atom at the other end and undirected bond of every directed edge.
+    angles : ndarray of int32, shape (n_angles, 3)
+        Atom in the middle, first and second bond; every ordered pair of bonds.
+    angle_sign : ndarray of float32, shape (n_angles,)
+        -1 where exactly one of the two bonds points towards the middle.
+    """
+
+    bond_ends: np.ndarray
+    bond_shift: np.ndarray
+    vectors: np.ndarray
+    n_short: int
+    edge_start: np.ndarray
+    edge_to: np.ndarray
+    edge_bond: np.ndarray
+    angles: np.ndarray
+    angle_sign: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def build_graph(cells, positions, atom_start, cutoff, short_cutoff):
+    """Return the :class:`Graph` of a batch.
+
+    Parameters
+    ----------
+    cells : ndarray of float64, shape (n_crystals, 3, 3)
+        Lattice vectors as rows, Å.
+    positions : ndarray of float64, shape (n_atoms, 3)
+        Cartesian positions of all atoms, Å.
+    atom_start : ndarray of int64, shape (n_crystals + 1,)
+        First atom of every crystal.
+    cutoff, short_cutoff : float
+        Å, for bonds and for bonds that form angles.
+    """
+    n_crystals = cells.shape[0]
+    n_atoms = positions.shape[0]
+    empty_ends, empty_shift = np.empty((0, 2), np.int32), np.empty((0, 3), np.int32)
+    short = total = 0
+    for b in range(n_crystals):
+        found, found_short = _bonds_of_crystal(
+            cells[b],
+            positions,
+            atom_start[b],
+            atom_start[b + 1],
+            cutoff,
+            short_cutoff,
+            0,
+            0,
+            empty_ends,
+            empty_shift,
+            np.empty((0, 3)),
+        )
+        total += found
+        short += found_short
+    ends, shift = np.empty((total, 2), np.int32), np.empty((total, 3), np.int32)
+    vectors = np.empty((total, 3))
+    next_short, next_long = 0, short
+    for b in range(n_crystals):
+        found, found_short = _bonds_of_crystal(
+            cells[b],
+            positions,
+            atom_start[b],
+            atom_start[b + 1],
+            cutoff,
+            short_cutoff,
+            next_short,
+            next_long,
+            ends,
+            shift,
+            vectors,
+        )
+        next_short += found_short
+        next_long += found - found_short
+    edge_start, edge_to, edge_bond = _directed_edges(ends, n_atoms)
+    angles, sign = _angles(ends, short, n_atoms)
+    return Graph(ends, shift, vectors, short, edge_start, edge_to, edge_bond, angles, sign)
+
+
+@njit(cache=True, nogil=True)
+def _bonds_of_crystal(
+    cell, positions, first, last, cutoff, short_cutoff, next_short, next_long, ends, shifts, vectors
+):
+    """Fill in the bonds of one crystal (count only where ``ends`` is empty)."""
+    reduced, change = reduce_lattice(cell)
+    inverse = np.linalg.inv(reduced)
+    fractions = positions[first:last] @ inverse
+    reach = np.empty(3)
+    for k in range(3):
+        reach[k] = cutoff * np.sqrt(inverse[0, k] ** 2 + inverse[1, k] ** 2 + inverse[2, k] ** 2)
+    fill = ends.shape[0] > 0
+    found = found_short = 0
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    for i in range(last - first):
+        for j in range(i, last - first):
+            g0 = fractions[j, 0] - fractions[i, 0]
+            g1 = fractions[j, 1] - fractions[i, 1]
+            g2 = fractions[j, 2] - fractions[i, 2]
+            for k in range(3):
+                gap = fractions[j, k] - fractions[i, k]
+                low[k] = np.int64(np.ceil(-gap - reach[k]))
+                high[k] = np.int64(np.floor(-gap + reach[k]))
+            for p in range(low[0], high[0] + 1):
+                for q in range(low[1], high[1] + 1):
+                    for r in range(low[2], high[2] + 1):
+                        if i == j and (p < 0 or (p == 0 and (q < 0 or (q == 0 and r <= 0)))):
+                            continue
+                        u, v, w = g0 + p, g1 + q, g2 + r
+                        x = u * reduced[0, 0] + v * reduced[1, 0] + w * reduced[2, 0]
+                        y = u * reduced[0, 1] + v * reduced[1, 1] + w * reduced[2, 1]
+                        z = u * reduced[0, 2] + v * reduced[1, 2] + w * reduced[2, 2]
+                        square = x * x + y * y + z * z
+                        if square >= cutoff * cutoff:
+                            continue
+                        is_short = square < short_cutoff * short_cutoff
+                        if fill:
+                            at = next_long + found - found_short
+                            if is_short:
+                                at = next_short + found_short
+                            ends[at, 0], ends[at, 1] = first + i, first + j
+                            vectors[at, 0], vectors[at, 1], vectors[at, 2] = x, y, z
+                            for k in range(3):
+                                shifts[at, k] = np.int32(
+                                    np.rint(p * change[0, k] + q * change[1, k] + r * change[2, k])
+                                )
+                        found += 1
+                        if is_short:
+                            found_short += 1
+    return found, found_short
+
+
+@njit(cache=True, nogil=True)
+def _directed_edges(ends, n_atoms):
+    start = np.zeros(n_atoms + 1, np.int32)
+    for u in range(ends.shape[0]):
+        start[ends[u, 0] + 1] += 1
+        start[ends[u, 1] + 1] += 1
+    for i in range(n_atoms):
+        start[i + 1] += start[i]
+    cursor = start[:-1].copy()
+    to = np.empty(2 * ends.shape[0], np.int32)
+    bond = np.empty(2 * ends.shape[0], np.int32)
+    for u in range(ends.shape[0]):
+        for side in range(2):
+            at = cursor[ends[u, side]]
+            cursor[ends[u, side]] += 1
+            to[at], bond[at] = ends[u, 1 - side], u
+    return start, to, bond
+
+
+@njit(cache=True, nogil=True)
+def _angles(ends, n_short, n_atoms):
+    """Return every ordered pair of different short bond ends at every atom."""
+    start = np.zeros(n_atoms + 1, np.int64)
+    for u in range(n_short):
+        start[ends[u, 0] + 1] += 1
+        start[ends[u, 1] + 1] += 1
+    total = 0
+    for i in range(n_atoms):
+        total += start[i + 1] * (start[i + 1] - 1)
+        start[i + 1] += start[i]
+    cursor = start[:-1].copy()
+    bond = np.empty(2 * n_short, np.int32)
+    sign = np.empty(2 * n_short, np.float32)
+    for u in range(n_short):
+        for side in range(2):
+            at = cursor[ends[u, side]]
+            cursor[ends[u, side]] += 1
+            bond[at], sign[at] = u, 1.0 - 2.0 * side
+    angles, angle_sign = np.empty((total, 3), np.int32), np.empty(total, np.float32)
+    at = 0
+    for i in range(n_atoms):
+        for a in range(start[i], start[i + 1]):
+            for b in range(start[i], start[i + 1]):
+                if a == b:
+                    continue
+                angles[at, 0], angles[at, 1], angles[at, 2] = i, bond[a], bond[b]
+                angle_sign[at] = sign[a] * sign[b]
+                at += 1
+    return angles, angle_sign

@@ -1,0 +1,190 @@
+"""CHGNet in torch, batched: the path for GPUs, and the check of the compiled CPU path.
+
+Deng et al., Nature Machine Intelligence 5, 1031 (2023). One derivative with respect to the bond
+vectors gives forces and stresses at once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from nucleate.relax.chgnet.parameters import WIDTH, GatedLayers, Parameters
+
+if TYPE_CHECKING:
+    from nucleate.relax.chgnet.graph import Graph
+
+_ANGLE_SCALE = 1.0 - 1e-6  # as the package: keeps acos away from its poles
+
+
+class Network:
+    """CHGNet on one device.
+
+    Parameters
+    ----------
+    parameters
+        Weights, as numpy arrays.
+    device
+        ``cpu``, ``cuda``, ``cuda:1``, ...
+    """
+
+    def __init__(self, parameters: Parameters, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._p: Parameters = self._moved(parameters)
+
+    def _moved(self, values: tuple) -> tuple:
+        """Return a named tuple with its arrays as tensors on the device."""
+        moved = []
+        for value in values:
+            if isinstance(value, GatedLayers):
+                moved.append(self._moved(value))
+            elif isinstance(value, (int, float)):
+                moved.append(value)
+            else:
+                moved.append(torch.tensor(value, device=self.device))
+        return type(values)(*moved)
+
+    def differentiate(
+        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the energy of each crystal (eV) and its derivative by the bond vectors (eV/Å).
+
+        Parameters
+        ----------
+        graph
+            With tensors on the device in place of arrays; its own vectors are not used.
+        numbers, owner
+            Atomic number and crystal of each atom, shape (n_atoms,).
+        vectors
+            Bond vectors in Å, float32, shape (n_bonds, 3).
+        """
+        vectors = vectors.detach().requires_grad_(True)
+        energies = self._energies(graph, numbers, owner, vectors)
+        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
+        return energies.detach(), gradient
+
+    def _energies(
+        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        x = self._atom_features(graph, numbers, owner, vectors, last=len(self._p.atom.first))
+        p = self._p
+        if len(p.readout_norm):
+            x = F.layer_norm(x, (WIDTH,), p.readout_norm[0], p.readout_norm[1])
+        for weight, bias in zip(p.readout, p.readout_bias, strict=True):
+            x = F.silu(torch.addmm(bias, x, weight))
+        site = x @ p.energy + (p.energy_bias + p.atom_energy[numbers])
+        n_crystals = int(owner[-1]) + 1
+        return torch.zeros(n_crystals, device=self.device).index_add_(0, owner, site)
+
+    def moments(
+        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the magnetic moment of each atom in Bohr magnetons, shape (n_atoms,)."""
+        with torch.no_grad():
+            last = len(self._p.atom.first) - 1
+            x = self._atom_features(graph, numbers, owner, vectors, last=last)
+            return (x @ self._p.moment + self._p.moment_bias).abs()
+
+    def _atom_features(
+        self,
+        graph: Graph,
+        numbers: torch.Tensor,
+        owner: torch.Tensor,
+        vectors: torch.Tensor,
+        *,
+        last: int,
+    ) -> torch.Tensor:
+        """Return the features of the atoms after ``last`` interaction blocks."""
+        p, short = self._p, graph.n_short
+        distance = vectors.norm(dim=1)
+        radial = _radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
+        weight = radial @ p.bond_weights
+        x, e = p.atom_embedding[numbers], radial @ p.bond_embedding
+        center = torch.repeat_interleave(
+            torch.arange(len(numbers), device=self.device), graph.edge_start.diff()
+        )
+        if short:
+            narrow = _radial_basis(
+                distance[:short], p.short_frequencies, p.short_cutoff, p.envelope
+            )
+            angle_weight = narrow @ p.short_weights
+            angle_weight = angle_weight[graph.angles[:, 1]] * angle_weight[graph.angles[:, 2]]
+            a = self._angle_features(graph, vectors[:short], distance[:short])
+            bent = torch.zeros(int(owner[-1]) + 1, 1, device=self.device)
+            bent[owner[graph.angles[:, 0]]] = 1.0
+            bent = bent[owner[graph.bond_ends[:, 0]]]
+        for k in range(last):
+            first, bias = p.atom.first[k], p.atom.first_bias[k]
+            hidden = torch.addmm(bias, x, first[0])[center]
+            hidden = hidden + (x @ first[2])[graph.edge_to] + (e @ first[1])[graph.edge_bond]
+            message = _gate(p.atom, k, hidden) * weight[graph.edge_bond]
+            summed = torch.zeros_like(x).index_add_(0, center, message)
+            x = x + torch.addmm(p.atom.out_bias[k], summed, p.atom.out[k])
+            if short and k < len(p.bond.first):
+                message = _gate(p.bond, k, self._angle_hidden(p.bond, k, graph, x, e, a))
+                summed = torch.zeros_like(e).index_add_(
+                    0, graph.angles[:, 1], message * angle_weight
+                )
+                e = e + summed @ p.bond.out[k] + bent * p.bond.out_bias[k]
+                if k < len(p.angle.first):
+                    a = a + _gate(p.angle, k, self._angle_hidden(p.angle, k, graph, x, e, a))
+        return x
+
+    def _angle_features(
+        self, graph: Graph, vectors: torch.Tensor, distance: torch.Tensor
+    ) -> torch.Tensor:
+        unit = vectors / distance[:, None]
+        cosine = (unit[graph.angles[:, 1]] * unit[graph.angles[:, 2]]).sum(1) * graph.angle_sign
+        phase = torch.outer(torch.acos(cosine * _ANGLE_SCALE), self._p.angle_frequencies)
+        constant = torch.full_like(phase[:, :1], math.sqrt(0.5))
+        basis = torch.cat([constant, torch.sin(phase), torch.cos(phase)], 1) / math.sqrt(math.pi)
+        return basis @ self._p.angle_embedding
+
+    @staticmethod
+    def _angle_hidden(
+        layers: GatedLayers,
+        k: int,
+        graph: Graph,
+        x: torch.Tensor,
+        e: torch.Tensor,
+        a: torch.Tensor,
+    ) -> torch.Tensor:
+        first = layers.first[k]
+        bonds = e[: graph.n_short]
+        hidden = torch.addmm(layers.first_bias[k], x, first[3])[graph.angles[:, 0]]
+        hidden = hidden + (bonds @ first[0])[graph.angles[:, 1]]
+        return hidden + (bonds @ first[1])[graph.angles[:, 2]] + a @ first[2]
+
+
+def _gate(layers: GatedLayers, k: int, hidden: torch.Tensor) -> torch.Tensor:
+    """Return SiLU(norm(core)) x sigmoid(norm(gate)) from the first linear map's output."""
+    if len(layers.second):
+        hidden = F.silu(hidden)
+    core, gate = hidden[:, :WIDTH], hidden[:, WIDTH:]
+    if len(layers.second):
+        core = torch.addmm(layers.second_bias[k, 0], core, layers.second[k, 0])
+        gate = torch.addmm(layers.second_bias[k, 1], gate, layers.second[k, 1])
+    if len(layers.norm):
+        core = F.layer_norm(core, (WIDTH,), layers.norm[k, 0], layers.norm[k, 1])
+        gate = F.layer_norm(gate, (WIDTH,), layers.norm[k, 2], layers.norm[k, 3])
+    return F.silu(core) * torch.sigmoid(gate)
+
+
+def _radial_basis(
+    distance: torch.Tensor, frequencies: torch.Tensor, cutoff: float, exponent: int
+) -> torch.Tensor:
+    """Return Bessel functions under the polynomial envelope of GemNet (zero from the cut-off on)."""
+    scaled = distance / cutoff
+    p = exponent
+    envelope = (
+        1.0
+        - (p + 1) * (p + 2) / 2 * scaled**p
+        + p * (p + 2) * scaled ** (p + 1)
+        - p * (p + 1) / 2 * scaled ** (p + 2)
+    )
+    envelope = torch.where(scaled < 1.0, envelope, torch.zeros_like(scaled))
+    bessel = math.sqrt(2.0 / cutoff) * torch.sin(torch.outer(scaled, frequencies))
+    return bessel * (envelope / distance)[:, None]

@@ -1,0 +1,101 @@
+"""Checks that keep nonsense away from a model, and end relaxations that go wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
+from nucleate.relax.outcome import Failed, FailReason
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.settings import Guards
+
+COINCIDENT = 0.01
+"""Å; no model is asked about atoms closer than this."""
+
+
+def refusal(
+    crystal: Crystal, *, elements: frozenset[int], cutoff: float, max_atoms: int | None
+) -> Failed | None:
+    """Return why a crystal must not be given to a model, or None.
+
+    Parameters
+    ----------
+    crystal
+        Anything.
+    elements
+        Atomic numbers that the model knows.
+    cutoff
+        Å; an atom without a neighbour within it counts as isolated.
+    max_atoms
+        Largest crystal that fits.
+    """
+    if crystal.n_atoms == 0:
+        return Failed(FailReason.INVALID, "the cell is empty")
+    if not (np.isfinite(crystal.scaled).all() and np.isfinite(crystal.cell).all()):
+        return Failed(FailReason.INVALID, "cell or coordinates are not finite")
+    if not is_solid_cell(crystal.cell):
+        return Failed(FailReason.INVALID, "the cell has no volume", crystal)
+    unknown = sorted(set(crystal.numbers.tolist()) - elements)
+    if unknown:
+        return Failed(
+            FailReason.INVALID, f"the model does not know the elements Z = {unknown}", crystal
+        )
+    if max_atoms is not None and crystal.n_atoms > max_atoms:
+        message = f"{crystal.n_atoms} atoms, but at most {max_atoms} are allowed"
+        return Failed(FailReason.TOO_LARGE, message, crystal)
+    return isolated_or_coincident(crystal, cutoff)
+
+
+def isolated_or_coincident(crystal: Crystal, cutoff: float) -> Failed | None:
+    """Return a failure if an atom is alone within ``cutoff`` Å, or on top of another one."""
+    nearest = nearest_neighbour_distances(crystal)
+    if nearest.max() >= cutoff:
+        message = f"atom {int(nearest.argmax())} has no neighbour within {cutoff:g} Å"
+        return Failed(FailReason.ISOLATED_ATOM, message, crystal)
+    if nearest.min() < COINCIDENT:
+        message = f"atom {int(nearest.argmin())} lies on top of another one"
+        return Failed(FailReason.TOO_CLOSE, message, crystal)
+    return None
+
+
+def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float) -> Failed | None:
+    """Return the failure of a geometry that a relaxation should never have reached, or None."""
+    ratio = crystal.volume / start_volume
+    low, high = guards.volume_ratio
+    if not np.isfinite(ratio):
+        return Failed(FailReason.NOT_FINITE, "the geometry is not finite")
+    if ratio < low:
+        return Failed(FailReason.COLLAPSED, f"volume fell to {ratio:.2f} of the start", crystal)
+    if ratio > high or not is_solid_cell(crystal.cell):
+        return Failed(FailReason.EXPLODED, f"volume rose to {ratio:.2f} of the start", crystal)
+    nearest = nearest_neighbour_distances(crystal)
+    if nearest.min() < guards.shortest_distance:
+        message = f"two atoms came as close as {nearest.min():.2f} Å"
+        return Failed(FailReason.COLLAPSED, message, crystal)
+    if nearest.max() >= cutoff:
+        message = f"atom {int(nearest.argmax())} went further than {cutoff:g} Å from all others"
+        return Failed(FailReason.EXPLODED, message, crystal)
+    return None
+
+
+def nonsense(
+    guards: Guards, crystal: Crystal, energy: float, forces: NDArray[np.float64], evaluations: int
+) -> Failed | None:
+    """Return the failure of an energy or force that cannot be right, or None."""
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        return Failed(FailReason.NOT_FINITE, "energy or forces are not finite", crystal)
+    per_atom = energy / crystal.n_atoms
+    low, high = guards.energy_window
+    if per_atom < low:
+        return Failed(FailReason.COLLAPSED, f"energy fell to {per_atom:.3g} eV/atom", crystal)
+    largest = float(np.abs(forces).max())
+    if evaluations > 5 and (per_atom > high or largest > guards.max_force):
+        message = f"{per_atom:.3g} eV/atom and {largest:.3g} eV/Å after {evaluations} evaluations"
+        return Failed(FailReason.EXPLODED, message, crystal)
+    return None

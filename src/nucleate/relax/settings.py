@@ -1,0 +1,157 @@
+"""Settings of a tier: which engine, how far to relax, what to give up, what goes on."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from nucleate.relax.relaxer import Relaxer
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChgnetSettings(_Settings):
+    """CHGNet, on the weights that the package ``chgnet`` carries."""
+
+    kind: Literal["chgnet"] = "chgnet"
+    model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
+        "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
+    )
+    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
+
+
+class SevennetSettings(_Settings):
+    """SevenNet, on the weights that the package ``sevenn`` carries."""
+
+    kind: Literal["sevennet"] = "sevennet"
+    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field("7net-0", description="Checkpoint.")
+    modal: Literal["PBE", "R2SCAN"] | None = Field(
+        None, description="Functional of a multi-fidelity checkpoint (7net-mf-0 only)."
+    )
+    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
+
+    @model_validator(mode="after")
+    def _modal_fits(self) -> SevennetSettings:
+        if (self.modal is not None) != (self.model == "7net-mf-0"):
+            raise ValueError(
+                f"modal = {self.modal!r} does not fit model = {self.model!r}: "
+                "7net-mf-0 needs modal = 'PBE' or 'R2SCAN', the others take none"
+            )
+        return self
+
+
+class AseSettings(_Settings):
+    """Any ASE calculator that gives energy, forces and stress."""
+
+    kind: Literal["ase"] = "ase"
+    calculator: str = Field(
+        description="Import path of the class or function, for example ase.calculators.emt:EMT."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the calculator."
+    )
+    cutoff: float = Field(
+        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
+    )
+
+
+class TorchSimSettings(_Settings):
+    """A model of torch-sim (Python 3.12 or later)."""
+
+    kind: Literal["torch-sim"] = "torch-sim"
+    model: str = Field(
+        description="Import path of the model class, for example torch_sim.models.mace:MaceModel."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
+    batch_atoms: int = Field(2000, gt=0, description="Atoms in a batch.")
+
+
+EngineSettings = Annotated[
+    ChgnetSettings | SevennetSettings | AseSettings | TorchSimSettings,
+    Field(discriminator="kind"),
+]
+
+_BUILDERS = {
+    "chgnet": "nucleate.relax.engines.chgnet",
+    "sevennet": "nucleate.relax.engines.sevennet",
+    "ase": "nucleate.relax.engines.ase",
+    "torch-sim": "nucleate.relax.engines.torch_sim",
+}
+"""Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
+
+
+class Promotion(_Settings):
+    """Which crystals of a tier go on to the next one; all limits given must hold."""
+
+    best: int | None = Field(None, ge=1, description="Only the n of lowest enthalpy so far.")
+    within_ev_per_atom: float | None = Field(
+        None, ge=0.0, description="Only those within this enthalpy of the best so far."
+    )
+    fraction: float | None = Field(
+        None, gt=0.0, le=1.0, description="Only the best fraction of those relaxed so far."
+    )
+
+
+class Racing(_Settings):
+    """Rules that end a relaxation which can no longer matter.
+
+    A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
+    the fall that is still to be expected (measured: 99 % of relaxations fall by less).
+    """
+
+    window_ev_per_atom: float = Field(
+        0.05, ge=0.0, description="Final enthalpies this far above the best still matter."
+    )
+    caution: float = Field(1.0, ge=0.0, description="Factor on the fall still to be expected.")
+    first_step: int = Field(8, ge=1, description="No relaxation ends before this evaluation.")
+
+
+class Guards(_Settings):
+    """Limits beyond which a relaxation has failed."""
+
+    volume_ratio: tuple[float, float] = Field(
+        (0.2, 4.0), description="Smallest and largest volume, relative to the start."
+    )
+    shortest_distance: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
+    max_force: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
+    energy_window: tuple[float, float] = Field(
+        (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
+    )
+    max_atoms: int | None = Field(None, ge=1, description="Larger crystals are refused.")
+
+
+class TierSettings(_Settings):
+    """One tier of the ladder."""
+
+    name: str = Field("chgnet", min_length=1, description="Name in outputs.")
+    engine: EngineSettings = Field(default_factory=ChgnetSettings)
+    relax: bool = Field(True, description="False: energy of the geometry as it is.")
+    relax_cell: bool = Field(True, description="Whether the cell moves too.")
+    fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
+    pre_relax: bool = Field(True, description="Push overlapping atoms apart first.")
+    fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
+    max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
+    max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")
+    wall_s: float | None = Field(600.0, gt=0.0, description="Seconds a crystal.")
+    slots: int | None = Field(None, ge=1, description="Crystals in flight; default: by their size.")
+    promote: Promotion = Field(default_factory=Promotion)
+    racing: Racing | None = None
+    guards: Guards = Field(default_factory=Guards)
+
+
+def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
+    """Return the relaxer of a tier, its model loaded.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the engine's package is not installed.
+    InputError
+        If the engine's settings name something that does not exist.
+    """
+    return import_module(_BUILDERS[tier.engine.kind]).build_relaxer(tier, pressure_gpa)
