@@ -1,0 +1,52 @@
+"""Several generators as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.generate.generator import Generator
+
+
+class GeneratorMix:
+    """Draws from several generators by weight; where one gives nothing, another one is asked.
+
+    Parameters
+    ----------
+    generators : sequence of (Generator, float)
+        Generators and their weights, which need not sum to one.
+
+    Raises
+    ------
+    ValueError
+        If no weight is positive.
+    """
+
+    name = "mix"
+
+    def __init__(self, generators: Sequence[tuple[Generator, float]]) -> None:
+        self._generators = [generator for generator, weight in generators if weight > 0.0]
+        self._weights = np.array([weight for _, weight in generators if weight > 0.0])
+        if not self._generators:
+            raise ValueError("at least one generator needs a positive weight")
+        self.counts: Counter[str] = Counter()
+
+    def generate(
+        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+    ) -> Candidate | None:
+        """Return a candidate of one of the generators, or None if none gives one."""
+        chances = self._weights / self._weights.sum()
+        order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
+        for index in order:
+            generator = self._generators[index]
+            candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
+            if candidate is not None:
+                self.counts[candidate.origin.source] += 1
+                return candidate
+        return None

@@ -1,0 +1,114 @@
+"""The user's own structures, or a ready ranked pool of another program, as candidates."""
+
+from __future__ import annotations
+
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.files import read_crystals
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
+
+SUFFIXES = (".cif", ".extxyz", ".xyz", ".vasp", ".poscar")
+
+
+class SeedsGenerator:
+    """Gives each crystal once, in order, then None.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Every crystal must have its composition and at most its number of atoms.
+    crystals : iterable of (str, Crystal)
+        Names and crystals, the best first.
+
+    Raises
+    ------
+    InputError
+        If a crystal does not fit the space.
+    """
+
+    name = "seeds"
+
+    def __init__(self, space: SearchSpace, crystals: Iterable[tuple[str, Crystal]]) -> None:
+        self._crystals = list(crystals)
+        self._next = 0
+        for name, crystal in self._crystals:
+            _check(space, name, crystal)
+
+    def generate(
+        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+    ) -> Candidate | None:
+        """Return the next crystal, or None when all have been given.
+
+        Neither argument changes the order.
+        """
+        del rng, max_formula_units
+        if self._next >= len(self._crystals):
+            return None
+        name, crystal = self._crystals[self._next]
+        self._next += 1
+        return Candidate(crystal, Origin("seeds", detail={"file": name, "order": self._next - 1}))
+
+
+def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
+    """Read crystals from files, folders and glob patterns.
+
+    Parameters
+    ----------
+    files
+        One or several; a folder stands for every structure file in it.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing or a file cannot be read.
+    """
+    found: list[tuple[str, Crystal]] = []
+    for pattern in [files] if isinstance(files, str) else files:
+        paths = _paths(pattern)
+        if not paths:
+            raise InputError(
+                f"seeds: {pattern!r} matches no structure file. Give CIF, extxyz or POSCAR files, "
+                "a folder of them or a pattern such as 'known/*.cif'."
+            )
+        for path in paths:
+            named = read_crystals(path)
+            many = len(named) > 1
+            found += [(f"{path}:{name}" if many else str(path), item) for name, item in named]
+    return found
+
+
+def _paths(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_dir():
+        return sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
+    if path.is_file():
+        return [path]
+    return sorted(Path(item) for item in glob(pattern, recursive=True) if Path(item).is_file())
+
+
+def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:
+    composition = space.composition
+    if composition.formula_units_of(crystal.numbers) is None:
+        found = Composition.from_numbers(crystal.numbers).formula
+        raise InputError(
+            f"seeds: {name} has the composition {found}, not {composition.formula}. "
+            "Take the file out, or search its own composition."
+        )
+    if crystal.n_atoms > space.max_atoms:
+        raise InputError(
+            f"seeds: {name} has {crystal.n_atoms} atoms, more than max_atoms = "
+            f"{space.max_atoms}. Raise max_atoms to at least {crystal.n_atoms}, or reduce the "
+            "structure to its primitive cell."
+        )
