@@ -1,0 +1,1 @@
+"""Learned models: graph network, its training, data sets, shipped checkpoints."""
