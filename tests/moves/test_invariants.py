@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +11,9 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.moves.move import Move, MoveContext, is_same
 from nucleate.moves.propose import propose
 from nucleate.moves.table import MOVES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 from .parents import closest_over_limit, context_of, parents
 
@@ -110,3 +115,19 @@ def parent_of(formula: str, units: int, seed: int = 0) -> Crystal:
         assert candidate is not None
         if candidate.origin.detail["formula_units"] == units:
             return candidate.crystal
+
+
+def test_moves_work_on_the_published_structures(shared_data: Path) -> None:
+    import ase.io
+
+    tried = accepted = 0
+    for file in sorted((shared_data / "fuse2_paper_structures").glob("*.cif")):
+        parent = Crystal.from_ase(ase.io.read(file))
+        context = context_of(file.name.split("__")[0])
+        for move in MOVES:
+            if move.applies(parent, context):
+                child = propose(move, parent, context=context, rng=np.random.default_rng(tried))
+                tried += 1
+                accepted += child is not None
+    assert tried > 500
+    assert accepted > 0.95 * tried
