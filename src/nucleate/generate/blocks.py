@@ -94,7 +94,7 @@ class BlocksGenerator:
         """Try once to build a crystal of so many formula units; None if it breaks a limit."""
         n_atoms = formula_units * self.space.composition.n_atoms
         fewest, most = ATOMS_PER_MODULE
-        sizes = range(ceil(n_atoms / most), max(floor(n_atoms / fewest), 1) + 1)
+        sizes = range(ceil(n_atoms / most), max(floor(n_atoms / fewest), 2) + 1)
         shape = draw_shape(sizes, rng=rng)
         if shape is None:
             return None

@@ -95,7 +95,8 @@ def _paths(pattern: str) -> list[Path]:
         return sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
     if path.is_file():
         return [path]
-    return sorted(Path(item) for item in glob(pattern, recursive=True) if Path(item).is_file())
+    found = glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return sorted(Path(item) for item in found if Path(item).is_file())
 
 
 def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:

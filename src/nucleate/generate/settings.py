@@ -79,7 +79,9 @@ def build_generator(settings: GeneratorSettings, space: SearchSpace) -> Generato
             from nucleate.generate.seeds import SeedsGenerator, load_seeds
 
             files = settings.files
-            return SeedsGenerator(space, load_seeds(files if isinstance(files, str) else list(files)))
+            return SeedsGenerator(
+                space, load_seeds(files if isinstance(files, str) else list(files))
+            )
 
 
 def build_generators(settings: Sequence[GeneratorSettings], space: SearchSpace) -> GeneratorMix:
