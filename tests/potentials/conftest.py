@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,6 +9,9 @@ import pytest
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import element
 from nucleate.potentials.force_field import Buckingham, ForceField, pair_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHARGES = {"Sr": 2.0, "Ti": 4.0, "Y": 3.0, "O": -2.0}
 TERMS = {

@@ -80,9 +80,9 @@ MADELUNG = {
 def test_madelung_constants(name, edge):
     cell, scaled, charges, distance, constant = MADELUNG[name]
     symbols = ["Ca", "F", "F"][: len(charges)]
-    field = ForceField({"Ca": charges[0], "F": -1.0}, {
-        ("Ca", "F"): Buckingham(0.0, 1.0), ("Ca", "Ca"): Buckingham(0.0, 1.0), ("F", "F"): Buckingham(0.0, 1.0)
-    })  # fmt: skip
+    nothing = Buckingham(0.0, 1.0)
+    terms = {("Ca", "F"): nothing, ("Ca", "Ca"): nothing, ("F", "F"): nothing}
+    field = ForceField({"Ca": charges[0], "F": -1.0}, terms)
     crystal = crystal_of(symbols, edge * cell, np.array(scaled))
     energy = field.model(crystal.numbers).evaluate(crystal).energy
     assert -energy * distance * edge / COULOMB == pytest.approx(constant, abs=1e-6)

@@ -158,6 +158,7 @@ class ForceField:
             dispersion=c6 if lattice_sum else np.zeros_like(c6), alpha=alpha,
             k_cutoff=2.0 * alpha * _EWALD_DIGITS, volume=np.ones(len(elements)),
             volume_stiffness=0.0,
+            one_body=np.zeros(len(elements)),
         )  # fmt: skip
         return EnergyModel(elements, tables)
 

@@ -7,11 +7,13 @@ cell describes the crystal. Lattice vectors are rows; ``virial`` is dE/d(strain)
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _PI32 = math.pi**1.5
@@ -42,6 +44,8 @@ class Tables(NamedTuple):
         Expected volume of each species in Å^3.
     volume_stiffness : float
         Strength of the one-body volume term per atom; 0 switches it off.
+    one_body : ndarray of float64, shape (n_species,)
+        Constant energy of each species.
     """
 
     pair: NDArray[np.int64]
@@ -55,6 +59,7 @@ class Tables(NamedTuple):
     k_cutoff: float
     volume: NDArray[np.float64]
     volume_stiffness: float
+    one_body: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -149,14 +154,15 @@ def pair_sum(pos, cell, kind, first, other, shift, t, forces, virial):
     energy = 0.0
     shortest = 1e30
     n = pos.shape[0]
-    last = t.spline.shape[1] - 1
+    spline, cut2, pairs, inverse_step = t.spline, t.cut2, t.pair, t.inverse_step
+    last = spline.shape[1] - 1
     c00, c01, c02 = cell[0, 0], cell[0, 1], cell[0, 2]
     c10, c11, c12 = cell[1, 0], cell[1, 1], cell[1, 2]
     c20, c21, c22 = cell[2, 0], cell[2, 1], cell[2, 2]
     vxx = vyy = vzz = vxy = vxz = vyz = 0.0
     for i in range(n):
         xi, yi, zi = pos[i, 0], pos[i, 1], pos[i, 2]
-        rows = t.pair[kind[i]]
+        rows = pairs[kind[i]]
         fx = fy = fz = 0.0
         for m in range(first[i], first[i + 1]):
             j = other[m]
@@ -166,22 +172,18 @@ def pair_sum(pos, cell, kind, first, other, shift, t, forces, virial):
             z = pos[j, 2] - zi + a * c02 + b * c12 + c * c22
             r2 = x * x + y * y + z * z
             p = rows[kind[j]]
-            if r2 >= t.cut2[p]:
+            if r2 >= cut2[p]:
                 continue
             if r2 < shortest:
                 shortest = r2
             r = math.sqrt(r2)
-            s = r * t.inverse_step
+            s = r * inverse_step
             k = min(int(s), last)
             s -= k
-            w0, w1, w2, w3 = (
-                t.spline[p, k, 0],
-                t.spline[p, k, 1],
-                t.spline[p, k, 2],
-                t.spline[p, k, 3],
-            )
+            w = spline[p, k]
+            w0, w1, w2, w3 = w[0], w[1], w[2], w[3]
             energy += w0 + s * (w1 + s * (w2 + s * w3))
-            g = (w1 + s * (2.0 * w2 + 3.0 * s * w3)) * t.inverse_step / (r + 1e-12)
+            g = (w1 + s * (2.0 * w2 + 3.0 * s * w3)) * inverse_step / (r + 1e-12)
             gx, gy, gz = g * x, g * y, g * z
             fx += gx
             fy += gy
@@ -358,6 +360,8 @@ def energy_sum(pos, cell, kind, first, other, shift, t, forces, virial):
     forces[:] = 0.0
     virial[:] = 0.0
     energy, shortest = pair_sum(pos, cell, kind, first, other, shift, t, forces, virial)
+    for i in range(kind.size):
+        energy += t.one_body[kind[i]]
     if t.k_cutoff > 0.0:
         energy += reciprocal_sum(pos, cell, kind, t, forces, virial)
     if t.volume_stiffness > 0.0:

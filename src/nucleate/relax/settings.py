@@ -71,8 +71,29 @@ class TorchSimSettings(_Settings):
     batch_atoms: int = Field(2000, gt=0, description="Atoms in a batch.")
 
 
+class SppSettings(_Settings):
+    """Proxy potentials derived from known structures; energies in arbitrary units."""
+
+    kind: Literal["spp"] = "spp"
+    file: str | None = Field(
+        None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
+    )
+
+
+class ForceFieldSettings(_Settings):
+    """A published force field: Buckingham terms and charges."""
+
+    kind: Literal["force-field"] = "force-field"
+    file: str = Field(description="TOML file, or a GULP library.")
+
+
 EngineSettings = Annotated[
-    ChgnetSettings | SevennetSettings | AseSettings | TorchSimSettings,
+    ChgnetSettings
+    | SevennetSettings
+    | AseSettings
+    | TorchSimSettings
+    | SppSettings
+    | ForceFieldSettings,
     Field(discriminator="kind"),
 ]
 
@@ -81,6 +102,8 @@ _BUILDERS = {
     "sevennet": "nucleate.relax.engines.sevennet",
     "ase": "nucleate.relax.engines.ase",
     "torch-sim": "nucleate.relax.engines.torch_sim",
+    "spp": "nucleate.relax.engines.spp",
+    "force-field": "nucleate.relax.engines.force_field",
 }
 """Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
 

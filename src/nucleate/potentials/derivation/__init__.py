@@ -1,0 +1,1 @@
+"""Deriving proxy potentials from a set of structures."""

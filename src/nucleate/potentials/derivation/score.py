@@ -1,0 +1,133 @@
+"""Linear score matching: the potentials whose forces lead rattled crystals back.
+
+At a displacement d the target force is -d (in units of the atom's spring), the target virial
+is that of an elastic solid, and decoys are to lie a gap above the true crystal. All of it is
+linear in the coefficients: a ridge regression, first for the six classes of pairs, then for the
+deviation of each pair from its class (denoising score matching; Vincent, Neural Comput. 23, 1661,
+2011).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.potentials.basis import N_CLASSES, N_CONTEXTS
+from nucleate.potentials.derivation.system import Geometry, System, class_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+def fit_scores(
+    system: System,
+    geometry: Geometry,
+    *,
+    ridge: float = 3.0,
+    smoothness: float = 3.0,
+    iterations: int = 300,
+    report: Callable[[str], None] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients (n_contexts, n_pairs, size) and constants (n_contexts, n_elements).
+
+    Parameters
+    ----------
+    system, geometry
+        Rows and what they mean.
+    ridge, smoothness
+        Penalties of the deviation from the class: its size and its second differences.
+    iterations
+        Limit of conjugate-gradient steps.
+    report
+        Called with a line on each stage.
+    """
+    size = geometry.basis.size
+    columns, n_class = class_columns(system.columns, geometry)
+    start = _conjugate_gradients(
+        system, columns, n_class, system.target.astype(np.float64), size=size,
+        n_splines=N_CONTEXTS * N_CLASSES * size, ridge=0.3, smoothness=3.0, iterations=120,
+    )  # fmt: skip
+    every, _ = class_columns(np.arange(geometry.n_unknowns), geometry)
+    classes = start[every]
+    residual = system.target - system.times(classes)
+    if report:
+        before = float(np.mean(system.target**2))
+        report(f"classes: residual {float(np.mean(residual**2)) / before:.3f}")
+    deviation = _conjugate_gradients(
+        system, system.columns, geometry.n_unknowns, residual, size=size,
+        n_splines=N_CONTEXTS * geometry.n_pairs * size, ridge=ridge, smoothness=smoothness,
+        iterations=iterations,
+    )  # fmt: skip
+    if report:
+        left = system.target - system.times(classes + deviation)
+        report(f"pairs: residual {float(np.mean(left**2)) / before:.3f}")
+    unknowns = classes + deviation
+    pairs = N_CONTEXTS * geometry.n_pairs * size
+    return (
+        unknowns[:pairs].reshape(N_CONTEXTS, geometry.n_pairs, size),
+        unknowns[pairs:].reshape(N_CONTEXTS, len(geometry.elements)),
+    )
+
+
+def _conjugate_gradients(
+    system: System,
+    columns: NDArray[np.int64],
+    n: int,
+    target: NDArray[np.float64],
+    *,
+    size: int,
+    n_splines: int,
+    ridge: float,
+    smoothness: float,
+    iterations: int,
+) -> NDArray[np.float64]:
+    def penalty(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = ridge * x
+        out[n_splines:] = 0.1 * ridge * x[n_splines:]
+        second = np.diff(x[:n_splines].reshape(-1, size), 2, axis=1)
+        bend = np.zeros((second.shape[0], size))
+        bend[:, :-2] += second
+        bend[:, 1:-1] -= 2.0 * second
+        bend[:, 2:] += second
+        out[:n_splines] += smoothness * bend.ravel()
+        return out
+
+    def normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return system.transposed(system.times(x, columns), n, columns) + penalty(x)
+
+    diagonal = _squared_columns(system, columns, n) + ridge + 6.0 * smoothness
+    x = np.zeros(n)
+    r = system.transposed(target, n, columns)
+    limit = 1e-4 * float(np.sqrt(r @ (r / diagonal)))
+    z = r / diagonal
+    p = z.copy()
+    rz = float(r @ z)
+    first = float(np.sqrt(rz))
+    for _ in range(iterations):
+        ap = normal(p)
+        step = rz / float(p @ ap)
+        x += step * p
+        r -= step * ap
+        z = r / diagonal
+        new = float(r @ z)
+        if np.sqrt(new) < limit:
+            break
+        p = z + (new / rz) * p
+        rz = new
+    print("cg", _, np.sqrt(rz) / first)
+    return x
+
+
+def _squared_columns(system: System, columns: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    out = np.zeros(n)
+    place = 0
+    for s, width in enumerate(system.width):
+        height = int(system.row_start[s + 1] - system.row_start[s])
+        block = system.values[place : place + height * width].reshape(height, width)
+        place += height * int(width)
+        begin = system.column_start[s]
+        np.add.at(out, columns[begin : begin + width], np.einsum("ij,ij->j", block, block))
+    return out

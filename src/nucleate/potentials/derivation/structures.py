@@ -1,0 +1,155 @@
+"""Reading, filtering and selecting the structures that potentials are derived from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
+from nucleate.potentials.model import expected_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One structure of the data with its name and formula."""
+
+    name: str
+    formula: str
+    crystal: Crystal
+
+
+def read_structures(path: Path | str, *, split: str | None = None) -> list[Sample]:
+    """Read a structure set: a parquet table, a folder, or any file of crystals.
+
+    Parameters
+    ----------
+    path
+        A parquet table with ``lattice``, ``species``, ``frac_coords`` (and, where present,
+        ``split``, ``formula``, ``material_id``, ``e_above_hull``), a file or a folder of CIF,
+        extended xyz or POSCAR files.
+    split
+        Keep only rows of this split (tables only).
+
+    Raises
+    ------
+    InputError
+        If nothing can be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"structures = {path}: there is no such file or folder.")
+    if path.suffix == ".parquet":
+        samples = list(_read_table(path, split))
+    else:
+        from nucleate.crystal.files import read_crystals
+
+        files = (
+            sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
+        )
+        named = [pair for file in files for pair in read_crystals(file)]
+        samples = [Sample(name, formula_of(crystal), crystal) for name, crystal in named]
+    if not samples:
+        raise InputError(f"structures = {path}: no usable structure was found.")
+    return samples
+
+
+def _read_table(path: Path, split: str | None) -> Iterator[Sample]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise InputError("reading parquet needs pyarrow: pip install pyarrow") from error
+
+    table = pq.read_table(path)
+    columns = {name: table.column(name).to_pylist() for name in table.column_names
+               if name in {"split", "material_id", "e_above_hull", "natoms"}}  # fmt: skip
+    lattices = table.column("lattice")
+    for row in range(table.num_rows):
+        if split and columns.get("split", [split] * table.num_rows)[row] != split:
+            continue
+        hull = columns.get("e_above_hull", [None] * table.num_rows)[row]
+        if hull is not None and hull > 0.1:
+            continue
+        numbers = table.column("species")[row].values.to_numpy()
+        crystal = Crystal(
+            numbers,
+            lattices[row].values.to_numpy().reshape(3, 3),
+            table.column("frac_coords")[row].values.to_numpy().reshape(-1, 3),
+        )
+        name = columns.get("material_id", [f"row-{row}"] * table.num_rows)[row]
+        yield Sample(str(name), formula_of(crystal), crystal)
+
+
+def formula_of(crystal: Crystal) -> str:
+    """Return a key that is the same for the same reduced composition."""
+    unique, counts = np.unique(crystal.numbers, return_counts=True)
+    divisor = np.gcd.reduce(counts)
+    return " ".join(f"{z}:{n // divisor}" for z, n in zip(unique, counts, strict=True))
+
+
+def is_sane(crystal: Crystal, *, max_atoms: int) -> bool:
+    """Return whether a structure is dense, of sensible contacts and not too large."""
+    from nucleate.potentials.kernels import neighbours
+
+    if crystal.n_atoms > max_atoms:
+        return False
+    ratio = crystal.volume / expected_volume(crystal)
+    if not 0.5 < ratio < 1.8:
+        return False
+    cell = np.array(crystal.cell)
+    first, _, _ = neighbours(crystal.scaled @ cell, cell, 0.7)
+    return first[-1] == 0
+
+
+def select(
+    samples: Sequence[Sample],
+    *,
+    count: int,
+    max_atoms: int,
+    rng: np.random.Generator,
+    excluded: frozenset[str] = frozenset(),
+) -> list[Sample]:
+    """Draw structures so that rare pairs of elements come first, one for each formula.
+
+    Parameters
+    ----------
+    samples
+        What to draw from.
+    count
+        How many at most.
+    max_atoms
+        Largest structure.
+    rng
+        Order of drawing.
+    excluded
+        Formula keys never to be taken.
+    """
+    seen: dict[tuple[int, int], int] = {}
+    formulas = set(excluded)
+    chosen: list[Sample] = []
+    order = rng.permutation(len(samples))
+    for wanted in (8, 40, 10**9):
+        for index in order:
+            sample = samples[index]
+            if len(chosen) == count:
+                return chosen
+            if sample.formula in formulas or sample.crystal.n_atoms > max_atoms:
+                continue
+            unique = [int(z) for z in np.unique(sample.crystal.numbers)]
+            pairs = [(a, b) for i, a in enumerate(unique) for b in unique[i:]]
+            if min(seen.get(pair, 0) for pair in pairs) >= wanted:
+                continue
+            if not is_sane(sample.crystal, max_atoms=max_atoms):
+                formulas.add(sample.formula)
+                continue
+            formulas.add(sample.formula)
+            chosen.append(sample)
+            for pair in pairs:
+                seen[pair] = seen.get(pair, 0) + 1
+    return chosen
