@@ -50,7 +50,7 @@ def contacts_of(table: StructureTable, chosen: np.ndarray) -> dict[tuple[int, in
 
 def report_acceptance(table: StructureTable, chosen: np.ndarray) -> None:
     """Print which part of the structures the search space lets through."""
-    for scale in (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0):
+    for scale in (0.75, 0.9, 1.0, 1.1, 1.25):
         reasons: dict[str, int] = {}
         for index in np.flatnonzero(chosen):
             crystal = table.crystals[index]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+ALLOWANCE = 0.8
+"""Least distance allowed, relative to the shortest contact of known structures."""
+
 _COVALENT_FACTOR = 0.75
 """Contact of a pair without data, relative to the sum of its covalent radii."""
 
@@ -44,12 +47,15 @@ def shortest_contact(first: int, second: int) -> float:
 def minimum_distances(elements: Sequence[int], *, scale: float) -> NDArray[np.float64]:
     """Return the least distance in Å for every pair of the given elements.
 
+    It is 0.8 of the shortest contact of known structures, which 99.8 % of those respect, all
+    their pairs together (``benchmarks/fit_contacts.py``).
+
     Parameters
     ----------
     elements
         Atomic numbers.
     scale
-        Factor on the shortest contacts of known structures.
+        Factor on the least distances.
 
     Returns
     -------
@@ -59,7 +65,7 @@ def minimum_distances(elements: Sequence[int], *, scale: float) -> NDArray[np.fl
     table = np.zeros((MAX_NUMBER + 1, MAX_NUMBER + 1))
     for first in elements:
         for second in elements:
-            table[first, second] = scale * shortest_contact(first, second)
+            table[first, second] = scale * ALLOWANCE * shortest_contact(first, second)
     return table
 
 

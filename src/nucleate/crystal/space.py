@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 DEFAULT_MAX_ATOMS = 50
-DEFAULT_VOLUME_WINDOW = (0.5, 2.5)
-DEFAULT_CONTACT_SCALE = 0.8
+DEFAULT_VOLUME_WINDOW = (0.5, 3.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +39,7 @@ class SearchSpace:
     volume_window : (float, float)
         Allowed volume per atom, relative to the expected one.
     contact_scale : float
-        Factor on the shortest contacts of known structures.
+        Factor on the least distances (0.8 of the shortest contacts of known structures).
     isolated_cutoff : float
         Å; an atom without a neighbour this near is isolated.
     vacancy_spacing, vacancy_exclusion : float
@@ -53,7 +52,7 @@ class SearchSpace:
     formula_units: tuple[int, ...]
     max_atoms: int
     volume_window: tuple[float, float] = DEFAULT_VOLUME_WINDOW
-    contact_scale: float = DEFAULT_CONTACT_SCALE
+    contact_scale: float = 1.0
     isolated_cutoff: float = 6.0
     vacancy_spacing: float = 0.75
     vacancy_exclusion: float = 1.0
@@ -67,7 +66,7 @@ class SearchSpace:
         max_atoms: int | None = None,
         formula_units: Iterable[int] | None = None,
         volume_window: tuple[float, float] = DEFAULT_VOLUME_WINDOW,
-        contact_scale: float = DEFAULT_CONTACT_SCALE,
+        contact_scale: float = 1.0,
         pair_distances: Mapping[str, float] | None = None,
         isolated_cutoff: float = 6.0,
         vacancy_spacing: float = 0.75,
@@ -86,7 +85,7 @@ class SearchSpace:
         volume_window
             Least and largest volume per atom relative to the expected one.
         contact_scale
-            Factor on the shortest contacts of known structures.
+            Factor on the least distances (0.8 of the shortest contacts of known structures).
         pair_distances
             Least distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
         isolated_cutoff, vacancy_spacing, vacancy_exclusion
