@@ -20,7 +20,7 @@ FreshSource = Callable[[int | None, np.random.Generator], Candidate | None]
 TRIES = 10
 """How often a move draws again when its trial breaks a contact limit."""
 
-CONTACT_SCALE = 0.7
+CONTACT_SCALE = 0.85
 """Factor on the least distances of the space for the children of moves.
 
 A relaxation pushes atoms apart that are a little too close, so moves may bring them closer than a
