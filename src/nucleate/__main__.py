@@ -1,0 +1,5 @@
+"""``python -m nucleate`` is the command ``nucleate``."""
+
+from nucleate.cli import main
+
+main()

@@ -1,0 +1,212 @@
+"""What a run shows while it goes on: a live table, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from nucleate.run.campaign import Progress, Summary
+    from nucleate.run.settings import RunSettings
+    from nucleate.search.basin_hopping import BasinHopping
+    from nucleate.search.record import Record, Verdict
+
+SHOWN = 8
+PLAIN_EVERY_S = 30.0
+SYMPREC = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One structure of the table of the best."""
+
+    number: int
+    depth: int
+    enthalpy: float
+    unit: str
+    space_group: str
+    n_atoms: int
+    source: str
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Sorts the best first."""
+        return -self.depth, self.enthalpy
+
+
+class Board:
+    """Keeps what is shown of a run; base of the displays.
+
+    A :class:`~nucleate.run.campaign.Watcher`.
+    """
+
+    def __init__(self, settings: RunSettings, folder: Path) -> None:
+        self._title = f"{settings.problem.formula} in {folder}"
+        self._depths = {tier.name: depth for depth, tier in enumerate(settings.tier)}
+        self.best: list[Line] = []
+
+    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:  # noqa: ARG002
+        """Take note of a finished record; return nothing."""
+        relaxed, tier = record.relaxed, record.tier
+        if relaxed is None or tier is None or verdict.duplicate_of is not None:
+            return
+        depth = self._depths.get(tier, 0)
+        place = (-depth, relaxed.enthalpy_per_atom)
+        if len(self.best) == SHOWN and place >= self.best[-1].order:
+            return
+        from nucleate.crystal.symmetry import space_group
+
+        line = Line(
+            number=record.number,
+            depth=depth,
+            enthalpy=relaxed.enthalpy_per_atom,
+            unit=relaxed.level.unit,
+            space_group=space_group(relaxed.crystal, SYMPREC)[1],
+            n_atoms=relaxed.crystal.n_atoms,
+            source=record.candidate.origin.source,
+        )
+        self.best = sorted([*self.best, line], key=lambda item: item.order)[:SHOWN]
+
+    def tick(self, progress: Progress, search: BasinHopping) -> None:
+        """Show the present state."""
+
+
+class PlainDisplay(Board):
+    """Prints a line for every new best structure, and one from time to time."""
+
+    def __init__(self, settings: RunSettings, folder: Path, stream: TextIO) -> None:
+        super().__init__(settings, folder)
+        self._stream = stream
+        self._last_s = 0.0
+        self._write(self._title)
+
+    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+        """Print a new best structure."""
+        super().record(record, verdict, replayed=replayed)
+        if verdict.new_minimum and not replayed:
+            line = self.best[0]
+            self._write(
+                f"{duration(record.finished_s):>8}  {line.enthalpy:10.4f} {line.unit}/atom  "
+                f"{line.space_group}  {line.n_atoms} atoms  record {line.number}, {line.source}"
+            )
+
+    def tick(self, progress: Progress, search: BasinHopping) -> None:
+        """Print a line if the last one is long ago."""
+        if progress.session_s - self._last_s >= PLAIN_EVERY_S:
+            self._last_s = progress.session_s
+            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress, search)}")
+
+    def _write(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class LiveDisplay(Board):
+    """A table on the terminal that is drawn anew twice a second."""
+
+    def __init__(self, settings: RunSettings, folder: Path) -> None:
+        from rich.live import Live
+
+        super().__init__(settings, folder)
+        self._live = Live(auto_refresh=False, transient=True)
+        self._last_s = -1.0
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def tick(self, progress: Progress, search: BasinHopping) -> None:
+        """Draw the table, at most twice a second."""
+        if progress.session_s - self._last_s >= 0.5:
+            self._last_s = progress.session_s
+            self._live.update(self._drawing(progress, search), refresh=True)
+
+    def _drawing(self, progress: Progress, search: BasinHopping) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        left = ""
+        if progress.time_limit_s is not None:
+            left = f", {duration(max(progress.time_limit_s - progress.session_s, 0.0))} left"
+        head = f"{self._title}: {duration(progress.elapsed_s)}{left}"
+        return Group(Text(head, style="bold"), best_table(self.best), counts(progress, search))
+
+
+def best_table(lines: list[Line]) -> RenderableType:
+    """Return the table of the best structures."""
+    from rich.table import Table
+
+    unit = f"{lines[0].unit}/atom" if lines else "eV/atom"
+    table = Table(box=None, pad_edge=False)
+    for name in (unit, "above best"):
+        table.add_column(name, justify="right")
+    for name in ("space group", "atoms", "record", "from"):
+        table.add_column(name)
+    for line in lines:
+        above = line.enthalpy - lines[0].enthalpy
+        table.add_row(
+            f"{line.enthalpy:.4f}",
+            f"{above:.4f}" if line.depth == lines[0].depth else "",
+            line.space_group,
+            str(line.n_atoms),
+            str(line.number),
+            line.source,
+        )
+    return table
+
+
+def counts(progress: Progress, search: BasinHopping) -> str:
+    """Return one line with the numbers of a run."""
+    minutes = max(progress.session_s, 1e-9) / 60.0
+    parts = [
+        f"{search.n_structures} structures",
+        f"{progress.session_structures / minutes:.0f} a minute",
+        f"{progress.in_flight} in flight",
+        f"{search.since_best} since the last best",
+        f"{search.n_repeats} repeats skipped",
+    ]
+    if progress.failures:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in progress.failures.most_common())
+        parts.append(f"failed: {reasons}")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def watching(settings: RunSettings, folder: Path) -> Iterator[Board]:
+    """Give the display that suits standard output."""
+    if sys.stdout.isatty():
+        with LiveDisplay(settings, folder) as display:
+            yield display
+    else:
+        yield PlainDisplay(settings, folder, sys.stdout)
+
+
+def print_summary(summary: Summary, board: Board) -> None:
+    """Print how a run ended and its best structures."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(best_table(board.best))
+    console.print(
+        f"Stopped: {summary.reason}. {duration(summary.progress.elapsed_s)} of running time, "
+        f"{summary.n_structures} structures relaxed, {summary.n_repeats} repeats skipped."
+    )
+    if summary.progress.failures:
+        reasons = summary.progress.failures.most_common()
+        console.print("Failed: " + ", ".join(f"{n} {reason}" for reason, n in reasons))

@@ -1,0 +1,89 @@
+"""``nucleate init``: a commented input file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+TEMPLATE = """\
+# Input of `nucleate predict`. Lines that start with # show defaults or examples.
+# Check it with `nucleate check {file}`, run it with `nucleate predict {file}`.
+
+[problem]                       # what is searched
+formula = "{formula}"
+# oxidation_states = {{ Ca = 2, Ti = 4, O = -2 }}   # guessed where left out
+# max_atoms = 50                # most atoms in a cell
+# formula_units = [1, 2, 4]     # in a cell; all that fit where left out
+# pressure_gpa = 0.0
+# volume_window = [0.5, 3.0]    # volume per atom relative to the expected one
+# contact_scale = 1.0           # factor on the tabulated least distances
+# pair_distances = {{ "O-O" = 2.0 }}                # least distances in Å
+
+[search]                        # how
+seed = 0
+# population = 25               # new structures before the first move
+# fresh = 0.5                   # fraction of new structures after that; the rest are moves
+# temperature = 0.02            # eV/atom, Metropolis rule
+# moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
+# melt_after = 150              # structures without one downhill
+# melt_ceiling = 0.2            # eV/atom
+# structures = 500              # stop after so many relaxed structures
+# rmax = 1000                   # stop after so many since the last new minimum
+# target = "known.cif"          # stop when this structure is found
+
+# [[search.generators]]         # sources of new structures; repeat to mix
+# kind = "symmetric"            # random crystals in random space groups
+# weight = 1.0
+# [[search.generators]]
+# kind = "blocks"               # layers of sub-modules, as in FUSE
+# weight = 1.0
+# [[search.generators]]
+# kind = "seeds"                # your own structures
+# files = ["known/*.cif"]
+
+[[tier]]                        # energy models, cheapest first; repeat for a ladder
+name = "chgnet"
+engine = {{ kind = "chgnet" }}
+# fmax = 0.05                   # eV/Å
+# max_stress_gpa = 0.5
+# max_steps = 500
+# wall_s = 600                  # seconds a crystal
+
+[run]                           # where and how long
+# time = "1h"                   # of each start
+# workers = 2                   # default one for each processor core
+# threads = 1                   # of each worker
+# python = "/path/to/python"    # of another environment
+"""
+
+
+def register(app: Typer) -> None:
+    """Add the command to the app."""
+    app.command()(init)
+
+
+def init(
+    formula: Annotated[str, typer.Argument(help="Composition.")] = "Ca3Ti2O7",
+    file: Annotated[Path, typer.Option(help="File to write.")] = Path("run.toml"),
+) -> None:
+    """Write a commented input file."""
+    from nucleate.crystal.composition import Composition
+
+    composition = Composition.from_formula(formula)
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(TEMPLATE.format(formula=composition.formula, file=file))
+    except FileExistsError:
+        raise InputError(f"{file} exists already. Choose another name with --file.") from None
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be written ({error.strerror}). Choose another place with --file."
+        ) from error
+    typer.echo(f"Wrote {file}. Now: nucleate check {file}")

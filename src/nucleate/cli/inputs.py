@@ -1,0 +1,153 @@
+"""From the command line's words to the input of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.run.settings import RunSettings
+
+
+def is_input_file(problem: str) -> bool:
+    """Return whether the argument of ``predict`` is an input file rather than a formula."""
+    return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()
+
+
+def default_folder(formula: str) -> Path:
+    """Return the run folder of a composition where none is given."""
+    from nucleate.crystal.composition import Composition
+
+    return Path(f"nucleate-{Composition.from_formula(formula).formula}")
+
+
+def read_input(
+    problem: str, overrides: dict[str, dict[str, Any]], out: Path | None
+) -> tuple[RunSettings, Path]:
+    """Return the settings and the run folder of a command.
+
+    An option that was not given has, in this order, the value of the input file, that of the run
+    which the folder holds already (formulas only), or the default.
+
+    Parameters
+    ----------
+    problem
+        A formula or the path of an input file.
+    overrides
+        Options that were given, by section and key; ``{"": {"tier": [...]}}`` for the tiers.
+    out
+        Run folder, if given.
+    """
+    from nucleate.run.settings import RunSettings, read_toml, with_absolute_paths
+
+    if is_input_file(problem):
+        path = Path(problem)
+        data, source = with_absolute_paths(read_toml(path), path.parent), problem
+        formula = data.get("problem", {}).get("formula", "")
+    else:
+        data, source, formula = {"problem": {"formula": problem}}, "", problem
+    if not (out or isinstance(formula, str)):
+        formula = ""
+    folder = out or (default_folder(formula) if formula else Path("nucleate-run"))
+    if not source:
+        data = _stored_input(folder, problem) or data
+    for section, values in overrides.items():
+        part = data.setdefault(section, {}) if section else data
+        part.update(values)
+    return RunSettings.from_dict(data, source=source), folder
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None or empty."""
+    return {key: value for key, value in options.items() if value is not None and value != []}
+
+
+def parse_formula_units(text: str | None) -> list[int] | None:
+    """Return the numbers of ``1,2,4`` or ``1-4``; raises InputError if it is neither."""
+    if text is None:
+        return None
+    units: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if match is None:
+            raise InputError(
+                f"--formula-units = {text!r} is not a list of numbers. Write it like 1,2,4 or 1-4."
+            )
+        units |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return sorted(units)
+
+
+def parse_tier(text: str) -> dict[str, Any]:
+    """Return the settings of a tier from ``KIND`` or ``KIND=VALUE``.
+
+    The value is the first setting of the engine: the model of CHGNet, the file of a force field.
+    """
+    from nucleate.relax.settings import EngineSettings
+
+    kind, _, value = text.partition("=")
+    engines = _models_by_kind(EngineSettings)
+    if kind not in engines:
+        raise InputError(f"--tier = {text!r} is not an engine. Use one of {', '.join(engines)}.")
+    engine: dict[str, Any] = {"kind": kind}
+    if value:
+        first = next(name for name in engines[kind].model_fields if name != "kind")
+        engine[first] = _absolute_if_file(value)
+    return {"name": kind, "engine": engine}
+
+
+def parse_generator(text: str) -> dict[str, Any]:
+    """Return the settings of a generator from ``KIND``, ``KIND=WEIGHT`` or ``seeds=FILES``."""
+    from nucleate.generate.settings import GeneratorSettings
+
+    kind, _, value = text.partition("=")
+    kinds = _models_by_kind(GeneratorSettings)
+    if kind not in kinds:
+        raise InputError(
+            f"--generator = {text!r} is not a generator. Use one of {', '.join(kinds)}."
+        )
+    if not value:
+        return {"kind": kind}
+    if "files" in kinds[kind].model_fields:
+        return {"kind": kind, "files": [str(Path(value).absolute())]}
+    try:
+        return {"kind": kind, "weight": float(value)}
+    except ValueError:
+        raise InputError(
+            f"--generator = {text!r}: {value!r} is not a weight. Write it like {kind}=2."
+        ) from None
+
+
+def parse_all(parse: Any, texts: Sequence[str] | None) -> list[dict[str, Any]] | None:
+    """Return the parsed values of a repeated option, None if it was not given."""
+    return [parse(text) for text in texts] if texts else None
+
+
+def _models_by_kind(union: Any) -> dict[str, Any]:
+    members = get_args(get_args(union)[0])
+    return {member.model_fields["kind"].default: member for member in members}
+
+
+def _absolute_if_file(value: str) -> str:
+    return str(Path(value).absolute()) if Path(value).is_file() else value
+
+
+def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
+    """Return the input of the run in a folder, with the formula as it was given now."""
+    from nucleate.crystal.composition import Composition
+    from nucleate.run.store import Store
+
+    if not Store.exists(folder):
+        return None
+    with Store.read(folder) as store:
+        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+    data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
+    now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
+    if now.items != before.items:
+        data["problem"]["formula"] = formula
+    return data

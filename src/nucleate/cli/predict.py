@@ -1,0 +1,88 @@
+"""``nucleate predict``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+
+def register(app: Typer) -> None:
+    """Add the command to the app."""
+    app.command()(predict)
+
+
+def predict(
+    problem: Annotated[
+        str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
+    ],
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Most atoms in a cell. [default: 50]", show_default=False)
+    ] = None,
+    formula_units: Annotated[
+        str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Stop after this time, like 10m or 2h.")] = None,
+    structures: Annotated[
+        int | None, typer.Option(help="Stop after so many relaxed structures in all.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes. [default: one a core]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder. [default: nucleate-FORMULA]")
+    ] = None,
+    pressure: Annotated[float | None, typer.Option(help="Pressure in GPa.")] = None,
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(help="Energy model; repeat it, cheapest first: chgnet, spp, ase=MODULE:NAME."),
+    ] = None,
+    generator: Annotated[
+        list[str] | None,
+        typer.Option(help="Source of structures; repeat to mix: symmetric, blocks=2, seeds=FILES."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="Stop when the structure in this file is found.")
+    ] = None,
+) -> None:
+    """Search for the lowest-energy crystal structures of a composition.
+
+    On a run folder that exists already, the run is continued.
+    """
+    from nucleate.cli import inputs
+
+    overrides = {
+        "problem": inputs.given(
+            max_atoms=max_atoms,
+            formula_units=inputs.parse_formula_units(formula_units),
+            pressure_gpa=pressure,
+        ),
+        "search": inputs.given(
+            structures=structures,
+            seed=seed,
+            generators=inputs.parse_all(inputs.parse_generator, generator),
+            target=None if target is None else str(target.absolute()),
+        ),
+        "run": inputs.given(time=time, workers=workers),
+        "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
+    }
+    settings, folder = inputs.read_input(problem, overrides, out)
+
+    from nucleate.cli.display import print_summary, watching
+    from nucleate.report.export import export_run
+    from nucleate.run.predict import predict as run
+
+    with watching(settings, folder) as watcher:
+        summary = run(settings, folder, watcher=watcher)
+    print_summary(summary, watcher)
+    if summary.error:
+        typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)
+        raise typer.Exit(1)
+    if summary.best is not None:
+        export_run(folder)
+    typer.echo(f"Results: {folder}")

@@ -1,0 +1,23 @@
+"""``nucleate schema``: the JSON schema of the input file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+
+def register(app: Typer) -> None:
+    """Add the command to the app."""
+    app.command()(schema)
+
+
+def schema() -> None:
+    """Print the JSON schema of the input file, for editors."""
+    from nucleate.run.settings import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,178 @@
+"""The run folder: made once, continued afterwards, used by one driver at a time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+from nucleate.run.store import STORE_NAME, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from nucleate.run.settings import RunSettings
+
+LOCK_NAME = "run.lock"
+
+CHANGEABLE = ("run.", "search.structures", "search.rmax")
+"""What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
+
+REPORTED_PACKAGES = (
+    "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "vesin", "torch", "chgnet", "sevenn",
+)  # fmt: skip
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder, which is made if need be, for one driver.
+
+    The lock goes with the process, however it ends.
+
+    Raises
+    ------
+    InputError
+        If another driver holds it, or the folder cannot be written.
+    """
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the run folder cannot be written ({error.strerror}). Choose another one "
+            "with --out."
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            raise InputError(
+                f"{folder} is in use by another run ({holder or 'unknown process'}). Wait for its "
+                "end, or choose another folder with --out."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a driver is using the folder now."""
+    import fcntl
+
+    try:
+        with (folder / LOCK_NAME).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def open_store(folder: Path, settings: RunSettings) -> Store:
+    """Return the store of a new run, or of the one in this folder if its input is the same.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run of another input; the message lists the differences.
+    """
+    if not Store.exists(folder):
+        return Store.create(folder, description(settings))
+    store = Store.append_to(folder)
+    try:
+        check_same_input(store.meta["input"], settings.to_dict(), folder)
+    except InputError:
+        store.close()
+        raise
+    return store
+
+
+def description(settings: RunSettings) -> dict[str, Any]:
+    """Return what a store says of its run."""
+    return {
+        "input": settings.to_dict(),
+        "formula": settings.problem.composition().formula,
+        "seed": settings.search.seed,
+        "created": now(),
+        **surroundings(),
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """Return versions and machine."""
+    versions = {"python": platform.python_version()}
+    for name in REPORTED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    machine = {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "interpreter": sys.executable,
+    }
+    return {"versions": versions, "machine": machine}
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
+    """Compare the input of a run with that of its continuation.
+
+    Raises
+    ------
+    InputError
+        If something differs that must not; the message lists what may and what may not.
+    """
+    before, after = _flat(old), _flat(new)
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    if all(_may_change(key) for key in changed):
+        return
+    lines = [
+        f"  {key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+        f"  ({'may change' if _may_change(key) else 'must not change'})"
+        for key in sorted(changed, key=_may_change)
+    ]
+    raise InputError(
+        f"{folder / STORE_NAME} was made by another input. Choose another folder with --out, or "
+        "take back what must not change:\n" + "\n".join(lines)
+    )
+
+
+def _may_change(key: str) -> bool:
+    return any(key == item or (item.endswith(".") and key.startswith(item)) for item in CHANGEABLE)
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(data, dict) and data:
+        items = data.items()
+    elif isinstance(data, list | tuple) and data:
+        items = ((index, value) for index, value in enumerate(data))
+    else:
+        empty = data in ({}, [], ())
+        return {prefix.rstrip("."): None if empty else data}
+    flat: dict[str, Any] = {}
+    for key, value in items:
+        flat |= _flat(value, f"{prefix}{key}.")
+    return flat

@@ -1,0 +1,236 @@
+"""Long-lived worker processes: several crystals in flight each, killed and replaced on trouble.
+
+A worker that dies or hangs takes its crystals with it. If it had only one, that one has failed;
+of several nobody knows the culprit, so each is tried once more, alone.
+"""
+
+from __future__ import annotations
+
+import selectors
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+from nucleate.relax.outcome import Failed, FailReason
+from nucleate.run.process import Job, WorkerProcess, WorkerSpec, describe_exit
+from nucleate.run.wire import Message, outcome_from_dict
+
+if TYPE_CHECKING:
+    from nucleate.relax.outcome import Outcome
+
+START_LIMIT_S = 600.0
+DEFAULT_STEP_LIMIT_S = 600.0
+LOSSES_IN_A_ROW = 10
+
+
+class WorkerStartError(NucleateError):
+    """Workers cannot load their engines; the message holds the error in full."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A job that has ended."""
+
+    job: Job
+    outcome: Outcome
+
+
+class Pool:
+    """Workers and the queues of jobs for them, one queue a tier.
+
+    The owner calls :meth:`submit`, then :meth:`feed` to hand out what is queued, and :meth:`poll`
+    for what has ended. A worker gets new crystals only when it waits, which is after it has
+    reported finished ones: until the next `feed` it stands still, so `feed` should come soon.
+
+    Parameters
+    ----------
+    spec : WorkerSpec
+        How workers are started.
+    workers : int
+        How many.
+    """
+
+    def __init__(self, spec: WorkerSpec, *, workers: int) -> None:
+        self._spec = spec
+        self.n_workers = workers
+        self._queues: list[deque[Job]] = [deque() for _ in spec.tiers]
+        self._alone: deque[Job] = deque()
+        self._best: dict[int, float] = {}
+        self._workers: list[WorkerProcess] = []
+        self._selector = selectors.DefaultSelector()
+        self._scratch = tempfile.TemporaryDirectory(prefix="nucleate-")
+        self._started = 0
+        self._losses_in_a_row = 0
+        self.losses: list[str] = []
+        for _ in range(workers):
+            self._spawn()
+
+    def close(self) -> None:
+        """End all workers at once, whatever they are doing."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+        self._selector.close()
+        self._scratch.cleanup()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def levels(self) -> list[dict[str, str]] | None:
+        """Levels of theory of the tiers, once a worker has loaded them."""
+        return next((worker.levels for worker in self._workers if worker.is_ready), None)
+
+    def pids(self) -> list[int]:
+        """Return the process numbers of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def n_jobs(self) -> int:
+        """Return how many jobs are queued or in flight."""
+        queued = sum(len(queue) for queue in self._queues) + len(self._alone)
+        return queued + sum(len(worker.jobs) for worker in self._workers)
+
+    def n_queued(self, tier: int) -> int:
+        """Return how many jobs are queued for a tier."""
+        return len(self._queues[tier])
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._queues[job.tier].append(job)
+
+    def observe(self, tier: int, enthalpy_per_atom: float) -> None:
+        """Let every worker know the best enthalpy of a tier (eV/atom) before its next step."""
+        self._best[tier] = enthalpy_per_atom
+
+    def wants(self) -> int:
+        """Return how many more jobs of the first tier the waiting workers could start now."""
+        free = sum(
+            worker.free[0] for worker in self._workers if worker.is_waiting and not worker.alone
+        )
+        return max(free - len(self._queues[0]), 0)
+
+    def feed(self) -> None:
+        """Hand queued jobs to the workers that wait, the highest tier first, and let them work."""
+        for worker in self._workers:
+            if not worker.is_waiting:
+                continue
+            worker.alone = bool(self._alone) and not worker.jobs
+            if worker.alone:
+                worker.give(self._alone.popleft())
+            else:
+                self._fill(worker)
+            if worker.jobs:
+                for tier, enthalpy in self._best.items():
+                    worker.send({"op": "observe", "tier": tier, "enthalpy": enthalpy})
+                worker.go()
+
+    def poll(self, timeout_s: float) -> list[Finished]:
+        """Wait for news, at most ``timeout_s`` seconds; return the jobs that have ended.
+
+        Raises
+        ------
+        WorkerStartError
+            If a worker cannot load its engines, or workers die one after the other.
+        """
+        finished: list[Finished] = []
+        for key, _ in self._selector.select(timeout_s):
+            worker: WorkerProcess = key.data
+            messages = worker.receive()
+            if messages is None:
+                finished += self._lost(worker)
+                continue
+            for message in messages:
+                finished += self._handle(worker, message)
+        for worker in list(self._workers):
+            if self._hangs(worker):
+                finished += self._lost(worker, hangs=True)
+        return finished
+
+    def _fill(self, worker: WorkerProcess) -> None:
+        for tier in reversed(range(len(self._queues))):
+            queue = self._queues[tier]
+            while queue and worker.free[tier] > 0:
+                worker.give(queue.popleft())
+
+    def _handle(self, worker: WorkerProcess, message: Message) -> list[Finished]:
+        if message["op"] == "error":
+            worker.error = message["message"]
+        if message["op"] == "ready":
+            worker.levels = message["levels"]
+        if message["op"] in ("ready", "finished"):
+            worker.free = message["free"]
+            worker.is_waiting = True
+            worker.alone = False
+        finished = [
+            Finished(worker.jobs.pop(key), outcome_from_dict(outcome))
+            for key, _, outcome in message.get("items", ())
+        ]
+        if finished:
+            self._losses_in_a_row = 0
+        return finished
+
+    def _hangs(self, worker: WorkerProcess) -> bool:
+        if not worker.is_ready:
+            return worker.silent_s() > START_LIMIT_S
+        if worker.is_waiting or not worker.jobs:
+            return False
+        limits = self._spec.step_limits_s
+        tiers = {job.tier for job in worker.jobs.values()}
+        limit = max(limits[tier] if limits else DEFAULT_STEP_LIMIT_S for tier in tiers)
+        return worker.silent_s() > limit
+
+    def _lost(self, worker: WorkerProcess, *, hangs: bool = False) -> list[Finished]:
+        """Replace a worker that died or hangs; return the job that was its end, if known."""
+        self._selector.unregister(worker.stdout)
+        self._workers.remove(worker)
+        silent_s = worker.silent_s()
+        status = worker.kill() if hangs else worker.exit_status()
+        if hangs:
+            reason, what = FailReason.TIMEOUT, f"gave no sign of life for {silent_s:.0f} s"
+        else:
+            reason, what = FailReason.CRASHED, describe_exit(status)
+        words = worker.error or worker.last_words()
+        message = f"the worker {what}" + (f":\n{words}" if words else "")
+        self.losses.append(message)
+        self._losses_in_a_row += 1
+        if not worker.is_ready or self._losses_in_a_row > LOSSES_IN_A_ROW + self.n_workers:
+            raise WorkerStartError(f"the engines cannot be used: {message}")
+        self._spawn()
+        jobs = list(worker.jobs.values())
+        if len(jobs) == 1:
+            if worker.error is not None:
+                reason = FailReason.CALCULATOR
+            self._losses_in_a_row = 0
+            return [Finished(jobs[0], Failed(reason, message, None, silent_s))]
+        self._alone.extend(jobs)
+        return []
+
+    def _spawn(self) -> None:
+        self._started += 1
+        log = Path(self._scratch.name) / f"worker-{self._started}.log"
+        try:
+            worker = WorkerProcess(self._spec, log)
+        except OSError as error:
+            raise WorkerStartError(
+                f"run.python = {self._spec.python!r}: workers cannot be started ({error.strerror})."
+                " Give the path of a Python that has nucleate and the engines."
+            ) from error
+        self._workers.append(worker)
+        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+
+
+def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
+    """Return the levels of theory as soon as one worker has loaded its engines."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while pool.levels is None and time.monotonic() < deadline:
+        pool.poll(0.2)
+    if pool.levels is None:
+        raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
+    return pool.levels

@@ -1,0 +1,144 @@
+"""Put a run together from its input, and run it."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.errors import InputError
+from nucleate.run.campaign import Campaign, Summary, Watcher
+from nucleate.run.folder import locked, now, open_store, surroundings
+from nucleate.run.pool import DEFAULT_STEP_LIMIT_S, Pool
+from nucleate.run.process import WorkerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.mix import GeneratorMix
+    from nucleate.relax.ladder import Ladder
+    from nucleate.run.settings import RunSettings
+    from nucleate.search.basin_hopping import BasinHopping
+    from nucleate.search.target import Target
+
+
+def predict(
+    settings: RunSettings, folder: str | Path, *, watcher: Watcher | None = None
+) -> Summary:
+    """Search for the crystal structures of a composition; continue a run that is there already.
+
+    Ctrl-C and SIGTERM end the run after what is being written; nothing is lost but the
+    relaxations in flight, which the next start takes up again.
+
+    Parameters
+    ----------
+    settings
+        The input.
+    folder
+        The run folder; made if need be.
+    watcher
+        Who is shown the run.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used, or the folder holds a run of another input.
+    WorkerStartError
+        If the engines cannot be loaded.
+    """
+    path = Path(folder)
+    search = build_search(settings)
+    ladder = build_ladder(settings)
+    with locked(path), open_store(path, settings) as store:
+        store.add_event(0.0, "start", {"time": now(), **surroundings()})
+        store.commit()
+        with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
+            campaign = Campaign(
+                store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
+            )
+            with _stopping_on_signals(campaign):
+                return campaign.run()
+
+
+def build_search(settings: RunSettings) -> BasinHopping:
+    """Return a new search; raises InputError if a file it needs cannot be used."""
+    from nucleate.search.basin_hopping import BasinHopping
+
+    return BasinHopping(
+        settings.problem.space(),
+        build_source(settings),
+        settings.search,
+        tiers=[tier.name for tier in settings.tier],
+        target=_target(settings.search.target, settings.problem.space()),
+    )
+
+
+def build_source(settings: RunSettings) -> GeneratorMix:
+    """Return the generators of the input as one; raises InputError if a file cannot be used."""
+    from nucleate.generate.settings import build_generators
+
+    return build_generators(settings.search.generators, settings.problem.space())
+
+
+def build_ladder(settings: RunSettings) -> Ladder:
+    """Return the rules by which crystals go from tier to tier."""
+    from nucleate.relax.ladder import Ladder
+
+    return Ladder(settings.tier)
+
+
+def worker_spec(settings: RunSettings) -> WorkerSpec:
+    """Return how the workers of a run are started."""
+    spec = WorkerSpec(
+        tiers=tuple(tier.model_dump(mode="json") for tier in settings.tier),
+        pressure_gpa=settings.problem.pressure_gpa,
+        step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in settings.tier),
+        threads=settings.run.threads,
+    )
+    if settings.run.python is None:
+        return spec
+    from dataclasses import replace
+
+    return replace(spec, python=settings.run.python)
+
+
+def _target(file: str | None, space: SearchSpace) -> Target | None:
+    if file is None:
+        return None
+    from nucleate.crystal.composition import Composition
+    from nucleate.crystal.files import read_crystals
+    from nucleate.search.target import Target
+
+    named = read_crystals(file)
+    if len(named) > 1:
+        raise InputError(
+            f"search.target = {file!r} holds {len(named)} structures. Give a file with one."
+        )
+    crystal = named[0][1]
+    if space.composition.formula_units_of(crystal.numbers) is None:
+        found = Composition.from_numbers(crystal.numbers).formula
+        raise InputError(
+            f"search.target = {file!r} is {found}, not {space.composition.formula}. Give a "
+            "structure of the composition that is searched."
+        )
+    return Target(crystal)
+
+
+@contextmanager
+def _stopping_on_signals(campaign: Campaign) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end the campaign cleanly, the second one at once."""
+
+    def stop(number: int, _: object) -> None:
+        campaign.request_stop("interrupted" if number == signal.SIGINT else "told to end (SIGTERM)")
+        signal.signal(number, previous[number])
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,172 @@
+"""One worker process as the driver sees it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.run.wire import FrameBuffer, Message, frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nucleate.crystal.crystal import Crystal
+
+SHOWN_LOG_BYTES = 3000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A crystal for one tier of the ladder."""
+
+    key: int
+    tier: int
+    crystal: Crystal
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """How workers are started.
+
+    Attributes
+    ----------
+    tiers : tuple of dict
+        Settings of the tiers as in the input file, for the factory.
+    pressure_gpa : float
+        External pressure.
+    step_limits_s : tuple of float
+        Seconds without a sign of life, for each tier, after which a worker hangs.
+    python : str
+        Interpreter; it must be able to import nucleate and the engines.
+    threads : int
+        Threads of one worker.
+    factory : str
+        ``module:function(tiers, pressure_gpa=...)`` that returns a relaxer for each tier.
+    search_path : tuple of str
+        Folders that workers can import from besides their own.
+    """
+
+    tiers: tuple[dict[str, Any], ...]
+    pressure_gpa: float = 0.0
+    step_limits_s: tuple[float, ...] = ()
+    python: str = sys.executable
+    threads: int = 1
+    factory: str = "nucleate.run.worker:build_relaxers"
+    search_path: tuple[str, ...] = ()
+
+
+class WorkerProcess:
+    """A started worker, the jobs it has and when it was last heard of."""
+
+    def __init__(self, spec: WorkerSpec, log: Path) -> None:
+        environment = dict(os.environ, PYTHONUNBUFFERED="1")
+        for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+            environment[f"{name}_NUM_THREADS"] = str(spec.threads)
+        self.jobs: dict[int, Job] = {}
+        self.free: list[int] = []
+        self.levels: list[dict[str, str]] | None = None
+        self.is_waiting = False
+        self.alone = False
+        self.last_heard = time.monotonic()
+        self.error: str | None = None
+        self._log = log
+        self._buffer = FrameBuffer()
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [spec.python, "-m", "nucleate.run.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=environment,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        self.stdout = self._process.stdout
+        self.send(
+            {
+                "op": "start",
+                "factory": spec.factory,
+                "tiers": list(spec.tiers),
+                "pressure_gpa": spec.pressure_gpa,
+                "path": list(spec.search_path),
+            }
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+        return self._process.pid
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its relaxers are loaded."""
+        return self.levels is not None
+
+    def send(self, message: Message) -> None:
+        """Write a message; a worker that is gone is noticed when it is read from."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(frame(message))
+            self._process.stdin.flush()
+
+    def give(self, job: Job) -> None:
+        """Hand over a job; it starts with the next :meth:`go`."""
+        self.jobs[job.key] = job
+        self.free[job.tier] -= 1
+        self.send(
+            {"op": "relax", "key": job.key, "tier": job.tier, "crystal": job.crystal.to_dict()}
+        )
+
+    def go(self) -> None:
+        """Let it work until something is finished."""
+        self.is_waiting = False
+        self.last_heard = time.monotonic()
+        self.send({"op": "go"})
+
+    def receive(self) -> list[Message] | None:
+        """Read what has come; None if the process has ended."""
+        chunk = os.read(self.stdout.fileno(), 1 << 20)
+        if not chunk:
+            return None
+        self.last_heard = time.monotonic()
+        return self._buffer.feed(chunk)
+
+    def silent_s(self) -> float:
+        """Return the seconds since it was last heard of."""
+        return time.monotonic() - self.last_heard
+
+    def kill(self) -> int:
+        """End the process and everything it started; return its exit status."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        status = self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+        return status
+
+    def exit_status(self) -> int:
+        """Return the status of a process that has closed its output, waiting for its end."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5.0)
+        return self.kill()
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to standard error."""
+        text = self._log.read_bytes()[-SHOWN_LOG_BYTES:].decode(errors="replace")
+        return text.strip()
+
+
+def describe_exit(status: int) -> str:
+    """Return an exit status in words."""
+    if status < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-status).name}"
+    return f"exited with status {status}"

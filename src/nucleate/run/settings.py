@@ -1,0 +1,198 @@
+"""The input of a run: ``[problem]``, ``[search]``, ``[[tier]]``, ``[run]``."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
+from nucleate.relax.settings import TierSettings
+from nucleate.run.validation import input_error
+from nucleate.search.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: Any) -> Any:
+    """Return a duration such as ``90``, ``"90s"``, ``"10m"``, ``"1h30m"`` in seconds."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
+        raise ValueError(f"{value!r} is not a duration; write one like 90s, 10m or 1h30m")
+    return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemSettings(_Settings):
+    """What is searched."""
+
+    formula: str = Field(description="Composition, such as Ca3Ti2O7.")
+    oxidation_states: dict[str, int] | None = Field(
+        None, description="Charge of each element; guessed where it is left out."
+    )
+    max_atoms: int | None = Field(
+        None, ge=1, description="Most atoms in a cell; default 50, or what formula_units need."
+    )
+    formula_units: tuple[int, ...] | None = Field(
+        None, description="Allowed numbers of formula units in a cell; default all that fit."
+    )
+    pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4, description="External pressure in GPa.")
+    volume_window: tuple[float, float] = Field(
+        (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
+    )
+    contact_scale: float = Field(
+        1.0, gt=0.0, description="Factor on the tabulated least distances."
+    )
+    pair_distances: dict[str, float] = Field(
+        default_factory=dict, description="Least distances in Å by pair, such as O-O."
+    )
+
+    def composition(self) -> Composition:
+        """Return the composition; raises InputError if it is not one."""
+        return Composition.from_formula(self.formula, self.oxidation_states)
+
+    def space(self) -> SearchSpace:
+        """Return the search space; raises InputError if the limits do not fit each other."""
+        return SearchSpace.create(
+            self.composition(),
+            max_atoms=self.max_atoms,
+            formula_units=self.formula_units,
+            volume_window=self.volume_window,
+            contact_scale=self.contact_scale,
+            pair_distances=self.pair_distances,
+        )
+
+
+class ExecutionSettings(_Settings):
+    """Where and how long; nothing here changes what is searched."""
+
+    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None,
+        gt=0.0,
+        description="Stop after this time, counted from each start: seconds, or like 10m or 2h.",
+    )
+    workers: int | None = Field(
+        None, ge=1, le=1024, description="Worker processes; default one for each processor core."
+    )
+    threads: int = Field(1, ge=1, le=1024, description="Threads of each worker.")
+    python: str | None = Field(
+        None, description="Python interpreter of the workers, where it is another one."
+    )
+
+    @property
+    def n_workers(self) -> int:
+        """Worker processes to start."""
+        if self.workers is not None:
+            return self.workers
+        usable = getattr(os, "sched_getaffinity", None)
+        cores = len(usable(0)) if usable else (os.cpu_count() or 1)
+        return max(cores // self.threads, 1)
+
+
+class RunSettings(_Settings):
+    """The input of ``nucleate predict``."""
+
+    problem: ProblemSettings
+    search: SearchSettings = Field(default_factory=SearchSettings)
+    tier: tuple[TierSettings, ...] = Field(
+        default_factory=lambda: (TierSettings(),),
+        min_length=1,
+        description="Energy models, cheapest first.",
+    )
+    run: ExecutionSettings = Field(default_factory=ExecutionSettings)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RunSettings:
+        """Check the values of an input.
+
+        Raises
+        ------
+        InputError
+            One sentence for the first thing that is wrong: the key, the value and the remedy.
+        """
+        try:
+            settings = cls.model_validate(data)
+        except ValidationError as error:
+            raise input_error(error, data, cls, source) from None
+        names = [tier.name for tier in settings.tier]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
+                    "a name of its own."
+                )
+        settings.problem.space()
+        return settings
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> RunSettings:
+        """Read an input file; raises InputError as :meth:`from_dict`.
+
+        Paths of files in it are relative to its folder.
+        """
+        source = Path(path)
+        return cls.from_dict(
+            with_absolute_paths(read_toml(source), source.parent), source=str(path)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON-ready data, defaults included."""
+        return self.model_dump(mode="json")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises InputError if there is none or it is not valid."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}). Check the path, or make an input file "
+            "with `nucleate init`."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid TOML: {error}.") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the input file, for editors and documentation."""
+    return RunSettings.model_json_schema()
+
+
+def _prefix(source: str) -> str:
+    return f"{source}: " if source else ""
+
+
+def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the input with the paths that it names made independent of the working folder."""
+    search = data.get("search")
+    if isinstance(search, dict):
+        target = search.get("target")
+        if isinstance(target, str):
+            search["target"] = str((folder / target).resolve())
+        for generator in search.get("generators", ()):
+            if isinstance(generator, dict):
+                files = generator.get("files")
+                if isinstance(files, str):
+                    generator["files"] = str(folder.resolve() / files)
+                elif isinstance(files, list):
+                    generator["files"] = [
+                        str(folder.resolve() / item) if isinstance(item, str) else item
+                        for item in files
+                    ]
+    return data

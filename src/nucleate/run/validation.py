@@ -1,0 +1,125 @@
+"""From pydantic's errors to one sentence that names key, value and remedy."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+
+def input_error(
+    error: ValidationError, data: Mapping[str, Any], model: type[BaseModel], source: str = ""
+) -> InputError:
+    """Return the error to raise for the first thing that is wrong with an input.
+
+    Parameters
+    ----------
+    error
+        What pydantic says; a misspelt key goes first, as other errors may follow from it.
+    data
+        The input that was checked.
+    model
+        The model that checked it.
+    source
+        Name of the input file, put in front.
+    """
+    details = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    start = f"{source}: " if source else ""
+    return InputError(start + _sentence(details[0], data, model))
+
+
+def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseModel]) -> str:
+    path = _path_in(data, detail["loc"], keep_last=detail["type"] == "missing")
+    key = _dotted(path)
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(path, detail["loc"], model)
+    if kind == "missing":
+        return f"{key} is missing. Add it."
+    value = detail["input"]
+    shown = f"{key} = {value!r}" if not isinstance(value, dict | list) else key
+    if kind == "value_error":
+        text = str(context.get("error", detail["msg"]))
+        return text if text.startswith(key.split(".")[-1]) else f"{shown}: {_stop(text)}"
+    if kind.startswith("union_tag"):
+        expected = context.get("expected_tags", "")
+        tag = value.get("kind") if isinstance(value, dict) else value
+        return f"{key}: kind = {tag!r} is not known. Use one of {expected}."
+    message = detail["msg"].replace("Input should be", "must be")
+    return f"{shown} {_stop(message) if message.startswith('must') else ': ' + _stop(message)}"
+
+
+def _unknown_key(
+    path: Sequence[str | int], loc: Sequence[str | int], model: type[BaseModel]
+) -> str:
+    known = sorted(_keys_at(model, loc[:-1]))
+    section = _dotted(path[:-1])
+    where = f" of [{section}]" if section else ""
+    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+    remedy = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."
+    return f"{_dotted(path)} is not a key{where}. {remedy}"
+
+
+def _path_in(
+    data: Any, loc: Sequence[str | int], *, keep_last: bool = False
+) -> tuple[str | int, ...]:
+    """Return a pydantic location without the names of union members, which the input lacks."""
+    path: list[str | int] = []
+    for position, step in enumerate(loc):
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list | tuple) and isinstance(step, int) and step < len(data)
+        ):
+            data = data[step]
+        elif not (keep_last and position == len(loc) - 1):
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _stop(text: str) -> str:
+    return text if text.endswith(".") else text + "."
+
+
+def _keys_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
+    """Return the keys of the models that a location can mean."""
+    models = [model]
+    for step in loc:
+        if not isinstance(step, str):
+            continue
+        inner = [m for owner in models for m in _models_of_field(owner, step)]
+        tagged = [m for m in models if _has_tag(m, step)]
+        models = inner or tagged or models
+    return {name for owner in models for name in owner.model_fields}
+
+
+def _models_of_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    field = model.model_fields.get(name)
+    return [] if field is None else list(_models_in(field.annotation))
+
+
+def _has_tag(model: type[BaseModel], tag: str) -> bool:
+    kind = model.model_fields.get("kind")
+    return kind is not None and tag in get_args(kind.annotation)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

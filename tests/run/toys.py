@@ -1,0 +1,91 @@
+"""Relaxers for tests that run in real worker processes: quick, and as bad as told.
+
+The energy is a smooth function of the volume and the positions, so that equal crystals have equal
+energies. A crystal misbehaves according to its first atom, whose number stands for a fault.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+
+from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+
+ABORT, HANG, NAN, FAIL, RAISE, EXIT = 90, 91, 92, 93, 94, 95
+FAULTS = (ABORT, HANG, NAN, FAIL, RAISE, EXIT)
+
+
+class ToyRelaxer:
+    """Takes as many steps as the crystal has atoms; holds several at a time."""
+
+    def __init__(self, slots=4, delay_s=0.0, scale=1.0, name="toy"):
+        self.level = LevelOfTheory(name, "1", "quadratic")
+        self._slots, self._delay_s, self._scale = slots, delay_s, scale
+        self._jobs = {}
+        self.observed = None
+
+    def free_slots(self):
+        return self._slots - len(self._jobs)
+
+    def add(self, key, crystal):
+        self._jobs[key] = [crystal, 0]
+
+    def observe(self, best_enthalpy_per_atom):
+        self.observed = best_enthalpy_per_atom
+
+    def step(self):
+        time.sleep(self._delay_s)
+        ended = []
+        for key, job in list(self._jobs.items()):
+            crystal, steps = job
+            _misbehave(crystal)
+            job[1] = steps + 1
+            if job[1] >= crystal.n_atoms:
+                del self._jobs[key]
+                ended.append((key, self._outcome(crystal, job[1])))
+        return ended
+
+    def _outcome(self, crystal, steps):
+        fault = int(crystal.numbers[0])
+        if fault == FAIL:
+            return Failed(FailReason.EXPLODED, "the toy was told to explode", crystal, 0.1)
+        energy = self._scale * float(np.sin(crystal.positions).sum() + 0.01 * crystal.volume)
+        if fault == NAN:
+            energy = float("nan")
+        return Relaxed(
+            crystal=crystal,
+            energy=energy,
+            enthalpy=energy,
+            forces=np.zeros((crystal.n_atoms, 3)),
+            stress_gpa=np.zeros((3, 3)),
+            max_force=0.0,
+            max_stress_gpa=0.0,
+            converged=True,
+            steps=steps,
+            evaluations=steps,
+            wall_s=0.0,
+            level=self.level,
+        )
+
+
+def _misbehave(crystal):
+    fault = int(crystal.numbers[0])
+    if fault == ABORT:
+        os.abort()
+    if fault == HANG:
+        time.sleep(1000.0)
+    if fault == RAISE:
+        raise RuntimeError("the toy was told to raise")
+    if fault == EXIT:
+        os.write(1, b"last words on standard output\n")
+        os._exit(3)
+
+
+def build(tiers, *, pressure_gpa):
+    """Return toys with the settings of the tiers; ``broken`` cannot be built."""
+    for tier in tiers:
+        if tier.get("broken"):
+            raise RuntimeError("no such model")
+    return [ToyRelaxer(**tier) for tier in tiers]
