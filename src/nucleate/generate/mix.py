@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.crystal.candidate import Candidate
+    from nucleate.crystal.candidate import Candidate, Origin
     from nucleate.generate.generator import Generator
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """A generator that gives each of its structures once."""
+
+    def note(self, origin: Origin) -> None:
+        """Take note of a candidate that was drawn before an interruption."""
+        ...
 
 
 class GeneratorMix:
@@ -50,3 +59,9 @@ class GeneratorMix:
                 self.counts[candidate.origin.source] += 1
                 return candidate
         return None
+
+    def note(self, origin: Origin) -> None:
+        """Take note of a candidate that was drawn before an interruption."""
+        for generator in self._generators:
+            if isinstance(generator, Finite):
+                generator.note(origin)

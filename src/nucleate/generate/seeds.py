@@ -60,6 +60,11 @@ class SeedsGenerator:
         self._next += 1
         return Candidate(crystal, Origin("seeds", detail={"file": name, "order": self._next - 1}))
 
+    def note(self, origin: Origin) -> None:
+        """Leave out a crystal that was given before an interruption, and those before it."""
+        if origin.detail.get("source", origin.source) == self.name and "order" in origin.detail:
+            self._next = max(self._next, int(origin.detail["order"]) + 1)
+
 
 def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
     """Read crystals from files, folders and glob patterns.
