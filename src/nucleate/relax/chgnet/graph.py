@@ -33,7 +33,8 @@ class Graph(NamedTuple):
     edge_to, edge_bond : ndarray of int32, shape (2 n_bonds,)
         Atom at the other end and undirected bond of every directed edge.
     angles : ndarray of int32, shape (n_angles, 3)
-        Atom in the middle, first and second bond; every ordered pair of bonds.
+        Atom in the middle, first and second bond; every pair of bonds in both orders, which lie
+        side by side.
     angle_sign : ndarray of float32, shape (n_angles,)
         -1 where exactly one of the two bonds points towards the middle.
     """
@@ -181,7 +182,7 @@ def _directed_edges(ends, n_atoms):
 
 @njit(cache=True, nogil=True)
 def _angles(ends, n_short, n_atoms):
-    """Return every ordered pair of different short bond ends at every atom."""
+    """Return every ordered pair of short bond ends at every atom; both orders side by side."""
     start = np.zeros(n_atoms + 1, np.int64)
     for u in range(n_short):
         start[ends[u, 0] + 1] += 1
@@ -202,10 +203,9 @@ def _angles(ends, n_short, n_atoms):
     at = 0
     for i in range(n_atoms):
         for a in range(start[i], start[i + 1]):
-            for b in range(start[i], start[i + 1]):
-                if a == b:
-                    continue
+            for b in range(a + 1, start[i + 1]):
                 angles[at, 0], angles[at, 1], angles[at, 2] = i, bond[a], bond[b]
-                angle_sign[at] = sign[a] * sign[b]
-                at += 1
+                angles[at + 1, 0], angles[at + 1, 1], angles[at + 1, 2] = i, bond[b], bond[a]
+                angle_sign[at] = angle_sign[at + 1] = sign[a] * sign[b]
+                at += 2
     return angles, angle_sign

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from nucleate.relax.chgnet.parameters import WIDTH, GatedLayers, Parameters
 
@@ -72,9 +72,9 @@ class Network:
         x = self._atom_features(graph, numbers, owner, vectors, last=len(self._p.atom.first))
         p = self._p
         if len(p.readout_norm):
-            x = F.layer_norm(x, (WIDTH,), p.readout_norm[0], p.readout_norm[1])
+            x = functional.layer_norm(x, (WIDTH,), p.readout_norm[0], p.readout_norm[1])
         for weight, bias in zip(p.readout, p.readout_bias, strict=True):
-            x = F.silu(torch.addmm(bias, x, weight))
+            x = functional.silu(torch.addmm(bias, x, weight))
         site = x @ p.energy + (p.energy_bias + p.atom_energy[numbers])
         n_crystals = int(owner[-1]) + 1
         return torch.zeros(n_crystals, device=self.device).index_add_(0, owner, site)
@@ -162,21 +162,21 @@ class Network:
 def _gate(layers: GatedLayers, k: int, hidden: torch.Tensor) -> torch.Tensor:
     """Return SiLU(norm(core)) x sigmoid(norm(gate)) from the first linear map's output."""
     if len(layers.second):
-        hidden = F.silu(hidden)
+        hidden = functional.silu(hidden)
     core, gate = hidden[:, :WIDTH], hidden[:, WIDTH:]
     if len(layers.second):
         core = torch.addmm(layers.second_bias[k, 0], core, layers.second[k, 0])
         gate = torch.addmm(layers.second_bias[k, 1], gate, layers.second[k, 1])
-    if len(layers.norm):
-        core = F.layer_norm(core, (WIDTH,), layers.norm[k, 0], layers.norm[k, 1])
-        gate = F.layer_norm(gate, (WIDTH,), layers.norm[k, 2], layers.norm[k, 3])
-    return F.silu(core) * torch.sigmoid(gate)
+    if layers.norm.shape[1]:
+        core = functional.layer_norm(core, (WIDTH,), layers.norm[k, 0], layers.norm[k, 1])
+        gate = functional.layer_norm(gate, (WIDTH,), layers.norm[k, 2], layers.norm[k, 3])
+    return functional.silu(core) * torch.sigmoid(gate)
 
 
 def _radial_basis(
     distance: torch.Tensor, frequencies: torch.Tensor, cutoff: float, exponent: int
 ) -> torch.Tensor:
-    """Return Bessel functions under the polynomial envelope of GemNet (zero from the cut-off on)."""
+    """Return Bessel functions under the polynomial envelope of GemNet."""
     scaled = distance / cutoff
     p = exponent
     envelope = (

@@ -33,7 +33,7 @@ class GatedLayers(NamedTuple):
     second : ndarray of float32, shape (n_layers, 2, 64, 64)
         Second linear map of core and gate; no layers where there is none.
     second_bias : ndarray of float32, shape (n_layers, 2, 64)
-    norm : ndarray of float32, shape (n_layers, 4, 64)
+    norm : ndarray of float32, shape (n_layers, 4, 64) or (n_layers, 0, 64)
         Scale and shift of the core's layer norm, then of the gate's; none where unused.
     out : ndarray of float32, shape (n_layers, 64, 64)
         Linear map of the summed messages; no layers where there is none.
@@ -171,7 +171,7 @@ def _gated_layers(
         np.stack(first_bias),
         _stacked(second, (2, WIDTH, WIDTH)),
         _stacked(second_bias, (2, WIDTH)),
-        _stacked(norm, (4, WIDTH)),
+        np.stack(norm) if norm else np.empty((len(layers), 0, WIDTH), np.float32),
         _stacked(out, (WIDTH, WIDTH)),
         _stacked(out_bias, (WIDTH,)),
     )

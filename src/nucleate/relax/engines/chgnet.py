@@ -1,4 +1,4 @@
-"""CHGNet: level of theory, and the compiled or the torch path behind one model."""
+"""CHGNet: its level of theory, and the compiled or the torch path behind one model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.checkpoint import Checkpoint, load_checkpoint
 from nucleate.relax.chgnet.parameters import Parameters, parameters_of
+from nucleate.relax.memory import keep_freed_memory
 from nucleate.relax.model import Batch, Evaluation
 from nucleate.relax.outcome import LevelOfTheory
 
@@ -37,10 +38,13 @@ def build_chgnet(model: str = "0.3.0", device: str = "cpu") -> BatchedModel:
     model
         ``0.3.0``, ``r2scan`` or ``0.2.0``.
     device
-        ``cpu``, or a CUDA device of torch.
+        ``cpu`` is the compiled path; a CUDA device of torch, or ``torch-cpu``, the torch path.
     """
     checkpoint = load_checkpoint(model)
-    return TorchChgnet(checkpoint, parameters_of(checkpoint), device)
+    parameters = parameters_of(checkpoint)
+    if device == "cpu":
+        return CompiledChgnet(checkpoint, parameters)
+    return TorchChgnet(checkpoint, parameters, device.removeprefix("torch-"))
 
 
 def _level(checkpoint: Checkpoint) -> LevelOfTheory:
@@ -50,6 +54,36 @@ def _level(checkpoint: Checkpoint) -> LevelOfTheory:
         model=f"CHGNet-{checkpoint.model}",
         checkpoint=checkpoint.sha256,
     )
+
+
+class CompiledChgnet:
+    """CHGNet compiled for one core; see :class:`~nucleate.relax.model.BatchedModel`."""
+
+    def __init__(self, checkpoint: Checkpoint, parameters: Parameters) -> None:
+        from nucleate.relax.chgnet.compiled import transposed
+
+        keep_freed_memory()
+        self.level = _level(checkpoint)
+        self.elements = _ELEMENTS
+        self.cutoff = parameters.cutoff
+        self.batch_atoms = 80
+        self._parameters = parameters
+        self._transposed = transposed(parameters)
+
+    def evaluate(self, batch: Batch) -> Evaluation:
+        """Return energies, forces and stresses of a batch."""
+        from nucleate.relax.chgnet.compiled import evaluate_crystal
+
+        energies = np.empty(batch.n_crystals)
+        forces = np.empty_like(batch.positions)
+        virials = np.empty((batch.n_crystals, 3, 3))
+        for k in range(batch.n_crystals):
+            atoms = slice(batch.start[k], batch.start[k + 1])
+            energies[k] = evaluate_crystal(
+                self._parameters, self._transposed, batch.numbers[atoms],
+                batch.positions[atoms], batch.cells[k], forces[atoms], virials[k],
+            )  # fmt: skip
+        return Evaluation(energies, forces, virials / batch.volumes[:, None, None])
 
 
 class TorchChgnet:
@@ -66,35 +100,50 @@ class TorchChgnet:
         self._network = Network(parameters, device)
 
     def evaluate(self, batch: Batch) -> Evaluation:
-        """Return energies, forces and stresses of a batch."""
+        """Return energies, forces and stresses of a batch.
+
+        Raises
+        ------
+        MemoryError
+            If the batch does not fit on the device.
+        """
         import torch
 
-        from nucleate.relax.chgnet.graph import build_graph
-
-        graph = build_graph(
-            batch.cells, batch.positions, batch.start, self.cutoff, self._short_cutoff
-        )
-        device = self._network.device
-        owner = np.repeat(np.arange(batch.n_crystals), np.diff(batch.start))
-        tensors = type(graph)(
-            *(
-                item if isinstance(item, int) else torch.as_tensor(item, device=device)
-                for item in graph
-            )
-        )
+        graph = self._graph(batch)
         try:
-            energies, gradient = self._network.differentiate(
-                tensors,
-                torch.as_tensor(batch.numbers, device=device),
-                torch.as_tensor(owner, device=device),
-                tensors.vectors.float(),
-            )
+            energies, gradient = self._network.differentiate(*self._on_device(batch, graph))
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise MemoryError(str(error)) from error
         return _evaluation(
             batch, graph, energies.double().cpu().numpy(), gradient.double().cpu().numpy()
         )
+
+    def magnetic_moments(self, batch: Batch) -> NDArray[np.float64]:
+        """Return the moment of each atom in Bohr magnetons, shape (n_atoms,)."""
+        arguments = self._on_device(batch, self._graph(batch))
+        return self._network.moments(*arguments).double().cpu().numpy()
+
+    def _graph(self, batch: Batch) -> Graph:
+        from nucleate.relax.chgnet.graph import build_graph
+
+        return build_graph(
+            batch.cells, batch.positions, batch.start, self.cutoff, self._short_cutoff
+        )
+
+    def _on_device(self, batch: Batch, graph: Graph) -> tuple:
+        import torch
+
+        device = self._network.device
+        owner = np.repeat(np.arange(batch.n_crystals), np.diff(batch.start))
+        tensors = type(graph)(
+            *(
+                item if isinstance(item, int) else torch.tensor(item, device=device)
+                for item in graph
+            )
+        )
+        numbers = torch.tensor(batch.numbers, device=device)
+        return tensors, numbers, torch.tensor(owner, device=device), tensors.vectors.float()
 
 
 def _evaluation(
