@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,3 +98,22 @@ def auc(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
     above = order.size - np.searchsorted(order, low, side="right")
     ties = np.searchsorted(order, low, side="right") - np.searchsorted(order, low, side="left")
     return float(np.mean((above + 0.5 * ties) / order.size))
+
+
+def mean_stiffness(
+    library: SppLibrary, samples: Sequence[Sample], *, rng: np.random.Generator
+) -> float:
+    """Return the median spring of an atom: -d·(F(x0 + d) - F(x0)) / d·d for small random d."""
+    springs = []
+    for sample in samples:
+        crystal = sample.crystal
+        if crystal.n_atoms < 2:
+            continue
+        model = library.model(crystal.numbers)
+        rest = model.evaluate(crystal).forces
+        shift = 0.05 * rng.normal(size=rest.shape)
+        shift -= shift.mean(axis=0)
+        scaled = crystal.scaled + shift @ np.linalg.inv(crystal.cell)
+        change = model.evaluate(replace(crystal, scaled=scaled)).forces - rest
+        springs.append(-float(np.sum(shift * change) / np.sum(shift * shift)))
+    return float(np.median(springs))

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_CONSTANT_RIDGE = 1.0
+
+
 def fit_scores(
     system: System,
     geometry: Geometry,
     *,
-    ridge: float = 3.0,
-    smoothness: float = 3.0,
+    prior: NDArray[np.float64] | None = None,
+    ridge: float = 3e3,
+    smoothness: float = 3e3,
     iterations: int = 300,
     report: Callable[[str], None] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -37,39 +41,63 @@ def fit_scores(
     ----------
     system, geometry
         Rows and what they mean.
+    prior
+        Coefficients that the fit is pulled to; without them, curves fitted for each class.
     ridge, smoothness
-        Penalties of the deviation from the class: its size and its second differences.
+        Penalties of the deviation from the prior: its size and its second differences.
     iterations
         Limit of conjugate-gradient steps.
     report
         Called with a line on each stage.
     """
     size = geometry.basis.size
-    columns, n_class = class_columns(system.columns, geometry)
-    start = _conjugate_gradients(
-        system, columns, n_class, system.target.astype(np.float64), size=size,
-        n_splines=N_CONTEXTS * N_CLASSES * size, ridge=0.3, smoothness=3.0, iterations=120,
-    )  # fmt: skip
-    every, _ = class_columns(np.arange(geometry.n_unknowns), geometry)
-    classes = start[every]
-    residual = system.target - system.times(classes)
-    if report:
-        before = float(np.mean(system.target**2))
-        report(f"classes: residual {float(np.mean(residual**2)) / before:.3f}")
-    deviation = _conjugate_gradients(
-        system, system.columns, geometry.n_unknowns, residual, size=size,
-        n_splines=N_CONTEXTS * geometry.n_pairs * size, ridge=ridge, smoothness=smoothness,
-        iterations=iterations,
-    )  # fmt: skip
-    if report:
-        left = system.target - system.times(classes + deviation)
-        report(f"pairs: residual {float(np.mean(left**2)) / before:.3f}")
-    unknowns = classes + deviation
     pairs = N_CONTEXTS * geometry.n_pairs * size
+    if prior is None:
+        start = _class_curves(system, geometry, ridge=ridge, smoothness=smoothness)
+    else:
+        start = np.zeros(geometry.n_unknowns)
+        start[:pairs] = prior.ravel()
+    residual = system.target - system.times(start)
+    deviation = _conjugate_gradients(
+        system,
+        system.columns,
+        geometry.n_unknowns,
+        residual,
+        size=size,
+        n_splines=pairs,
+        ridge=ridge,
+        smoothness=smoothness,
+        iterations=iterations,
+    )
+    if report:
+        left = residual - system.times(deviation)
+        share = float(np.mean(left**2) / np.mean(residual**2))
+        report(f"the fit leaves {share:.3f} of what the prior left")
+    unknowns = start + deviation
     return (
         unknowns[:pairs].reshape(N_CONTEXTS, geometry.n_pairs, size),
         unknowns[pairs:].reshape(N_CONTEXTS, len(geometry.elements)),
     )
+
+
+def _class_curves(
+    system: System, geometry: Geometry, *, ridge: float, smoothness: float
+) -> NDArray[np.float64]:
+    size = geometry.basis.size
+    columns, n_class = class_columns(system.columns, geometry)
+    fitted = _conjugate_gradients(
+        system,
+        columns,
+        n_class,
+        system.target.astype(np.float64),
+        size=size,
+        n_splines=N_CONTEXTS * N_CLASSES * size,
+        ridge=0.1 * ridge,
+        smoothness=smoothness,
+        iterations=150,
+    )
+    every, _ = class_columns(np.arange(geometry.n_unknowns), geometry)
+    return fitted[every]
 
 
 def _conjugate_gradients(
@@ -86,7 +114,7 @@ def _conjugate_gradients(
 ) -> NDArray[np.float64]:
     def penalty(x: NDArray[np.float64]) -> NDArray[np.float64]:
         out = ridge * x
-        out[n_splines:] = 0.1 * ridge * x[n_splines:]
+        out[n_splines:] = _CONSTANT_RIDGE * x[n_splines:]
         second = np.diff(x[:n_splines].reshape(-1, size), 2, axis=1)
         bend = np.zeros((second.shape[0], size))
         bend[:, :-2] += second
@@ -99,13 +127,13 @@ def _conjugate_gradients(
         return system.transposed(system.times(x, columns), n, columns) + penalty(x)
 
     diagonal = _squared_columns(system, columns, n) + ridge + 6.0 * smoothness
+    diagonal[n_splines:] -= ridge + 6.0 * smoothness - _CONSTANT_RIDGE
     x = np.zeros(n)
     r = system.transposed(target, n, columns)
     limit = 1e-4 * float(np.sqrt(r @ (r / diagonal)))
     z = r / diagonal
     p = z.copy()
     rz = float(r @ z)
-    first = float(np.sqrt(rz))
     for _ in range(iterations):
         ap = normal(p)
         step = rz / float(p @ ap)
@@ -117,7 +145,6 @@ def _conjugate_gradients(
             break
         p = z + (new / rz) * p
         rz = new
-    print("cg", _, np.sqrt(rz) / first)
     return x
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,3 +154,23 @@ def select(
             for pair in pairs:
                 seen[pair] = seen.get(pair, 0) + 1
     return chosen
+
+
+def split_samples(path: Path | str) -> tuple[list[Sample], list[Sample]]:
+    """Return structures to learn from and structures held out, without a common formula.
+
+    A table with a column ``split`` gives its rows ``train`` and ``val``; anything else every
+    tenth formula (in order of its hash) is held out.
+    """
+    path = Path(path)
+    if path.suffix == ".parquet" and path.exists():
+        import pyarrow.parquet as pq
+
+        if "split" in pq.read_schema(path).names:
+            return read_structures(path, split="train"), read_structures(path, split="val")
+    samples = read_structures(path)
+    held = [zlib.crc32(sample.formula.encode()) % 10 == 0 for sample in samples]
+    return (
+        [sample for sample, out in zip(samples, held, strict=True) if not out],
+        [sample for sample, out in zip(samples, held, strict=True) if out],
+    )

@@ -1,0 +1,187 @@
+"""From a structure set to a library, with its hold-out figures inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nucleate.potentials.basis import N_CONTEXTS, Basis
+from nucleate.potentials.derivation.assess import assess, mean_stiffness
+from nucleate.potentials.derivation.contacts import fit_contacts, fit_volumes
+from nucleate.potentials.derivation.statistics import invert_statistics
+from nucleate.potentials.derivation.structures import Sample, is_sane, select
+from nucleate.potentials.derivation.system import Geometry, Weights, build_system
+from nucleate.potentials.spp import SppLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+STIFFNESS = 10.0
+"""Scale of a library: the typical spring of an atom, in (arbitrary) energy per Å^2."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationSettings:
+    """How to derive a library.
+
+    Attributes
+    ----------
+    method : {"statistics", "score"}
+        Inverted distance statistics, or the linear fit pulled to them.
+    max_structures : int
+        Structures of the statistics.
+    fitted_structures : int
+        Structures of the linear fit (random ones of the former).
+    max_atoms, max_atoms_fitted : int
+        Largest structure of each.
+    ridge : float
+        Pull of the linear fit to the statistics.
+    held_out : int
+        Structures to test on.
+    seed : int
+        Of every random number.
+    """
+
+    method: Literal["statistics", "score"] = "statistics"
+    max_structures: int = 30_000
+    fitted_structures: int = 8_000
+    max_atoms: int = 30
+    max_atoms_fitted: int = 16
+    ridge: float = 3e4
+    held_out: int = 600
+    seed: int = 0
+
+
+def derive(
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    settings: DerivationSettings,
+    *,
+    source: str,
+    report: Callable[[str], None] = lambda line: None,
+) -> SppLibrary:
+    """Derive a library and measure it on structures held out.
+
+    Parameters
+    ----------
+    training, held_out
+        Structures; formulas that are held out are never trained on.
+    settings
+        Method and sizes.
+    source
+        What the structures are, for the provenance.
+    report
+        Called with a line on each stage.
+    """
+    elements = tuple(
+        sorted({int(z) for sample in [*training, *held_out] for z in sample.crystal.numbers})
+    )
+    rng = np.random.default_rng(settings.seed)
+    tested = _test_set(held_out, settings, rng)
+    excluded = frozenset(sample.formula for sample in held_out)
+    used = select(
+        training,
+        count=settings.max_structures,
+        max_atoms=settings.max_atoms,
+        rng=rng,
+        excluded=excluded,
+    )
+    report(f"{len(used)} structures chosen, {len(tested)} held out, {len(elements)} elements")
+    basis = Basis()
+    contact, inner, observed = fit_contacts(used, elements, basis.cutoff)
+    volume, volume_errors = fit_volumes(used, elements)
+    geometry = Geometry(elements, contact, volume, basis)
+    coefficients = invert_statistics(used, geometry)
+    report("distance statistics inverted")
+    library = SppLibrary(
+        elements=elements,
+        contact=contact.astype(np.float32),
+        inner=inner.astype(np.float32),
+        coefficients=coefficients.astype(np.float32),
+        observed=observed,
+        volume=volume.astype(np.float32),
+        one_body=np.zeros((N_CONTEXTS, len(elements)), dtype=np.float32),
+        volume_stiffness=_VOLUME_STIFFNESS,
+        basis=basis,
+    )
+    library = rescaled(library, STIFFNESS / mean_stiffness(library, tested, rng=rng))
+    if settings.method == "score":
+        library = _refined(library, used, settings, rng, report)
+    figures = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
+    for name, values in figures.items():
+        report(f"{name}: {values}")
+    provenance: dict[str, Any] = {
+        "source": source,
+        "method": settings.method,
+        "settings": {name: getattr(settings, name) for name in settings.__slots__},
+        "structures": len(used),
+        "median_error_of_expected_volume": [round(float(e), 4) for e in volume_errors],
+        "pairs_observed": [int(np.count_nonzero(row)) for row in observed],
+        "held_out": {k: {n: round(x, 4) for n, x in v.items()} for k, v in figures.items()},
+    }
+    return replace(library, provenance=provenance)
+
+
+_VOLUME_STIFFNESS = 10.0
+
+
+def rescaled(library: SppLibrary, factor: float) -> SppLibrary:
+    """Return the library with every energy multiplied by ``factor``."""
+    return replace(
+        library,
+        coefficients=(library.coefficients * factor).astype(np.float32),
+        one_body=(library.one_body * factor).astype(np.float32),
+        volume_stiffness=library.volume_stiffness * factor,
+        basis=replace(library.basis, wall_height=library.basis.wall_height * factor),
+    )
+
+
+def _refined(
+    library: SppLibrary,
+    used: Sequence[Sample],
+    settings: DerivationSettings,
+    rng: np.random.Generator,
+    report: Callable[[str], None],
+) -> SppLibrary:
+    """Pull the library towards restoring forces on rattled crystals."""
+    from nucleate.potentials.derivation.score import fit_scores
+
+    unit = rescaled(library, 1.0 / STIFFNESS)
+    contact: NDArray[np.float64] = unit.contact.astype(np.float64)
+    geometry = Geometry(unit.elements, contact, unit.volume.astype(np.float64), unit.basis)
+    small = [sample for sample in used if sample.crystal.n_atoms <= settings.max_atoms_fitted]
+    chosen = rng.permutation(len(small))[: settings.fitted_structures]
+    weights = Weights(volume_stiffness=unit.volume_stiffness)
+    system = build_system([small[i] for i in chosen], geometry, weights, rng=rng)
+    report(f"linear system of {len(chosen)} structures built")
+    coefficients, constants = fit_scores(
+        system,
+        geometry,
+        prior=unit.coefficients.astype(np.float64),
+        ridge=settings.ridge,
+        smoothness=settings.ridge,
+        report=report,
+    )
+    fitted = replace(
+        unit,
+        coefficients=coefficients.astype(np.float32),
+        one_body=constants.astype(np.float32),
+    )
+    return rescaled(fitted, STIFFNESS)
+
+
+def _test_set(
+    held_out: Sequence[Sample], settings: DerivationSettings, rng: np.random.Generator
+) -> list[Sample]:
+    order = rng.permutation(len(held_out))
+    tested: list[Sample] = []
+    for index in order:
+        if len(tested) == settings.held_out:
+            break
+        if is_sane(held_out[index].crystal, max_atoms=40):
+            tested.append(held_out[index])
+    return tested
