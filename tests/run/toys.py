@@ -1,7 +1,8 @@
 """Relaxers for tests that run in real worker processes: quick, and as bad as told.
 
 The energy is a smooth function of the volume and the positions, so that equal crystals have equal
-energies. A crystal misbehaves according to its first atom, whose number stands for a fault.
+energies. A crystal misbehaves according to its first atom, whose number stands for a fault, or
+according to its key.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ FAULTS = (ABORT, HANG, NAN, FAIL, RAISE, EXIT)
 class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
-    def __init__(self, slots=4, delay_s=0.0, scale=1.0, name="toy"):
+    def __init__(self, slots=4, delay_s=0.0, scale=1.0, name="toy", faults=None):
         self.level = LevelOfTheory(name, "1", "quadratic")
         self._slots, self._delay_s, self._scale = slots, delay_s, scale
+        self._faults = {int(key): fault for key, fault in (faults or {}).items()}
         self._jobs = {}
         self.observed = None
 
@@ -40,15 +42,18 @@ class ToyRelaxer:
         ended = []
         for key, job in list(self._jobs.items()):
             crystal, steps = job
-            _misbehave(crystal)
+            fault = self._fault(key, crystal)
+            _misbehave(fault)
             job[1] = steps + 1
             if job[1] >= crystal.n_atoms:
                 del self._jobs[key]
-                ended.append((key, self._outcome(crystal, job[1])))
+                ended.append((key, self._outcome(crystal, job[1], fault)))
         return ended
 
-    def _outcome(self, crystal, steps):
-        fault = int(crystal.numbers[0])
+    def _fault(self, key, crystal):
+        return self._faults.get(key, self._faults.get(-1, int(crystal.numbers[0])))
+
+    def _outcome(self, crystal, steps, fault):
         if fault == FAIL:
             return Failed(FailReason.EXPLODED, "the toy was told to explode", crystal, 0.1)
         energy = self._scale * float(np.sin(crystal.positions).sum() + 0.01 * crystal.volume)
@@ -70,8 +75,7 @@ class ToyRelaxer:
         )
 
 
-def _misbehave(crystal):
-    fault = int(crystal.numbers[0])
+def _misbehave(fault):
     if fault == ABORT:
         os.abort()
     if fault == HANG:

@@ -78,7 +78,7 @@ def reduced_cell(crystal: Crystal) -> Crystal:
 
     if not is_solid_cell(crystal.cell):
         raise ValueError(f"cell {crystal.cell.tolist()} has no volume")
-    reduced, change = reduce_lattice(crystal.cell)
+    reduced, change = reduce_lattice(crystal.cell.copy())
     if np.linalg.det(reduced) < 0.0:
         reduced, change = -reduced, -change
     inverse = np.rint(np.linalg.inv(change))

@@ -57,7 +57,8 @@ class Crystal:
     @property
     def volume(self) -> float:
         """Cell volume in Å³."""
-        return float(abs(np.linalg.det(self.cell)))
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = self.cell.tolist()
+        return abs(ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx))
 
     @property
     def volume_per_atom(self) -> float:
@@ -104,7 +105,7 @@ class Crystal:
         """Build a crystal from Cartesian positions in Å, shape (n_atoms, 3)."""
         box = np.asarray(cell, dtype=np.float64)
         scaled = np.linalg.solve(box.T, np.asarray(positions, dtype=np.float64).T).T
-        return cls(np.asarray(numbers), box, scaled)
+        return cls(np.asarray(numbers), box, scaled.astype(np.float64))
 
     @classmethod
     def from_ase(cls, atoms: Atoms) -> Crystal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import hypot, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ def nearest_neighbour_distances(crystal: Crystal) -> NDArray[np.float64]:
 
     if not is_solid_cell(crystal.cell):
         return np.zeros(crystal.n_atoms)
-    return nearest_distances(crystal.cell, crystal.scaled)
+    return nearest_distances(crystal.cell.copy(), crystal.scaled.copy())
 
 
 def neighbour_pairs(
@@ -61,7 +62,7 @@ def neighbour_pairs(
 
     if not is_solid_cell(crystal.cell):
         raise ValueError(f"cell {crystal.cell.tolist()} has no volume")
-    pairs, distances = neighbour_list(crystal.cell, crystal.scaled, float(cutoff))
+    pairs, distances = neighbour_list(crystal.cell.copy(), crystal.scaled.copy(), float(cutoff))
     return pairs[:, 0], pairs[:, 1], pairs[:, 2:], distances
 
 
@@ -77,7 +78,10 @@ def pairs_too_close(crystal: Crystal, min_distances: NDArray[np.float64]) -> boo
     """
     from nucleate.crystal.periodic import CLASH, inspect
 
-    return inspect(crystal.numbers, crystal.cell, crystal.scaled, min_distances, 0.0) == CLASH
+    limits = np.array(min_distances)
+    limits.setflags(write=False)
+    numbers, cell, scaled = crystal.numbers.copy(), crystal.cell.copy(), crystal.scaled.copy()
+    return inspect(numbers, cell, scaled, limits, 0.0) == CLASH
 
 
 def has_isolated_atom(crystal: Crystal, cutoff: float = 6.0) -> bool:
@@ -90,7 +94,7 @@ def is_solid_cell(cell: NDArray[np.float64]) -> bool:
 
     A cell whose volume is below 1e-6 of the product of its lengths counts as flat.
     """
-    if not np.isfinite(cell).all():
-        return False
-    volume = abs(np.linalg.det(cell))
-    return bool(volume > 1e-6 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0)
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
+    volume = abs(ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx))
+    lengths = hypot(ax, ay, az) * hypot(bx, by, bz) * hypot(cx, cy, cz)
+    return isfinite(volume) and volume > 1e-6 * lengths > 0.0

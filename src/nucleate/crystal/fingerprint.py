@@ -61,7 +61,7 @@ def fingerprint(crystal: Crystal) -> NDArray[np.float32]:
     fractions = counts / crystal.n_atoms
     histogram = pair_histogram(
         crystal.cell / volume ** (1.0 / 3.0),
-        crystal.scaled,
+        crystal.scaled.copy(),
         kind_of.astype(np.int64),
         kinds.size,
         _CUTOFF,

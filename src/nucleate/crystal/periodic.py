@@ -82,12 +82,12 @@ def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
     nearest = np.full(n_atoms, own)
     for i in range(n_atoms):
         limit = minimum[numbers[i], numbers[i]]
-        if own < limit * limit:
+        if not own >= limit * limit:  # also where it is not a number
             return CLASH
         for j in range(i):
             square = _image_square(reduced, fractions, i, j)
             limit = minimum[numbers[i], numbers[j]]
-            if square < limit * limit:
+            if not square >= limit * limit:
                 return CLASH
             nearest[i] = min(nearest[i], square)
             nearest[j] = min(nearest[j], square)
@@ -95,21 +95,6 @@ def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
         if nearest[i] > isolated_cutoff * isolated_cutoff > 0.0:
             return ISOLATED
     return CLEAR
-
-
-@njit(cache=True)
-def clashes_of_site(number, point, numbers, cell, scaled, minimum):
-    """Return whether an atom put at ``point`` (fractional) is too close to any of the others."""
-    everything = np.empty((scaled.shape[0] + 1, 3))
-    everything[:-1] = scaled
-    everything[-1] = point
-    reduced, fractions = reduced_frame(cell, everything)
-    last = scaled.shape[0]
-    for j in range(last):
-        limit = minimum[number, numbers[j]]
-        if _image_square(reduced, fractions, last, j) < limit * limit:
-            return True
-    return _dot(reduced, 0, 0) < minimum[number, number] ** 2
 
 
 @njit(cache=True)

@@ -58,6 +58,11 @@ class SearchSpace:
     vacancy_exclusion: float = 1.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
 
+    def __post_init__(self) -> None:
+        table = np.array(self.min_distances, dtype=np.float64)
+        table.setflags(write=False)
+        object.__setattr__(self, "min_distances", table)
+
     @classmethod
     def create(
         cls,
@@ -113,7 +118,6 @@ class SearchSpace:
                 raise InputError(f"{key} = {value}: give a positive number below 100.")
         table = minimum_distances(composition.elements, scale=contact_scale)
         _override(table, composition, pair_distances or {})
-        table.setflags(write=False)
         return cls(
             composition=composition,
             formula_units=units,
@@ -151,10 +155,10 @@ class SearchSpace:
             Whether the volume window counts.
         """
         cell = crystal.cell
-        if not (np.isfinite(cell).all() and np.isfinite(crystal.scaled).all()):
+        if not np.isfinite(crystal.scaled).all():
             return "not-finite"
         if not is_solid_cell(cell):
-            return "flat-cell"
+            return "flat-cell" if np.isfinite(cell).all() else "not-finite"
         reason = self.size_rejection(crystal.numbers)
         if reason is not None:
             return reason
@@ -197,26 +201,17 @@ class SearchSpace:
         """
         from nucleate.crystal.periodic import CLASH, CLEAR, inspect
 
-        code = inspect(numbers, cell, scaled, self.min_distances, self.isolated_cutoff)
+        # Writable copies: one compiled version serves frozen and raw arrays.
+        code = inspect(
+            np.array(numbers),
+            np.array(cell),
+            np.array(scaled),
+            self.min_distances,
+            self.isolated_cutoff,
+        )
         if code == CLEAR:
             return None
         return "contact" if code == CLASH else "isolated-atom"
-
-    def fits_site(
-        self,
-        number: int,
-        point: NDArray[np.float64],
-        numbers: NDArray[np.int64],
-        cell: NDArray[np.float64],
-        scaled: NDArray[np.float64],
-    ) -> bool:
-        """Return whether one more atom at ``point`` (fractional) keeps all least distances.
-
-        Only contacts of the new atom (own images included) are looked at.
-        """
-        from nucleate.crystal.periodic import clashes_of_site
-
-        return not clashes_of_site(number, point, numbers, cell, scaled, self.min_distances)
 
 
 def _sizes(

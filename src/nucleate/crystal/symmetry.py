@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,11 +126,13 @@ def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
     """Return moyopy's analysis in the standard setting, or None where it fails."""
     from moyopy import Cell, MoyoDataset, Setting
 
+    logging.getLogger("moyo").setLevel(logging.ERROR)
     if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
         return None
     if not np.isfinite(crystal.scaled).all():
         return None
     cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
+    logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of supercells
     try:
         return MoyoDataset(cell, symprec=symprec, setting=Setting.standard())
     except ValueError:

@@ -36,6 +36,6 @@ def vacant_sites(
 
     shape = np.maximum(np.ceil(crystal.lengths / spacing - 1e-9).astype(np.int64), 1)
     scaled = crystal.scaled - np.floor(crystal.scaled)
-    free = ~mark_occupied(crystal.cell, scaled, shape, float(exclusion))
+    free = ~mark_occupied(crystal.cell.copy(), scaled, shape, float(exclusion))
     indices = np.stack(np.unravel_index(np.flatnonzero(free), tuple(shape)), axis=1)
     return indices / shape

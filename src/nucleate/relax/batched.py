@@ -102,7 +102,9 @@ class BatchedRelaxer:
 
             constraint = symmetry_constraint(crystal)
         if tier.relax and tier.pre_relax:
-            crystal = self._pre_relaxed(crystal)
+            from nucleate.relax.pre_relaxation import pre_relax
+
+            crystal = pre_relax(crystal)
             refused = isolated_or_coincident(crystal, self._model.cutoff)
             if refused is not None:
                 self._ended.append((key, refused))
@@ -110,15 +112,6 @@ class BatchedRelaxer:
         flight = _Flight(key, crystal, start_minimisation(crystal), crystal.volume, constraint)
         flight.wall_s = time.perf_counter() - started
         self._flights.append(flight)
-
-    def _pre_relaxed(self, crystal: Crystal) -> Crystal:
-        from nucleate.relax.pre_relaxation import pre_relax
-
-        return pre_relax(
-            crystal,
-            pressure=self._pressure,
-            move_cell=self._tier.relax_cell and not self._tier.fix_symmetry,
-        )
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Evaluate every crystal in flight once and move it; return those that ended."""

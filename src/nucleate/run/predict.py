@@ -58,7 +58,7 @@ def predict(
             campaign = Campaign(
                 store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
             )
-            with _stopping_on_signals(campaign):
+            with stopping_on_signals(campaign):
                 return campaign.run()
 
 
@@ -127,7 +127,7 @@ def _target(file: str | None, space: SearchSpace) -> Target | None:
 
 
 @contextmanager
-def _stopping_on_signals(campaign: Campaign) -> Iterator[None]:
+def stopping_on_signals(campaign: Campaign) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the campaign cleanly, the second one at once."""
 
     def stop(number: int, _: object) -> None:

@@ -109,13 +109,13 @@ class RunSettings(_Settings):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
-    search: SearchSettings = Field(default_factory=SearchSettings)
+    search: SearchSettings = Field(default_factory=lambda: SearchSettings.model_validate({}))
     tier: tuple[TierSettings, ...] = Field(
         default_factory=lambda: (TierSettings(),),
         min_length=1,
         description="Energy models, cheapest first.",
     )
-    run: ExecutionSettings = Field(default_factory=ExecutionSettings)
+    run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RunSettings:

@@ -85,6 +85,14 @@ def _path_in(
     return tuple(path)
 
 
+def _inside(data: Any, step: str | int) -> tuple[bool, Any]:
+    if isinstance(data, dict) and step in data:
+        return True, data[step]
+    if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
+        return True, data[step]
+    return False, None
+
+
 def _dotted(path: Sequence[str | int]) -> str:
     text = ""
     for step in path:

@@ -60,8 +60,8 @@ class Thermostat:
             self.restore()
             return True
         self.since_downhill += 1
-        uphill = difference is not None and difference > self.precision
-        if uphill and rng.random() < exp(-difference / self.temperature):
+        uphill = 0.0 if difference is None else difference
+        if uphill > self.precision and rng.random() < exp(-uphill / self.temperature):
             return True
         if self.since_downhill >= self.melt_after:
             self.melted = True

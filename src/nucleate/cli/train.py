@@ -1,0 +1,87 @@
+"""``nucleate train``: learned models from the user's own data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nucleate.models.training import Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group to the app."""
+    group = typer.Typer(help="Train learned models.", no_args_is_help=True)
+    group.callback()(_group)
+    group.command(name="graph-network")(graph_network)
+    app.add_typer(group, name="train")
+
+
+def _group() -> None:
+    """Train learned models."""
+
+
+def graph_network(
+    data: Annotated[
+        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the training; an existing one goes on.")],
+    configuration: Annotated[
+        str, typer.Option(help="harmonic, megnet (the paper's) or megnet-10.")
+    ] = "harmonic",
+    energy_column: Annotated[
+        str | None, typer.Option(help="Column of formation energies, eV/atom.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crystals a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain.")] = None,
+    perturbed: Annotated[
+        int, typer.Option(min=0, help="Perturbed copies to label with CHGNet and learn from.")
+    ] = 0,
+    ood: Annotated[Path | None, typer.Option(help="Another data file, only measured on.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read so many rows only.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a graph network that predicts formation energies."""
+    from nucleate.errors import MissingDependencyError
+
+    try:
+        from nucleate.models.graph_training import train_graph_network
+    except ImportError as error:
+        raise MissingDependencyError(
+            "training needs torch and safetensors: pip install 'nucleate[train]'"
+        ) from error
+
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    model = train_graph_network(
+        data,
+        out,
+        configuration_name=configuration,
+        energy_column=energy_column,
+        changes=changes | {"seed": seed},
+        perturbed=perturbed,
+        ood=ood,
+        device=device,
+        limit=limit,
+        say=typer.echo,
+        tell=_tell,
+    )
+    typer.echo(f"{model} and its model_card.md are written")
+
+
+def _tell(progress: Progress) -> None:
+    val = "" if progress.val_mae is None else f", validation {progress.val_mae:.4f} eV/atom"
+    typer.echo(
+        f"epoch {progress.epoch:.2f}, step {progress.step:,} of {progress.steps:,}: "
+        f"training {progress.loss:.4f}{val}; {progress.left_s / 60:.0f} min left"
+    )

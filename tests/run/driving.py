@@ -1,0 +1,69 @@
+"""Whole campaigns with toy engines; as a script, a driver that tests can kill."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from nucleate.generate.blocks import BlocksGenerator
+from nucleate.generate.mix import GeneratorMix
+from nucleate.relax.ladder import Ladder
+from nucleate.relax.settings import TierSettings
+from nucleate.run.campaign import Campaign
+from nucleate.run.folder import locked, open_store
+from nucleate.run.pool import Pool
+from nucleate.run.predict import stopping_on_signals
+from nucleate.run.process import WorkerSpec
+from nucleate.run.settings import RunSettings
+from nucleate.run.store import Store
+from nucleate.search.basin_hopping import BasinHopping
+
+HERE = str(Path(__file__).resolve().parent)
+
+
+def settings(**search):
+    values = {"population": 5, "fresh": 0.3, "seed": 1, **search}
+    data = {"problem": {"formula": "CaTiO3", "max_atoms": 10}, "search": values}
+    return RunSettings.from_dict(data)
+
+
+def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, watcher=None,
+          **search):  # fmt: skip
+    """Run or continue a campaign on toys; return its summary."""
+    run = settings(**search)
+    names = [tier.get("name", "toy") for tier in tiers]
+    spec = WorkerSpec(
+        tiers=tuple(tiers),
+        step_limits_s=(limit_s,) * len(tiers),
+        factory="toys:build",
+        search_path=(HERE,),
+    )
+    space = run.problem.space()
+    search_ = BasinHopping(
+        space, GeneratorMix([(BlocksGenerator(space), 1.0)]), run.search, tiers=names
+    )
+    ladder = Ladder([TierSettings(name=name) for name in names])
+    with (
+        locked(Path(folder)),
+        open_store(Path(folder), run) as store,
+        Pool(spec, workers=workers) as pool,
+    ):
+        campaign = Campaign(
+            store, search_, ladder, pool, time_limit_s=time_limit_s, watcher=watcher
+        )
+        with stopping_on_signals(campaign):
+            return campaign.run()
+
+
+def told(folder):
+    """Return the records and verdicts of a store."""
+    with Store.read(folder) as store:
+        return list(store.records())
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    print("started", flush=True)
+    summary = drive(**arguments)
+    print(summary.reason, flush=True)
