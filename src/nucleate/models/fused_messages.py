@@ -146,7 +146,9 @@ class FusedMessages(torch.autograd.Function):
         own, sent, radial, near, angular = ctx.saved_tensors
         d_own, d_sent = torch.zeros_like(own), torch.zeros_like(sent)
         d_radial = torch.empty_like(radial)
-        d_angular = torch.zeros_like(angular) if ctx.needs_input_grad[4] else own.new_empty((0, 0, 0))
+        d_angular = (
+            torch.zeros_like(angular) if ctx.needs_input_grad[4] else own.new_empty((0, 0, 0))
+        )
         arrays = (own, sent, radial, near, angular, upstream.contiguous())
         outputs = (d_own, d_sent, d_radial, d_angular)
         _backward(*(x.numpy() for x in arrays), *(x.numpy() for x in outputs))

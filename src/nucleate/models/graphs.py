@@ -95,9 +95,7 @@ class NearestGraphs:
         a weight gives the energy of the whole crystal (to the 0.01 Å of the symmetry search)
         at a fraction of the cost. Gradients need all atoms.
         """
-        parts: list[tuple[NDArray[Any], ...]] = []
-        for crystal in crystals:
-            parts.append(_nearest_graph(crystal, settings, orbits=orbits))
+        parts = [_nearest_graph(crystal, settings, orbits=orbits) for crystal in crystals]
         if not parts:
             return cls(
                 np.zeros(1, np.int64),
@@ -246,9 +244,7 @@ def _orbits(crystal: Crystal) -> NDArray[np.int64]:
     return np.arange(crystal.n_atoms) if found is None else np.asarray(found.orbits)
 
 
-def _radius_graph(
-    crystal: Crystal, r_cut: float
-) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _radius_graph(crystal: Crystal, r_cut: float) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     scaled = wrapped(crystal)
     ends, distances = [], []
     for centre in range(crystal.n_atoms):

@@ -9,12 +9,13 @@ scalars: atoms related by symmetry have equal states, and one of each orbit is e
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from nucleate.models.settings import HarmonicSettings
+if TYPE_CHECKING:
+    from nucleate.models.settings import HarmonicSettings
 
 
 class HarmonicNetwork(nn.Module):

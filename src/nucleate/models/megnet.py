@@ -9,11 +9,13 @@ layer in each update, and a Set2Set cell whose memory is never carried over.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from nucleate.models.settings import MegnetSettings
+if TYPE_CHECKING:
+    from nucleate.models.settings import MegnetSettings
 
 
 class MegnetNetwork(nn.Module):

@@ -11,27 +11,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@njit(cache=True)
-def _image_range(cell: NDArray[np.float64], radius: float) -> NDArray[np.int64]:
-    """Images along each axis that a sphere of `radius` can reach from a wrapped atom."""
-    volume = abs(np.linalg.det(cell))
-    reach = np.empty(3, np.int64)
-    for axis in range(3):
-        area = np.cross(cell[(axis + 1) % 3], cell[(axis + 2) % 3])
-        height = volume / np.sqrt((area * area).sum())
-        reach[axis] = int(np.ceil(radius / height))
-    return reach
+def heights(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances between opposite faces of the cell in Å, shape (3,)."""
+    return 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
-@njit(cache=True)
 def within_radius(
     cell: NDArray[np.float64], scaled: NDArray[np.float64], centre: int, radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Atoms within `radius` Å of atom `centre`: indices, image shifts and distances.
+    """Return the atoms within `radius` Å of atom `centre`: indices, image shifts, distances.
 
     `scaled` must be wrapped into [0, 1). The atom itself is left out, its images are not.
     """
-    reach = _image_range(cell, radius)
+    return _within_radius(cell, heights(cell), scaled, centre, radius)
+
+
+@njit(cache=True)
+def _within_radius(
+    cell: NDArray[np.float64],
+    height: NDArray[np.float64],
+    scaled: NDArray[np.float64],
+    centre: int,
+    radius: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    reach = np.empty(3, np.int64)
+    for axis in range(3):
+        reach[axis] = int(np.ceil(radius / height[axis]))
     n_atoms = scaled.shape[0]
     room = 64
     atom = np.empty(room, np.int64)
@@ -80,7 +85,6 @@ def _grown(values: NDArray, room: int) -> NDArray:
     return larger
 
 
-@njit(cache=True)
 def nearest(
     cell: NDArray[np.float64],
     scaled: NDArray[np.float64],
@@ -88,7 +92,7 @@ def nearest(
     count: int,
     r_max: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.bool_]]:
-    """The `count` nearest images around each centre, in order of distance.
+    """Return the `count` nearest images around each centre, in order of distance.
 
     Where fewer than `count` lie within `r_max` Å the rest is padding (index of the centre,
     shift 0, mask False).
@@ -99,19 +103,32 @@ def nearest(
         Atom indices (n, count), image shifts (n, count, 3) relative to the wrapped atoms, and
         the mask (n, count) of real neighbours.
     """
+    volume = abs(np.linalg.det(cell)) / scaled.shape[0]
+    start = min(r_max, 1.25 * (3.0 * count * volume / (4.0 * np.pi)) ** (1.0 / 3.0))
+    return _nearest(cell, heights(cell), scaled, centres, count, start, r_max)
+
+
+@njit(cache=True)
+def _nearest(
+    cell: NDArray[np.float64],
+    height: NDArray[np.float64],
+    scaled: NDArray[np.float64],
+    centres: NDArray[np.int64],
+    count: int,
+    start: float,
+    r_max: float,
+) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.bool_]]:
     n_centres = centres.size
     index = np.empty((n_centres, count), np.int32)
     shifts = np.zeros((n_centres, count, 3), np.int8)
     mask = np.zeros((n_centres, count), np.bool_)
-    volume = abs(np.linalg.det(cell)) / scaled.shape[0]
-    start = min(r_max, 1.25 * (3.0 * count * volume / (4.0 * np.pi)) ** (1.0 / 3.0))
     for row in range(n_centres):
         centre = centres[row]
         radius = start
-        atom, shift, distance = within_radius(cell, scaled, centre, radius)
+        atom, shift, distance = _within_radius(cell, height, scaled, centre, radius)
         while atom.size < count and radius < r_max:
             radius = min(r_max, 1.25 * radius)
-            atom, shift, distance = within_radius(cell, scaled, centre, radius)
+            atom, shift, distance = _within_radius(cell, height, scaled, centre, radius)
         order = np.argsort(distance)
         for k in range(count):
             if k < order.size:

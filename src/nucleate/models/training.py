@@ -1,0 +1,380 @@
+"""Training of a graph network that survives being killed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nucleate.errors import InputError
+from nucleate.models.checkpoint import build_network
+from nucleate.models.evaluation import mean_absolute_error
+from nucleate.models.settings import HarmonicSettings, settings_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucleate.models.graphs import Graphs
+    from nucleate.models.settings import NetworkSettings
+
+logger = logging.getLogger(__name__)
+STATE = "state.safetensors"
+EVALUATION_BATCH = 96
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Most passes over the training set.
+    batch_size : int
+        Crystals in a step.
+    learning_rate : float
+        Of Adam, after a warm-up of `warmup_steps`.
+    decay_share : float
+        Share of the steps at the end over which the rate falls linearly to zero.
+    weight_decay : float
+        Decoupled weight decay.
+    clip_norm : float
+        Largest norm of the gradient.
+    loss : str
+        ``mae`` or ``mse``, of eV/atom.
+    average : float
+        Decay a step of the running mean of the weights that is judged and kept; 0 keeps the
+        weights themselves.
+    warmup_steps : int
+        Steps over which the rate rises linearly.
+    patience : int
+        Epochs without a better validation error after which training stops.
+    save_every : int
+        Steps between checkpoints.
+    perturbed_share : float
+        Perturbed copies a step, as a share of the batch.
+    baseline : bool
+        Start from a linear fit of the energies to the composition (harmonic network only).
+    seed : int
+        Of the weights and of the order of the crystals.
+    """
+
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 1.5e-3
+    decay_share: float = 0.5
+    weight_decay: float = 0.01
+    clip_norm: float = 2.0
+    loss: str = "mae"
+    average: float = 0.999
+    warmup_steps: int = 500
+    patience: int = 50
+    save_every: int = 500
+    perturbed_share: float = 0.1
+    baseline: bool = True
+    seed: int = 0
+
+
+REFERENCE_TRAINING = TrainingSettings(
+    epochs=1000,
+    batch_size=200,
+    learning_rate=1e-3,
+    decay_share=0.0,
+    weight_decay=0.0,
+    clip_norm=3.0,
+    loss="mse",
+    average=0.0,
+    warmup_steps=0,
+    perturbed_share=0.0,
+    baseline=False,
+)
+"""Training of the reference MEGNet: constant rate, mean square error, patience of 50 epochs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Graphs with their energies.
+
+    Attributes
+    ----------
+    graphs : NearestGraphs or RadiusGraphs
+        Graphs of all crystals.
+    energies : ndarray of float32, shape (n,)
+        eV/atom.
+    weights : ndarray of float32, shape (n,)
+        Weight in the loss.
+    """
+
+    graphs: Graphs
+    energies: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands, told after every epoch and every hundred steps.
+
+    Attributes
+    ----------
+    step, steps : int
+        Steps done and planned.
+    epoch : float
+        Passes over the training set done.
+    loss : float
+        Mean absolute error of the last hundred batches, eV/atom.
+    val_mae : float or None
+        Validation error in eV/atom, at the end of an epoch.
+    left_s : float
+        Estimated seconds to the last planned step.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    val_mae: float | None
+    left_s: float
+
+
+class Trainer:
+    """Trains one network, saving all of its state so that a resumed run goes on the same way.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the state lives; a state found there is resumed.
+    network : HarmonicSettings or MegnetSettings
+        Sizes of the network.
+    settings : TrainingSettings
+        How to train.
+    examples : Examples
+        All crystals, of which `train` and `val` are rows.
+    train, val : ndarray of int64
+        Rows.
+    perturbed : Examples or None
+        Perturbed copies of training crystals.
+    device : str
+        ``cpu`` or ``cuda``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: NetworkSettings,
+        settings: TrainingSettings,
+        examples: Examples,
+        *,
+        train: NDArray[np.int64],
+        val: NDArray[np.int64],
+        perturbed: Examples | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if train.size == 0 or val.size == 0:
+            raise InputError(f"{train.size} training and {val.size} validation crystals: need both")
+        self.folder, self.settings, self.device = folder, settings, device
+        self.network_settings = network
+        self.examples, self.perturbed = examples, perturbed
+        self.train, self.val = train, val
+        torch.manual_seed(settings.seed)
+        self.network = build_network(network).to(device)
+        if settings.baseline and isinstance(network, HarmonicSettings):
+            self._fit_baseline()
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.99 if settings.average else 0.999),
+            eps=1e-8 if settings.average else 1e-7,
+        )
+        self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.best = {k: v.clone() for k, v in self.mean.items()}
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+        if (folder / STATE).is_file():
+            self._resume()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in a pass over the training set."""
+        return max(1, self.train.size // self.settings.batch_size)
+
+    def run(
+        self, *, tell: Callable[[Progress], None] | None = None, until_step: int | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Train to the end (or to a step) and return the best weights."""
+        steps = self.steps_per_epoch * self.settings.epochs
+        end = steps if until_step is None else min(steps, until_step)
+        started, first, losses = time.monotonic(), self.step, []
+        while self.step < end and not self._stale():
+            order = np.random.default_rng(
+                [self.settings.seed, self.step // self.steps_per_epoch]
+            ).permutation(self.train)
+            place = self.step % self.steps_per_epoch * self.settings.batch_size
+            losses.append(self._advance(order[place : place + self.settings.batch_size], steps))
+            self.step += 1
+            epoch_ends = self.step % self.steps_per_epoch == 0
+            if epoch_ends:
+                self._judge(float(np.mean(losses[-self.steps_per_epoch :])))
+            if epoch_ends or self.step % self.settings.save_every == 0:
+                self.save()
+            if tell and (epoch_ends or self.step % 100 == 0):
+                speed = (time.monotonic() - started) / (self.step - first)
+                tell(self._progress(steps, losses, speed, told_val=epoch_ends))
+        self.save()
+        return self.best
+
+    def predict(self, weights: dict[str, torch.Tensor], rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return energies of rows of the examples in eV/atom with some weights."""
+        kept = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.network.load_state_dict(weights)
+        self.network.eval()
+        parts = []
+        with torch.no_grad():
+            for first in range(0, rows.size, EVALUATION_BATCH):
+                batch = rows[first : first + EVALUATION_BATCH]
+                parts.append(self.network(**self._inputs(self.examples, batch)).cpu().numpy())
+        self.network.load_state_dict(kept)
+        self.network.train()
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def save(self) -> None:
+        """Write the whole state in one file, replaced in one step."""
+        from safetensors.torch import save_file
+
+        tensors = {}
+        for name, state in self._states().items():
+            tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
+        facts = {
+            "step": self.step,
+            "history": self.history,
+            "network": settings_to_dict(self.network_settings),
+            "training": asdict(self.settings),
+        }
+        part = self.folder / (STATE + ".part")
+        save_file(tensors, part, metadata={"nucleate": json.dumps(facts)})
+        part.replace(self.folder / STATE)
+
+    def _states(self) -> dict[str, dict[str, torch.Tensor]]:
+        moments: dict[str, dict[str, torch.Tensor]] = {"first": {}, "second": {}}
+        for name, parameter in self.network.named_parameters():
+            state = self.optimiser.state.get(parameter)
+            if state:
+                moments["first"][name] = state["exp_avg"]
+                moments["second"][name] = state["exp_avg_sq"]
+        return {
+            "network": dict(self.network.state_dict()),
+            "mean": self.mean,
+            "best": self.best,
+            **moments,
+        }
+
+    def _resume(self) -> None:
+        from safetensors import safe_open
+
+        with safe_open(self.folder / STATE, framework="pt", device=self.device) as archive:
+            facts = json.loads(archive.metadata()["nucleate"])
+            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+        if facts["network"] != settings_to_dict(self.network_settings):
+            raise InputError(
+                f"{self.folder} holds the training of another network ({facts['network']}); "
+                "choose another folder or the same configuration"
+            )
+        states: dict[str, dict[str, torch.Tensor]] = {}
+        for name, value in tensors.items():
+            group, key = name.split(".", 1)
+            states.setdefault(group, {})[key] = value
+        self.network.load_state_dict(states["network"])
+        self.mean, self.best = states["mean"], states["best"]
+        self.step, self.history = facts["step"], facts["history"]
+        for name, parameter in self.network.named_parameters():
+            if name in states.get("first", {}):
+                self.optimiser.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": states["first"][name],
+                    "exp_avg_sq": states["second"][name],
+                }
+        logger.info("resumed at step %d", self.step)
+
+    def _fit_baseline(self) -> None:
+        """Fit reference energies of the elements, which the network then corrects."""
+        elements = self.network_settings.elements
+        fractions = self.examples.graphs.fractions(elements)[self.train]
+        energies = self.examples.energies[self.train].astype(np.float64)
+        normal = fractions.T @ fractions + np.eye(elements)
+        fitted = np.linalg.solve(normal, fractions.T @ energies)
+        self.network.composition.copy_(torch.from_numpy(fitted).float())  # type: ignore[operator]
+
+    def _advance(self, batch: NDArray[np.int64], steps: int) -> float:
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * self._schedule(steps)
+        loss, error = self._loss(self.examples, batch)
+        copies = round(settings.perturbed_share * settings.batch_size)
+        if self.perturbed is not None and copies:
+            rng = np.random.default_rng([settings.seed, self.step, 1])
+            drawn = rng.integers(0, len(self.perturbed.graphs), copies)
+            extra, _ = self._loss(self.perturbed, drawn)
+            loss = loss + settings.perturbed_share * extra
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
+        self.optimiser.step()
+        kept = min(settings.average, (1 + self.step) / (20 + self.step))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                self.mean[name].lerp_(value, 1.0 - kept if settings.average else 1.0)
+        return error
+
+    def _loss(self, examples: Examples, batch: NDArray[np.int64]) -> tuple[torch.Tensor, float]:
+        energies = torch.from_numpy(examples.energies[batch]).to(self.device)
+        weights = torch.from_numpy(examples.weights[batch]).to(self.device)
+        wrong = self.network(**self._inputs(examples, batch)) - energies
+        size = wrong.square() if self.settings.loss == "mse" else wrong.abs()
+        return (size * weights).mean(), float(wrong.detach().abs().mean())
+
+    def _inputs(self, examples: Examples, batch: NDArray[np.int64]) -> dict[str, Any]:
+        return {
+            key: value if isinstance(value, int) else value.to(self.device)
+            for key, value in examples.graphs.take(batch).items()
+        }
+
+    def _schedule(self, steps: int) -> float:
+        rise = (self.step + 1) / max(1, self.settings.warmup_steps)
+        falling = self.settings.decay_share * steps
+        fall = (steps - self.step) / falling if falling else 1.0
+        return min(1.0, rise, fall)
+
+    def _judge(self, loss: float) -> None:
+        mae = mean_absolute_error(
+            self.predict(self.mean, self.val), self.examples.energies[self.val]
+        )
+        if mae < min((entry["val_mae"] for entry in self.history), default=np.inf):
+            self.best = {k: v.clone() for k, v in self.mean.items()}
+        epoch = self.step / self.steps_per_epoch
+        self.history.append({"epoch": epoch, "train_mae": loss, "val_mae": mae})
+
+    def _stale(self) -> bool:
+        if not self.history:
+            return False
+        errors = [entry["val_mae"] for entry in self.history]
+        return len(errors) - 1 - int(np.argmin(errors)) >= self.settings.patience
+
+    def _progress(
+        self, steps: int, losses: list[float], speed: float, *, told_val: bool
+    ) -> Progress:
+        return Progress(
+            step=self.step,
+            steps=steps,
+            epoch=self.step / self.steps_per_epoch,
+            loss=float(np.mean(losses[-100:])),
+            val_mae=self.history[-1]["val_mae"] if told_val else None,
+            left_s=speed * (steps - self.step),
+        )
