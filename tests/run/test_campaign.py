@@ -26,8 +26,8 @@ ONE_SLOT = ({"slots": 1},)
 
 
 def start_driver(folder, **arguments):
-    command = [sys.executable, "-c", "import runpy, sys; sys.path.insert(0, sys.argv[2]); "
-               "runpy.run_module('run.driving', run_name='__main__')"]  # fmt: skip
+    command = [sys.executable, "-c", ("import runpy, sys; sys.path.insert(0, sys.argv[2]); "
+               "runpy.run_module('run.driving', run_name='__main__')")]  # fmt: skip
     values = json.dumps({"folder": str(folder), **arguments})
     driver = subprocess.Popen(
         [*command, values, str(SCRIPT.parents[1])], stdout=subprocess.PIPE, text=True
@@ -72,9 +72,9 @@ def test_a_run_stops_at_the_number_of_structures(tmp_path):
     records = told(tmp_path)
     assert sum(bool(record.outcomes) for record, _ in records) == 12
     assert summary.best.number == records[-1][1].best
-    assert min(
-        r.relaxed.enthalpy_per_atom for r, _ in records if r.relaxed
-    ) == pytest.approx(summary.best.relaxed.enthalpy_per_atom)
+    assert min(r.relaxed.enthalpy_per_atom for r, _ in records if r.relaxed) == pytest.approx(
+        summary.best.relaxed.enthalpy_per_atom
+    )
 
 
 def test_same_seed_one_worker_same_run_bit_for_bit(tmp_path):

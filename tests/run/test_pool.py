@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.pool import Pool, WorkerStartError, wait_until_ready
 from nucleate.run.process import Job, WorkerSpec
@@ -121,7 +122,7 @@ def test_an_engine_that_cannot_be_loaded_is_an_error_with_its_text():
 
 def test_a_missing_interpreter_is_an_error():
     bad = WorkerSpec(tiers=({},), python="/nowhere/python")
-    with pytest.raises(WorkerStartError, match="/nowhere/python"):
+    with pytest.raises(InputError, match="/nowhere/python"):
         Pool(bad, workers=1)
 
 

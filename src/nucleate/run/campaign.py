@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.run.folder import now, surroundings
 from nucleate.run.process import Job
 from nucleate.search.basin_hopping import Trial
 from nucleate.search.record import Record, TierOutcome, Verdict
@@ -132,7 +133,8 @@ class Campaign:
 
     def run(self) -> Summary:
         """Go on until the search is over, the time is up or a stop was requested."""
-        self._resume()
+        self._store.add_event(self._resume(), "start", {"time": now(), **surroundings()})
+        self._store.commit()
         while (reason := self._stop_reason()) is None:
             self._turn()
         error = self._error_of_all()
@@ -148,8 +150,11 @@ class Campaign:
             progress=self.progress,
         )
 
-    def _resume(self) -> None:
-        """Tell the search and the ladder what the store holds; queue what was in flight."""
+    def _resume(self) -> float:
+        """Tell the search and the ladder what the store holds; queue what was in flight.
+
+        Returns the running time in seconds of the run so far.
+        """
         for record, verdict in self._store.records():
             for item in record.outcomes:
                 self._ladder.note(item.tier, item.outcome)
@@ -167,6 +172,7 @@ class Campaign:
         for time_s, _, _ in self._store.events():
             self._elapsed_before = max(self._elapsed_before, time_s)
         self.progress.session_structures = 0
+        return self._elapsed_before
 
     def _turn(self) -> None:
         for item in self._pool.poll(POLL_S):

@@ -81,22 +81,30 @@ def is_locked(folder: Path) -> bool:
 
 
 def open_store(folder: Path, settings: RunSettings) -> Store:
-    """Return the store of a new run, or of the one in this folder if its input is the same.
+    """Return the store of a new run, or of the one that this folder holds.
 
     Raises
     ------
     InputError
         If the folder holds a run of another input; the message lists the differences.
     """
-    if not Store.exists(folder):
-        return Store.create(folder, description(settings))
-    store = Store.append_to(folder)
-    try:
-        check_same_input(store.meta["input"], settings.to_dict(), folder)
-    except InputError:
-        store.close()
-        raise
-    return store
+    check_same_run(folder, settings)
+    if Store.exists(folder):
+        return Store.append_to(folder)
+    return Store.create(folder, description(settings))
+
+
+def check_same_run(folder: Path, settings: RunSettings) -> None:
+    """Check that a folder holds no run, or one of this input.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run of another input; the message lists the differences.
+    """
+    if Store.exists(folder):
+        with Store.read(folder) as store:
+            check_same_input(store.meta["input"], settings.to_dict(), folder)
 
 
 def description(settings: RunSettings) -> dict[str, Any]:

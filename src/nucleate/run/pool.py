@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleate.errors import NucleateError
+from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.process import Job, WorkerProcess, WorkerSpec, describe_exit
 from nucleate.run.wire import Message, outcome_from_dict
@@ -136,6 +136,8 @@ class Pool:
 
         Raises
         ------
+        InputError
+            If an engine's settings cannot be used, or its package is not installed.
         WorkerStartError
             If a worker cannot load its engines, or workers die one after the other.
         """
@@ -162,6 +164,8 @@ class Pool:
     def _handle(self, worker: WorkerProcess, message: Message) -> list[Finished]:
         if message["op"] == "error":
             worker.error = message["message"]
+            if message["remedy"] and not worker.is_ready:
+                raise InputError(message["remedy"])
         if message["op"] == "ready":
             worker.levels = message["levels"]
         if message["op"] in ("ready", "finished"):
@@ -218,7 +222,7 @@ class Pool:
         try:
             worker = WorkerProcess(self._spec, log)
         except OSError as error:
-            raise WorkerStartError(
+            raise InputError(
                 f"run.python = {self._spec.python!r}: workers cannot be started ({error.strerror})."
                 " Give the path of a Python that has nucleate and the engines."
             ) from error

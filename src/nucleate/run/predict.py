@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 from nucleate.run.campaign import Campaign, Summary, Watcher
-from nucleate.run.folder import locked, now, open_store, surroundings
-from nucleate.run.pool import DEFAULT_STEP_LIMIT_S, Pool
+from nucleate.run.folder import check_same_run, locked, open_store
+from nucleate.run.pool import DEFAULT_STEP_LIMIT_S, Pool, wait_until_ready
 from nucleate.run.process import WorkerSpec
 
 if TYPE_CHECKING:
@@ -51,15 +51,16 @@ def predict(
     path = Path(folder)
     search = build_search(settings)
     ladder = build_ladder(settings)
-    with locked(path), open_store(path, settings) as store:
-        store.add_event(0.0, "start", {"time": now(), **surroundings()})
-        store.commit()
+    with locked(path):
+        check_same_run(path, settings)
         with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
-            campaign = Campaign(
-                store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
-            )
-            with stopping_on_signals(campaign):
-                return campaign.run()
+            wait_until_ready(pool)
+            with open_store(path, settings) as store:
+                campaign = Campaign(
+                    store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
+                )
+                with stopping_on_signals(campaign):
+                    return campaign.run()
 
 
 def build_search(settings: RunSettings) -> BasinHopping:
@@ -129,12 +130,14 @@ def _target(file: str | None, space: SearchSpace) -> Target | None:
 @contextmanager
 def stopping_on_signals(campaign: Campaign) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the campaign cleanly, the second one at once."""
+    previous: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
 
     def stop(number: int, _: object) -> None:
         campaign.request_stop("interrupted" if number == signal.SIGINT else "told to end (SIGTERM)")
         signal.signal(number, previous[number])
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in previous:
         signal.signal(number, stop)
     try:

@@ -111,7 +111,7 @@ class RunSettings(_Settings):
     problem: ProblemSettings
     search: SearchSettings = Field(default_factory=lambda: SearchSettings.model_validate({}))
     tier: tuple[TierSettings, ...] = Field(
-        default_factory=lambda: (TierSettings(),),
+        default_factory=lambda: (TierSettings.model_validate({}),),
         min_length=1,
         description="Energy models, cheapest first.",
     )
@@ -137,7 +137,10 @@ class RunSettings(_Settings):
                     f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
                     "a name of its own."
                 )
-        settings.problem.space()
+        try:
+            settings.problem.space()
+        except InputError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
         return settings
 
     @classmethod

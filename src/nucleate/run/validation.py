@@ -88,7 +88,7 @@ def _path_in(
 def _inside(data: Any, step: str | int) -> tuple[bool, Any]:
     if isinstance(data, dict) and step in data:
         return True, data[step]
-    if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
+    if isinstance(data, list) and isinstance(step, int) and step < len(data):
         return True, data[step]
     return False, None
 

@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import NucleateError
 from nucleate.run.wire import Message, frame, outcome_to_dict, read_frame
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def main() -> None:
             start["tiers"], pressure_gpa=start["pressure_gpa"]
         )
         Worker(relaxers, inbox, stream).serve()
-    except Exception:  # noqa: BLE001  whatever it is, the driver must hear of it
-        stream.write(frame({"op": "error", "message": traceback.format_exc()}))
+    except Exception as error:  # noqa: BLE001  whatever it is, the driver must hear of it
+        remedy = str(error) if isinstance(error, NucleateError) else ""
+        stream.write(frame({"op": "error", "message": traceback.format_exc(), "remedy": remedy}))
         stream.flush()
         os._exit(1)
 
