@@ -24,6 +24,7 @@ COMMANDS = (
     "export",
     "generate",
     "relax",
+    "train",
     "potentials",
     "schema",
 )

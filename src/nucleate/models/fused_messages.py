@@ -137,7 +137,7 @@ class FusedMessages(torch.autograd.Function):
         inputs = [x.detach().contiguous() for x in (own, sent, radial, near, angular)]
         ctx.save_for_backward(*inputs)
         moments = own.new_empty((near.shape[0], angular.shape[1], own.shape[1]))
-        _forward(*(x.numpy() for x in inputs), moments.numpy())
+        _forward(*(x.numpy() for x in inputs), moments.numpy())  # pyright: ignore[reportCallIssue]
         return moments
 
     @staticmethod
