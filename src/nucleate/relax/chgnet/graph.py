@@ -28,10 +28,6 @@ class Graph(NamedTuple):
         Bond vectors in Å.
     n_short : int
         Number of bonds short enough for angles.
-    edge_start : ndarray of int32, shape (n_atoms + 1,)
-        Directed edges are sorted by the atom they leave.
-    edge_to, edge_bond : ndarray of int32, shape (2 n_bonds,)
-        Atom at the other end and undirected bond of every directed edge.
     angles : ndarray of int32, shape (n_angles, 3)
         Atom in the middle, first and second bond; every pair of bonds in both orders, which lie
         side by side.
@@ -43,9 +39,6 @@ class Graph(NamedTuple):
     bond_shift: np.ndarray
     vectors: np.ndarray
     n_short: int
-    edge_start: np.ndarray
-    edge_to: np.ndarray
-    edge_bond: np.ndarray
     angles: np.ndarray
     angle_sign: np.ndarray
 
@@ -104,9 +97,8 @@ def build_graph(cells, positions, atom_start, cutoff, short_cutoff):
         )
         next_short += found_short
         next_long += found - found_short
-    edge_start, edge_to, edge_bond = _directed_edges(ends, n_atoms)
     angles, sign = _angles(ends, short, n_atoms)
-    return Graph(ends, shift, vectors, short, edge_start, edge_to, edge_bond, angles, sign)
+    return Graph(ends, shift, vectors, short, angles, sign)
 
 
 @njit(cache=True, nogil=True)
@@ -159,25 +151,6 @@ def _bonds_of_crystal(
                         if is_short:
                             found_short += 1
     return found, found_short
-
-
-@njit(cache=True, nogil=True)
-def _directed_edges(ends, n_atoms):
-    start = np.zeros(n_atoms + 1, np.int32)
-    for u in range(ends.shape[0]):
-        start[ends[u, 0] + 1] += 1
-        start[ends[u, 1] + 1] += 1
-    for i in range(n_atoms):
-        start[i + 1] += start[i]
-    cursor = start[:-1].copy()
-    to = np.empty(2 * ends.shape[0], np.int32)
-    bond = np.empty(2 * ends.shape[0], np.int32)
-    for u in range(ends.shape[0]):
-        for side in range(2):
-            at = cursor[ends[u, side]]
-            cursor[ends[u, side]] += 1
-            to[at], bond[at] = ends[u, 1 - side], u
-    return start, to, bond
 
 
 @njit(cache=True, nogil=True)

@@ -54,6 +54,13 @@ def _sigmoid(x):
     return _ONE / (_ONE + _exp(-x))
 
 
+@njit(inline="always", fastmath=FAST, error_model="numpy")
+def _sigmoids(x, y):
+    a, b = _ONE + _exp(-x), _ONE + _exp(-y)
+    inverse = _ONE / (a * b)
+    return b * inverse, a * inverse
+
+
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def silu_halves(hidden, out):
     """Write SiLU of ``hidden`` (m, 128) to ``out`` (2, m, 64)."""
@@ -113,11 +120,11 @@ def gate_forward(cores, gates, norm, out):
             for j in range(WIDTH):
                 c = (core[j] - mean_c) * inverse_c * norm[0, j] + norm[1, j]
                 g = (gate[j] - mean_g) * inverse_g * norm[2, j] + norm[3, j]
-                row[j] = c * _sigmoid(c) * _sigmoid(g)
+                row[j] = c / ((_ONE + _exp(-c)) * (_ONE + _exp(-g)))
         else:
             for j in range(WIDTH):
                 c, g = core[j], gate[j]
-                row[j] = c * _sigmoid(c) * _sigmoid(g)
+                row[j] = c / ((_ONE + _exp(-c)) * (_ONE + _exp(-g)))
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -132,7 +139,7 @@ def gate_backward(cores, gates, norm, grad, out, grad_cores, grad_gates):
         if norm.shape[0] == 0:
             for j in range(WIDTH):
                 c = core[j]
-                s, t = _sigmoid(c), _sigmoid(gate[j])
+                s, t = _sigmoids(c, gate[j])
                 row[j] = c * s * t
                 to_core[j] = upper[j] * t * (s + c * s * (_ONE - s))
                 to_gate[j] = upper[j] * c * s * t * (_ONE - t)
@@ -142,7 +149,7 @@ def gate_backward(cores, gates, norm, grad, out, grad_cores, grad_gates):
         for j in range(WIDTH):
             c = (core[j] - mean_c) * inverse_c * norm[0, j] + norm[1, j]
             g = (gate[j] - mean_g) * inverse_g * norm[2, j] + norm[3, j]
-            s, t = _sigmoid(c), _sigmoid(g)
+            s, t = _sigmoids(c, g)
             row[j] = c * s * t
             to_core[j] = upper[j] * t * (s + c * s * (_ONE - s)) * norm[0, j]
             to_gate[j] = upper[j] * c * s * t * (_ONE - t) * norm[2, j]

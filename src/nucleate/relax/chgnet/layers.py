@@ -23,11 +23,13 @@ TWICE = 2 * WIDTH
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def _gather_edges(lo, hi, center, to, bond, by_center, by_neighbour, by_bond, out):
-    for r in range(lo, hi):
-        a, b, c, row = by_center[center[r]], by_neighbour[to[r]], by_bond[bond[r]], out[r - lo]
-        for j in range(TWICE):
-            row[j] = a[j] + b[j] + c[j]
+def _gather_edges(lo, hi, ends, by_center, by_neighbour, by_bond, out):
+    for u in range(lo, hi):
+        for side in range(2):
+            a, b = by_center[ends[u, side]], by_neighbour[ends[u, 1 - side]]
+            c, row = by_bond[u], out[2 * (u - lo) + side]
+            for j in range(TWICE):
+                row[j] = a[j] + b[j] + c[j]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -47,60 +49,64 @@ def _add_to_row(target, source):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def _second_maps(hidden, weights, biases, active, inputs):
-    """Write the second linear maps of core and gate to ``inputs`` (2, m, 64)."""
+def _second_maps(hidden, weights, biases, active, cores, gates):
+    """Write the second linear maps of core and gate; ``active`` is working space."""
+    m = len(hidden)
     silu_halves(hidden, active)
-    for half in range(2):
-        np.dot(active[half], weights[half], inputs[half])
-        bias = biases[half]
-        for i in range(inputs.shape[1]):
-            _add_to_row(inputs[half, i], bias)
+    np.dot(active[0, :m], weights[0], cores)
+    np.dot(active[1, :m], weights[1], gates)
+    for i in range(m):
+        _add_to_row(cores[i], biases[0])
+        _add_to_row(gates[i], biases[1])
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def _second_maps_backward(hidden, weights_t, grad_inputs, active, grad_hidden):
-    for half in range(2):
-        np.dot(grad_inputs[half], weights_t[half], active[half])
+def _second_maps_backward(hidden, weights_t, grad_cores, grad_gates, active, grad_hidden):
+    m = len(hidden)
+    np.dot(grad_cores, weights_t[0], active[0, :m])
+    np.dot(grad_gates, weights_t[1], active[1, :m])
     silu_halves_backward(hidden, active, grad_hidden)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def atom_messages(
-    center, to, bond, by_center, by_neighbour, by_bond, second, second_bias, norm, weight, kept, out
+    ends, by_center, by_neighbour, by_bond, second, second_bias, norm, weight, kept, out
 ):
-    """Add to ``out`` (n_atoms, 64) the weighted messages along all edges.
+    """Add to ``out`` (n_atoms, 64) the weighted messages along both directions of all bonds.
 
     Parameters
     ----------
-    center, to, bond : ndarray of int32, shape (n_edges,)
+    ends : ndarray of int32, shape (n_bonds, 2)
+        Atoms at the ends of each bond; row 2 u + s of an array over edges is the direction of
+        bond u that leaves its end s.
     by_center, by_neighbour, by_bond : ndarray of float32, shape (n, 128)
         First linear map of each feature.
     second, second_bias, norm
         Of the layer; see :class:`~nucleate.relax.chgnet.parameters.GatedLayers`.
     weight : ndarray of float32, shape (n_bonds, 64)
-    kept : ndarray of float32, shape (2, n_edges, 64)
+    kept : ndarray of float32, shape (2, 2 n_bonds, 64)
         Receives the inputs of the gates.
     """
     hidden = np.empty((CHUNK, TWICE), np.float32)
     value = np.empty((CHUNK, WIDTH), np.float32)
-    for lo in range(0, center.size, CHUNK):
-        hi = min(lo + CHUNK, center.size)
-        m = hi - lo
-        active = np.empty((2, m, WIDTH), np.float32)
-        inputs = np.empty((2, m, WIDTH), np.float32)
-        _gather_edges(lo, hi, center, to, bond, by_center, by_neighbour, by_bond, hidden)
-        _second_maps(hidden[:m], second, second_bias, active, inputs)
-        kept[:, lo:hi] = inputs
-        gate_forward(inputs[0], inputs[1], norm, value)
+    active = np.empty((2, CHUNK, WIDTH), np.float32)
+    for lo in range(0, len(ends), CHUNK // 2):
+        hi = min(lo + CHUNK // 2, len(ends))
+        m = 2 * (hi - lo)
+        _gather_edges(lo, hi, ends, by_center, by_neighbour, by_bond, hidden)
+        cores, gates = kept[0, 2 * lo : 2 * hi], kept[1, 2 * lo : 2 * hi]
+        _second_maps(hidden[:m], second, second_bias, active, cores, gates)
+        gate_forward(cores, gates, norm, value)
         for r in range(m):
-            row, factor, target = value[r], weight[bond[lo + r]], out[center[lo + r]]
+            u = lo + r // 2
+            row, factor, target = value[r], weight[u], out[ends[u, r % 2]]
             for j in range(WIDTH):
                 target[j] += row[j] * factor[j]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def atom_messages_backward(
-    center, to, bond, by_center, by_neighbour, by_bond, second_t, norm, weight, kept, grad,
+    ends, by_center, by_neighbour, by_bond, second_t, norm, weight, kept, grad,
     grad_weight, grad_center, grad_neighbour, grad_bond,
 ):  # fmt: skip
     """Add the derivatives of the sum of ``grad`` x messages to the last four arrays.
@@ -110,26 +116,34 @@ def atom_messages_backward(
     """
     hidden = np.empty((CHUNK, TWICE), np.float32)
     upper, value = np.empty((CHUNK, WIDTH), np.float32), np.empty((CHUNK, WIDTH), np.float32)
-    for lo in range(0, center.size, CHUNK):
-        hi = min(lo + CHUNK, center.size)
-        m = hi - lo
-        active = np.empty((2, m, WIDTH), np.float32)
-        inputs = np.empty((2, m, WIDTH), np.float32)
+    active, inputs = (
+        np.empty((2, CHUNK, WIDTH), np.float32),
+        np.empty((2, CHUNK, WIDTH), np.float32),
+    )
+    for lo in range(0, len(ends), CHUNK // 2):
+        hi = min(lo + CHUNK // 2, len(ends))
+        m = 2 * (hi - lo)
         for r in range(m):
-            row, factor, source = upper[r], weight[bond[lo + r]], grad[center[lo + r]]
+            u = lo + r // 2
+            row, factor, source = upper[r], weight[u], grad[ends[u, r % 2]]
             for j in range(WIDTH):
                 row[j] = source[j] * factor[j]
-        gate_backward(kept[0, lo:hi], kept[1, lo:hi], norm, upper, value, inputs[0], inputs[1])
+        gate_backward(
+            kept[0, 2 * lo : 2 * hi], kept[1, 2 * lo : 2 * hi], norm, upper, value,
+            inputs[0], inputs[1],
+        )  # fmt: skip
         for r in range(m):
-            row, source, target = value[r], grad[center[lo + r]], grad_weight[bond[lo + r]]
+            u = lo + r // 2
+            row, source, target = value[r], grad[ends[u, r % 2]], grad_weight[u]
             for j in range(WIDTH):
                 target[j] += row[j] * source[j]
-        _gather_edges(lo, hi, center, to, bond, by_center, by_neighbour, by_bond, hidden)
-        _second_maps_backward(hidden[:m], second_t, inputs, active, hidden)
+        _gather_edges(lo, hi, ends, by_center, by_neighbour, by_bond, hidden)
+        _second_maps_backward(hidden[:m], second_t, inputs[0, :m], inputs[1, :m], active, hidden)
         for r in range(m):
-            _add_to_row(grad_center[center[lo + r]], hidden[r])
-            _add_to_row(grad_neighbour[to[lo + r]], hidden[r])
-            _add_to_row(grad_bond[bond[lo + r]], hidden[r])
+            u = lo + r // 2
+            _add_to_row(grad_center[ends[u, r % 2]], hidden[r])
+            _add_to_row(grad_neighbour[ends[u, 1 - r % 2]], hidden[r])
+            _add_to_row(grad_bond[u], hidden[r])
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -157,17 +171,16 @@ def bond_messages(
         Receive the outputs of the first maps and the inputs of the gates.
     """
     value = np.empty((CHUNK, WIDTH), np.float32)
+    active = np.empty((2, CHUNK, WIDTH), np.float32)
     for lo in range(0, len(angles), CHUNK):
         hi = min(lo + CHUNK, len(angles))
         m = hi - lo
-        active = np.empty((2, m, WIDTH), np.float32)
-        inputs = np.empty((2, m, WIDTH), np.float32)
         hidden = kept_hidden[lo:hi]
         by_angle = np.dot(features[lo // step : hi // step], first)
         _gather_angles(lo, hi, angles, by_center, by_first, by_second, by_angle, step, hidden)
-        _second_maps(hidden, second, second_bias, active, inputs)
-        kept[:, lo:hi] = inputs
-        gate_forward(inputs[0], inputs[1], norm, value)
+        cores, gates = kept[0, lo:hi], kept[1, lo:hi]
+        _second_maps(hidden, second, second_bias, active, cores, gates)
+        gate_forward(cores, gates, norm, value)
         for r in range(m):
             row, target = value[r], out[angles[lo + r, 1]]
             one, other = weight[angles[lo + r, 1]], weight[angles[lo + r, 2]]
@@ -202,7 +215,7 @@ def bond_messages_backward(
                 grad_weight[u, j] += upper[r, j] * other[j]
             for j in range(WIDTH):
                 grad_weight[v, j] += upper[r, j] * one[j]
-        _second_maps_backward(hidden[lo:hi], second_t, inputs, active, by_hidden)
+        _second_maps_backward(hidden[lo:hi], second_t, inputs[0], inputs[1], active, by_hidden)
         _spread(
             angles,
             lo,

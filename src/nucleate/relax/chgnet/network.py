@@ -103,9 +103,8 @@ class Network:
         radial = _radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
         weight = radial @ p.bond_weights
         x, e = p.atom_embedding[numbers], radial @ p.bond_embedding
-        center = torch.repeat_interleave(
-            torch.arange(len(numbers), device=self.device), graph.edge_start.diff()
-        )
+        center, to = graph.bond_ends.reshape(-1), graph.bond_ends.flip(1).reshape(-1)
+        bond = torch.arange(len(distance), device=self.device).repeat_interleave(2)
         if short:
             narrow = _radial_basis(
                 distance[:short], p.short_frequencies, p.short_cutoff, p.envelope
@@ -119,8 +118,8 @@ class Network:
         for k in range(last):
             first, bias = p.atom.first[k], p.atom.first_bias[k]
             hidden = torch.addmm(bias, x, first[0])[center]
-            hidden = hidden + (x @ first[2])[graph.edge_to] + (e @ first[1])[graph.edge_bond]
-            message = _gate(p.atom, k, hidden) * weight[graph.edge_bond]
+            hidden = hidden + (x @ first[2])[to] + (e @ first[1])[bond]
+            message = _gate(p.atom, k, hidden) * weight[bond]
             summed = torch.zeros_like(x).index_add_(0, center, message)
             x = x + torch.addmm(p.atom.out_bias[k], summed, p.atom.out[k])
             if short and k < len(p.bond.first):

@@ -60,29 +60,25 @@ class CompiledChgnet:
     """CHGNet compiled for one core; see :class:`~nucleate.relax.model.BatchedModel`."""
 
     def __init__(self, checkpoint: Checkpoint, parameters: Parameters) -> None:
-        from nucleate.relax.chgnet.compiled import transposed
+        from nucleate.relax.chgnet.compiled import Evaluator
 
         keep_freed_memory()
         self.level = _level(checkpoint)
         self.elements = _ELEMENTS
         self.cutoff = parameters.cutoff
         self.batch_atoms = 80
-        self._parameters = parameters
-        self._transposed = transposed(parameters)
+        self._evaluator = Evaluator(parameters)
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Return energies, forces and stresses of a batch."""
-        from nucleate.relax.chgnet.compiled import evaluate_crystal
-
         energies = np.empty(batch.n_crystals)
         forces = np.empty_like(batch.positions)
         virials = np.empty((batch.n_crystals, 3, 3))
         for k in range(batch.n_crystals):
             atoms = slice(batch.start[k], batch.start[k + 1])
-            energies[k] = evaluate_crystal(
-                self._parameters, self._transposed, batch.numbers[atoms],
-                batch.positions[atoms], batch.cells[k], forces[atoms], virials[k],
-            )  # fmt: skip
+            energies[k], forces[atoms], virials[k] = self._evaluator.evaluate(
+                batch.numbers[atoms], batch.positions[atoms], batch.cells[k]
+            )
         return Evaluation(energies, forces, virials / batch.volumes[:, None, None])
 
 
