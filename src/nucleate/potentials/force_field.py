@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -70,7 +71,6 @@ class ForceField:
     dispersion: Literal["lattice-sum", "cutoff"] = "lattice-sum"
     coulomb_constant: float = COULOMB
     name: str = "force field"
-    comments: tuple[str, ...] = field(default=())
 
     def check(self, numbers: Iterable[int]) -> None:
         """Raise an `InputError` unless the field describes these atoms.
@@ -86,9 +86,8 @@ class ForceField:
             symbol = element(int(number)).symbol
             counts[symbol] = counts.get(symbol, 0) + 1
         symbols = sorted(counts)
-        for i, a in enumerate(symbols):
-            for b in symbols[i:]:
-                self._check_pair(a, b)
+        for a, b in sorted(combinations_with_replacement(symbols, 2), key=lambda p: p[0] == p[1]):
+            self._check_pair(a, b)
         total = sum(self.charges.get(symbol, 0.0) * count for symbol, count in counts.items())
         if abs(total) > 1e-6 * max(1, sum(counts.values())):
             formula = "".join(f"{symbol}{count}" for symbol, count in counts.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nucleate.crystal.elements import is_element
 from nucleate.errors import InputError
@@ -35,11 +35,10 @@ _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$")
 class _Library:
     name: str
     charges: dict[str, float] = field(default_factory=dict)
-    terms: dict[tuple[str, str], list[Buckingham]] = field(default_factory=dict)
+    terms: dict[tuple[str, str], tuple[Buckingham, int]] = field(default_factory=dict)
     label_of: dict[str, str] = field(default_factory=dict)
     cutoff: float = 12.0
     taper: float = 0.0
-    given: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def fail(self, number: int, line: str, problem: str) -> InputError:
         return InputError(f"{self.name}, line {number}: {problem}: {line.strip()!r}.")
@@ -78,7 +77,8 @@ def parse_gulp_library(text: str, name: str) -> ForceField:
         if skipping:
             skipping = key != "end"
             continue
-        command = _command(key)
+        entry = len(words) > 1 and words[1].lower() in {"core", "shel", "shell"}
+        command = "" if mode and entry else _command(key)
         if mode and not command:
             if mode == "species":
                 _species(library, words, number, line)
@@ -101,7 +101,7 @@ def parse_gulp_library(text: str, name: str) -> ForceField:
             raise library.fail(number, line, f"unknown keyword {words[0]!r}")
     if not library.terms and not library.charges:
         raise InputError(f"{name}: no species and no potentials were found in this GULP library.")
-    terms = {pair: _joined(library, pair, found) for pair, found in library.terms.items()}
+    terms = {pair: _capped(term, library.cutoff) for pair, (term, _) in library.terms.items()}
     return ForceField(library.charges, terms, taper=library.taper, name=name)
 
 
@@ -200,14 +200,11 @@ def _buckingham(library: _Library, words: list[str], factor: float, number: int,
         raise library.fail(number, line, "need A >= 0, rho > 0, C >= 0 and r_max > r_min")
     pair = pair_key(*(library.symbol(label, number, line) for label in labels))
     term = Buckingham(a * factor, rho, c * factor, r_min, r_max)
-    found = library.terms.setdefault(pair, [])
-    if found:
-        raise library.fail(
-            number, line, f"the pair {pair[0]}-{pair[1]} already has a term on line "
-            f"{library.given[pair]}",
-        )  # fmt: skip
-    library.given[pair] = number
-    found.append(term)
+    if pair in library.terms:
+        earlier = library.terms[pair][1]
+        problem = f"the pair {pair[0]}-{pair[1]} already has a term on line {earlier}"
+        raise library.fail(number, line, problem)
+    library.terms[pair] = (term, number)
 
 
 def _cutoff(library: _Library, words: list[str], number: int, line: str) -> None:
@@ -221,11 +218,8 @@ def _cutoff(library: _Library, words: list[str], number: int, line: str) -> None
         raise library.fail(number, line, "need 0 < r_max <= 30 Å and a taper below it")
 
 
-def _joined(library: _Library, pair: tuple[str, str], found: list[Buckingham]) -> Buckingham:
-    term = found[0]
-    if term.r_max <= library.cutoff:
-        return term
-    return Buckingham(term.a, term.rho, term.c, term.r_min, library.cutoff)
+def _capped(term: Buckingham, cutoff: float) -> Buckingham:
+    return replace(term, r_max=min(term.r_max, cutoff))
 
 
 def _number(word: str) -> float:

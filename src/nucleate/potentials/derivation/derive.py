@@ -62,7 +62,7 @@ def derive(
     settings: DerivationSettings,
     *,
     source: str,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None],
 ) -> SppLibrary:
     """Derive a library and measure it on structures held out.
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_HULL = 0.1  # eV/atom: structures further above the hull are left out
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """One structure of the data with its name and formula."""
@@ -63,27 +66,28 @@ def read_structures(path: Path | str, *, split: str | None = None) -> list[Sampl
 
 def _read_table(path: Path, split: str | None) -> Iterator[Sample]:
     try:
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
     except ImportError as error:
         raise InputError("reading parquet needs pyarrow: pip install pyarrow") from error
 
     table = pq.read_table(path)
-    columns = {name: table.column(name).to_pylist() for name in table.column_names
-               if name in {"split", "material_id", "e_above_hull", "natoms"}}  # fmt: skip
-    lattices = table.column("lattice")
-    for row in range(table.num_rows):
-        if split and columns.get("split", [split] * table.num_rows)[row] != split:
-            continue
-        hull = columns.get("e_above_hull", [None] * table.num_rows)[row]
-        if hull is not None and hull > 0.1:
-            continue
-        numbers = table.column("species")[row].values.to_numpy()
-        crystal = Crystal(
-            numbers,
-            lattices[row].values.to_numpy().reshape(3, 3),
-            table.column("frac_coords")[row].values.to_numpy().reshape(-1, 3),
-        )
-        name = columns.get("material_id", [f"row-{row}"] * table.num_rows)[row]
+    if split and "split" in table.column_names:
+        table = table.filter(pc.equal(table.column("split"), split))
+    if "e_above_hull" in table.column_names:
+        hull = pc.fill_null(table.column("e_above_hull"), 0.0)
+        table = table.filter(pc.less_equal(hull, _HULL))
+    lists = {}
+    for name in ("lattice", "species", "frac_coords"):
+        column = table.column(name).combine_chunks()
+        lists[name] = np.split(column.values.to_numpy(), column.offsets.to_numpy()[1:-1])
+    names = (
+        table.column("material_id").to_pylist()
+        if "material_id" in table.column_names
+        else [f"row-{row}" for row in range(table.num_rows)]
+    )
+    for name, lattice, species, scaled in zip(names, *lists.values(), strict=True):
+        crystal = Crystal(species, lattice.reshape(3, 3), scaled.reshape(-1, 3))
         yield Sample(str(name), formula_of(crystal), crystal)
 
 

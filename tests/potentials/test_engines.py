@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.potentials.conftest import crystal_of, distorted_oxide
+from tests.potentials.test_formats import LIBRARY
+
+from nucleate.errors import InputError
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.relax.settings import TierSettings, build_relaxer
+
+
+@pytest.fixture
+def field_file(tmp_path):
+    path = tmp_path / "field.lib"
+    path.write_text(LIBRARY)
+    return path
+
+
+def tier(path, **settings) -> TierSettings:
+    return TierSettings(
+        name="force-field", engine={"kind": "force-field", "file": str(path)}, **settings
+    )
+
+
+def test_force_field_tier_relaxes_and_keeps_its_unit(field_file):
+    relaxer = build_relaxer(tier(field_file))
+    for key in range(relaxer.free_slots()):
+        relaxer.add(key, distorted_oxide(key))
+    assert relaxer.free_slots() == 0
+    outcomes = dict(relaxer.step())
+    assert len(outcomes) == 4
+    assert relaxer.step() == []
+    for outcome in outcomes.values():
+        assert isinstance(outcome, Relaxed)
+        assert outcome.converged
+        assert outcome.max_force < 1e-4
+        assert outcome.level.unit == "eV"
+        assert np.allclose(outcome.stress_gpa, 0.0, atol=1e-3)
+
+
+def test_single_point_does_not_move(field_file):
+    relaxer = build_relaxer(tier(field_file, relax=False))
+    crystal = distorted_oxide(0)
+    relaxer.add(7, crystal)
+    ((key, outcome),) = relaxer.step()
+    assert key == 7
+    assert outcome.crystal is crystal
+    assert outcome.energy < -100.0
+
+
+def test_pressure_gives_the_enthalpy(field_file):
+    relaxer = build_relaxer(tier(field_file), pressure_gpa=5.0)
+    relaxer.add(0, distorted_oxide(0))
+    ((_, outcome),) = relaxer.step()
+    assert np.allclose(outcome.stress_gpa, -5.0 * np.eye(3), atol=1e-3)
+    volume = outcome.crystal.volume
+    assert outcome.enthalpy == pytest.approx(outcome.energy + 5.0 / 160.21766208 * volume)
+
+
+def test_collapse_is_a_value(field_file):
+    relaxer = build_relaxer(tier(field_file))
+    relaxer.add(0, crystal_of(["Sr", "O"], 9.0 * np.eye(3), np.array([[0, 0, 0], [0.02, 0, 0]])))
+    ((_, outcome),) = relaxer.step()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is FailReason.COLLAPSED
+    assert "0.5 Å" in outcome.message
+
+
+def test_unknown_elements_are_an_input_error(field_file):
+    relaxer = build_relaxer(tier(field_file))
+    with pytest.raises(InputError, match="Ba-O"):
+        relaxer.add(0, crystal_of(["Ba", "O"], 4.0 * np.eye(3), np.array([[0, 0, 0], [0.5] * 3])))
+
+
+def test_spp_tier_has_arbitrary_units():
+    relaxer = build_relaxer(TierSettings(name="spp", engine={"kind": "spp"}))
+    relaxer.add(0, distorted_oxide(0))
+    ((_, outcome),) = relaxer.step()
+    assert isinstance(outcome, Relaxed)
+    assert outcome.converged
+    assert outcome.level.unit == "arbitrary"
