@@ -1,65 +1,139 @@
-"""Input that cannot be used: one sentence, exit status 2, nothing written."""
+"""Bad input: exit status 2, one clear sentence, and nothing is written or overwritten."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
+import numpy as np
 import pytest
 
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.files import write_cif
+from nucleate.run.settings import RunSettings
+from nucleate.run.store import Store
 
-def nucleate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nucleate", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+WORDS = {
+    ("predict", "Xx2O"): ["'Xx'", "periodic table"],
+    ("predict", "Ca-3O"): ["-3", "positive whole"],
+    ("predict", "Ca3Ti2O7", "--max-atoms", "5"): ["max_atoms = 5", "at least 12"],
+    ("predict", "CaO", "--formula-units", "30", "--max-atoms", "8"): ["[30]", "Raise max_atoms"],
+    ("predict", "CaO", "--formula-units", "two"): ["'two'", "like 1,2,4"],
+    ("predict", "CaO", "--time", "10x"): ["run.time = '10x'", "10m"],
+    ("predict", "CaO", "--seed", "-1"): ["search.seed = -1", "0"],
+    ("predict", "CaO", "--structures", "0"): ["search.structures = 0", "1"],
+    ("predict", "CaO", "--workers", "0"): ["run.workers = 0", "1"],
+    ("predict", "CaO", "--tier", "dft"): ["'dft'", "chgnet"],
+    ("predict", "CaO", "--generator", "magic"): ["'magic'", "symmetric"],
+    ("predict", "CaO", "--generator", "blocks=many"): ["'many'", "blocks=2"],
+    ("predict", "CaO", "--generator", "seeds=none/*.cif"): ["none/*.cif", "CIF"],
+    ("predict", "CaO", "--target", "none.cif"): ["none.cif", "Check the path"],
+    ("predict", "none.toml"): ["none.toml", "nucleate init"],
+    ("check", "none.toml"): ["none.toml", "nucleate init"],
+    ("status", "nowhere"): ["nowhere", "not a run folder"],
+    ("export", "nowhere"): ["nowhere", "not a run folder"],
+    ("generate", "Xx"): ["'Xx'", "periodic table"],
+}
 
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("predict", "Xx2"), "'Xx' is not known"),
-        (("predict", "SrTiO3", "--max-atoms", "3"), "at least 5"),
-        (("predict", "nope.toml"), "cannot be read"),
-        (("predict", "SrTiO3", "--tier", "chgnett"), "not an engine"),
-        (("predict", "SrTiO3", "--generator", "seeds=nothing.cif"), "matches no structure file"),
-        (("status", "nowhere"), "not a run folder"),
-        (("export", "nowhere"), "not a run folder"),
-    ],
-)
-def test_one_sentence_and_status_2(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    ended = nucleate(tmp_path, *arguments)
-    assert ended.returncode == 2, ended.stderr
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert not list(tmp_path.rglob("run.db"))
-
-
-def test_misspelt_key_names_the_nearest(tmp_path: Path) -> None:
-    (tmp_path / "run.toml").write_text('[problem]\nformula = "NaCl"\nmax_atom = 8\n')
-    ended = nucleate(tmp_path, "predict", "run.toml")
-    assert ended.returncode == 2
-    assert "max_atom" in ended.stderr
-    assert "max_atoms" in ended.stderr
-
-
-def test_generate_writes_valid_crystals_and_never_overwrites(tmp_path: Path) -> None:
-    from nucleate.crystal.composition import Composition
-    from nucleate.crystal.files import read_crystals
-    from nucleate.crystal.space import SearchSpace
-
-    arguments = ("generate", "SrTiO3", "--generator", "symmetric", "--number", "5")
-    assert nucleate(tmp_path, *arguments, "--max-atoms", "10").returncode == 0
-    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=10)
-    named = read_crystals(tmp_path / "pool.extxyz")
-    assert len(named) == 5
-    assert all(space.rejection(crystal) is None for _, crystal in named)
-    again = nucleate(tmp_path, *arguments)
-    assert again.returncode == 2
-    assert "exists already" in again.stderr
+FILES = {
+    "max_atom = 5": ["problem.max_atom", "'max_atoms'"],
+    "[serch]\nseed = 1": ["serch", "'search'"],
+    "[search]\nseed = 'x'": ["search.seed = 'x'", "integer"],
+    "[search]\ngenerators = [{kind = 'block'}]": ["search.generators[0]", "'blocks'"],
+    "[search]\ngenerators = [{kind = 'blocks', wieght = 2}]": ["wieght", "'weight'"],
+    "[search.moves]\nswap = 1": ["'swap'", "swap-two-atoms"],
+    "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
+    "[[tier]]\nfmax = -1": ["tier[0].fmax = -1", "greater than 0"],
+    "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
+    "[run]\ntime = 'ten'": ["run.time = 'ten'", "10m"],
+    "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
+    "pressure_gpa = 'high'": ["pressure_gpa = 'high'", "number"],
+    "x = = 1": ["TOML", "line"],
+}
 
 
-def test_init_writes_an_input_that_is_valid(tmp_path: Path) -> None:
-    from nucleate.run.settings import RunSettings
+def is_one_sentence_of_error(result, words):
+    assert result.status == 2, result.err
+    assert result.err.startswith("Error: ")
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    return True
 
-    assert nucleate(tmp_path, "init", "CoAs2").returncode == 0
-    assert RunSettings.from_toml(tmp_path / "run.toml").problem.formula == "CoAs2"
+
+@pytest.mark.parametrize("command", WORDS, ids=" ".join)
+def test_bad_words(nucleate, tmp_path, command):
+    assert is_one_sentence_of_error(nucleate(*command), WORDS[command])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_bad_input_files(nucleate, tmp_path, text):
+    (tmp_path / "in.toml").write_text(f"[problem]\nformula = 'CaO'\n{text}\n")
+    result = nucleate("predict", "in.toml")
+    assert is_one_sentence_of_error(result, ["in.toml" if "swap" not in text else "", *FILES[text]])
+    assert [path.name for path in tmp_path.iterdir()] == ["in.toml"]
+
+
+def test_a_missing_formula(nucleate, tmp_path):
+    (tmp_path / "in.toml").write_text("[problem]\nmax_atoms = 5\n")
+    assert is_one_sentence_of_error(nucleate("predict", "in.toml"), ["problem.formula", "missing"])
+
+
+def test_a_seed_file_of_another_composition(nucleate, tmp_path):
+    write_cif(tmp_path / "salt.cif", Crystal([11, 17], np.eye(3) * 3.9, [[0, 0, 0], [0.5] * 3]))
+    result = nucleate("predict", "CaO", "--generator", "seeds=salt.cif")
+    assert is_one_sentence_of_error(result, ["salt", "NaCl", "CaO"])
+    result = nucleate("predict", "CaO", "--target", "salt.cif")
+    assert is_one_sentence_of_error(result, ["salt.cif", "NaCl", "CaO"])
+
+
+def test_an_unreadable_seed_file(nucleate, tmp_path):
+    (tmp_path / "bad.cif").write_text("this is not a CIF file")
+    result = nucleate("predict", "CaO", "--generator", "seeds=bad.cif")
+    assert is_one_sentence_of_error(result, ["bad.cif"])
+
+
+def test_a_folder_that_cannot_be_written(nucleate):
+    result = nucleate("predict", "CaO", "--max-atoms", "8", "--out", "/proc/nothing")
+    assert is_one_sentence_of_error(result, ["/proc/nothing", "--out"])
+
+
+def test_a_run_folder_of_another_composition(nucleate, tmp_path):
+    settings = RunSettings.from_dict({"problem": {"formula": "CaO"}})
+    meta = {"input": settings.to_dict(), "seed": 0, "formula": "CaO"}
+    Store.create(tmp_path, meta).close()
+    before = (tmp_path / "run.db").read_bytes()
+    result = nucleate("predict", "MgO", "--out", tmp_path)
+    assert is_one_sentence_of_error(result, ["CaO -> MgO", "must not change"])
+    result = nucleate("predict", "CaO", "--out", tmp_path, "--seed", "3", "--time", "1m")
+    words = ["search.seed: 0 -> 3  (must not", "run.time: not set -> 60.0  (may"]
+    assert is_one_sentence_of_error(result, words)
+    assert (tmp_path / "run.db").read_bytes() == before
+
+
+def test_an_engine_that_cannot_be_used(nucleate, tmp_path):
+    (tmp_path / "in.toml").write_text(
+        "[problem]\nformula = 'CaO'\nmax_atoms = 4\n[run]\nworkers = 1\n"
+        "[[tier]]\nengine = {kind = 'ase', calculator = 'no_such_module:Calculator'}\n"
+    )
+    assert is_one_sentence_of_error(
+        nucleate("predict", "in.toml", "--out", "o"), ["no_such_module"]
+    )
+    assert not Store.exists(tmp_path / "o")
+
+
+def test_a_missing_interpreter(nucleate, tmp_path):
+    (tmp_path / "in.toml").write_text(
+        "[problem]\nformula = 'CaO'\nmax_atoms = 4\n[run]\npython = '/no/python'\n"
+    )
+    result = nucleate("predict", "in.toml", "--out", "o")
+    assert is_one_sentence_of_error(result, ["run.python = '/no/python'"])
+    assert not Store.exists(tmp_path / "o")
+
+
+def test_init_and_generate_do_not_overwrite(nucleate, tmp_path):
+    for name in ("run.toml", "pool.extxyz"):
+        (tmp_path / name).write_text("mine")
+    assert is_one_sentence_of_error(nucleate("init"), ["run.toml", "--file"])
+    command = ("generate", "CaO", "--max-atoms", "4", "--number", "1")
+    assert is_one_sentence_of_error(nucleate(*command), ["pool.extxyz"])
+    for name in ("run.toml", "pool.extxyz"):
+        assert (tmp_path / name).read_text() == "mine"

@@ -26,6 +26,7 @@ COMMANDS = (
     "relax",
     "train",
     "potentials",
+    "train",
     "schema",
 )
 """Modules of this package, in the order of ``nucleate --help``."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 
+_SMALLEST_VOLUME = 0.01  # Å³
+
+
 def shortest_distance(crystal: Crystal) -> float:
     """Return the least distance between two atoms in Å, periodic images included.
 
@@ -92,9 +95,10 @@ def has_isolated_atom(crystal: Crystal, cutoff: float = 6.0) -> bool:
 def is_solid_cell(cell: NDArray[np.float64]) -> bool:
     """Return whether a cell is finite and its vectors span a volume.
 
-    A cell whose volume is below 1e-6 of the product of its lengths counts as flat.
+    A cell counts as flat below 0.01 Å³, or where rounding could be all of its volume; one that is
+    merely very skewed does not.
     """
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = cell.tolist()
     volume = abs(ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx))
     lengths = hypot(ax, ay, az) * hypot(bx, by, bz) * hypot(cx, cy, cz)
-    return isfinite(volume) and volume > 1e-6 * lengths > 0.0
+    return isfinite(volume) and volume > max(_SMALLEST_VOLUME, 1e-10 * lengths)

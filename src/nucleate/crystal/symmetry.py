@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,6 @@ def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
     """Return moyopy's analysis in the standard setting, or None where it fails."""
     from moyopy import Cell, MoyoDataset, Setting
 
-    logging.getLogger("moyo").setLevel(logging.ERROR)
     if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
         return None
     if not np.isfinite(crystal.scaled).all():

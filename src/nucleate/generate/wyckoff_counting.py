@@ -36,6 +36,43 @@ def log_total(counts, multiplicity, fixed, weights):
 
 
 @njit(cache=True)
+def log_totals(counts, multiplicity, freedom, start, weights):
+    """Return logarithms of summed weights of all assignments in every space group.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n_elements,)
+        Atoms of each element in the primitive cell.
+    multiplicity, freedom : ndarray of int64, shape (n_positions,)
+        Of the positions of all groups, one group after the other.
+    start : ndarray of int64, shape (n_groups + 2,)
+        Positions of group g are ``start[g]:start[g + 1]``.
+    weights : ndarray of float64, shape (n_elements, n_positions)
+        Weight of one orbit of the element on the position.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, n_groups + 1)
+        The total, -inf where nothing fits and for group 1; how much it grows (a negative number)
+        when every orbit costs exp(-1/2); and when every free coordinate does.
+    """
+    result = np.full((3, start.size - 1), -np.inf)
+    for group in range(2, start.size - 1):
+        part = slice(start[group], start[group + 1])
+        fixed = freedom[part] == 0
+        own = weights[:, part].copy()
+        plain = log_total(counts, multiplicity[part], fixed, own)
+        result[0, group] = plain
+        if plain > -np.inf:
+            by_orbit = log_total(counts, multiplicity[part], fixed, own * np.exp(-0.5))
+            cost = np.exp(-0.5 * freedom[part])
+            by_freedom = log_total(counts, multiplicity[part], fixed, own * cost)
+            result[1, group] = by_orbit - plain
+            result[2, group] = by_freedom - plain
+    return result
+
+
+@njit(cache=True)
 def draw(counts, multiplicity, fixed, weights, uniform):
     """Return a random assignment, drawn with a probability proportional to its weight.
 

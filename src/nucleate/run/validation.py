@@ -75,10 +75,9 @@ def _path_in(
     """Return a pydantic location without the names of union members, which the input lacks."""
     path: list[str | int] = []
     for position, step in enumerate(loc):
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list | tuple) and isinstance(step, int) and step < len(data)
-        ):
-            data = data[step]
+        found, inner = _inside(data, step)
+        if found:
+            data = inner
         elif not (keep_last and position == len(loc) - 1):
             continue
         path.append(step)

@@ -1,0 +1,173 @@
+"""The commands do what they say."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tomllib
+
+import jsonschema
+import pytest
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.files import read_crystals
+from nucleate.crystal.space import SearchSpace
+from nucleate.run.settings import RunSettings, json_schema, seconds
+from nucleate.run.store import Store
+
+EMT = """\
+[problem]
+formula = "Cu3Au"
+max_atoms = 4
+[search]
+seed = 5
+population = 3
+generators = [{ kind = "blocks" }]
+[[tier]]
+name = "emt"
+max_steps = 40
+slots = 2
+engine = { kind = "ase", calculator = "ase.calculators.emt:EMT" }
+[run]
+workers = 1
+"""
+
+
+@pytest.fixture
+def emt(tmp_path):
+    pytest.importorskip("nucleate.relax.engines.ase")
+    (tmp_path / "emt.toml").write_text(EMT)
+    return "emt.toml"
+
+
+def cpu_s(*words):
+    """Return the least processor time of three runs of Python, less that of an empty one."""
+
+    def once(*words):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *words], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return min(once(*words) for _ in range(3)) - min(once("-c", "pass") for _ in range(3))
+
+
+def test_help_and_import_are_quick():
+    assert cpu_s("-m", "nucleate", "--help") < 0.5
+    assert cpu_s("-c", "import nucleate") < 0.3
+
+
+def test_help_lists_the_commands(nucleate):
+    result = nucleate("--help")
+    assert result.status == 0
+    for name in ("predict", "init", "check", "status", "export", "generate", "schema"):
+        assert name in result.out
+
+
+def test_version(nucleate):
+    assert nucleate("--version").out.startswith("nucleate ")
+
+
+def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nucleate, tmp_path):
+    assert nucleate("init", "CaTiO3").status == 0
+    text = (tmp_path / "run.toml").read_text()
+    assert RunSettings.from_toml(tmp_path / "run.toml").problem.formula == "CaTiO3"
+    lines = [line.removeprefix("# ") if "=" in line or "[[" in line else line
+             for line in text.splitlines()[2:]]  # fmt: skip
+    (tmp_path / "all.toml").write_text("\n".join(lines))
+    data = tomllib.loads((tmp_path / "all.toml").read_text())
+    settings = RunSettings.from_dict(data)
+    assert settings.search.structures == 500
+    assert settings.run.time == 3600.0
+    # defaults that are shown are the defaults
+    defaults = RunSettings.from_toml(tmp_path / "run.toml")
+    for section, keys in {
+        "problem": ("pressure_gpa", "volume_window", "contact_scale"),
+        "search": ("seed", "population", "temperature", "melt_after", "melt_ceiling", "rmax"),
+        "run": ("threads",),
+    }.items():
+        for key in keys:
+            shown = getattr(getattr(settings, section), key)
+            assert shown == getattr(getattr(defaults, section), key), key
+    for key in ("fmax", "max_stress_gpa", "max_steps", "wall_s"):
+        assert getattr(settings.tier[0], key) == getattr(defaults.tier[0], key), key
+
+
+def test_schema_accepts_what_the_settings_accept(nucleate):
+    schema = json.loads(nucleate("schema").out)
+    assert schema == json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(tomllib.loads(EMT), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"problem": {"formula": "CaO", "max_atom": 4}}, schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90", 90.0), ("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("0.5d", 43200.0), (7, 7)],
+)
+def test_durations(text, value):
+    assert seconds(text) == value
+
+
+def test_generate_writes_valid_crystals_that_follow_from_the_seed(nucleate, tmp_path):
+    command = ("generate", "CaTiO3", "--generator", "blocks", "--max-atoms", "10", "--number", "5")
+    for out in ("a.extxyz", "b.extxyz"):
+        assert nucleate(*command, "--out", out, "--seed", "3").status == 0
+    assert (tmp_path / "a.extxyz").read_text() == (tmp_path / "b.extxyz").read_text()
+    crystals = [crystal for _, crystal in read_crystals(tmp_path / "a.extxyz")]
+    space = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
+    assert len(crystals) == 5
+    assert [space.rejection(crystal) for crystal in crystals] == [None] * 5
+
+
+def test_predict_status_and_going_on(nucleate, tmp_path, emt):
+    result = nucleate("predict", emt, "--structures", "6")
+    assert result.status == 0, result.err
+    assert "6 structures were relaxed" in result.out
+    folder = tmp_path / "nucleate-Cu3Au"
+    facts = json.loads(nucleate("status", folder, "--json").out)
+    assert (facts["structures"], facts["seed"], facts["running"]) == (6, 5, False)
+    assert facts["stop_reason"] == "6 structures were relaxed"
+    assert facts["best"][0]["unit"] == "eV"
+    assert list(folder.glob("**/*.cif"))
+    result = nucleate("predict", emt, "--structures", "9")
+    assert result.status == 0, result.err
+    with Store.read(folder) as store:
+        assert sum(bool(record.outcomes) for record, _ in store.records()) == 9
+    text = nucleate("status", folder).out
+    assert "Cu3Au" in text
+    assert "9 structures" in text
+
+
+def test_golden_run(nucleate, tmp_path, emt):
+    """Two runs of the same seed with one worker are the same, energies included."""
+    energies = []
+    for out in ("a", "b"):
+        assert nucleate("predict", emt, "--structures", "15", "--out", out).status == 0
+        with Store.read(tmp_path / out) as store:
+            energies.append(
+                [
+                    (record.number, record.enthalpies(), verdict)
+                    for record, verdict in store.records()
+                ]
+            )
+    assert energies[0] == energies[1]
+    assert any(verdict.accepted for _, _, verdict in energies[0])
+
+
+def test_check_tries_every_tier(nucleate, emt):
+    result = nucleate("check", emt)
+    assert result.status == 0, result.err + result.out
+    assert "tier emt" in result.out
+    assert "Everything works" in result.out
+
+
+def test_a_formula_continues_a_run_with_its_own_settings(nucleate, tmp_path, emt):
+    assert nucleate("predict", emt, "--structures", "3").status == 0
+    result = nucleate("predict", "Cu3Au", "--structures", "5", "--workers", "1")
+    assert result.status == 0, result.err
+    with Store.read(tmp_path / "nucleate-Cu3Au") as store:
+        assert sum(bool(record.outcomes) for record, _ in store.records()) == 5
