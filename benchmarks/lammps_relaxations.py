@@ -23,7 +23,7 @@ def lower_triangular(cell: np.ndarray) -> np.ndarray:
     """Return the cell rotated so that a lies on x and b in the xy plane."""
     if np.linalg.det(cell) < 0:
         cell = -cell
-    q, r = np.linalg.qr(cell.T)
+    q, r = np.linalg.qr(cell.T)  # noqa: RUF059
     signs = np.sign(np.diag(r))
     return r.T * signs
 
@@ -36,7 +36,7 @@ def commands(numbers: np.ndarray, cell: np.ndarray, scaled: np.ndarray) -> list[
     lines = [
         "clear", "units metal", "atom_style charge", "boundary p p p", "box tilt large",
         "atom_modify map array sort 0 0",
-        f"region box prism 0 {low[0, 0]} 0 {low[1, 1]} 0 {low[2, 2]} {low[1, 0]} {low[2, 0]} {low[2, 1]}",
+        f"region box prism 0 {low[0, 0]} 0 {low[1, 1]} 0 {low[2, 2]} {low[1, 0]} {low[2, 0]} {low[2, 1]}",  # noqa: E501
         f"create_box {len(kinds)} box",
     ]  # fmt: skip
     for z, (x, y, zz) in zip(numbers, positions, strict=True):

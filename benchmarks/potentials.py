@@ -150,7 +150,7 @@ def main() -> None:
     wall, used = time.perf_counter() - begin, time.process_time() - begin_cpu
     print(
         f"ranking {len(crystals)} crystals of 24 atoms: {wall:.1f} s wall, {used:.1f} s CPU; "
-        f"5,000 need {5000 / len(crystals) * used / 2 / 60:.1f} minutes on two cores (from CPU time)"
+        f"5,000 need {5000 / len(crystals) * used / 2 / 60:.1f} minutes on two cores (from CPU time)"  # noqa: E501
     )
     if arguments.lammps_python:
         for formula, units in (("SrTiO3", 4), ("Y2TiO5", 4), ("SrY2O4", 7)):
