@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from nucleate.relax.relaxer import Relaxer
@@ -25,26 +25,6 @@ class ChgnetSettings(_Settings):
     device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
 
 
-class SevennetSettings(_Settings):
-    """SevenNet, on the weights that the package ``sevenn`` carries."""
-
-    kind: Literal["sevennet"] = "sevennet"
-    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field("7net-0", description="Checkpoint.")
-    modal: Literal["PBE", "R2SCAN"] | None = Field(
-        None, description="Functional of a multi-fidelity checkpoint (7net-mf-0 only)."
-    )
-    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
-
-    @model_validator(mode="after")
-    def _modal_fits(self) -> SevennetSettings:
-        if (self.modal is not None) != (self.model == "7net-mf-0"):
-            raise ValueError(
-                f"modal = {self.modal!r} does not fit model = {self.model!r}: "
-                "7net-mf-0 needs modal = 'PBE' or 'R2SCAN', the others take none"
-            )
-        return self
-
-
 class AseSettings(_Settings):
     """Any ASE calculator that gives energy, forces and stress."""
 
@@ -58,17 +38,6 @@ class AseSettings(_Settings):
     cutoff: float = Field(
         6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
     )
-
-
-class TorchSimSettings(_Settings):
-    """A model of torch-sim (Python 3.12 or later)."""
-
-    kind: Literal["torch-sim"] = "torch-sim"
-    model: str = Field(
-        description="Import path of the model class, for example torch_sim.models.mace:MaceModel."
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
-    batch_atoms: int = Field(2000, gt=0, description="Atoms in a batch.")
 
 
 class SppSettings(_Settings):
@@ -88,20 +57,13 @@ class ForceFieldSettings(_Settings):
 
 
 EngineSettings = Annotated[
-    ChgnetSettings
-    | SevennetSettings
-    | AseSettings
-    | TorchSimSettings
-    | SppSettings
-    | ForceFieldSettings,
+    ChgnetSettings | AseSettings | SppSettings | ForceFieldSettings,
     Field(discriminator="kind"),
 ]
 
 _BUILDERS = {
     "chgnet": "nucleate.relax.engines.chgnet",
-    "sevennet": "nucleate.relax.engines.sevennet",
     "ase": "nucleate.relax.engines.ase",
-    "torch-sim": "nucleate.relax.engines.torch_sim",
     "spp": "nucleate.relax.engines.spp",
     "force-field": "nucleate.relax.engines.force_field",
 }

@@ -1,0 +1,107 @@
+"""Any ASE calculator that gives energy, forces and stress, one crystal after another."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.crystal.elements import MAX_NUMBER
+from nucleate.errors import InputError, MissingDependencyError
+from nucleate.relax.batched import BatchedRelaxer
+from nucleate.relax.model import Batch, Evaluation
+from nucleate.relax.outcome import LevelOfTheory
+from nucleate.relax.settings import AseSettings
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+    from nucleate.relax.settings import TierSettings
+
+
+class AseModel:
+    """A :class:`~nucleate.relax.model.BatchedModel` on top of an ASE calculator.
+
+    Parameters
+    ----------
+    calculator
+        Any ASE calculator with energy (eV), forces (eV/Å) and stress (eV/Å³).
+    level
+        Written beside every energy.
+    cutoff
+        Å; an atom without a neighbour within it is refused beforehand.
+    """
+
+    batch_atoms = 1
+
+    def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:
+        self._calculator = calculator
+        self.level = level
+        self.cutoff = cutoff
+        self.elements = frozenset(range(1, MAX_NUMBER + 1))
+
+    def evaluate(self, batch: Batch) -> Evaluation:
+        """Return energies, forces and stresses of a batch."""
+        from ase import Atoms
+
+        energies, forces, stresses = [], [], []
+        for index in range(batch.n_crystals):
+            first, last = batch.start[index], batch.start[index + 1]
+            atoms = Atoms(
+                numbers=batch.numbers[first:last],
+                positions=batch.positions[first:last],
+                cell=batch.cells[index],
+                pbc=True,
+            )
+            atoms.calc = self._calculator
+            energies.append(float(atoms.get_potential_energy()))
+            forces.append(atoms.get_forces())
+            stresses.append(atoms.get_stress(voigt=False))
+        return Evaluation(np.array(energies), np.concatenate(forces), np.stack(stresses))
+
+
+def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
+    """Return the relaxer of a tier whose engine is an ASE calculator.
+
+    Raises
+    ------
+    InputError
+        If the import path names nothing, or the calculator does not take its options.
+    MissingDependencyError
+        If the module of the calculator is not installed.
+    """
+    import ase
+
+    engine = tier.engine
+    assert isinstance(engine, AseSettings)
+    calculator = _calculator(engine.calculator, engine.options)
+    settings = sha256(repr(sorted(engine.options.items())).encode()).hexdigest()[:12]
+    level = LevelOfTheory("ase", ase.__version__, engine.calculator, settings=settings)
+    return BatchedRelaxer(AseModel(calculator, level, engine.cutoff), tier, pressure_gpa)
+
+
+def _calculator(path: str, options: dict[str, Any]) -> Calculator:
+    module, colon, name = path.partition(":")
+    if not colon:
+        raise InputError(
+            f"calculator = {path!r} is not an import path. Write it like ase.calculators.emt:EMT."
+        )
+    try:
+        factory = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"calculator = {path!r}: the module {error.name} is not installed. Install it, or "
+            "correct the path."
+        ) from error
+    except AttributeError as error:
+        raise InputError(
+            f"calculator = {path!r}: {module} has no {name}. Correct the path."
+        ) from error
+    try:
+        return factory(**options)
+    except TypeError as error:
+        raise InputError(
+            f"calculator = {path!r}: options = {options} do not fit ({error})."
+        ) from error
