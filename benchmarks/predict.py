@@ -22,7 +22,7 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import read_crystals
 from nucleate.relax.outcome import Relaxed
-from nucleate.relax.relaxer import relax_all
+from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
 
@@ -45,7 +45,7 @@ def perovskite() -> Crystal:
 def reference_energy(crystal: Crystal) -> float:
     """Return the CHGNet energy in eV/atom of the relaxed reference."""
     relaxer = build_relaxer(TierSettings.model_validate({"name": "chgnet"}))
-    ((_, outcome),) = relax_all(relaxer, [crystal])
+    ((_, outcome),) = relax_all(relaxer, [(0, crystal)])
     if not isinstance(outcome, Relaxed):
         raise SystemExit(f"the reference did not relax: {outcome.message}")
     return outcome.energy_per_atom
