@@ -2,221 +2,323 @@
 
 from __future__ import annotations
 
-import csv
 import time
+from collections import Counter
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.cells import cell_from_parameters, reduced_cell
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.elements import element
-from nucleate.generate.wyckoff import crystal_system, orbits, primitive_vectors, sites, symbol
+from nucleate.crystal.elements import symbols_of
+from nucleate.generate.symmetric_cells import SHAPE_SIZE
+from nucleate.generate.symmetric_prior import SymmetricPrior, load_prior, positions
+from nucleate.generate.wyckoff import (
+    Orbit,
+    crystal_system,
+    orbits,
+    primitive_vectors,
+    sites,
+    symbol,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.space import SearchSpace
 
-ORBIT_WEIGHT = 0.25
-"""Weight of each orbit of an assignment: real crystals are made of few, large orbits."""
-
-SMOOTHING = 40.0
-"""Structures added to the count of every space group, so that rare ones are drawn too."""
-
-ASSIGNMENTS = 60
+ATTEMPTS = 400
 """Assignments tried in a draw."""
 
-CELLS = 3
-"""Cells tried for an assignment."""
+ATTEMPTS_AT_ONE_SIZE = 40
+"""Assignments tried before the number of formula units is drawn again."""
 
-PLACES = 12
+CELLS = 4
+"""Cells tried for an assignment; each one is asked for shorter contacts."""
+
+PLACES = 60
 """Sets of free coordinates tried for an orbit."""
 
 BUDGET_S = 5.0
 """Wall time of a draw; the attempts end long before it unless the machine stalls."""
 
-VOLUME_SPREAD = 0.12
-"""Standard deviation of the logarithm of the volume about the expected one."""
+CONTACT_RANGE = (0.80, 1.00)
+"""First least distance asked for, relative to the usual shortest contact of the pair."""
 
-SHAPE_SPREAD = 0.35
-"""Standard deviation of the logarithm of each cell edge."""
+CONTACT_SHRINK = 0.93
+"""Factor on the least distances from one cell to the next."""
+
+LOG_VOLUME = (0.02, 0.10)
+"""Mean and standard deviation of the logarithm of the volume relative to the expected one."""
+
+LOG_VOLUME_LIMIT = 0.25
+
+FRESH_PER_FREEDOM = 4.0
+"""An assignment with f free coordinates and cell parameters is drawn this often to the power f
+before it becomes less likely."""
+
+SAME_POINT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Compatible:
-    """Space groups that hold a number of formula units, with their chances."""
+class _Content:
+    """The atoms of one cell and their chances.
 
-    numbers: NDArray[np.int64]
-    chances: NDArray[np.float64]
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (n_elements,)
+    weights : ndarray of float64, shape (n_elements, n_positions)
+        Of an orbit of each element on each position of all groups.
+    shares, flat_shares : ndarray of float64, shape (231,)
+        Probability of each space group: by the prior, and the same for all that fit.
+    """
+
+    counts: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    flat_shares: NDArray[np.float64]
 
 
 class SymmetricGenerator:
-    """An endless source of random symmetric crystals.
+    """Random crystals with the symmetry, the sites and the cell shapes that real ones have.
 
-    Formula units are drawn first, small numbers more often; then a space group that can hold them
-    in its primitive cell, as often as it occurs among known crystals; then an assignment of the
-    elements to Wyckoff positions by exact weighted sampling; then a cell of about the expected
-    volume and one set of free coordinates for each orbit, such that no two atoms come too close.
+    The number of formula units is drawn first, then a space group among those that can hold the
+    atoms in their primitive cell, then an assignment of the elements to Wyckoff positions by exact
+    weighted sampling, so that no draw is incompatible. All three follow a prior fitted on known
+    structures (:mod:`nucleate.generate.symmetric_prior`). A cell of a usual shape and about the
+    expected volume and one set of free coordinates for each orbit complete the crystal; contacts
+    are checked orbit by orbit, first against the usual contacts of the elements, then against
+    shorter ones, and never below the least distances of the space. The primitive cell has exactly
+    the atoms drawn, and the space group is the one drawn or a supergroup.
+
+    An assignment with few free parameters is soon exhausted: a cubic crystal on fixed positions is
+    always the same. The generator counts what it gave and draws such an assignment less often each
+    time.
 
     Parameters
     ----------
     space : SearchSpace
         What is allowed.
+    exploration : float
+        Share of draws that leave the prior: all space groups that fit are then equally likely,
+        and so are all assignments within one.
+    prior : SymmetricPrior or None
+        None takes the one that is shipped.
     """
 
     name = "symmetric"
 
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self._compatible: dict[int, _Compatible] = {}
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        exploration: float = 0.1,
+        prior: SymmetricPrior | None = None,
+    ) -> None:
+        self.space = space
+        self.exploration = exploration
+        self._prior = prior or load_prior()
+        composition = space.composition
+        self._numbers = np.array(composition.elements, dtype=np.int64)
+        self._per_unit = np.array(list(composition.counts.values()), dtype=np.int64)
+        pairs = np.ix_(self._numbers, self._numbers)
+        self._limits = np.ascontiguousarray(space.min_distances[pairs])
+        self._usual = np.maximum(self._prior.usual_contacts[pairs], self._limits)
+        self._content: dict[int, _Content] = {}
+        self._given: Counter[tuple[int, str]] = Counter()
 
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:
-        """Return a random crystal, or None if none was found within the attempts of a draw."""
-        allowed = [
+        """Return a random crystal, or None if none was found within the attempts of a draw.
+
+        Parameters
+        ----------
+        rng
+            The only source of randomness.
+        max_formula_units
+            Upper limit of formula units for this draw; None means the space's own limit.
+        """
+        allowed = tuple(
             units
-            for units in self._space.formula_units
+            for units in self.space.formula_units
             if max_formula_units is None or units <= max_formula_units
-        ]
+        )
         if not allowed:
             return None
-        weights = 1.0 / np.sqrt(np.array(allowed, dtype=np.float64))
+        shares = self._prior.formula_unit_shares(self.space.composition.n_atoms, allowed)
         deadline = time.monotonic() + BUDGET_S
-        for _ in range(ASSIGNMENTS):
-            units = int(rng.choice(allowed, p=weights / weights.sum()))
-            groups = self._groups(units)
-            if groups.numbers.size == 0:
-                continue
-            group = int(rng.choice(groups.numbers, p=groups.chances))
-            assignment = self._assignment(units, group, rng=rng)
-            for _ in range(CELLS):
-                crystal = self._crystal(units, group, assignment, rng=rng)
-                if crystal is not None:
-                    detail = {
-                        "space_group": symbol(group),
-                        "space_group_number": group,
-                        "formula_units": units,
-                    }
-                    return Candidate(crystal, Origin(self.name, detail=detail))
+        units = allowed[0]
+        for attempt in range(ATTEMPTS):
+            if attempt % ATTEMPTS_AT_ONE_SIZE == 0:
+                units = allowed[rng.choice(len(allowed), p=shares)]
+            candidate = self.attempt(units, rng=rng)
+            if candidate is not None:
+                return candidate
             if time.monotonic() > deadline:
                 return None
         return None
 
-    def _counts(self, units: int) -> NDArray[np.int64]:
-        counts = self._space.composition.counts
-        return np.array([counts[name] * units for name in counts], dtype=np.int64)
+    def attempt(self, formula_units: int, *, rng: np.random.Generator) -> Candidate | None:
+        """Draw one assignment of so many formula units; None if no cell holds it."""
+        content = self.content(formula_units)
+        explore = bool(rng.random() < self.exploration)
+        shares = content.flat_shares if explore else content.shares
+        if shares.sum() == 0.0:
+            return None
+        group = int(rng.choice(shares.size, p=shares))
+        occupied = self.draw_assignment(content, group, explore=explore, rng=rng)
+        words = self._words(group, occupied)
+        if rng.random() >= self._freshness(group, occupied, words):
+            return None
+        strictness = rng.uniform(*CONTACT_RANGE)
+        for _ in range(CELLS):
+            limits = np.maximum(strictness * self._usual, self._limits)
+            crystal = self._build(group, occupied, limits, rng=rng)
+            if crystal is not None:
+                detail: dict[str, str | int | float] = {
+                    "space_group": symbol(group),
+                    "space_group_number": group,
+                    "wyckoff": words,
+                    "formula_units": formula_units,
+                }
+                self._given[group, words] += 1
+                return Candidate(crystal, Origin(self.name, detail=detail))
+            strictness *= CONTACT_SHRINK
+        return None
 
-    def _groups(self, units: int) -> _Compatible:
-        if units not in self._compatible:
-            from nucleate.generate.wyckoff_counting import log_total
+    def note(self, origin: Origin) -> None:
+        """Count a candidate that was drawn before an interruption."""
+        detail = origin.detail
+        if detail.get("source", origin.source) == self.name and "wyckoff" in detail:
+            self._given[int(detail["space_group_number"]), str(detail["wyckoff"])] += 1
 
-            counts = self._counts(units)
-            numbers, chances = [], []
-            for number in range(2, 231):
-                multiplicity, fixed, weights = _positions(number, counts.size)
-                if np.isfinite(log_total(counts, multiplicity, fixed, weights)):
-                    numbers.append(number)
-                    chances.append(_frequency()[number] + SMOOTHING)
-            share = np.array(chances, dtype=np.float64)
-            self._compatible[units] = _Compatible(
-                np.array(numbers, dtype=np.int64), share / share.sum() if numbers else share
-            )
-        return self._compatible[units]
+    def content(self, formula_units: int) -> _Content:
+        """Return the chances of all space groups for a number of formula units."""
+        found = self._content.get(formula_units)
+        if found is None:
+            counts = self._per_unit * formula_units
+            weights = self._prior.orbit_weights(self._numbers, counts)
+            shares = self._prior.group_shares(self._numbers, counts, weights)
+            fits = (shares > 0.0).astype(np.float64)
+            found = _Content(counts, weights, shares, fits / max(fits.sum(), 1.0))
+            self._content[formula_units] = found
+        return found
 
-    def _assignment(
-        self, units: int, group: int, *, rng: np.random.Generator
-    ) -> list[tuple[int, int]]:
-        """Return (atomic number, position) of each orbit, large atoms first."""
+    def draw_assignment(
+        self, content: _Content, group: int, *, explore: bool, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return the number of orbits of each element on each position of a group."""
         from nucleate.generate.wyckoff_counting import draw
 
-        counts = self._counts(units)
-        multiplicity, fixed, weights = _positions(group, counts.size)
-        size = counts.size * (1 + multiplicity.size) + int(counts.sum())
-        orbits_of = draw(counts, multiplicity, fixed, weights, rng.random(size))
-        chosen = [
-            (element(name).number, position)
-            for row, name in zip(orbits_of, self._space.composition.counts, strict=True)
-            for position in np.repeat(np.arange(row.size), row)
-        ]
-        return sorted(
-            chosen,
-            key=lambda item: (
-                sites(group)[item[1]].freedom,
-                -element(item[0]).covalent_radius,
-                item[1],
-            ),
+        places = positions()
+        part = places.of(group)
+        weights = np.ascontiguousarray(content.weights[:, part])
+        if explore:
+            weights = np.ones_like(weights)
+        size = weights.size + content.counts.size + int(content.counts.sum())
+        return draw(
+            content.counts,
+            places.multiplicity[part],
+            places.fixed[part],
+            weights,
+            rng.random(size),
         )
 
-    def _crystal(
-        self, units: int, group: int, assignment: list[tuple[int, int]], *, rng: np.random.Generator
+    def _build(
+        self,
+        group: int,
+        occupied: NDArray[np.int64],
+        limits: NDArray[np.float64],
+        *,
+        rng: np.random.Generator,
     ) -> Crystal | None:
-        space = self._space
-        n_atoms = units * space.composition.n_atoms
-        expected = space.composition.volume_per_atom * n_atoms
-        volume = expected * float(np.exp(rng.normal(0.05, VOLUME_SPREAD)))
-        cell = primitive_vectors(group) @ random_cell(group, rng=rng)
+        from nucleate.crystal.periodic import reduce_lattice
+        from nucleate.generate.symmetric_placement import has_translation, place
+
+        chosen = self._ordered(group, occupied)
+        parts = [orbits(group)[position] for _, position in chosen]
+        kinds = np.array([kind for kind, _ in chosen], dtype=np.int64)
+        start = np.concatenate([[0], np.cumsum([len(orbit.rotations) for orbit in parts])])
+        n_atoms = int(start[-1])
+        conventional = self._prior.cells.draw(group, n_atoms, rng=rng)
+        if conventional is None:
+            return None
+        cell = primitive_vectors(group) @ conventional
+        volume = n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
         cell *= (volume / abs(np.linalg.det(cell))) ** (1.0 / 3.0)
-        cell = np.ascontiguousarray(cell)
-        numbers = np.zeros(0, dtype=np.int64)
-        scaled = np.zeros((0, 3))
-        for number, position in assignment:
-            orbit = orbits(group)[position]
-            freedom = orbit.directions.shape[0]
-            for _ in range(PLACES if freedom else 1):
-                points = orbit.points(rng.random(freedom))
-                more_numbers = np.append(numbers, np.full(len(points), number))
-                more = np.ascontiguousarray(np.vstack([scaled, points]))
-                if space.contact_rejection(more_numbers, cell, more) != "contact":
-                    numbers, scaled = more_numbers, more
-                    break
-            else:
-                return None
+        reduced, change = reduce_lattice(np.ascontiguousarray(cell))
+        rolls = rng.random((len(parts), PLACES, 3))
+        placed, scaled = place(reduced, kinds, start, *_stacked(parts, change), limits, rolls)
+        if placed < len(parts):
+            return None
+        numbers = np.repeat(self._numbers[kinds], np.diff(start))
+        if has_translation(numbers, scaled, SAME_POINT):
+            return None
         order = np.argsort(numbers, kind="stable")
-        crystal = reduced_cell(Crystal(numbers[order], cell, scaled[order])).wrapped()
-        return None if space.rejection(crystal) is not None else crystal
+        if np.linalg.det(reduced) < 0.0:
+            reduced, scaled = -reduced, -scaled
+        crystal = Crystal(numbers[order], reduced, scaled[order]).wrapped()
+        return crystal if self.space.rejection(crystal) is None else None
+
+    def _ordered(self, group: int, occupied: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Return (element, position) of each orbit: the least free ones first, then large atoms."""
+        chosen = [
+            (int(kind), int(position))
+            for kind, position in np.argwhere(occupied)
+            for _ in range(occupied[kind, position])
+        ]
+        found = sites(group)
+        return sorted(
+            chosen,
+            key=lambda item: (found[item[1]].freedom, -self._limits[item[0], item[0]], *item),
+        )
+
+    def _stretch(self, rng: np.random.Generator) -> float:
+        mean, spread = LOG_VOLUME
+        log = np.clip(rng.normal(mean, spread), -LOG_VOLUME_LIMIT, LOG_VOLUME_LIMIT)
+        return float(np.clip(np.exp(log), *self.space.volume_window))
+
+    def _words(self, group: int, occupied: NDArray[np.int64]) -> str:
+        """Return the assignment as text, such as ``Sr a, Ti b, O c``."""
+        letters = [site.letter for site in sites(group)]
+        names = symbols_of(self._numbers)
+        return ", ".join(
+            name + " " + "".join(letters[k] * int(row[k]) for k in np.flatnonzero(row))
+            for name, row in zip(names, occupied, strict=True)
+        )
+
+    def _freshness(self, group: int, occupied: NDArray[np.int64], words: str) -> float:
+        """Return the probability to accept an assignment, given how often it came before."""
+        free = occupied.sum(axis=0) @ positions().freedom[positions().of(group)]
+        free += SHAPE_SIZE[crystal_system(group)]
+        enough = FRESH_PER_FREEDOM ** min(int(free), 20)
+        return min(1.0, enough / (self._given[group, words] + 1.0)) ** 2
 
 
-def random_cell(number: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a random conventional cell of a space group's crystal system, of any volume.
+def _stacked(
+    parts: list[Orbit], change: NDArray[np.float64]
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+]:
+    """Return freedom, origins, directions, rotations and translations in the reduced cell.
 
-    Rows are the lattice vectors; edges are log-normal and angles stay away from flat cells.
+    ``change`` times the primitive vectors gives the reduced ones.
     """
-    a, b, c = np.exp(rng.normal(0.0, SHAPE_SPREAD, 3))
-    match crystal_system(number):
-        case "triclinic":
-            angles = rng.uniform(65.0, 115.0, 3)
-            return cell_from_parameters((a, b, c), angles)
-        case "monoclinic":
-            return cell_from_parameters((a, b, c), (90.0, rng.uniform(90.0, 125.0), 90.0))
-        case "orthorhombic":
-            return np.diag([a, b, c])
-        case "tetragonal":
-            return np.diag([a, a, c * np.exp(rng.normal(0.1, SHAPE_SPREAD))])
-        case "hexagonal":
-            c *= np.exp(rng.normal(0.2, SHAPE_SPREAD))
-            return cell_from_parameters((a, a, c), (90.0, 90.0, 120.0))
-        case _:
-            return np.eye(3)
-
-
-@cache
-def _positions(
-    number: int, n_elements: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
-    found = sites(number)
-    multiplicity = np.array([site.multiplicity for site in found], dtype=np.int64)
-    fixed = np.array([site.freedom == 0 for site in found])
-    return multiplicity, fixed, np.full((n_elements, len(found)), ORBIT_WEIGHT)
-
-
-@cache
-def _frequency() -> dict[int, int]:
-    text = (files("nucleate.generate") / "data" / "space_groups.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {int(row["number"]): int(row["count"]) for row in csv.DictReader(lines)}
+    inverse = np.rint(np.linalg.inv(change))
+    freedom = np.array([len(orbit.directions) for orbit in parts], dtype=np.int64)
+    directions = np.zeros((len(parts), 3, 3))
+    for o, orbit in enumerate(parts):
+        directions[o, : freedom[o]] = orbit.directions @ inverse
+    return (
+        freedom,
+        np.array([orbit.origin for orbit in parts]) @ inverse,
+        directions,
+        change @ np.concatenate([orbit.rotations for orbit in parts]) @ inverse,
+        np.concatenate([orbit.translations for orbit in parts]) @ inverse,
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -87,14 +87,18 @@ class Orbit:
 
 def crystal_system(number: int) -> CrystalSystem:
     """Return the system whose cell a space group has; trigonal groups use hexagonal axes."""
-    limits: tuple[tuple[int, CrystalSystem], ...] = (
+    systems: tuple[tuple[int, CrystalSystem], ...] = (
         (2, "triclinic"),
         (15, "monoclinic"),
         (74, "orthorhombic"),
         (142, "tetragonal"),
         (194, "hexagonal"),
+        (N_SPACE_GROUPS, "cubic"),
     )
-    return next((system for last, system in limits if number <= last), "cubic")
+    for last, system in systems:
+        if number <= last:
+            return system
+    raise ValueError(f"there is no space group {number}")
 
 
 @cache
@@ -156,7 +160,7 @@ def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     found = operations_from_number(number, setting=Setting.standard())
     primitive = primitive_vectors(number)
     inverse = np.linalg.inv(primitive)
-    unique: dict[tuple[int, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    unique: dict[tuple[int, ...], tuple[NDArray[Any], NDArray[Any]]] = {}
     for rotation, translation in zip(found.rotations, found.translations, strict=True):
         turned = np.rint(primitive @ np.array(rotation, dtype=np.float64).T @ inverse)
         key = tuple(int(value) for value in turned.ravel())
