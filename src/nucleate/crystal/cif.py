@@ -95,7 +95,7 @@ def format_cif(crystal: Crystal, *, symprec: float | None = None, title: str = "
     lines = [f"# {' '.join(note.split())}" for note in notes]
     lines += [
         f"data_{re.sub(r'[^A-Za-z0-9_.+-]+', '_', title).strip('_') or composition.formula}",
-        f"_chemical_formula_sum '{_spaced_formula(composition)}'",
+        f"_chemical_formula_sum '{' '.join(f'{s}{n}' for s, n in composition.items)}'",
         f"_cell_formula_units_Z {n_atoms // composition.n_atoms}",
     ]
     for tag, value in zip("abc", shown.lengths, strict=True):
@@ -132,10 +132,6 @@ def _site_lines(sites: Crystal, multiplicities: NDArray[np.int64]) -> list[str]:
         x, y, z = (f"{value + 0.0:.15f}" for value in point)
         lines.append(f"  {symbol}{seen[symbol]} {symbol} {multiplicity} {x} {y} {z} 1")
     return lines
-
-
-def _spaced_formula(composition: Composition) -> str:
-    return " ".join(f"{symbol}{count}" for symbol, count in composition.items)
 
 
 def _right_handed(crystal: Crystal) -> Crystal:

@@ -32,10 +32,13 @@ def has_three_layers(parent: Crystal, context: MoveContext) -> bool:
     return max(grid_for(parent.lengths, context.module_size)) >= 3
 
 
-def has_sparse_sub_module(parent: Crystal, context: MoveContext) -> bool:
-    """Return whether some sub-module, but not the whole of a crystal of one atom, is sparse."""
-    blocks = slice_into_blocks(parent, context.module_size)
-    return parent.n_atoms >= 2 and sparse_sub_modules(blocks).size > 0
+def can_have_sparse_sub_module(parent: Crystal, context: MoveContext) -> bool:
+    """Return whether a sub-module can hold one to four atoms, wherever the cell is cut.
+
+    A single sub-module holds all atoms; a crystal of one atom only has its origin shifted.
+    """
+    n_modules = prod(grid_for(parent.lengths, context.module_size))
+    return parent.n_atoms >= 2 and (n_modules >= 2 or parent.n_atoms <= len(SITES))
 
 
 def sparse_sub_modules(blocks: Blocks) -> NDArray[np.int64]:
@@ -91,7 +94,7 @@ def refill_sub_module(
     parent: Crystal, context: MoveContext, *, rng: np.random.Generator
 ) -> Child | None:
     """Put the atoms of a sub-module with fewer than five at random on the motif sites (move 10)."""
-    if parent.n_atoms < 2:
+    if not can_have_sparse_sub_module(parent, context):
         return None
 
     def change(blocks: Blocks) -> tuple[Blocks, Detail] | None:

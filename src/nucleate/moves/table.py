@@ -27,7 +27,7 @@ MOVES: tuple[Move, ...] = (
     Move(7, "swap-two-blocks", blocks.swap_two_sub_modules, blocks.has_three_sub_modules),
     Move(8, "swap-two-layers", blocks.swap_two_layers, blocks.has_three_layers),
     Move(9, "reshape", cell.reshape, cell.always),
-    Move(10, "refill-block", blocks.refill_sub_module, blocks.has_sparse_sub_module),
+    Move(10, "refill-block", blocks.refill_sub_module, blocks.can_have_sparse_sub_module),
     Move(11, "double", size.double, size.can_double),
     Move(12, "triple", size.triple, size.can_triple),
     Move(13, "renew", renewal.renew, cell.always, renews=True),
