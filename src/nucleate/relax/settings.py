@@ -86,7 +86,8 @@ class Racing(_Settings):
     """Rules that end a relaxation which can no longer matter.
 
     A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
-    the fall that is still to be expected (measured: 99 % of relaxations fall by less).
+    a guess of the fall still to come. That guess has not been calibrated: how often it ends a
+    relaxation that would have mattered is not known.
     """
 
     window_ev_per_atom: float = Field(
