@@ -54,7 +54,7 @@ def commands(numbers: np.ndarray, cell: np.ndarray, scaled: np.ndarray) -> list[
     lines += [
         "kspace_style ewald 1.0e-5", "neighbor 1.0 bin", "neigh_modify every 1 delay 0 check yes",
         "min_style cg", "fix relax all box/relax tri 0.0 vmax 0.01", "thermo 100000",
-        "minimize 1e-10 1e-3 1000 20000", "unfix relax",
+
     ]  # fmt: skip
     return lines
 
@@ -70,7 +70,12 @@ def main() -> None:
         begin = time.process_time()
         try:
             engine.commands_list(lines)
-            energy = engine.get_thermo("pe")
+            energy = np.inf
+            for _ in range(20):  # box/relax has to be started anew until nothing changes
+                engine.command("minimize 1e-10 1e-3 1000 20000")
+                previous, energy = energy, engine.get_thermo("pe")
+                if previous - energy < 1e-4 * len(starts[f"numbers{k}"]):
+                    break
         except Exception as error:  # noqa: BLE001 (LAMMPS raises plain exceptions)
             rows.append({"failed": str(error)[:80], "cpu_s": time.process_time() - begin})
             continue

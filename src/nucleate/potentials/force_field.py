@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COULOMB = 14.3997584  # eV Å: the constant of GULP, so that energies agree with it
 _STEP = 0.01
 _EWALD_DIGITS = 4.6  # exp(-4.6^2) = 6e-10
-_NEGLIGIBLE = 1e-10  # eV: where the repulsion may end
+_NEGLIGIBLE = 1e-8  # eV: where the repulsion may end
 
 
 @dataclass(frozen=True, slots=True)

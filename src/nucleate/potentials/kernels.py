@@ -249,7 +249,7 @@ def reciprocal_sum(pos, cell, kind, t, forces, virial):
     """Add the reciprocal parts of charges and r^-6 and their self terms; return the energy.
 
     One Ewald sum for both powers (Williams, Acta Cryst. A27, 452, 1971), with structure factors
-    for each species, so that C6 need not be separable into atoms.
+    for each species, so that C6 need not be separable into atoms. ``kind`` must be sorted.
     """
     n = pos.shape[0]
     species = t.pair.shape[0]
@@ -266,19 +266,23 @@ def reciprocal_sum(pos, cell, kind, t, forces, virial):
     sin = np.empty((3, top + 1, n))
     _phases(frac, orders, cos, sin)
     has_dispersion = np.any(t.dispersion != 0.0)
-    count = np.zeros(species)
+    begin = np.zeros(species + 1, np.int64)  # atoms come sorted by species
     energy = 0.0
     for i in range(n):
         a = kind[i]
-        count[a] += 1.0
+        begin[a + 1] += 1
         energy -= t.alpha / math.sqrt(math.pi) * t.charge_product[a, a]
         energy += t.alpha**6 / 12.0 * t.dispersion[a, a]
     lattice = 0.0
+    uniform = _PI32 * t.alpha**3 / 6.0 / volume
     for a in range(species):
         for b in range(species):
-            lattice -= _PI32 * t.alpha**3 / 6.0 / volume * t.dispersion[a, b] * count[a] * count[b]
+            lattice -= uniform * t.dispersion[a, b] * begin[a + 1] * begin[b + 1]
+    for a in range(species):
+        begin[a + 1] += begin[a]
     re, im = np.empty(n), np.empty(n)
     pre, pim = np.empty(n), np.empty(n)
+    push = np.zeros((3, n))
     s_re, s_im = np.empty(species), np.empty(species)
     g_re, g_im = np.empty(species), np.empty(species)
     limit = t.k_cutoff * t.k_cutoff
@@ -302,17 +306,17 @@ def reciprocal_sum(pos, cell, kind, t, forces, virial):
                 k2 = kx * kx + ky * ky + kz * kz
                 if k2 > limit:
                     continue
-                am = abs(m)
                 sign_m = 1.0 if m >= 0 else -1.0
-                for i in range(n):
-                    c2, s2 = cos[2, am, i], sign_m * sin[2, am, i]
-                    re[i] = pre[i] * c2 - pim[i] * s2
-                    im[i] = pim[i] * c2 + pre[i] * s2
-                s_re[:] = 0.0
-                s_im[:] = 0.0
-                for i in range(n):
-                    s_re[kind[i]] += re[i]
-                    s_im[kind[i]] += im[i]
+                cos_m, sin_m = cos[2, abs(m)], sin[2, abs(m)]
+                for a in range(species):
+                    sum_re = sum_im = 0.0
+                    for i in range(begin[a], begin[a + 1]):
+                        s2 = sign_m * sin_m[i]
+                        re[i] = pre[i] * cos_m[i] - pim[i] * s2
+                        im[i] = pim[i] * cos_m[i] + pre[i] * s2
+                        sum_re += re[i]
+                        sum_im += im[i]
+                    s_re[a], s_im[a] = sum_re, sum_im
                 f, df, f6, df6 = _factors(k2, t.alpha, has_dispersion)
                 term = 0.0
                 slope = 0.0
@@ -337,11 +341,16 @@ def reciprocal_sum(pos, cell, kind, t, forces, virial):
                 vxy -= slope * kx * ky
                 vxz -= slope * kx * kz
                 vyz -= slope * ky * kz
-                for i in range(n):
-                    g = im[i] * g_re[kind[i]] - re[i] * g_im[kind[i]]
-                    forces[i, 0] += g * kx
-                    forces[i, 1] += g * ky
-                    forces[i, 2] += g * kz
+                for a in range(species):
+                    g_a, h_a = g_re[a], g_im[a]
+                    for i in range(begin[a], begin[a + 1]):
+                        g = im[i] * g_a - re[i] * h_a
+                        push[0, i] += g * kx
+                        push[1, i] += g * ky
+                        push[2, i] += g * kz
+    for i in range(n):
+        for d in range(3):
+            forces[i, d] += push[d, i]
     virial[0, 0] += vxx - lattice
     virial[1, 1] += vyy - lattice
     virial[2, 2] += vzz - lattice

@@ -125,11 +125,12 @@ class EnergyModel:
         from nucleate.potentials.kernels import energy_sum, neighbours
 
         cell, kinds = np.array(crystal.cell), self.kinds(crystal.numbers)
-        pos = crystal.scaled @ cell
+        order = np.argsort(kinds, kind="stable")
+        kinds, pos = kinds[order], crystal.scaled[order] @ cell
         first, other, shift = neighbours(pos, cell, self.tables.cutoff)
         forces, virial = np.zeros_like(pos), np.zeros((3, 3))
         energy, _ = energy_sum(pos, cell, kinds, first, other, shift, self.tables, forces, virial)
-        return Evaluation(energy, forces, virial / abs(np.linalg.det(cell)))
+        return Evaluation(energy, _restored(forces, order), virial / abs(np.linalg.det(cell)))
 
     def evaluate_all(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
         """Return the evaluation of each crystal, on every core."""
@@ -162,15 +163,16 @@ class EnergyModel:
 
         criteria = criteria or Criteria()
         kinds = self.kinds(crystal.numbers)
+        order = np.argsort(kinds, kind="stable")
         expected = expected_volume(crystal)
         bounds = (SMALLEST_VOLUME * expected, max(LARGEST_VOLUME * expected, 1.5 * crystal.volume))
         status, energy, scaled, cell, forces, virial, steps, evaluations = relax_cell(
-            np.array(crystal.scaled), np.array(crystal.cell), kinds, self.tables, pressure,
+            crystal.scaled[order], np.array(crystal.cell), kinds[order], self.tables, pressure,
             move_cell, criteria.fmax, criteria.max_stress, criteria.rms_gradient,
             criteria.max_steps, bounds, OVERLAP,
         )  # fmt: skip
-        final = Crystal(crystal.numbers, cell, scaled)
-        evaluation = Evaluation(energy, forces, virial / final.volume)
+        final = Crystal(crystal.numbers, cell, _restored(scaled, order))
+        evaluation = Evaluation(energy, _restored(forces, order), virial / final.volume)
         return Minimum(final, evaluation, status == 0, _FAILURES[status], steps, evaluations)
 
     def relax_all(
@@ -183,6 +185,12 @@ class EnergyModel:
 
 
 _FAILURES = ("", "", "", "overlap", "shrunk", "exploded", "not-finite")
+
+
+def _restored(rows: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.float64]:
+    out = np.empty_like(rows)
+    out[order] = rows
+    return out
 
 
 def expected_volume(crystal: Crystal) -> float:

@@ -16,7 +16,7 @@ from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
 
 HISTORY = 16
 CONVERGED, OUT_OF_STEPS, STALLED, OVERLAP, SHRUNK, EXPLODED, NOT_FINITE = range(7)
-_SKIN = 0.8
+_SKIN = 1.5
 _FIRST_STEP = 1.0 / 70.0
 
 
