@@ -72,7 +72,7 @@ def main() -> None:
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     pairs = polymorphs(read_structures(Path(sys.argv[1])), number, rng)
     own = [fingerprint(first) for first, _ in pairs]
-    print(f"{'':28s}" + "".join(f"{threshold:8.2f}" for threshold in THRESHOLDS))
+    print(f"{'':37s}" + "".join(f"{threshold:8.2f}" for threshold in THRESHOLDS))
     for name, options in COPIES.items():
         found = [
             fingerprint_distance(known, fingerprint(copy_of(first, *options, rng)))

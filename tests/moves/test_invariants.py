@@ -19,7 +19,7 @@ from .parents import closest_over_limit, context_of, parents
 
 each_move = pytest.mark.parametrize("move", MOVES, ids=lambda move: move.name)
 quick = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
 )
 
 

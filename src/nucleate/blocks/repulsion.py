@@ -73,7 +73,7 @@ def _sweep(
         clear = True
         for i in range(n_atoms):
             for j in range(i, n_atoms):
-                limit = limits[kinds[i], kinds[j]]
+                limit = float(limits[kinds[i], kinds[j]])
                 vector, square = nearest_within(scaled, cell, inverse_heights, i, j, limit)
                 if square >= limit * limit:
                     continue

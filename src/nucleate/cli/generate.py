@@ -65,6 +65,7 @@ def generate(
             break
         if candidate is not None:
             origin = candidate.origin
+            source.note(origin)
             info = {"source": origin.source, **origin.detail}
             name = f"{source.name}-{found}"
             try:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Finite(Protocol):
-    """A generator that gives each of its structures once."""
+class Remembering(Protocol):
+    """A generator whose draws depend on what was taken from it before."""
 
     def note(self, origin: Origin) -> None:
-        """Take note of a candidate that was drawn before an interruption."""
+        """Take note of a candidate that was taken, in this session or before an interruption."""
         ...
 
 
@@ -61,7 +61,7 @@ class GeneratorMix:
         return None
 
     def note(self, origin: Origin) -> None:
-        """Take note of a candidate that was drawn before an interruption."""
+        """Take note of a candidate that was taken, in this session or before an interruption."""
         for generator in self._generators:
-            if isinstance(generator, Finite):
+            if isinstance(generator, Remembering):
                 generator.note(origin)

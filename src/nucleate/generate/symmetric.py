@@ -93,8 +93,8 @@ class SymmetricGenerator:
     the atoms drawn, and the space group is the one drawn or a supergroup.
 
     An assignment with few free parameters is soon exhausted: a cubic crystal on fixed positions is
-    always the same. The generator counts what it gave and draws such an assignment less often each
-    time.
+    always the same. Each time such a crystal is taken (:meth:`note`), its assignment becomes less
+    likely.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class SymmetricGenerator:
         self._limits = np.ascontiguousarray(space.min_distances[pairs])
         self._usual = np.maximum(self._prior.usual_contacts[pairs], self._limits)
         self._content: dict[int, _Content] = {}
-        self._given: Counter[tuple[int, str]] = Counter()
+        self._taken: Counter[tuple[int, str]] = Counter()
 
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
@@ -183,16 +183,15 @@ class SymmetricGenerator:
                     "wyckoff": words,
                     "formula_units": formula_units,
                 }
-                self._given[group, words] += 1
                 return Candidate(crystal, Origin(self.name, detail=detail))
             strictness *= CONTACT_SHRINK
         return None
 
     def note(self, origin: Origin) -> None:
-        """Count a candidate that was drawn before an interruption."""
+        """Count a candidate that was taken: soon exhausted assignments become less likely."""
         detail = origin.detail
         if detail.get("source", origin.source) == self.name and "wyckoff" in detail:
-            self._given[int(detail["space_group_number"]), str(detail["wyckoff"])] += 1
+            self._taken[int(detail["space_group_number"]), str(detail["wyckoff"])] += 1
 
     def content(self, formula_units: int) -> _Content:
         """Return the chances of all space groups for a number of formula units."""
@@ -294,7 +293,7 @@ class SymmetricGenerator:
         free = occupied.sum(axis=0) @ positions().freedom[positions().of(group)]
         free += SHAPE_SIZE[crystal_system(group)]
         enough = FRESH_PER_FREEDOM ** min(int(free), 20)
-        return min(1.0, enough / (self._given[group, words] + 1.0)) ** 2
+        return min(1.0, enough / (self._taken[group, words] + 1.0)) ** 2
 
 
 def _stacked(

@@ -76,7 +76,7 @@ class Source(Protocol):
         ...
 
     def note(self, origin: Origin) -> None:
-        """Take note of a candidate that was drawn before an interruption."""
+        """Take note of a candidate that was taken, in this session or before an interruption."""
         ...
 
 
@@ -163,7 +163,6 @@ class BasinHopping:
     def restore(self, trial: Trial) -> None:
         """Take note of a trial that was asked for before the run was interrupted."""
         if trial.number not in self._asked:
-            self._generator.note(trial.candidate.origin)
             fresh = trial.duplicate_of is None
             self._note_trial(trial, fingerprint(trial.candidate.crystal) if fresh else None)
 
@@ -211,6 +210,7 @@ class BasinHopping:
         return self._repeats_in_a_row >= REPEATS_IN_A_ROW
 
     def _note_trial(self, trial: Trial, print_: np.ndarray | None) -> None:
+        self._generator.note(trial.candidate.origin)
         self._asked.add(trial.number)
         self._next = max(self._next, trial.number + 1)
         if print_ is not None:
