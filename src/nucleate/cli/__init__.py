@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nucleate import __version__
@@ -23,8 +22,6 @@ COMMANDS = (
     "status",
     "export",
     "generate",
-    "relax",
-    "train",
     "potentials",
     "train",
     "schema",
@@ -70,6 +67,5 @@ def build_app() -> Typer:
             raise typer.Exit
 
     for name in COMMANDS:
-        if find_spec(f"nucleate.cli.{name}") is not None:
-            import_module(f"nucleate.cli.{name}").register(app)
+        import_module(f"nucleate.cli.{name}").register(app)
     return app

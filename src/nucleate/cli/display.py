@@ -25,9 +25,10 @@ SYMPREC = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One structure of the table of the best."""
+    """One distinct structure of the table of the best; ``original`` is its first record."""
 
     number: int
+    original: int
     depth: int
     enthalpy: float
     unit: str
@@ -55,16 +56,21 @@ class Board:
     def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:  # noqa: ARG002
         """Take note of a finished record; return nothing."""
         relaxed, tier = record.relaxed, record.tier
-        if relaxed is None or tier is None or verdict.duplicate_of is not None:
+        if relaxed is None or tier is None:
             return
         depth = self._depths.get(tier, 0)
         place = (-depth, relaxed.enthalpy_per_atom)
-        if len(self.best) == SHOWN and place >= self.best[-1].order:
+        original = record.number if verdict.duplicate_of is None else verdict.duplicate_of
+        others = [line for line in self.best if line.original != original]
+        if any(line.original == original and line.order <= place for line in self.best):
+            return
+        if len(others) == SHOWN and place >= others[-1].order:
             return
         from nucleate.crystal.symmetry import space_group
 
         line = Line(
             number=record.number,
+            original=original,
             depth=depth,
             enthalpy=relaxed.enthalpy_per_atom,
             unit=relaxed.level.unit,
@@ -72,7 +78,7 @@ class Board:
             n_atoms=relaxed.crystal.n_atoms,
             source=record.candidate.origin.source,
         )
-        self.best = sorted([*self.best, line], key=lambda item: item.order)[:SHOWN]
+        self.best = sorted([*others, line], key=lambda item: item.order)[:SHOWN]
 
     def tick(self, progress: Progress, search: BasinHopping) -> None:
         """Show the present state."""

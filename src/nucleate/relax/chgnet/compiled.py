@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy.special import expit
 
 from nucleate.relax.chgnet.graph import Graph, build_graph
 from nucleate.relax.chgnet.kernels import angular_basis, radial_basis
@@ -156,7 +157,7 @@ class Evaluator:
         slopes = []
         for weights, bias in zip(p.readout, p.readout_bias, strict=True):
             z = x @ weights + bias
-            s = 1.0 / (1.0 + np.exp(-z))
+            s = expit(z)
             slopes.append(s + z * s * (1.0 - s))
             x = z * s
         site = (x @ p.energy).astype(np.float64) + p.energy_bias + p.atom_energy[numbers]
