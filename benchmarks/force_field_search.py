@@ -4,7 +4,8 @@
 
 The compositions and energies are those of Zamaraeva et al., Digital Discovery 2, 1831 (2023),
 with the force field of that paper; a run is censored after 2,000 structures. One process, so that
-a run with the same seed is the same everywhere.
+a run with the same seed is the same everywhere. Two counts are kept: until the energy lies within
+1 meV/atom of the published one, and with ``--exact`` until it lies within 0.02 meV/atom.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ TARGETS = {
     "Sr4Ti3O10": -29.984896,
 }
 TOLERANCE = 1e-3  # eV/atom
+EXACT = 2e-5  # eV/atom
 FIELDS = (
     "formula", "seed", "reached", "structures", "seconds", "cpu_s", "relax_s", "best", "target",
+    "exact", "exact_structures",
 )  # fmt: skip
 
 
-def search_once(formula: str, seed: int, field: str, limit: int, generators: list[str]) -> dict:
+def search_once(
+    formula: str, seed: int, field: str, limit: int, generators: list[str], *, exact: bool
+) -> dict:
     """Run one search until the target, or ``limit`` structures; return a row of the table."""
     data = {
         "problem": {"formula": formula, "max_atoms": 50},
@@ -47,9 +52,20 @@ def search_once(formula: str, seed: int, field: str, limit: int, generators: lis
     settings = RunSettings.from_dict(data)
     search = build_search(settings)
     relaxer = build_relaxer(settings.tier[0])
+    target = TARGETS[formula]
     best, relaxing = np.inf, 0.0
     started, cpu = time.perf_counter(), time.process_time()
-    while search.n_structures < limit and best > TARGETS[formula] + TOLERANCE:
+    row: dict = {}
+
+    def reached_now() -> dict:
+        return {
+            "structures": search.n_structures,
+            "seconds": round(time.perf_counter() - started, 1),
+            "cpu_s": round(time.process_time() - cpu, 1),
+            "relax_s": round(relaxing, 1),
+        }
+
+    while search.n_structures < limit and best > target + (EXACT if exact else TOLERANCE):
         trial = search.ask()
         if trial is None:
             break
@@ -63,16 +79,17 @@ def search_once(formula: str, seed: int, field: str, limit: int, generators: lis
             if isinstance(outcome, Relaxed):
                 best = min(best, outcome.energy_per_atom)
         search.tell(record)
+        if not row and best <= target + TOLERANCE:
+            row = reached_now()
     return {
         "formula": formula,
         "seed": seed,
-        "reached": best <= TARGETS[formula] + TOLERANCE,
-        "structures": search.n_structures,
-        "seconds": round(time.perf_counter() - started, 1),
-        "cpu_s": round(time.process_time() - cpu, 1),
-        "relax_s": round(relaxing, 1),
+        "reached": best <= target + TOLERANCE,
+        **(row or reached_now()),
         "best": round(float(best), 6),
-        "target": TARGETS[formula],
+        "target": target,
+        "exact": best <= target + EXACT,
+        "exact_structures": search.n_structures,
     }
 
 
@@ -85,6 +102,7 @@ def main() -> None:
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--formulas", nargs="*", default=list(TARGETS))
     parser.add_argument("--generators", nargs="*", default=[])
+    parser.add_argument("--exact", action="store_true", help="go on to within 0.02 meV/atom")
     arguments = parser.parse_args()
     low, _, high = arguments.seeds.partition("-")
     is_new = not arguments.out.exists()
@@ -95,8 +113,9 @@ def main() -> None:
         for seed in range(int(low), int(high or low) + 1):
             for formula in arguments.formulas:
                 row = search_once(
-                    formula, seed, arguments.field, arguments.structures, arguments.generators
-                )
+                    formula, seed, arguments.field, arguments.structures, arguments.generators,
+                    exact=arguments.exact,
+                )  # fmt: skip
                 writer.writerow(row)
                 handle.flush()
                 print(row, flush=True)
