@@ -90,16 +90,22 @@ def silu_halves_backward(hidden, grad, out):
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")
-def _moments(row):
-    """Return mean and inverse standard deviation of a row of 64."""
-    total = np.float32(0.0)
+def _moments(core, gate):
+    """Return mean and inverse standard deviation of two rows of 64.
+
+    Both in the same loops: a sum is a chain of dependent additions, two of them overlap.
+    """
+    total_c, total_g = np.float32(0.0), np.float32(0.0)
     for j in range(WIDTH):
-        total += row[j]
-    mean = total * _MEAN
-    square = np.float32(0.0)
+        total_c += core[j]
+        total_g += gate[j]
+    mean_c, mean_g = total_c * _MEAN, total_g * _MEAN
+    square_c, square_g = np.float32(0.0), np.float32(0.0)
     for j in range(WIDTH):
-        square += (row[j] - mean) * (row[j] - mean)
-    return mean, _ONE / np.sqrt(square * _MEAN + _EPSILON)
+        square_c += (core[j] - mean_c) * (core[j] - mean_c)
+        square_g += (gate[j] - mean_g) * (gate[j] - mean_g)
+    inverse_c = _ONE / np.sqrt(square_c * _MEAN + _EPSILON)
+    return mean_c, inverse_c, mean_g, _ONE / np.sqrt(square_g * _MEAN + _EPSILON)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -115,8 +121,7 @@ def gate_forward(cores, gates, norm, out):
     for i in range(cores.shape[0]):
         core, gate, row = cores[i], gates[i], out[i]
         if norm.shape[0] > 0:
-            mean_c, inverse_c = _moments(core)
-            mean_g, inverse_g = _moments(gate)
+            mean_c, inverse_c, mean_g, inverse_g = _moments(core, gate)
             for j in range(WIDTH):
                 c = (core[j] - mean_c) * inverse_c * norm[0, j] + norm[1, j]
                 g = (gate[j] - mean_g) * inverse_g * norm[2, j] + norm[3, j]
@@ -144,8 +149,7 @@ def gate_backward(cores, gates, norm, grad, out, grad_cores, grad_gates):
                 to_core[j] = upper[j] * t * (s + c * s * (_ONE - s))
                 to_gate[j] = upper[j] * c * s * t * (_ONE - t)
             continue
-        mean_c, inverse_c = _moments(core)
-        mean_g, inverse_g = _moments(gate)
+        mean_c, inverse_c, mean_g, inverse_g = _moments(core, gate)
         for j in range(WIDTH):
             c = (core[j] - mean_c) * inverse_c * norm[0, j] + norm[1, j]
             g = (gate[j] - mean_g) * inverse_g * norm[2, j] + norm[3, j]
@@ -153,21 +157,18 @@ def gate_backward(cores, gates, norm, grad, out, grad_cores, grad_gates):
             row[j] = c * s * t
             to_core[j] = upper[j] * t * (s + c * s * (_ONE - s)) * norm[0, j]
             to_gate[j] = upper[j] * c * s * t * (_ONE - t) * norm[2, j]
-        _norm_backward(core, mean_c, inverse_c, to_core)
-        _norm_backward(gate, mean_g, inverse_g, to_gate)
-
-
-@njit(inline="always", fastmath=FAST, error_model="numpy")
-def _norm_backward(row, mean, inverse, grad):
-    """Turn the gradient by the normalised row into that by the row, in place."""
-    total, along = np.float32(0.0), np.float32(0.0)
-    for j in range(WIDTH):
-        total += grad[j]
-        along += grad[j] * (row[j] - mean)
-    total *= _MEAN
-    along *= _MEAN * inverse * inverse
-    for j in range(WIDTH):
-        grad[j] = inverse * (grad[j] - total - (row[j] - mean) * along)
+        total_c, along_c = np.float32(0.0), np.float32(0.0)
+        total_g, along_g = np.float32(0.0), np.float32(0.0)
+        for j in range(WIDTH):
+            total_c += to_core[j]
+            along_c += to_core[j] * (core[j] - mean_c)
+            total_g += to_gate[j]
+            along_g += to_gate[j] * (gate[j] - mean_g)
+        total_c, along_c = total_c * _MEAN, along_c * _MEAN * inverse_c * inverse_c
+        total_g, along_g = total_g * _MEAN, along_g * _MEAN * inverse_g * inverse_g
+        for j in range(WIDTH):
+            to_core[j] = inverse_c * (to_core[j] - total_c - (core[j] - mean_c) * along_c)
+            to_gate[j] = inverse_g * (to_gate[j] - total_g - (gate[j] - mean_g) * along_g)
 
 
 @njit(inline="always", fastmath=FAST, error_model="numpy")

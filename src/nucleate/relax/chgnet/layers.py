@@ -114,7 +114,8 @@ def atom_messages_backward(
     ``second_t`` holds the transposed second maps; the other arguments are those of
     :func:`atom_messages`.
     """
-    hidden = np.empty((CHUNK, TWICE), np.float32)
+    # written apart from what is read: in place, the compiler falls back to scalar code
+    hidden, by_hidden = np.empty((CHUNK, TWICE), np.float32), np.empty((CHUNK, TWICE), np.float32)
     upper, value = np.empty((CHUNK, WIDTH), np.float32), np.empty((CHUNK, WIDTH), np.float32)
     active, inputs = (
         np.empty((2, CHUNK, WIDTH), np.float32),
@@ -138,12 +139,12 @@ def atom_messages_backward(
             for j in range(WIDTH):
                 target[j] += row[j] * source[j]
         _gather_edges(lo, hi, ends, by_center, by_neighbour, by_bond, hidden)
-        _second_maps_backward(hidden[:m], second_t, inputs[0, :m], inputs[1, :m], active, hidden)
+        _second_maps_backward(hidden[:m], second_t, inputs[0, :m], inputs[1, :m], active, by_hidden)
         for r in range(m):
             u = lo + r // 2
-            _add_to_row(grad_center[ends[u, r % 2]], hidden[r])
-            _add_to_row(grad_neighbour[ends[u, 1 - r % 2]], hidden[r])
-            _add_to_row(grad_bond[u], hidden[r])
+            _add_to_row(grad_center[ends[u, r % 2]], by_hidden[r])
+            _add_to_row(grad_neighbour[ends[u, 1 - r % 2]], by_hidden[r])
+            _add_to_row(grad_bond[u], by_hidden[r])
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -92,14 +92,7 @@ class ClassicalRelaxer:
         return max(0, self._options.slots - len(self._waiting))
 
     def add(self, key: int, crystal: Crystal) -> None:
-        """Take a crystal to relax.
-
-        Raises
-        ------
-        InputError
-            If the force field does not describe its elements.
-        """
-        self._model_of(crystal.numbers)
+        """Take a crystal to relax; its outcome comes back from :meth:`step` under ``key``."""
         self._waiting.append((key, crystal))
 
     def step(self) -> list[tuple[int, Outcome]]:
