@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.elements import symbols_of
-from nucleate.generate.symmetric_cells import SHAPE_SIZE
+from nucleate.generate.layouts import build, layout_of
 from nucleate.generate.symmetric_prior import SymmetricPrior, load_prior, positions
-from nucleate.generate.wyckoff import (
-    Orbit,
-    crystal_system,
-    orbits,
-    primitive_vectors,
-    sites,
-    symbol,
-)
+from nucleate.generate.wyckoff import symbol
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.layouts import Layout
 
 ATTEMPTS = 400
 """Assignments tried in a draw."""
@@ -57,8 +50,6 @@ LOG_VOLUME_LIMIT = 0.25
 FRESH_PER_FREEDOM = 4.0
 """An assignment with f free coordinates and cell parameters is drawn this often to the power f
 before it becomes less likely."""
-
-SAME_POINT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,18 +160,18 @@ class SymmetricGenerator:
             return None
         group = int(rng.choice(shares.size, p=shares))
         occupied = self.draw_assignment(content, group, explore=explore, rng=rng)
-        words = self._words(group, occupied)
-        if rng.random() >= self._freshness(group, occupied, words):
+        layout = self.layout(group, occupied)
+        if rng.random() >= self._freshness(layout):
             return None
         strictness = rng.uniform(*CONTACT_RANGE)
         for _ in range(CELLS):
             limits = np.maximum(strictness * self._usual, self._limits)
-            crystal = self._build(group, occupied, limits, rng=rng)
+            crystal = self._build(layout, limits, rng=rng)
             if crystal is not None:
                 detail: dict[str, str | int | float] = {
                     "space_group": symbol(group),
                     "space_group_number": group,
-                    "wyckoff": words,
+                    "wyckoff": layout.words,
                     "formula_units": formula_units,
                 }
                 return Candidate(crystal, Origin(self.name, detail=detail))
@@ -225,99 +216,30 @@ class SymmetricGenerator:
             rng.random(size),
         )
 
+    def layout(self, group: int, occupied: NDArray[np.int64]) -> Layout:
+        """Return the layout of an assignment that :meth:`draw_assignment` drew."""
+        return layout_of(group, occupied, self._numbers, np.diag(self._limits))
+
     def _build(
-        self,
-        group: int,
-        occupied: NDArray[np.int64],
-        limits: NDArray[np.float64],
-        *,
-        rng: np.random.Generator,
+        self, layout: Layout, limits: NDArray[np.float64], *, rng: np.random.Generator
     ) -> Crystal | None:
-        from nucleate.crystal.periodic import reduce_lattice
-        from nucleate.generate.symmetric_placement import has_translation, place
-
-        chosen = self._ordered(group, occupied)
-        parts = [orbits(group)[position] for _, position in chosen]
-        kinds = np.array([kind for kind, _ in chosen], dtype=np.int64)
-        start = np.concatenate([[0], np.cumsum([len(orbit.rotations) for orbit in parts])])
-        n_atoms = int(start[-1])
-        conventional = self._prior.cells.draw(group, n_atoms, rng=rng)
-        if conventional is None:
+        shape = self._prior.cells.draw_shape(layout.group, layout.n_atoms, rng=rng)
+        if shape is None:
             return None
-        cell = primitive_vectors(group) @ conventional
-        volume = n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
-        cell *= (volume / abs(np.linalg.det(cell))) ** (1.0 / 3.0)
-        reduced, change = reduce_lattice(np.ascontiguousarray(cell))
-        rolls = rng.random((len(parts), PLACES, 3))
-        placed, scaled = place(reduced, kinds, start, *_stacked(parts, change), limits, rolls)
-        if placed < len(parts):
+        volume = layout.n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
+        rolls = rng.random((len(layout.parts), PLACES, 3))
+        built = build(layout, shape, volume, limits, rolls)
+        if built is None or self.space.rejection(built.crystal) is not None:
             return None
-        numbers = np.repeat(self._numbers[kinds], np.diff(start))
-        if has_translation(numbers, scaled, SAME_POINT):
-            return None
-        order = np.argsort(numbers, kind="stable")
-        if np.linalg.det(reduced) < 0.0:
-            reduced, scaled = -reduced, -scaled
-        crystal = Crystal(numbers[order], reduced, scaled[order]).wrapped()
-        return crystal if self.space.rejection(crystal) is None else None
-
-    def _ordered(self, group: int, occupied: NDArray[np.int64]) -> list[tuple[int, int]]:
-        """Return (element, position) of each orbit: the least free ones first, then large atoms."""
-        chosen = [
-            (int(kind), int(position))
-            for kind, position in np.argwhere(occupied)
-            for _ in range(occupied[kind, position])
-        ]
-        found = sites(group)
-        return sorted(
-            chosen,
-            key=lambda item: (found[item[1]].freedom, -self._limits[item[0], item[0]], *item),
-        )
+        return built.crystal
 
     def _stretch(self, rng: np.random.Generator) -> float:
         mean, spread = LOG_VOLUME
         log = np.clip(rng.normal(mean, spread), -LOG_VOLUME_LIMIT, LOG_VOLUME_LIMIT)
         return float(np.clip(np.exp(log), *self.space.volume_window))
 
-    def _words(self, group: int, occupied: NDArray[np.int64]) -> str:
-        """Return the assignment as text, such as ``Sr a, Ti b, O c``."""
-        letters = [site.letter for site in sites(group)]
-        names = symbols_of(self._numbers)
-        return ", ".join(
-            name + " " + "".join(letters[k] * int(row[k]) for k in np.flatnonzero(row))
-            for name, row in zip(names, occupied, strict=True)
-        )
-
-    def _freshness(self, group: int, occupied: NDArray[np.int64], words: str) -> float:
+    def _freshness(self, layout: Layout) -> float:
         """Return the probability to accept an assignment, given how often it came before."""
-        free = occupied.sum(axis=0) @ positions().freedom[positions().of(group)]
-        free += SHAPE_SIZE[crystal_system(group)]
-        enough = FRESH_PER_FREEDOM ** min(int(free), 20)
-        return min(1.0, enough / (self._taken[group, words] + 1.0)) ** 2
-
-
-def _stacked(
-    parts: list[Orbit], change: NDArray[np.float64]
-) -> tuple[
-    NDArray[np.int64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-]:
-    """Return freedom, origins, directions, rotations and translations in the reduced cell.
-
-    ``change`` times the primitive vectors gives the reduced ones.
-    """
-    inverse = np.rint(np.linalg.inv(change))
-    freedom = np.array([len(orbit.directions) for orbit in parts], dtype=np.int64)
-    directions = np.zeros((len(parts), 3, 3))
-    for o, orbit in enumerate(parts):
-        directions[o, : freedom[o]] = orbit.directions @ inverse
-    return (
-        freedom,
-        np.array([orbit.origin for orbit in parts]) @ inverse,
-        directions,
-        change @ np.concatenate([orbit.rotations for orbit in parts]) @ inverse,
-        np.concatenate([orbit.translations for orbit in parts]) @ inverse,
-    )
+        free = int(layout.freedom.sum()) + layout.shape_size
+        enough = FRESH_PER_FREEDOM ** min(free, 20)
+        return min(1.0, enough / (self._taken[layout.group, layout.words] + 1.0)) ** 2

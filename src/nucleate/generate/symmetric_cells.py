@@ -108,16 +108,23 @@ class CellShapes:
         Parameters
         ----------
         number
-            Space group.
+            Space group; 1 has the cells of 2.
         n_atoms
             Atoms in the primitive cell.
         rng
             The only source of randomness.
         """
+        shape = self.draw_shape(number, n_atoms, rng=rng)
+        return None if shape is None else cell_of(number, shape)
+
+    def draw_shape(
+        self, number: int, n_atoms: int, *, rng: np.random.Generator
+    ) -> NDArray[np.float64] | None:
+        """Return the shape of a random cell, as :meth:`draw` draws it."""
         size = SHAPE_SIZE[crystal_system(number)]
         if size == 0:
-            return np.eye(3)
-        model = self._model[number]
+            return np.zeros(0)
+        model = self._model[max(number, 2)]
         part = slice(self._start[model], self._start[model + 1])
         mean = self._mean[part, : size + 1]
         covariance = self._covariance[part, : size + 1, : size + 1]
@@ -131,8 +138,10 @@ class CellShapes:
             inner = covariance[k, :size, :size] - np.outer(slope, covariance[k, :size, size])
             width = BROAD_FACTOR if rng.random() < BROAD_SHARE else 1.0
             noise = np.linalg.cholesky(inner) @ rng.standard_normal(size)
+            shape = mean[k, :size] + slope * gap[k] + width * noise
             try:
-                return cell_of(number, mean[k, :size] + slope * gap[k] + width * noise)
+                cell_of(number, shape)
             except ValueError:
                 continue
+            return shape
         return None

@@ -39,8 +39,11 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
         How many orbits found a place, in order; ``n_orbits`` on success.
     scaled : ndarray of float64, shape (n_atoms, 3)
         Fractional coordinates, not wrapped.
+    taken : ndarray of int64, shape (n_orbits,)
+        Which of its tries each orbit took.
     """
     n_orbits = kinds.size
+    taken = np.zeros(n_orbits, np.int64)
     scaled = np.empty((start[n_orbits], 3))
     species = np.empty(start[n_orbits], np.int64)
     heights = _heights(cell)
@@ -48,7 +51,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
     for o in range(n_orbits):
         kind = kinds[o]
         if shortest < limits[kind, kind] ** 2:
-            return o, scaled
+            return o, scaled, taken
         species[start[o] : start[o + 1]] = kind
         found = False
         for attempt in range(rolls.shape[1] if freedom[o] else 1):
@@ -64,10 +67,11 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
                         scaled[k, i] += first[j] * rotations[k, j, i]
             if _is_clear(cell, heights, scaled, species, start[o], start[o + 1], limits):
                 found = True
+                taken[o] = attempt
                 break
         if not found:
-            return o, scaled
-    return n_orbits, scaled
+            return o, scaled, taken
+    return n_orbits, scaled, taken
 
 
 @njit(cache=True)
