@@ -5,7 +5,6 @@ import pytest
 from tests.potentials.conftest import crystal_of, distorted_oxide
 from tests.potentials.test_formats import LIBRARY
 
-from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.settings import TierSettings, build_relaxer
 
@@ -67,10 +66,14 @@ def test_collapse_is_a_value(field_file):
     assert "0.5 Å" in outcome.message
 
 
-def test_unknown_elements_are_an_input_error(field_file):
+def test_unknown_elements_fail_by_themselves(field_file):
     relaxer = build_relaxer(tier(field_file))
-    with pytest.raises(InputError, match="Ba-O"):
-        relaxer.add(0, crystal_of(["Ba", "O"], 4.0 * np.eye(3), np.array([[0, 0, 0], [0.5] * 3])))
+    relaxer.add(0, crystal_of(["Ba", "O"], 4.0 * np.eye(3), np.array([[0, 0, 0], [0.5] * 3])))
+    relaxer.add(1, distorted_oxide(0))
+    outcomes = dict(relaxer.step())
+    assert outcomes[0].reason is FailReason.INVALID
+    assert "Ba-O" in outcomes[0].message
+    assert isinstance(outcomes[1], Relaxed)
 
 
 def test_spp_tier_has_arbitrary_units():

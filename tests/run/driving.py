@@ -13,9 +13,9 @@ from nucleate.relax.settings import TierSettings
 from nucleate.run.campaign import Campaign
 from nucleate.run.folder import locked, open_store
 from nucleate.run.pool import Pool
-from nucleate.run.predict import stopping_on_signals
 from nucleate.run.process import WorkerSpec
 from nucleate.run.settings import RunSettings
+from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
 from nucleate.search.basin_hopping import BasinHopping
 
@@ -52,7 +52,7 @@ def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, wa
         campaign = Campaign(
             store, search_, ladder, pool, time_limit_s=time_limit_s, watcher=watcher
         )
-        with stopping_on_signals(campaign):
+        with stopping_on_signals(campaign.request_stop):
             return campaign.run()
 
 

@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "export",
     "generate",
+    "relax",
     "potentials",
     "train",
     "schema",

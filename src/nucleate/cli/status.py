@@ -43,7 +43,8 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
 
     told = list(store.records())
     tiers = [tier["name"] for tier in store.meta["input"]["tier"]]
-    ranked = rank_structures((record for record, _ in told), tiers)
+    is_search = store.meta.get("kind") != "relax"
+    ranked = rank_structures((record for record, _ in told), tiers) if is_search else []
     paid = [record for record, _ in told if record.outcomes]
     failures: Counter[str] = Counter()
     for record in paid:

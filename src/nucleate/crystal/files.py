@@ -14,9 +14,7 @@ from nucleate.crystal.elements import MAX_NUMBER, symbols_of
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ase import Atoms
+    from collections.abc import Iterable, Iterator, Mapping
 
     Info = Mapping[str, str | int | float | bool | np.ndarray]
 
@@ -45,22 +43,36 @@ def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
     InputError
         If the file cannot be read, or holds something that is not an ordered crystal.
     """
+    named = []
+    for name, crystal in read_frames(path):
+        if isinstance(crystal, InputError):
+            raise crystal
+        named.append((name, crystal))
+    return named
+
+
+def read_frames(path: str | Path) -> list[tuple[str, Crystal | InputError]]:
+    """Return what :func:`read_crystals` does, with the error in place of a broken structure.
+
+    A structure of an extxyz file that is broken leaves the others unaffected.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or its format is not known.
+    """
     source = Path(path)
     kind = _format_of(source)
     try:
         text = source.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror}). Check the path.") from error
-    try:
-        named = read_cif(text) if kind == "cif" else _read_with_ase(text, kind)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
-    for name, crystal in named:
-        _check(source, name, crystal)
-    if len(named) == 1:
-        return [(named[0][0] if kind == "extxyz" and named[0][0] else _stem(source), named[0][1])]
+    frames = [_checked(source, name, frame) for name, frame in _frames(text, kind)]
+    if len(frames) == 1:
+        name = frames[0][0] if kind == "extxyz" else ""
+        return [(name or _stem(source), frames[0][1])]
     return [
-        (name or f"{_stem(source)}-{index}", crystal) for index, (name, crystal) in enumerate(named)
+        (name or f"{_stem(source)}-{index}", frame) for index, (name, frame) in enumerate(frames)
     ]
 
 
@@ -172,34 +184,66 @@ def _stem(path: Path) -> str:
     return path.stem if path.suffix else path.name
 
 
-def _read_with_ase(text: str, kind: str) -> list[tuple[str, Crystal]]:
+def _frames(text: str, kind: str) -> list[tuple[str, Crystal | InputError]]:
+    if kind == "cif":
+        try:
+            return list(read_cif(text))
+        except InputError as error:
+            return [("", error)]
+    if kind == "vasp":
+        return [_read_with_ase(text, kind, "it")]
+    return [
+        _read_with_ase(frame, kind, f"structure {index}")
+        for index, frame in enumerate(_extxyz_texts(text))
+    ] or [("", InputError("it holds no structure."))]
+
+
+def _extxyz_texts(text: str) -> Iterator[str]:
+    """Yield the text of each frame; what cannot be divided any further comes as one."""
+    lines = text.splitlines(keepends=True)
+    start = 0
+    while start < len(lines):
+        count = lines[start].strip()
+        if not count:
+            start += 1
+            continue
+        end = start + 2 + int(count) if count.isdecimal() else len(lines)
+        yield "".join(lines[start:end])
+        start = end
+
+
+def _read_with_ase(text: str, kind: str, what: str) -> tuple[str, Crystal | InputError]:
     from io import StringIO
 
+    from ase import Atoms
     from ase.io import read
 
     try:
-        frames = read(StringIO(text), index=":", format=kind)
+        atoms = read(StringIO(text), format=kind)
+        assert isinstance(atoms, Atoms)
+        crystal = Crystal.from_ase(atoms)
     except _READ_ERRORS as error:
-        raise InputError(f"it is not a valid {kind} file ({error}).") from error
-    if not isinstance(frames, list) or not frames:
-        raise InputError("it holds no structure.")
-    return [_from_frame(frame, index) for index, frame in enumerate(frames)]
-
-
-def _from_frame(atoms: Atoms, index: int) -> tuple[str, Crystal]:
-    if not atoms.pbc.all() or not is_solid_cell(atoms.cell.array):
-        raise InputError(
-            f"structure {index} is not periodic in three directions. Give its three lattice "
-            "vectors."
+        return "", InputError(f"{what} is not valid {kind} ({error}).")
+    name = str(atoms.info.get("name", ""))
+    if not atoms.pbc.all():
+        return name, InputError(
+            f"{what} is not periodic in three directions. Give its three lattice vectors."
         )
-    return str(atoms.info.get("name", "")), Crystal.from_ase(atoms)
+    return name, crystal
 
 
-def _check(source: Path, name: str, crystal: Crystal) -> None:
+def _checked(
+    source: Path, name: str, frame: Crystal | InputError
+) -> tuple[str, Crystal | InputError]:
     where = f"{source}: {name}" if name else f"{source}"
-    if crystal.n_atoms == 0:
-        raise InputError(f"{where}: it has no atoms.")
-    if crystal.numbers.min() < 1 or crystal.numbers.max() > MAX_NUMBER:
-        raise InputError(f"{where}: it has an atom that is not an element from H to Lr.")
-    if not np.isfinite(crystal.scaled).all():
-        raise InputError(f"{where}: it has a coordinate that is not a number.")
+    if isinstance(frame, InputError):
+        return name, InputError(f"{where}: {frame}")
+    if frame.n_atoms == 0:
+        return name, InputError(f"{where}: it has no atoms.")
+    if frame.numbers.min() < 1 or frame.numbers.max() > MAX_NUMBER:
+        return name, InputError(f"{where}: it has an atom that is not an element from H to Lr.")
+    if not (np.isfinite(frame.scaled).all() and np.isfinite(frame.cell).all()):
+        return name, InputError(f"{where}: it has a coordinate that is not a number.")
+    if not is_solid_cell(frame.cell):
+        return name, InputError(f"{where}: its cell has no volume. Give three lattice vectors.")
+    return name, frame

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
+from nucleate.errors import InputError
 from nucleate.report.page import write_page
 from nucleate.report.ranking import rank_structures
 from nucleate.report.tables import write_ranking, write_results
@@ -48,9 +49,14 @@ def read_run(folder: str | Path) -> RunContent:
     Raises
     ------
     InputError
-        If the folder is no run folder.
+        If the folder holds no search.
     """
     with Store.read(folder) as store:
+        if store.meta.get("kind") == "relax":
+            raise InputError(
+                f"{folder} holds relaxed structures of files, not a search. Read its relaxed.csv "
+                "and relaxed.extxyz."
+            )
         told = list(store.records())
         return RunContent(store.meta, told, _tiers(told))
 

@@ -31,7 +31,7 @@ def density(crystal: Crystal) -> float:
 def write_results(path: Path, told: Iterable[tuple[Record, Verdict]], tiers: Sequence[str]) -> None:
     """Write every record of a run, in the order in which the search was told of it."""
     rows = [_result_row(record, verdict, tiers) for record, verdict in told]
-    _write(path, rows)
+    write_rows(path, rows)
 
 
 def write_ranking(path: Path, ranked: Sequence[RankedStructure]) -> None:
@@ -48,14 +48,14 @@ def write_ranking(path: Path, ranked: Sequence[RankedStructure]) -> None:
                 "enthalpy_per_atom": item.relaxed.enthalpy_per_atom,
                 "above_best_per_atom": item.above_best,
                 "copies": item.copies,
-                **_geometry(item.relaxed.crystal),
+                **geometry_columns(item.relaxed.crystal),
                 "converged": item.relaxed.converged,
                 "max_force_ev_per_angstrom": item.relaxed.max_force,
                 "max_stress_gpa": item.relaxed.max_stress_gpa,
                 "origin": item.record.candidate.origin.source,
             }
         )
-    _write(path, rows)
+    write_rows(path, rows)
 
 
 def energy_unit(relaxed: Relaxed) -> str:
@@ -73,7 +73,7 @@ def _result_row(record: Record, verdict: Verdict, tiers: Sequence[str]) -> dict[
         "accepted": verdict.accepted,
         "new_minimum": verdict.new_minimum,
         "duplicate_of": "" if verdict.duplicate_of is None else verdict.duplicate_of,
-        **_geometry(record.crystal),
+        **geometry_columns(record.crystal),
     }
     by_tier = {item.tier: item.outcome for item in record.outcomes}
     for tier in tiers:
@@ -116,7 +116,8 @@ def _tier_columns(tier: str, outcome: Relaxed | Failed | None) -> dict[str, Any]
     return columns | {f"{tier}_{name}": value for name, value in zip(names, values, strict=True)}
 
 
-def _geometry(crystal: Crystal) -> dict[str, Any]:
+def geometry_columns(crystal: Crystal) -> dict[str, Any]:
+    """Return formula, size and symmetry of a crystal, units in the keys."""
     loose, tight = space_group(crystal, LOOSE), space_group(crystal, TIGHT)
     return {
         "formula": crystal.formula,
@@ -129,7 +130,8 @@ def _geometry(crystal: Crystal) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows that have the same keys as a CSV table."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         if not rows:
             return

@@ -16,14 +16,19 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason
-from nucleate.run.process import Job, WorkerProcess, WorkerSpec, describe_exit
+from nucleate.run.process import (
+    DEFAULT_STEP_LIMIT_S,
+    Job,
+    WorkerProcess,
+    WorkerSpec,
+    describe_exit,
+)
 from nucleate.run.wire import Message, outcome_from_dict
 
 if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
 
 START_LIMIT_S = 600.0
-DEFAULT_STEP_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.run.campaign import Campaign, Summary, Watcher
 from nucleate.run.folder import check_same_run, locked, open_store
-from nucleate.run.pool import DEFAULT_STEP_LIMIT_S, Pool, wait_until_ready
-from nucleate.run.process import WorkerSpec
+from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.settings import spec_of
+from nucleate.run.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
+    from nucleate.run.process import WorkerSpec
     from nucleate.run.settings import RunSettings
     from nucleate.search.basin_hopping import BasinHopping
     from nucleate.search.target import Target
@@ -59,7 +57,7 @@ def predict(
                 campaign = Campaign(
                     store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
                 )
-                with stopping_on_signals(campaign):
+                with stopping_on_signals(campaign.request_stop):
                     return campaign.run()
 
 
@@ -92,17 +90,7 @@ def build_ladder(settings: RunSettings) -> Ladder:
 
 def worker_spec(settings: RunSettings) -> WorkerSpec:
     """Return how the workers of a run are started."""
-    spec = WorkerSpec(
-        tiers=tuple(tier.model_dump(mode="json") for tier in settings.tier),
-        pressure_gpa=settings.problem.pressure_gpa,
-        step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in settings.tier),
-        threads=settings.run.threads,
-    )
-    if settings.run.python is None:
-        return spec
-    from dataclasses import replace
-
-    return replace(spec, python=settings.run.python)
+    return spec_of(settings.tier, settings.problem.pressure_gpa, settings.run)
 
 
 def _target(file: str | None, space: SearchSpace) -> Target | None:
@@ -125,23 +113,3 @@ def _target(file: str | None, space: SearchSpace) -> Target | None:
             "structure of the composition that is searched."
         )
     return Target(crystal)
-
-
-@contextmanager
-def stopping_on_signals(campaign: Campaign) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the campaign cleanly, the second one at once."""
-    previous: dict[int, Any] = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def stop(number: int, _: object) -> None:
-        campaign.request_stop("interrupted" if number == signal.SIGINT else "told to end (SIGTERM)")
-        signal.signal(number, previous[number])
-
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

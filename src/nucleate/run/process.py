@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 SHOWN_LOG_BYTES = 3000
+DEFAULT_STEP_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +15,12 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
 from nucleate.relax.settings import TierSettings
+from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.settings import SearchSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -157,6 +159,35 @@ class RunSettings(_Settings):
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON-ready data, defaults included."""
         return self.model_dump(mode="json")
+
+
+class RelaxationSettings(_Settings):
+    """The input of ``nucleate relax``: how crystals of files are relaxed."""
+
+    tier: tuple[TierSettings, ...] = Field(min_length=1)
+    pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4)
+    run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RelaxationSettings:
+        """Check the values; raises InputError as :meth:`RunSettings.from_dict`."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise input_error(error, data, cls) from None
+
+
+def spec_of(
+    tiers: Sequence[TierSettings], pressure_gpa: float, execution: ExecutionSettings
+) -> WorkerSpec:
+    """Return how workers with the relaxers of these tiers are started."""
+    return WorkerSpec(
+        tiers=tuple(tier.model_dump(mode="json") for tier in tiers),
+        pressure_gpa=pressure_gpa,
+        step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in tiers),
+        threads=execution.threads,
+        python=execution.python or sys.executable,
+    )
 
 
 def read_toml(path: Path) -> dict[str, Any]:

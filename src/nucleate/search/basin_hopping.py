@@ -13,7 +13,7 @@ from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import MOVES, move_weights
 from nucleate.search.acceptance import Thermostat
-from nucleate.search.known import KnownCrystals
+from nucleate.search.known import NEAR_DISTANCE, KnownCrystals, is_same_minimum
 from nucleate.search.record import Record, Verdict
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from nucleate.moves.move import Move
     from nucleate.search.settings import MoveChoice, SearchSettings
     from nucleate.search.target import Target
-
-SAME_ENTHALPY = 0.02
-"""eV/atom; structures further apart are different whatever their fingerprints say."""
 
 PRECISION = 1e-5
 """eV/atom; smaller differences of enthalpy are none."""
@@ -150,7 +147,7 @@ class BasinHopping:
             if candidate is None:
                 continue
             print_ = fingerprint(candidate.crystal)
-            seen = self._starts.matches(print_) + self._minima.matches(print_)
+            seen = self._starts.matches(print_) | self._minima.matches(print_)
             trial = Trial(number, candidate, min(seen) if seen else None)
             if not seen or IS_ONE_OF_A_LIST in candidate.origin.detail:
                 self._note_trial(trial, None if seen else print_)
@@ -238,9 +235,9 @@ class BasinHopping:
             return None
         self._enthalpies[record.number] = record.enthalpies()
         print_ = fingerprint(relaxed.crystal)
-        for known in self._minima.matches(print_):
+        for known, distance in self._minima.matches(print_, within=NEAR_DISTANCE).items():
             difference = self._difference(record, known)
-            if difference is not None and abs(difference) < SAME_ENTHALPY:
+            if difference is not None and is_same_minimum(distance, difference):
                 return known
         self._minima.add(record.number, print_)
         return None

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SAME_ENTHALPY = 0.02
+"""eV/atom; structures further apart are different whatever their fingerprints say."""
+
+NEAR_DISTANCE = 0.1
+"""Still the same if the enthalpies agree; polytypes such as fcc and hcp are 0.26 apart."""
+
+EQUAL_ENTHALPY = 0.001
+"""eV/atom; structures as near as this in enthalpy are the same up to `NEAR_DISTANCE`."""
+
+
 class KnownCrystals:
     """A growing stack of fingerprints, each under the number of its record."""
 
@@ -33,7 +43,29 @@ class KnownCrystals:
         self._rows[size] = print_
         self._numbers.append(number)
 
-    def matches(self, print_: NDArray[np.float32]) -> list[int]:
-        """Return the numbers of all records with the same crystal, ascending."""
+    def matches(
+        self, print_: NDArray[np.float32], *, within: float = DUPLICATE_DISTANCE
+    ) -> dict[int, float]:
+        """Return the fingerprint distance of every record nearer than ``within``, by number."""
         distances = fingerprint_distances(print_, self._rows[: len(self._numbers)])
-        return sorted(self._numbers[i] for i in np.flatnonzero(distances < DUPLICATE_DISTANCE))
+        near = np.flatnonzero(distances < within)
+        return dict(sorted((self._numbers[i], float(distances[i])) for i in near))
+
+
+def is_same_minimum(distance: float, enthalpy_difference: float) -> bool:
+    """Return whether two relaxed crystals are the same minimum.
+
+    Relaxations end a little off the minimum, which costs soft crystals more than the threshold of
+    the fingerprint by itself; enthalpies that agree make up for it.
+
+    Parameters
+    ----------
+    distance
+        Of their fingerprints.
+    enthalpy_difference
+        eV/atom, of one tier.
+    """
+    gap = abs(enthalpy_difference)
+    if distance < DUPLICATE_DISTANCE:
+        return gap < SAME_ENTHALPY
+    return distance < NEAR_DISTANCE and gap < EQUAL_ENTHALPY

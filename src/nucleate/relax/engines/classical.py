@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from nucleate.errors import InputError
 from nucleate.potentials.model import Criteria, EnergyModel, Evaluation, Minimum
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
 
@@ -116,7 +117,10 @@ class ClassicalRelaxer:
         invalid = _invalid(crystal)
         if invalid:
             return Failed(FailReason.INVALID, invalid)
-        model = self._model_of(crystal.numbers)
+        try:
+            model = self._model_of(crystal.numbers)
+        except InputError as error:
+            return Failed(FailReason.INVALID, str(error), crystal)
         if self._options.relax:
             end = model.relax(
                 crystal,

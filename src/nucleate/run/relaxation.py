@@ -1,0 +1,264 @@
+"""Relax the crystals of files, many at once, without a search."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
+from nucleate.relax.ladder import Ladder
+from nucleate.run.folder import check_same_input, locked, now, surroundings
+from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.process import Job
+from nucleate.run.settings import spec_of
+from nucleate.run.signals import stopping_on_signals
+from nucleate.run.store import Store
+from nucleate.search.record import Record, TierOutcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from nucleate.run.pool import Finished
+    from nucleate.run.settings import RelaxationSettings
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileCrystal:
+    """A structure of a file.
+
+    Attributes
+    ----------
+    file, name : str
+        Where it is from.
+    crystal : Crystal or InputError
+        The structure, or what is wrong with it.
+    """
+
+    file: str
+    name: str
+    crystal: Crystal | InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSummary:
+    """What became of the structures.
+
+    Attributes
+    ----------
+    records : dict of int to Record
+        The finished ones by their place in the input, from 0 on.
+    reason : str
+        Why the series stopped before its end, empty if it is complete.
+    """
+
+    records: dict[int, Record]
+    reason: str
+
+
+def read_files(paths: Iterable[str | Path]) -> list[FileCrystal]:
+    """Return all structures of some files, in order.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be opened, or nothing that can be read is in any of them.
+    """
+    from nucleate.crystal.files import read_frames
+
+    found = [
+        FileCrystal(str(path), name, crystal)
+        for path in paths
+        for name, crystal in read_frames(path)
+    ]
+    if found and all(isinstance(item.crystal, InputError) for item in found):
+        assert isinstance(found[0].crystal, InputError)
+        raise found[0].crystal
+    return found
+
+
+def relax_files(
+    items: Sequence[FileCrystal],
+    settings: RelaxationSettings,
+    *,
+    folder: Path | None = None,
+    on_record: Callable[[Record], None] | None = None,
+) -> SeriesSummary:
+    """Relax the structures of files in worker processes; each climbs all tiers.
+
+    Ctrl-C and SIGTERM end the series after what is being written.
+
+    Parameters
+    ----------
+    items
+        Structures; the broken ones are left out.
+    settings
+        Tiers, pressure, workers.
+    folder
+        Run folder that keeps every outcome as soon as it is there. If it holds part of the same
+        series, that part is not done again.
+    on_record
+        Called with every finished record, those of an earlier start included.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or an engine's settings cannot be used.
+    WorkerStartError
+        If the engines cannot be loaded.
+    """
+    with ExitStack() as stack:
+        store = None
+        if folder is not None:
+            stack.enter_context(locked(folder))
+            store = stack.enter_context(_open_store(folder, items, settings))
+        series = _Series(items, Ladder(settings.tier), store, on_record)
+        if not series.is_complete:
+            pool = stack.enter_context(_pool(settings, series.n_pending))
+            stack.enter_context(stopping_on_signals(series.request_stop))
+            series.run(pool)
+        return SeriesSummary(series.records, series.stop_request)
+
+
+class _Series:
+    """The structures on their way through the tiers."""
+
+    def __init__(
+        self,
+        items: Sequence[FileCrystal],
+        ladder: Ladder,
+        store: Store | None,
+        on_record: Callable[[Record], None] | None,
+    ) -> None:
+        self._ladder = ladder
+        self._store = store
+        self._on_record = on_record
+        self._started = time.monotonic()
+        self._elapsed_before = 0.0
+        self.records: dict[int, Record] = {}
+        self.stop_request = ""
+        self._pending = {
+            number: Record(number, _candidate(item, item.crystal))
+            for number, item in enumerate(items)
+            if isinstance(item.crystal, Crystal)
+        }
+        if store is not None:
+            self._take_up(store)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._pending
+
+    @property
+    def n_pending(self) -> int:
+        return len(self._pending)
+
+    def request_stop(self, reason: str) -> None:
+        self.stop_request = reason
+
+    def run(self, pool: Pool) -> None:
+        wait_until_ready(pool)
+        self._note("start", {"time": now(), **surroundings()})
+        for number in list(self._pending):
+            self._go_on(number, pool)
+        pool.feed()
+        while self._pending and not self.stop_request:
+            for item in pool.poll(POLL_S):
+                self._advance(item, pool)
+            if self._store is not None:
+                self._store.commit()
+            pool.feed()
+        self._note("stop", {"reason": self.stop_request or "complete"})
+
+    def _note(self, kind: str, data: dict[str, Any]) -> None:
+        if self._store is not None:
+            elapsed_s = self._elapsed_before + time.monotonic() - self._started
+            self._store.add_event(elapsed_s, kind, data)
+            self._store.commit()
+
+    def _take_up(self, store: Store) -> None:
+        for record, _ in store.records():
+            del self._pending[record.number]
+            self._end(record)
+        unfinished = store.unfinished()
+        self._pending |= {record.number: record for record in unfinished}
+        known = {*self.records, *(record.number for record in unfinished)}
+        for number, record in self._pending.items():
+            if number not in known:
+                store.add_candidate(number, record.candidate)
+        self._elapsed_before = max((time_s for time_s, *_ in store.events()), default=0.0)
+        store.commit()
+
+    def _advance(self, item: Finished, pool: Pool) -> None:
+        record = self._pending[item.job.key]
+        outcome = TierOutcome(self._ladder.names[item.job.tier], item.outcome)
+        if self._store is not None:
+            self._store.add_outcome(
+                record.number, len(record.outcomes), outcome.tier, outcome.outcome
+            )
+        self._pending[record.number] = replace(record, outcomes=(*record.outcomes, outcome))
+        self._ladder.note(outcome.tier, outcome.outcome)
+        self._go_on(record.number, pool)
+
+    def _go_on(self, number: int, pool: Pool) -> None:
+        record = self._pending[number]
+        tier = self._ladder.next_tier(record.outcomes)
+        if tier is not None:
+            pool.submit(Job(number, tier, record.crystal))
+            return
+        del self._pending[number]
+        if self._store is not None:
+            self._store.add_record(record, Verdict())
+        self._end(record)
+
+    def _end(self, record: Record) -> None:
+        self.records[record.number] = record
+        if self._on_record is not None:
+            self._on_record(record)
+
+
+def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:
+    return Candidate(crystal, Origin("file", detail={"file": item.file, "name": item.name}))
+
+
+def _pool(settings: RelaxationSettings, n_pending: int) -> Pool:
+    workers = min(settings.run.n_workers, n_pending)
+    return Pool(spec_of(settings.tier, settings.pressure_gpa, settings.run), workers=workers)
+
+
+def _open_store(folder: Path, items: Sequence[FileCrystal], settings: RelaxationSettings) -> Store:
+    data = settings.model_dump(mode="json")
+    data["structures"] = {"number": len(items), "digest": _digest(items)}
+    if Store.exists(folder):
+        with Store.read(folder) as store:
+            check_same_input(store.meta["input"], data, folder)
+        return Store.append_to(folder)
+    meta: dict[str, Any] = {
+        "kind": "relax",
+        "input": data,
+        "formula": f"{len(items)} structures of files",
+        "seed": 0,
+        "created": now(),
+        **surroundings(),
+    }
+    return Store.create(folder, meta)
+
+
+def _digest(items: Sequence[FileCrystal]) -> str:
+    """Return what changes when any structure does."""
+    total = hashlib.sha256()
+    for item in items:
+        crystal = item.crystal
+        if isinstance(crystal, Crystal):
+            for array in (crystal.numbers, crystal.cell, crystal.scaled):
+                total.update(array.tobytes())
+        else:
+            total.update(b"broken")
+    return total.hexdigest()[:16]
