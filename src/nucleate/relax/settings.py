@@ -56,14 +56,50 @@ class ForceFieldSettings(_Settings):
     file: str = Field(description="TOML file, or a GULP library.")
 
 
+class SevennetSettings(_Settings):
+    """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
+
+    kind: Literal["sevennet"] = "sevennet"
+    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
+        "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."
+    )
+    modal: Literal["PBE", "R2SCAN"] | None = Field(
+        None, description="Functional of 7net-mf-0; default PBE."
+    )
+    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
+
+
+class TorchSimSettings(_Settings):
+    """Any model of torch-sim (Python 3.12 and later)."""
+
+    kind: Literal["torch-sim"] = "torch-sim"
+    model: str = Field(
+        description="Import path of the model's class or of a function that makes it, for example "
+        "torch_sim.models.lennard_jones:LennardJonesModel."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the model."
+    )
+    cutoff: float = Field(
+        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
+    )
+
+
 EngineSettings = Annotated[
-    ChgnetSettings | AseSettings | SppSettings | ForceFieldSettings,
+    ChgnetSettings
+    | SevennetSettings
+    | AseSettings
+    | TorchSimSettings
+    | SppSettings
+    | ForceFieldSettings,
     Field(discriminator="kind"),
 ]
 
 _BUILDERS = {
     "chgnet": "nucleate.relax.engines.chgnet",
+    "sevennet": "nucleate.relax.engines.sevennet",
     "ase": "nucleate.relax.engines.ase",
+    "torch-sim": "nucleate.relax.engines.torch_sim",
     "spp": "nucleate.relax.engines.spp",
     "force-field": "nucleate.relax.engines.force_field",
 }

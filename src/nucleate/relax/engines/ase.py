@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.errors import InputError, MissingDependencyError
 from nucleate.relax.batched import BatchedRelaxer
+from nucleate.relax.engines.factory import made_by_path
 from nucleate.relax.model import Batch, Evaluation
 from nucleate.relax.outcome import LevelOfTheory
 from nucleate.relax.settings import AseSettings
@@ -76,32 +75,9 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
 
     engine = tier.engine
     assert isinstance(engine, AseSettings)
-    calculator = _calculator(engine.calculator, engine.options)
+    calculator = made_by_path(
+        "calculator", engine.calculator, engine.options, "ase.calculators.emt:EMT"
+    )
     settings = sha256(repr(sorted(engine.options.items())).encode()).hexdigest()[:12]
     level = LevelOfTheory("ase", ase.__version__, engine.calculator, settings=settings)
     return BatchedRelaxer(AseModel(calculator, level, engine.cutoff), tier, pressure_gpa)
-
-
-def _calculator(path: str, options: dict[str, Any]) -> Calculator:
-    module, colon, name = path.partition(":")
-    if not colon:
-        raise InputError(
-            f"calculator = {path!r} is not an import path. Write it like ase.calculators.emt:EMT."
-        )
-    try:
-        factory = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"calculator = {path!r}: the module {error.name} is not installed. Install it, or "
-            "correct the path."
-        ) from error
-    except AttributeError as error:
-        raise InputError(
-            f"calculator = {path!r}: {module} has no {name}. Correct the path."
-        ) from error
-    try:
-        return factory(**options)
-    except TypeError as error:
-        raise InputError(
-            f"calculator = {path!r}: options = {options} do not fit ({error})."
-        ) from error
