@@ -112,7 +112,7 @@ class Built:
     crystal : Crystal
         In its reduced cell, atoms sorted by element.
     orbit : ndarray of int64, shape (n_atoms,)
-        Orbit of each of its atoms.
+        First atom of the orbit of each of its atoms.
     free : ndarray of float64, shape (n_orbits, 3)
         Free coordinates taken; those an orbit does not have are 0.
     """
@@ -171,11 +171,15 @@ def build(
     order = np.argsort(numbers, kind="stable")
     if np.linalg.det(reduced) < 0.0:
         reduced, scaled = -reduced, -scaled
-    orbit = np.repeat(np.arange(len(layout.parts)), np.diff(layout.start))
+    _, first, member = np.unique(
+        np.repeat(np.arange(len(layout.parts)), np.diff(layout.start))[order],
+        return_index=True,
+        return_inverse=True,
+    )
     free = rolls[np.arange(len(layout.parts)), taken]
     free = np.where(np.arange(3) < layout.freedom[:, None], free % 1.0, 0.0)
     crystal = Crystal(numbers[order], reduced, scaled[order]).wrapped()
-    return Built(crystal, orbit[order], free)
+    return Built(crystal, first[member], free)
 
 
 def _stacked(

@@ -87,15 +87,29 @@ class NearestGraphs:
 
     @classmethod
     def build(
-        cls, crystals: Iterable[Crystal], settings: HarmonicSettings, *, orbits: bool = False
+        cls,
+        crystals: Iterable[Crystal],
+        settings: HarmonicSettings,
+        *,
+        orbits: bool = False,
+        labels: Iterable[NDArray[np.int64]] | None = None,
     ) -> Self:
         """Build the graphs, with one atom of each symmetry orbit if `orbits`.
+
+        Where the orbits are known already, `labels` gives the first atom of each atom's orbit.
 
         Atoms of an orbit have the same state in an invariant network, so the orbit's size as
         a weight gives the energy of the whole crystal (to the 0.01 Å of the symmetry search)
         at a fraction of the cost. Gradients need all atoms.
         """
-        parts = [_nearest_graph(crystal, settings, orbits=orbits) for crystal in crystals]
+        if labels is None:
+            label = _orbits if orbits else lambda crystal: np.arange(crystal.n_atoms)
+            parts = [_nearest_graph(crystal, settings, label(crystal)) for crystal in crystals]
+        else:
+            parts = [
+                _nearest_graph(crystal, settings, orbit)
+                for crystal, orbit in zip(crystals, labels, strict=True)
+            ]
         if not parts:
             return cls(
                 np.zeros(1, np.int64),
@@ -215,10 +229,9 @@ def wrapped(crystal: Crystal) -> NDArray[np.float64]:
 
 
 def _nearest_graph(
-    crystal: Crystal, settings: HarmonicSettings, *, orbits: bool
+    crystal: Crystal, settings: HarmonicSettings, orbit: NDArray[np.int64]
 ) -> tuple[NDArray[Any], ...]:
     scaled = wrapped(crystal)
-    orbit = _orbits(crystal) if orbits else np.arange(crystal.n_atoms)
     centres, member, counts = np.unique(orbit, return_inverse=True, return_counts=True)
     centres = centres.astype(np.int64)
     index, shifts, mask = nearest(

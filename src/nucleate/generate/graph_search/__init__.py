@@ -1,0 +1,1 @@
+"""Crystals that a graph network finds low in energy: optimisers over symmetric crystals."""

@@ -1,0 +1,191 @@
+"""From a search space to a ranked pool of crystals that the graph network found low in energy."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.generate.distinct import distinct
+from nucleate.generate.graph_search.descent import descend
+from nucleate.generate.graph_search.search import OptimiserName, search_crystals
+from nucleate.generate.pool import Member
+from nucleate.generate.wyckoff import symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.graph_search.points import Sample, Symmetry
+    from nucleate.models.graph_network import GraphNetwork
+
+    Report = Callable[[str, int, int], None]
+    """Called with what is being done, how much of it is done, and how much there is."""
+
+NAME = "graph-search"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a pool is made.
+
+    Attributes
+    ----------
+    optimiser : {"random", "swarm", "tpe"}
+        Proposes crystals.
+    symmetry : {"all", "triclinic"}
+        Space groups 1 to 230, or P1 alone.
+    number : int
+        Valid crystals to evaluate for each number of formula units.
+    most_formula_units : int
+        Larger cells are not searched.
+    refined : int
+        Best distinct crystals of each number of formula units that are kept and refined.
+    descent_steps : int
+        Steps of gradient descent on the network for those; 0 keeps them as they are.
+    seed : int
+        Of all random numbers.
+    """
+
+    optimiser: OptimiserName = "tpe"
+    symmetry: Symmetry = "all"
+    number: int = 5000
+    most_formula_units: int = 8
+    refined: int = 200
+    descent_steps: int = 30
+    seed: int = 0
+
+    def formula_units(self, space: SearchSpace) -> tuple[int, ...]:
+        """Return the numbers of formula units to search: the smallest one at least."""
+        units = [z for z in space.formula_units if z <= self.most_formula_units]
+        return tuple(units or space.formula_units[:1])
+
+
+@dataclass(slots=True)
+class Account:
+    """What a search did and where its time went.
+
+    Attributes
+    ----------
+    found : dict
+        Valid crystals by number of formula units.
+    proposals : int
+        Points tried.
+    seconds : dict
+        Processor time by stage.
+    """
+
+    found: dict[int, int] = field(default_factory=dict)
+    proposals: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Add processor time to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def make_pool(
+    space: SearchSpace,
+    network: GraphNetwork,
+    plan: Plan,
+    *,
+    report: Report = lambda *_: None,
+) -> tuple[list[Member], Account]:
+    """Return the low-energy crystals of all sizes, the best first, and the account of the search.
+
+    The result is a function of the plan's seed.
+    """
+    account = Account()
+    members: list[Member] = []
+    for units in plan.formula_units(space):
+        members += crystals_of_size(space, network, plan, units, account=account, report=report)
+    return sorted(members, key=energy_of), account
+
+
+def crystals_of_size(
+    space: SearchSpace,
+    network: GraphNetwork,
+    plan: Plan,
+    units: int,
+    *,
+    account: Account,
+    report: Report = lambda *_: None,
+) -> list[Member]:
+    """Return the refined crystals of one number of formula units."""
+    start = time.process_time()
+    harvest = search_crystals(
+        space,
+        network,
+        formula_units=units,
+        number=plan.number,
+        optimiser=plan.optimiser,
+        symmetry=plan.symmetry,
+        seed=plan.seed,
+        progress=lambda done, all_: report(f"{units} formula units: crystals", done, all_),
+    )
+    account.found[units] = len(harvest.samples)
+    account.proposals += harvest.proposals
+    for stage, seconds in harvest.seconds.items():
+        account.spend(stage, seconds)
+    searched = time.process_time()
+    samples = sorted(harvest.samples, key=lambda sample: sample.energy)
+    kept = [samples[k] for k in distinct([sample.crystal for sample in samples], most=plan.refined)]
+    account.spend("duplicates", time.process_time() - searched)
+    members = [_member(sample, plan, units) for sample in kept]
+    if plan.descent_steps:
+        before = time.process_time()
+        members = refine(
+            members,
+            space,
+            network,
+            plan.descent_steps,
+            lambda done, all_: report(f"{units} formula units: descent", done, all_),
+        )
+        account.spend("descent", time.process_time() - before)
+    account.spend("all", time.process_time() - start)
+    return members
+
+
+def refine(
+    members: list[Member],
+    space: SearchSpace,
+    network: GraphNetwork,
+    steps: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Member]:
+    """Return the members lower in energy by gradient descent on the network."""
+    crystals, energies = descend(
+        network,
+        [member.crystal for member in members],
+        steps=steps,
+        allowed=lambda crystal: space.rejection(crystal) is None,
+        progress=progress,
+    )
+    return [
+        Member(
+            crystal,
+            {**member.detail, "network_energy": round(float(energy), 6), "descent_steps": steps},
+        )
+        for member, crystal, energy in zip(members, crystals, energies, strict=True)
+    ]
+
+
+def energy_of(member: Member) -> float:
+    """Return the formation energy of a member by the network, eV/atom."""
+    return float(member.detail.get("network_energy", np.inf))
+
+
+def _member(sample: Sample, plan: Plan, units: int) -> Member:
+    return Member(
+        sample.crystal,
+        {
+            "optimiser": plan.optimiser,
+            "formula_units": units,
+            "space_group": symbol(sample.layout.group),
+            "space_group_number": sample.layout.group,
+            "wyckoff": sample.layout.words,
+            "network_energy": round(sample.energy, 6),
+        },
+    )

@@ -1,0 +1,155 @@
+"""A ranked pool of crystals: the best begin the search, the rest wait to be drawn by rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.generate.distinct import distinct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.models.graph_network import GraphNetwork
+
+    Score = Callable[[Sequence[Crystal]], NDArray[np.float64]]
+    """Energies in eV/atom of crystals as they are, NaN where there is none."""
+
+Ranking = Literal["given", "network", "spp", "single-point"]
+Detail = dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A crystal of a pool.
+
+    Attributes
+    ----------
+    crystal : Crystal
+        The crystal.
+    detail : dict
+        Its provenance: where it came from and its energies by name.
+    """
+
+    crystal: Crystal
+    detail: Detail
+
+
+def ranked(
+    members: Sequence[Member],
+    ranking: Ranking,
+    *,
+    network: GraphNetwork | None = None,
+    score: Score | None = None,
+) -> list[Member]:
+    """Return the distinct members, the best first, each with its rank and what it was ranked by.
+
+    Parameters
+    ----------
+    members
+        In an order that ``given`` keeps.
+    ranking
+        ``network``: formation energy by the graph network; ``spp``: relaxed with the proxy
+        potentials, whose geometry replaces the member's; ``single-point``: by ``score``. Members
+        without an energy are left out.
+    network
+        For ``network``.
+    score
+        For ``single-point``.
+    """
+    scored = _scored(members, ranking, network, score)
+    order = sorted(range(len(scored)), key=lambda k: (scored[k][1], k))
+    best = [scored[k] for k in order if np.isfinite(scored[k][1])]
+    kept = distinct([member.crystal for member, _ in best])
+    result = []
+    for rank, place in enumerate(kept):
+        member, energy = best[place]
+        detail: Detail = {**member.detail, "rank": rank + 1, "ranked_by": ranking}
+        if ranking != "given":
+            detail["ranking_energy"] = round(energy, 6)
+        result.append(replace(member, detail=detail))
+    return result
+
+
+def _scored(
+    members: Sequence[Member],
+    ranking: Ranking,
+    network: GraphNetwork | None,
+    score: Score | None,
+) -> list[tuple[Member, float]]:
+    crystals = [member.crystal for member in members]
+    if ranking == "spp":
+        from nucleate.potentials.ranking import rank_crystals
+
+        return [
+            (replace(members[item.index], crystal=item.crystal), item.energy_per_atom)
+            for item in rank_crystals(crystals)
+        ]
+    if ranking == "given":
+        energies: Sequence[float] | NDArray[np.float64] = range(len(members))
+    elif ranking == "network":
+        assert network is not None
+        energies = network.energies(crystals)
+    else:
+        assert score is not None
+        energies = score(crystals)
+    return [(member, float(e)) for member, e in zip(members, energies, strict=True)]
+
+
+class RankedPool:
+    """Gives the best member that is still there; one is gone once it was taken.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is searched.
+    members : sequence of Member
+        The best first.
+    name : str
+        Source of the candidates.
+    leading : int
+        So many members come before all other generators: the initial population.
+    """
+
+    def __init__(
+        self, space: SearchSpace, members: Sequence[Member], *, name: str, leading: int = 0
+    ) -> None:
+        self.name = name
+        self.members = tuple(members)
+        self._leading = min(leading, len(self.members))
+        self._units = [
+            space.composition.formula_units_of(member.crystal.numbers) for member in members
+        ]
+        self._taken: set[int] = set()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the pool comes before all other generators now."""
+        return len(self._taken) < self._leading
+
+    def generate(
+        self,
+        *,
+        rng: np.random.Generator,  # noqa: ARG002
+        max_formula_units: int | None = None,
+    ) -> Candidate | None:
+        """Return the best member left of at most this size; it stays until it is taken."""
+        for order, (member, units) in enumerate(zip(self.members, self._units, strict=True)):
+            fits = max_formula_units is None or (units or 0) <= max_formula_units
+            if fits and order not in self._taken:
+                return Candidate(
+                    member.crystal, Origin(self.name, detail={**member.detail, "order": order})
+                )
+        return None
+
+    def note(self, origin: Origin) -> None:
+        """Leave out a member that was taken, in this session or before an interruption."""
+        if origin.detail.get("source", origin.source) == self.name and "order" in origin.detail:
+            self._taken.add(int(origin.detail["order"]))
