@@ -30,28 +30,36 @@ class DerivationSettings:
 
     Attributes
     ----------
-    method : {"statistics", "score"}
-        Inverted distance statistics, or the linear fit pulled to them.
+    method : {"statistics", "score", "response"}
+        Inverted distance statistics; the linear fit to rattled crystals pulled to them; or the
+        fit that takes away the moves of known crystals, starting from them.
     max_structures : int
         Structures of the statistics.
     fitted_structures : int
-        Structures of the linear fit (random ones of the former).
+        Structures of a linear fit (random ones of the former), for each round.
     max_atoms, max_atoms_fitted : int
         Largest structure of each.
     ridge : float
         Pull of the linear fit to the statistics.
+    response_ridge, shared : float
+        Penalties of `nucleate.potentials.derivation.hierarchy.fit_curves`.
+    rounds : int
+        Gauss-Newton steps of the method ``response``.
     held_out : int
         Structures to test on.
     seed : int
         Of every random number.
     """
 
-    method: Literal["statistics", "score"] = "statistics"
+    method: Literal["statistics", "score", "response"] = "response"
     max_structures: int = 30_000
-    fitted_structures: int = 8_000
-    max_atoms: int = 30
-    max_atoms_fitted: int = 16
+    fitted_structures: int = 6_000
+    max_atoms: int = 36
+    max_atoms_fitted: int = 30
     ridge: float = 3e4
+    response_ridge: float = 300.0
+    shared: float = 0.1
+    rounds: int = 2
     held_out: int = 600
     seed: int = 0
 
@@ -111,6 +119,8 @@ def derive(
     library = rescaled(library, STIFFNESS / mean_stiffness(library, tested, rng=rng))
     if settings.method == "score":
         library = _refined(library, used, settings, rng, report)
+    for _ in range(settings.rounds if settings.method == "response" else 0):
+        library = _settled(library, used, settings, rng, report)
     figures = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
     for name, values in figures.items():
         report(f"{name}: {values}")
@@ -172,6 +182,33 @@ def _refined(
         one_body=constants.astype(np.float32),
     )
     return rescaled(fitted, STIFFNESS)
+
+
+def _settled(
+    library: SppLibrary,
+    used: Sequence[Sample],
+    settings: DerivationSettings,
+    rng: np.random.Generator,
+    report: Callable[[str], None],
+) -> SppLibrary:
+    """Change the library so that known crystals move less when they are relaxed."""
+    from nucleate.potentials.derivation.hierarchy import Hierarchy, fit_curves
+    from nucleate.potentials.derivation.response import ResponseWeights, build_response
+
+    contact: NDArray[np.float64] = library.contact.astype(np.float64)
+    volume = library.volume.astype(np.float64)
+    geometry = Geometry(library.elements, contact, volume, library.basis)
+    small = [sample for sample in used if sample.crystal.n_atoms <= settings.max_atoms_fitted]
+    chosen = rng.permutation(len(small))[: settings.fitted_structures]
+    system = build_response(
+        [small[i] for i in chosen], library, geometry, ResponseWeights(), rng=rng
+    )
+    hierarchy = Hierarchy.create(library.elements, library.basis.size)
+    change = fit_curves(system, hierarchy, ridge=settings.response_ridge, shared=settings.shared)
+    left = np.mean((system.target - system.times(change.ravel())) ** 2) / np.mean(system.target**2)
+    report(f"fit of the response to {len(chosen)} structures leaves {left:.3f} of the moves")
+    coefficients = library.coefficients + change.reshape(library.coefficients.shape)
+    return replace(library, coefficients=coefficients.astype(np.float32))
 
 
 def _test_set(

@@ -126,7 +126,7 @@ def _conjugate_gradients(
     def normal(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return system.transposed(system.times(x, columns), n, columns) + penalty(x)
 
-    diagonal = _squared_columns(system, columns, n) + ridge + 6.0 * smoothness
+    diagonal = system.squared_columns(n, columns) + ridge + 6.0 * smoothness
     diagonal[n_splines:] -= ridge + 6.0 * smoothness - _CONSTANT_RIDGE
     x = np.zeros(n)
     r = system.transposed(target, n, columns)
@@ -146,15 +146,3 @@ def _conjugate_gradients(
         p = z + (new / rz) * p
         rz = new
     return x
-
-
-def _squared_columns(system: System, columns: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    out = np.zeros(n)
-    place = 0
-    for s, width in enumerate(system.width):
-        height = int(system.row_start[s + 1] - system.row_start[s])
-        block = system.values[place : place + height * width].reshape(height, width)
-        place += height * int(width)
-        begin = system.column_start[s]
-        np.add.at(out, columns[begin : begin + width], np.einsum("ij,ij->j", block, block))
-    return out

@@ -117,6 +117,20 @@ class System:
         )
         return out
 
+    def squared_columns(self, size: int, columns: NDArray[np.int64] | None = None) -> NDArray:
+        """Return the squared norm of each of ``size`` columns."""
+        columns = self.columns if columns is None else columns
+        out = np.zeros(size)
+        place = 0
+        for s, width in enumerate(self.width):
+            height = int(self.row_start[s + 1] - self.row_start[s])
+            block = self.values[place : place + height * width].reshape(height, width)
+            place += height * int(width)
+            begin = self.column_start[s]
+            where = columns[begin : begin + width]
+            np.add.at(out, where, np.einsum("ij,ij->j", block, block))
+        return out
+
 
 def build_system(
     samples: Sequence[Sample],
