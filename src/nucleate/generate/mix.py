@@ -23,6 +23,29 @@ class Remembering(Protocol):
         ...
 
 
+@runtime_checkable
+class Leading(Protocol):
+    """A generator that comes before the others for a while."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it does now."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A generator with work to do before its first draw."""
+
+    def prepare(self) -> object:
+        """Do it now."""
+        ...
+
+
+LEADING_WEIGHT = 1e4
+"""Least weight of a generator while it leads."""
+
+
 class GeneratorMix:
     """Draws from several generators by weight; where one gives nothing, another one is asked.
 
@@ -50,7 +73,11 @@ class GeneratorMix:
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:
         """Return a candidate of one of the generators, or None if none gives one."""
-        chances = self._weights / self._weights.sum()
+        weights = self._weights.copy()
+        for index, generator in enumerate(self._generators):
+            if isinstance(generator, Leading) and generator.leads:
+                weights[index] = max(weights[index], LEADING_WEIGHT)
+        chances = weights / weights.sum()
         order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
         for index in order:
             generator = self._generators[index]
@@ -59,6 +86,12 @@ class GeneratorMix:
                 self.counts[candidate.origin.source] += 1
                 return candidate
         return None
+
+    def prepare(self) -> None:
+        """Let generators that make a pool first make it now."""
+        for generator in self._generators:
+            if isinstance(generator, Preparing):
+                generator.prepare()
 
     def note(self, origin: Origin) -> None:
         """Take note of a candidate that was taken, in this session or before an interruption."""

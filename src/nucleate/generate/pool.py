@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nucleate.models.graph_network import GraphNetwork
 
     Score = Callable[[Sequence[Crystal]], NDArray[np.float64]]
-    """Energies in eV/atom of crystals as they are, NaN where there is none."""
 
 Ranking = Literal["given", "network", "spp", "single-point"]
 Detail = dict[str, str | int | float]

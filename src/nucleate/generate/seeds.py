@@ -80,18 +80,31 @@ def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
         If a pattern matches nothing or a file cannot be read.
     """
     found: list[tuple[str, Crystal]] = []
+    for path in structure_files(files):
+        named = read_crystals(path)
+        many = len(named) > 1
+        found += [(f"{path}:{name}" if many else str(path), item) for name, item in named]
+    return found
+
+
+def structure_files(files: str | Sequence[str]) -> list[Path]:
+    """Return the structure files that names, folders and glob patterns stand for, in order.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing.
+    """
+    paths: list[Path] = []
     for pattern in [files] if isinstance(files, str) else files:
-        paths = _paths(pattern)
-        if not paths:
+        matching = _paths(pattern)
+        if not matching:
             raise InputError(
                 f"seeds: {pattern!r} matches no structure file. Give CIF, extxyz or POSCAR files, "
                 "a folder of them or a pattern such as 'known/*.cif'."
             )
-        for path in paths:
-            named = read_crystals(path)
-            many = len(named) > 1
-            found += [(f"{path}:{name}" if many else str(path), item) for name, item in named]
-    return found
+        paths += matching
+    return paths
 
 
 def _paths(pattern: str) -> list[Path]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from nucleate.crystal.elements import symbols_of
+from nucleate.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.generator import Generator
     from nucleate.generate.mix import GeneratorMix
+    from nucleate.generate.pool import Score
+
+POOL_FILE = "pool.extxyz"
+"""Name of a pool in a run folder."""
 
 _MANY_SEEDS = 1e6
 """Weight of seeds without one: they are all taken before anything random is drawn."""
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
 
 
 class _Settings(BaseModel):
@@ -47,9 +62,88 @@ class SeedsSettings(_Settings):
     )
 
 
+class GraphSearchSettings(_Settings):
+    """Low-energy crystals by a graph network and an optimiser (the FUSE2 paper's mlgen)."""
+
+    kind: Literal["graph-search"] = "graph-search"
+    weight: float = Field(
+        1.0, ge=0.0, description="How often it is drawn from, once the best began the search."
+    )
+    optimiser: Literal["random", "swarm", "tpe"] = Field(
+        "tpe", description="Proposes crystals: at random, by a particle swarm, by Parzen windows."
+    )
+    symmetry: Literal["all", "triclinic"] = Field(
+        "all", description="Space groups 1 to 230, or P1 alone as in the FUSE2 paper."
+    )
+    number: int = Field(
+        5000, ge=1, description="Valid crystals to evaluate for each number of formula units."
+    )
+    most_formula_units: int = Field(
+        8, ge=1, description="Largest number of formula units to search."
+    )
+    refined: int = Field(
+        200, ge=1, description="Best of each number of formula units that are refined and ranked."
+    )
+    descent_steps: int = Field(
+        30, ge=0, description="Steps of gradient descent on the network for those; 0 for none."
+    )
+    ranking: Literal["auto", "network", "spp", "single-point"] = Field(
+        "auto",
+        description="What the pool is ranked by: the network, the proxy potentials (relaxed), or "
+        "single points of the first tier; auto: single points where that tier is an MLIP.",
+    )
+    network: str = Field(
+        "mp2018-harmonic", description="Shipped graph network, or a file of nucleate train."
+    )
+
+
+class PoolSettings(_Settings):
+    """A ready pool of another program; what cannot be used is counted and left out."""
+
+    kind: Literal["pool"] = "pool"
+    weight: float = Field(
+        1.0, ge=0.0, description="How often it is drawn from, once the best began the search."
+    )
+    files: str | tuple[str, ...] = Field(
+        description="CIF, extxyz or POSCAR files, folders of them, or patterns."
+    )
+    ranking: Literal["given", "network", "spp", "single-point"] = Field(
+        "given", description="The order of the files, or as for graph-search."
+    )
+
+
 GeneratorSettings = Annotated[
-    BlocksSettings | SymmetricSettings | SeedsSettings, Field(discriminator="kind")
+    BlocksSettings | SymmetricSettings | SeedsSettings | GraphSearchSettings | PoolSettings,
+    Field(discriminator="kind"),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What generators get from the run that they serve.
+
+    Attributes
+    ----------
+    seed : int
+        Of the run.
+    population : int
+        Structures before the first move, which begin with the best of a pool.
+    folder : Path or None
+        Where a pool is kept.
+    score : callable or None
+        Single-point energies in eV/atom by the energy model of the run.
+    report : callable
+        Called with what is being done, how much of it is done, and how much there is.
+    warn : callable
+        Called with a warning.
+    """
+
+    seed: int = 0
+    population: int = 0
+    folder: Path | None = None
+    score: Score | None = None
+    report: Callable[[str, int, int], None] = lambda *_: None
+    warn: Callable[[str], None] = _warn
 
 
 def default_generators(space: SearchSpace) -> tuple[GeneratorSettings, ...]:
@@ -58,8 +152,10 @@ def default_generators(space: SearchSpace) -> tuple[GeneratorSettings, ...]:
     return (SymmetricSettings(weight=share), BlocksSettings(weight=1.0 - share))
 
 
-def build_generator(settings: GeneratorSettings, space: SearchSpace) -> Generator:
-    """Return the generator that its settings describe.
+def build_generator(
+    settings: GeneratorSettings, space: SearchSpace, around: Surroundings | None = None
+) -> Generator | None:
+    """Return the generator that its settings describe; None with a warning if it cannot serve.
 
     Raises
     ------
@@ -82,12 +178,18 @@ def build_generator(settings: GeneratorSettings, space: SearchSpace) -> Generato
             return SeedsGenerator(
                 space, load_seeds(files if isinstance(files, str) else list(files))
             )
+        case GraphSearchSettings():
+            return _graph_search(settings, space, around or Surroundings())
+        case PoolSettings():
+            return _pool(settings, space, around or Surroundings())
 
 
-def build_generators(settings: Sequence[GeneratorSettings], space: SearchSpace) -> GeneratorMix:
+def build_generators(
+    settings: Sequence[GeneratorSettings], space: SearchSpace, around: Surroundings | None = None
+) -> GeneratorMix:
     """Return all generators as one; the default ones where ``settings`` is empty.
 
-    Seeds alone are completed by the default generators.
+    Seeds and pools alone are completed: seeds by the default generators, pools by ``blocks``.
 
     Raises
     ------
@@ -96,7 +198,85 @@ def build_generators(settings: Sequence[GeneratorSettings], space: SearchSpace) 
     """
     from nucleate.generate.mix import GeneratorMix
 
-    chosen = tuple(settings)
-    if all(isinstance(item, SeedsSettings) for item in chosen):
-        chosen += default_generators(space)
-    return GeneratorMix([(build_generator(item, space), item.weight) for item in chosen])
+    chosen = [
+        (generator, item.weight)
+        for item in settings
+        if (generator := build_generator(item, space, around)) is not None
+    ]
+    kinds = {type(item) for item in settings}
+    if not chosen or kinds == {SeedsSettings}:
+        completing: tuple[GeneratorSettings, ...] = default_generators(space)
+    elif kinds <= {SeedsSettings, GraphSearchSettings, PoolSettings}:
+        completing = (BlocksSettings(weight=1.0),)
+    else:
+        completing = ()
+    for item in completing:
+        generator = build_generator(item, space, around)
+        assert generator is not None
+        chosen.append((generator, item.weight))
+    return GeneratorMix(chosen)
+
+
+def _graph_search(
+    settings: GraphSearchSettings, space: SearchSpace, around: Surroundings
+) -> Generator | None:
+    from nucleate.generate.graph_search.generator import GraphSearchGenerator
+    from nucleate.generate.graph_search.pool import Plan
+    from nucleate.models.graph_network import GraphNetwork
+
+    network = GraphNetwork.load(settings.network)
+    unknown = network.unknown_elements(np.array(space.composition.elements))
+    if unknown:
+        around.warn(
+            f"graph-search: the network {settings.network} has never seen "
+            f"{', '.join(symbols_of(unknown))}; the other generators serve alone."
+        )
+        return None
+    ranking = settings.ranking
+    if ranking == "auto":
+        ranking = "network" if around.score is None else "single-point"
+    _check_score(ranking, around)
+    return GraphSearchGenerator(
+        space,
+        network,
+        Plan(
+            optimiser=settings.optimiser,
+            symmetry=settings.symmetry,
+            number=settings.number,
+            most_formula_units=settings.most_formula_units,
+            refined=settings.refined,
+            descent_steps=settings.descent_steps,
+            seed=around.seed,
+        ),
+        ranking=ranking,
+        score=around.score,
+        leading=around.population,
+        file=None if around.folder is None else around.folder / POOL_FILE,
+        report=around.report,
+    )
+
+
+def _pool(settings: PoolSettings, space: SearchSpace, around: Surroundings) -> Generator:
+    from nucleate.generate.pool import RankedPool, ranked
+    from nucleate.generate.pool_files import collect_pool
+
+    _check_score(settings.ranking, around)
+    members, left_out = collect_pool(space, settings.files)
+    if left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+        around.warn(f"pool: {len(members)} structures can be used; left out: {reasons}")
+    network = None
+    if settings.ranking == "network":
+        from nucleate.models.graph_network import GraphNetwork
+
+        network = GraphNetwork.load()
+    members = ranked(members, settings.ranking, network=network, score=around.score)
+    return RankedPool(space, members, name=settings.kind, leading=around.population)
+
+
+def _check_score(ranking: str, around: Surroundings) -> None:
+    if ranking == "single-point" and around.score is None:
+        raise InputError(
+            "ranking = 'single-point' needs an energy model. Rank by network or spp, or give the "
+            "run a first tier that is an MLIP."
+        )

@@ -1,0 +1,106 @@
+"""The graph-network generator: makes its pool once, or reads it again, and gives it by rank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.generate.graph_search.pool import NAME, Account, Plan, make_pool
+from nucleate.generate.pool import Member, RankedPool, Ranking, ranked
+from nucleate.generate.pool_files import read_pool, write_pool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from nucleate.crystal.candidate import Candidate, Origin
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.graph_search.pool import Report
+    from nucleate.generate.pool import Score
+    from nucleate.models.graph_network import GraphNetwork
+
+
+class GraphSearchGenerator:
+    """Low-energy crystals by a graph network and an optimiser, the best first.
+
+    The pool is made at the first draw or by :meth:`prepare`. With a file it is written there, and
+    read from there the next time: an interrupted run goes on with the same pool.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is allowed.
+    network : GraphNetwork
+        Must know the elements.
+    plan : Plan
+        How the pool is made.
+    ranking : {"network", "spp", "single-point"}
+        What it is ranked by.
+    score : callable, optional
+        Energies of crystals, for ``single-point``.
+    leading : int
+        So many crystals come before all other generators: the initial population.
+    file : Path, optional
+        Where the pool is kept (extxyz).
+    report : callable, optional
+        Called with what is being done, how much is done, how much there is.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        network: GraphNetwork,
+        plan: Plan,
+        *,
+        ranking: Ranking = "network",
+        score: Score | None = None,
+        leading: int = 0,
+        file: Path | None = None,
+        report: Report = lambda *_: None,
+    ) -> None:
+        self.space = space
+        self.plan = plan
+        self.account = Account()
+        self._network = network
+        self._ranking: Ranking = ranking
+        self._score = score
+        self._leading = leading
+        self._file = file
+        self._report = report
+        self._pool: RankedPool | None = None
+
+    def prepare(self) -> RankedPool:
+        """Make the pool, or read it, unless that was done before."""
+        if self._pool is None:
+            self._pool = RankedPool(
+                self.space, self._members(), name=self.name, leading=self._leading
+            )
+        return self._pool
+
+    @property
+    def leads(self) -> bool:
+        """Whether the pool comes before all other generators now."""
+        return self.prepare().leads
+
+    def generate(
+        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+    ) -> Candidate | None:
+        """Return the best crystal left of at most this size; it stays until it is taken."""
+        return self.prepare().generate(rng=rng, max_formula_units=max_formula_units)
+
+    def note(self, origin: Origin) -> None:
+        """Leave out a crystal that was taken, in this session or before an interruption."""
+        if origin.detail.get("source", origin.source) == self.name:
+            self.prepare().note(origin)
+
+    def _members(self) -> list[Member]:
+        if self._file is not None and self._file.is_file():
+            return read_pool(self._file)
+        found, self.account = make_pool(self.space, self._network, self.plan, report=self._report)
+        self._report("ranking", 0, len(found))
+        members = ranked(found, self._ranking, network=self._network, score=self._score)
+        if self._file is not None:
+            write_pool(self._file, members, name=self.name)
+        return members
