@@ -44,7 +44,10 @@ def predict(
     ] = None,
     generator: Annotated[
         list[str] | None,
-        typer.Option(help="Source of structures; repeat to mix: symmetric, blocks=2, seeds=FILES."),
+        typer.Option(
+            help="Source of structures; repeat to mix: symmetric, blocks=2, graph-search, "
+            "seeds=FILES, pool=FILES."
+        ),
     ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
@@ -74,11 +77,12 @@ def predict(
     settings, folder = inputs.read_input(problem, overrides, out)
 
     from nucleate.cli.display import print_summary, watching
+    from nucleate.cli.stages import Stages
     from nucleate.report.export import export_run
     from nucleate.run.predict import predict as run
 
     with watching(settings, folder) as watcher:
-        summary = run(settings, folder, watcher=watcher)
+        summary = run(settings, folder, watcher=watcher, report=Stages())
     print_summary(summary, watcher)
     if summary.error:
         typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)

@@ -69,6 +69,11 @@ class GeneratorMix:
             raise ValueError("at least one generator needs a positive weight")
         self.counts: Counter[str] = Counter()
 
+    @property
+    def generators(self) -> tuple[Generator, ...]:
+        """The generators of positive weight."""
+        return tuple(self._generators)
+
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:

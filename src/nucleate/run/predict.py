@@ -9,10 +9,13 @@ from nucleate.errors import InputError
 from nucleate.run.campaign import Campaign, Summary, Watcher
 from nucleate.run.folder import check_same_run, locked, open_store
 from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.scoring import single_points
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
@@ -21,9 +24,15 @@ if TYPE_CHECKING:
     from nucleate.search.basin_hopping import BasinHopping
     from nucleate.search.target import Target
 
+    Report = Callable[[str, int, int], None]
+
 
 def predict(
-    settings: RunSettings, folder: str | Path, *, watcher: Watcher | None = None
+    settings: RunSettings,
+    folder: str | Path,
+    *,
+    watcher: Watcher | None = None,
+    report: Report = lambda *_: None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue a run that is there already.
 
@@ -38,6 +47,9 @@ def predict(
         The run folder; made if need be.
     watcher
         Who is shown the run.
+    report
+        Called while a generator makes its pool: with what is being done, how much of it is done,
+        and how much there is.
 
     Raises
     ------
@@ -47,10 +59,12 @@ def predict(
         If the engines cannot be loaded.
     """
     path = Path(folder)
-    search = build_search(settings)
+    source = build_source(settings, folder=path, report=report)
+    search = build_search(settings, source)
     ladder = build_ladder(settings)
     with locked(path):
         check_same_run(path, settings)
+        source.prepare()
         with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
             wait_until_ready(pool)
             with open_store(path, settings) as store:
@@ -61,24 +75,43 @@ def predict(
                     return campaign.run()
 
 
-def build_search(settings: RunSettings) -> BasinHopping:
+def build_search(settings: RunSettings, source: GeneratorMix | None = None) -> BasinHopping:
     """Return a new search; raises InputError if a file it needs cannot be used."""
     from nucleate.search.basin_hopping import BasinHopping
 
     return BasinHopping(
         settings.problem.space(),
-        build_source(settings),
+        source or build_source(settings),
         settings.search,
         tiers=[tier.name for tier in settings.tier],
         target=_target(settings.search.target, settings.problem.space()),
     )
 
 
-def build_source(settings: RunSettings) -> GeneratorMix:
-    """Return the generators of the input as one; raises InputError if a file cannot be used."""
-    from nucleate.generate.settings import build_generators
+def build_source(
+    settings: RunSettings, *, folder: Path | None = None, report: Report = lambda *_: None
+) -> GeneratorMix:
+    """Return the generators of the input as one; raises InputError if a file cannot be used.
 
-    return build_generators(settings.search.generators, settings.problem.space())
+    Parameters
+    ----------
+    settings
+        The input.
+    folder
+        Where a generator keeps its pool.
+    report
+        As of :func:`predict`.
+    """
+    from nucleate.generate.settings import Surroundings, build_generators
+
+    around = Surroundings(
+        seed=settings.search.seed,
+        population=settings.search.population,
+        folder=folder,
+        score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
+        report=report,
+    )
+    return build_generators(settings.search.generators, settings.problem.space(), around)
 
 
 def build_ladder(settings: RunSettings) -> Ladder:

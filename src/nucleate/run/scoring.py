@@ -1,0 +1,45 @@
+"""Single-point energies by the first tier of a run, for generators that rank a pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.relax.outcome import Relaxed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.settings import TierSettings
+
+MLIP_KINDS = frozenset({"chgnet", "sevennet", "ase"})
+"""Engines whose energies of crystals as they are can rank a pool."""
+
+
+def single_points(
+    tier: TierSettings, *, pressure_gpa: float = 0.0
+) -> Callable[[Sequence[Crystal]], NDArray[np.float64]] | None:
+    """Return a function from crystals to enthalpies in eV/atom; None where the tier is no MLIP.
+
+    The engine is loaded at the first call. Failures are NaN.
+    """
+    if tier.engine.kind not in MLIP_KINDS:
+        return None
+
+    def score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        from nucleate.relax.series import relax_all
+        from nucleate.relax.settings import build_relaxer
+
+        still = tier.model_copy(update={"relax": False, "pre_relax": False, "racing": None})
+        relaxer = build_relaxer(still, pressure_gpa=pressure_gpa)
+        energies = np.full(len(crystals), np.nan)
+        for key, outcome in relax_all(relaxer, enumerate(crystals)):
+            if isinstance(outcome, Relaxed):
+                energies[key] = outcome.enthalpy_per_atom
+        return energies
+
+    return score
