@@ -10,6 +10,7 @@ The parquet file has the columns ``split`` (train, val or test, by formula), ``f
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ DROPPED_EV_PER_ATOM = 0.10
 
 def main(source: Path, target: Path) -> None:
     """Write the observations of the train and val splits."""
+    logging.getLogger("moyo").setLevel(logging.ERROR)
     table = pd.read_parquet(source)
     energy = table.e_form_mp2018.fillna(table.e_form_mp2021)
     above = energy - energy.groupby(table.formula).transform("min")
