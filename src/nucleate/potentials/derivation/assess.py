@@ -51,7 +51,7 @@ def assess(
 def _assess_group(
     library: SppLibrary, crystals: Sequence[Crystal], rng: np.random.Generator
 ) -> dict[str, float]:
-    volumes, moves, ended = [], [], 0
+    volumes, moves, light, ended = [], [], [], 0
     true, swapped, random, swap_wins, random_wins = [], [], [], [], []
     for crystal in crystals:
         model = library.model(crystal.numbers)
@@ -60,6 +60,7 @@ def _assess_group(
             ended += 1
             volumes.append(end.crystal.volume / crystal.volume - 1.0)
             moves.append(largest_displacement(crystal, end.crystal))
+            light.append(bool({1, 6, 7} & {int(z) for z in crystal.numbers}))
         energy = model.evaluate(crystal).energy / crystal.n_atoms
         true.append(energy)
         for decoy, energies, wins in (
@@ -69,12 +70,15 @@ def _assess_group(
             if decoy is not None:
                 energies.append(model.evaluate(decoy).energy / crystal.n_atoms)
                 wins.append(float(energy < energies[-1]))
+    stays = np.array(moves) < 0.3
+    heavy = ~np.array(light, dtype=bool)
     return {
         "structures": len(crystals),
         "relaxed": ended / max(len(crystals), 1),
         "median_abs_volume_change": float(np.median(np.abs(volumes))),
         "median_volume_change": float(np.median(volumes)),
-        "share_moved_under_0.3": float(np.mean(np.array(moves) < 0.3)) * ended / len(crystals),
+        "share_moved_under_0.3": float(np.mean(stays)) * ended / len(crystals),
+        "share_moved_under_0.3_without_H_C_N": float(np.mean(stays[heavy])) if heavy.any() else 0.0,
         "median_move": float(np.median(moves)),
         "auc_swapped": auc(np.array(true), np.array(swapped)),
         "auc_random": auc(np.array(true), np.array(random)),

@@ -36,15 +36,15 @@ class DerivationSettings:
     max_structures : int
         Structures of the statistics.
     fitted_structures : int
-        Structures of a linear fit (random ones of the former), for each round.
+        Structures of a linear fit (random ones of the former).
     max_atoms, max_atoms_fitted : int
         Largest structure of each.
     ridge : float
         Pull of the linear fit to the statistics.
     response_ridge, shared : float
         Penalties of `nucleate.potentials.derivation.hierarchy.fit_curves`.
-    rounds : int
-        Gauss-Newton steps of the method ``response``.
+    step : float
+        Part of the Gauss-Newton step that is taken. A second step, from there, overshoots.
     held_out : int
         Structures to test on.
     seed : int
@@ -53,13 +53,13 @@ class DerivationSettings:
 
     method: Literal["statistics", "score", "response"] = "response"
     max_structures: int = 30_000
-    fitted_structures: int = 6_000
-    max_atoms: int = 36
+    fitted_structures: int = 8_000
+    max_atoms: int = 30
     max_atoms_fitted: int = 30
     ridge: float = 3e4
     response_ridge: float = 300.0
     shared: float = 0.1
-    rounds: int = 2
+    step: float = 0.75
     held_out: int = 600
     seed: int = 0
 
@@ -117,9 +117,12 @@ def derive(
         basis=basis,
     )
     library = rescaled(library, STIFFNESS / mean_stiffness(library, tested, rng=rng))
+    before = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
+    for name, values in before.items():
+        report(f"statistics alone, {name}: {values}")
     if settings.method == "score":
         library = _refined(library, used, settings, rng, report)
-    for _ in range(settings.rounds if settings.method == "response" else 0):
+    if settings.method == "response":
         library = _settled(library, used, settings, rng, report)
     figures = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
     for name, values in figures.items():
@@ -131,7 +134,8 @@ def derive(
         "structures": len(used),
         "median_error_of_expected_volume": [round(float(e), 4) for e in volume_errors],
         "pairs_observed": [int(np.count_nonzero(row)) for row in observed],
-        "held_out": {k: {n: round(x, 4) for n, x in v.items()} for k, v in figures.items()},
+        "held_out": _rounded(figures),
+        "held_out_statistics_alone": _rounded(before),
     }
     return replace(library, provenance=provenance)
 
@@ -184,6 +188,10 @@ def _refined(
     return rescaled(fitted, STIFFNESS)
 
 
+def _rounded(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {k: {n: round(x, 4) for n, x in values.items()} for k, values in figures.items()}
+
+
 def _settled(
     library: SppLibrary,
     used: Sequence[Sample],
@@ -207,7 +215,7 @@ def _settled(
     change = fit_curves(system, hierarchy, ridge=settings.response_ridge, shared=settings.shared)
     left = np.mean((system.target - system.times(change.ravel())) ** 2) / np.mean(system.target**2)
     report(f"fit of the response to {len(chosen)} structures leaves {left:.3f} of the moves")
-    coefficients = library.coefficients + change.reshape(library.coefficients.shape)
+    coefficients = library.coefficients + settings.step * change.reshape(library.coefficients.shape)
     return replace(library, coefficients=coefficients.astype(np.float32))
 
 
