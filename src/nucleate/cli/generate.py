@@ -39,8 +39,8 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     ranking: Annotated[
-        str, typer.Option(help="Of graph-search: auto, network, spp or single-point.")
-    ] = "auto",
+        str, typer.Option(help="Of graph-search: network, spp or single-point (CHGNet).")
+    ] = "network",
     out: Annotated[Path, typer.Option(help="File to write (extxyz).")] = Path("pool.extxyz"),
 ) -> None:
     """Write structures of a composition, each valid, to an extxyz file.

@@ -31,9 +31,5 @@ class Stages:
         self._last_s = now
         left = (now - self._start_s) * (whole - done) / done if done else 0.0
         text = f"{stage}: {done:,} of {whole:,}" + (f", {left:.0f} s left" if left >= 1.0 else "")
-        print(
-            f"\r{text:<70}" if live else text,
-            end="\n" if ends or not live else "",
-            file=sys.stderr,
-            flush=True,
-        )  # noqa: T201
+        sys.stderr.write((f"\r{text:<70}" if live else text) + ("\n" if ends or not live else ""))
+        sys.stderr.flush()
