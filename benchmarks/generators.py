@@ -25,7 +25,8 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.graph_search.generator import GraphSearchGenerator
-from nucleate.generate.graph_search.pool import Plan
+from nucleate.generate.graph_search.pool import Plan, make_pool
+from nucleate.generate.pool import ranked
 from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.models.graph_network import GraphNetwork
 from nucleate.relax.outcome import Relaxed
@@ -46,14 +47,18 @@ COMPOUNDS = {
 TIER = TierSettings(name="chgnet", fmax=0.05, max_steps=500)
 
 
-def graph_search(
-    space: SearchSpace, network: GraphNetwork, seed: int, number: int, ranking: Ranking
-) -> list[Crystal]:
-    """Return the pool, the best first."""
-    generator = GraphSearchGenerator(
-        space, network, Plan(number=number, seed=seed), ranking=ranking, score=single_points(TIER)
-    )
-    return [member.crystal for member in generator.prepare().members]
+def ranked_pools(
+    space: SearchSpace, network: GraphNetwork, seed: int, number: int, rankings: list[Ranking]
+) -> dict[str, list[Crystal]]:
+    """Return the pool by each ranking, the best first."""
+    members, _ = make_pool(space, network, Plan(number=number, seed=seed))
+    return {
+        ranking: [
+            member.crystal
+            for member in ranked(members, ranking, network=network, score=single_points(TIER))
+        ]
+        for ranking in rankings
+    }
 
 
 def random_crystals(space: SearchSpace, name: str, seed: int, count: int) -> list[Crystal]:
@@ -94,21 +99,23 @@ def measure_starts(arguments: argparse.Namespace) -> None:
         for formula in arguments.formulas:
             units = COMPOUNDS[formula]
             space = SearchSpace.create(Composition.from_formula(formula), formula_units=(units,))
-            for name in ("blocks", "symmetric", *arguments.rankings):
-                keys = [f"{formula}/{name}/{seed}/{k}" for k in range(arguments.best)]
-                if all(key in journal for key in keys):
-                    continue
-                begin = time.process_time()
-                if name in ("blocks", "symmetric"):
-                    crystals = random_crystals(space, name, seed, arguments.best)
-                else:
-                    crystals = graph_search(space, network, seed, arguments.number, name)
-                made_s = round(time.process_time() - begin, 2)
-                for key, crystal in zip(keys, crystals, strict=False):
+            names = [
+                name
+                for name in ("blocks", "symmetric", *arguments.rankings)
+                if f"{formula}/{name}/{seed}/{arguments.best - 1}" not in journal
+            ]
+            random = [name for name in names if name in ("blocks", "symmetric")]
+            rankings = [name for name in names if name not in random]
+            starts = {n: random_crystals(space, n, seed, arguments.best) for n in random}
+            if rankings:
+                starts |= ranked_pools(space, network, seed, arguments.number, rankings)
+            for name, crystals in starts.items():
+                for k, crystal in enumerate(crystals[: arguments.best]):
+                    key = f"{formula}/{name}/{seed}/{k}"
                     if key not in journal:
                         row = relaxed_row(relaxer, crystal)
                         journal.add(key, formula=formula, generator=name, seed=seed,
-                                    atoms=crystal.n_atoms, made_s=made_s, **row)  # fmt: skip
+                                    atoms=crystal.n_atoms, **row)  # fmt: skip
             print(table(journal, (formula,)), flush=True)
 
 

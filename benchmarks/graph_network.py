@@ -105,7 +105,7 @@ def measure_ranking(arguments: argparse.Namespace) -> None:
             above[kind].append(bool(ours[1] > ours[0]))
     for kind, results in above.items():
         print(f"{kind}: {np.mean(results):.3f} of {len(results)} above their parents")
-    everything = np.concatenate([results for results in above.values()])
+    everything = np.concatenate(list(above.values()))
     print(f"all: {everything.mean():.3f} of {everything.size}, seed {arguments.seed}")
 
 
