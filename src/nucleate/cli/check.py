@@ -71,7 +71,7 @@ def _relax(settings: RunSettings) -> bool:
 
     build_search(settings)
     build_ladder(settings)
-    source = build_source(settings)
+    source = build_source(_with_small_pools(settings))
     smallest = settings.problem.space().formula_units[0]
     draws = (
         source.generate(rng=np.random.default_rng(seed), max_formula_units=smallest)
@@ -107,3 +107,16 @@ def _relax(settings: RunSettings) -> bool:
                 works = False
                 typer.echo(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")
     return works
+
+
+def _with_small_pools(settings: RunSettings) -> RunSettings:
+    """Return the settings with a graph search of seconds in place of minutes."""
+    from nucleate.generate.settings import GraphSearchSettings
+
+    small = {"number": 40, "refined": 5, "descent_steps": 1, "most_formula_units": 1}
+    generators = tuple(
+        item.model_copy(update=small) if isinstance(item, GraphSearchSettings) else item
+        for item in settings.search.generators
+    )
+    search = settings.search.model_copy(update={"generators": generators})
+    return settings.model_copy(update={"search": search})
