@@ -47,6 +47,12 @@ seed = 0
 # [[search.generators]]
 # kind = "seeds"                # your own structures
 # files = ["known/*.cif"]
+# [[search.generators]]
+# kind = "graph-search"         # the best of thousands by a graph network and an optimiser
+# number = 5000                 # valid crystals for each number of formula units up to 8
+# [[search.generators]]
+# kind = "pool"                 # a ready pool of another program, the best first
+# files = ["generated/*.cif"]
 
 [[tier]]                        # energy models, cheapest first; repeat for a ladder
 name = "chgnet"
