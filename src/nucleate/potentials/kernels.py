@@ -102,6 +102,7 @@ def neighbours(pos, cell, cutoff):
     for d in range(3):
         reach[d] = cutoff * math.sqrt(inv[0, d] ** 2 + inv[1, d] ** 2 + inv[2, d] ** 2)
     frac = pos @ inv
+    along2 = cell[2, 0] ** 2 + cell[2, 1] ** 2 + cell[2, 2] ** 2
     size = int(n * (2.2 * cutoff**3 * n / abs(det) + 8.0)) + 16
     first = np.zeros(n + 1, np.int64)
     other = np.empty(size, np.int32)
@@ -123,7 +124,14 @@ def neighbours(pos, cell, cutoff):
                     x0 = ga * cell[0, 0] + gb * cell[1, 0]
                     y0 = ga * cell[0, 1] + gb * cell[1, 1]
                     z0 = ga * cell[0, 2] + gb * cell[1, 2]
-                    for c in range(math.ceil(-reach[2] - fz), math.floor(reach[2] - fz) + 1):
+                    along = x0 * cell[2, 0] + y0 * cell[2, 1] + z0 * cell[2, 2]
+                    chord = along * along - along2 * (x0 * x0 + y0 * y0 + z0 * z0 - cut2)
+                    if chord < 0.0:
+                        continue  # this row of images passes outside the sphere
+                    middle, half = -along / along2, math.sqrt(chord) / along2 + 1e-9
+                    for c in range(
+                        math.ceil(middle - half - fz), math.floor(middle + half - fz) + 1
+                    ):
                         if i == j and a == 0 and b == 0 and c <= 0:
                             continue
                         gc = fz + c
