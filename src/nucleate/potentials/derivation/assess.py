@@ -107,7 +107,10 @@ def auc(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
 def mean_stiffness(
     library: SppLibrary, samples: Sequence[Sample], *, rng: np.random.Generator
 ) -> float:
-    """Return the median spring of an atom: -d·(F(x0 + d) - F(x0)) / d·d for small random d."""
+    """Return the median spring of an atom: -d·(F(x0 + d) - F(x0)) / d·d for small random d.
+
+    Crystals that are not stable (a negative spring) are left out.
+    """
     springs = []
     for sample in samples:
         crystal = sample.crystal
@@ -120,4 +123,5 @@ def mean_stiffness(
         scaled = crystal.scaled + shift @ np.linalg.inv(crystal.cell)
         change = model.evaluate(replace(crystal, scaled=scaled)).forces - rest
         springs.append(-float(np.sum(shift * change) / np.sum(shift * shift)))
-    return float(np.median(springs))
+    stable = [spring for spring in springs if spring > 0.0]
+    return float(np.median(stable)) if stable else 1.0

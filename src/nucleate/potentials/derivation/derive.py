@@ -10,7 +10,7 @@ import numpy as np
 from nucleate.potentials.basis import N_CONTEXTS, Basis
 from nucleate.potentials.derivation.assess import assess, mean_stiffness
 from nucleate.potentials.derivation.contacts import fit_contacts, fit_volumes
-from nucleate.potentials.derivation.statistics import invert_statistics
+from nucleate.potentials.derivation.statistics import INNERMOST, invert_statistics
 from nucleate.potentials.derivation.structures import Sample, is_sane, select
 from nucleate.potentials.derivation.system import Geometry, Weights, build_system
 from nucleate.potentials.spp import SppLibrary
@@ -101,6 +101,7 @@ def derive(
     report(f"{len(used)} structures chosen, {len(tested)} held out, {len(elements)} elements")
     basis = Basis()
     contact, inner, observed = fit_contacts(used, elements, basis.cutoff)
+    inner = np.maximum(inner, 1.02 * INNERMOST * contact)
     volume, volume_errors = fit_volumes(used, elements)
     geometry = Geometry(elements, contact, volume, basis)
     coefficients = invert_statistics(used, geometry)
@@ -116,7 +117,8 @@ def derive(
         volume_stiffness=_VOLUME_STIFFNESS,
         basis=basis,
     )
-    library = rescaled(library, STIFFNESS / mean_stiffness(library, tested, rng=rng))
+    some = [used[i] for i in rng.permutation(len(used))[:600]]
+    library = rescaled(library, STIFFNESS / mean_stiffness(library, some, rng=rng))
     before = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
     for name, values in before.items():
         report(f"statistics alone, {name}: {values}")

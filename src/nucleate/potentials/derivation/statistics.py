@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nucleate.potentials.derivation.system import Geometry
 
 _STEP = 0.05
+INNERMOST = 0.62  # of d0: the curves end there, just within the first knot
 _CLASS_WEIGHT = 10.0
 _IDEAL_WEIGHT = 0.5
 
@@ -119,6 +120,7 @@ def invert_statistics(samples: Sequence[Sample], geometry: Geometry) -> NDArray[
                 shrunk = (shrunk + _IDEAL_WEIGHT) / (seen + _CLASS_WEIGHT + _IDEAL_WEIGHT)
                 energy = -np.log(np.maximum(shrunk, 3e-3))
                 weight = np.sqrt(r**2 * np.maximum(shrunk, 0.02))
+                weight[ratio < INNERMOST] = 0.0  # a wall takes over there
                 matrix = basis.functions(ratio) * weight[:, None]
                 normal = matrix.T @ matrix + 0.5 * second.T @ second + 1e-3 * np.eye(basis.size)
                 rhs = matrix.T @ (weight * (energy - basis.wall(ratio)))
