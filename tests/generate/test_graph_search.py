@@ -173,3 +173,5 @@ def test_distinct_keeps_one_of_each() -> None:
     assert distinct([salt, double, caesium, salt]) == [0, 2]
     assert distinct([salt, double, caesium], most=1) == [0]
     assert distinct([]) == []
+    assert distinct([salt, caesium], kinds=["a", "a"], most_of_a_kind=1) == [0]
+    assert distinct([salt, salt, caesium], kinds=["a", "b", "a"], most_of_a_kind=2) == [0, 2]

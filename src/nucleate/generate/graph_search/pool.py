@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 NAME = "graph-search"
 
+MOST_OF_A_LAYOUT = 8
+"""Crystals of one space group and assignment that are refined: an optimiser piles them up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
