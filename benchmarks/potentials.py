@@ -158,7 +158,7 @@ def main() -> None:
     )
     if arguments.lammps_python:
         for formula, units in (("SrTiO3", 4), ("Y2TiO5", 4), ("SrY2O4", 7)):
-            against_lammps(arguments.field, arguments.lammps_python, generated(formula, units, 12))
+            against_lammps(arguments.field, arguments.lammps_python, generated(formula, units, 24))
 
 
 if __name__ == "__main__":

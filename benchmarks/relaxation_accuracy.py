@@ -128,6 +128,77 @@ def compare_with_package(
         )
 
 
+def compare_with_double_precision(parquet: Path, count: int, source: Path, *, seed: int) -> str:
+    """Return whose rounding a difference in force is: both against the network in float64.
+
+    Only the crystals whose forces differ by more than the limit are evaluated again.
+    """
+    import torch
+    from chgnet.model import CHGNet
+
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    rows = Journal(source)
+    over = {row["key"] for row in rows if row.get("force", 0.0) > LIMITS["force"]}
+    package, model = CHGNet.load(verbose=False, use_device="cpu"), build_chgnet()
+    ours, theirs = [], []
+    for _, name, crystal in varied_crystals(parquet, count, seed=seed):
+        if name in over:
+            exact = _forces_in_double(crystal)
+            ours.append(np.abs(model.evaluate(Batch.of([crystal])).forces - exact).max())
+            forces = package.predict_structure(crystal.to_pymatgen(), task="ef")["f"]
+            theirs.append(np.abs(forces - exact).max())
+    if not over:
+        return "no force differs by more than the limit"
+    return (
+        f"{len(ours)} crystals over the limit in force, against float64: nucleate off by "
+        f"{np.median(ours):.1e} (median) and {max(ours):.1e} (largest) eV/A, the package by "
+        f"{np.median(theirs):.1e} and {max(theirs):.1e}"
+    )
+
+
+def _forces_in_double(crystal: Crystal) -> np.ndarray:
+    import torch
+
+    from nucleate.relax.chgnet.checkpoint import load_checkpoint
+    from nucleate.relax.chgnet.graph import build_graph
+    from nucleate.relax.chgnet.network import Network
+    from nucleate.relax.chgnet.parameters import GatedLayers, parameters_of
+
+    def widened(values: tuple) -> tuple:
+        return type(values)(
+            *(
+                widened(item)
+                if isinstance(item, GatedLayers)
+                else item.astype(np.float64)
+                if isinstance(item, np.ndarray)
+                else item
+                for item in values
+            )
+        )
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        network = Network(widened(parameters_of(load_checkpoint())))
+        start = np.array([0, crystal.n_atoms])
+        graph = build_graph(crystal.cell[None].copy(), crystal.positions, start, 6.0, 3.0)
+        tensors = type(graph)(
+            *(item if isinstance(item, int) else torch.tensor(item) for item in graph)
+        )
+        _, gradient = network.differentiate(
+            tensors,
+            torch.tensor(crystal.numbers),
+            torch.zeros(crystal.n_atoms, dtype=torch.int64),
+            tensors.vectors,
+        )
+    finally:
+        torch.set_default_dtype(torch.float32)
+    forces = np.zeros((crystal.n_atoms, 3))
+    np.add.at(forces, graph.bond_ends[:, 0], gradient.numpy())
+    np.subtract.at(forces, graph.bond_ends[:, 1], gradient.numpy())
+    return forces
+
+
 def report_accuracy(path: Path) -> str:
     """Return a table of the largest and median differences by kind, and what is over a limit."""
     rows = [row for row in Journal(path) if "refused" not in row]

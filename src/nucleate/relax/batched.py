@@ -101,7 +101,7 @@ class BatchedRelaxer:
             from nucleate.relax.symmetry import symmetry_constraint
 
             constraint = symmetry_constraint(crystal)
-        if tier.relax and tier.pre_relax:
+        if tier.relax and tier.pre_relax and constraint is None:
             from nucleate.relax.pre_relaxation import pre_relax
 
             crystal = pre_relax(crystal)

@@ -155,7 +155,9 @@ class TierSettings(_Settings):
     relax: bool = Field(True, description="False: energy of the geometry as it is.")
     relax_cell: bool = Field(True, description="Whether the cell moves too.")
     fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
-    pre_relax: bool = Field(True, description="Push overlapping atoms apart first.")
+    pre_relax: bool = Field(
+        True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
+    )
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
     max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")

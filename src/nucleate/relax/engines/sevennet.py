@@ -147,8 +147,7 @@ def _checkpoint_path(model: str) -> Path:
         for path in (Path(folder) / "pretrained_potentials" / CHECKPOINTS[model]).glob("*.pth"):
             return path
     raise MissingDependencyError(
-        f"the weights of {model} come with the package sevenn: "
-        'pip install "nucleate[sevennet]".'
+        f'the weights of {model} come with the package sevenn: pip install "nucleate[sevennet]".'
     )
 
 
