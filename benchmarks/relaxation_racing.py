@@ -180,7 +180,7 @@ def report_racing(path: Path) -> str:
             for window in (0.1, 0.2, 0.3):
                 t = sum(play_stages(rows, force=force, window=window) for rows in series)
                 lines.append(
-                    f"{name:12s} screen {force} eV/A, window {window}: lost {t[2]:.0f} of {t[1]:.0f}"
-                    f", evaluations x{t[4] / t[3]:.2f}"
+                    f"{name:12s} screen {force} eV/A, window {window}: lost {t[2]:.0f} of "
+                    f"{t[1]:.0f}, evaluations x{t[4] / t[3]:.2f}"
                 )
     return "\n".join(lines)

@@ -139,8 +139,8 @@ def throughput(count: int, processes: int, threads: int, script: Path, *, seed: 
         done = sum(share["relaxed"] for share in shares)
         lines.append(
             f"{kind:14s} {processes} x {threads}: {done} crystals, {3600 * done / wall:.0f} an "
-            f"hour by the clock; {core / done:.2f} core-s each, {3600 * processes * done / core:.0f}"
-            f" an hour on {processes} free cores"
+            f"hour by the clock; {core / done:.2f} core-s each, "
+            f"{3600 * processes * done / core:.0f} an hour on {processes} free cores"
         )
     return "\n".join(lines)
 

@@ -122,15 +122,16 @@ class Racing(_Settings):
     """Rules that end a relaxation which can no longer matter.
 
     A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
-    a guess of the fall still to come. That guess has not been calibrated: how often it ends a
-    relaxation that would have mattered is not known.
+    a guess of the fall still to come. Played against recorded relaxations of random crystals, the
+    rule saves 30 to 50 % of the evaluations and loses many structures that would have mattered
+    (the explanation of the relaxation has the table): leave it off where none may be lost.
     """
 
     window_ev_per_atom: float = Field(
-        0.05, ge=0.0, description="Final enthalpies this far above the best still matter."
+        0.1, ge=0.0, description="Final enthalpies this far above the best still matter."
     )
-    caution: float = Field(1.0, ge=0.0, description="Factor on the fall still to be expected.")
-    first_step: int = Field(8, ge=1, description="No relaxation ends before this evaluation.")
+    caution: float = Field(4.0, ge=0.0, description="Factor on the fall still to be expected.")
+    first_step: int = Field(16, ge=1, description="No relaxation ends before this evaluation.")
 
 
 class Guards(_Settings):
