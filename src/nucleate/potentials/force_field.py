@@ -130,7 +130,7 @@ class ForceField:
         c6 = np.array([[term.c if term else 0.0 for term in row] for row in terms])
         lattice_sum = self.dispersion == "lattice-sum" and bool(np.any(c6))
         charged = bool(np.any(charge))
-        ewald_cutoff = 9.0 if charged or lattice_sum else 0.0
+        ewald_cutoff = 10.0 if charged or lattice_sum else 0.0
         alpha = _EWALD_DIGITS / ewald_cutoff if ewald_cutoff else 0.0
         products = self.coulomb_constant * np.outer(charge, charge)
         cutoffs = np.full((len(elements),) * 2, ewald_cutoff)

@@ -14,7 +14,7 @@ from numba import njit
 
 from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
 
-HISTORY = 16
+HISTORY = 48
 CONVERGED, OUT_OF_STEPS, STALLED, OVERLAP, SHRUNK, EXPLODED, NOT_FINITE = range(7)
 _SKIN = 1.5
 _FIRST_STEP = 1.0 / 70.0
