@@ -133,3 +133,13 @@ def test_a_charge_sum_that_is_not_zero_is_told(oxides):
 
 def test_cations_may_do_without_a_potential(oxides):
     oxides.check(np.array([38, 22, 8, 8, 8]))
+
+
+def test_the_example_of_the_reference_page_works(tmp_path):
+    from pathlib import Path
+
+    page = Path(__file__).parents[2] / "docs" / "reference" / "force-field-format.md"
+    (tmp_path / "example.toml").write_text(page.read_text().split("```toml\n")[1].split("```")[0])
+    crystal = distorted_oxide(0)
+    model = read_force_field(tmp_path / "example.toml").model(crystal.numbers)
+    assert model.evaluate(crystal).energy < -100.0
