@@ -14,7 +14,7 @@ pytest.importorskip("torch_sim")
 
 def test_stress_and_forces_are_derivatives_in_a_skewed_cell() -> None:
     options = {
-        "sigma": 2.2, "epsilon": 1.0, "cutoff": 5.0, "use_neighbor_list": True,
+        "sigma": 2.2, "epsilon": 1.0, "cutoff": 5.0,
         "compute_forces": True, "compute_stress": True,
     }  # fmt: skip
     engine = {
