@@ -41,7 +41,7 @@ def relax(
         list[str] | None,
         typer.Option(
             help="Energy model; repeat it to climb from tier to tier: chgnet, chgnet=r2scan, spp, "
-            "force-field=FILE, ase=MODULE:NAME. [default: chgnet]"
+            "force-field=FILE, sevennet, ase=MODULE:NAME. [default: chgnet]"
         ),
     ] = None,
     single_point: Annotated[
