@@ -81,7 +81,7 @@ def predict(
     from nucleate.report.export import export_run
     from nucleate.run.predict import predict as run
 
-    typer.echo("Loading the energy models (the first time ever takes a minute or two)", err=True)
+    typer.echo("Loading the energy models (the first time ever takes a minute or two)")
     with watching(settings, folder) as watcher:
         summary = run(settings, folder, watcher=watcher, report=Stages())
     print_summary(summary, watcher)
