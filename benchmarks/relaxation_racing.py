@@ -16,6 +16,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint, fingerprint_distances
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.engines.chgnet import build_chgnet
+from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.series import relax_all
 
@@ -43,7 +44,7 @@ class _Recording(BatchedRelaxer):
         crystal = flight.crystal
         largest = float(np.sqrt((forces**2).sum(axis=1).max()))
         rms = float(np.sqrt((forces**2).sum() / crystal.n_atoms))
-        gpa = float(np.abs(stress).max() * 160.21766208)
+        gpa = float(np.abs(stress).max() * GPA_PER_EV_A3)
         row = [energy / crystal.n_atoms, rms, largest, gpa, crystal.volume_per_atom]
         self.paths.setdefault(flight.key, []).append([round(value, 5) for value in row])
         mine = self.crossed.setdefault(flight.key, {})

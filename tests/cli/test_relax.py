@@ -61,7 +61,7 @@ def test_relaxation_converges_under_pressure_and_says_its_space_group(nucleate, 
     result = nucleate("relax", "a.cif", *EMT_TIER, "--pressure", 5, "--fmax", 0.01, "--json")
     (row,) = json.loads(result.out)
     assert row["converged"]
-    assert row["start_space_group"] == "P1"
+    assert row["start_space_group_0p1_angstrom"] == "P1"
     assert row["space_group_0p01_angstrom"] == "Fm-3m"
     assert np.allclose(row["stress_gpa"], -5.0 * np.eye(3), atol=0.5)
     assert row["max_force_ev_per_angstrom"] <= 0.01

@@ -18,9 +18,9 @@ from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.pool import Member, RankedPool, ranked
 from nucleate.generate.pool_files import collect_pool, read_pool, write_pool
 from nucleate.generate.settings import (
+    GeneratorContext,
     GraphSearchSettings,
     PoolSettings,
-    Surroundings,
     build_generators,
 )
 from nucleate.search.basin_hopping import BasinHopping
@@ -126,7 +126,7 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     assert left_out == {"composition": 1, "contact": 1, "too-many-atoms": 1, "unreadable": 1}
     assert sorted(path.name for path in folder.iterdir()) == before
     warned: list[str] = []
-    around = Surroundings(population=2, warn=warned.append)
+    around = GeneratorContext(population=2, warn=warned.append)
     mix = build_generators([PoolSettings(files=str(folder))], NACL, around)
     assert "1 contact" in warned[0]
     assert {generator.name for generator in mix.generators} == {"pool", "blocks"}
@@ -141,7 +141,7 @@ def test_element_unknown_to_the_network_is_told_and_others_serve() -> None:
     pytest.importorskip("torch")
     space = SearchSpace.create(Composition.from_formula("XeF2"), max_atoms=6)
     warned: list[str] = []
-    mix = build_generators([GraphSearchSettings()], space, Surroundings(warn=warned.append))
+    mix = build_generators([GraphSearchSettings()], space, GeneratorContext(warn=warned.append))
     assert "never seen Xe" in warned[0]
     assert {generator.name for generator in mix.generators} == {"symmetric", "blocks"}
     with pytest.warns(UserWarning, match="never seen Xe"):
@@ -159,7 +159,7 @@ def search_with_pool(folder: Path) -> BasinHopping:
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
     run = SearchSettings(generators=(settings,), population=4, fresh=0.5, seed=3)
-    around = Surroundings(seed=3, population=4, folder=folder)
+    around = GeneratorContext(seed=3, population=4, folder=folder)
     return BasinHopping(NACL, build_generators([settings], NACL, around), run, tiers=["toy"])
 
 

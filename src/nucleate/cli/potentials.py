@@ -24,7 +24,7 @@ def derive_command(
     out: Annotated[Path, typer.Option(help="Library to write.")] = Path("spp.npz"),
     method: Annotated[str, typer.Option(help="statistics, score or response.")] = "response",
     max_structures: Annotated[int, typer.Option(help="Most structures to learn from.")] = 30_000,
-    fitted: Annotated[int, typer.Option(help="Structures of a linear fit.")] = 8_000,
+    fitted: Annotated[int, typer.Option(help="Structures of a linear fit.")] = 6_000,
     held_out: Annotated[int, typer.Option(help="Structures to test on.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
 ) -> None:

@@ -109,8 +109,10 @@ def _print_json(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
 def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     from rich.console import Console
 
+    from nucleate.report.relaxed import relaxed_row
+
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    rows = [_row(item, summary.records.get(number)) for number, item in enumerate(items)]
+    rows = [relaxed_row(item, summary.records.get(number)) for number, item in enumerate(items)]
     console.print(_table(rows))
     for row in rows:
         if row["status"] == "failed":
@@ -124,12 +126,6 @@ def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     if summary.reason:
         text += f" Stopped: {summary.reason}; with --out, the same command goes on."
     console.print(text)
-
-
-def _row(item: FileCrystal, record: Record | None) -> dict[str, Any]:
-    from nucleate.report.relaxed import relaxed_row
-
-    return relaxed_row(item, record)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Any:
@@ -162,7 +158,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> Any:
 
 
 def _change(row: dict[str, Any]) -> str:
-    start, end = row.get("start_space_group", ""), row.get("space_group_0p1_angstrom", "")
+    start = row.get("start_space_group_0p1_angstrom", "")
+    end = row.get("space_group_0p1_angstrom", "")
     return end if start == end or not start else f"{start} → {end}"
 
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nucleate.crystal.fingerprint import (
-    DUPLICATE_DISTANCE,
-    fingerprint,
-    fingerprint_distances,
-)
+from nucleate.crystal.fingerprint import fingerprint
+from nucleate.crystal.known import KnownCrystals
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -41,20 +36,16 @@ def distinct(
     """
     kept: list[int] = []
     taken: Counter[Hashable] = Counter()
-    rows = np.empty((0, 0), dtype=np.float32)
+    known = KnownCrystals()
     for place, crystal in enumerate(crystals):
         if most is not None and len(kept) >= most:
             break
         if kinds is not None and taken[kinds[place]] == most_of_a_kind:
             continue
         print_ = fingerprint(crystal)
-        if kept and fingerprint_distances(print_, rows[: len(kept)]).min() < DUPLICATE_DISTANCE:
+        if known.matches(print_):
             continue
-        if len(kept) == len(rows):
-            grown = np.empty((max(64, 2 * len(rows)), print_.size), dtype=np.float32)
-            grown[: len(kept)] = rows[: len(kept)] if kept else 0.0
-            rows = grown
-        rows[len(kept)] = print_
+        known.add(place, print_)
         kept.append(place)
         if kinds is not None:
             taken[kinds[place]] += 1

@@ -119,7 +119,7 @@ GeneratorSettings = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class GeneratorContext:
     """What generators get from the run that they serve.
 
     Attributes
@@ -153,7 +153,7 @@ def default_generators(space: SearchSpace) -> tuple[GeneratorSettings, ...]:
 
 
 def build_generator(
-    settings: GeneratorSettings, space: SearchSpace, around: Surroundings | None = None
+    settings: GeneratorSettings, space: SearchSpace, context: GeneratorContext | None = None
 ) -> Generator | None:
     """Return the generator that its settings describe; None with a warning if it cannot serve.
 
@@ -179,13 +179,15 @@ def build_generator(
                 space, load_seeds(files if isinstance(files, str) else list(files))
             )
         case GraphSearchSettings():
-            return _graph_search(settings, space, around or Surroundings())
+            return _graph_search(settings, space, context or GeneratorContext())
         case PoolSettings():
-            return _pool(settings, space, around or Surroundings())
+            return _pool(settings, space, context or GeneratorContext())
 
 
 def build_generators(
-    settings: Sequence[GeneratorSettings], space: SearchSpace, around: Surroundings | None = None
+    settings: Sequence[GeneratorSettings],
+    space: SearchSpace,
+    context: GeneratorContext | None = None,
 ) -> GeneratorMix:
     """Return all generators as one; the default ones where ``settings`` is empty.
 
@@ -201,7 +203,7 @@ def build_generators(
     chosen = [
         (generator, item.weight)
         for item in settings
-        if (generator := build_generator(item, space, around)) is not None
+        if (generator := build_generator(item, space, context)) is not None
     ]
     kinds = {type(item) for item in settings}
     if not chosen or kinds == {SeedsSettings}:
@@ -211,14 +213,14 @@ def build_generators(
     else:
         completing = ()
     for item in completing:
-        generator = build_generator(item, space, around)
+        generator = build_generator(item, space, context)
         assert generator is not None
         chosen.append((generator, item.weight))
     return GeneratorMix(chosen)
 
 
 def _graph_search(
-    settings: GraphSearchSettings, space: SearchSpace, around: Surroundings
+    settings: GraphSearchSettings, space: SearchSpace, context: GeneratorContext
 ) -> Generator | None:
     from nucleate.generate.graph_search.generator import GraphSearchGenerator
     from nucleate.generate.graph_search.pool import Plan
@@ -227,15 +229,15 @@ def _graph_search(
     network = GraphNetwork.load(settings.network)
     unknown = network.unknown_elements(np.array(space.composition.elements))
     if unknown:
-        around.warn(
+        context.warn(
             f"graph-search: the network {settings.network} has never seen "
             f"{', '.join(symbols_of(unknown))}; the other generators serve alone."
         )
         return None
     ranking = settings.ranking
     if ranking == "auto":
-        ranking = "network" if around.score is None else "single-point"
-    _check_score(ranking, around)
+        ranking = "network" if context.score is None else "single-point"
+    _check_score(ranking, context)
     return GraphSearchGenerator(
         space,
         network,
@@ -246,36 +248,36 @@ def _graph_search(
             most_formula_units=settings.most_formula_units,
             refined=settings.refined,
             descent_steps=settings.descent_steps,
-            seed=around.seed,
+            seed=context.seed,
         ),
         ranking=ranking,
-        score=around.score,
-        leading=around.population,
-        file=None if around.folder is None else around.folder / POOL_FILE,
-        report=around.report,
+        score=context.score,
+        leading=context.population,
+        file=None if context.folder is None else context.folder / POOL_FILE,
+        report=context.report,
     )
 
 
-def _pool(settings: PoolSettings, space: SearchSpace, around: Surroundings) -> Generator:
+def _pool(settings: PoolSettings, space: SearchSpace, context: GeneratorContext) -> Generator:
     from nucleate.generate.pool import RankedPool, ranked
     from nucleate.generate.pool_files import collect_pool
 
-    _check_score(settings.ranking, around)
+    _check_score(settings.ranking, context)
     members, left_out = collect_pool(space, settings.files)
     if left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
-        around.warn(f"pool: {len(members)} structures can be used; left out: {reasons}")
+        context.warn(f"pool: {len(members)} structures can be used; left out: {reasons}")
     network = None
     if settings.ranking == "network":
         from nucleate.models.graph_network import GraphNetwork
 
         network = GraphNetwork.load()
-    members = ranked(members, settings.ranking, network=network, score=around.score)
-    return RankedPool(space, members, name=settings.kind, leading=around.population)
+    members = ranked(members, settings.ranking, network=network, score=context.score)
+    return RankedPool(space, members, name=settings.kind, leading=context.population)
 
 
-def _check_score(ranking: str, around: Surroundings) -> None:
-    if ranking == "single-point" and around.score is None:
+def _check_score(ranking: str, context: GeneratorContext) -> None:
+    if ranking == "single-point" and context.score is None:
         raise InputError(
             "ranking = 'single-point' needs an energy model. Rank by network or spp, or give the "
             "run a first tier that is an MLIP."

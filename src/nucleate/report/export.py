@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.errors import InputError
+from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.report.page import write_page
 from nucleate.report.ranking import rank_structures
 from nucleate.report.tables import write_ranking, write_results
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.report.ranking import RankedStructure
     from nucleate.search.record import Record, Verdict
-
-EV_PER_ANG3_PER_GPA = 1.0 / 160.21766208
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def _frame(item: RankedStructure) -> tuple[str, Crystal, dict[str, Any]]:
             info[f"{outcome.tier}_energy"] = good
     if relaxed.level.unit == "eV":
         info["energy"] = relaxed.energy
-        info["stress"] = relaxed.stress_gpa * EV_PER_ANG3_PER_GPA
+        info["stress"] = relaxed.stress_gpa / GPA_PER_EV_A3
         info["forces"] = relaxed.forces
     return structure_name(item), relaxed.crystal, info
 

@@ -8,7 +8,7 @@ from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
-from nucleate.report.tables import geometry_columns, write_rows
+from nucleate.report.tables import LOOSE, geometry_columns, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.run.relaxation import FileCrystal
     from nucleate.search.record import Record
-
-MIDDLE = 0.03
-"""Tolerance in Å of the space group of the start."""
 
 
 def relaxed_row(item: FileCrystal, record: Record | None) -> dict[str, Any]:
@@ -36,7 +33,7 @@ def relaxed_row(item: FileCrystal, record: Record | None) -> dict[str, Any]:
     if not isinstance(crystal, InputError):
         row |= geometry_columns(crystal)
     if not isinstance(item.crystal, InputError):
-        row["start_space_group"] = space_group(item.crystal, MIDDLE)[1]
+        row["start_space_group_0p1_angstrom"] = space_group(item.crystal, LOOSE)[1]
     if isinstance(outcome, Failed):
         row |= {
             "status": "failed",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.folder import now, surroundings
+from nucleate.run.outcomes import with_outcome
 from nucleate.run.process import Job
 from nucleate.search.basin_hopping import Trial
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, Verdict
 
 if TYPE_CHECKING:
     from nucleate.relax.ladder import Ladder
@@ -226,17 +227,14 @@ class Campaign:
 
     def _advance(self, item: Finished) -> None:
         """Write down an outcome and send the crystal to its next tier, if any."""
-        record = self._pending[item.job.key]
-        tier = self._ladder.names[item.job.tier]
-        self._store.add_outcome(record.number, len(record.outcomes), tier, item.outcome)
-        self._is_dirty = True
-        self._ladder.note(tier, item.outcome)
-        self._pending[record.number] = replace(
-            record, outcomes=(*record.outcomes, TierOutcome(tier, item.outcome))
+        number, tier = item.job.key, item.job.tier
+        self._pending[number] = with_outcome(
+            self._pending[number], item, ladder=self._ladder, store=self._store
         )
+        self._is_dirty = True
         if isinstance(item.outcome, Relaxed):
-            self._pool.observe(item.job.tier, self._ladder.best(tier))
-        self._go_on(record.number)
+            self._pool.observe(tier, self._ladder.best(self._ladder.names[tier]))
+        self._go_on(number)
 
     def _go_on(self, number: int) -> None:
         """Queue a candidate for its next tier, or finish it."""

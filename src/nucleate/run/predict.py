@@ -102,16 +102,16 @@ def build_source(
     report
         As of :func:`predict`.
     """
-    from nucleate.generate.settings import Surroundings, build_generators
+    from nucleate.generate.settings import GeneratorContext, build_generators
 
-    around = Surroundings(
+    context = GeneratorContext(
         seed=settings.search.seed,
         population=settings.search.population,
         folder=folder,
         score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
         report=report,
     )
-    return build_generators(settings.search.generators, settings.problem.space(), around)
+    return build_generators(settings.search.generators, settings.problem.space(), context)
 
 
 def build_ladder(settings: RunSettings) -> Ladder:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
@@ -13,16 +15,16 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.run.folder import check_same_input, locked, now, surroundings
+from nucleate.run.outcomes import with_outcome
 from nucleate.run.pool import Pool, wait_until_ready
 from nucleate.run.process import Job
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from nucleate.run.pool import Finished
     from nucleate.run.settings import RelaxationSettings
@@ -115,10 +117,10 @@ def relax_files(
         If the engines cannot be loaded.
     """
     with ExitStack() as stack:
-        store = None
-        if folder is not None:
-            stack.enter_context(locked(folder))
-            store = stack.enter_context(_open_store(folder, items, settings))
+        if folder is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="nucleate-")))
+        stack.enter_context(locked(folder))
+        store = stack.enter_context(_open_store(folder, items, settings))
         series = _Series(items, Ladder(settings.tier), store, on_record)
         if not series.is_complete:
             pool = stack.enter_context(_pool(settings, series.n_pending))
@@ -134,7 +136,7 @@ class _Series:
         self,
         items: Sequence[FileCrystal],
         ladder: Ladder,
-        store: Store | None,
+        store: Store,
         on_record: Callable[[Record], None] | None,
     ) -> None:
         self._ladder = ladder
@@ -149,8 +151,7 @@ class _Series:
             for number, item in enumerate(items)
             if isinstance(item.crystal, Crystal)
         }
-        if store is not None:
-            self._take_up(store)
+        self._take_up()
 
     @property
     def is_complete(self) -> bool:
@@ -172,40 +173,38 @@ class _Series:
         while self._pending and not self.stop_request:
             for item in pool.poll(POLL_S):
                 self._advance(item, pool)
-            if self._store is not None:
-                self._store.commit()
+            self._store.commit()
             pool.feed()
         self._note("stop", {"reason": self.stop_request or "complete"})
 
     def _note(self, kind: str, data: dict[str, Any]) -> None:
-        if self._store is not None:
-            elapsed_s = self._elapsed_before + time.monotonic() - self._started
-            self._store.add_event(elapsed_s, kind, data)
-            self._store.commit()
+        elapsed_s = self._elapsed_before + time.monotonic() - self._started
+        self._store.add_event(elapsed_s, kind, data)
+        self._store.commit()
 
-    def _take_up(self, store: Store) -> None:
+    def _take_up(self) -> None:
+        """Take what the store has from an earlier start, and write down what is new to it."""
+        store = self._store
         for record, _ in store.records():
             del self._pending[record.number]
             self._end(record)
-        unfinished = store.unfinished()
-        self._pending |= {record.number: record for record in unfinished}
-        known = {*self.records, *(record.number for record in unfinished)}
+        unfinished = {record.number: record for record in store.unfinished()}
         for number, record in self._pending.items():
-            if number not in known:
+            if number not in unfinished:
                 store.add_candidate(number, record.candidate)
+        self._pending |= unfinished
+        for record in (*self.records.values(), *unfinished.values()):
+            for item in record.outcomes:
+                self._ladder.note(item.tier, item.outcome)
         self._elapsed_before = max((time_s for time_s, *_ in store.events()), default=0.0)
         store.commit()
 
     def _advance(self, item: Finished, pool: Pool) -> None:
-        record = self._pending[item.job.key]
-        outcome = TierOutcome(self._ladder.names[item.job.tier], item.outcome)
-        if self._store is not None:
-            self._store.add_outcome(
-                record.number, len(record.outcomes), outcome.tier, outcome.outcome
-            )
-        self._pending[record.number] = replace(record, outcomes=(*record.outcomes, outcome))
-        self._ladder.note(outcome.tier, outcome.outcome)
-        self._go_on(record.number, pool)
+        number = item.job.key
+        self._pending[number] = with_outcome(
+            self._pending[number], item, ladder=self._ladder, store=self._store
+        )
+        self._go_on(number, pool)
 
     def _go_on(self, number: int, pool: Pool) -> None:
         record = self._pending[number]
@@ -214,8 +213,7 @@ class _Series:
             pool.submit(Job(number, tier, record.crystal))
             return
         del self._pending[number]
-        if self._store is not None:
-            self._store.add_record(record, Verdict())
+        self._store.add_record(record, Verdict())
         self._end(record)
 
     def _end(self, record: Record) -> None:

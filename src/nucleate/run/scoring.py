@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.settings import TierSettings
 
-MLIP_KINDS = frozenset({"chgnet", "sevennet", "ase"})
+MLIP_KINDS = frozenset({"chgnet", "sevennet", "torch-sim", "ase"})
 """Engines whose energies of crystals as they are can rank a pool."""
 
 

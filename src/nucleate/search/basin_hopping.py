@@ -9,11 +9,12 @@ import numpy as np
 
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.fingerprint import fingerprint
+from nucleate.crystal.known import KnownCrystals
 from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import MOVES, move_weights
 from nucleate.search.acceptance import Thermostat
-from nucleate.search.known import NEAR_DISTANCE, KnownCrystals, is_same_minimum
+from nucleate.search.minima import NEAR_DISTANCE, is_same_minimum
 from nucleate.search.record import Record, Verdict
 
 if TYPE_CHECKING:

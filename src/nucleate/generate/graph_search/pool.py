@@ -134,9 +134,14 @@ def crystals_of_size(
         account.spend(stage, seconds)
     searched = time.process_time()
     samples = sorted(harvest.samples, key=lambda sample: sample.energy)
-    kept = [samples[k] for k in distinct([sample.crystal for sample in samples], most=plan.refined)]
+    kept = distinct(
+        [sample.crystal for sample in samples],
+        most=plan.refined,
+        kinds=[(sample.layout.group, sample.layout.words) for sample in samples],
+        most_of_a_kind=MOST_OF_A_LAYOUT,
+    )
     account.spend("duplicates", time.process_time() - searched)
-    members = [_member(sample, plan, units) for sample in kept]
+    members = [_member(samples[place], plan, units) for place in kept]
     if plan.descent_steps:
         before = time.process_time()
         members = refine(

@@ -53,7 +53,7 @@ class DerivationSettings:
 
     method: Literal["statistics", "score", "response"] = "response"
     max_structures: int = 30_000
-    fitted_structures: int = 8_000
+    fitted_structures: int = 6_000
     max_atoms: int = 30
     max_atoms_fitted: int = 30
     ridge: float = 3e4

@@ -86,20 +86,9 @@ def build_response(
     progress
         Called with (done, total).
     """
-    values, targets, heights, widths, columns = [], [], [], [], []
-    for done, sample in enumerate(samples):
-        block, target, where = _block(sample.crystal, library, geometry, weights, rng)
-        values.append(block.astype(np.float32).ravel())
-        targets.append(target.astype(np.float32))
-        heights.append(block.shape[0])
-        widths.append(block.shape[1])
-        columns.append(where)
-        if progress and done % 500 == 0:
-            progress(done, len(samples))
-    return System(
-        np.concatenate(values), np.concatenate(targets), np.cumsum([0, *heights]),
-        np.array(widths), np.cumsum([0, *widths])[:-1], np.concatenate(columns),
-    )  # fmt: skip
+    return System.of(
+        samples, lambda crystal: _block(crystal, library, geometry, weights, rng), progress=progress
+    )
 
 
 def gradient_and_hessian(

@@ -99,6 +99,40 @@ class System:
     column_start: NDArray[np.int64]
     columns: NDArray[np.int64]
 
+    @classmethod
+    def of(
+        cls,
+        samples: Sequence[Sample],
+        rows_of_one: Callable[[Crystal], tuple[NDArray, NDArray, NDArray]],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> System:
+        """Return the system of some structures.
+
+        Parameters
+        ----------
+        samples
+            The structures.
+        rows_of_one
+            From a crystal to its block (rows, columns), targets (rows,) and unknowns (columns,).
+        progress
+            Called with (done, total).
+        """
+        values, targets, heights, widths, columns = [], [], [], [], []
+        for done, sample in enumerate(samples):
+            block, target, where = rows_of_one(sample.crystal)
+            values.append(block.astype(np.float32).ravel())
+            targets.append(target.astype(np.float32))
+            heights.append(block.shape[0])
+            widths.append(block.shape[1])
+            columns.append(where)
+            if progress and done % 500 == 0:
+                progress(done, len(samples))
+        return cls(
+            np.concatenate(values), np.concatenate(targets), np.cumsum([0, *heights]),
+            np.array(widths), np.cumsum([0, *widths])[:-1], np.concatenate(columns),
+        )  # fmt: skip
+
     def times(self, x: NDArray[np.float64], columns: NDArray[np.int64] | None = None) -> NDArray:
         """Return A x."""
         columns = self.columns if columns is None else columns
@@ -141,20 +175,9 @@ def build_system(
     progress: Callable[[int, int], None] | None = None,
 ) -> System:
     """Return the rows of every structure: forces and virial of rattled copies, energies."""
-    values, targets, heights, widths, columns = [], [], [], [], []
-    for done, sample in enumerate(samples):
-        block, target, where = _block(sample.crystal, geometry, weights, rng)
-        values.append(block.astype(np.float32).ravel())
-        targets.append(target.astype(np.float32))
-        heights.append(block.shape[0])
-        widths.append(block.shape[1])
-        columns.append(where)
-        if progress and done % 500 == 0:
-            progress(done, len(samples))
-    return System(
-        np.concatenate(values), np.concatenate(targets), np.cumsum([0, *heights]),
-        np.array(widths), np.cumsum([0, *widths])[:-1], np.concatenate(columns),
-    )  # fmt: skip
+    return System.of(
+        samples, lambda crystal: _block(crystal, geometry, weights, rng), progress=progress
+    )
 
 
 def class_columns(columns: NDArray[np.int64], geometry: Geometry) -> tuple[NDArray[np.int64], int]:

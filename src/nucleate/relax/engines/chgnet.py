@@ -9,7 +9,7 @@ import numpy as np
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.checkpoint import Checkpoint, load_checkpoint
 from nucleate.relax.chgnet.parameters import Parameters, parameters_of
-from nucleate.relax.memory import keep_freed_memory
+from nucleate.relax.memory import device_memory, keep_freed_memory
 from nucleate.relax.model import Batch, Evaluation
 from nucleate.relax.outcome import LevelOfTheory
 
@@ -111,14 +111,9 @@ class TorchChgnet:
         MemoryError
             If the batch does not fit on the device.
         """
-        import torch
-
         graph = self._graph(batch)
-        try:
+        with device_memory():
             energies, gradient = self._network.differentiate(*self._on_device(batch, graph))
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise MemoryError(str(error)) from error
         return _evaluation(
             batch, graph, energies.double().cpu().numpy(), gradient.double().cpu().numpy()
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.potentials.model import Criteria, EnergyModel, Evaluation, Minimum
+from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.settings import TierSettings
 
-GPA_PER_EV_A3 = 160.21766208
 _SLOTS = 4
 _REASONS = {
     "overlap": FailReason.COLLAPSED,

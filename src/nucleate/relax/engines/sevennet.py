@@ -17,7 +17,7 @@ import numpy as np
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.graph import build_graph
-from nucleate.relax.memory import keep_freed_memory
+from nucleate.relax.memory import device_memory, keep_freed_memory
 from nucleate.relax.model import Batch, Evaluation
 from nucleate.relax.outcome import LevelOfTheory
 
@@ -93,14 +93,10 @@ class SevenNet:
         MemoryError
             If the batch does not fit on the device.
         """
-        import torch
         from sevenn import _keys as key
 
-        try:
+        with device_memory():
             output = self._network(self._graph(batch))
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise MemoryError(str(error)) from error
         energies, forces, stress = (
             output[name].detach().double().cpu().numpy()
             for name in (key.PRED_TOTAL_ENERGY, key.PRED_FORCE, key.PRED_STRESS)

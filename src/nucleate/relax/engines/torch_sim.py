@@ -12,6 +12,7 @@ from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.engines.factory import made_by_path
+from nucleate.relax.memory import device_memory
 from nucleate.relax.model import Batch, Evaluation
 from nucleate.relax.outcome import LevelOfTheory
 
@@ -54,13 +55,8 @@ class TorchSimModel:
         MemoryError
             If the batch does not fit on the device.
         """
-        import torch
-
-        try:
+        with device_memory():
             results = self._model(self._state(batch))
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise MemoryError(str(error)) from error
         energies, forces, stresses = (
             results[name].detach().double().cpu().numpy() for name in ("energy", "forces", "stress")
         )

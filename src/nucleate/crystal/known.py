@@ -1,4 +1,4 @@
-"""The crystals that have been seen, found again by their fingerprints."""
+"""Crystals that have been seen, found again by their fingerprints."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint_distanc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-SAME_ENTHALPY = 0.02
-"""eV/atom; structures further apart are different whatever their fingerprints say."""
-
-NEAR_DISTANCE = 0.1
-"""Still the same if the enthalpies agree; polytypes such as fcc and hcp are 0.26 apart."""
-
-EQUAL_ENTHALPY = 0.001
-"""eV/atom; structures as near as this in enthalpy are the same up to `NEAR_DISTANCE`."""
 
 
 class KnownCrystals:
@@ -50,22 +40,3 @@ class KnownCrystals:
         distances = fingerprint_distances(print_, self._rows[: len(self._numbers)])
         near = np.flatnonzero(distances < within)
         return dict(sorted((self._numbers[i], float(distances[i])) for i in near))
-
-
-def is_same_minimum(distance: float, enthalpy_difference: float) -> bool:
-    """Return whether two relaxed crystals are the same minimum.
-
-    Relaxations end a little off the minimum, which costs soft crystals more than the threshold of
-    the fingerprint by itself; enthalpies that agree make up for it.
-
-    Parameters
-    ----------
-    distance
-        Of their fingerprints.
-    enthalpy_difference
-        eV/atom, of one tier.
-    """
-    gap = abs(enthalpy_difference)
-    if distance < DUPLICATE_DISTANCE:
-        return gap < SAME_ENTHALPY
-    return distance < NEAR_DISTANCE and gap < EQUAL_ENTHALPY

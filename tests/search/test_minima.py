@@ -6,7 +6,7 @@ from ase.spacegroup import crystal as build_crystal
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
-from nucleate.search.known import KnownCrystals, is_same_minimum
+from nucleate.search.minima import is_same_minimum
 
 
 def of(atoms):
@@ -37,13 +37,3 @@ def test_loose_ends_of_one_relaxation_are_the_same_if_their_enthalpies_agree():
     assert 0.04 < gap < 0.1
     assert is_same_minimum(gap, 0.0005)
     assert not is_same_minimum(gap, 0.005)
-
-
-def test_matches_come_with_their_distance_oldest_first():
-    known = KnownCrystals()
-    for number, edge in ((7, 3.6), (3, 3.61), (5, 4.2)):
-        known.add(number, of(bulk("Cu", "fcc", edge)))
-    found = known.matches(of(bulk("Cu", "fcc", 3.6)))
-    assert list(found) == [3, 7]
-    assert found[7] < 1e-6 < found[3]
-    assert list(known.matches(of(bulk("Cu", "fcc", 3.6)), within=1.0)) == [3, 5, 7]
