@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from nucleate.models.labels import Potential
     from nucleate.models.training import Progress
 
 
@@ -38,9 +40,18 @@ def graph_network(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Crystals a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain.")] = None,
+    members: Annotated[
+        int, typer.Option(min=1, help="Networks to train; their mean predicts.")
+    ] = 1,
     perturbed: Annotated[
         int, typer.Option(min=0, help="Perturbed copies to label with CHGNet and learn from.")
     ] = 0,
+    label_rest: Annotated[
+        bool,
+        typer.Option(
+            help="Label training crystals without an energy with CHGNet and learn from them."
+        ),
+    ] = False,
     ood: Annotated[Path | None, typer.Option(help="Another data file, only measured on.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read so many rows only.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
@@ -69,7 +80,10 @@ def graph_network(
         configuration_name=configuration,
         energy_column=energy_column,
         changes=changes | {"seed": seed},
+        members=members,
         perturbed=perturbed,
+        label_rest=label_rest,
+        potential=_chgnet() if perturbed or label_rest else None,
         ood=ood,
         device=device,
         limit=limit,
@@ -77,6 +91,13 @@ def graph_network(
         tell=_tell,
     )
     typer.echo(f"{model} and its model_card.md are written")
+
+
+def _chgnet() -> Potential:
+    from nucleate.relax.engines.chgnet import build_chgnet
+    from nucleate.relax.single_points import single_point_energies
+
+    return partial(single_point_energies, build_chgnet())
 
 
 def _tell(progress: Progress) -> None:

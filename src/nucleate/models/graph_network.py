@@ -92,10 +92,13 @@ class GraphNetwork:
         """Return formation energies of packed graphs in eV/atom, shape (n_crystals,)."""
         import torch
 
+        from nucleate.models.batching import Batcher
+
         energies = np.empty(len(graphs))
+        batcher = Batcher(graphs, self.device)
         with torch.no_grad():
             for batch in _batches(np.diff(graphs.start)):
-                inputs = self._moved(graphs.take(batch))
+                inputs = batcher.take(batch)
                 total = sum(member(**inputs).double() for member in self._members)
                 energies[batch] = (total / len(self._members)).cpu().numpy()  # type: ignore[union-attr]
         return energies

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import nucleate
+from nucleate.errors import InputError
 from nucleate.models.checkpoint import Checkpoint, save_checkpoint
 from nucleate.models.datasets import load_dataset
 from nucleate.models.evaluation import errors_by_chemistry, mean_absolute_error
-from nucleate.models.graphs import build_graphs, load_graphs
+from nucleate.models.graphs import build_graphs, joined, load_graphs
+from nucleate.models.labels import formation_energies, perturbed_examples
 from nucleate.models.model_card import format_model_card, plot_learning_curve
 from nucleate.models.settings import HarmonicSettings, configuration, settings_to_dict
 from nucleate.models.training import (
@@ -25,14 +27,20 @@ from nucleate.models.training import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
     from nucleate.models.datasets import Dataset
     from nucleate.models.graphs import Graphs
+    from nucleate.models.labels import Potential
     from nucleate.models.settings import NetworkSettings
 
 MODEL = "model.safetensors"
+REST_WEIGHT = 0.5
+HIGHEST_LABEL = 2.5
 
 
 def train_graph_network(
@@ -42,14 +50,17 @@ def train_graph_network(
     configuration_name: str = "harmonic",
     energy_column: str | None = None,
     changes: dict[str, Any] | None = None,
+    members: int = 1,
     perturbed: int = 0,
+    label_rest: bool = False,
+    potential: Potential | None = None,
     ood: Path | None = None,
     device: str = "cpu",
     limit: int | None = None,
     say: Callable[[str], None] = lambda _: None,
     tell: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Train a network on a data file and return the path of its checkpoint.
+    """Train networks on a data file and return the path of their checkpoint.
 
     A run that was killed goes on from its last state when called again with the same folder.
 
@@ -58,15 +69,21 @@ def train_graph_network(
     data
         See :func:`~nucleate.models.datasets.load_dataset`.
     out
-        Folder of graphs, state, checkpoint, ``model_card.md`` and ``learning_curve.png``.
+        Folder of graphs, states, checkpoint, ``model_card.md`` and ``learning_curve.png``.
     configuration_name
         ``harmonic``, ``megnet`` or ``megnet-10``.
     energy_column
         Column of the energies.
     changes
         Fields of :class:`TrainingSettings` that differ from the configuration's.
+    members
+        Networks to train one after the other, with seeds of their own; their mean predicts.
     perturbed
-        Number of perturbed copies to label with CHGNet and train on.
+        Number of perturbed copies to label with the potential and train on.
+    label_rest
+        Label the training crystals without an energy with the potential, and train on them too.
+    potential
+        Energies in eV/atom of crystals; needed for the last two.
     ood
         A data file of another origin, to measure on; never trained on.
     device
@@ -84,99 +101,193 @@ def train_graph_network(
     for line in dataset.report.lines():
         say(line)
     (out / "data_report.json").write_text(json.dumps(dataset.report.to_dict(), indent=2))
-    graphs = _cached_graphs(out, dataset, network)
-    copies = None
-    if perturbed:
-        copies = _cached_copies(out, dataset, network, perturbed, settings.seed, say)
-    examples = Examples(graphs, dataset.energies, np.ones(len(graphs), np.float32))
-    trainer = Trainer(
-        out,
-        network,
-        settings,
-        examples,
-        train=dataset.rows("train"),
-        val=dataset.rows("val"),
-        perturbed=copies,
-        device=device,
-    )
-    best = trainer.run(tell=tell)
-    about = _about(dataset, trainer, perturbed)
-    if ood is not None:
-        _measure_ood(ood, trainer, about)
+    source = Sources(out, dataset, network, settings, potential, say)
+    examples, train = source.examples(), dataset.rows("train")
+    if label_rest:
+        examples, train = source.with_rest(examples, train)
+    copies = source.copies(perturbed) if perturbed else None
+    trainers = []
+    for number in range(members):
+        say(f"network {number + 1} of {members}")
+        folder = out / f"network-{number}"
+        folder.mkdir(exist_ok=True)
+        trainer = Trainer(
+            folder,
+            network,
+            replace(settings, seed=settings.seed + number),
+            examples,
+            train=train,
+            val=dataset.rows("val"),
+            perturbed=copies,
+            device=device,
+        )
+        trainer.run(tell=tell)
+        trainers.append(trainer)
+    return write_results(out, dataset, trainers, source.notes, ood)
+
+
+def write_results(
+    out: Path, dataset: Dataset, trainers: list[Trainer], notes: list[str], ood: Path | None
+) -> Path:
+    """Measure trained networks; write checkpoint, card and learning curve; return the checkpoint.
+
+    Parameters
+    ----------
+    out
+        Folder.
+    dataset
+        What they were trained on.
+    trainers
+        One a network, with their best weights.
+    notes
+        What else they learnt from.
+    ood
+        See :func:`train_graph_network`.
+    """
+    about = _about(out.name, dataset, trainers, notes)
     elements = dataset.elements(dataset.rows("train"))
-    save_checkpoint(out / MODEL, Checkpoint(network, (best,), elements, about))
+    settings = trainers[0].network_settings
+    checkpoint = Checkpoint(settings, tuple(trainer.best for trainer in trainers), elements, about)
+    if ood is not None:
+        _measure_ood(ood, checkpoint, about)
+    save_checkpoint(out / MODEL, checkpoint)
     (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
-    plot_learning_curve(out / "learning_curve.png", trainer.history)
+    plot_learning_curve(out / "learning_curve.png", [trainer.history for trainer in trainers])
     return out / MODEL
 
 
-def _cached_graphs(out: Path, dataset: Dataset, network: NetworkSettings) -> Graphs:
-    """Build the graphs, or read those of the same crystals and network."""
-    facts = json.dumps([settings_to_dict(network), dataset.report.source, list(dataset.keys)])
-    digest = hashlib.sha256(facts.encode())
-    for crystal in dataset.crystals:
-        digest.update(crystal.cell.tobytes() + crystal.scaled.tobytes())
-    path = out / f"graphs-{digest.hexdigest()[:12]}.npz"
-    if path.is_file():
-        return load_graphs(path, network)
-    orbits = isinstance(network, HarmonicSettings)
-    build_graphs(dataset.crystals, network, orbits=orbits).save(path)
-    return load_graphs(path, network)
+class Sources:
+    """What networks are trained on, built once and kept in the folder.
+
+    Parameters
+    ----------
+    out
+        Folder.
+    dataset
+        Labelled crystals.
+    network
+        Sizes of the networks.
+    settings
+        Of the training.
+    potential
+        Labels what has no energy.
+    say
+        Called with lines of text.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        dataset: Dataset,
+        network: NetworkSettings,
+        settings: TrainingSettings,
+        potential: Potential | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self._out, self._dataset, self._network = out, dataset, network
+        self._seed, self._potential, self._say = settings.seed, potential, say
+        self.notes: list[str] = []
+
+    def examples(self) -> Examples:
+        """Return the labelled crystals of all splits."""
+        graphs = self._graphs("graphs", self._dataset.crystals)
+        return Examples(graphs, self._dataset.energies, np.ones(len(graphs), np.float32))
+
+    def with_rest(
+        self, examples: Examples, train: NDArray[np.int64]
+    ) -> tuple[Examples, NDArray[np.int64]]:
+        """Return examples and training rows with the crystals that have no energy in the data."""
+        rest = self._dataset.unlabelled
+        path = self._out / f"rest-{len(rest)}-{self._seed}.npy"
+        if not path.is_file():
+            self._say(f"labelling {len(rest)} training crystals without an energy")
+            rng = np.random.default_rng([self._seed, 3])
+            np.save(path, formation_energies(self._dataset, rest, self._potential_(), rng=rng))
+        energies = np.load(path)
+        known = np.isfinite(energies) & (energies <= HIGHEST_LABEL)
+        graphs = self._graphs("rest", [rest[row] for row in np.flatnonzero(known)])
+        self.notes.append(f"{known.sum():,} training crystals without an energy, labelled")
+        both = Examples(
+            joined(examples.graphs, graphs),
+            np.concatenate([examples.energies, energies[known].astype(np.float32)]),
+            np.concatenate([examples.weights, np.full(known.sum(), REST_WEIGHT, np.float32)]),
+        )
+        return both, np.concatenate([train, np.arange(len(examples.graphs), len(both.graphs))])
+
+    def copies(self, count: int) -> Examples:
+        """Return perturbed copies of training crystals."""
+        name = f"copies-{count}-{self._seed}"
+        graphs, labels = self._out / f"{name}.npz", self._out / f"{name}-labels.npz"
+        self.notes.append(f"{count:,} perturbed copies labelled by differences")
+        if graphs.is_file() and labels.is_file():
+            with np.load(labels, allow_pickle=False) as arrays:
+                found = load_graphs(graphs, self._network)
+                return Examples(found, arrays["energies"], arrays["weights"])
+        self._say(f"labelling {count} perturbed copies")
+        rng = np.random.default_rng([self._seed, 2])
+        copies = perturbed_examples(
+            self._dataset, self._network, self._potential_(), count=count, rng=rng
+        )
+        copies.graphs.save(graphs)
+        np.savez(labels, energies=copies.energies, weights=copies.weights)
+        return Examples(load_graphs(graphs, self._network), copies.energies, copies.weights)
+
+    def _graphs(self, name: str, crystals: Sequence[Crystal]) -> Graphs:
+        """Build graphs, or read those of the same crystals and network."""
+        digest = hashlib.sha256(json.dumps(settings_to_dict(self._network)).encode())
+        for crystal in crystals:
+            for array in (crystal.numbers, crystal.cell, crystal.scaled):
+                digest.update(array.tobytes())
+        path = self._out / f"{name}-{digest.hexdigest()[:12]}.npz"
+        if not path.is_file():
+            orbits = isinstance(self._network, HarmonicSettings)
+            build_graphs(crystals, self._network, orbits=orbits).save(path)
+        return load_graphs(path, self._network)
+
+    def _potential_(self) -> Potential:
+        if self._potential is None:
+            raise InputError("crystals without an energy need a potential that labels them")
+        return self._potential
 
 
-def _cached_copies(
-    out: Path,
-    dataset: Dataset,
-    network: NetworkSettings,
-    count: int,
-    seed: int,
-    say: Callable[[str], None],
-) -> Examples:
-    """Label perturbed copies, or read those labelled before (a resumed run must have the same)."""
-    graphs, labels = out / f"copies-{count}-{seed}.npz", out / f"copies-{count}-{seed}-labels.npz"
-    if graphs.is_file() and labels.is_file():
-        with np.load(labels, allow_pickle=False) as arrays:
-            return Examples(load_graphs(graphs, network), arrays["energies"], arrays["weights"])
-    from nucleate.models.chgnet_labels import perturbed_examples
-
-    say(f"labelling {count} perturbed copies")
-    rng = np.random.default_rng([seed, 2])
-    copies = perturbed_examples(dataset, network, count=count, rng=rng)
-    copies.graphs.save(graphs)
-    np.savez(labels, energies=copies.energies, weights=copies.weights)
-    return Examples(load_graphs(graphs, network), copies.energies, copies.weights)
-
-
-def _about(dataset: Dataset, trainer: Trainer, perturbed: int) -> dict[str, Any]:
+def _about(
+    name: str, dataset: Dataset, trainers: list[Trainer], notes: list[str]
+) -> dict[str, Any]:
     maes, chemistry = {}, {}
     for split in ("val", "test"):
         rows = dataset.rows(split)
-        predicted = trainer.predict(trainer.best, rows)
+        predicted = np.mean([trainer.predict(trainer.best, rows) for trainer in trainers], axis=0)
         maes[split] = mean_absolute_error(predicted, dataset.energies[rows])
         numbers = [dataset.crystals[row].numbers for row in rows]
         chemistry[split] = errors_by_chemistry(numbers, predicted, dataset.energies[rows])
-    kinds = f"{perturbed} copies labelled with CHGNet differences" if perturbed else ""
     return {
-        "name": trainer.folder.name,
+        "name": name,
         "target": f"{dataset.report.energy_column}, eV/atom",
         "data": dataset.report.source,
         "split": dataset.report.split_by,
-        "perturbed": kinds,
+        "also": notes,
         "sizes": dataset.report.sizes,
         "mae_ev_per_atom": maes,
         "per_chemistry": chemistry,
-        "training": asdict(trainer.settings) | {"steps": trainer.step},
+        "networks": len(trainers),
+        "training": asdict(trainers[0].settings),
+        "steps": [trainer.step for trainer in trainers],
         "code_version": nucleate.__version__,
     }
 
 
-def _measure_ood(path: Path, trainer: Trainer, about: dict[str, Any]) -> None:
+def _measure_ood(path: Path, checkpoint: Checkpoint, about: dict[str, Any]) -> None:
     from nucleate.models.graph_network import GraphNetwork
 
     other = load_dataset(path)
-    seen = tuple(range(1, trainer.network_settings.elements))
-    network = GraphNetwork(Checkpoint(trainer.network_settings, (trainer.best,), seen))
-    predicted = network.energies(other.crystals)
+    seen = tuple(range(1, checkpoint.settings.elements))
+    network = GraphNetwork(replace(checkpoint, elements=seen))
+    graphs = build_graphs(
+        other.crystals,
+        checkpoint.settings,
+        orbits=isinstance(checkpoint.settings, HarmonicSettings),
+    )
+    predicted = network.graph_energies(graphs)
     about["mae_ev_per_atom"][path.stem] = mean_absolute_error(predicted, other.energies)
     numbers = [crystal.numbers for crystal in other.crystals]
     about["per_chemistry"][path.stem] = errors_by_chemistry(numbers, predicted, other.energies)

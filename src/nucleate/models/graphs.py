@@ -53,24 +53,6 @@ class NearestGraphs:
     def __len__(self) -> int:
         return self.start.size - 1
 
-    def take(self, crystals: NDArray[np.int64]) -> dict[str, Any]:
-        """Return the inputs of a network's ``forward`` for a batch of crystals."""
-        import torch
-
-        sizes, offset, rows = _rows(self.start, crystals)
-        near = self.neighbours[rows].astype(np.int64) + offset[:, None]
-        distance = torch.from_numpy(self.distance[rows])
-        return {
-            "numbers": torch.from_numpy(self.numbers[rows].astype(np.int64)),
-            "neighbours": torch.from_numpy(near),
-            "distance": distance[:, :-1].contiguous(),
-            "direction": torch.from_numpy(self.direction[rows].astype(np.float32)),
-            "cutoff": distance[:, -1].contiguous(),
-            "weight": torch.from_numpy(self.weight[rows]),
-            "graph": torch.from_numpy(np.repeat(np.arange(crystals.size), sizes)),
-            "n_graphs": int(crystals.size),
-        }
-
     def fractions(self, elements: int) -> NDArray[np.float64]:
         """Return the atomic fractions of each crystal, shape (n_crystals, elements)."""
         return _fractions(self.start, self.numbers, self.weight, elements)
@@ -150,23 +132,6 @@ class RadiusGraphs:
     def __len__(self) -> int:
         return self.start.size - 1
 
-    def take(self, crystals: NDArray[np.int64]) -> dict[str, Any]:
-        """Return the inputs of a network's ``forward`` for a batch of crystals."""
-        import torch
-
-        sizes, _, rows = _rows(self.start, crystals)
-        edge_sizes, _, edges = _rows(self.edge_start, crystals)
-        first = np.cumsum(sizes) - sizes
-        ends = self.ends[edges].astype(np.int64) + np.repeat(first, edge_sizes)[:, None]
-        return {
-            "numbers": torch.from_numpy(self.numbers[rows].astype(np.int64)),
-            "centre": torch.from_numpy(ends[:, 0].copy()),
-            "neighbour": torch.from_numpy(ends[:, 1].copy()),
-            "distance": torch.from_numpy(self.distance[edges]),
-            "graph": torch.from_numpy(np.repeat(np.arange(crystals.size), sizes)),
-            "n_graphs": int(crystals.size),
-        }
-
     def fractions(self, elements: int) -> NDArray[np.float64]:
         """Return the atomic fractions of each crystal, shape (n_crystals, elements)."""
         sizes = np.diff(self.start)
@@ -221,6 +186,18 @@ def load_graphs(path: Path, settings: NetworkSettings) -> Graphs:
     return RadiusGraphs.load(path)
 
 
+def joined(one: Graphs, other: Graphs) -> Graphs:
+    """Return the graphs of two packs of the same kind as one pack."""
+    columns = {}
+    for name in one.__slots__:
+        first, second = getattr(one, name), getattr(other, name)
+        if name in ("start", "edge_start"):
+            columns[name] = np.concatenate([first, first[-1] + second[1:]])
+        else:
+            columns[name] = np.concatenate([first, second])
+    return type(one)(**columns)
+
+
 def wrapped(crystal: Crystal) -> NDArray[np.float64]:
     """Return the fractional coordinates in [0, 1), shape (n_atoms, 3)."""
     scaled = crystal.scaled - np.floor(crystal.scaled)
@@ -265,17 +242,6 @@ def _radius_graph(crystal: Crystal, r_cut: float) -> tuple[NDArray[np.int16], ND
         ends.append(np.stack([np.full_like(atom, centre), atom], axis=1))
         distances.append(distance)
     return np.concatenate(ends).astype(np.int16), np.concatenate(distances).astype(np.float32)
-
-
-def _rows(
-    start: NDArray[np.int64], crystals: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sizes of the chosen crystals, offset of each row in the batch, rows in the pack."""
-    sizes = start[crystals + 1] - start[crystals]
-    first = np.cumsum(sizes) - sizes
-    offset = np.repeat(first, sizes)
-    rows = np.repeat(start[crystals], sizes) + np.arange(sizes.sum()) - offset
-    return sizes, offset, rows
 
 
 def _fractions(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from nucleate.errors import InputError
+from nucleate.models.batching import Batcher
 from nucleate.models.checkpoint import build_network
 from nucleate.models.evaluation import mean_absolute_error
 from nucleate.models.settings import HarmonicSettings, settings_to_dict
@@ -118,6 +119,15 @@ class Examples:
     weights: NDArray[np.float32]
 
 
+class _Resident:
+    """Examples on the device that trains on them."""
+
+    def __init__(self, examples: Examples, device: str) -> None:
+        self.batcher = Batcher(examples.graphs, device)
+        self.energies = torch.from_numpy(examples.energies).to(device)
+        self.weights = torch.from_numpy(examples.weights).to(device)
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a training stands, told after every epoch and every hundred steps.
@@ -181,18 +191,20 @@ class Trainer:
             raise InputError(f"{train.size} training and {val.size} validation crystals: need both")
         self.folder, self.settings, self.device = folder, settings, device
         self.network_settings = network
-        self.examples, self.perturbed = examples, perturbed
+        self.examples = _Resident(examples, device)
+        self.perturbed = None if perturbed is None else _Resident(perturbed, device)
         self.train, self.val = train, val
         torch.manual_seed(settings.seed)
         self.network = build_network(network).to(device)
         if settings.baseline and isinstance(network, HarmonicSettings):
-            self._fit_baseline()
+            self._fit_baseline(examples)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             betas=(0.9, 0.99 if settings.average else 0.999),
             eps=1e-8 if settings.average else 1e-7,
+            fused=self.on_gpu,
         )
         self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.best = {k: v.clone() for k, v in self.mean.items()}
@@ -200,6 +212,11 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         if (folder / STATE).is_file():
             self._resume()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the network lives on a CUDA device."""
+        return self.device.startswith("cuda")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -212,24 +229,29 @@ class Trainer:
         """Train to the end (or to a step) and return the best weights."""
         steps = self.steps_per_epoch * self.settings.epochs
         end = steps if until_step is None else min(steps, until_step)
-        started, first, losses = time.monotonic(), self.step, []
+        started, first, order = time.monotonic(), self.step, self._order()
+        errors: list[torch.Tensor] = []
         while self.step < end and not self._stale():
-            order = np.random.default_rng(
-                [self.settings.seed, self.step // self.steps_per_epoch]
-            ).permutation(self.train)
             place = self.step % self.steps_per_epoch * self.settings.batch_size
-            losses.append(self._advance(order[place : place + self.settings.batch_size], steps))
+            errors.append(self._advance(order[place : place + self.settings.batch_size], steps))
             self.step += 1
             epoch_ends = self.step % self.steps_per_epoch == 0
             if epoch_ends:
-                self._judge(float(np.mean(losses[-self.steps_per_epoch :])))
+                self._judge(float(torch.stack(errors[-self.steps_per_epoch :]).mean()))
+                order = self._order()
             if epoch_ends or self.step % self.settings.save_every == 0:
                 self.save()
             if tell and (epoch_ends or self.step % 100 == 0):
                 speed = (time.monotonic() - started) / (self.step - first)
-                tell(self._progress(steps, losses, speed, told_val=epoch_ends))
+                loss = float(torch.stack(errors[-100:]).mean())
+                tell(self._progress(steps, loss, speed, told_val=epoch_ends))
         self.save()
         return self.best
+
+    def _order(self) -> NDArray[np.int64]:
+        """Return the training rows in the order of the present epoch."""
+        seed = [self.settings.seed, self.step // self.steps_per_epoch]
+        return np.random.default_rng(seed).permutation(self.train)
 
     def predict(self, weights: dict[str, torch.Tensor], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return energies of rows of the examples in eV/atom with some weights."""
@@ -240,7 +262,7 @@ class Trainer:
         with torch.no_grad():
             for first in range(0, rows.size, EVALUATION_BATCH):
                 batch = rows[first : first + EVALUATION_BATCH]
-                parts.append(self.network(**self._inputs(self.examples, batch)).cpu().numpy())
+                parts.append(self.network(**self.examples.batcher.take(batch)).cpu().numpy())
         self.network.load_state_dict(kept)
         self.network.train()
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -297,22 +319,24 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             if name in states.get("first", {}):
                 self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
+                    "step": torch.tensor(
+                        float(self.step), device=self.device if self.on_gpu else "cpu"
+                    ),
                     "exp_avg": states["first"][name],
                     "exp_avg_sq": states["second"][name],
                 }
         logger.info("resumed at step %d", self.step)
 
-    def _fit_baseline(self) -> None:
+    def _fit_baseline(self, examples: Examples) -> None:
         """Fit reference energies of the elements, which the network then corrects."""
         elements = self.network_settings.elements
-        fractions = self.examples.graphs.fractions(elements)[self.train]
-        energies = self.examples.energies[self.train].astype(np.float64)
+        fractions = examples.graphs.fractions(elements)[self.train]
+        energies = examples.energies[self.train].astype(np.float64)
         normal = fractions.T @ fractions + np.eye(elements)
         fitted = np.linalg.solve(normal, fractions.T @ energies)
         self.network.composition.copy_(torch.from_numpy(fitted).float())  # type: ignore[operator]
 
-    def _advance(self, batch: NDArray[np.int64], steps: int) -> float:
+    def _advance(self, batch: NDArray[np.int64], steps: int) -> torch.Tensor:
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * self._schedule(steps)
@@ -320,7 +344,7 @@ class Trainer:
         copies = round(settings.perturbed_share * settings.batch_size)
         if self.perturbed is not None and copies:
             rng = np.random.default_rng([settings.seed, self.step, 1])
-            drawn = rng.integers(0, len(self.perturbed.graphs), copies)
+            drawn = rng.integers(0, self.perturbed.energies.shape[0], copies)
             extra, _ = self._loss(self.perturbed, drawn)
             loss = loss + settings.perturbed_share * extra
         self.optimiser.zero_grad()
@@ -329,22 +353,21 @@ class Trainer:
         self.optimiser.step()
         kept = min(settings.average, (1 + self.step) / (20 + self.step))
         with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                self.mean[name].lerp_(value, 1.0 - kept if settings.average else 1.0)
+            weights = self.network.state_dict()
+            torch._foreach_lerp_(
+                [self.mean[name] for name in weights],
+                list(weights.values()),
+                1.0 - kept if settings.average else 1.0,
+            )
         return error
 
-    def _loss(self, examples: Examples, batch: NDArray[np.int64]) -> tuple[torch.Tensor, float]:
-        energies = torch.from_numpy(examples.energies[batch]).to(self.device)
-        weights = torch.from_numpy(examples.weights[batch]).to(self.device)
-        wrong = self.network(**self._inputs(examples, batch)) - energies
+    def _loss(
+        self, examples: _Resident, batch: NDArray[np.int64]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = torch.from_numpy(batch).to(self.device, non_blocking=True)
+        wrong = self.network(**examples.batcher.take(batch)) - examples.energies[rows]
         size = wrong.square() if self.settings.loss == "mse" else wrong.abs()
-        return (size * weights).mean(), float(wrong.detach().abs().mean())
-
-    def _inputs(self, examples: Examples, batch: NDArray[np.int64]) -> dict[str, Any]:
-        return {
-            key: value if isinstance(value, int) else value.to(self.device)
-            for key, value in examples.graphs.take(batch).items()
-        }
+        return (size * examples.weights[rows]).mean(), wrong.detach().abs().mean()
 
     def _schedule(self, steps: int) -> float:
         rise = (self.step + 1) / max(1, self.settings.warmup_steps)
@@ -354,7 +377,7 @@ class Trainer:
 
     def _judge(self, loss: float) -> None:
         mae = mean_absolute_error(
-            self.predict(self.mean, self.val), self.examples.energies[self.val]
+            self.predict(self.mean, self.val), self.examples.energies[self.val].cpu().numpy()
         )
         if mae < min((entry["val_mae"] for entry in self.history), default=np.inf):
             self.best = {k: v.clone() for k, v in self.mean.items()}
@@ -367,14 +390,12 @@ class Trainer:
         errors = [entry["val_mae"] for entry in self.history]
         return len(errors) - 1 - int(np.argmin(errors)) >= self.settings.patience
 
-    def _progress(
-        self, steps: int, losses: list[float], speed: float, *, told_val: bool
-    ) -> Progress:
+    def _progress(self, steps: int, loss: float, speed: float, *, told_val: bool) -> Progress:
         return Progress(
             step=self.step,
             steps=steps,
             epoch=self.step / self.steps_per_epoch,
-            loss=float(np.mean(losses[-100:])),
+            loss=loss,
             val_mae=self.history[-1]["val_mae"] if told_val else None,
             left_s=speed * (steps - self.step),
         )

@@ -125,6 +125,8 @@ class Dataset:
         ``train``, ``val`` or ``test``; no formula is in two of them.
     report : DatasetReport
         What was left out.
+    unlabelled : tuple of Crystal
+        Usable crystals of the training split without an energy, where the file gives a split.
     """
 
     keys: tuple[str, ...]
@@ -132,6 +134,7 @@ class Dataset:
     energies: NDArray[np.float32]
     split: NDArray[np.str_]
     report: DatasetReport
+    unlabelled: tuple[Crystal, ...] = ()
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Return the rows of a split."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.models.datasets.dataset import SPLITS, Dataset, DatasetReport
-from nucleate.models.datasets.screening import ScreenSettings, rejection
+from nucleate.models.datasets.screening import MISSING_ENERGY, ScreenSettings, rejection
 from nucleate.models.datasets.sources import read_ase, read_csv, read_matbench, read_parquet
 from nucleate.models.datasets.splits import leaking_rows, reduced_formula, split_by_formula
 
 if TYPE_CHECKING:
+    from nucleate.crystal.crystal import Crystal
     from nucleate.models.datasets.dataset import RawRow
     from nucleate.models.datasets.sources import Source
 
@@ -62,6 +64,7 @@ def load_dataset(
     report = DatasetReport(source.name, column, ignored_columns=ignored)
     settings = screen or ScreenSettings()
     kept: list[RawRow] = []
+    unlabelled: list[Crystal] = []
     for row in rows:
         if limit is not None and report.rows >= limit:
             break
@@ -69,11 +72,16 @@ def load_dataset(
         reason = rejection(row, settings)
         if not reason and row.split and row.split not in SPLITS:
             reason = "unknown split"
+        lacks_only_energy = reason == MISSING_ENERGY and not rejection(
+            replace(row, energy=0.0), settings
+        )
+        if lacks_only_energy and row.split == "train" and row.crystal is not None:
+            unlabelled.append(row.crystal)
         if reason:
             report.leave_out(reason, row.key)
         else:
             kept.append(row)
-    return _split(kept, report, seed)
+    return replace(_split(kept, report, seed), unlabelled=tuple(unlabelled))
 
 
 def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:

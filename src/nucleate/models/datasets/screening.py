@@ -13,6 +13,7 @@ from nucleate.models.neighbours import nearest
 if TYPE_CHECKING:
     from nucleate.models.datasets.dataset import RawRow
 
+MISSING_ENERGY = "missing energy"
 NOBLE_GASES = frozenset({2, 10, 18, 36, 54, 86})
 
 
@@ -49,7 +50,7 @@ def rejection(row: RawRow, settings: ScreenSettings, *, elements: int = 100) -> 
     if row.problem:
         return row.problem
     if row.energy is None:
-        return "missing energy"
+        return MISSING_ENERGY
     if not np.isfinite(row.energy):
         return "energy not finite"
     crystal = row.crystal

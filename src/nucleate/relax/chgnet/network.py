@@ -66,6 +66,27 @@ class Network:
         (gradient,) = torch.autograd.grad(energies.sum(), vectors)
         return energies.detach(), gradient
 
+    def sum_gradient(
+        self, graph: Graph, owner: torch.Tensor, gradient: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return forces (eV/Å) and virials (eV) from the derivative by the bond vectors.
+
+        Parameters
+        ----------
+        graph, owner
+            See :meth:`differentiate`.
+        gradient
+            Shape (n_bonds, 3).
+        """
+        slope = gradient.double()
+        start, end = graph.bond_ends.unbind(1)
+        forces = slope.new_zeros(len(owner), 3).index_add_(0, start, slope)
+        forces.index_add_(0, end, slope, alpha=-1.0)
+        products = torch.as_tensor(graph.vectors).unsqueeze(2) * slope.unsqueeze(1)
+        virial = slope.new_zeros(int(owner[-1]) + 1, 3, 3)
+        virial.index_add_(0, owner.index_select(0, start), products)
+        return forces, 0.5 * (virial + virial.transpose(1, 2))
+
     def _energies(
         self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
     ) -> torch.Tensor:
@@ -110,16 +131,17 @@ class Network:
                 distance[:short], p.short_frequencies, p.short_cutoff, p.envelope
             )
             angle_weight = narrow @ p.short_weights
-            angle_weight = angle_weight[graph.angles[:, 1]] * angle_weight[graph.angles[:, 2]]
+            angle_weight = _pairs(angle_weight, graph)
             a = self._angle_features(graph, vectors[:short], distance[:short])
             bent = torch.zeros(int(owner[-1]) + 1, 1, device=self.device)
             bent[owner[graph.angles[:, 0]]] = 1.0
             bent = bent[owner[graph.bond_ends[:, 0]]]
         for k in range(last):
             first, bias = p.atom.first[k], p.atom.first_bias[k]
-            hidden = torch.addmm(bias, x, first[0])[center]
-            hidden = hidden + (x @ first[2])[to] + (e @ first[1])[bond]
-            message = _gate(p.atom, k, hidden) * weight[bond]
+            hidden = torch.addmm(bias, x, first[0]).index_select(0, center)
+            hidden = hidden + (x @ first[2]).index_select(0, to)
+            hidden = hidden + (e @ first[1]).index_select(0, bond)
+            message = _gate(p.atom, k, hidden) * weight.index_select(0, bond)
             summed = torch.zeros_like(x).index_add_(0, center, message)
             x = x + torch.addmm(p.atom.out_bias[k], summed, p.atom.out[k])
             if short and k < len(p.bond.first):
@@ -136,7 +158,7 @@ class Network:
         self, graph: Graph, vectors: torch.Tensor, distance: torch.Tensor
     ) -> torch.Tensor:
         unit = vectors / distance[:, None]
-        cosine = (unit[graph.angles[:, 1]] * unit[graph.angles[:, 2]]).sum(1) * graph.angle_sign
+        cosine = _pairs(unit, graph).sum(1) * graph.angle_sign
         phase = torch.outer(torch.acos(cosine * _ANGLE_SCALE), self._p.angle_frequencies)
         constant = torch.full_like(phase[:, :1], math.sqrt(0.5))
         basis = torch.cat([constant, torch.sin(phase), torch.cos(phase)], 1) / math.sqrt(math.pi)
@@ -153,9 +175,16 @@ class Network:
     ) -> torch.Tensor:
         first = layers.first[k]
         bonds = e[: graph.n_short]
-        hidden = torch.addmm(layers.first_bias[k], x, first[3])[graph.angles[:, 0]]
-        hidden = hidden + (bonds @ first[0])[graph.angles[:, 1]]
-        return hidden + (bonds @ first[1])[graph.angles[:, 2]] + a @ first[2]
+        middle, one, other = graph.angles.unbind(1)
+        hidden = torch.addmm(layers.first_bias[k], x, first[3]).index_select(0, middle)
+        hidden = hidden + (bonds @ first[0]).index_select(0, one)
+        return hidden + (bonds @ first[1]).index_select(0, other) + a @ first[2]
+
+
+def _pairs(values: torch.Tensor, graph: Graph) -> torch.Tensor:
+    """Return the products of the values of both bonds of every angle."""
+    _, one, other = graph.angles.unbind(1)
+    return values.index_select(0, one) * values.index_select(0, other)
 
 
 def _gate(layers: GatedLayers, k: int, hidden: torch.Tensor) -> torch.Tensor:

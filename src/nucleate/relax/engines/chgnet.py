@@ -111,11 +111,15 @@ class TorchChgnet:
         MemoryError
             If the batch does not fit on the device.
         """
-        graph = self._graph(batch)
+        arguments = self._on_device(batch, self._graph(batch))
+        graph, _, owner, _ = arguments
         with device_memory():
-            energies, gradient = self._network.differentiate(*self._on_device(batch, graph))
-        return _evaluation(
-            batch, graph, energies.double().cpu().numpy(), gradient.double().cpu().numpy()
+            energies, gradient = self._network.differentiate(*arguments)
+            forces, virials = self._network.sum_gradient(graph, owner, gradient)
+        return Evaluation(
+            energies.double().cpu().numpy(),
+            forces.cpu().numpy(),
+            virials.cpu().numpy() / batch.volumes[:, None, None],
         )
 
     def magnetic_moments(self, batch: Batch) -> NDArray[np.float64]:
@@ -143,16 +147,3 @@ class TorchChgnet:
         )
         numbers = torch.tensor(batch.numbers, device=device)
         return tensors, numbers, torch.tensor(owner, device=device), tensors.vectors.float()
-
-
-def _evaluation(
-    batch: Batch, graph: Graph, energies: NDArray[np.float64], gradient: NDArray[np.float64]
-) -> Evaluation:
-    forces = np.zeros_like(batch.positions)
-    np.add.at(forces, graph.bond_ends[:, 0], gradient)
-    np.subtract.at(forces, graph.bond_ends[:, 1], gradient)
-    owner = np.searchsorted(batch.start, graph.bond_ends[:, 0], side="right") - 1
-    virial = np.zeros((batch.n_crystals, 3, 3))
-    np.add.at(virial, owner, graph.vectors[:, :, None] * gradient[:, None, :])
-    virial = 0.5 * (virial + virial.transpose(0, 2, 1))
-    return Evaluation(energies, forces, virial / batch.volumes[:, None, None])
