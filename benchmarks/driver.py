@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from nucleate.run.campaign import Campaign, Progress
+from nucleate.run.campaign import Campaign, Limits, Progress
 from nucleate.run.folder import open_store
 from nucleate.run.pool import Pool, wait_until_ready
 from nucleate.run.predict import build_ladder, build_search, worker_spec
@@ -66,7 +66,7 @@ def main() -> None:
                 build_search(settings),
                 build_ladder(settings),
                 pool,
-                time_limit_s=args.time,
+                limits=Limits(args.time),
                 watcher=watch,
             )
             summary = campaign.run()

@@ -10,7 +10,7 @@ from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.mix import GeneratorMix
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.settings import TierSettings
-from nucleate.run.campaign import Campaign
+from nucleate.run.campaign import Campaign, Limits
 from nucleate.run.folder import locked, open_store
 from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
@@ -28,8 +28,8 @@ def settings(**search):
     return RunSettings.from_dict(data)
 
 
-def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, watcher=None,
-          **search):  # fmt: skip
+def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, core_limit_s=None,
+          watcher=None, **search):  # fmt: skip
     """Run or continue a campaign on toys; return its summary."""
     run = settings(**search)
     names = [tier.get("name", "toy") for tier in tiers]
@@ -50,7 +50,12 @@ def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, wa
         Pool(spec, workers=workers) as pool,
     ):
         campaign = Campaign(
-            store, search_, ladder, pool, time_limit_s=time_limit_s, watcher=watcher
+            store,
+            search_,
+            ladder,
+            pool,
+            limits=Limits(time_limit_s, core_limit_s),
+            watcher=watcher,
         )
         with stopping_on_signals(campaign.request_stop):
             return campaign.run()

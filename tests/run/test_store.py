@@ -68,7 +68,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path):
     with Store.create(tmp_path, {"seed": 42, "input": {"a": [1, 2]}}) as store:
         written = write(
             store, 7, TierOutcome("cheap", relaxed(1)), TierOutcome("dear", failed),
-            verdict=verdict, finished_s=2.5,
+            verdict=verdict, finished_s=2.5, core_s=4.5,
         )  # fmt: skip
         write(store, 8, verdict=Verdict(duplicate_of=7), finished_s=3.0)
         store.add_event(3.0, "note", {"text": "é"})
@@ -82,6 +82,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path):
     assert first_verdict == verdict
     assert second_verdict.duplicate_of == second.duplicate_of == 7
     assert (first.number, first.seed, first.asked_s, first.finished_s) == (7, 42, 1.5, 2.5)
+    assert first.core_s == 4.5
     assert first.candidate.origin == written.candidate.origin
     assert same_crystal(first.candidate.crystal, written.candidate.crystal)
     ours, theirs = first.outcomes[0].outcome, written.outcomes[0].outcome

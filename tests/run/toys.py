@@ -21,9 +21,10 @@ FAULTS = (ABORT, HANG, NAN, FAIL, RAISE, EXIT)
 class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
-    def __init__(self, slots=4, delay_s=0.0, scale=1.0, name="toy", faults=None):
+    def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None):
         self.level = LevelOfTheory(name, "1", "quadratic")
         self._slots, self._delay_s, self._scale = slots, delay_s, scale
+        self._busy_s = busy_s
         self._faults = {int(key): fault for key, fault in (faults or {}).items()}
         self._jobs = {}
         self.observed = None
@@ -44,6 +45,7 @@ class ToyRelaxer:
             crystal, steps = job
             fault = self._fault(key, crystal)
             _misbehave(fault)
+            _compute(self._busy_s)
             job[1] = steps + 1
             if job[1] >= crystal.n_atoms:
                 del self._jobs[key]
@@ -73,6 +75,12 @@ class ToyRelaxer:
             wall_s=0.0,
             level=self.level,
         )
+
+
+def _compute(busy_s):
+    end = time.process_time() + busy_s
+    while time.process_time() < end:
+        pass
 
 
 def _misbehave(fault):

@@ -25,6 +25,7 @@ COMMANDS = (
     "relax",
     "potentials",
     "train",
+    "benchmark",
     "schema",
 )
 """Modules of this package, in the order of ``nucleate --help``."""

@@ -140,9 +140,11 @@ class LiveDisplay(Board):
         from rich.console import Group
         from rich.text import Text
 
-        left = ""
-        if progress.time_limit_s is not None:
-            left = f", {duration(max(progress.time_limit_s - progress.session_s, 0.0))} left"
+        left, limits = "", progress.limits
+        if limits.time_s is not None:
+            left = f", {duration(max(limits.time_s - progress.session_s, 0.0))} left"
+        if limits.core_s is not None:
+            left += f", {duration(max(limits.core_s - progress.core_s, 0.0))} of core time left"
         head = f"{self._title}: {duration(progress.elapsed_s)}{left}"
         return Group(Text(head, style="bold"), best_table(self.best), counts(progress, search))
 

@@ -27,6 +27,10 @@ def predict(
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
     ] = None,
     time: Annotated[str | None, typer.Option(help="Stop after this time, like 10m or 2h.")] = None,
+    core_time: Annotated[
+        str | None,
+        typer.Option(help="Stop after this processor time of driver and workers, like 20m."),
+    ] = None,
     structures: Annotated[
         int | None, typer.Option(help="Stop after so many relaxed structures in all.")
     ] = None,
@@ -71,7 +75,7 @@ def predict(
             generators=inputs.parse_all(inputs.parse_generator, generator),
             target=None if target is None else str(target.absolute()),
         ),
-        "run": inputs.given(time=time, workers=workers),
+        "run": inputs.given(time=time, core_time=core_time, workers=workers),
         "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
     }
     settings, folder = inputs.read_input(problem, overrides, out)

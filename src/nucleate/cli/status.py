@@ -52,6 +52,8 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
             failures[str(getattr(record.failure.outcome, "reason", ""))] += 1
     stops = [data["reason"] for _, kind, data in store.events() if kind in ("start", "stop")
              for data in [{"reason": None, **data}]]  # fmt: skip
+    core = [record.core_s for record, _ in told]
+    core += [data.get("core_s", 0.0) for _, _, data in store.events()]
     times = [record.finished_s for record, _ in told] + [time for time, _, _ in store.events()]
     return {
         "formula": store.meta["formula"],
@@ -59,6 +61,7 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         "running": is_locked(store.path.parent),
         "stop_reason": stops[-1] if stops else None,
         "elapsed_s": max(times, default=0.0),
+        "core_s": max(core, default=0.0),
         "structures": len(paid),
         "repeats": len(told) - len(paid),
         "distinct": len(ranked),
@@ -87,7 +90,8 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
 def _print(facts: dict[str, Any]) -> None:
     state = "running" if facts["running"] else f"stopped ({facts['stop_reason'] or 'killed'})"
     typer.echo(
-        f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s"
+        f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s "
+        f"({facts['core_s']:.0f} s of processor time)"
     )
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())
     typer.echo(

@@ -84,6 +84,7 @@ def _result_row(record: Record, verdict: Verdict, tiers: Sequence[str]) -> dict[
     row["fail_message"] = failed.message if isinstance(failed, Failed) else ""
     row["asked_s"] = round(record.asked_s, 3)
     row["finished_s"] = round(record.finished_s, 3)
+    row["core_s"] = round(record.core_s, 3)
     return row
 
 

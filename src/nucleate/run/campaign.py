@@ -28,6 +28,29 @@ QUEUED_PER_WORKER = 1
 """Candidates kept ready, so that no worker waits for one to be drawn."""
 
 
+CORE_TIME_SPENT = "the core time is spent"
+"""Why a run stopped at its limit of processor time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a run may take.
+
+    Attributes
+    ----------
+    time_s : float or None
+        Running time of one start.
+    core_s : float or None
+        Processor time of driver and workers, all starts together.
+    """
+
+    time_s: float | None = None
+    core_s: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is, kept up to date by the campaign.
@@ -36,8 +59,10 @@ class Progress:
     ----------
     elapsed_s, session_s : float
         Running time of the run and of this start of it.
-    time_limit_s : float or None
-        Limit of ``session_s``.
+    core_s : float
+        Processor time of driver and workers in seconds, all starts together.
+    limits : Limits
+        Of ``session_s`` and of ``core_s``.
     session_structures : int
         Structures finished since this start.
     in_flight : int
@@ -48,7 +73,8 @@ class Progress:
 
     elapsed_s: float = 0.0
     session_s: float = 0.0
-    time_limit_s: float | None = None
+    core_s: float = 0.0
+    limits: Limits = NO_LIMITS
     session_structures: int = 0
     in_flight: int = 0
     failures: Counter[str] = field(default_factory=Counter)
@@ -97,8 +123,10 @@ class Campaign:
         Both new; a run that is continued is told to them again.
     pool : Pool
         The workers.
-    time_limit_s : float, optional
-        Stop after so many seconds.
+    limits : Limits
+        When to stop.
+    started_core_s : float, optional
+        ``time.process_time()`` from which the driver's processor time counts; default now.
     watcher : Watcher, optional
         Who is shown the run.
     """
@@ -110,7 +138,8 @@ class Campaign:
         ladder: Ladder,
         pool: Pool,
         *,
-        time_limit_s: float | None = None,
+        limits: Limits = NO_LIMITS,
+        started_core_s: float | None = None,
         watcher: Watcher | None = None,
     ) -> None:
         self._store = store
@@ -120,13 +149,15 @@ class Campaign:
         self._watcher = watcher
         self._pending: dict[int, Record] = {}
         self._start = time.monotonic()
+        self._start_core_s = time.process_time() if started_core_s is None else started_core_s
         self._elapsed_before = 0.0
+        self._core_before = 0.0
         self._stop_request: str | None = None
         self._n_relaxed = 0
         self._first_failure: Failed | None = None
         self._out_of_candidates = False
         self._is_dirty = False
-        self.progress = Progress(time_limit_s=time_limit_s)
+        self.progress = Progress(limits=limits)
 
     def request_stop(self, reason: str) -> None:
         """Let :meth:`run` end soon; may be called by a signal handler."""
@@ -134,13 +165,16 @@ class Campaign:
 
     def run(self) -> Summary:
         """Go on until the search is over, the time is up or a stop was requested."""
-        self._store.add_event(self._resume(), "start", {"time": now(), **surroundings()})
+        self._resume()
+        prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
+        self._store.add_event(self._elapsed_before, "start", prepared)
         self._store.commit()
         while (reason := self._stop_reason()) is None:
             self._turn()
         error = self._error_of_all()
         self._update_progress()
-        self._store.add_event(self.progress.elapsed_s, "stop", {"reason": reason, "error": error})
+        stopped = {"reason": reason, "error": error, "core_s": self.progress.core_s}
+        self._store.add_event(self.progress.elapsed_s, "stop", stopped)
         self._store.commit()
         return Summary(
             reason=reason,
@@ -151,17 +185,15 @@ class Campaign:
             progress=self.progress,
         )
 
-    def _resume(self) -> float:
-        """Tell the search and the ladder what the store holds; queue what was in flight.
-
-        Returns the running time in seconds of the run so far.
-        """
+    def _resume(self) -> None:
+        """Tell the search and the ladder what the store holds; queue what was in flight."""
         for record, verdict in self._store.records():
             for item in record.outcomes:
                 self._ladder.note(item.tier, item.outcome)
             self._search.tell(record)
             self._count(record)
             self._elapsed_before = max(self._elapsed_before, record.finished_s)
+            self._core_before = max(self._core_before, record.core_s)
             if self._watcher is not None:
                 self._watcher.record(record, verdict, replayed=True)
         for record in self._store.unfinished():
@@ -170,10 +202,10 @@ class Campaign:
                 self._ladder.note(item.tier, item.outcome)
             self._pending[record.number] = record
             self._go_on(record.number)
-        for time_s, _, _ in self._store.events():
+        for time_s, _, data in self._store.events():
             self._elapsed_before = max(self._elapsed_before, time_s)
+            self._core_before = max(self._core_before, data.get("core_s", 0.0))
         self.progress.session_structures = 0
-        return self._elapsed_before
 
     def _turn(self) -> None:
         for item in self._pool.poll(POLL_S):
@@ -247,7 +279,7 @@ class Campaign:
 
     def _finish(self, record: Record) -> None:
         del self._pending[record.number]
-        done = replace(record, finished_s=self._elapsed_s())
+        done = replace(record, finished_s=self._elapsed_s(), core_s=self._core_s())
         verdict = self._search.tell(done)
         self._store.add_record(done, verdict)
         self._is_dirty = True
@@ -275,9 +307,11 @@ class Campaign:
         reason = self._search.stop_reason()
         if reason is not None:
             return reason
-        limit = self.progress.time_limit_s
-        if limit is not None and time.monotonic() - self._start >= limit:
+        limits = self.progress.limits
+        if limits.time_s is not None and time.monotonic() - self._start >= limits.time_s:
             return "the time is up"
+        if limits.core_s is not None and self._core_s() >= limits.core_s:
+            return CORE_TIME_SPENT
         if not self._pending:
             if self._search.is_exhausted:
                 return "every new candidate repeats one already tried"
@@ -295,7 +329,12 @@ class Campaign:
     def _elapsed_s(self) -> float:
         return self._elapsed_before + time.monotonic() - self._start
 
+    def _core_s(self) -> float:
+        driver = time.process_time() - self._start_core_s
+        return self._core_before + driver + self._pool.core_s
+
     def _update_progress(self) -> None:
+        self.progress.core_s = self._core_s()
         self.progress.session_s = time.monotonic() - self._start
         self.progress.elapsed_s = self._elapsed_s()
         self.progress.in_flight = len(self._pending)

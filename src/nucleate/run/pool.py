@@ -70,6 +70,7 @@ class Pool:
         self._scratch = tempfile.TemporaryDirectory(prefix="nucleate-")
         self._started = 0
         self._losses_in_a_row = 0
+        self._core_s_of_lost = 0.0
         self.losses: list[str] = []
         for _ in range(workers):
             self._spawn()
@@ -92,6 +93,14 @@ class Pool:
     def levels(self) -> list[dict[str, str]] | None:
         """Levels of theory of the tiers, once a worker has loaded them."""
         return next((worker.levels for worker in self._workers if worker.is_ready), None)
+
+    @property
+    def core_s(self) -> float:
+        """Processor time in seconds that the workers spent on relaxations, lost workers included.
+
+        The loading of the engines does not count.
+        """
+        return self._core_s_of_lost + sum(worker.core_s for worker in self._workers)
 
     def pids(self) -> list[int]:
         """Return the process numbers of the workers."""
@@ -199,6 +208,7 @@ class Pool:
         """Replace a worker that died or hangs; return the job that was its end, if known."""
         self._selector.unregister(worker.stdout)
         self._workers.remove(worker)
+        self._core_s_of_lost += worker.core_s
         silent_s = worker.silent_s()
         status = worker.kill() if hangs else worker.exit_status()
         if hangs:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.run.campaign import Campaign, Summary, Watcher
+from nucleate.run.campaign import Campaign, Limits, Summary, Watcher
 from nucleate.run.folder import check_same_run, locked, open_store
 from nucleate.run.pool import Pool, wait_until_ready
 from nucleate.run.scoring import single_points
@@ -64,12 +65,19 @@ def predict(
     ladder = build_ladder(settings)
     with locked(path):
         check_same_run(path, settings)
+        started_core_s = time.process_time()
         source.prepare()
         with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
             wait_until_ready(pool)
             with open_store(path, settings) as store:
                 campaign = Campaign(
-                    store, search, ladder, pool, time_limit_s=settings.run.time, watcher=watcher
+                    store,
+                    search,
+                    ladder,
+                    pool,
+                    limits=Limits(settings.run.time, settings.run.core_time),
+                    started_core_s=started_core_s,
+                    watcher=watcher,
                 )
                 with stopping_on_signals(campaign.request_stop):
                     return campaign.run()

@@ -76,6 +76,8 @@ class WorkerProcess:
         self.alone = False
         self.last_heard = time.monotonic()
         self.error: str | None = None
+        self._loading_core_s: float | None = None
+        self._last_core_s = 0.0
         self._log = log
         self._buffer = FrameBuffer()
         with log.open("wb") as stderr:
@@ -136,7 +138,18 @@ class WorkerProcess:
         if not chunk:
             return None
         self.last_heard = time.monotonic()
-        return self._buffer.feed(chunk)
+        messages = self._buffer.feed(chunk)
+        for message in messages:
+            if "core_s" in message:
+                self._last_core_s = message["core_s"]
+                if self._loading_core_s is None:
+                    self._loading_core_s = self._last_core_s
+        return messages
+
+    @property
+    def core_s(self) -> float:
+        """Processor time in seconds since its relaxers were loaded, as it last reported."""
+        return 0.0 if self._loading_core_s is None else self._last_core_s - self._loading_core_s
 
     def silent_s(self) -> float:
         """Return the seconds since it was last heard of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of the tables."""
 
 TABLES = """
@@ -60,6 +60,7 @@ CREATE TABLE record (
     candidate INTEGER NOT NULL UNIQUE REFERENCES candidate (number),
     duplicate_of INTEGER,
     finished_s REAL NOT NULL,
+    core_s REAL NOT NULL,
     accepted INTEGER NOT NULL,
     new_minimum INTEGER NOT NULL,
     melted INTEGER NOT NULL,
@@ -88,8 +89,9 @@ INSERT_OUTCOME = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_RECORD = (
-    "INSERT INTO record (candidate, duplicate_of, finished_s, accepted, new_minimum, melted, "
-    "temperature_ev_per_atom, current, best, is_target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO record (candidate, duplicate_of, finished_s, core_s, accepted, new_minimum, "
+    "melted, temperature_ev_per_atom, current, best, is_target) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_EVENT = "INSERT INTO event (time_s, kind, data) VALUES (?, ?, ?)"
 INSERT_LEVEL = (
@@ -98,9 +100,9 @@ INSERT_LEVEL = (
 )
 SELECT_LEVELS = "SELECT id, code, version, model, checkpoint, settings, unit FROM level"
 SELECT_RECORDS = (
-    "SELECT r.sequence, r.duplicate_of, r.finished_s, r.accepted, r.new_minimum, r.melted, "
-    "r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, c.source, "
-    "c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
+    "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
+    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
     "WHERE r.sequence > ? ORDER BY r.sequence"
 )

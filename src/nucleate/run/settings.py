@@ -89,6 +89,12 @@ class ExecutionSettings(_Settings):
         gt=0.0,
         description="Stop after this time, counted from each start: seconds, or like 10m or 2h.",
     )
+    core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None,
+        gt=0.0,
+        description="Stop when driver and workers have used this much processor time, counted "
+        "over all starts: seconds, or like 20m or 2h.",
+    )
     workers: int | None = Field(
         None, ge=1, le=1024, description="Worker processes; default one for each processor core."
     )

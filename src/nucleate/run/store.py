@@ -196,6 +196,7 @@ class Store:
                 record.number,
                 verdict.duplicate_of,
                 record.finished_s,
+                record.core_s,
                 verdict.accepted,
                 verdict.new_minimum,
                 verdict.melted,
@@ -222,7 +223,8 @@ class Store:
         rows = self._db.execute(schema.SELECT_RECORDS, (after,)).fetchall()
         outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after,))
         for row in rows:
-            _, duplicate_of, finished_s, accepted, new, melted, temperature, *rest = row
+            _, duplicate_of, finished_s, core_s, *rest = row
+            accepted, new, melted, temperature, *rest = rest
             current, best, is_target, number, asked_s, *candidate = rest
             record = Record(
                 number=number,
@@ -232,6 +234,7 @@ class Store:
                 seed=seed,
                 asked_s=asked_s,
                 finished_s=finished_s,
+                core_s=core_s,
             )
             verdict = Verdict(
                 accepted=bool(accepted),

@@ -86,7 +86,7 @@ class Worker:
 
     def _send(self, message: Message) -> None:
         self._last_sent = time.monotonic()
-        self._stream.write(frame(message))
+        self._stream.write(frame(message | {"core_s": time.process_time()}))
         self._stream.flush()
 
 

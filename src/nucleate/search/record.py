@@ -40,6 +40,8 @@ class Record:
         Seed of the run; the candidate was drawn from the stream (seed, number).
     asked_s, finished_s : float
         Seconds of running time of the run when it was proposed and when it was finished.
+    core_s : float
+        Processor time in seconds that the run had used when it was finished.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Record:
     seed: int = 0
     asked_s: float = 0.0
     finished_s: float = 0.0
+    core_s: float = 0.0
 
     @property
     def last_relaxed(self) -> TierOutcome | None:

@@ -1,0 +1,215 @@
+"""The experiments: how a compound is searched, as the input of ``predict``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.benchmark.compounds import MAX_ATOMS
+from nucleate.errors import InputError
+from nucleate.run.settings import RunSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NEVER = 10**9
+"""``rmax`` of all runs: the budget alone ends a run."""
+
+POOL_SHARE = 0.25
+"""Part of the budget that the pool of the graph search is sized for."""
+
+EVALUATED_S, REFINED_S, EVALUATED_PER_REFINED = 0.003, 0.18, 25
+"""Core seconds a crystal of 24 atoms costs in that pool, and how many are evaluated for each that
+is refined; from the timings in the explanation of the graph network."""
+
+MOST_EVALUATED, LEAST_EVALUATED, MOST_UNITS = 5000, 100, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One way to search.
+
+    Attributes
+    ----------
+    name : str
+        Name in folders and tables.
+    generators : tuple of str
+        Kinds of generators; none means the defaults of ``predict``.
+    is_proxy_first : bool
+        Whether the proxy potentials relax every structure before the MLIP does.
+    fresh : float or None
+        Fraction of new structures after the population; None means the default of ``predict``.
+    description : str
+        For tables.
+    """
+
+    name: str
+    generators: tuple[str, ...]
+    is_proxy_first: bool
+    fresh: float | None
+    description: str
+
+
+EXPERIMENTS = (
+    Experiment(
+        "default",
+        generators=(),
+        is_proxy_first=False,
+        fresh=None,
+        description="predict as it is",
+    ),
+    Experiment(
+        "fgen",
+        generators=("blocks",),
+        is_proxy_first=False,
+        fresh=0.0,
+        description="random blocks, then moves",
+    ),
+    Experiment(
+        "fgen-SPP",
+        generators=("blocks",),
+        is_proxy_first=True,
+        fresh=0.0,
+        description="as fgen, relaxed by the proxy potentials first",
+    ),
+    Experiment(
+        "mlgen",
+        generators=("graph-search",),
+        is_proxy_first=False,
+        fresh=0.0,
+        description="the pool of the graph network, then moves",
+    ),
+    Experiment(
+        "mlgen-SPP",
+        generators=("graph-search",),
+        is_proxy_first=True,
+        fresh=0.0,
+        description="as mlgen, relaxed by the proxy potentials first",
+    ),
+    Experiment(
+        "symmetric",
+        generators=("symmetric",),
+        is_proxy_first=False,
+        fresh=None,
+        description="symmetric random crystals and moves",
+    ),
+    Experiment(
+        "all",
+        generators=("symmetric", "blocks", "graph-search"),
+        is_proxy_first=False,
+        fresh=None,
+        description="all generators together and moves",
+    ),
+)
+
+PAPER_EXPERIMENTS = ("fgen", "fgen-SPP", "mlgen", "mlgen-SPP")
+"""The four of the paper."""
+
+_BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
+
+
+def experiment_named(name: str) -> Experiment:
+    """Return an experiment.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise InputError(
+            f"--experiments = {name!r} is not known. Use some of {', '.join(_BY_NAME)}."
+        ) from None
+
+
+def experiment_input(
+    experiment: Experiment,
+    formula: str,
+    *,
+    seed: int,
+    core_time_s: float,
+    workers: int,
+    last_tiers: Sequence[dict[str, Any]] = (),
+    problem: dict[str, Any] | None = None,
+) -> RunSettings:
+    """Return the input of one run.
+
+    Parameters
+    ----------
+    experiment
+        How to search.
+    formula
+        Composition.
+    seed
+        Of the run.
+    core_time_s
+        Budget in core seconds, the making of a pool included.
+    workers
+        Worker processes.
+    last_tiers
+        Tiers after CHGNet, as in the input file.
+    problem
+        What else is known of the problem; default: at most 50 atoms.
+
+    Raises
+    ------
+    InputError
+        If the tiers cannot be used.
+    """
+    what = {"formula": formula, **({"max_atoms": MAX_ATOMS} if problem is None else problem)}
+    generators: list[dict[str, Any]] = [{"kind": kind} for kind in experiment.generators]
+    data: dict[str, Any] = {
+        "problem": what,
+        "search": {"seed": seed, "rmax": NEVER, "generators": generators},
+        "tier": [*_first_tiers(experiment), *last_tiers],
+        "run": {"core_time": core_time_s, "workers": workers},
+    }
+    if experiment.fresh is not None:
+        data["search"]["fresh"] = experiment.fresh
+    for generator in generators:
+        if generator["kind"] == "graph-search":
+            n_units = len(RunSettings.from_dict(data).problem.space().formula_units)
+            generator |= pool_size(core_time_s, n_units)
+    return RunSettings.from_dict(data)
+
+
+def pool_size(core_time_s: float, n_units: int) -> dict[str, int]:
+    """Return the numbers of the graph search whose pool takes about a quarter of the budget.
+
+    Parameters
+    ----------
+    core_time_s
+        The budget.
+    n_units
+        How many numbers of formula units are allowed; the search takes the first eight at most.
+    """
+    cost_s = EVALUATED_S + REFINED_S / EVALUATED_PER_REFINED
+    number = int(POOL_SHARE * core_time_s / (min(n_units, MOST_UNITS) * cost_s))
+    number = min(max(number, LEAST_EVALUATED), MOST_EVALUATED)
+    return {"number": number, "refined": number // EVALUATED_PER_REFINED}
+
+
+def read_tiers(path: Path) -> list[dict[str, Any]]:
+    """Return the ``[[tier]]`` tables of a TOML file, such as a DFT code that is set up here.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no tier.
+    """
+    from nucleate.run.settings import read_toml
+
+    tiers = read_toml(path).get("tier")
+    if not isinstance(tiers, list) or not tiers:
+        raise InputError(f"--tier = {path} has no [[tier]] table. Add one, as in an input file.")
+    return tiers
+
+
+def _first_tiers(experiment: Experiment) -> list[dict[str, Any]]:
+    tiers: list[dict[str, Any]] = [{"name": "chgnet", "engine": {"kind": "chgnet"}}]
+    if experiment.is_proxy_first:
+        tiers.insert(0, {"name": "spp", "engine": {"kind": "spp"}})
+    return tiers
