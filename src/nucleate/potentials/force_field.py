@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COULOMB = 14.3997584  # eV Å: the constant of GULP, so that energies agree with it
 _STEP = 0.01
+_EWALD_CUTOFF = 10.0  # Å
 _EWALD_DIGITS = 4.6  # exp(-4.6^2) = 6e-10
 _NEGLIGIBLE = 1e-8  # eV: where the repulsion may end
 
@@ -71,6 +72,11 @@ class ForceField:
     dispersion: Literal["lattice-sum", "cutoff"] = "lattice-sum"
     coulomb_constant: float = COULOMB
     name: str = "force field"
+
+    @property
+    def reach(self) -> float:
+        """Distance in Å at which the last pair term ends (charges reach further)."""
+        return max((term.r_max for term in self.buckingham.values()), default=_EWALD_CUTOFF)
 
     def check(self, numbers: Iterable[int]) -> None:
         """Raise an `InputError` unless the field describes these atoms.
@@ -130,7 +136,7 @@ class ForceField:
         c6 = np.array([[term.c if term else 0.0 for term in row] for row in terms])
         lattice_sum = self.dispersion == "lattice-sum" and bool(np.any(c6))
         charged = bool(np.any(charge))
-        ewald_cutoff = 10.0 if charged or lattice_sum else 0.0
+        ewald_cutoff = _EWALD_CUTOFF if charged or lattice_sum else 0.0
         alpha = _EWALD_DIGITS / ewald_cutoff if ewald_cutoff else 0.0
         products = self.coulomb_constant * np.outer(charge, charge)
         cutoffs = np.full((len(elements),) * 2, ewald_cutoff)

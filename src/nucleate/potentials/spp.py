@@ -102,6 +102,11 @@ class SppLibrary:
         )  # fmt: skip
 
     @property
+    def reach(self) -> float:
+        """Distance in Å at which every potential ends."""
+        return self.basis.cutoff
+
+    @property
     def digest(self) -> str:
         """Short hash of everything that changes energies."""
         sha = hashlib.sha256()

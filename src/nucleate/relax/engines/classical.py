@@ -10,6 +10,7 @@ import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.potentials.model import Criteria, EnergyModel, Evaluation, Minimum
+from nucleate.relax.guards import refusal
 from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
 
@@ -38,6 +39,11 @@ _MESSAGES = {
 
 class ModelSource(Protocol):
     """A force field or a library: makes the model of a set of elements."""
+
+    @property
+    def reach(self) -> float:
+        """Distance in Å beyond which an atom counts as isolated."""
+        ...
 
     def model(self, numbers: Iterable[int]) -> EnergyModel:
         """Return the model; raises `InputError` where the elements are not covered."""
@@ -114,9 +120,10 @@ class ClassicalRelaxer:
 
     def _outcome(self, crystal: Crystal) -> Outcome:
         started = time.perf_counter()
-        invalid = _invalid(crystal)
-        if invalid:
-            return Failed(FailReason.INVALID, invalid)
+        known = frozenset(crystal.numbers.tolist())  # the model names the pair that it lacks
+        refused = refusal(crystal, elements=known, cutoff=self._source.reach, max_atoms=None)
+        if refused:
+            return refused
         try:
             model = self._model_of(crystal.numbers)
         except InputError as error:
@@ -178,11 +185,3 @@ def options_of(tier: TierSettings, *, tight: bool) -> ClassicalOptions:
         max_steps=max(tier.max_steps, 2000),
     )
     return ClassicalOptions(criteria, tier.relax, tier.relax_cell, tier.slots or _SLOTS)
-
-
-def _invalid(crystal: Crystal) -> str:
-    if crystal.n_atoms == 0:
-        return "the cell is empty"
-    if not (np.isfinite(crystal.cell).all() and np.isfinite(crystal.scaled).all()):
-        return "cell or coordinates are not finite"
-    return "" if crystal.volume > 1e-3 else "the cell has no volume"
