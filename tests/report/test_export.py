@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.io import read
+from tests.report.conftest import emt_outcome
 from typer.testing import CliRunner
 
 from nucleate.crystal.crystal import Crystal
@@ -16,6 +17,7 @@ from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.report.export import export_run, read_run
 from nucleate.report.ranking import rank_structures
+from nucleate.run.store import Store
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -96,3 +98,21 @@ def test_command_line(run_folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "report.html").exists()
     with pytest.raises(InputError, match="not a run folder"):
         export_run(tmp_path / "nothing")
+
+
+def test_structures_that_an_added_tier_made_equal_are_one(run_folder: Path) -> None:
+    content = read_run(run_folder)
+    by_name = {r.candidate.origin.detail["name"]: r for r, _ in content.told}
+    fcc = by_name["fcc"].relaxed
+    assert fcc is not None
+    with Store.append_to(run_folder) as store:
+        store.add_tier(9.0, "dft", {"source": "refine", "settings": {}})
+        for name in ("fcc", "bcc"):
+            store.append_outcome(by_name[name].number, "dft", emt_outcome(fcc.crystal))
+        store.commit()
+    content = read_run(run_folder)
+    assert content.ladder == ("dft",), "the input of this run is not kept"
+    ranked = content.ranked()
+    assert [item.tier for item in ranked][:2] == ["dft", "spp"]
+    assert ranked[0].copies == 3
+    assert len(ranked) == 3

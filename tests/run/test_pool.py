@@ -121,7 +121,7 @@ def test_an_engine_that_cannot_be_loaded_is_an_error_with_its_text():
 
 
 def test_a_missing_interpreter_is_an_error():
-    bad = WorkerSpec(tiers=({},), python="/nowhere/python")
+    bad = WorkerSpec(tiers=({},), pythons=("/nowhere/python",))
     with pytest.raises(InputError, match="/nowhere/python"):
         Pool(bad, workers=1)
 

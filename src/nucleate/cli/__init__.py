@@ -21,6 +21,7 @@ COMMANDS = (
     "check",
     "status",
     "export",
+    "refine",
     "generate",
     "relax",
     "potentials",

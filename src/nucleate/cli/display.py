@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
 
+    from nucleate.report.ranking import RankedStructure
     from nucleate.run.campaign import Progress, Summary
     from nucleate.run.settings import RunSettings
     from nucleate.search.basin_hopping import BasinHopping
-    from nucleate.search.record import Record, Verdict
+    from nucleate.search.record import Record, TierOutcome, Verdict
 
 SHOWN = 8
 PLAIN_EVERY_S = 30.0
+PLAIN_WIDTH = 140
 SYMPREC = 0.1
 
 
@@ -35,6 +37,7 @@ class Line:
     space_group: str
     n_atoms: int
     source: str
+    tier: str = ""
 
     @property
     def order(self) -> tuple[int, float]:
@@ -77,6 +80,7 @@ class Board:
             space_group=space_group(relaxed.crystal, SYMPREC)[1],
             n_atoms=relaxed.crystal.n_atoms,
             source=record.candidate.origin.source,
+            tier=_tier_words(tier, record.stopped_by),
         )
         self.best = sorted([*others, line], key=lambda item: item.order)[:SHOWN]
 
@@ -157,7 +161,8 @@ def best_table(lines: list[Line]) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for name in (unit, "above best"):
         table.add_column(name, justify="right")
-    for name in ("space group", "atoms", "record", "from"):
+    with_tiers = len({line.tier for line in lines}) > 1
+    for name in ("space group", "atoms", "record", "from", *(("tier",) if with_tiers else ())):
         table.add_column(name)
     for line in lines:
         above = line.enthalpy - lines[0].enthalpy
@@ -168,8 +173,42 @@ def best_table(lines: list[Line]) -> RenderableType:
             str(line.n_atoms),
             str(line.number),
             line.source,
+            *((line.tier,) if with_tiers else ()),
         )
     return table
+
+
+def print_ranking(ranked: Sequence[RankedStructure]) -> None:
+    """Print distinct structures with the tier each is ranked on, and what failed above it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    table = Table(box=None, pad_edge=False)
+    for name in ("rank", "per atom", "above best"):
+        table.add_column(name, justify="right")
+    for name in ("space group", "atoms", "record", "converged", "tier"):
+        table.add_column(name)
+    for item in ranked:
+        relaxed = item.relaxed
+        table.add_row(
+            str(item.rank),
+            f"{relaxed.enthalpy_per_atom:.4f} {relaxed.level.unit}",
+            f"{item.above_best:.4f}",
+            item.symmetry[0].symbol,
+            str(relaxed.crystal.n_atoms),
+            str(item.record.number),
+            "yes" if relaxed.converged else "no",
+            _tier_words(item.tier, item.failed),
+        )
+    console.print(table)
+
+
+def _tier_words(tier: str, failed: TierOutcome | None) -> str:
+    """Return the tier on which a structure is ranked, and the one above that failed."""
+    if failed is None:
+        return tier
+    return f"{tier} ({failed.tier} failed: {getattr(failed.outcome, 'reason', '')})"
 
 
 def counts(progress: Progress, search: BasinHopping) -> str:

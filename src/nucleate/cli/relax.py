@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,16 +12,14 @@ import typer
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
     from typer import Typer
 
     from nucleate.relax.outcome import Relaxed
     from nucleate.run.relaxation import FileCrystal, SeriesSummary
-    from nucleate.search.record import Record
 
-PLAIN_PROGRESS_S = 30.0
 PLAIN_WIDTH = 140
 FILE_SUFFIXES = (".extxyz", ".xyz", ".cif", ".vasp", ".json", ".csv")
 
@@ -68,6 +64,7 @@ def relax(
 ) -> None:
     """Relax structures of files, or only compute their energies, forces and stresses."""
     from nucleate.cli import inputs
+    from nucleate.cli.progress import progress
     from nucleate.report.relaxed import write_relaxed
     from nucleate.run.relaxation import read_files, relax_files
     from nucleate.run.settings import RelaxationSettings
@@ -81,7 +78,7 @@ def relax(
     if out is not None and (out.suffix in FILE_SUFFIXES or out.is_file()):
         raise InputError(f"--out = {out} looks like a file. Give the name of a folder.")
     items = read_files(files)
-    with _progress(len(items)) as on_record:
+    with progress(len(items)) as on_record:
         summary = relax_files(items, settings, folder=out, on_record=on_record)
     if out is not None:
         write_relaxed(out, items, summary.records)
@@ -188,34 +185,3 @@ def _print_arrays(console: Console, relaxed: Relaxed) -> None:
             f"  {chemical_symbols[number]:2s} {numbers}  "
             + " ".join(f"{value:10.5f}" for value in force)
         )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Record], None]]:
-    """Show on standard error how far the series is: a bar, or a line now and then."""
-    if not sys.stderr.isatty():
-        yield _plain_progress(total)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda _: progress.advance(task)
-
-
-def _plain_progress(total: int) -> Callable[[Record], None]:
-    start = last = time.monotonic()
-    done = 0
-
-    def note(_: Record) -> None:
-        nonlocal done, last
-        done += 1
-        now = time.monotonic()
-        if now - last > PLAIN_PROGRESS_S:
-            last = now
-            left = (now - start) / done * (total - done)
-            typer.echo(f"{done} of {total}, about {left / 60.0:.0f} minutes left", err=True)
-
-    return note

@@ -39,12 +39,14 @@ def status(
 def read_status(store: Store, *, best: int) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; energies in eV/atom, times in seconds."""
     from nucleate.report.ranking import rank_structures
+    from nucleate.report.tables import failure_words
     from nucleate.run.folder import is_locked
 
     told = list(store.records())
-    tiers = [tier["name"] for tier in store.meta["input"]["tier"]]
-    is_search = store.meta.get("kind") != "relax"
-    ranked = rank_structures((record for record, _ in told), tiers) if is_search else []
+    tiers, added = store.tiers(), store.added_tiers()
+    ranked = []
+    if store.meta.get("kind") != "relax":
+        ranked = rank_structures((record for record, _ in told), tiers, added=added)
     paid = [record for record, _ in told if record.outcomes]
     failures: Counter[str] = Counter()
     for record in paid:
@@ -79,6 +81,7 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
                 "symprec": item.symmetry[0].symprec,
                 "atoms": item.relaxed.crystal.n_atoms,
                 "converged": item.relaxed.converged,
+                "failed": failure_words(item),
                 "source": item.record.candidate.origin.source,
                 "found_s": item.record.finished_s,
             }
@@ -103,4 +106,5 @@ def _print(facts: dict[str, Any]) -> None:
             f"{item['rank']:4d}  {item['enthalpy_per_atom']:10.4f} {item['unit']}/atom  "
             f"{item['space_group']:<10} {item['atoms']:3d} atoms  {item['tier']}  "
             f"record {item['record']} at {item['found_s']:.0f} s by {item['source']}"
+            + (f"; {item['failed']}" if item["failed"] else "")
         )

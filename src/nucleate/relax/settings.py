@@ -164,6 +164,11 @@ class TierSettings(_Settings):
     max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")
     wall_s: float | None = Field(600.0, gt=0.0, description="Seconds a crystal.")
     slots: int | None = Field(None, ge=1, description="Crystals in flight; default: by their size.")
+    python: str | None = Field(
+        None,
+        description="Python interpreter of this tier's workers, where its package needs an "
+        "environment of its own.",
+    )
     promote: Promotion = Field(default_factory=Promotion)
     racing: Racing | None = None
     guards: Guards = Field(default_factory=Guards)

@@ -8,12 +8,16 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.report.tables import failure_words, tier_status
 from nucleate.report.trajectory import trajectory_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from nucleate.relax.outcome import Outcome
+    from nucleate.report.export import RunContent
     from nucleate.report.ranking import RankedStructure
     from nucleate.search.record import Record, Verdict
 
@@ -26,40 +30,35 @@ img { max-width: 100% } .quiet { color: #666 }
 """
 
 
-def write_page(
-    path: Path,
-    meta: dict[str, Any],
-    told: Sequence[tuple[Record, Verdict]],
-    ranked: Sequence[RankedStructure],
-    tiers: Sequence[str],
-) -> None:
+def write_page(path: Path, content: RunContent, ranked: Sequence[RankedStructure]) -> None:
     """Write the report page; the trajectory is inside as a picture.
 
     Parameters
     ----------
     path
         Replaced if it exists.
-    meta
-        What describes the run, as kept in its store.
-    told
-        Records and verdicts in the order in which the search was told.
+    content
+        What the store of the run holds.
     ranked
         The best distinct structures.
-    tiers
-        Names of the tiers in the order of the ladder.
     """
-    formula = escape(str(meta.get("formula", "run")))
+    from nucleate.report.export import searched_tier
+
+    told, tiers = content.told, content.tiers
+    formula = escape(str(content.meta.get("formula", "run")))
     body = [
         f"<h1>{formula}</h1>",
         f"<p>{len(told)} structures, tiers: {escape(' → '.join(tiers)) or 'none yet'}.</p>",
     ]
-    if tiers:
-        tier = ranked[0].tier if ranked else tiers[-1]
-        body.append(f'<img alt="energy trajectory" src="{_picture(told, tier, formula)}">')
+    searched = searched_tier(content)
+    if searched is not None:
+        body.append(f'<img alt="energy trajectory" src="{_picture(told, searched, formula)}">')
     body += ["<h2>Distinct structures</h2>", _ranking(ranked)]
+    if len(tiers) > 1:
+        body += ["<h2>Tier by tier</h2>", _by_tier(ranked, tiers), _tiers(told, tiers)]
     body += ["<h2>Sources</h2>", _sources(told)]
     body += ["<h2>Failures</h2>", _failures(told)]
-    body += ["<h2>How it was made</h2>", _description(meta, ranked)]
+    body += ["<h2>How it was made</h2>", _description(content.meta, ranked)]
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{formula}</title>'
         f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>"
@@ -89,6 +88,7 @@ def _ranking(ranked: Sequence[RankedStructure]) -> str:
         "copies",
         "converged",
         "origin",
+        "tier above",
     )
     rows = []
     for item in ranked:
@@ -109,9 +109,39 @@ def _ranking(ranked: Sequence[RankedStructure]) -> str:
                 item.copies,
                 "yes" if item.relaxed.converged else "no",
                 item.record.candidate.origin.source,
+                failure_words(item),
             )
         )
     return _table(head, rows)
+
+
+def _by_tier(ranked: Sequence[RankedStructure], tiers: Sequence[str]) -> str:
+    """Return the enthalpy of each structure on each tier; they compare within a column only."""
+    rows = []
+    for item in ranked:
+        outcomes = {step.tier: step.outcome for step in item.record.outcomes}
+        cells = [_cell(outcomes.get(tier)) for tier in tiers]
+        rows.append((item.rank, item.record.number, *cells))
+    return _table(("rank", "record", *tiers), rows)
+
+
+def _cell(outcome: Outcome | None) -> str:
+    if not isinstance(outcome, Relaxed):
+        return tier_status(outcome)
+    unit = "eV/atom" if outcome.level.unit == "eV" else "(arbitrary)"
+    return f"{outcome.enthalpy_per_atom:.4f} {unit}, {tier_status(outcome)}"
+
+
+def _tiers(told: Sequence[tuple[Record, Verdict]], tiers: Sequence[str]) -> str:
+    """Return how many structures each tier saw, and what became of them."""
+    rows = []
+    for tier in tiers:
+        seen = [item.outcome for record, _ in told for item in record.outcomes if item.tier == tier]
+        good = [outcome for outcome in seen if isinstance(outcome, Relaxed)]
+        converged = sum(outcome.converged for outcome in good)
+        models = " ".join(sorted({outcome.level.model for outcome in good}))
+        rows.append((tier, models, len(seen), len(good), converged, len(seen) - len(good)))
+    return _table(("tier", "model", "tried", "with energy", "converged", "failed"), rows)
 
 
 def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
@@ -128,9 +158,10 @@ def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
 
 def _failures(told: Sequence[tuple[Record, Verdict]]) -> str:
     reasons = Counter(
-        (item.tier, str(getattr(item.outcome, "reason", "")))
+        (item.tier, str(item.outcome.reason))
         for record, _ in told
-        if (item := record.failure) is not None
+        for item in record.outcomes
+        if isinstance(item.outcome, Failed)
     )
     if not reasons:
         return "<p>None.</p>"

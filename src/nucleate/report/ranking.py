@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
 from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_report
+from nucleate.search.minima import SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    import numpy as np
 
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Relaxed
-    from nucleate.search.record import Record
+    from nucleate.search.record import Record, TierOutcome
+
+    Group = tuple[Record, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +52,18 @@ class RankedStructure:
     copies: int
     symmetry: tuple[SymmetryRung, ...]
 
+    @property
+    def failed(self) -> TierOutcome | None:
+        """The tier above that failed, so that it is ranked on the one below; None if none did."""
+        return self.record.stopped_by
+
 
 def rank_structures(
-    records: Iterable[Record], tiers: Sequence[str], *, best: int | None = None
+    records: Iterable[Record],
+    tiers: Sequence[str],
+    *,
+    added: Collection[str] = (),
+    best: int | None = None,
 ) -> list[RankedStructure]:
     """Return the distinct structures of a run, best first.
 
@@ -58,6 +73,9 @@ def rank_structures(
         All finished records; those that repeat another name it in ``duplicate_of``.
     tiers
         Names of the tiers in the order of the ladder.
+    added
+        Those of them that the search did not see: structures that they turned into the same
+        minimum are one structure.
     best
         Return only so many; None returns all.
     """
@@ -71,6 +89,7 @@ def rank_structures(
         (min(group, key=lambda item: _order(item, depth)), len(group)) for group in groups.values()
     ]
     chosen = sorted(lowest_of_each, key=lambda pair: _order(pair[0], depth))
+    chosen = _distinct(chosen, added)
     lowest: dict[str, float] = {}
     ranked = []
     for rank, (record, copies) in enumerate(chosen[:best], start=1):
@@ -82,6 +101,36 @@ def rank_structures(
         symmetry = symmetry_report(relaxed.crystal, SYMPREC_LADDER)
         ranked.append(RankedStructure(rank, record, relaxed, tier, above, copies, symmetry))
     return ranked
+
+
+def _distinct(sorted_groups: Sequence[Group], added: Collection[str]) -> list[Group]:
+    """Return the groups with those united that became the same minimum on an added tier."""
+    kept: list[Group] = []
+    prints: dict[int, np.ndarray] = {}
+    for record, copies in sorted_groups:
+        same = None
+        if record.tier in added:
+            prints[record.number] = fingerprint(record.crystal)
+            same = next((k for k in reversed(range(len(kept)))
+                         if _is_same(record, kept[k][0], prints)), None)  # fmt: skip
+        if same is None:
+            kept.append((record, copies))
+        else:
+            kept[same] = (kept[same][0], kept[same][1] + copies)
+    return kept
+
+
+def _is_same(record: Record, other: Record, prints: dict[int, np.ndarray]) -> bool:
+    if record.tier != other.tier:
+        return False
+    ours, theirs = record.relaxed, other.relaxed
+    assert ours is not None
+    assert theirs is not None
+    gap = ours.enthalpy_per_atom - theirs.enthalpy_per_atom
+    if abs(gap) >= SAME_ENTHALPY:
+        return False
+    distance = fingerprint_distance(prints[record.number], prints[other.number])
+    return is_same_minimum(distance, gap)
 
 
 def _original(record: Record, known: dict[int, Record]) -> int:

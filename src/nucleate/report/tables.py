@@ -39,6 +39,7 @@ def write_ranking(path: Path, ranked: Sequence[RankedStructure]) -> None:
     rows = []
     for item in ranked:
         unit = energy_unit(item.relaxed)
+        failed = None if item.failed is None else item.failed.outcome
         rows.append(
             {
                 "rank": item.rank,
@@ -53,6 +54,9 @@ def write_ranking(path: Path, ranked: Sequence[RankedStructure]) -> None:
                 "max_force_ev_per_angstrom": item.relaxed.max_force,
                 "max_stress_gpa": item.relaxed.max_stress_gpa,
                 "origin": item.record.candidate.origin.source,
+                "failed_tier": "" if item.failed is None else item.failed.tier,
+                "fail_reason": str(failed.reason) if isinstance(failed, Failed) else "",
+                "fail_message": failed.message if isinstance(failed, Failed) else "",
             }
         )
     write_rows(path, rows)
@@ -61,6 +65,22 @@ def write_ranking(path: Path, ranked: Sequence[RankedStructure]) -> None:
 def energy_unit(relaxed: Relaxed) -> str:
     """Return ``eV``, or ``arbitrary`` for a proxy potential."""
     return relaxed.level.unit
+
+
+def tier_status(outcome: Relaxed | Failed | None) -> str:
+    """Return ``converged``, ``not converged``, ``failed: reason``, or nothing where no outcome."""
+    if outcome is None:
+        return ""
+    if isinstance(outcome, Failed):
+        return f"failed: {outcome.reason}"
+    return "converged" if outcome.converged else outcome.note or "not converged"
+
+
+def failure_words(item: RankedStructure) -> str:
+    """Return which tier above failed and why, empty if none did."""
+    if item.failed is None:
+        return ""
+    return f"{item.failed.tier} {tier_status(item.failed.outcome)}"
 
 
 def _result_row(record: Record, verdict: Verdict, tiers: Sequence[str]) -> dict[str, Any]:
@@ -113,7 +133,7 @@ def _tier_columns(tier: str, outcome: Relaxed | Failed | None) -> dict[str, Any]
         "steps",
         "wall_s",
     ]
-    columns = {f"{tier}_energy_unit": unit}
+    columns = {f"{tier}_status": tier_status(outcome), f"{tier}_energy_unit": unit}
     return columns | {f"{tier}_{name}": value for name, value in zip(names, values, strict=True)}
 
 

@@ -187,7 +187,8 @@ class Campaign:
 
     def _resume(self) -> None:
         """Tell the search and the ladder what the store holds; queue what was in flight."""
-        for record, verdict in self._store.records():
+        for told, verdict in self._store.records():
+            record = told.within(self._ladder.names)
             for item in record.outcomes:
                 self._ladder.note(item.tier, item.outcome)
             self._search.tell(record)

@@ -24,6 +24,9 @@ LOCK_NAME = "run.lock"
 CHANGEABLE = ("run.", "search.structures", "search.rmax")
 """What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
 
+CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")
+"""What may differ of a tier: where it is computed, not what."""
+
 REPORTED_PACKAGES = (
     "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "vesin", "torch", "chgnet", "sevenn",
 )  # fmt: skip
@@ -149,7 +152,7 @@ def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Pat
     InputError
         If something differs that must not; the message lists what may and what may not.
     """
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     if all(_may_change(key) for key in changed):
         return
@@ -165,6 +168,8 @@ def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Pat
 
 
 def _may_change(key: str) -> bool:
+    if key.startswith("tier.") and key.rpartition(".")[2] in CHANGEABLE_OF_TIERS:
+        return key.count(".") == 2
     return any(key == item or (item.endswith(".") and key.startswith(item)) for item in CHANGEABLE)
 
 
@@ -172,7 +177,8 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else str(value)
 
 
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+def flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one level of dotted keys."""
     if isinstance(data, dict) and data:
         items = data.items()
     elif isinstance(data, list | tuple) and data:
@@ -180,7 +186,7 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
     else:
         empty = data in ({}, [], ())
         return {prefix.rstrip("."): None if empty else data}
-    flat: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in items:
-        flat |= _flat(value, f"{prefix}{key}.")
-    return flat
+        values |= flat(value, f"{prefix}{key}.")
+    return values

@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 def with_outcome(record: Record, item: Finished, *, ladder: Ladder, store: Store) -> Record:
     """Write an outcome to the store, note it on the ladder and return the record with it."""
     tier = ladder.names[item.job.tier]
-    store.add_outcome(record.number, len(record.outcomes), tier, item.outcome)
+    store.append_outcome(record.number, tier, item.outcome)
     ladder.note(tier, item.outcome)
     return replace(record, outcomes=(*record.outcomes, TierOutcome(tier, item.outcome)))

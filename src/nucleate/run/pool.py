@@ -2,6 +2,9 @@
 
 A worker that dies or hangs takes its crystals with it. If it had only one, that one has failed;
 of several nobody knows the culprit, so each is tried once more, alone.
+
+Tiers whose engines need a Python of their own have workers of their own. No more workers are at
+work than there would be otherwise: those of the highest tier go first.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Pool:
     spec : WorkerSpec
         How workers are started.
     workers : int
-        How many.
+        How many are at work at the same time; so many are started for each interpreter.
     """
 
     def __init__(self, spec: WorkerSpec, *, workers: int) -> None:
@@ -72,8 +75,9 @@ class Pool:
         self._losses_in_a_row = 0
         self._core_s_of_lost = 0.0
         self.losses: list[str] = []
-        for _ in range(workers):
-            self._spawn()
+        for python in spec.tiers_by_python():
+            for _ in range(workers):
+                self._spawn(python)
 
     def close(self) -> None:
         """End all workers at once, whatever they are doing."""
@@ -91,8 +95,15 @@ class Pool:
 
     @property
     def levels(self) -> list[dict[str, str]] | None:
-        """Levels of theory of the tiers, once a worker has loaded them."""
-        return next((worker.levels for worker in self._workers if worker.is_ready), None)
+        """Levels of theory of the tiers, once workers have loaded them all."""
+        loaded = {
+            tier: level
+            for worker in self._workers
+            for tier, level in zip(worker.tiers, worker.levels or (), strict=False)
+        }
+        return (
+            [loaded[tier] for tier in sorted(loaded)] if len(loaded) == len(self._queues) else None
+        )
 
     @property
     def core_s(self) -> float:
@@ -126,24 +137,30 @@ class Pool:
     def wants(self) -> int:
         """Return how many more jobs of the first tier the waiting workers could start now."""
         free = sum(
-            worker.free[0] for worker in self._workers if worker.is_waiting and not worker.alone
+            worker.free.get(0, 0)
+            for worker in self._workers
+            if worker.is_waiting and not worker.alone
         )
         return max(free - len(self._queues[0]), 0)
 
     def feed(self) -> None:
         """Hand queued jobs to the workers that wait, the highest tier first, and let them work."""
-        for worker in self._workers:
-            if not worker.is_waiting:
+        at_work = sum(worker.is_ready and not worker.is_waiting for worker in self._workers)
+        for worker in sorted(self._workers, key=lambda worker: -max(worker.tiers)):
+            if not worker.is_waiting or at_work >= self.n_workers:
                 continue
-            worker.alone = bool(self._alone) and not worker.jobs
-            if worker.alone:
-                worker.give(self._alone.popleft())
+            lonely = next((job for job in self._alone if job.tier in worker.tiers), None)
+            worker.alone = lonely is not None and not worker.jobs
+            if lonely is not None and worker.alone:
+                self._alone.remove(lonely)
+                worker.give(lonely)
             else:
                 self._fill(worker)
             if worker.jobs:
                 for tier, enthalpy in self._best.items():
-                    worker.send({"op": "observe", "tier": tier, "enthalpy": enthalpy})
+                    worker.observe(tier, enthalpy)
                 worker.go()
+                at_work += 1
 
     def poll(self, timeout_s: float) -> list[Finished]:
         """Wait for news, at most ``timeout_s`` seconds; return the jobs that have ended.
@@ -170,7 +187,7 @@ class Pool:
         return finished
 
     def _fill(self, worker: WorkerProcess) -> None:
-        for tier in reversed(range(len(self._queues))):
+        for tier in reversed(worker.tiers):
             queue = self._queues[tier]
             while queue and worker.free[tier] > 0:
                 worker.give(queue.popleft())
@@ -183,7 +200,7 @@ class Pool:
         if message["op"] == "ready":
             worker.levels = message["levels"]
         if message["op"] in ("ready", "finished"):
-            worker.free = message["free"]
+            worker.free = dict(zip(worker.tiers, message["free"], strict=True))
             worker.is_waiting = True
             worker.alone = False
         finished = [
@@ -219,9 +236,14 @@ class Pool:
         message = f"the worker {what}" + (f":\n{words}" if words else "")
         self.losses.append(message)
         self._losses_in_a_row += 1
+        if not worker.is_ready and "ModuleNotFoundError" in words:
+            raise InputError(
+                f"python = {worker.python!r} lacks a package that nucleate needs. Install nucleate "
+                f"there: {worker.python} -m pip install nucleate. It says:\n{words}"
+            )
         if not worker.is_ready or self._losses_in_a_row > LOSSES_IN_A_ROW + self.n_workers:
             raise WorkerStartError(f"the engines cannot be used: {message}")
-        self._spawn()
+        self._spawn(worker.python)
         jobs = list(worker.jobs.values())
         if len(jobs) == 1:
             if worker.error is not None:
@@ -231,22 +253,23 @@ class Pool:
         self._alone.extend(jobs)
         return []
 
-    def _spawn(self) -> None:
+    def _spawn(self, python: str) -> None:
         self._started += 1
         log = Path(self._scratch.name) / f"worker-{self._started}.log"
+        tiers = self._spec.tiers_by_python()[python]
         try:
-            worker = WorkerProcess(self._spec, log)
+            worker = WorkerProcess(self._spec, log, python=python, tiers=tiers)
         except OSError as error:
             raise InputError(
-                f"run.python = {self._spec.python!r}: workers cannot be started ({error.strerror})."
-                " Give the path of a Python that has nucleate and the engines."
+                f"python = {python!r}: workers cannot be started ({error.strerror}). Give the "
+                "path of a Python that has the packages of the engines and of nucleate."
             ) from error
         self._workers.append(worker)
         self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
 
 
 def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
-    """Return the levels of theory as soon as one worker has loaded its engines."""
+    """Return the levels of theory as soon as a worker of each interpreter is ready."""
     deadline = time.monotonic() + START_LIMIT_S
     while pool.levels is None and time.monotonic() < deadline:
         pool.poll(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,17 +10,25 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.run.wire import FrameBuffer, Message, frame
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nucleate.crystal.crystal import Crystal
 
 SHOWN_LOG_BYTES = 3000
 DEFAULT_STEP_LIMIT_S = 600.0
+
+_BORROW = """
+import importlib.util, runpy, sys
+spec = importlib.util.spec_from_file_location("nucleate", sys.argv[1])
+sys.modules["nucleate"] = package = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+runpy.run_module("nucleate.run.worker", run_name="__main__", alter_sys=True)
+"""
+"""Run the worker of this very package under an interpreter that need not have it installed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +52,9 @@ class WorkerSpec:
         External pressure.
     step_limits_s : tuple of float
         Seconds without a sign of life, for each tier, after which a worker hangs.
-    python : str
-        Interpreter; it must be able to import nucleate and the engines.
+    pythons : tuple of str
+        Interpreter of each tier, which has its engine and the packages that nucleate needs;
+        none given means this one.
     threads : int
         Threads of one worker.
     factory : str
@@ -56,21 +66,40 @@ class WorkerSpec:
     tiers: tuple[dict[str, Any], ...]
     pressure_gpa: float = 0.0
     step_limits_s: tuple[float, ...] = ()
-    python: str = sys.executable
+    pythons: tuple[str, ...] = ()
     threads: int = 1
     factory: str = "nucleate.run.worker:build_relaxers"
     search_path: tuple[str, ...] = ()
 
+    def tiers_by_python(self) -> dict[str, tuple[int, ...]]:
+        """Return the interpreters with the tiers that each of them serves."""
+        pythons = self.pythons or (sys.executable,) * len(self.tiers)
+        return {
+            python: tuple(tier for tier, other in enumerate(pythons) if other == python)
+            for python in pythons
+        }
+
 
 class WorkerProcess:
-    """A started worker, the jobs it has and when it was last heard of."""
+    """A started worker, the jobs it has and when it was last heard of.
 
-    def __init__(self, spec: WorkerSpec, log: Path) -> None:
-        environment = dict(os.environ, PYTHONUNBUFFERED="1")
-        for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
-            environment[f"{name}_NUM_THREADS"] = str(spec.threads)
+    Parameters
+    ----------
+    spec
+        How workers are started.
+    log
+        File for what it writes to standard error.
+    python
+        Its interpreter.
+    tiers
+        The tiers that it serves.
+    """
+
+    def __init__(self, spec: WorkerSpec, log: Path, *, python: str, tiers: tuple[int, ...]) -> None:
+        self.python = python
+        self.tiers = tiers
         self.jobs: dict[int, Job] = {}
-        self.free: list[int] = []
+        self.free: dict[int, int] = {}
         self.levels: list[dict[str, str]] | None = None
         self.is_waiting = False
         self.alone = False
@@ -82,11 +111,11 @@ class WorkerProcess:
         self._buffer = FrameBuffer()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [spec.python, "-m", "nucleate.run.worker"],
+                _command(python),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=environment,
+                env=_environment(python, spec.threads),
                 start_new_session=True,
             )
         assert self._process.stdout is not None
@@ -95,7 +124,7 @@ class WorkerProcess:
             {
                 "op": "start",
                 "factory": spec.factory,
-                "tiers": list(spec.tiers),
+                "tiers": [spec.tiers[tier] for tier in tiers],
                 "pressure_gpa": spec.pressure_gpa,
                 "path": list(spec.search_path),
             }
@@ -122,9 +151,14 @@ class WorkerProcess:
         """Hand over a job; it starts with the next :meth:`go`."""
         self.jobs[job.key] = job
         self.free[job.tier] -= 1
-        self.send(
-            {"op": "relax", "key": job.key, "tier": job.tier, "crystal": job.crystal.to_dict()}
-        )
+        tier = self.tiers.index(job.tier)
+        self.send({"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()})
+
+    def observe(self, tier: int, enthalpy_per_atom: float) -> None:
+        """Tell the best enthalpy of a tier in eV/atom, if it serves that tier."""
+        if tier in self.tiers:
+            position = self.tiers.index(tier)
+            self.send({"op": "observe", "tier": position, "enthalpy": enthalpy_per_atom})
 
     def go(self) -> None:
         """Let it work until something is finished."""
@@ -176,6 +210,25 @@ class WorkerProcess:
         """Return the end of what it wrote to standard error."""
         text = self._log.read_bytes()[-SHOWN_LOG_BYTES:].decode(errors="replace")
         return text.strip()
+
+
+def _command(python: str) -> list[str]:
+    if python == sys.executable:
+        return [python, "-m", "nucleate.run.worker"]
+    package = Path(__file__).resolve().parents[1] / "__init__.py"
+    return [python, "-c", _BORROW, str(package)]
+
+
+def _environment(python: str, threads: int) -> dict[str, str]:
+    """Return the environment of a worker; compiled code is kept apart for each interpreter."""
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+        environment[f"{name}_NUM_THREADS"] = str(threads)
+    if python != sys.executable:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        digest = hashlib.sha256(python.encode()).hexdigest()[:12]
+        environment.setdefault("NUMBA_CACHE_DIR", str(cache / "nucleate" / "numba" / digest))
+    return environment
 
 
 def describe_exit(status: int) -> str:

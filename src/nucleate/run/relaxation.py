@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,9 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
+from nucleate.run.climb import Climb
 from nucleate.run.folder import check_same_input, locked, now, surroundings
-from nucleate.run.outcomes import with_outcome
-from nucleate.run.pool import Pool, wait_until_ready
-from nucleate.run.process import Job
+from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
@@ -26,10 +24,7 @@ from nucleate.search.record import Record, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from nucleate.run.pool import Finished
     from nucleate.run.settings import RelaxationSettings
-
-POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,15 +117,15 @@ def relax_files(
         stack.enter_context(locked(folder))
         store = stack.enter_context(_open_store(folder, items, settings))
         series = _Series(items, Ladder(settings.tier), store, on_record)
-        if not series.is_complete:
+        if series.n_pending:
             pool = stack.enter_context(_pool(settings, series.n_pending))
             stack.enter_context(stopping_on_signals(series.request_stop))
             series.run(pool)
         return SeriesSummary(series.records, series.stop_request)
 
 
-class _Series:
-    """The structures on their way through the tiers."""
+class _Series(Climb):
+    """The structures of files on their way through the tiers."""
 
     def __init__(
         self,
@@ -139,13 +134,7 @@ class _Series:
         store: Store,
         on_record: Callable[[Record], None] | None,
     ) -> None:
-        self._ladder = ladder
-        self._store = store
-        self._on_record = on_record
-        self._started = time.monotonic()
-        self._elapsed_before = 0.0
-        self.records: dict[int, Record] = {}
-        self.stop_request = ""
+        super().__init__(ladder, store, on_record)
         self._pending = {
             number: Record(number, _candidate(item, item.crystal))
             for number, item in enumerate(items)
@@ -153,73 +142,22 @@ class _Series:
         }
         self._take_up()
 
-    @property
-    def is_complete(self) -> bool:
-        return not self._pending
-
-    @property
-    def n_pending(self) -> int:
-        return len(self._pending)
-
-    def request_stop(self, reason: str) -> None:
-        self.stop_request = reason
-
-    def run(self, pool: Pool) -> None:
-        wait_until_ready(pool)
-        self._note("start", {"time": now(), **surroundings()})
-        for number in list(self._pending):
-            self._go_on(number, pool)
-        pool.feed()
-        while self._pending and not self.stop_request:
-            for item in pool.poll(POLL_S):
-                self._advance(item, pool)
-            self._store.commit()
-            pool.feed()
-        self._note("stop", {"reason": self.stop_request or "complete"})
-
-    def _note(self, kind: str, data: dict[str, Any]) -> None:
-        elapsed_s = self._elapsed_before + time.monotonic() - self._started
-        self._store.add_event(elapsed_s, kind, data)
-        self._store.commit()
-
     def _take_up(self) -> None:
         """Take what the store has from an earlier start, and write down what is new to it."""
         store = self._store
         for record, _ in store.records():
             del self._pending[record.number]
-            self._end(record)
+            self.end(record)
         unfinished = {record.number: record for record in store.unfinished()}
         for number, record in self._pending.items():
             if number not in unfinished:
                 store.add_candidate(number, record.candidate)
         self._pending |= unfinished
-        for record in (*self.records.values(), *unfinished.values()):
-            for item in record.outcomes:
-                self._ladder.note(item.tier, item.outcome)
-        self._elapsed_before = max((time_s for time_s, *_ in store.events()), default=0.0)
+        self.note((*self.records.values(), *unfinished.values()))
         store.commit()
 
-    def _advance(self, item: Finished, pool: Pool) -> None:
-        number = item.job.key
-        self._pending[number] = with_outcome(
-            self._pending[number], item, ladder=self._ladder, store=self._store
-        )
-        self._go_on(number, pool)
-
-    def _go_on(self, number: int, pool: Pool) -> None:
-        record = self._pending[number]
-        tier = self._ladder.next_tier(record.outcomes)
-        if tier is not None:
-            pool.submit(Job(number, tier, record.crystal))
-            return
-        del self._pending[number]
+    def _finish(self, record: Record) -> None:
         self._store.add_record(record, Verdict())
-        self._end(record)
-
-    def _end(self, record: Record) -> None:
-        self.records[record.number] = record
-        if self._on_record is not None:
-            self._on_record(record)
 
 
 def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:

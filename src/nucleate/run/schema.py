@@ -88,6 +88,7 @@ INSERT_OUTCOME = (
     "evaluations, numbers, cell, scaled, forces, stress_gpa) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+NEXT_POSITION = "SELECT coalesce(max(position) + 1, 0) FROM outcome WHERE candidate = ?"
 INSERT_RECORD = (
     "INSERT INTO record (candidate, duplicate_of, finished_s, core_s, accepted, new_minimum, "
     "melted, temperature_ev_per_atom, current, best, is_target) "

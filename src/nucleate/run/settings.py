@@ -138,13 +138,7 @@ class RunSettings(_Settings):
             settings = cls.model_validate(data)
         except ValidationError as error:
             raise input_error(error, data, cls, source) from None
-        names = [tier.name for tier in settings.tier]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(
-                    f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
-                    "a name of its own."
-                )
+        check_names(settings.tier, source)
         try:
             settings.problem.space()
         except InputError as error:
@@ -183,6 +177,35 @@ class RelaxationSettings(_Settings):
             raise input_error(error, data, cls) from None
 
 
+class RefinementSettings(_Settings):
+    """The input of ``nucleate refine``: tiers that the best structures of a run go through."""
+
+    tier: tuple[TierSettings, ...] = Field(min_length=1, description="Tiers, in their order.")
+    best: int = Field(20, ge=1, description="How many of the best distinct structures.")
+    run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RefinementSettings:
+        """Check the values; raises InputError as :meth:`RunSettings.from_dict`."""
+        try:
+            settings = cls.model_validate(data)
+        except ValidationError as error:
+            raise input_error(error, data, cls, source) from None
+        check_names(settings.tier, source)
+        return settings
+
+
+def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
+    """Check that every tier has a name of its own; raises InputError."""
+    names = [tier.name for tier in tiers]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
+                "a name of its own."
+            )
+
+
 def spec_of(
     tiers: Sequence[TierSettings], pressure_gpa: float, execution: ExecutionSettings
 ) -> WorkerSpec:
@@ -192,7 +215,7 @@ def spec_of(
         pressure_gpa=pressure_gpa,
         step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in tiers),
         threads=execution.threads,
-        python=execution.python or sys.executable,
+        pythons=tuple(tier.python or execution.python or sys.executable for tier in tiers),
     )
 
 
@@ -235,4 +258,21 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
                         str(folder.resolve() / item) if isinstance(item, str) else item
                         for item in files
                     ]
+    tiers = data.get("tier")
+    for tier in tiers if isinstance(tiers, list) else ():
+        if isinstance(tier, dict):
+            _make_absolute(tier, folder.resolve())
     return data
+
+
+def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
+    """Make the interpreter of a tier and the files of its engine independent of the folder."""
+    python = tier.get("python")
+    if isinstance(python, str) and "/" in python:
+        tier["python"] = str(folder / Path(python).expanduser())
+    engine = tier.get("engine")
+    if isinstance(engine, dict):
+        for key in ("file", "model"):
+            value = engine.get(key)
+            if isinstance(value, str) and (folder / value).is_file():
+                engine[key] = str(folder / value)

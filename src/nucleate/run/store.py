@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STORE_NAME = "run.db"
 BUSY_TIMEOUT_S = 30.0
+ADDED_TIER = "tier"
+"""Kind of the events that say which tiers were added to the ladder after the search."""
 
 
 class Store:
@@ -185,6 +187,24 @@ class Store:
         values = (number, position, tier, *outcome_values(outcome, level))
         self._db.execute(schema.INSERT_OUTCOME, values)
 
+    def append_outcome(self, number: int, tier: str, outcome: Outcome) -> None:
+        """Write an outcome behind those that a candidate has; a tier's last one is valid."""
+        (position,) = self._db.execute(schema.NEXT_POSITION, (number,)).fetchone()
+        self.add_outcome(number, position, tier, outcome)
+
+    def add_tier(self, time_s: float, name: str, data: Mapping[str, Any]) -> None:
+        """Write that the ladder has a tier more, above those it had."""
+        self.add_event(time_s, ADDED_TIER, {"name": name, **data})
+
+    def added_tiers(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`add_tier` was told, by name, in order."""
+        return {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+
+    def tiers(self) -> tuple[str, ...]:
+        """Return the names of all tiers in the order of the ladder."""
+        searched = self.meta.get("input", {}).get("tier", ())
+        return (*(tier["name"] for tier in searched), *self.added_tiers())
+
     def add_record(self, record: Record, verdict: Verdict) -> None:
         """Write that a candidate is finished and what the search made of it.
 
@@ -297,7 +317,16 @@ class Store:
         for number, tier, *values in rows:
             item = TierOutcome(tier, outcome_from(values, levels))
             found[number] = (*found.get(number, ()), item)
+        added = {name: depth for depth, name in enumerate(self.added_tiers(), start=1)}
+        if added:
+            found = {number: _on_ladder(items, added) for number, items in found.items()}
         return found
+
+
+def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
+    """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
+    latest = {item.tier: item for item in items}
+    return tuple(sorted(latest.values(), key=lambda item: added.get(item.tier, 0)))
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:

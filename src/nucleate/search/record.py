@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nucleate.relax.outcome import Failed, Relaxed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.outcome import Outcome
@@ -73,6 +75,13 @@ class Record:
         last = self.last_relaxed
         return last.outcome if last is not None and isinstance(last.outcome, Relaxed) else None
 
+    def relaxed_by(self, tier: str) -> Relaxed | None:
+        """Return what a tier made of it; None if it gave no energy."""
+        for item in self.outcomes:
+            if item.tier == tier and isinstance(item.outcome, Relaxed):
+                return item.outcome
+        return None
+
     @property
     def failure(self) -> TierOutcome | None:
         """The tier that failed and why; None where none did."""
@@ -80,6 +89,16 @@ class Record:
             if isinstance(item.outcome, Failed):
                 return item
         return None
+
+    @property
+    def stopped_by(self) -> TierOutcome | None:
+        """The failure that ended the climb above the last tier with an energy; None if none did."""
+        last = self.outcomes[-1] if self.outcomes else None
+        return last if last is not None and isinstance(last.outcome, Failed) else None
+
+    def within(self, tiers: Collection[str]) -> Record:
+        """Return the record with the outcomes of some tiers only."""
+        return replace(self, outcomes=tuple(item for item in self.outcomes if item.tier in tiers))
 
     @property
     def crystal(self) -> Crystal:
