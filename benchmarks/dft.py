@@ -1,0 +1,143 @@
+"""Two DFT programs against each other: equations of state and the energy order of LiCl.
+
+Each point is a single-point tier as in an input file, so the engines themselves are what is
+tested. Points are kept in a JSON file; a second start computes only what is missing.
+
+    python benchmarks/dft.py points.json --gpaw /path/to/python --cp2k cp2k.psmp
+    python benchmarks/dft.py points.json --table
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.eos import EquationOfState
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.relax.model import GPA_PER_EV_A3
+from nucleate.relax.outcome import Relaxed
+from nucleate.relax.series import relax_all
+from nucleate.relax.settings import TierSettings, build_relaxer
+
+PHASES = {
+    "LiCl rocksalt": ("LiCl", "rocksalt", 5.15),
+    "LiCl cesiumchloride": ("LiCl", "cesiumchloride", 3.26),
+    "LiCl zincblende": ("LiCl", "zincblende", 5.60),
+    "MgO rocksalt": ("MgO", "rocksalt", 4.24),
+}
+VOLUMES = (0.92, 0.95, 0.98, 1.01, 1.04, 1.07)
+MEASURED = {"LiCl rocksalt": (5.07, 38.7), "MgO rocksalt": (4.184, 170.0)}
+"""Lattice constant (Å) and bulk modulus (GPa) without zero-point motion: LiCl and MgO of Schimka,
+Harl and Kresse, J. Chem. Phys. 134, 024116 (2011), table of experimental values."""
+
+
+def engine_of(program: str, command: str) -> dict[str, Any]:
+    """Return the settings of one program, the same for every phase."""
+    if program == "gpaw":
+        return {
+            "kind": "gpaw",
+            "command": command,
+            "options": {
+                "mode": {"name": "pw", "ecut": 500},
+                "occupations": {"name": "fermi-dirac", "width": 0.01},
+                "convergence": {"density": 1e-5, "energy": 1e-5},
+            },
+            "stage": [{"relax": "none", "kspacing": 0.4}],
+        }
+    return {
+        "kind": "cp2k",
+        "command": command,
+        "input": {"FORCE_EVAL": {"DFT": {"MGRID": {"CUTOFF": 600, "REL_CUTOFF": 60}}}},
+        "stage": [{"relax": "none", "kspacing": 0.6}],
+    }
+
+
+def compute(points: dict[str, Any], file: Path, program: str, command: str) -> None:
+    """Fill in the points of a program that are missing, saving after each."""
+    tier = TierSettings.model_validate(
+        {"engine": engine_of(program, command), "relax": False, "pre_relax": False}
+    )
+    relaxer = build_relaxer(tier)
+    for phase, (formula, structure, a) in PHASES.items():
+        for volume in VOLUMES:
+            key = key_of(program, phase, volume)
+            if key in points:
+                continue
+            atoms: Atoms = bulk(formula, structure, a=a * volume ** (1 / 3))
+            ((_, outcome),) = relax_all(relaxer, [(0, Crystal.from_ase(atoms))])
+            if not isinstance(outcome, Relaxed):
+                print(f"{key}: {outcome.reason}: {outcome.message}", flush=True)
+                continue
+            points[key] = {
+                "volume": outcome.crystal.volume / (len(atoms) / 2),
+                "energy": outcome.energy / (len(atoms) / 2),
+                "pressure": -float(np.trace(outcome.stress_gpa)) / 3,
+                "wall_s": outcome.wall_s,
+                "level": str(outcome.level),
+            }
+            print(f"{key}: {outcome.energy:.5f} eV, {outcome.wall_s:.0f} s", flush=True)
+            file.write_text(json.dumps(points, indent=1))
+
+
+def key_of(program: str, phase: str, volume: float) -> str:
+    """Return the name of a point."""
+    return f"{program} | {phase} | {PHASES[phase][2]:g} | {volume:g}"
+
+
+def table(points: dict[str, Any]) -> None:
+    """Print equations of state, the order of the LiCl forms and a test of the stress."""
+    lowest: dict[str, dict[str, float]] = {}
+    for program in ("gpaw", "cp2k"):
+        for phase, (_, structure, _) in PHASES.items():
+            found = [points.get(key_of(program, phase, volume)) for volume in VOLUMES]
+            rows = [point for point in found if point is not None]
+            if len(rows) < 5:
+                continue
+            volumes = np.array([row["volume"] for row in rows])
+            energies = np.array([row["energy"] for row in rows])
+            pressures = np.array([row["pressure"] for row in rows])
+            v0, e0, modulus = EquationOfState(volumes, energies, "birchmurnaghan").fit()
+            cubic = v0 * (1 if structure == "cesiumchloride" else 4)
+            quartic = np.polynomial.Polynomial.fit(volumes, energies, 4)
+            slope = -quartic.deriv()(volumes) * GPA_PER_EV_A3
+            error = float(np.abs(slope - pressures)[1:-1].max())
+            lowest.setdefault(program, {})[phase] = e0
+            print(
+                f"{program:5} {phase:20} a = {cubic ** (1 / 3):.3f} Å, "
+                f"B = {modulus * GPA_PER_EV_A3:.1f} GPa, "
+                f"pressure from stress against -dE/dV: {error:.2f} GPa, "
+                f"{np.median([row['wall_s'] for row in rows]):.0f} s a point"
+            )
+    for program, energies in lowest.items():
+        zero = energies.get("LiCl rocksalt")
+        for phase, energy in energies.items():
+            if zero is not None and phase.startswith("LiCl"):
+                print(f"{program:5} {phase:20} {1000 * (energy - zero):+.0f} meV a formula unit")
+    for phase, (a, modulus) in MEASURED.items():
+        print(f"measured {phase:17} a = {a:.3f} Å, B = {modulus:.1f} GPa")
+
+
+def main() -> None:
+    """Compute what is asked for, then print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("points", type=Path, help="JSON file of the points.")
+    parser.add_argument("--gpaw", help="Python that has GPAW.")
+    parser.add_argument("--cp2k", help="Command of CP2K.")
+    parser.add_argument("--table", action="store_true", help="Only print the tables.")
+    arguments = parser.parse_args()
+    points = json.loads(arguments.points.read_text()) if arguments.points.is_file() else {}
+    for program in ("gpaw", "cp2k"):
+        command = getattr(arguments, program)
+        if command and not arguments.table:
+            compute(points, arguments.points, program, command)
+    table(points)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Programs outside of Python: isolated processes, recipes of stages, presets."""

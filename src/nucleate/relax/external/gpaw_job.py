@@ -1,0 +1,101 @@
+"""Run one stage with GPAW: a script for the Python that has it, which need not have nucleate.
+
+``python gpaw_job.py job.json`` appends one JSON object for every geometry to ``steps.jsonl`` and
+writes ``done.json`` at its regular end. ``python gpaw_job.py --probe Li O`` prints the version and
+the elements without a setup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+GPA = 160.21766208  # GPa in one eV/Å³
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    if sys.argv[1] == "--probe":
+        probe(sys.argv[2:])
+    else:
+        run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+
+
+def probe(symbols: list[str]) -> None:
+    """Print the version of GPAW and the elements that it has no PBE setup for."""
+    import gpaw
+    from gpaw import setup_paths
+
+    folders = [Path(folder) for folder in setup_paths]
+    missing = [
+        symbol for symbol in symbols if not any(any(f.glob(f"{symbol}.PBE*")) for f in folders)
+    ]
+    print(json.dumps({"version": gpaw.__version__, "missing": missing}))  # noqa: T201
+
+
+def run(job: dict) -> None:
+    """Evaluate or relax the crystal of a job."""
+    from ase import Atoms
+    from gpaw import GPAW, KohnShamConvergenceError
+    from gpaw.mpi import world
+
+    atoms = Atoms(
+        numbers=job["numbers"], cell=job["cell"], scaled_positions=job["scaled"], pbc=True
+    )
+    kpts = {"size": job["kpts"], "gamma": True}
+    atoms.calc = GPAW(**{"kpts": kpts, "txt": "gpaw.txt", **job["options"]})
+    ending = "complete"
+    try:
+        relax(atoms, job, world.rank == 0)
+    except KohnShamConvergenceError:
+        ending = "not-converged"
+    if world.rank == 0:
+        Path("done.json").write_text(json.dumps({"ending": ending}), encoding="utf-8")
+
+
+def relax(atoms: Atoms, job: dict, writes: bool) -> None:
+    """Move the atoms until forces and stress are small or the steps are used up."""
+    import ase.optimize
+    from ase.filters import FrechetCellFilter
+
+    if job["relax"] == "none":
+        record(atoms, writes)
+        return
+    pressure = job["pressure_gpa"] / GPA
+    moved = atoms
+    if job["relax"] == "cell":
+        moved = FrechetCellFilter(atoms, scalar_pressure=pressure)
+    optimizer = getattr(ase.optimize, job["optimizer"])(moved, logfile=None)
+    for _ in optimizer.irun(fmax=0.0, steps=job["max_steps"]):
+        force, stress = record(atoms, writes, pressure)
+        if force <= job["fmax"] and (job["relax"] != "cell" or stress <= job["max_stress_gpa"]):
+            return
+
+
+def record(atoms: Atoms, writes: bool, pressure: float = 0.0) -> tuple[float, float]:
+    """Append the present geometry; return its largest force (eV/Å) and stress (GPa)."""
+    energy = atoms.get_potential_energy()
+    forces = atoms.get_forces()
+    stress = atoms.get_stress(voigt=False) * GPA
+    step = {
+        "cell": atoms.cell.tolist(),
+        "scaled": atoms.get_scaled_positions(wrap=False).tolist(),
+        "energy": float(energy),
+        "forces": forces.tolist(),
+        "stress_gpa": stress.tolist(),
+    }
+    if writes:
+        with Path("steps.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(step) + "\n")
+    left = stress.copy()
+    left.flat[::4] += pressure * GPA
+    return float((forces**2).sum(axis=1).max() ** 0.5), float(abs(left).max())
+
+
+if __name__ == "__main__":
+    main()
