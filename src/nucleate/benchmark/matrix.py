@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from nucleate.benchmark.compounds import Compound
     from nucleate.benchmark.experiments import Experiment
     from nucleate.run.campaign import Watcher
 
@@ -66,7 +65,7 @@ class CellState:
 
 
 def interleaved(
-    compounds: Sequence[Compound], experiments: Sequence[Experiment], seeds: Sequence[int]
+    compounds: Sequence[str], experiments: Sequence[str], seeds: Sequence[int]
 ) -> list[Cell]:
     """Return all runs in an order in which the sides of a comparison lie next to each other.
 
@@ -74,7 +73,7 @@ def interleaved(
     at times is so for all of them.
     """
     return [
-        Cell(compound.name, experiment.name, seed)
+        Cell(compound, experiment, seed)
         for seed, compound, experiment in product(seeds, compounds, experiments)
     ]
 
@@ -87,7 +86,6 @@ def run_cell(
     core_time_s: float,
     workers: int,
     last_tiers: Sequence[dict[str, Any]] = (),
-    problem: dict[str, Any] | None = None,
     watcher: Watcher | None = None,
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> str:
@@ -101,7 +99,7 @@ def run_cell(
         Folder of the benchmark.
     cell, experiment
         What to run.
-    core_time_s, workers, last_tiers, problem
+    core_time_s, workers, last_tiers
         As of :func:`~nucleate.benchmark.experiments.experiment_input`.
     watcher, report
         As of :func:`~nucleate.run.predict.predict`.
@@ -121,7 +119,6 @@ def run_cell(
             core_time_s=core_time_s,
             workers=workers,
             last_tiers=last_tiers,
-            problem=problem,
         )
     return predict(settings, folder, watcher=watcher, report=report).reason
 

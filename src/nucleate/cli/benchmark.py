@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Run the benchmark of the FUSE2 paper.", no_args_is_help=True)
     group.command("run")(run_command)
     group.command("status")(status_command)
+    group.command("report")(report_command)
+    group.command("compare")(compare_command)
+    group.command("csp")(csp_command)
     app.add_typer(group, name="benchmark")
 
 
@@ -32,8 +35,8 @@ def run_command(
     experiments: Annotated[
         str,
         typer.Option(
-            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, separated by commas; "
-            "paper means the four of the paper."
+            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, and the peers "
+            "pyxtal-random and ase-ga, separated by commas; paper means the four of the paper."
         ),
     ] = "paper",
     runs: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 1, 2, ...")] = 3,
@@ -47,8 +50,9 @@ def run_command(
 ) -> None:
     """Run compounds by experiments by seeds on equal core time; continue what is there."""
     from nucleate.benchmark.compounds import COMPOUNDS, compound_named
-    from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, experiment_named, read_tiers
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, run_cell
+    from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
+    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved
+    from nucleate.benchmark.runner import check_sides, run_side
     from nucleate.cli.stages import Stages
 
     groups = {
@@ -58,17 +62,16 @@ def run_command(
     }
     chosen = [compound_named(name) for name in groups.get(compounds) or _names(compounds)]
     names = PAPER_EXPERIMENTS if experiments == "paper" else _names(experiments)
-    by_name = {name: experiment_named(name) for name in names}
+    check_sides(names)
     core_time_s = _duration(budget)
     last_tiers = [] if tier is None else read_tiers(tier)
-    cells = interleaved(chosen, list(by_name.values()), range(1, runs + 1))
+    cells = interleaved([item.name for item in chosen], names, range(1, runs + 1))
     add_to_plan(out, cells)
     for number, cell in enumerate(cells, start=1):
         typer.echo(f"[{number} of {len(cells)}] {cell}", nl=False)
-        reason = run_cell(
+        reason = run_side(
             out,
             cell,
-            by_name[cell.experiment],
             core_time_s=core_time_s,
             workers=workers,
             last_tiers=last_tiers,
@@ -77,6 +80,78 @@ def run_command(
         typer.echo(f": {reason}")
         if reason in STOPPED_FROM_OUTSIDE:
             raise typer.Exit(1)
+
+
+def report_command(out: Out = Path("nucleate-benchmark"), workers: Workers = 1) -> None:
+    """Write tables and figures of what has been run so far."""
+    from nucleate.benchmark.report import write_report
+
+    path = write_report(out, workers=workers)
+    typer.echo(path.read_text(encoding="utf-8"))
+    typer.echo(f"Report: {path}")
+
+
+def compare_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of CIF files of the compounds.")],
+    out: Out = Path("nucleate-benchmark"),
+    workers: Workers = 2,
+) -> None:
+    """Relax structures of another program by the same tier, for the same table."""
+    from nucleate.benchmark import tables
+    from nucleate.benchmark.matrix import read_plan
+    from nucleate.benchmark.references import relaxed_references
+    from nucleate.benchmark.report import compare, judging_tiers_of, markdown_table, read_benchmark
+
+    tiers = judging_tiers_of(out)
+    found = compare(out, folder, tiers=tiers, workers=workers)
+    references = relaxed_references(out, tiers, workers=workers)
+    results = read_benchmark(out).results if read_plan(out) else []
+    typer.echo(markdown_table(tables.compared_table(found, results, references)))
+
+
+def csp_command(
+    file: Annotated[Path, typer.Argument(help="Parquet table of structures, or folder of CIFs.")],
+    number: Annotated[int, typer.Option(min=1, help="How many entries, at random.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the runs.")] = 0,
+    split: Annotated[str, typer.Option(help="Part of the table.")] = "val",
+    atoms: Annotated[str, typer.Option(help="Sizes of the primitive cell.")] = "4-20",
+    experiment: Annotated[str, typer.Option(help="How to search, as in benchmark run.")] = (
+        "default"
+    ),
+    budget: Budget = "8m",
+    workers: Workers = 2,
+    out: Out = Path("nucleate-csp"),
+) -> None:
+    """Search for structures of a set held out; say how many are found.
+
+    As in the published match rates the number of atoms in the primitive cell is given.
+    """
+    from nucleate.benchmark import csp
+    from nucleate.benchmark.experiments import experiment_named
+    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
+    from nucleate.benchmark.report import markdown_table
+    from nucleate.report.tables import write_rows
+
+    low, _, high = atoms.partition("-")
+    if not (low.isdigit() and high.isdigit()):
+        raise InputError(f"--atoms = {atoms!r} is not a range. Write it like 4-20.")
+    side, core_time_s = experiment_named(experiment), _duration(budget)
+    entries = csp.read_entries(
+        file, number=number, seed=seed, split=split, atoms=(int(low), int(high))
+    )
+    for place, entry in enumerate(entries, start=1):
+        typer.echo(f"[{place} of {len(entries)}] {entry.name} {entry.formula}", nl=False)
+        reason = csp.run_entry(
+            out, entry, side, seed=seed, core_time_s=core_time_s, workers=workers
+        )
+        typer.echo(f": {reason}")
+        if reason in STOPPED_FROM_OUTSIDE:
+            raise typer.Exit(1)
+    rows = csp.entry_rows(out, entries, workers=workers)
+    write_rows(out / "csp.csv", rows)
+    summary = csp.summary_rows(rows)
+    write_rows(out / "csp-summary.csv", summary)
+    typer.echo(markdown_table(rows) + "\n\n" + markdown_table(summary))
 
 
 def status_command(out: Out = Path("nucleate-benchmark")) -> None:

@@ -1,0 +1,251 @@
+"""Whether the reference structures of any list of compositions are found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.benchmark.experiments import experiment_input
+from nucleate.benchmark.matrix import Cell, is_done
+from nucleate.benchmark.references import REFERENCES, relaxed_structures
+from nucleate.benchmark.results import SAME_ENERGY, read_result
+from nucleate.benchmark.statistics import wilson_interval
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.symmetry import symmetrised
+from nucleate.errors import InputError, MissingDependencyError
+from nucleate.run.relaxation import FileCrystal, read_files
+from nucleate.run.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nucleate.benchmark.experiments import Experiment
+    from nucleate.benchmark.results import RunResult
+    from nucleate.run.campaign import Watcher
+
+SIZES = ((1, 6), (7, 10), (11, 14), (15, 20), (21, 10**6))
+"""Classes of the number of atoms in the summary."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A composition with its reference structure in the primitive cell."""
+
+    name: str
+    crystal: Crystal
+
+    @property
+    def formula(self) -> str:
+        """The reduced formula."""
+        return Composition.from_numbers(self.crystal.numbers).formula
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What the search is told: the formula and the size of the cell."""
+        composition = Composition.from_numbers(self.crystal.numbers)
+        units = composition.formula_units_of(self.crystal.numbers)
+        return {"formula_units": [units], "max_atoms": self.crystal.n_atoms}
+
+
+def read_entries(
+    path: Path,
+    *,
+    number: int,
+    seed: int,
+    split: str = "val",
+    atoms: tuple[int, int] = (4, 20),
+) -> list[Entry]:
+    """Return a seeded sample of the structures of a parquet table or a folder of CIF files.
+
+    Parameters
+    ----------
+    path
+        Table with ``lattice``, ``species``, ``frac_coords`` (and ``split``, ``material_id``), or
+        folder.
+    number, seed
+        Of the sample; the same seed gives the same sample, and a larger one begins with it.
+    split
+        Part of the table.
+    atoms
+        Smallest and largest primitive cell.
+
+    Raises
+    ------
+    InputError
+        If nothing fits.
+    """
+    named = _from_table(path, split, atoms) if path.is_file() else _from_folder(path)
+    order = np.random.default_rng(seed).permutation(len(named))
+    entries: list[Entry] = []
+    for index in order:
+        name, crystal = named[index]
+        primitive, _ = symmetrised(crystal)
+        if atoms[0] <= primitive.n_atoms <= atoms[1]:
+            entries.append(Entry(name, primitive))
+        if len(entries) == number:
+            break
+    if not entries:
+        raise InputError(f"{path} has no structure of {atoms[0]} to {atoms[1]} atoms.")
+    return entries
+
+
+def run_entry(
+    out: Path,
+    entry: Entry,
+    experiment: Experiment,
+    *,
+    seed: int,
+    core_time_s: float,
+    workers: int,
+    watcher: Watcher | None = None,
+) -> str:
+    """Search for one entry until its budget is spent; return why the run stopped."""
+    from nucleate.run.predict import predict
+
+    folder = entry_folder(out, entry)
+    if is_done(folder, core_time_s):
+        return "done before"
+    settings = experiment_input(
+        experiment,
+        entry.formula,
+        seed=seed,
+        core_time_s=core_time_s,
+        workers=workers,
+        problem=entry.problem,
+    )
+    return predict(settings, folder, watcher=watcher).reason
+
+
+def entry_folder(out: Path, entry: Entry) -> Path:
+    """Return the run folder of an entry."""
+    return out / "csp" / entry.name
+
+
+def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list[dict[str, Any]]:
+    """Return one row for each entry that has been begun: found or not, rank, gap, core seconds.
+
+    The references are relaxed by the tier of the runs first, unless that was done.
+    """
+    begun = [entry for entry in entries if Store.exists(entry_folder(out, entry))]
+    if not begun:
+        return []
+    with Store.read(entry_folder(out, begun[0])) as store:
+        tiers = store.meta["input"]["tier"][-1:]
+    items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
+    relaxed = relaxed_structures(out / f"{REFERENCES}-csp", items, tiers, workers=workers)
+    references = {item.name: item for item in relaxed}
+    rows = []
+    for entry in begun:
+        cell = Cell(entry.name, "csp", 0)
+        reference = references.get(entry.name)
+        result = read_result(entry_folder(out, entry), cell, reference)
+        target = None if reference is None else reference.energy_ev_per_atom
+        rows.append(_row(entry, result, target))
+    return rows
+
+
+def summary_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return success rates with Wilson's interval: of all, by size and by number of elements."""
+    groups: dict[str, list[dict[str, Any]]] = {"all": list(rows)}
+    for low, high in SIZES:
+        inside = [row for row in rows if low <= row["atoms"] <= high]
+        groups[f"{low} to {high} atoms" if high < 10**6 else f"{low} atoms and more"] = inside
+    for count in sorted({row["elements"] for row in rows}):
+        groups[f"{count} elements"] = [row for row in rows if row["elements"] == count]
+    summary = []
+    for name, group in groups.items():
+        if not group:
+            continue
+        found = sum(row["verdict"] == "found" for row in group)
+        lower = sum(row["verdict"] == "lower" for row in group)
+        low, high = wilson_interval(found, len(group))
+        summary.append(
+            {
+                "entries": name,
+                "number": len(group),
+                "found": found,
+                "rate": f"{found / len(group):.2f}",
+                "95 %": f"{low:.2f}-{high:.2f}",
+                "found as the lowest": sum(row["rank"] == 1 for row in group),
+                "another one lower": lower,
+            }
+        )
+    return summary
+
+
+def reasons(rows: Sequence[dict[str, Any]]) -> Counter[str]:
+    """Return how often the reference was not found, by what was found instead."""
+    return Counter(row["verdict"] for row in rows)
+
+
+def _row(entry: Entry, result: RunResult, target: float | None) -> dict[str, Any]:
+    best, hit = result.best_ev_per_atom, result.hit
+    gap = None if target is None or best is None else 1000.0 * (best - target)
+    if hit is not None:
+        verdict = "found"
+    elif gap is None:
+        verdict = "no energy"
+    elif gap < -1000.0 * SAME_ENERGY:
+        verdict = "lower"
+    else:
+        verdict = "not found"
+    return {
+        "entry": entry.name,
+        "formula": entry.formula,
+        "atoms": entry.crystal.n_atoms,
+        "elements": len(set(entry.crystal.numbers.tolist())),
+        "verdict": verdict,
+        "rank": "" if hit is None else hit.rank,
+        "rms": "" if hit is None else round(hit.rms, 4),
+        "found_core_s": "" if hit is None else round(hit.core_s, 1),
+        "found_by": "" if hit is None else hit.source,
+        "gap_mev_per_atom": "" if gap is None else round(gap, 1),
+        "core_s": round(result.core_s, 1),
+        "structures": result.structures,
+    }
+
+
+def _from_folder(path: Path) -> list[tuple[str, Crystal]]:
+    if not path.is_dir():
+        raise InputError(f"{path} is neither a parquet file nor a folder of CIF files.")
+    files = sorted(file for file in path.rglob("*.cif"))
+    found = [
+        (f"{file.stem}-{number}" if number else file.stem, item.crystal)
+        for file in files
+        for number, item in enumerate(read_files([file]))
+        if isinstance(item.crystal, Crystal)
+    ]
+    if not found:
+        raise InputError(f"{path} has no CIF file that can be read.")
+    return found
+
+
+def _from_table(path: Path, split: str, atoms: tuple[int, int]) -> list[tuple[str, Crystal]]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a parquet table needs pyarrow: pip install 'nucleate[benchmark]'"
+        ) from error
+    names = set(parquet.ParquetFile(path).schema_arrow.names)
+    columns = ["lattice", "species", "frac_coords"]
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]!r}. Give a table of structures.")
+    extra = [name for name in ("split", "material_id") if name in names]
+    found = []
+    for number, row in enumerate(parquet.read_table(path, columns=columns + extra).to_pylist()):
+        if row.get("split", split) != split or not atoms[0] <= len(row["species"]) <= 4 * atoms[1]:
+            continue
+        crystal = Crystal(
+            np.array(row["species"]),
+            np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+            np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3),
+        )
+        found.append((str(row.get("material_id") or f"row-{number}"), crystal))
+    return found

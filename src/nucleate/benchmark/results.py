@@ -1,0 +1,238 @@
+"""What a run of the matrix has found, read from its store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.benchmark.matching import match_rms
+from nucleate.benchmark.references import judging_tiers
+from nucleate.relax.outcome import Failed
+from nucleate.run.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nucleate.benchmark.matrix import Cell
+    from nucleate.benchmark.references import RelaxedStructure
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.search.record import Record, Verdict
+
+NEAR_EV_PER_ATOM = 0.03
+"""Only structures this near the relaxed reference in energy are compared with it."""
+
+MOST_COMPARED = 300
+
+SAME_ENERGY = 1e-3
+"""eV/atom within which two relaxations of one structure can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A structure that is the reference.
+
+    Attributes
+    ----------
+    core_s : float
+        Core seconds of the run when it was found.
+    rank : int
+        Its place among the distinct structures of the run, 1 for the lowest.
+    rms : float
+        Normalised rms displacement from the relaxed reference.
+    energy_ev_per_atom : float
+        Of the structure.
+    source : str
+        Generator or move that made it.
+    """
+
+    core_s: float
+    rank: int
+    rms: float
+    energy_ev_per_atom: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """One run.
+
+    Attributes
+    ----------
+    cell : Cell
+        Which one.
+    core_s, preparation_s : float
+        Core seconds in all, and before the first relaxation (the making of a pool).
+    structures, relaxed, repeats : int
+        Relaxed in vain or not; with an energy of the last tier; drawn again and left out.
+    failures : Counter
+        Number of failures by ``tier: reason``.
+    curve : tuple of (float, float)
+        Core seconds and energy (eV/atom) of each new lowest structure.
+    start_ev_per_atom : float or None
+        Lowest energy of the initial population.
+    crystal : Crystal or None
+        The lowest structure.
+    source : str
+        Where it is from.
+    hit : Hit or None
+        The reference, if it was found.
+    reached_s : float or None
+        Core seconds when a structure was first at or below the energy of the reference.
+    sources : Counter
+        Structures by generator, moves taken together.
+    tiers : list of dict
+        Settings of the tiers that give energies.
+    """
+
+    cell: Cell
+    core_s: float
+    preparation_s: float
+    structures: int
+    relaxed: int
+    repeats: int
+    failures: Counter[str]
+    curve: tuple[tuple[float, float], ...]
+    start_ev_per_atom: float | None
+    crystal: Crystal | None
+    source: str
+    hit: Hit | None
+    reached_s: float | None
+    sources: Counter[str]
+    tiers: list[dict[str, Any]]
+
+    @property
+    def best_ev_per_atom(self) -> float | None:
+        """Lowest energy of the last tier."""
+        return self.curve[-1][1] if self.curve else None
+
+    @property
+    def s_per_structure(self) -> float | None:
+        """Core seconds a structure, the making of a pool left out."""
+        if not self.structures:
+            return None
+        return (self.core_s - self.preparation_s) / self.structures
+
+
+def tiers_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the settings of the tiers of a run that give energies in eV."""
+    with Store.read(folder) as store:
+        return judging_tiers(store.meta["input"]["tier"])
+
+
+def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) -> RunResult:
+    """Read the store of a run and compare what it found with the reference.
+
+    Raises
+    ------
+    InputError
+        If there is no store.
+    """
+    with Store.read(folder) as store:
+        told = list(store.records())
+        meta = store.meta
+        core_s = [data.get("core_s", 0.0) for _, _, data in store.events()]
+        starts = [data.get("core_s", 0.0) for _, _, data in store.events("start")]
+    tier = meta["input"]["tier"][-1]["name"]
+    population = meta["input"]["search"].get("population", 25)
+    paid = [record for record, _ in told if record.outcomes]
+    energies = {
+        record.number: energy for record in paid if (energy := _energy(record, tier)) is not None
+    }
+    lowest = min(energies, key=lambda number: energies[number], default=None)
+    best = next((record for record in paid if record.number == lowest), None)
+    start = [energy for number, energy in energies.items() if number < population]
+    target = None if reference is None else reference.energy_ev_per_atom
+    return RunResult(
+        cell=cell,
+        core_s=max([*core_s, *(record.core_s for record in paid)], default=0.0),
+        preparation_s=starts[0] if starts else 0.0,
+        structures=len(paid),
+        relaxed=len(energies),
+        repeats=len(told) - len(paid),
+        failures=_failures(paid),
+        curve=_curve(paid, energies),
+        start_ev_per_atom=min(start, default=None),
+        crystal=None if best is None else best.crystal,
+        source="" if best is None else best.candidate.origin.source,
+        hit=None if reference is None else find_reference(told, energies, reference),
+        reached_s=next(
+            (
+                record.core_s
+                for record in paid
+                if target is not None
+                and energies.get(record.number, target + 1.0) <= target + SAME_ENERGY
+            ),
+            None,
+        ),
+        sources=Counter(_family(record) for record in paid),
+        tiers=judging_tiers(meta["input"]["tier"]),
+    )
+
+
+def find_reference(
+    told: Sequence[tuple[Record, Verdict]],
+    energies: dict[int, float],
+    reference: RelaxedStructure,
+) -> Hit | None:
+    """Return the first structure of a run that is the reference, or None.
+
+    Parameters
+    ----------
+    told
+        Records and verdicts in their order.
+    energies
+        Energy of the last tier in eV/atom by record number.
+    reference
+        Relaxed by that tier.
+    """
+    distinct = sorted(
+        energies[record.number]
+        for record, verdict in told
+        if record.number in energies and verdict.duplicate_of is None
+    )
+    compared = 0
+    for record, verdict in told:
+        energy = energies.get(record.number)
+        if energy is None or verdict.duplicate_of is not None:
+            continue
+        if abs(energy - reference.energy_ev_per_atom) > NEAR_EV_PER_ATOM:
+            continue
+        compared += 1
+        if compared > MOST_COMPARED:
+            return None
+        rms = match_rms(reference.crystal, record.crystal)
+        if rms is not None:
+            rank = 1 + sum(other < energy - 1e-9 for other in distinct)
+            source = record.candidate.origin.source
+            return Hit(record.core_s, rank, rms, energy, source)
+    return None
+
+
+def _energy(record: Record, tier: str) -> float | None:
+    relaxed = record.relaxed
+    return relaxed.energy_per_atom if relaxed is not None and record.tier == tier else None
+
+
+def _failures(paid: Sequence[Record]) -> Counter[str]:
+    reasons: Counter[str] = Counter()
+    for record in paid:
+        failure = record.failure
+        if failure is not None and isinstance(failure.outcome, Failed):
+            reasons[f"{failure.tier}: {failure.outcome.reason}"] += 1
+    return reasons
+
+
+def _curve(paid: Sequence[Record], energies: dict[int, float]) -> tuple[tuple[float, float], ...]:
+    curve: list[tuple[float, float]] = []
+    for record in paid:
+        energy = energies.get(record.number)
+        if energy is not None and (not curve or energy < curve[-1][1]):
+            curve.append((record.core_s, energy))
+    return tuple(curve)
+
+
+def _family(record: Record) -> str:
+    source = record.candidate.origin.source
+    return "moves" if source.startswith("move:") else source
