@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-REFERENCES, COMPARED = "references", "compared"
+REFERENCES, COMPARED, JUDGED = "references", "compared", "judged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +115,18 @@ def compared_structures(
     if not items:
         raise InputError(f"{folder} has no CIF or POSCAR file of one of the eleven compounds.")
     return relaxed_structures(out / COMPARED / folder.name, items, tiers, workers=workers)
+
+
+def rejudged(
+    out: Path, items: Sequence[FileCrystal], tier: dict[str, Any], *, workers: int = 1
+) -> list[RelaxedStructure]:
+    """Relax structures by another tier; they are kept in ``out`` until one of them changes."""
+    total = hashlib.sha256()
+    for item in items:
+        assert isinstance(item.crystal, Crystal)
+        total.update(item.crystal.cell.tobytes() + item.crystal.scaled.tobytes())
+    folder = out / JUDGED / f"{tier['name']}-{total.hexdigest()[:12]}"
+    return relaxed_structures(folder, items, [tier], workers=workers)
 
 
 def judging_tiers(tiers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,11 +13,13 @@ from nucleate.benchmark.matrix import read_plan
 from nucleate.benchmark.references import (
     COMPARED,
     compared_structures,
+    rejudged,
     relaxed_references,
 )
 from nucleate.benchmark.results import read_result, tiers_of
 from nucleate.errors import InputError
 from nucleate.report.tables import write_rows
+from nucleate.run.relaxation import FileCrystal
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
@@ -130,8 +132,17 @@ def read_compared(out: Path) -> list[tuple[str, str, RelaxedStructure]]:
     return found
 
 
-def write_report(out: Path, *, workers: int = 1) -> Path:
+def write_report(out: Path, *, workers: int = 1, judge: dict[str, Any] | None = None) -> Path:
     """Write ``report/`` into a benchmark's folder and return the path of its Markdown file.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    workers
+        Worker processes for relaxations.
+    judge
+        Tier that relaxes the lowest structures and the references once more.
 
     Raises
     ------
@@ -144,7 +155,8 @@ def write_report(out: Path, *, workers: int = 1) -> Path:
     folder = out / REPORT
     folder.mkdir(parents=True, exist_ok=True)
     text = [INTRODUCTION.format(tier=benchmark.tiers[-1]["name"])]
-    for title, name, rows in _tables(benchmark):
+    judged = [] if judge is None else _judged(out, benchmark, judge, workers)
+    for title, name, rows in [*_tables(benchmark), *judged]:
         write_rows(folder / f"{name}.csv", rows)
         text.append(f"## {title}\n\n{markdown_table(rows) or 'None.'}\n")
     write_rows(folder / "runs.csv", tables.runs_table(benchmark.results, benchmark.references))
@@ -194,6 +206,25 @@ def _tables(benchmark: Benchmark) -> list[tuple[str, str, list[dict[str, Any]]]]
         ),
         ("Failures", "failures", tables.failure_table(results)),
     ]
+
+
+def _judged(
+    out: Path, benchmark: Benchmark, judge: dict[str, Any], workers: int
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Return the table of the lowest structures and references relaxed by another model."""
+    items = [
+        FileCrystal(kind, compound, crystal)
+        for item in _best_runs(benchmark.results)
+        if item.crystal is not None and item.cell.compound in benchmark.references
+        for compound, kind, crystal in (
+            (item.cell.compound, "lowest", item.crystal),
+            (item.cell.compound, "reference", benchmark.references[item.cell.compound].crystal),
+        )
+    ]
+    relaxed = rejudged(out, items, judge, workers=workers)
+    energies = {(item.name, item.file): item.energy_ev_per_atom for item in relaxed}
+    rows = tables.judged_table(energies, benchmark.results, benchmark.references)
+    return [(f"Judged by {judge['name']} as well", "judged", rows)]
 
 
 def _write_figures(out: Path, folder: Path, benchmark: Benchmark) -> list[str]:

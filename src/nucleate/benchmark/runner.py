@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.benchmark.matrix import Cell
+    from nucleate.run.campaign import Watcher
 
 
 def check_sides(names: Sequence[str]) -> None:
@@ -36,6 +37,7 @@ def run_side(
     core_time_s: float,
     workers: int,
     last_tiers: Sequence[dict[str, Any]] = (),
+    watcher: Watcher | None = None,
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> str:
     """Run or continue a run of an experiment or a peer; return why it stopped.
@@ -56,6 +58,7 @@ def run_side(
             core_time_s=core_time_s,
             workers=workers,
             last_tiers=last_tiers,
+            watcher=watcher,
             report=report,
         )
     if last_tiers:

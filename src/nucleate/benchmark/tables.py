@@ -258,6 +258,37 @@ def compared_table(
     return sorted(rows, key=lambda row: (_place(row["compound"]), float(row["eV/atom"])))
 
 
+def judged_table(
+    energies: Mapping[tuple[str, str], float],
+    results: Sequence[RunResult],
+    references: Mapping[str, RelaxedStructure],
+) -> list[Row]:
+    """Return gaps of the lowest structures by the tier of the runs and by another model.
+
+    Parameters
+    ----------
+    energies
+        By the other model in eV/atom, by compound and ``lowest`` or ``reference``.
+    results, references
+        Of the benchmark.
+    """
+    rows = []
+    for compound in sorted({name for name, _ in energies}, key=_place):
+        pair = [energies.get((compound, kind)) for kind in ("lowest", "reference")]
+        gaps = [gap_mev(item, references) for item in results if item.cell.compound == compound]
+        ours = min(gap for gap in gaps if gap is not None)
+        lowest, target = pair
+        theirs = None if lowest is None or target is None else 1000.0 * (lowest - target)
+        rows.append(
+            {
+                "compound": compound,
+                "gap meV/atom": f"{ours:+.1f}",
+                "by the other model": "failed" if theirs is None else f"{theirs:+.1f}",
+            }
+        )
+    return rows
+
+
 def gap_mev(item: RunResult, references: Mapping[str, RelaxedStructure]) -> float | None:
     """Return the lowest energy less that of the reference in meV/atom; None where one lacks."""
     reference, best = references.get(item.cell.compound), item.best_ev_per_atom

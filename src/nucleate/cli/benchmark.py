@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,11 @@ from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from nucleate.benchmark.matrix import CellState
+    from nucleate.run.campaign import Progress
+    from nucleate.search.basin_hopping import BasinHopping
+    from nucleate.search.record import Record, Verdict
+
+TICK_S = 0.5
 
 Out = Annotated[Path, typer.Option(help="Folder of the benchmark; the same command continues.")]
 Budget = Annotated[str, typer.Option(help="CORE time of each run: 2h is an hour on two cores.")]
@@ -75,6 +81,7 @@ def run_command(
             core_time_s=core_time_s,
             workers=workers,
             last_tiers=last_tiers,
+            watcher=_Ticker(core_time_s),
             report=Stages(),
         )
         typer.echo(f": {reason}")
@@ -82,11 +89,20 @@ def run_command(
             raise typer.Exit(1)
 
 
-def report_command(out: Out = Path("nucleate-benchmark"), workers: Workers = 1) -> None:
+def report_command(
+    out: Out = Path("nucleate-benchmark"),
+    workers: Workers = 1,
+    rerank: Annotated[
+        str | None,
+        typer.Option(help="Energy model that relaxes the lowest structures again: sevennet."),
+    ] = None,
+) -> None:
     """Write tables and figures of what has been run so far."""
     from nucleate.benchmark.report import write_report
+    from nucleate.cli.inputs import parse_tier
 
-    path = write_report(out, workers=workers)
+    judge = None if rerank is None else parse_tier(rerank)
+    path = write_report(out, workers=workers, judge=judge)
     typer.echo(path.read_text(encoding="utf-8"))
     typer.echo(f"Report: {path}")
 
@@ -142,7 +158,13 @@ def csp_command(
     for place, entry in enumerate(entries, start=1):
         typer.echo(f"[{place} of {len(entries)}] {entry.name} {entry.formula}", nl=False)
         reason = csp.run_entry(
-            out, entry, side, seed=seed, core_time_s=core_time_s, workers=workers
+            out,
+            entry,
+            side,
+            seed=seed,
+            core_time_s=core_time_s,
+            workers=workers,
+            watcher=_Ticker(core_time_s),
         )
         typer.echo(f": {reason}")
         if reason in STOPPED_FROM_OUTSIDE:
@@ -167,6 +189,31 @@ def status_command(out: Out = Path("nucleate-benchmark")) -> None:
     done = sum(state.state == "done" for state in states)
     spent = sum(state.core_s for state in states) / 3600.0
     typer.echo(f"{done} of {len(states)} runs are done; {spent:.2f} core hours were used.")
+
+
+class _Ticker:
+    """Shows how far one run is: on a terminal one line that is drawn anew, else nothing."""
+
+    def __init__(self, core_time_s: float) -> None:
+        self._core_time_s = core_time_s
+        self._last_s = 0.0
+        self._live = sys.stderr.isatty()
+
+    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+        """Take no note."""
+
+    def tick(self, progress: Progress, search: BasinHopping) -> None:
+        """Draw the line, at most twice a second."""
+        if not self._live or progress.session_s - self._last_s < TICK_S:
+            return
+        self._last_s = progress.session_s
+        best = None if search.best is None else search.best.relaxed
+        energy = "" if best is None else f", best {best.energy_per_atom:.4f} {best.level.unit}/atom"
+        sys.stderr.write(
+            f"\r  {progress.core_s / 60.0:.1f} of {self._core_time_s / 60.0:.1f} core min, "
+            f"{search.n_structures} structures{energy}   "
+        )
+        sys.stderr.flush()
 
 
 def _line(state: CellState) -> str:
