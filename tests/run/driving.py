@@ -28,8 +28,8 @@ def settings(**search):
     return RunSettings.from_dict(data)
 
 
-def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, core_limit_s=None,
-          watcher=None, **search):  # fmt: skip
+def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limit_s=None,
+          core_limit_s=None, watcher=None, **search):  # fmt: skip
     """Run or continue a campaign on toys; return its summary."""
     run = settings(**search)
     names = [tier.get("name", "toy") for tier in tiers]
@@ -38,6 +38,7 @@ def drive(folder, tiers=({},), *, workers=1, limit_s=60.0, time_limit_s=None, co
         step_limits_s=(limit_s,) * len(tiers),
         factory="toys:build",
         search_path=(HERE,),
+        pythons=tuple(pythons),
     )
     space = run.problem.space()
     search_ = BasinHopping(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -21,8 +22,11 @@ FAULTS = (ABORT, HANG, NAN, FAIL, RAISE, EXIT)
 class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
-    def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None):
-        self.level = LevelOfTheory(name, "1", "quadratic")
+    def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None,
+                 diary=None):  # fmt: skip
+        interpreter = os.environ.get("TOY_INTERPRETER", "default")
+        self.level = LevelOfTheory(name, "1", "quadratic", settings=interpreter)
+        self._diary = diary
         self._slots, self._delay_s, self._scale = slots, delay_s, scale
         self._busy_s = busy_s
         self._faults = {int(key): fault for key, fault in (faults or {}).items()}
@@ -39,7 +43,11 @@ class ToyRelaxer:
         self.observed = best_enthalpy_per_atom
 
     def step(self):
+        began = time.monotonic()
         time.sleep(self._delay_s)
+        if self._diary:
+            with Path(self._diary).open("a") as stream:
+                stream.write(f"{os.getpid()} {began} {time.monotonic()}\n")
         ended = []
         for key, job in list(self._jobs.items()):
             crystal, steps = job

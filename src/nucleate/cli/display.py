@@ -161,7 +161,7 @@ def best_table(lines: list[Line]) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for name in (unit, "above best"):
         table.add_column(name, justify="right")
-    with_tiers = len({line.tier for line in lines}) > 1
+    with_tiers = len({line.tier for line in lines}) > 1 or any("(" in line.tier for line in lines)
     for name in ("space group", "atoms", "record", "from", *(("tier",) if with_tiers else ())):
         table.add_column(name)
     for line in lines:
@@ -248,7 +248,7 @@ def print_summary(summary: Summary, board: Board) -> None:
     """Print how a run ended and its best structures."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(best_table(board.best))
     console.print(
         f"Stopped: {summary.reason}. {duration(summary.progress.elapsed_s)} of running time, "

@@ -5,9 +5,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nucleate.relax.external.settings import (
+    Cp2kSettings,
+    EspressoSettings,
+    ExternalSettings,
+    GpawSettings,
+    GulpSettings,
+    LammpsSettings,
+    VaspSettings,
+)
+from nucleate.relax.settings_mlip import (
+    GraceSettings,
+    MaceSettings,
+    MatglSettings,
+    MattersimSettings,
+    OrbSettings,
+    UpetSettings,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.relax.relaxer import Relaxer
 
 
@@ -23,6 +43,9 @@ class ChgnetSettings(_Settings):
         "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
     )
     device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
+    fuse: bool = Field(
+        False, description="On a GPU: compile the network first, which takes a minute or two."
+    )
 
 
 class AseSettings(_Settings):
@@ -91,7 +114,19 @@ EngineSettings = Annotated[
     | AseSettings
     | TorchSimSettings
     | SppSettings
-    | ForceFieldSettings,
+    | ForceFieldSettings
+    | MaceSettings
+    | MattersimSettings
+    | OrbSettings
+    | MatglSettings
+    | UpetSettings
+    | GraceSettings
+    | VaspSettings
+    | EspressoSettings
+    | Cp2kSettings
+    | GpawSettings
+    | GulpSettings
+    | LammpsSettings,
     Field(discriminator="kind"),
 ]
 
@@ -102,6 +137,15 @@ _BUILDERS = {
     "torch-sim": "nucleate.relax.engines.torch_sim",
     "spp": "nucleate.relax.engines.spp",
     "force-field": "nucleate.relax.engines.force_field",
+    **dict.fromkeys(
+        ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.relax.engines.mlip"
+    ),
+    "vasp": "nucleate.relax.engines.vasp",
+    "espresso": "nucleate.relax.engines.espresso",
+    "cp2k": "nucleate.relax.engines.cp2k",
+    "gpaw": "nucleate.relax.engines.gpaw",
+    "gulp": "nucleate.relax.engines.gulp",
+    "lammps": "nucleate.relax.engines.lammps",
 }
 """Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
 
@@ -162,7 +206,9 @@ class TierSettings(_Settings):
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
     max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")
-    wall_s: float | None = Field(600.0, gt=0.0, description="Seconds a crystal.")
+    wall_s: float | None = Field(
+        600.0, gt=0.0, description="Seconds a crystal; default for external programs: a day."
+    )
     slots: int | None = Field(None, ge=1, description="Crystals in flight; default: by their size.")
     python: str | None = Field(
         None,
@@ -172,6 +218,12 @@ class TierSettings(_Settings):
     promote: Promotion = Field(default_factory=Promotion)
     racing: Racing | None = None
     guards: Guards = Field(default_factory=Guards)
+
+    @model_validator(mode="after")
+    def _defaults_of_engine(self) -> TierSettings:
+        if isinstance(self.engine, ExternalSettings) and "wall_s" not in self.model_fields_set:
+            object.__setattr__(self, "wall_s", self.engine.DAY_S)
+        return self
 
 
 def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
@@ -185,3 +237,18 @@ def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
         If the engine's settings name something that does not exist.
     """
     return import_module(_BUILDERS[tier.engine.kind]).build_relaxer(tier, pressure_gpa)
+
+
+def find_problems(tier: TierSettings, elements: Sequence[str]) -> list[str]:
+    """Return what keeps a tier from running, found in seconds, each with the line to add.
+
+    Parameters
+    ----------
+    tier
+        Settings of the tier.
+    elements
+        Symbols of the elements that it must treat.
+    """
+    module = import_module(_BUILDERS[tier.engine.kind])
+    finder = getattr(module, "problems", None)
+    return [] if finder is None else finder(tier.engine, elements)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.settings import TierSettings
 
-MLIP_KINDS = frozenset({"chgnet", "sevennet", "torch-sim", "ase"})
+MLIP_KINDS = frozenset(
+    {"chgnet", "sevennet", "torch-sim", "ase"}
+    | {"mace", "mattersim", "orb", "matgl", "upet", "grace"}
+)
 """Engines whose energies of crystals as they are can rank a pool."""
 
 
@@ -25,9 +28,10 @@ def single_points(
 ) -> Callable[[Sequence[Crystal]], NDArray[np.float64]] | None:
     """Return a function from crystals to enthalpies in eV/atom; None where the tier is no MLIP.
 
-    The engine is loaded at the first call. Failures are NaN.
+    None also where the engine lives under another Python. The engine is loaded at the first
+    call. Failures are NaN.
     """
-    if tier.engine.kind not in MLIP_KINDS:
+    if tier.engine.kind not in MLIP_KINDS or tier.python is not None:
         return None
 
     def score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:

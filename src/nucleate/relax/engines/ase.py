@@ -36,7 +36,7 @@ class AseModel:
     batch_atoms = 1
 
     def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:
-        self._calculator = calculator
+        self.calculator = calculator
         self.level = level
         self.cutoff = cutoff
         self.elements = frozenset(range(1, MAX_NUMBER + 1))
@@ -54,7 +54,7 @@ class AseModel:
                 cell=batch.cells[index],
                 pbc=True,
             )
-            atoms.calc = self._calculator
+            atoms.calc = self.calculator
             energies.append(float(atoms.get_potential_energy()))
             forces.append(atoms.get_forces())
             stresses.append(atoms.get_stress(voigt=False))

@@ -1,0 +1,153 @@
+"""Tiers whose workers run under another Python than the rest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nucleate.errors import InputError
+from nucleate.relax.outcome import FailReason, Relaxed
+from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.process import Job, WorkerSpec
+from nucleate.run.scoring import single_points
+from nucleate.run.settings import ExecutionSettings, RunSettings, spec_of
+
+from .driving import drive, told
+from .test_pool import crystal, run
+from .toys import ABORT, HANG
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Something that behaves like an interpreter of another environment."""
+    path = tmp_path / "python"
+    path.write_text(f'#!/bin/sh\nTOY_INTERPRETER=other exec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def spec(other, *tiers, limit_s=60.0):
+    return WorkerSpec(
+        tiers=tiers or ({}, {}),
+        step_limits_s=(limit_s,) * (len(tiers) or 2),
+        factory="toys:build",
+        search_path=(str(HERE),),
+        pythons=(sys.executable, other),
+    )
+
+
+def test_each_tier_is_computed_by_its_own_interpreter(other):
+    jobs = [Job(key, key % 2, crystal(seed=key)) for key in range(10)]
+    with Pool(spec(other, {}, {"scale": -1.0}), workers=1) as pool:
+        levels = wait_until_ready(pool)
+        outcomes = run(pool, jobs)
+    assert [level["settings"] for level in levels] == ["default", "other"]
+    for key, outcome in outcomes.items():
+        assert isinstance(outcome, Relaxed)
+        assert outcome.level.settings == ("default", "other")[key % 2]
+        positions = jobs[key].crystal.positions
+        energy = float(np.sin(positions).sum() + 0.01 * jobs[key].crystal.volume)
+        assert outcome.energy == (energy, -energy)[key % 2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(ABORT, FailReason.CRASHED), (HANG, FailReason.TIMEOUT)]
+)
+def test_a_loss_under_one_interpreter_does_not_touch_the_other(other, fault, reason):
+    jobs = [
+        Job(key, key % 2, crystal(first=fault if key == 3 else 1, seed=key)) for key in range(8)
+    ]
+    with Pool(spec(other, limit_s=1.0), workers=1) as pool:
+        wait_until_ready(pool)
+        first, second = pool.pids()
+        outcomes = run(pool, jobs)
+        assert first in pool.pids()
+        assert second not in pool.pids()
+        replaced = run(pool, [Job(9, 1, crystal(seed=9))])
+    assert outcomes.pop(3).reason == reason
+    assert all(isinstance(item, Relaxed) for item in outcomes.values())
+    assert replaced[9].level.settings == "other"
+
+
+def test_no_more_workers_are_at_work_than_asked_for(other, tmp_path):
+    toy = {"slots": 1, "delay_s": 0.01, "diary": str(tmp_path / "diary")}
+    jobs = [Job(key, key % 2, crystal(seed=key)) for key in range(12)]
+    with Pool(spec(other, toy, toy), workers=1) as pool:
+        wait_until_ready(pool)
+        run(pool, jobs)
+    rows = [line.split() for line in (tmp_path / "diary").read_text().splitlines()]
+    spans = sorted((float(begin), float(end), pid) for pid, begin, end in rows)
+    assert len({pid for *_, pid in spans}) == 2
+    for (_, end, pid), (begin, _, other_pid) in pairwise(spans):
+        assert end <= begin or pid == other_pid
+
+
+def test_a_search_with_one_worker_is_the_same_every_time(other, tmp_path):
+    tiers = ({"name": "cheap", "slots": 1}, {"name": "dear", "slots": 1, "scale": -2.0})
+    pythons = (sys.executable, other)
+    for name in ("a", "b"):
+        drive(tmp_path / name, tiers, pythons=pythons, structures=8)
+    ours, theirs = told(tmp_path / "a"), told(tmp_path / "b")
+    assert [(r.enthalpies(), v) for r, v in ours] == [(r.enthalpies(), v) for r, v in theirs]
+    for record, _ in ours:
+        energies = record.enthalpies()
+        if energies:
+            assert energies["dear"] == pytest.approx(-2.0 * energies["cheap"])
+
+
+def test_workers_take_this_nucleate_along_where_it_is_not_installed(tmp_path):
+    environment = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = str(environment / "bin" / "python")
+    site = next(environment.glob("lib/python*/site-packages"))
+    bare = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def has_nucleate():
+        command = [python, "-c", "import nucleate"]
+        return subprocess.run(command, env=bare, cwd=tmp_path, capture_output=True).returncode == 0
+
+    with (
+        Pool(spec(python, {}, {}), workers=1) as pool,
+        pytest.raises(InputError, match=r"pip install nucleate"),
+    ):
+        wait_until_ready(pool)
+    (site / "others.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    if has_nucleate():
+        pytest.skip("nucleate is no editable install here")
+    with Pool(spec(python), workers=1) as pool:
+        outcomes = run(pool, [Job(0, 1, crystal())], timeout_s=120.0)
+    assert isinstance(outcomes[0], Relaxed)
+
+
+def test_the_input_names_the_interpreter_of_a_tier(tmp_path):
+    (tmp_path / "run.toml").write_text(
+        '[problem]\nformula = "CaO"\n[[tier]]\nname = "a"\n[[tier]]\nname = "b"\n'
+        'python = "mace/bin/python"\n[[tier]]\nname = "c"\npython = "python3.12"\n'
+        '[run]\npython = "/usr/bin/python3"\n'
+    )
+    settings = RunSettings.from_toml(tmp_path / "run.toml")
+    made = spec_of(settings.tier, 0.0, settings.run)
+    assert made.pythons == (
+        "/usr/bin/python3",
+        str(tmp_path / "mace/bin/python"),
+        "python3.12",
+    )
+    assert list(made.tiers_by_python().values()) == [(0,), (1,), (2,)]
+    assert spec_of(settings.tier[:1], 0.0, ExecutionSettings()).pythons == (sys.executable,)
+    # the driver lacks the package of such a tier, so it cannot rank a pool with it
+    assert single_points(settings.tier[1]) is None
+    assert single_points(settings.tier[0]) is not None
+
+
+def test_a_missing_interpreter_is_named(other):
+    with pytest.raises(InputError, match=r"/no/python"), Pool(spec("/no/python"), workers=1):
+        pass
