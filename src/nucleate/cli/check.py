@@ -26,6 +26,9 @@ def check(
     problem: Annotated[str, typer.Argument(help="Input file, or a formula.")] = "run.toml",
     tier: Annotated[list[str] | None, typer.Option(help="As of predict.")] = None,
     max_atoms: Annotated[int | None, typer.Option(help="As of predict.")] = None,
+    external: Annotated[
+        bool, typer.Option(help="Run external programs too, which may take minutes.")
+    ] = False,
 ) -> None:
     """Check an input and run one tiny relaxation through every tier."""
     from nucleate.cli import inputs
@@ -36,7 +39,7 @@ def check(
     }
     settings, _ = inputs.read_input(problem, overrides, Path("/nonexistent"))
     _describe(settings)
-    if not _relax(settings):
+    if not (_find_programs(settings) and _relax(_to_run(settings, external))):
         raise typer.Exit(1)
     typer.echo("Everything works.")
 
@@ -60,6 +63,37 @@ def _range(units: tuple[int, ...]) -> str:
     return ", ".join(map(str, units))
 
 
+def _find_programs(settings: RunSettings) -> bool:
+    """Say what keeps a tier from running; return whether nothing does."""
+    from nucleate.relax.external.settings import ExternalSettings
+    from nucleate.relax.settings import find_problems
+
+    elements = [symbol for symbol, _ in settings.problem.space().composition.items]
+    works = True
+    for tier in settings.tier:
+        problems = find_problems(tier, elements)
+        for problem in problems:
+            typer.echo(f"tier {tier.name}: {problem}")
+        works = works and not problems
+        if isinstance(tier.engine, ExternalSettings) and not problems:
+            typer.echo(f"tier {tier.name}: {tier.engine.kind} is there with all it needs")
+    return works
+
+
+def _to_run(settings: RunSettings, external: bool) -> RunSettings:
+    """Return the settings with external programs at a single point, or left out."""
+    from nucleate.relax.external.settings import ExternalSettings
+
+    tiers = [
+        tier.model_copy(update={"relax": False})
+        if isinstance(tier.engine, ExternalSettings)
+        else tier
+        for tier in settings.tier
+        if external or not isinstance(tier.engine, ExternalSettings)
+    ]
+    return settings.model_copy(update={"tier": tuple(tiers)})
+
+
 def _relax(settings: RunSettings) -> bool:
     """Relax a small structure a few steps on every tier; return whether all gave an energy."""
     import numpy as np
@@ -69,6 +103,8 @@ def _relax(settings: RunSettings) -> bool:
     from nucleate.run.predict import build_ladder, build_search, build_source, worker_spec
     from nucleate.run.process import Job
 
+    if not settings.tier:
+        return True
     build_search(settings)
     build_ladder(settings)
     source = build_source(_with_small_pools(settings))

@@ -35,7 +35,7 @@ class Gulp:
     """A :class:`~nucleate.relax.external.program.Program` that is GULP."""
 
     elements: frozenset[int] = frozenset(range(1, MAX_NUMBER + 1))
-    total_energies: bool = False
+    total_energies: bool = True
     outputs: tuple[str, ...] = ("output",)
 
     def __init__(self, engine: GulpSettings) -> None:

@@ -35,7 +35,7 @@ _NUMBERS = " ".join(f"$({name}:%.15g)" for name in ("pe", "step", *_BOX, *_PRESS
 class Lammps:
     """A :class:`~nucleate.relax.external.program.Program` that is LAMMPS."""
 
-    total_energies: bool = False
+    total_energies: bool = True
     outputs: tuple[str, ...] = ("output",)
 
     def __init__(self, engine: LammpsSettings, version: str) -> None:

@@ -107,7 +107,8 @@ class Program(Protocol):
     elements : frozenset of int
         Atomic numbers that it can treat.
     total_energies : bool
-        Whether its energies count from bare nuclei and electrons, so that their size says nothing.
+        Whether its energies count from free ions, or from nuclei and electrons, so that their size
+        says nothing.
     outputs : tuple of str
         Files whose ends are shown when it fails, the most telling last.
     """

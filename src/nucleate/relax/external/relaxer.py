@@ -176,7 +176,8 @@ class ExternalRelaxer:
         flight.runs += 1
         stage = self._stages[flight.stage]
         try:
-            launch = self._program.write(folder, flight.crystal, stage, self._goal(stage))
+            goal = goal_of(stage, self._tier, self._pressure_gpa)
+            launch = self._program.write(folder, flight.crystal, stage, goal)
         except (InputError, OSError, ValueError) as error:
             return self._failed(flight, FailReason.INVALID, f"no input can be written: {error}")
         flight.process = ExternalProcess(
@@ -189,19 +190,6 @@ class ExternalRelaxer:
             stdin=launch.stdin,
         )
         return None
-
-    def _goal(self, stage: Stage) -> Goal:
-        tier = self._tier
-        relax = stage.relax if tier.relax else "none"
-        if relax == "cell" and not tier.relax_cell:
-            relax = "positions"
-        return Goal(
-            relax=relax,
-            max_steps=stage.max_steps,
-            fmax=stage.fmax or tier.fmax,
-            max_stress_gpa=tier.max_stress_gpa,
-            pressure_gpa=self._pressure_gpa,
-        )
 
     def _after(self, flight: _Flight, ending: Ending) -> Outcome | None:
         """Judge a process that has ended; None if another one follows."""
@@ -277,29 +265,70 @@ class ExternalRelaxer:
         return Failed(reason, message, flight.crystal, flight.wall_s)
 
     def _relaxed(self, flight: _Flight, result: StageResult, note: str = "") -> Relaxed:
-        tier, pressure = self._tier, self._pressure_gpa
-        left = result.stress_gpa + pressure * np.eye(3)
-        max_force = float(np.sqrt((result.forces**2).sum(axis=1).max()))
-        max_stress = float(np.abs(left).max())
-        quiet = max_stress <= tier.max_stress_gpa or not tier.relax_cell
-        converged = max_force <= tier.fmax and quiet
-        if not converged and not note:
-            note = f"not converged after {flight.steps} steps" if tier.relax else "single point"
-        return Relaxed(
-            crystal=result.crystal,
-            energy=result.energy,
-            enthalpy=result.energy + pressure / GPA_PER_EV_A3 * result.crystal.volume,
-            forces=result.forces,
-            stress_gpa=result.stress_gpa,
-            max_force=max_force,
-            max_stress_gpa=max_stress,
-            converged=converged,
-            steps=flight.steps if tier.relax else 0,
-            evaluations=flight.steps,
-            wall_s=flight.wall_s,
-            level=self.level,
-            note="" if converged else note,
-        )
+        result = replace(result, steps=flight.steps)
+        found = relaxed_of(result, self._tier, self._pressure_gpa, level=self.level, note=note)
+        return replace(found, wall_s=flight.wall_s)
+
+
+def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float) -> Goal:
+    """Return what a stage of a tier is to reach."""
+    relax = stage.relax if tier.relax else "none"
+    if relax == "cell" and not tier.relax_cell:
+        relax = "positions"
+    return Goal(
+        relax=relax,
+        max_steps=stage.max_steps,
+        fmax=stage.fmax or tier.fmax,
+        max_stress_gpa=tier.max_stress_gpa,
+        pressure_gpa=pressure_gpa,
+    )
+
+
+def relaxed_of(
+    result: StageResult,
+    tier: TierSettings,
+    pressure_gpa: float,
+    *,
+    level: LevelOfTheory,
+    note: str = "",
+) -> Relaxed:
+    """Return the outcome of a last stage, judged by the criteria of its tier.
+
+    Parameters
+    ----------
+    result
+        Whole, with converged electrons.
+    tier
+        Criteria of force and stress.
+    pressure_gpa
+        External pressure.
+    level
+        Of the energy.
+    note
+        Why it is not converged, if that is known.
+    """
+    left = result.stress_gpa + pressure_gpa * np.eye(3)
+    max_force = float(np.sqrt((result.forces**2).sum(axis=1).max()))
+    max_stress = float(np.abs(left).max())
+    quiet = max_stress <= tier.max_stress_gpa or not tier.relax_cell
+    converged = max_force <= tier.fmax and quiet
+    if not converged and not note:
+        note = f"not converged after {result.steps} steps" if tier.relax else "single point"
+    return Relaxed(
+        crystal=result.crystal,
+        energy=result.energy,
+        enthalpy=result.energy + pressure_gpa / GPA_PER_EV_A3 * result.crystal.volume,
+        forces=result.forces,
+        stress_gpa=result.stress_gpa,
+        max_force=max_force,
+        max_stress_gpa=max_stress,
+        converged=converged,
+        steps=result.steps if tier.relax else 0,
+        evaluations=result.steps,
+        wall_s=0.0,
+        level=level,
+        note="" if converged else note,
+    )
 
 
 def _in_words(status: int) -> str:

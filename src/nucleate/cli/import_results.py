@@ -1,0 +1,48 @@
+"""``nucleate import``: read calculations that were submitted by hand back into their run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+
+def register(app: Typer) -> None:
+    """Add the command to the app."""
+    app.command(name="import")(import_results)
+
+
+def import_results(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    folder: Annotated[Path, typer.Argument(help="What `nucleate export RUN --for ...` wrote.")],
+    tier: Annotated[
+        str | None, typer.Option(help="Name of the tier in tables. [default: as exported]")
+    ] = None,
+    best: Annotated[int, typer.Option(min=1, help="How many structures are listed.")] = 20,
+) -> None:
+    """Read finished calculations back as a tier of the run.
+
+    Folders without a result are listed with the reason; the same command adds them later.
+    """
+    from nucleate.cli.display import print_ranking
+    from nucleate.report.export import export_run
+    from nucleate.run.hand_back import import_results as read_back
+
+    summary = read_back(run, folder, tier)
+    for place, reason in summary.problems:
+        typer.echo(f"{place}: {reason}")
+    for place, number, converged in summary.imported:
+        state = "" if converged else ", not converged"
+        typer.echo(f"{place}: record {number} has an energy of {summary.tier}{state}")
+    if summary.imported:
+        print_ranking(export_run(run)[:best])
+    typer.echo(
+        f"{len(summary.imported)} imported as {summary.tier}, {len(summary.known)} known already, "
+        f"{len(summary.problems)} without a result."
+    )
+    if not summary.imported and not summary.known:
+        raise typer.Exit(1)
