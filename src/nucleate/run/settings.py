@@ -272,7 +272,7 @@ def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
         tier["python"] = str(folder / Path(python).expanduser())
     engine = tier.get("engine")
     if isinstance(engine, dict):
-        for key in ("file", "model"):
+        for key in ("file", "model", "checkpoint", "library"):
             value = engine.get(key)
             if isinstance(value, str) and (folder / value).is_file():
                 engine[key] = str(folder / value)

@@ -184,7 +184,7 @@ def test_elements_that_the_model_does_not_know_are_refused_beforehand(stand_in):
     assert "does not know the elements Z = [29]" in outcome.message
 
 
-def _tiny_mace(path, dtype):
+def tiny_mace(path, dtype):
     """Save an untrained MACE model of copper and oxygen with seeded weights."""
     import torch
     from e3nn import o3
@@ -220,7 +220,7 @@ def _tiny_mace(path, dtype):
 def test_a_tiny_mace_model_gives_the_energies_of_its_own_calculator(tmp_path, dtype):
     calculators = pytest.importorskip("mace.calculators")
     path = tmp_path / "tiny.model"
-    _tiny_mace(path, dtype)
+    tiny_mace(path, dtype)
     rng = np.random.default_rng(1)
     crystals = []
     for size in (1, 2, 3):
