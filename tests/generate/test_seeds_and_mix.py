@@ -15,7 +15,7 @@ from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.seeds import SeedsGenerator, load_seeds
-from nucleate.generate.settings import SeedsSettings, build_generators
+from nucleate.generate.settings import GeneratorContext, SeedsSettings, build_generators
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 ROCKSALT = Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64))
@@ -66,3 +66,24 @@ def test_seeds_alone_come_first_and_are_completed(tmp_path: Path) -> None:
         sources.append(candidate.origin.source)
     assert sources[0] == "seeds"
     assert "seeds" not in sources[1:]
+
+
+def kinds_of(mix):
+    return [generator.name for generator in mix.generators]
+
+
+def test_a_run_of_large_cells_begins_with_a_pool_and_small_ones_need_none(tmp_path):
+    pytest.importorskip("torch")
+    large = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
+    small = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=12)
+    around = GeneratorContext(folder=tmp_path, score=None)
+    assert "graph-search" in kinds_of(build_generators([], large, around))
+    assert kinds_of(build_generators([], small, around)) == ["symmetric", "blocks"]
+    assert kinds_of(build_generators([], large)) == ["symmetric", "blocks"]
+
+
+def test_without_torch_the_defaults_do_without_a_pool(tmp_path, monkeypatch):
+    monkeypatch.setattr("nucleate.generate.settings._has_torch", lambda: False)
+    space = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
+    around = GeneratorContext(folder=tmp_path, score=None)
+    assert kinds_of(build_generators([], space, around)) == ["symmetric", "blocks"]
