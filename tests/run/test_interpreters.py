@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -151,3 +152,40 @@ def test_the_input_names_the_interpreter_of_a_tier(tmp_path):
 def test_a_missing_interpreter_is_named(other):
     with pytest.raises(InputError, match=r"/no/python"), Pool(spec("/no/python"), workers=1):
         pass
+
+
+@pytest.mark.slow
+def test_mace_in_an_environment_of_its_own_above_a_tier_in_this_one(tmp_path):
+    python = os.environ.get("NUCLEATE_MACE_PYTHON")
+    if not python:
+        pytest.skip("set NUCLEATE_MACE_PYTHON to a Python that has mace-torch and ase")
+    tests = HERE.parent
+    make = (
+        f"import runpy, sys; sys.path.insert(0, {str(tests.parent / 'src')!r})\n"
+        f"module = runpy.run_path({str(tests / 'relax/engines/test_mlip.py')!r})\n"
+        "module['tiny_mace']('tiny.model', 'float64')\n"
+    )
+    subprocess.run([python, "-c", make], cwd=tmp_path, check=True)
+    (tmp_path / "run.toml").write_text(
+        '[problem]\nformula = "Cu2O"\nmax_atoms = 6\n[search]\nstructures = 4\npopulation = 4\n'
+        'generators = [{ kind = "blocks" }]\n[[tier]]\nname = "chgnet"\nrelax = false\n'
+        f'[[tier]]\nname = "mace"\nrelax = false\npython = "{python}"\n'
+        'engine = { kind = "mace", model = "tiny.model" }\n[run]\nworkers = 1\n'
+    )
+    words = [sys.executable, "-m", "nucleate", "predict", "run.toml", "--out", "run"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    outcomes = [record.relaxed_by("mace") for record, _ in told(tmp_path / "run")]
+    outcomes = [outcome for outcome in outcomes if outcome is not None]
+    assert outcomes
+    crystals = [(outcome.crystal.to_dict(), outcome.energy) for outcome in outcomes]
+    (tmp_path / "crystals.json").write_text(json.dumps(crystals))
+    check = (
+        "import json\nfrom ase import Atoms\nfrom mace.calculators import MACECalculator\n"
+        "calc = MACECalculator(model_paths='tiny.model', device='cpu', default_dtype='float64')\n"
+        "for crystal, energy in json.load(open('crystals.json')):\n"
+        "    atoms = Atoms(numbers=crystal['numbers'], cell=crystal['cell'], pbc=True,\n"
+        "                  scaled_positions=crystal['scaled'], calculator=calc)\n"
+        "    assert abs(atoms.get_potential_energy() - energy) < 1e-8\n"
+    )
+    subprocess.run([python, "-c", check], cwd=tmp_path, check=True)

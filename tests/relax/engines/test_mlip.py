@@ -186,10 +186,11 @@ def test_elements_that_the_model_does_not_know_are_refused_beforehand(stand_in):
 
 def tiny_mace(path, dtype):
     """Save an untrained MACE model of copper and oxygen with seeded weights."""
+    import mace.modules  # before e3nn, whose constants it lets torch load
     import torch
     from e3nn import o3
-    from mace import modules
 
+    modules = mace.modules
     torch.manual_seed(0)
     torch.set_default_dtype(getattr(torch, dtype))
     model = modules.ScaleShiftMACE(
