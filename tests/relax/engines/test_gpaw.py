@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -90,6 +91,22 @@ def test_failures_are_classified(tier, mode, reason):
     assert outcome.reason is reason
 
 
+def test_the_basis_is_corrected_for_where_the_cell_moves(tier, tmp_path):
+    from nucleate.relax.external.program import Goal
+
+    engine = tier(stage=[{"pulay": None}, {"pulay": False}, {"pulay": True}]).engine
+    program = gpaw.Gpaw(engine, "")
+    asked = []
+    for k, (stage, relax) in enumerate(
+        zip(engine.stage * 2, ["cell"] * 3 + ["none"] * 3, strict=True)
+    ):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        program.write(folder, licl(), stage, Goal(relax, 5, 0.05, 0.5, 1.0))
+        asked.append(json.loads((folder / "job.json").read_text())["pulay"])
+    assert asked == [True, False, True, False, False, True]
+
+
 def test_problems_name_the_line_to_add(tier):
     assert gpaw.problems(tier().engine, ["Li", "Cl"]) == []
     (found,) = gpaw.problems(tier().engine, ["Li", "Po"])
@@ -108,7 +125,7 @@ REAL = {
         os.environ.get("NUCLEATE_GPAW_PYTHON", ""),
         {
             "options": {"mode": {"name": "pw", "ecut": 500}, "convergence": {"density": 1e-6}},
-            "stage": [{"relax": "none", "kspacing": 1.0}],
+            "stage": [{"relax": "none", "kspacing": 1.0, "pulay": True}],
         },
     ),
     "cp2k": (

@@ -178,8 +178,8 @@ def test_a_hundred_calls_of_which_thirty_fail(tier):
         "by-lattice",
         environment={"MARK": word},
         engine={"stage": [{"relax": "none"}], "restarts": 0},
-        wall_s=6.0,
-        slots=10,
+        wall_s=4.0,
+        slots=8,
         relax=False,
     )
     crystals = [(k, rock_salt(4.0 + 0.001 * k)) for k in range(100)]

@@ -54,6 +54,7 @@ class Gpaw:
             "kpts": kpoint_grid(crystal.cell, stage.kspacing),
             "options": {**self._engine.options, **stage.options},
             "optimizer": stage.optimizer,
+            "pulay": goal.relax == "cell" if stage.pulay is None else stage.pulay,
             "relax": goal.relax,
             "max_steps": goal.max_steps,
             "fmax": goal.fmax,

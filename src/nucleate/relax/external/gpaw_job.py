@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 GPA = 160.21766208  # GPa in one eV/Å³
+WIDTH = 0.05
 
 
 def main() -> None:
@@ -51,6 +52,7 @@ def run(job: dict) -> None:
     atoms.calc = GPAW(**{"kpts": kpts, "txt": "gpaw.txt", **job["options"]})
     ending = "complete"
     try:
+        job["basis_pressure"] = basis_pressure(atoms, job) if job["pulay"] else 0.0
         relax(atoms, job, world.rank == 0)
     except KohnShamConvergenceError:
         ending = "not-converged"
@@ -58,30 +60,68 @@ def run(job: dict) -> None:
         Path("done.json").write_text(json.dumps({"ending": ending}), encoding="utf-8")
 
 
+def basis_pressure(atoms: Atoms, job: dict) -> float:
+    """Return the pressure (eV/Å³) that the stress lacks because its plane waves are too few.
+
+    The stress is the derivative at a fixed number of plane waves. At a fixed cutoff the pressure is
+    higher by -2/3 (cutoff / volume) dE/dcutoff, here from energies at 95 and 105 % of the cutoff
+    (Froyen and Cohen, J. Phys. C 19, 2623 (1986); Dacosta, Nielsen and Kunc, ibid. 3163).
+    """
+    from gpaw import GPAW
+
+    mode = job["options"].get("mode")
+    if not isinstance(mode, dict) or mode.get("name") != "pw":
+        return 0.0
+    cutoff = float(mode.get("ecut", 340.0))
+    kpts = {"size": job["kpts"], "gamma": True}
+    energies = []
+    for factor in (1.0 - WIDTH, 1.0 + WIDTH):
+        other = atoms.copy()
+        options = {**job["options"], "mode": {**mode, "ecut": cutoff * factor}}
+        other.calc = GPAW(**{"kpts": kpts, "txt": "gpaw-cutoff.txt", **options})
+        energies.append(other.get_potential_energy())
+    slope = (energies[1] - energies[0]) / (2.0 * WIDTH * cutoff)
+    return -2.0 / 3.0 * cutoff / atoms.get_volume() * slope
+
+
 def relax(atoms: Atoms, job: dict, writes: bool) -> None:
     """Move the atoms until forces and stress are small or the steps are used up."""
     import ase.optimize
     from ase.filters import FrechetCellFilter
 
-    if job["relax"] == "none":
-        record(atoms, writes)
-        return
+    basis = job["basis_pressure"]
     pressure = job["pressure_gpa"] / GPA
+    if job["relax"] == "none":
+        record(atoms, writes, pressure, basis)
+        return
     moved = atoms
     if job["relax"] == "cell":
-        moved = FrechetCellFilter(atoms, scalar_pressure=pressure)
+        moved = FrechetCellFilter(atoms, scalar_pressure=pressure - basis)
     optimizer = getattr(ase.optimize, job["optimizer"])(moved, logfile=None)
     for _ in optimizer.irun(fmax=0.0, steps=job["max_steps"]):
-        force, stress = record(atoms, writes, pressure)
+        force, stress = record(atoms, writes, pressure, basis)
         if force <= job["fmax"] and (job["relax"] != "cell" or stress <= job["max_stress_gpa"]):
             return
 
 
-def record(atoms: Atoms, writes: bool, pressure: float = 0.0) -> tuple[float, float]:
-    """Append the present geometry; return its largest force (eV/Å) and stress (GPa)."""
+def record(atoms: Atoms, writes: bool, pressure: float, basis: float) -> tuple[float, float]:
+    """Append the present geometry; return its largest force (eV/Å) and stress (GPa).
+
+    Parameters
+    ----------
+    atoms
+        With its calculator.
+    writes
+        Whether this process writes.
+    pressure
+        External pressure in eV/Å³.
+    basis
+        Pressure that the stress lacks, in eV/Å³.
+    """
     energy = atoms.get_potential_energy()
     forces = atoms.get_forces()
     stress = atoms.get_stress(voigt=False) * GPA
+    stress.flat[::4] -= basis * GPA
     step = {
         "cell": atoms.cell.tolist(),
         "scaled": atoms.get_scaled_positions(wrap=False).tolist(),

@@ -121,6 +121,11 @@ class GpawStage(_GridStage):
     optimizer: Literal["BFGS", "LBFGS", "FIRE", "BFGSLineSearch"] = Field(
         "BFGS", description="Optimiser of ASE."
     )
+    pulay: bool | None = Field(
+        None,
+        description="Whether the stress is corrected for the finite number of plane waves, by two "
+        "more energies a stage; default: where the cell moves.",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keywords of gpaw.GPAW on top of those of the engine."
     )
