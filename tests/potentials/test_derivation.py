@@ -8,11 +8,12 @@ from tests.potentials.conftest import crystal_of
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
-from nucleate.potentials.basis import Basis, context_of, pair_class, pair_index
-from nucleate.potentials.derivation.assess import auc, largest_displacement
+from nucleate.potentials.basis import METALLIC, Basis, context_of, pair_class, pair_index
+from nucleate.potentials.derivation.assess import SPP_CRITERIA, auc, largest_displacement
 from nucleate.potentials.derivation.decoys import random_decoy, swapped_decoy
-from nucleate.potentials.derivation.derive import DerivationSettings, derive, rescaled
+from nucleate.potentials.derivation.derive import DerivationSettings, derive, kept, rescaled
 from nucleate.potentials.derivation.hierarchy import Hierarchy, fit_curves
+from nucleate.potentials.derivation.paths import PathWeights, build_paths
 from nucleate.potentials.derivation.response import (
     ResponseWeights,
     build_response,
@@ -116,14 +117,15 @@ def test_a_derivation_is_the_same_twice():
     assert first.provenance == second.provenance
 
 
-def test_the_response_fit_recovers_a_known_change_of_a_potential():
-    """Crystals at rest in one potential are found, starting from another one."""
-    wanted = shipped_library()
-    rng = np.random.default_rng(3)
+def bumped(wanted: SppLibrary) -> SppLibrary:
+    """The library with a hill in the middle of the potential of Mg-O."""
     row = pair_index(wanted.elements.index(8), wanted.elements.index(12), len(wanted.elements))
-    bumped = np.array(wanted.coefficients)
-    bumped[0, row, 8:14] += np.float32(0.4)
-    present = replace(wanted, coefficients=bumped)
+    coefficients = np.array(wanted.coefficients)
+    coefficients[0, row, 8:14] += np.float32(0.4)
+    return replace(wanted, coefficients=coefficients)
+
+
+def crystals_at_rest(library: SppLibrary, rng: np.random.Generator) -> list[Sample]:
     rests = []
     for _ in range(12):
         edge = 4.4 * rng.uniform(0.9, 1.1, size=3)
@@ -133,10 +135,19 @@ def test_the_response_fit_recovers_a_known_change_of_a_potential():
         )
         decoy = random_decoy(start, rng=rng)
         assert decoy is not None
-        end = wanted.model(decoy.numbers).relax(decoy)
+        end = library.model(decoy.numbers).relax(decoy)
         if end.converged:
             rests.append(sample_of(end.crystal))
     assert len(rests) >= 6
+    return rests
+
+
+def test_the_response_fit_recovers_a_known_change_of_a_potential():
+    """Crystals at rest in one potential are found, starting from another one."""
+    wanted = shipped_library()
+    rng = np.random.default_rng(3)
+    present = bumped(wanted)
+    rests = crystals_at_rest(wanted, rng)
     geometry = geometry_of(present)
     system = build_response(rests, present, geometry, ResponseWeights(modes=0, keep=0.0), rng=rng)
     hierarchy = Hierarchy.create(present.elements, present.basis.size)
@@ -155,6 +166,81 @@ def test_the_response_fit_recovers_a_known_change_of_a_potential():
     assert left(wanted) < 1e-3
     assert left(present) > 0.1
     assert left(fitted_library) < 0.1 * left(present)
+
+
+def test_a_round_lifts_what_known_crystals_relax_to():
+    """Crystals at rest in one potential; wrong minima of another one rise above them."""
+    wanted = shipped_library()
+    present = bumped(wanted)
+    rests = crystals_at_rest(wanted, np.random.default_rng(3))
+    settings = DerivationSettings(path_structures=20, path_ridge=1.0, path_steps=(1.0,))
+    lines: list[str] = []
+    library = kept(present, rests, settings, lines.append)
+    assert len(lines) == 1
+    assert np.array_equal(library.coefficients[METALLIC], present.coefficients[METALLIC])
+    before, after = [], []
+    for sample in rests:
+        crystal = sample.crystal
+        end = present.model(crystal.numbers).relax(crystal, SPP_CRITERIA).crystal
+        if largest_displacement(crystal, end) > 0.08:
+            for found, gaps in ((present, before), (library, after)):
+                model = found.model(crystal.numbers)
+                gaps.append(model.evaluate(end).energy - model.evaluate(crystal).energy)
+    assert len(before) >= 5
+    assert max(before) < 0.0
+    assert np.mean(np.array(after) > 0.0) > 0.7
+
+
+def test_rows_of_paths_are_changes_of_the_energy_along_them():
+    """What is left after a change of the coefficients is the energy that is still missing."""
+    wanted = shipped_library()
+    present = bumped(wanted)
+    (sample, *_) = crystals_at_rest(wanted, np.random.default_rng(3))
+    weights = PathWeights(smallest_move=0.0)
+    system = build_paths([sample], present, geometry_of(present), weights)
+    assert system.target.size == 2
+    change = 0.2 * (wanted.coefficients.astype(float) - present.coefficients.astype(float))
+    changed = replace(present, coefficients=(present.coefficients + change).astype(np.float32))
+    left = system.target - system.times(change.ravel())
+    end = present.model(sample.crystal.numbers).relax(sample.crystal, SPP_CRITERIA).crystal
+    shift = end.scaled - sample.crystal.scaled
+    shift -= shift.mean(axis=0)
+    middle = 0.5 * (sample.crystal.cell + end.cell)
+    distance = np.linalg.norm(shift @ middle)
+    scale = left[1] / system.target[1]
+    energies = [
+        [
+            library.model(sample.crystal.numbers).evaluate(crystal).energy
+            for crystal in (
+                sample.crystal,
+                Crystal(sample.crystal.numbers, middle, sample.crystal.scaled + 0.5 * shift),
+                Crystal(sample.crystal.numbers, end.cell, sample.crystal.scaled + shift),
+            )
+        ]
+        for library in (present, changed)
+    ]
+    for row, part in enumerate((0.5, 1.0)):
+        goal = 0.5 * weights.spring * (part * distance) ** 2
+        missing = [goal - (found[row + 1] - found[0]) for found in energies]
+        assert left[row] / system.target[row] == pytest.approx(missing[1] / missing[0], rel=1e-3)
+    assert 0.0 < scale < 1.0
+
+
+def test_joined_systems_hold_the_rows_of_both():
+    rng = np.random.default_rng(4)
+    present = bumped(shipped_library())
+    rests = crystals_at_rest(shipped_library(), rng)
+    first, second = (
+        build_paths(part, present, geometry_of(present), PathWeights())
+        for part in (rests[:3], rests[3:6])
+    )
+    x = rng.normal(size=present.coefficients.size)
+    both = first.joined(second)
+    assert np.array_equal(both.times(x), np.concatenate([first.times(x), second.times(x)]))
+    y = rng.normal(size=both.target.size)
+    parts = np.split(y, [first.target.size])
+    apart = first.transposed(parts[0], x.size) + second.transposed(parts[1], x.size)
+    assert np.allclose(both.transposed(y, x.size), apart)
 
 
 def test_second_derivatives_are_those_of_the_energy():

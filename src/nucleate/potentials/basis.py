@@ -15,6 +15,7 @@ ANIONS = HARD_ANIONS | {7, 16, 34}
 SEMIMETALS = frozenset((1, 5, 6, 14, 15, 32, 33, 51, 52))
 CONTEXTS = ("oxide or halide", "other compound", "metallic")
 N_CONTEXTS = len(CONTEXTS)
+METALLIC = CONTEXTS.index("metallic")
 N_CLASSES = 6
 
 

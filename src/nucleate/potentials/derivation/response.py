@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 _VOIGT_NORM = np.array([1.0, 1.0, 1.0, 2**0.5, 2**0.5, 2**0.5])
 _STEP = 0.02  # Å, of finite differences
-_PER_ANGSTROM = 10.0
+PER_ANGSTROM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ def _unpacked(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Features:
-    """The gradient of one crystal as a function of the coefficients."""
+class GradientFeatures:
+    """Energy and gradient of one crystal as functions of the coefficients."""
 
     pos: NDArray[np.float64]
     cell: NDArray[np.float64]
@@ -144,7 +144,8 @@ class _Features:
     def create(
         cls, pos: NDArray[np.float64], cell: NDArray[np.float64], kinds: NDArray[np.int64],
         elements: Sequence[int], geometry: Geometry,
-    ) -> _Features:  # fmt: skip
+    ) -> GradientFeatures:  # fmt: skip
+        """Return the features of a crystal; ``kinds`` are places in ``elements``."""
         where = [geometry.elements.index(z) for z in elements]
         context, m, size = context_of(np.array(elements)), len(where), geometry.basis.size
         rows = np.array([[pair_index(a, b, len(geometry.elements)) for b in where] for a in where])
@@ -156,18 +157,29 @@ class _Features:
         columns = (first[:, None] + np.arange(size)).ravel()
         return cls(pos, cell, kinds, block, geometry.contact[context][rows], columns, geometry)
 
+    def energy(
+        self, pos: NDArray[np.float64] | None = None, cell: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the energies of unit coefficients (columns,), here or at another geometry."""
+        return self._rows(self.pos if pos is None else pos, self.cell if cell is None else cell)[-1]
+
     def gradient(self, move: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the gradient of unit coefficients (3n + 6, columns) after a move."""
-        n, basis = len(self.pos), self.geometry.basis
+        n = len(self.pos)
         length = 1.6 * n**0.5
         shift, strain = _unpacked(move, length)
+        rows = self._rows((self.pos + shift) @ strain, self.cell @ strain)
+        virial = rows[3 * n : 3 * n + 6] * (_VOIGT_NORM / length)[:, None]
+        return np.concatenate([-rows[: 3 * n], virial])
+
+    def _rows(self, pos: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
+        basis = self.geometry.basis
         rows, _ = rows_of(
-            (self.pos + shift) @ strain, self.cell @ strain, self.kinds, self.block, self.contact,
+            pos, cell, self.kinds, self.block, self.contact,
             basis.start, basis.spacing, basis.size, basis.taper_start, basis.cutoff,
             basis.wall_height, basis.wall_steepness, len(self.columns) // basis.size,
         )  # fmt: skip
-        virial = rows[3 * n : 3 * n + 6] * (_VOIGT_NORM / length)[:, None]
-        return np.concatenate([-rows[: 3 * n], virial])
+        return rows
 
 
 def _block(
@@ -190,11 +202,11 @@ def _block(
     furthest = np.linalg.norm(move[:-6].reshape(n, 3), axis=1).max()
     counted = (1.0 + (furthest / weights.usual_move) ** 2) ** -0.5
 
-    features = _Features.create(pos, cell, kinds, model.elements, geometry)
+    features = GradientFeatures.create(pos, cell, kinds, model.elements, geometry)
     rest = features.gradient(np.zeros(3 * n + 6))
     size, random = _random_move(n, rng)
     change = features.gradient(random) - rest
-    parts = [counted * (response @ rest), weights.keep / (_PER_ANGSTROM * size) * change]
+    parts = [counted * (response @ rest), weights.keep / (PER_ANGSTROM * size) * change]
     targets = [-counted * move, np.zeros(3 * n + 6)]
     amplitude = np.abs(modes.T @ gradient) * soft
     for k in np.argsort(-amplitude)[: weights.modes]:
@@ -205,8 +217,8 @@ def _block(
             parts.append(weight * spring[None] / (3.0 * _STEP))
             targets.append(np.array([weight * (weights.stiff - springs[k])]))
     used = np.abs(rest).max(axis=0) + np.abs(change).max(axis=0) > 1e-9
-    rows = _PER_ANGSTROM * np.concatenate(parts)[:, used]
-    return rows, _PER_ANGSTROM * np.concatenate(targets), features.columns[used]
+    rows = PER_ANGSTROM * np.concatenate(parts)[:, used]
+    return rows, PER_ANGSTROM * np.concatenate(targets), features.columns[used]
 
 
 def _random_move(n: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:

@@ -133,6 +133,17 @@ class System:
             np.array(widths), np.cumsum([0, *widths])[:-1], np.concatenate(columns),
         )  # fmt: skip
 
+    def joined(self, other: System) -> System:
+        """Return the rows of both."""
+        return System(
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.target, other.target]),
+            np.concatenate([self.row_start, self.row_start[-1] + other.row_start[1:]]),
+            np.concatenate([self.width, other.width]),
+            np.concatenate([self.column_start, self.columns.size + other.column_start]),
+            np.concatenate([self.columns, other.columns]),
+        )
+
     def times(self, x: NDArray[np.float64], columns: NDArray[np.int64] | None = None) -> NDArray:
         """Return A x."""
         columns = self.columns if columns is None else columns
