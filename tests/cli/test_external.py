@@ -67,7 +67,7 @@ def test_a_program_that_is_there_runs_if_asked(nucleate, tmp_path):
     program = fake_vasp(tmp_path)
     folder = potentials(tmp_path / "potpaw_PBE", {"Mg": 200.0, "O": 400.0})
     engine = (
-        f"engine = {{kind = 'vasp', command = '{program}', potentials = '{folder}', "
+        f"engine = {{kind = 'vasp', command = './{program.name}', potentials = '{folder.name}', "
         "setups = {base = 'minimal'}, environment = {FAKE_MODE = 'silent'}}"
     )
     thorough = nucleate("check", run_file(tmp_path, engine), "--external")

@@ -265,6 +265,10 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     return data
 
 
+_PATHS = ("file", "model", "checkpoint", "library", "potentials", "pseudopotentials", "data")
+"""Keys of engines that can name a file or folder."""
+
+
 def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
     """Make the interpreter of a tier and the files of its engine independent of the folder."""
     python = tier.get("python")
@@ -272,7 +276,9 @@ def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
         tier["python"] = str(folder / Path(python).expanduser())
     engine = tier.get("engine")
     if isinstance(engine, dict):
-        for key in ("file", "model", "checkpoint", "library"):
+        for key in _PATHS:
             value = engine.get(key)
-            if isinstance(value, str) and (folder / value).is_file():
+            if isinstance(value, str) and (folder / value).exists():
                 engine[key] = str(folder / value)
+        if isinstance(engine.get("scratch"), str):
+            engine["scratch"] = str(folder / Path(engine["scratch"]).expanduser())

@@ -87,18 +87,22 @@ class ExternalProcess:
             "wall_s": LONGEST_S if wall_s is None else wall_s,
             "output": output,
             "input": stdin,
+            "environment": dict(environment or {}),
         }
         self._started = time.monotonic()
         self._received = b""
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SUPERVISOR), json.dumps(spec)],
+            [sys.executable, "-I", "-S", str(SUPERVISOR)],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        assert self._supervisor.stdin is not None
+        with suppress(BrokenPipeError):
+            self._supervisor.stdin.write(json.dumps(spec).encode() + b"\n")
+            self._supervisor.stdin.flush()
 
     def ended(self, timeout_s: float) -> Ending | None:
         """Return how it ended, waiting at most ``timeout_s`` seconds; None while it runs."""

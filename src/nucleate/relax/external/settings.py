@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,9 +80,13 @@ class ExternalSettings(_Table):
         return merged(load_preset(cls.model_fields["kind"].default, name), data)
 
     def words(self) -> list[str]:
-        """Return the command as a list of words."""
+        """Return the command as a list of words, paths in it absolute."""
         text = self.command.replace("{cores}", str(self.cores))
-        return shlex.split(text.replace("{python}", shlex.quote(sys.executable)))
+        words = shlex.split(text.replace("{python}", shlex.quote(sys.executable)))
+        return [
+            str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word
+            for word in words
+        ]
 
 
 class VaspStage(_GridStage):

@@ -1,10 +1,10 @@
 """Run one command, and leave nothing of it behind: a script of the standard library only.
 
-:mod:`nucleate.relax.external.process` starts it in a session of its own, with a JSON object as its
-only argument. It runs the command in another session, ends the command with all its descendants
-when the time is up, and prints a JSON object that says how it ended. Its standard input is the
-life line: when that closes, because the caller gave up or died, it ends the command and removes
-the scratch folder.
+:mod:`nucleate.relax.external.process` starts it in a session of its own, and writes a line to its
+standard input: a JSON object that says what to run. It runs the command in another session, ends
+the command with all its descendants when the time is up, and prints a JSON object that says how it
+ended. Its standard input is the life line: when that closes, because the caller gave up or died,
+it ends the command and removes the scratch folder.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PATIENCE_S = 10.0
 
 
 def main() -> None:
-    """Run the command of the first argument and report on standard output."""
-    spec = json.loads(sys.argv[1])
+    """Run the command that standard input names and report on standard output."""
+    spec = json.loads(_first_line())
     _adopt_orphans()
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -46,6 +46,17 @@ def main() -> None:
     _report(status=status, timed_out=timed_out, wall_s=time.monotonic() - started)
 
 
+def _first_line() -> bytes:
+    """Read a line and nothing behind it, past all buffers: the rest is the life line."""
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = os.read(0, 65536)
+        if not chunk:
+            sys.exit(1)
+        line += chunk
+    return line
+
+
 def _start(spec: dict) -> subprocess.Popen:
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(open(spec["output"], "wb"))  # noqa: PTH123
@@ -57,6 +68,7 @@ def _start(spec: dict) -> subprocess.Popen:
             stdin=source,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **spec["environment"]},
             start_new_session=True,
         )
 
