@@ -16,6 +16,7 @@ from tests.relax.external.fakes import executable
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.engines import gpaw
+from nucleate.relax.external import gpaw_job
 from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
@@ -105,6 +106,26 @@ def test_the_basis_is_corrected_for_where_the_cell_moves(tier, tmp_path):
         program.write(folder, licl(), stage, Goal(relax, 5, 0.05, 0.5, 1.0))
         asked.append(json.loads((folder / "job.json").read_text())["pulay"])
     assert asked == [True, False, True, False, False, True]
+
+
+def test_the_correction_shifts_the_pressure_of_the_end():
+    """With EMT in place of GPAW: the end is where raw pressure + work / volume is the outer one."""
+    from ase.calculators.emt import EMT
+
+    job = {
+        "relax": "cell",
+        "optimizer": "BFGS",
+        "max_steps": 60,
+        "fmax": 0.01,
+        "max_stress_gpa": 0.02,
+        "pressure_gpa": 3.0,
+        "basis_work": -0.4,
+    }
+    atoms = bulk("Cu", "fcc", a=3.7)
+    atoms.calc = EMT()
+    gpaw_job.relax(atoms, job, writes=False)
+    raw = -atoms.get_stress(voigt=False).trace() / 3.0
+    assert raw - 0.4 / atoms.get_volume() == pytest.approx(3.0 / GPA_PER_EV_A3, abs=2e-4)
 
 
 def test_problems_name_the_line_to_add(tier):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from ase.filters import FrechetCellFilter
 
 GPA = 160.21766208  # GPa in one eV/Å³
 WIDTH = 0.05
@@ -52,7 +53,7 @@ def run(job: dict) -> None:
     atoms.calc = GPAW(**{"kpts": kpts, "txt": "gpaw.txt", **job["options"]})
     ending = "complete"
     try:
-        job["basis_pressure"] = basis_pressure(atoms, job) if job["pulay"] else 0.0
+        job["basis_work"] = basis_work(atoms, job) if job["pulay"] else 0.0
         relax(atoms, job, world.rank == 0)
     except KohnShamConvergenceError:
         ending = "not-converged"
@@ -60,8 +61,8 @@ def run(job: dict) -> None:
         Path("done.json").write_text(json.dumps({"ending": ending}), encoding="utf-8")
 
 
-def basis_pressure(atoms: Atoms, job: dict) -> float:
-    """Return the pressure (eV/Å³) that the stress lacks because its plane waves are too few.
+def basis_work(atoms: Atoms, job: dict) -> float:
+    """Return the pressure times volume (eV) that the stress lacks as its plane waves are too few.
 
     The stress is the derivative at a fixed number of plane waves. At a fixed cutoff the pressure is
     higher by -2/3 (cutoff / volume) dE/dcutoff, here from energies at 95 and 105 % of the cutoff
@@ -81,47 +82,50 @@ def basis_pressure(atoms: Atoms, job: dict) -> float:
         other.calc = GPAW(**{"kpts": kpts, "txt": "gpaw-cutoff.txt", **options})
         energies.append(other.get_potential_energy())
     slope = (energies[1] - energies[0]) / (2.0 * WIDTH * cutoff)
-    return -2.0 / 3.0 * cutoff / atoms.get_volume() * slope
+    return -2.0 / 3.0 * cutoff * slope
 
 
 def relax(atoms: Atoms, job: dict, writes: bool) -> None:
     """Move the atoms until forces and stress are small or the steps are used up."""
     import ase.optimize
-    from ase.filters import FrechetCellFilter
 
-    basis = job["basis_pressure"]
     pressure = job["pressure_gpa"] / GPA
     if job["relax"] == "none":
-        record(atoms, writes, pressure, basis)
+        record(atoms, job, writes)
         return
     moved = atoms
     if job["relax"] == "cell":
-        moved = FrechetCellFilter(atoms, scalar_pressure=pressure - basis)
+        moved = corrected_filter(atoms, pressure, job["basis_work"])
     optimizer = getattr(ase.optimize, job["optimizer"])(moved, logfile=None)
     for _ in optimizer.irun(fmax=0.0, steps=job["max_steps"]):
-        force, stress = record(atoms, writes, pressure, basis)
+        force, stress = record(atoms, job, writes)
         if force <= job["fmax"] and (job["relax"] != "cell" or stress <= job["max_stress_gpa"]):
             return
 
 
-def record(atoms: Atoms, writes: bool, pressure: float, basis: float) -> tuple[float, float]:
-    """Append the present geometry; return its largest force (eV/Å) and stress (GPa).
+def corrected_filter(atoms: Atoms, pressure: float, work: float) -> FrechetCellFilter:
+    """Return a cell filter whose stress has the pressure ``work / volume`` of the basis added.
 
-    Parameters
-    ----------
-    atoms
-        With its calculator.
-    writes
-        Whether this process writes.
-    pressure
-        External pressure in eV/Å³.
-    basis
-        Pressure that the stress lacks, in eV/Å³.
+    The energy stays as it is: that of a fixed cutoff.
     """
+    from ase.filters import FrechetCellFilter
+
+    class CorrectedFilter(FrechetCellFilter):
+        def get_forces(self, **options: object) -> object:
+            self.scalar_pressure = pressure - work / self.atoms.get_volume()
+            forces = super().get_forces(**options)
+            self.scalar_pressure = pressure
+            return forces
+
+    return CorrectedFilter(atoms, scalar_pressure=pressure)
+
+
+def record(atoms: Atoms, job: dict, writes: bool) -> tuple[float, float]:
+    """Append the present geometry; return its largest force (eV/Å) and stress (GPa)."""
     energy = atoms.get_potential_energy()
     forces = atoms.get_forces()
     stress = atoms.get_stress(voigt=False) * GPA
-    stress.flat[::4] -= basis * GPA
+    stress.flat[::4] -= job["basis_work"] / atoms.get_volume() * GPA
     step = {
         "cell": atoms.cell.tolist(),
         "scaled": atoms.get_scaled_positions(wrap=False).tolist(),
@@ -133,7 +137,7 @@ def record(atoms: Atoms, writes: bool, pressure: float, basis: float) -> tuple[f
         with Path("steps.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(step) + "\n")
     left = stress.copy()
-    left.flat[::4] += pressure * GPA
+    left.flat[::4] += job["pressure_gpa"]
     return float((forces**2).sum(axis=1).max() ** 0.5), float(abs(left).max())
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nucleate.relax.external.settings import ExternalSettings
 
 _HOW = {"command", "cores", "environment", "scratch", "wall_s", "restarts", "preset", "stage"}
-_WHERE = {"relax", "max_steps", "fmax", "optimizer"}
+_WHERE = {"relax", "max_steps", "fmax", "optimizer", "pulay"}
 
 
 def settings_hash(engine: ExternalSettings) -> str:
