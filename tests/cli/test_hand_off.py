@@ -230,6 +230,7 @@ class GPAW(LennardJones):
 """
 
 
+@pytest.mark.slow
 def test_gpaw_runs_from_its_folder_alone(nucleate, run, tmp_path):
     result = nucleate("export", run, "--for", "gpaw", "--best", 2)
     assert result.status == 0, result.err

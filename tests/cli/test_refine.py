@@ -92,6 +92,19 @@ def run(searched, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.fixture(scope="module")
+def refined(searched, tmp_path_factory):
+    """The run after its four best went through one more tier, and the words that were printed."""
+    folder = tmp_path_factory.mktemp("refined")
+    (folder / "run").mkdir()
+    (folder / "run" / "run.db").write_bytes((searched / "run.db").read_bytes())
+    (folder / "tight.toml").write_text(TIGHT)
+    words = [sys.executable, "-m", "nucleate", "refine", "run", "--input", "tight.toml"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done.stdout
+
+
 def outcomes(folder, tier):
     with Store.read(folder) as store:
         return {
@@ -107,14 +120,13 @@ def n_rows(folder):
         return db.execute("SELECT count(*) FROM outcome").fetchone()[0]
 
 
-def test_the_best_are_refined_and_ranked_on_the_new_tier(nucleate, run):
-    before = read_run(run)
+def test_the_best_are_refined_and_ranked_on_the_new_tier(refined, searched):
+    before = read_run(searched)
     chosen = [item.record.number for item in before.ranked()[:4]]
-    result = nucleate("refine", run, "--input", "tight.toml")
-    assert result.status == 0, result.err
-    assert "4 of 4 structures are through, 4 have an energy" in result.out
-    refined = outcomes(run, "tight")
-    assert sorted(refined) == sorted(chosen)
+    run, out = refined
+    assert "4 of 4 structures are through, 4 have an energy" in out
+    results = outcomes(run, "tight")
+    assert sorted(results) == sorted(chosen)
     content = read_run(run)
     assert content.tiers == ("rough", "tight")
     assert content.added == ("tight",)
@@ -129,29 +141,29 @@ def test_the_best_are_refined_and_ranked_on_the_new_tier(nucleate, run):
         assert item.relaxed.converged
         assert item.relaxed.max_force <= 0.005
     start = {record.number: record for record, _ in before.told}
-    for number, outcome in refined.items():
+    for number, outcome in results.items():
         assert outcome.enthalpy_per_atom <= start[number].relaxed.enthalpy_per_atom + 1e-9
     with Store.read(run) as store:
         data = store.added_tiers()["tight"]
     assert (data["source"], data["settings"]["fmax"]) == ("refine", 0.005)
 
 
-def test_exports_keep_the_tiers_apart(nucleate, run, tmp_path):
-    assert nucleate("refine", run, "--input", "tight.toml").status == 0
+def test_exports_keep_the_tiers_apart(nucleate, refined):
+    run, _ = refined
     rows = {int(row["number"]): row for row in csv.DictReader((run / "results.csv").open())}
-    refined = outcomes(run, "tight")
-    for number, outcome in refined.items():
+    results = outcomes(run, "tight")
+    for number, outcome in results.items():
         assert float(rows[number]["tight_energy_per_atom"]) == outcome.energy_per_atom
         assert rows[number]["tight_status"] == "converged"
         assert rows[number]["rough_status"] in ("converged", "out of steps", "max steps") or (
             rows[number]["rough_converged"] == "False"
         )
-    untouched = set(rows) - set(refined)
+    untouched = set(rows) - set(results)
     assert all(rows[number]["tight_status"] == "" for number in untouched)
     frames = read(run / "tiers" / "tight.extxyz", ":")
     assert len(frames) == len({frame.info["number"] for frame in frames})
     for frame in frames:
-        outcome = refined[frame.info["number"]]
+        outcome = results[frame.info["number"]]
         assert frame.get_potential_energy() == pytest.approx(outcome.energy)
         assert np.allclose(frame.get_forces(), outcome.forces, atol=1e-10)
     rough = read(run / "tiers" / "rough.extxyz", ":")
@@ -272,6 +284,7 @@ def test_the_search_goes_on_as_if_nothing_had_been_refined(nucleate, run, search
     assert len(outcomes(run, "tight")) == 4
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     engine = '{ kind = "ase", calculator = "picky:Picky", options = { delay_s = 0.03 } }'
     (run.parent / "slow.toml").write_text(re.sub(r"engine = .*", f"engine = {engine}", TIGHT))

@@ -9,6 +9,7 @@ MACE is run for real, in the slow test.
 from __future__ import annotations
 
 import sys
+from importlib import util
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -30,7 +31,7 @@ COPPER = Crystal.from_ase(bulk("Cu", "fcc", 3.7, cubic=True))
 def stand_in(monkeypatch):
     """Put modules with some content in the place of a package."""
     monkeypatch.setattr(mlip, "metadata", SimpleNamespace(version=lambda name: f"{name}-1.0"))
-    monkeypatch.setattr(mlip, "util", SimpleNamespace(find_spec=lambda name: name))
+    monkeypatch.setattr(mlip, "util", SimpleNamespace(find_spec=lambda _: util.find_spec("numpy")))
 
     def put(**modules):
         for name, content in modules.items():
@@ -150,6 +151,13 @@ def test_grace_by_name_and_by_folder(stand_in, tmp_path):
     assert by_name.calls == [(("GRACE-2L-OAM",), {})]
     evaluate(tier(kind="grace", model=str(tmp_path)))
     assert by_path.calls == [((), {"model": str(tmp_path)})]
+
+
+def test_a_folder_of_the_same_name_is_not_the_package(tmp_path, monkeypatch):
+    (tmp_path / "orb_models").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError, match="orb-models"):
+        build_relaxer(tier(kind="orb"))
 
 
 @pytest.mark.parametrize("kind", sorted(mlip.PACKAGES))

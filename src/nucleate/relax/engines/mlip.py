@@ -82,7 +82,8 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
 def build_calculator(engine: MlipSettings) -> Calculator:
     """Return the ASE calculator of an engine; raises as :func:`build_relaxer`."""
     package = PACKAGES[engine.kind]
-    if util.find_spec(package.module) is None:
+    spec = util.find_spec(package.module)
+    if spec is None or spec.origin is None:  # a folder of that name is no package
         raise MissingDependencyError(
             f"engine.kind = {engine.kind!r} needs the package {package.distribution}: pip install "
             f'"nucleate[{engine.kind}]". If it cannot share an environment with the other '
