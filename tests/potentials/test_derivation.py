@@ -173,7 +173,7 @@ def test_a_round_lifts_what_known_crystals_relax_to():
     wanted = shipped_library()
     present = bumped(wanted)
     rests = crystals_at_rest(wanted, np.random.default_rng(3))
-    settings = DerivationSettings(path_structures=20, path_ridge=1.0, path_steps=(1.0,))
+    settings = DerivationSettings(path_structures=20, path_ridge=1.0, path_steps=((1.0,),))
     lines: list[str] = []
     library = kept(present, rests, settings, lines.append)
     assert len(lines) == 1

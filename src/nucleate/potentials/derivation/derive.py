@@ -47,11 +47,12 @@ class DerivationSettings:
     step : float
         Part of the Gauss-Newton step that is taken. A second step, from there, overshoots.
     path_structures : int
-        Structures with an anion whose relaxations are followed.
+        Structures with an anion whose relaxations are followed, drawn anew for each set.
     path_ridge : float
         As ``response_ridge``, for these fits.
-    path_steps : tuple of float
-        Part of the change that is taken in each round. Whole steps overshoot.
+    path_steps : tuple of tuple of float
+        For each set of structures the part of the change that is taken in each of its rounds.
+        Whole steps overshoot.
     held_out : int
         Structures to test on.
     seed : int
@@ -69,7 +70,7 @@ class DerivationSettings:
     step: float = 0.75
     path_structures: int = 7_000
     path_ridge: float = 400.0
-    path_steps: tuple[float, ...] = (0.6, 0.3, 0.3)
+    path_steps: tuple[tuple[float, ...], ...] = ((0.6, 0.3, 0.3),)
     held_out: int = 600
     seed: int = 0
 
@@ -243,30 +244,44 @@ def kept(
 
     Metals are left as they are: few of them move.
     """
+    bonded = [s for s in used if context_of(s.crystal.numbers) != METALLIC]
+    for number, steps in enumerate(settings.path_steps):
+        rng = np.random.default_rng(settings.seed + 2 + number)
+        chosen = [bonded[i] for i in rng.permutation(len(bonded))[: settings.path_structures]]
+        if chosen:
+            library = _lifted(library, chosen, steps, settings, rng, report)
+    return library
+
+
+def _lifted(
+    start: SppLibrary,
+    chosen: Sequence[Sample],
+    steps: Sequence[float],
+    settings: DerivationSettings,
+    rng: np.random.Generator,
+    report: Callable[[str], None],
+) -> SppLibrary:
+    """Return the library after the rounds of one set; the rows of earlier rounds are kept."""
     from nucleate.potentials.derivation.hierarchy import Hierarchy, fit_curves
     from nucleate.potentials.derivation.paths import PathWeights, build_paths
     from nucleate.potentials.derivation.response import ResponseWeights, build_response
 
-    rng = np.random.default_rng(settings.seed + 2)
-    contact: NDArray[np.float64] = library.contact.astype(np.float64)
-    volume = library.volume.astype(np.float64)
-    geometry = Geometry(library.elements, contact, volume, library.basis)
-    bonded = [s for s in used if context_of(s.crystal.numbers) != METALLIC]
-    chosen = [bonded[i] for i in rng.permutation(len(bonded))[: settings.path_structures]]
-    if not chosen:
-        return library
-    system = build_response(chosen, library, geometry, ResponseWeights(modes=0), rng=rng)
-    hierarchy = Hierarchy.create(library.elements, library.basis.size)
-    total, start = np.zeros(library.coefficients.shape), library
-    for number, step in enumerate(settings.path_steps, start=1):
+    contact: NDArray[np.float64] = start.contact.astype(np.float64)
+    volume = start.volume.astype(np.float64)
+    geometry = Geometry(start.elements, contact, volume, start.basis)
+    system = build_response(chosen, start, geometry, ResponseWeights(modes=0), rng=rng)
+    hierarchy = Hierarchy.create(start.elements, start.basis.size)
+    total, library = np.zeros(start.coefficients.shape), start
+    for step in steps:
         paths = build_paths(chosen, library, geometry, PathWeights())
         earlier = paths.times(total.ravel()).astype(np.float32)
         system = system.joined(replace(paths, target=paths.target + earlier))
-        wanted = fit_curves(system, hierarchy, ridge=settings.path_ridge, shared=settings.shared,
-                            iterations=60).reshape(total.shape)  # fmt: skip
+        wanted = fit_curves(
+            system, hierarchy, ridge=settings.path_ridge, shared=settings.shared, iterations=60
+        ).reshape(total.shape)
         total = total + step * (wanted - total)
         library = replace(start, coefficients=(start.coefficients + total).astype(np.float32))
-        report(f"round {number}: {paths.target.size} points of relaxations of {len(chosen)} lifted")
+        report(f"{paths.target.size} points of relaxations of {len(chosen)} structures lifted")
     return library
 
 
