@@ -4,7 +4,9 @@
     python benchmarks/relaxation.py package      # about an hour: the package's own relaxations
     python benchmarks/relaxation.py whole        # ours, and the comparison
     python benchmarks/relaxation.py racing
-    python benchmarks/relaxation.py device --device cuda:0 --hourly 6000
+    python benchmarks/relaxation.py throughput --processes 2
+    python benchmarks/relaxation.py device --device cuda:0
+    python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 6 --count 256
 
 Long sub-commands write JSON lines into the folder ``--out`` and go on where they were interrupted.
 Set OMP_NUM_THREADS=1.
@@ -38,9 +40,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--formula", default="SrTiO3")
-    parser.add_argument("--device", default="torch-cpu")
-    parser.add_argument("--hourly", type=float, default=0.0)
+    parser.add_argument("--formula", default="", help="one of the classes; default: all")
+    parser.add_argument("--n-atoms", type=int, default=20)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--slots", type=int)
+    parser.add_argument("--fuse", action="store_true")
+    parser.add_argument("--ready", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     print(run(arguments))
 
@@ -48,6 +53,10 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Return the text that a sub-command gives."""
     out, seed, count = arguments.out, arguments.seed, arguments.count
+    share = speed.Share(
+        arguments.formula, count, seed, arguments.threads, arguments.n_atoms, arguments.device,
+        arguments.slots, arguments.fuse,
+    )  # fmt: skip
     match arguments.command:
         case "accuracy":
             path = out / "accuracy.jsonl"
@@ -65,13 +74,9 @@ def run(arguments: argparse.Namespace) -> str:
             )
             return speed.compare_with_package(ours, Journal(out / "package.jsonl"))
         case "throughput":
-            script = Path(__file__)
-            return speed.throughput(
-                count, arguments.processes, arguments.threads, script, seed=seed
-            )
+            return speed.throughput(share, arguments.processes, Path(__file__))
         case "share":
-            result = speed.one_share(arguments.formula, count, seed, {}, arguments.threads)
-            return json.dumps(result)
+            return json.dumps(speed.one_share(share, arguments.ready))
         case "batches":
             return speed.batches(seed=seed)
         case "racing":
@@ -79,10 +84,7 @@ def run(arguments: argparse.Namespace) -> str:
             racing.record(48, path, seed=7)
             return racing.report_racing(path)
         case _:
-            path = out / "device.jsonl"
-            return speed.device_curve(
-                arguments.device, path, seed=seed, hour_on_cpu=arguments.hourly
-            )
+            return speed.device_curve(arguments.device, seed=seed)
 
 
 if __name__ == "__main__":

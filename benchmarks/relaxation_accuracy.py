@@ -189,6 +189,7 @@ def _forces_in_double(crystal: Crystal) -> np.ndarray:
             tensors,
             torch.tensor(crystal.numbers),
             torch.zeros(crystal.n_atoms, dtype=torch.int64),
+            1,
             tensors.vectors,
         )
     finally:

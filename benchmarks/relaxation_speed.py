@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from nucleate.relax.model import BatchedModel
 
 
 def tier_of(**changes: Any) -> TierSettings:
@@ -98,14 +100,39 @@ def _same_basin(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return fingerprint_distance(prints[0], prints[1]) < DUPLICATE_DISTANCE
 
 
-def one_share(formula: str, count: int, seed: int, settings: dict[str, Any], threads: int) -> dict:
-    """Relax random crystals in this process; return what it cost."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process relaxes: `count` random crystals of a formula, on a device."""
+
+    formula: str
+    count: int
+    seed: int
+    threads: int = 1
+    n_atoms: int = 20
+    device: str = "cpu"
+    slots: int | None = None
+    fuse: bool = False
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """Settings of the tier's engine."""
+        return {"kind": "chgnet", "device": self.device, "fuse": self.fuse}
+
+
+def one_share(share: Share, ready: Path | None = None) -> dict[str, Any]:
+    """Relax random crystals in this process; return what it cost.
+
+    Processes that share a folder `ready` wait there until all have loaded their model.
+    """
     import numba
 
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    crystals = starts(formula, count, seed=seed)
+    numba.set_num_threads(min(share.threads, numba.config.NUMBA_NUM_THREADS))
+    crystals = starts(share.formula, share.count, seed=share.seed, n_atoms=share.n_atoms)
+    settings = {"engine": share.engine, "slots": share.slots}
     relaxer = build_relaxer(tier_of(**settings))
-    list(relax_all(build_relaxer(tier_of(max_steps=2)), [(0, crystals[0])]))
+    list(relax_all(build_relaxer(tier_of(**settings, max_steps=2)), [(0, crystals[0])]))
+    if ready is not None:
+        wait_for_all(ready)
     begin, cpu = time.perf_counter(), time.process_time()
     outcomes = dict(relax_all(relaxer, enumerate(crystals)))
     relaxed = [item for item in outcomes.values() if isinstance(item, Relaxed)]
@@ -114,33 +141,63 @@ def one_share(formula: str, count: int, seed: int, settings: dict[str, Any], thr
         "core_s": time.process_time() - cpu,
         "relaxed": len(relaxed),
         "evaluations": sum(item.evaluations for item in relaxed),
+        "mean_ev_per_atom": float(np.mean([item.energy_per_atom for item in relaxed])),
     }
 
 
-def throughput(count: int, processes: int, threads: int, script: Path, *, seed: int) -> str:
-    """Return relaxed crystals an hour with several processes of several threads, racing off."""
-    import json
+def wait_for_all(folder: Path) -> None:
+    """Return when as many processes have come here as the file ``processes`` says."""
+    (folder / str(os.getpid())).touch()
+    expected = int((folder / "processes").read_text())
+    while len(list(folder.iterdir())) <= expected:
+        time.sleep(0.02)
 
+
+def run_shares(share: Share, processes: int, script: Path) -> list[dict[str, Any]]:
+    """Run a share with other seeds in each of several processes; return what they cost."""
+    import json
+    import tempfile
+
+    environment = {**os.environ, "OMP_NUM_THREADS": str(share.threads)}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "processes").write_text(str(processes))
+        running = []
+        for k in range(processes):
+            options = [
+                f"--{key.replace('_', '-')}={value}"
+                for key, value in asdict(share).items()
+                if value is not None and key not in ("seed", "fuse")
+            ] + ["--fuse"] * share.fuse
+            command = [sys.executable, str(script), "share", *options, f"--seed={share.seed + k}"]
+            running.append(
+                subprocess.Popen(
+                    [*command, f"--ready={folder}"],
+                    stdout=subprocess.PIPE,
+                    env=environment,
+                    text=True,
+                )
+            )
+        return [json.loads(item.communicate()[0].splitlines()[-1]) for item in running]
+
+
+def throughput(share: Share, processes: int, script: Path) -> str:
+    """Return relaxed crystals an hour with several processes, racing off; each class by default."""
     lines = []
     for kind, formula in CLASSES.items():
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        commands = [
-            [sys.executable, str(script), "share", "--formula", formula, "--count", str(count),
-             "--seed", str(seed + k), "--threads", str(threads)]
-            for k in range(processes)
-        ]  # fmt: skip
-        running = [
-            subprocess.Popen(item, stdout=subprocess.PIPE, env=environment, text=True)
-            for item in commands
-        ]
-        shares = [json.loads(item.communicate()[0].splitlines()[-1]) for item in running]
-        wall = max(share["wall_s"] for share in shares)
-        core = sum(share["core_s"] for share in shares)
-        done = sum(share["relaxed"] for share in shares)
+        if share.formula not in ("", formula):
+            continue
+        shares = run_shares(replace(share, formula=formula), processes, script)
+        wall = max(item["wall_s"] for item in shares)
+        core = sum(item["core_s"] for item in shares)
+        done = sum(item["relaxed"] for item in shares)
+        evaluations = sum(item["evaluations"] for item in shares)
         lines.append(
-            f"{kind:14s} {processes} x {threads}: {done} crystals, {3600 * done / wall:.0f} an "
-            f"hour by the clock; {core / done:.2f} core-s each, "
-            f"{3600 * processes * done / core:.0f} an hour on {processes} free cores"
+            f"{kind:14s} {share.n_atoms} atoms on {share.device}, fused: {share.fuse}, "
+            f"{processes} x {share.threads}: "
+            f"{done} crystals, {3600 * done / wall:.0f} an hour by the clock, "
+            f"{evaluations / wall:.0f} evaluations a second; {core / done:.2f} core-s each, "
+            f"{3600 * processes * done / core:.0f} an hour on {processes} free cores; mean "
+            f"{np.mean([item['mean_ev_per_atom'] for item in shares]):.4f} eV/atom"
         )
     return "\n".join(lines)
 
@@ -188,67 +245,57 @@ def _identical(one: dict, other: dict) -> bool:
     )
 
 
-def device_curve(device: str, path: Path, *, seed: int, hour_on_cpu: float) -> str:
-    """Return evaluations by batch size, memory, and relaxations an hour on a device of torch.
+def device_curve(device: str, *, seed: int) -> str:
+    """Return evaluations a second and memory by batch size on a device of torch.
 
     Parameters
     ----------
     device
         ``cuda:0``, or ``torch-cpu`` to try the script.
-    path
-        Journal.
     seed
-        Of the starts.
-    hour_on_cpu
-        Relaxed 20-atom crystals an hour on the CPU cores to compare with.
+        Of the crystals.
     """
     import torch
 
     from nucleate.relax.engines.chgnet import build_chgnet
 
-    journal = Journal(path)
     on_gpu = device.startswith("cuda")
-    largest = 4096 if on_gpu else 8
+    sizes = (1, 16, 64, 256, 1024) if on_gpu else (1, 4)
     lines = []
-    for n_atoms, formula in ((20, "SrTiO3"), (50, "SrTiO3")):
-        pool = starts(formula, 16, seed=seed, n_atoms=n_atoms)
-        model = build_chgnet(device=device)
-        size = 1
-        while size <= largest:
-            crystals = [pool[k % len(pool)] for k in range(size)]
-            try:
-                model.evaluate(Batch.of(crystals))
-                begin = time.perf_counter()
-                for _ in range(3):
-                    model.evaluate(Batch.of(crystals))
-            except MemoryError:
-                lines.append(f"{n_atoms} atoms: {size} crystals do not fit")
-                break
-            seconds = (time.perf_counter() - begin) / 3
-            memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
-            journal.add(f"{n_atoms}/{size}", seconds=seconds, memory_gib=memory)
-            lines.append(
-                f"{n_atoms} atoms: batch {size}, {size / seconds:.0f} evaluations a second, "
-                f"{memory:.1f} GiB"
-            )
-            size *= 4
-        count = 4096 if on_gpu else 4
-        crystals = [
-            item
-            for k in range(-(-count // 16))
-            for item in starts(formula, 16, seed=k, n_atoms=n_atoms)
-        ]
-        relaxer = build_relaxer(tier_of(engine={"kind": "chgnet", "device": device}))
-        begin = time.perf_counter()
-        done = sum(
-            isinstance(item, Relaxed) for _, item in relax_all(relaxer, enumerate(crystals[:count]))
-        )
-        hourly = 3600 * done / (time.perf_counter() - begin)
-        journal.add(f"relaxations/{n_atoms}", count=count, hourly=hourly)
-        lines.append(f"{n_atoms} atoms: {hourly:.0f} relaxations an hour")
-        if n_atoms == 20 and hour_on_cpu:
-            lines.append(f"   {hourly / hour_on_cpu:.1f} times the CPU's {hour_on_cpu:.0f}")
+    for fuse in (False, True) if on_gpu else (False,):
+        model = build_chgnet(device=device, fuse=fuse)
+        for n_atoms in (20, 50):
+            pool = starts("SrTiO3", 16, seed=seed, n_atoms=n_atoms)
+            for size in sizes:
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats() if on_gpu else None
+                name = f"fused: {fuse}, {n_atoms} atoms, batch {size}"
+                try:
+                    cost = _cost(model, Batch.of([pool[k % len(pool)] for k in range(size)]))
+                except MemoryError:
+                    lines.append(f"{name}: does not fit")
+                    break
+                memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
+                lines.append(f"{name}: {cost}, {memory:.1f} GiB")
+    torch.use_deterministic_algorithms(True)
+    model = build_chgnet(device=device)
+    batch = Batch.of(starts("SrTiO3", 16, seed=seed) * (16 if on_gpu else 1))
+    lines.append(f"deterministic, 20 atoms, batch {batch.n_crystals}: {_cost(model, batch)}")
+    torch.use_deterministic_algorithms(False)
     return "\n".join(lines)
+
+
+def _cost(model: BatchedModel, batch: Batch) -> str:
+    first = model.evaluate(batch)
+    begin = time.perf_counter()
+    again = [model.evaluate(batch) for _ in range(3)]
+    seconds = (time.perf_counter() - begin) / 3
+    apart = max(float(np.abs(first.forces - item.forces).max()) for item in again)
+    energy = max(float(np.abs(first.energies - item.energies).max()) for item in again)
+    return (
+        f"{batch.n_crystals / seconds:.0f} evaluations a second; repeated, within {energy:.1e} eV "
+        f"a cell and {apart:.1e} eV/Å"
+    )
 
 
 def headline(count: int, folder: Path, *, seed: int) -> list[tuple[str, Crystal]]:

@@ -49,6 +49,20 @@ def test_a_fixed_cell_stays_as_it_is() -> None:
     np.testing.assert_allclose(outcome.crystal.cell, start.cell, atol=1e-12)
 
 
+def test_a_shake_lets_a_symmetric_start_leave_its_saddle() -> None:
+    side = 3.5
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) / 2
+    simple_cubic = Crystal(np.full(8, 18), np.eye(3) * 2 * side, corners)
+    still, shaken, again = (
+        relaxed_all([simple_cubic], shake=size)[0] for size in (0.0, 0.03, 0.03)
+    )
+    assert isinstance(still, Relaxed)
+    assert isinstance(shaken, Relaxed)
+    assert isinstance(again, Relaxed)
+    assert shaken.energy < still.energy - 0.01
+    assert again.energy == shaken.energy
+
+
 def test_single_points_leave_the_geometry() -> None:
     start = argon(4, 2)
     outcome = relaxed_all([start], relax=False)[0]

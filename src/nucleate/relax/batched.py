@@ -101,6 +101,10 @@ class BatchedRelaxer:
             from nucleate.relax.symmetry import symmetry_constraint
 
             constraint = symmetry_constraint(crystal)
+        if tier.relax and tier.shake and constraint is None:
+            from nucleate.relax.pre_relaxation import shaken
+
+            crystal = shaken(crystal, tier.shake)
         if tier.relax and tier.pre_relax and constraint is None:
             from nucleate.relax.pre_relaxation import pre_relax
 

@@ -203,6 +203,13 @@ class TierSettings(_Settings):
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
+    shake: float = Field(
+        0.0,
+        ge=0.0,
+        le=0.5,
+        description="Å; the atoms are displaced at random by so much first, unless the symmetry is "
+        "fixed. Lets symmetric starts leave the saddle points that they would end on.",
+    )
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
     max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")

@@ -29,11 +29,15 @@ class Network:
         Weights, as numpy arrays.
     device
         ``cpu``, ``cuda``, ``cuda:1``, ...
+    fuse
+        Let torch compile the network for any size of batch. It takes about a minute, once, and
+        saves most of the traffic to memory that bounds a GPU.
     """
 
-    def __init__(self, parameters: Parameters, device: str = "cpu") -> None:
+    def __init__(self, parameters: Parameters, device: str = "cpu", *, fuse: bool = False) -> None:
         self.device = torch.device(device)
         self._p: Parameters = self._moved(parameters)
+        self._energy = torch.compile(self._energies, dynamic=True) if fuse else self._energies
 
     def _moved(self, values: tuple) -> tuple:
         """Return a named tuple with its arrays as tensors on the device."""
@@ -48,7 +52,12 @@ class Network:
         return type(values)(*moved)
 
     def differentiate(
-        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+        self,
+        graph: Graph,
+        numbers: torch.Tensor,
+        owner: torch.Tensor,
+        n_crystals: int,
+        vectors: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the energy of each crystal (eV) and its derivative by the bond vectors (eV/Å).
 
@@ -58,22 +67,24 @@ class Network:
             With tensors on the device in place of arrays; its own vectors are not used.
         numbers, owner
             Atomic number and crystal of each atom, shape (n_atoms,).
+        n_crystals
+            Number of crystals.
         vectors
             Bond vectors in Å, float32, shape (n_bonds, 3).
         """
         vectors = vectors.detach().requires_grad_(True)
-        energies = self._energies(graph, numbers, owner, vectors)
+        energies = self._energy(graph, numbers, owner, n_crystals, vectors)
         (gradient,) = torch.autograd.grad(energies.sum(), vectors)
         return energies.detach(), gradient
 
     def sum_gradient(
-        self, graph: Graph, owner: torch.Tensor, gradient: torch.Tensor
+        self, graph: Graph, owner: torch.Tensor, n_crystals: int, gradient: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return forces (eV/Å) and virials (eV) from the derivative by the bond vectors.
 
         Parameters
         ----------
-        graph, owner
+        graph, owner, n_crystals
             See :meth:`differentiate`.
         gradient
             Shape (n_bonds, 3).
@@ -83,30 +94,40 @@ class Network:
         forces = slope.new_zeros(len(owner), 3).index_add_(0, start, slope)
         forces.index_add_(0, end, slope, alpha=-1.0)
         products = torch.as_tensor(graph.vectors).unsqueeze(2) * slope.unsqueeze(1)
-        virial = slope.new_zeros(int(owner[-1]) + 1, 3, 3)
+        virial = slope.new_zeros(n_crystals, 3, 3)
         virial.index_add_(0, owner.index_select(0, start), products)
         return forces, 0.5 * (virial + virial.transpose(1, 2))
 
     def _energies(
-        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+        self,
+        graph: Graph,
+        numbers: torch.Tensor,
+        owner: torch.Tensor,
+        n_crystals: int,
+        vectors: torch.Tensor,
     ) -> torch.Tensor:
-        x = self._atom_features(graph, numbers, owner, vectors, last=len(self._p.atom.first))
+        last = len(self._p.atom.first)
+        x = self._atom_features(graph, numbers, owner, n_crystals, vectors, last=last)
         p = self._p
         if len(p.readout_norm):
             x = functional.layer_norm(x, (WIDTH,), p.readout_norm[0], p.readout_norm[1])
         for weight, bias in zip(p.readout, p.readout_bias, strict=True):
             x = functional.silu(torch.addmm(bias, x, weight))
         site = x @ p.energy + (p.energy_bias + p.atom_energy[numbers])
-        n_crystals = int(owner[-1]) + 1
         return torch.zeros(n_crystals, device=self.device).index_add_(0, owner, site)
 
     def moments(
-        self, graph: Graph, numbers: torch.Tensor, owner: torch.Tensor, vectors: torch.Tensor
+        self,
+        graph: Graph,
+        numbers: torch.Tensor,
+        owner: torch.Tensor,
+        n_crystals: int,
+        vectors: torch.Tensor,
     ) -> torch.Tensor:
         """Return the magnetic moment of each atom in Bohr magnetons, shape (n_atoms,)."""
         with torch.no_grad():
             last = len(self._p.atom.first) - 1
-            x = self._atom_features(graph, numbers, owner, vectors, last=last)
+            x = self._atom_features(graph, numbers, owner, n_crystals, vectors, last=last)
             return (x @ self._p.moment + self._p.moment_bias).abs()
 
     def _atom_features(
@@ -114,6 +135,7 @@ class Network:
         graph: Graph,
         numbers: torch.Tensor,
         owner: torch.Tensor,
+        n_crystals: int,
         vectors: torch.Tensor,
         *,
         last: int,
@@ -133,7 +155,7 @@ class Network:
             angle_weight = narrow @ p.short_weights
             angle_weight = _pairs(angle_weight, graph)
             a = self._angle_features(graph, vectors[:short], distance[:short])
-            bent = torch.zeros(int(owner[-1]) + 1, 1, device=self.device)
+            bent = torch.zeros(n_crystals, 1, device=self.device)
             bent[owner[graph.angles[:, 0]]] = 1.0
             bent = bent[owner[graph.bond_ends[:, 0]]]
         for k in range(last):
@@ -206,12 +228,11 @@ def _radial_basis(
 ) -> torch.Tensor:
     """Return Bessel functions under the polynomial envelope of GemNet."""
     scaled = distance / cutoff
-    p = exponent
-    envelope = (
-        1.0
-        - (p + 1) * (p + 2) / 2 * scaled**p
-        + p * (p + 2) * scaled ** (p + 1)
-        - p * (p + 1) / 2 * scaled ** (p + 2)
+    p, power = exponent, scaled
+    for _ in range(1, exponent):
+        power = power * scaled
+    envelope = 1.0 + power * (
+        -(p + 1) * (p + 2) / 2 + scaled * (p * (p + 2) - p * (p + 1) / 2 * scaled)
     )
     envelope = torch.where(scaled < 1.0, envelope, torch.zeros_like(scaled))
     bessel = math.sqrt(2.0 / cutoff) * torch.sin(torch.outer(scaled, frequencies))

@@ -27,10 +27,12 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
     """Return the relaxer of a tier whose engine is CHGNet."""
     engine = tier.engine
     assert engine.kind == "chgnet"
-    return BatchedRelaxer(build_chgnet(engine.model, engine.device), tier, pressure_gpa)
+    return BatchedRelaxer(
+        build_chgnet(engine.model, engine.device, fuse=engine.fuse), tier, pressure_gpa
+    )
 
 
-def build_chgnet(model: str = "0.3.0", device: str = "cpu") -> BatchedModel:
+def build_chgnet(model: str = "0.3.0", device: str = "cpu", *, fuse: bool = False) -> BatchedModel:
     """Return CHGNet as a batched model.
 
     Parameters
@@ -39,12 +41,14 @@ def build_chgnet(model: str = "0.3.0", device: str = "cpu") -> BatchedModel:
         ``0.3.0``, ``r2scan`` or ``0.2.0``.
     device
         ``cpu`` is the compiled path; a CUDA device of torch, or ``torch-cpu``, the torch path.
+    fuse
+        Let torch compile the torch path; see :class:`~nucleate.relax.chgnet.network.Network`.
     """
     checkpoint = load_checkpoint(model)
     parameters = parameters_of(checkpoint)
     if device == "cpu":
         return CompiledChgnet(checkpoint, parameters)
-    return TorchChgnet(checkpoint, parameters, device.removeprefix("torch-"))
+    return TorchChgnet(checkpoint, parameters, device.removeprefix("torch-"), fuse=fuse)
 
 
 def _level(checkpoint: Checkpoint) -> LevelOfTheory:
@@ -93,7 +97,9 @@ class CompiledChgnet:
 class TorchChgnet:
     """CHGNet in torch; see :class:`~nucleate.relax.model.BatchedModel`."""
 
-    def __init__(self, checkpoint: Checkpoint, parameters: Parameters, device: str) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, parameters: Parameters, device: str, *, fuse: bool = False
+    ) -> None:
         from nucleate.relax.chgnet.network import Network
 
         self.level = _level(checkpoint)
@@ -101,7 +107,7 @@ class TorchChgnet:
         self.cutoff = parameters.cutoff
         self.batch_atoms = 160 if device == "cpu" else 20_000
         self._short_cutoff = parameters.short_cutoff
-        self._network = Network(parameters, device)
+        self._network = Network(parameters, device, fuse=fuse)
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Return energies, forces and stresses of a batch.
@@ -112,10 +118,10 @@ class TorchChgnet:
             If the batch does not fit on the device.
         """
         arguments = self._on_device(batch, self._graph(batch))
-        graph, _, owner, _ = arguments
+        graph, _, owner, _, _ = arguments
         with device_memory():
             energies, gradient = self._network.differentiate(*arguments)
-            forces, virials = self._network.sum_gradient(graph, owner, gradient)
+            forces, virials = self._network.sum_gradient(graph, owner, batch.n_crystals, gradient)
         return Evaluation(
             energies.double().cpu().numpy(),
             forces.cpu().numpy(),
@@ -146,4 +152,5 @@ class TorchChgnet:
             )
         )
         numbers = torch.tensor(batch.numbers, device=device)
-        return tensors, numbers, torch.tensor(owner, device=device), tensors.vectors.float()
+        owners = torch.tensor(owner, device=device)
+        return tensors, numbers, owners, batch.n_crystals, tensors.vectors.float()
