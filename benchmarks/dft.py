@@ -37,12 +37,14 @@ PHASES = {
 VOLUMES = (0.95, 0.98, 1.01, 1.04, 1.07)
 MEASURED = {"LiCl rocksalt": 5.13, "MgO rocksalt": 4.21}
 """Å, lattice constants at room temperature, rounded."""
+RYDBERG = {"LiCl": 300, "MgO": 450}
+"""Cutoff of CP2K's finest grid; the semicore states of Mg need more."""
 CORRECTED = (0.95, 1.01)
 """Volumes of MgO at which the stress is computed with its correction for the basis, too."""
 
 
-def engine_of(program: str, command: str) -> dict[str, Any]:
-    """Return the settings of one program, the same for every phase."""
+def engine_of(program: str, command: str, formula: str) -> dict[str, Any]:
+    """Return the settings of one program, the same for every phase of a compound."""
     if program == "gpaw":
         return {
             "kind": "gpaw",
@@ -57,32 +59,33 @@ def engine_of(program: str, command: str) -> dict[str, Any]:
     return {
         "kind": "cp2k",
         "command": command,
-        "input": {"FORCE_EVAL": {"DFT": {"MGRID": {"CUTOFF": 400, "REL_CUTOFF": 50}}}},
+        "input": {"FORCE_EVAL": {"DFT": {"MGRID": {"CUTOFF": RYDBERG[formula], "REL_CUTOFF": 50}}}},
         "stage": [{"relax": "none", "kspacing": 0.6}],
     }
 
 
 def compute_corrected(points: dict[str, Any], file: Path, command: str) -> None:
     """Fill in the points of MgO with GPAW's stress corrected for the finite basis."""
-    engine = engine_of("gpaw", command)
-    engine["stage"][0]["pulay"] = True
-    compute(points, file, "gpaw", engine, label="corrected", phases=["MgO rocksalt"])
+    compute(points, file, "gpaw", command, label="corrected", phases=["MgO rocksalt"])
 
 
 def compute(
     points: dict[str, Any],
     file: Path,
     program: str,
-    engine: dict[str, Any],
+    command: str,
     *,
     label: str = "",
     phases: Iterable[str] = PHASES,
 ) -> None:
     """Fill in the points of a program that are missing, saving after each."""
-    tier = TierSettings.model_validate({"engine": engine, "relax": False, "pre_relax": False})
-    relaxer = build_relaxer(tier)
     for phase in phases:
         formula, structure, a = PHASES[phase]
+        engine = engine_of(program, command, formula)
+        if label:
+            engine["stage"][0]["pulay"] = True
+        tier = TierSettings.model_validate({"engine": engine, "relax": False, "pre_relax": False})
+        relaxer = build_relaxer(tier)
         for volume in CORRECTED if label else VOLUMES:
             key = key_of(label or program, phase, volume)
             if key in points:
@@ -168,7 +171,7 @@ def main() -> None:
     for program in ("gpaw", "cp2k"):
         command = getattr(arguments, program)
         if command and not arguments.table:
-            compute(points, arguments.points, program, engine_of(program, command))
+            compute(points, arguments.points, program, command)
             if program == "gpaw":
                 compute_corrected(points, arguments.points, command)
     table(points)
