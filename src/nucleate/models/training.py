@@ -204,7 +204,7 @@ class Trainer:
             weight_decay=settings.weight_decay,
             betas=(0.9, 0.99 if settings.average else 0.999),
             eps=1e-8 if settings.average else 1e-7,
-            fused=self.on_gpu,
+            fused=True,
         )
         self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.best = {k: v.clone() for k, v in self.mean.items()}
@@ -212,11 +212,6 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         if (folder / STATE).is_file():
             self._resume()
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the network lives on a CUDA device."""
-        return self.device.startswith("cuda")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -319,9 +314,7 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             if name in states.get("first", {}):
                 self.optimiser.state[parameter] = {
-                    "step": torch.tensor(
-                        float(self.step), device=self.device if self.on_gpu else "cpu"
-                    ),
+                    "step": torch.tensor(float(self.step), device=self.device),
                     "exp_avg": states["first"][name],
                     "exp_avg_sq": states["second"][name],
                 }
