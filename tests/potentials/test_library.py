@@ -38,6 +38,31 @@ def test_the_shipped_library_is_small_complete_and_says_where_it_is_from():
     assert "metals" in provenance["held_out"]
 
 
+def test_the_shipped_library_says_that_it_reaches_what_is_asked():
+    figures = shipped_library().provenance["held_out"]["oxides and halides"]
+    assert figures["share_moved_under_0.3"] > 0.7
+    assert figures["median_abs_volume_change"] < 0.08
+    assert figures["auc_swapped"] > 0.75
+    assert figures["auc_random"] > 0.95
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_shipped_library_are_found_again(shared_data):
+    from nucleate.potentials.derivation.assess import assess
+    from nucleate.potentials.derivation.derive import DerivationSettings
+    from nucleate.potentials.derivation.derive import test_set as drawn
+    from nucleate.potentials.derivation.structures import read_structures
+
+    library, settings = shipped_library(), DerivationSettings()
+    held = read_structures(shared_data / "mp_structures.parquet", split="val")
+    tested = drawn(held, settings, np.random.default_rng(settings.seed))
+    found = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
+    for group, figures in library.provenance["held_out"].items():
+        share = figures["share_moved_under_0.3"]
+        assert found[group]["share_moved_under_0.3"] == pytest.approx(share, abs=0.01)
+        assert found[group]["auc_swapped"] == pytest.approx(figures["auc_swapped"], abs=0.005)
+
+
 def test_a_library_survives_its_file(tmp_path):
     library = shipped_library()
     library.save(tmp_path / "copy.npz")

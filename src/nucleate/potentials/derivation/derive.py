@@ -70,7 +70,7 @@ class DerivationSettings:
     step: float = 0.75
     path_structures: int = 7_000
     path_ridge: float = 400.0
-    path_steps: tuple[tuple[float, ...], ...] = ((0.6, 0.3, 0.3),)
+    path_steps: tuple[tuple[float, ...], ...] = ((0.6, 0.3, 0.3), (0.4,))
     held_out: int = 600
     seed: int = 0
 

@@ -62,7 +62,7 @@ def fit_scores(
         system,
         system.columns,
         geometry.n_unknowns,
-        residual,
+        residual.astype(np.float64),
         size=size,
         n_splines=pairs,
         ridge=ridge,

@@ -59,7 +59,7 @@ def pair_distributions(
     Each structure's g is relative to its own partial densities.
     """
     cutoff = geometry.basis.cutoff
-    r = (np.arange(int(cutoff / _STEP)) + 0.5) * _STEP
+    r = (np.arange(int(cutoff / _STEP), dtype=np.float64) + 0.5) * _STEP
     n = len(geometry.elements)
     total = np.zeros((N_CONTEXTS, geometry.n_pairs, r.size))
     count = np.zeros((N_CONTEXTS, geometry.n_pairs))
