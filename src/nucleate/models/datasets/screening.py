@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.models.graphs import wrapped
-from nucleate.models.neighbours import nearest
+from nucleate.crystal.distances import nearest_neighbour_distances
 
 if TYPE_CHECKING:
     from nucleate.models.datasets.dataset import RawRow
@@ -70,12 +69,9 @@ def rejection(row: RawRow, settings: ScreenSettings, *, elements: int = 100) -> 
         return "flat cell"
     if crystal.volume_per_atom > settings.largest_volume:
         return f"more than {settings.largest_volume:g} Å³ per atom"
-    scaled = wrapped(crystal)
-    centres = np.arange(crystal.n_atoms)
-    index, shifts, mask = nearest(crystal.cell, scaled, centres, 1, settings.isolated)
-    if not mask.all():
+    distances = nearest_neighbour_distances(crystal)
+    if distances.max() >= settings.isolated:
         return "isolated atom"
-    vectors = (scaled[index[:, 0]] + shifts[:, 0] - scaled) @ crystal.cell
-    if np.linalg.norm(vectors, axis=1).min() < settings.shortest_contact:
+    if distances.min() < settings.shortest_contact:
         return f"contact below {settings.shortest_contact:g} Å"
     return ""
