@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.matching import match_rms
@@ -40,7 +40,10 @@ class Hit:
     rank : int
         Its place among the distinct structures of the run, 1 for the lowest.
     rms : float
-        Normalised rms displacement from the relaxed reference.
+        Normalised rms displacement from the relaxed reference. Values near the tolerance of 0.5
+        are loose matches.
+    closest_rms : float
+        The smallest one of all structures of the run that match.
     energy_ev_per_atom : float
         Of the structure.
     source : str
@@ -50,6 +53,7 @@ class Hit:
     core_s: float
     rank: int
     rms: float
+    closest_rms: float
     energy_ev_per_atom: float
     source: str
 
@@ -193,6 +197,7 @@ def find_reference(
         if record.number in energies and verdict.duplicate_of is None
     )
     compared = 0
+    first: Hit | None = None
     for record, verdict in told:
         energy = energies.get(record.number)
         if energy is None or verdict.duplicate_of is not None:
@@ -201,13 +206,17 @@ def find_reference(
             continue
         compared += 1
         if compared > MOST_COMPARED:
-            return None
+            break
         rms = match_rms(reference.crystal, record.crystal)
-        if rms is not None:
+        if rms is None:
+            continue
+        if first is None:
             rank = 1 + sum(other < energy - 1e-9 for other in distinct)
             source = record.candidate.origin.source
-            return Hit(record.core_s, rank, rms, energy, source)
-    return None
+            first = Hit(record.core_s, rank, rms, rms, energy, source)
+        elif rms < first.closest_rms:
+            first = replace(first, closest_rms=rms)
+    return first
 
 
 def _energy(record: Record, tier: str) -> float | None:

@@ -51,6 +51,7 @@ def runs_table(
                 "found_core_s": "" if hit is None else round(hit.core_s, 1),
                 "found_rank": "" if hit is None else hit.rank,
                 "found_rms": "" if hit is None else round(hit.rms, 4),
+                "closest_rms": "" if hit is None else round(hit.closest_rms, 4),
                 "reached_core_s": _rounded(item.reached_s, 1),
                 "failures": sum(item.failures.values()),
             }
@@ -317,8 +318,8 @@ def _verdict(group: Sequence[RunResult], gap: float | None) -> str:
         return "none"
     hits = [item.hit for item in group if item.hit is not None]
     if hits:
-        best = min(hits, key=lambda hit: hit.rms)
-        return f"found, rms {best.rms:.3f}, rank {min(hit.rank for hit in hits)}"
+        closest = min(hit.closest_rms for hit in hits)
+        return f"found, rms {closest:.3f}, rank {min(hit.rank for hit in hits)}"
     return "lower" if gap < -1000.0 * SAME_ENERGY else "not found"
 
 
