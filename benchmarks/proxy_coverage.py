@@ -10,6 +10,7 @@ by size.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -18,9 +19,13 @@ import numpy as np
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
 from nucleate.potentials.basis import CONTEXTS, context_of, pair_index
-from nucleate.potentials.derivation.assess import SPP_CRITERIA, largest_displacement
+from nucleate.potentials.derivation.assess import (
+    SPP_CRITERIA,
+    largest_displacement,
+    mean_stiffness,
+)
 from nucleate.potentials.derivation.derive import DerivationSettings, test_set
-from nucleate.potentials.derivation.structures import read_structures
+from nucleate.potentials.derivation.structures import Sample, read_structures
 from nucleate.potentials.spp import SppLibrary, shipped_library
 
 COMPOUNDS = (
@@ -67,11 +72,29 @@ def kind_of(numbers: np.ndarray) -> str:
     return "other oxides"
 
 
-def breakdown(library: SppLibrary, table: Path) -> None:
+def by_criterion(library: SppLibrary, tested: list[Sample]) -> None:
+    """Print how the share that stays hangs on the criterion and on the scale of the energies."""
+    known = [s for s in tested if context_of(s.crystal.numbers) == 0]
+    spring = mean_stiffness(library, known, rng=np.random.default_rng(0))
+    print(
+        f"held-out oxides and halides: typical spring of an atom {spring:.1f} per Å^2 (scale: 10)"
+    )
+    for limit in (SPP_CRITERIA.rms_gradient, 0.01 * spring, 0.005):
+        moves = []
+        for sample in known:
+            model = library.model(sample.crystal.numbers)
+            end = model.relax(sample.crystal, replace(SPP_CRITERIA, rms_gradient=limit))
+            moves.append(
+                np.inf if end.failure else largest_displacement(sample.crystal, end.crystal)
+            )
+        stay = np.mean(np.array(moves) < 0.3)
+        print(
+            f"RMS gradient under {limit:.3f}: {stay:.1%} stay, median move {np.median(moves):.2f} Å"
+        )
+
+
+def breakdown(library: SppLibrary, tested: list[Sample]) -> None:
     """Print the share of held-out oxides and halides that stay, by kind and by size."""
-    settings = DerivationSettings()
-    rng = np.random.default_rng(settings.seed)
-    tested = test_set(read_structures(table, split="val"), settings, rng)
     rows: dict[str, list[float]] = {}
     for sample in tested:
         crystal = sample.crystal
@@ -98,7 +121,11 @@ def main() -> None:
     library = SppLibrary.load(arguments.library) if arguments.library else shipped_library()
     coverage(library)
     if arguments.structures:
-        breakdown(library, arguments.structures)
+        settings = DerivationSettings()
+        rng = np.random.default_rng(settings.seed)
+        tested = test_set(read_structures(arguments.structures, split="val"), settings, rng)
+        breakdown(library, tested)
+        by_criterion(library, tested)
 
 
 if __name__ == "__main__":

@@ -351,7 +351,9 @@ def test_a_library_of_real_structures_knows_them_from_decoys(shared_data):
     rng = np.random.default_rng(0)
     training = select(read_structures(table, split="train"), count=3000, max_atoms=16, rng=rng)
     held = read_structures(table, split="val")
-    settings = DerivationSettings(max_structures=3000, fitted_structures=500, held_out=100)
+    settings = DerivationSettings(
+        max_structures=3000, fitted_structures=500, path_structures=300, held_out=100
+    )
     library = derive(training, held, settings, source=table.name, report=lambda _: None)
     figures = library.provenance["held_out"]["oxides and halides"]
     assert figures["auc_random"] > 0.9
