@@ -26,7 +26,7 @@ from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PHASES = {
     "LiCl rocksalt": ("LiCl", "rocksalt", 5.15),
@@ -123,7 +123,8 @@ def table(points: dict[str, Any]) -> None:
             volumes = np.array([row["volume"] for row in rows])
             energies = np.array([row["energy"] for row in rows])
             pressures = np.array([row["pressure"] for row in rows])
-            v0, e0, modulus = EquationOfState(volumes, energies, "birchmurnaghan").fit()
+            fit = EquationOfState(volumes, energies, "birchmurnaghan")
+            v0, e0, modulus = fit.fit()
             cubic = v0 * (1 if structure == "cesiumchloride" else 4)
             quartic = np.polynomial.Polynomial.fit(volumes, energies, 4)
             slope = -quartic.deriv()(volumes) * GPA_PER_EV_A3
@@ -136,7 +137,7 @@ def table(points: dict[str, Any]) -> None:
                 f"{np.median([row['wall_s'] for row in rows]):.0f} s a point"
             )
             if program == "gpaw":
-                print_corrected(points, phase, quartic)
+                print_corrected(points, phase, fit.eos_parameters)
     for program, energies in lowest.items():
         zero = energies.get("LiCl rocksalt")
         for phase, energy in energies.items():
@@ -146,15 +147,18 @@ def table(points: dict[str, Any]) -> None:
         print(f"measured {phase:17} a = {a:.2f} Å")
 
 
-def print_corrected(points: dict[str, Any], phase: str, energy: np.polynomial.Polynomial) -> None:
-    """Print the pressures with and without the correction beside the slope of the energy."""
+def print_corrected(points: dict[str, Any], phase: str, parameters: Sequence[float]) -> None:
+    """Print the pressures with and without the correction beside those of the fitted energies."""
+    _, modulus, derivative, v0 = parameters
     for volume in CORRECTED:
         plain = points.get(key_of("gpaw", phase, volume))
         corrected = points.get(key_of("corrected", phase, volume))
         if plain and corrected:
-            slope = -energy.deriv()(plain["volume"]) * GPA_PER_EV_A3
+            x = v0 / plain["volume"]
+            bend = 1.0 + 0.75 * (derivative - 4.0) * (x ** (2 / 3) - 1.0)
+            fitted = 1.5 * modulus * (x ** (7 / 3) - x ** (5 / 3)) * bend * GPA_PER_EV_A3
             print(
-                f"gpaw  {phase:20} V = {plain['volume']:.2f} Å³: -dE/dV = {slope:.1f} GPa, "
+                f"gpaw  {phase:20} V = {plain['volume']:.2f} Å³: fitted {fitted:.1f} GPa, "
                 f"from stress {plain['pressure']:.1f}, corrected {corrected['pressure']:.1f} GPa"
             )
 
