@@ -4,7 +4,8 @@ A worker that dies or hangs takes its crystals with it. If it had only one, that
 of several nobody knows the culprit, so each is tried once more, alone.
 
 Tiers whose engines need a Python of their own have workers of their own. No more workers are at
-work than there would be otherwise: those of the highest tier go first.
+work than there would be otherwise: those of the highest tier go first. One that still loads its
+engine counts as at work, so that with one worker the course of a run does not hang on timing.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class Pool:
 
     def feed(self) -> None:
         """Hand queued jobs to the workers that wait, the highest tier first, and let them work."""
-        at_work = sum(worker.is_ready and not worker.is_waiting for worker in self._workers)
+        at_work = sum(not worker.is_waiting for worker in self._workers)
         for worker in sorted(self._workers, key=lambda worker: -max(worker.tiers)):
             if not worker.is_waiting or at_work >= self.n_workers:
                 continue
