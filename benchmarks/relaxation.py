@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--n-atoms", type=int, default=20)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--slots", type=int)
+    parser.add_argument("--shake", type=float, default=0.0)
     parser.add_argument("--fuse", action="store_true")
     parser.add_argument("--ready", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -53,6 +54,7 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Return the text that a sub-command gives."""
     out, seed, count = arguments.out, arguments.seed, arguments.count
+    shake = arguments.shake
     share = speed.Share(
         arguments.formula, count, seed, arguments.threads, arguments.n_atoms, arguments.device,
         arguments.slots, arguments.fuse,
@@ -69,9 +71,8 @@ def run(arguments: argparse.Namespace) -> str:
             items = speed.headline(count, out, seed=seed)
             return f"{len(relax_with_package(items, out / 'package.jsonl'))} relaxed"
         case "whole":
-            ours = speed.relax_headline(
-                speed.headline(count, out, seed=seed), out / "nucleate.jsonl"
-            )
+            path = out / (f"nucleate-shake-{shake}.jsonl" if shake else "nucleate.jsonl")
+            ours = speed.relax_headline(speed.headline(count, out, seed=seed), path, shake)
             return speed.compare_with_package(ours, Journal(out / "package.jsonl"))
         case "throughput":
             return speed.throughput(share, arguments.processes, Path(__file__))

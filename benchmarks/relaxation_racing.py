@@ -161,9 +161,9 @@ def report_racing(path: Path) -> str:
     for name, formulas in groups.items():
         series = [[row for row in journal if row["formula"] == formula] for formula in formulas]
         series = [rows for rows in series if rows]
-        for window in (0.05, 0.1):
+        for window in (0.05, 0.1, 0.5):
             for caution in (1.0, 1.5, 2.0, 3.0, 4.0):
-                for first in (8, 16):
+                for first in (8, 16, 60):
                     t = sum(
                         play(rows, window=window, caution=caution, first=first) for rows in series
                     )
@@ -178,7 +178,7 @@ def report_racing(path: Path) -> str:
                 f"evaluations x{t[3] / t[2]:.2f}"
             )
         for force in (0.6, 0.3, 0.2):
-            for window in (0.1, 0.2, 0.3):
+            for window in (0.1, 0.2, 0.3, 0.5, 0.8):
                 t = sum(play_stages(rows, force=force, window=window) for rows in series)
                 lines.append(
                     f"{name:12s} screen {force} eV/A, window {window}: lost {t[2]:.0f} of "

@@ -29,7 +29,7 @@ def tier_of(**changes: Any) -> TierSettings:
     return TierSettings.model_validate({"wall_s": None, **changes})
 
 
-def relax_headline(items: list[tuple[str, Crystal]], path: Path) -> Journal:
+def relax_headline(items: list[tuple[str, Crystal]], path: Path, shake: float) -> Journal:
     """Relax the headline starts, a class at a time in one batched relaxer."""
     journal = Journal(path)
     warm = build_relaxer(tier_of(max_steps=2))
@@ -39,7 +39,8 @@ def relax_headline(items: list[tuple[str, Crystal]], path: Path) -> Journal:
         if all(key in journal for key, _ in mine):
             continue
         begin = time.process_time()
-        outcomes = dict(relax_all(build_relaxer(tier_of()), enumerate([item for _, item in mine])))
+        relaxer = build_relaxer(tier_of(shake=shake))
+        outcomes = dict(relax_all(relaxer, enumerate([item for _, item in mine])))
         core_s = (time.process_time() - begin) / len(mine)
         for k, (key, _) in enumerate(mine):
             outcome = outcomes[k]

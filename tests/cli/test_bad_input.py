@@ -125,7 +125,7 @@ def test_a_missing_interpreter(nucleate, tmp_path):
         "[problem]\nformula = 'CaO'\nmax_atoms = 4\n[run]\npython = '/no/python'\n"
     )
     result = nucleate("predict", "in.toml", "--out", "o")
-    assert is_one_sentence_of_error(result, ["run.python = '/no/python'"])
+    assert is_one_sentence_of_error(result, ["python = '/no/python'"])
     assert not Store.exists(tmp_path / "o")
 
 

@@ -26,7 +26,7 @@ generators = [{ kind = "symmetric" }]
 name = "spp"
 engine = { kind = "spp" }
 slots = 1
-promote = { fraction = 0.6 }
+promote = { fraction = 0.3 }
 [[tier]]
 name = "point"
 slots = 1

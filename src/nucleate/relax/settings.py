@@ -167,15 +167,16 @@ class Racing(_Settings):
 
     A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
     a guess of the fall still to come. Played against recorded relaxations of random crystals, the
-    rule saves 30 to 50 % of the evaluations and loses many structures that would have mattered
-    (the explanation of the relaxation has the table): leave it off where none may be lost.
+    default lost none of 66 structures that would have mattered and saved 0 to 3 % of the
+    evaluations. Bolder rules save up to half and lose many: the explanation of the relaxation has
+    the table.
     """
 
     window_ev_per_atom: float = Field(
-        0.1, ge=0.0, description="Final enthalpies this far above the best still matter."
+        0.5, ge=0.0, description="Final enthalpies this far above the best still matter."
     )
     caution: float = Field(4.0, ge=0.0, description="Factor on the fall still to be expected.")
-    first_step: int = Field(16, ge=1, description="No relaxation ends before this evaluation.")
+    first_step: int = Field(60, ge=1, description="No relaxation ends before this evaluation.")
 
 
 class Guards(_Settings):
@@ -203,12 +204,13 @@ class TierSettings(_Settings):
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
-    shake: float = Field(
-        0.0,
+    shake: float | None = Field(
+        None,
         ge=0.0,
         le=0.5,
-        description="Å; the atoms are displaced at random by so much first, unless the symmetry is "
-        "fixed. Lets symmetric starts leave the saddle points that they would end on.",
+        description="Å; all coordinates are displaced at random by so much first, unless the "
+        "symmetry is fixed, so that symmetric starts leave saddle points. Default: 0.03 in the "
+        "first tier of a search, else none. Engines that batch crystals know it.",
     )
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
