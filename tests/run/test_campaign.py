@@ -15,7 +15,7 @@ import pytest
 
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
-from nucleate.run.folder import is_locked, locked, open_store
+from nucleate.run.folder import is_locked, locked, may_change_of_tier, open_store
 from nucleate.run.store import Store
 
 from .driving import drive, settings, told
@@ -195,6 +195,21 @@ def test_another_input_is_refused_with_the_differences(tmp_path):
     assert "search.structures: not set -> 5  (may change)" in text
     with Store.read(tmp_path) as store:
         assert store.meta["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "free"),
+    [
+        ("wall_s", True),
+        ("engine.command", True),
+        ("engine.environment.VASP_PP_PATH", True),
+        ("engine.model", False),
+        ("engine.stage.0.kspacing", False),
+        ("fmax", False),
+    ],
+)
+def test_what_changes_no_energy_of_a_tier_may_change(key, free):
+    assert may_change_of_tier(key) is free
 
 
 def test_limits_and_workers_may_change(tmp_path):

@@ -27,6 +27,9 @@ CHANGEABLE = ("run.", "search.structures", "search.rmax")
 CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")
 """What may differ of a tier: where it is computed, not what."""
 
+CHANGEABLE_OF_ENGINES = ("command", "cores", "environment", "scratch", "wall_s", "restarts")
+"""The same of the engine of a tier: how an external program is run."""
+
 REPORTED_PACKAGES = (
     "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "vesin", "torch", "chgnet", "sevenn",
 )  # fmt: skip
@@ -168,9 +171,17 @@ def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Pat
 
 
 def _may_change(key: str) -> bool:
-    if key.startswith("tier.") and key.rpartition(".")[2] in CHANGEABLE_OF_TIERS:
-        return key.count(".") == 2
+    if key.startswith("tier."):
+        return may_change_of_tier(key.split(".", 2)[-1])
     return any(key == item or (item.endswith(".") and key.startswith(item)) for item in CHANGEABLE)
+
+
+def may_change_of_tier(key: str) -> bool:
+    """Return whether a setting of a tier, such as ``engine.command``, changes no energy."""
+    first, *rest = key.split(".")
+    if first == "engine" and rest:
+        return rest[0] in CHANGEABLE_OF_ENGINES
+    return first in CHANGEABLE_OF_TIERS
 
 
 def _shown(value: Any) -> str:

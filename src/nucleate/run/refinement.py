@@ -11,7 +11,7 @@ from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.climb import Climb
-from nucleate.run.folder import CHANGEABLE_OF_TIERS, flat, locked
+from nucleate.run.folder import flat, locked, may_change_of_tier
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RefinementSettings
     from nucleate.search.record import Record
-
-MAY_CHANGE = (*CHANGEABLE_OF_TIERS, "promote")
-"""What may differ of an added tier when it goes on: nothing that changes an energy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{key}: {old.get(key)} -> {new.get(key)}"
         for key in {**old, **new}
-        if old.get(key) != new.get(key) and key.split(".")[0] not in MAY_CHANGE
+        if old.get(key) != new.get(key)
+        and not may_change_of_tier(key)
+        and key.split(".")[0] != "promote"
     )
 
 
