@@ -204,13 +204,13 @@ class TierSettings(_Settings):
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
-    shake: float | None = Field(
-        None,
+    shake: float = Field(
+        0.0,
         ge=0.0,
         le=0.5,
         description="Å; all coordinates are displaced at random by so much first, unless the "
-        "symmetry is fixed, so that symmetric starts leave saddle points. Default: 0.03 in the "
-        "first tier of a search, else none. Engines that batch crystals know it.",
+        "symmetry is fixed, so that symmetric starts leave saddle points. Engines that batch "
+        "crystals know it.",
     )
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")

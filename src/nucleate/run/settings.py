@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -35,10 +35,6 @@ def seconds(value: Any) -> Any:
     if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
         raise ValueError(f"{value!r} is not a duration; write one like 90s, 10m or 1h30m")
     return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
-
-
-SHAKE = 0.03
-"""Å; displacement of new structures before their first relaxation."""
 
 
 class _Settings(BaseModel):
@@ -125,19 +121,9 @@ class RunSettings(_Settings):
     tier: tuple[TierSettings, ...] = Field(
         default_factory=lambda: (TierSettings.model_validate({}),),
         min_length=1,
-        validate_default=True,
         description="Energy models, cheapest first.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
-
-    @field_validator("tier")
-    @classmethod
-    def _shake_new_structures(cls, tiers: tuple[TierSettings, ...]) -> tuple[TierSettings, ...]:
-        """Let symmetric starts leave saddle points, unless the user says otherwise."""
-        first, *others = tiers
-        if first.shake is None:
-            first = first.model_copy(update={"shake": SHAKE})
-        return (first, *others)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RunSettings:
