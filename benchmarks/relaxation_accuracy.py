@@ -185,19 +185,13 @@ def _forces_in_double(crystal: Crystal) -> np.ndarray:
         tensors = type(graph)(
             *(item if isinstance(item, int) else torch.tensor(item) for item in graph)
         )
-        _, gradient = network.differentiate(
-            tensors,
-            torch.tensor(crystal.numbers),
-            torch.zeros(crystal.n_atoms, dtype=torch.int64),
-            1,
-            tensors.vectors,
-        )
+        owner = torch.zeros(crystal.n_atoms, dtype=torch.int64)
+        numbers = torch.tensor(crystal.numbers)
+        _, gradient = network.differentiate(tensors, numbers, owner, 1, tensors.vectors)
+        forces, _ = network.sum_gradient(tensors, owner, 1, gradient)
     finally:
         torch.set_default_dtype(torch.float32)
-    forces = np.zeros((crystal.n_atoms, 3))
-    np.add.at(forces, graph.bond_ends[:, 0], gradient.numpy())
-    np.subtract.at(forces, graph.bond_ends[:, 1], gradient.numpy())
-    return forces
+    return forces.numpy()
 
 
 def report_accuracy(path: Path) -> str:

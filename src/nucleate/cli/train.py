@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,11 +92,11 @@ def graph_network(
     typer.echo(f"{model} and its model_card.md are written")
 
 
-def _chgnet() -> Potential:
-    from nucleate.relax.engines.chgnet import build_chgnet
-    from nucleate.relax.single_points import single_point_energies
+def _chgnet() -> Potential | None:
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.scoring import single_points
 
-    return partial(single_point_energies, build_chgnet())
+    return single_points(TierSettings.model_validate({}))
 
 
 def _tell(progress: Progress) -> None:

@@ -202,7 +202,7 @@ class Sources:
         if not path.is_file():
             self._say(f"labelling {len(rest)} training crystals without an energy")
             rng = np.random.default_rng([self._seed, 3])
-            np.save(path, formation_energies(self._dataset, rest, self._potential_(), rng=rng))
+            np.save(path, formation_energies(self._dataset, rest, self._given_potential(), rng=rng))
         energies = np.load(path)
         known = np.isfinite(energies) & (energies <= HIGHEST_LABEL)
         graphs = self._graphs("rest", [rest[row] for row in np.flatnonzero(known)])
@@ -226,7 +226,7 @@ class Sources:
         self._say(f"labelling {count} perturbed copies")
         rng = np.random.default_rng([self._seed, 2])
         copies = perturbed_examples(
-            self._dataset, self._network, self._potential_(), count=count, rng=rng
+            self._dataset, self._network, self._given_potential(), count=count, rng=rng
         )
         copies.graphs.save(graphs)
         np.savez(labels, energies=copies.energies, weights=copies.weights)
@@ -244,7 +244,7 @@ class Sources:
             build_graphs(crystals, self._network, orbits=orbits).save(path)
         return load_graphs(path, self._network)
 
-    def _potential_(self) -> Potential:
+    def _given_potential(self) -> Potential:
         if self._potential is None:
             raise InputError("crystals without an energy need a potential that labels them")
         return self._potential

@@ -94,9 +94,8 @@ def formation_energies(
     potential: Potential,
     *,
     rng: np.random.Generator,
-    energies: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return formation energies of crystals in the data set's scheme, shape (n_crystals,).
+    """Return formation energies in eV/atom, in the data set's scheme, shape (n_crystals,).
 
     The potential's energies, with a reference for each element that is fitted (least absolute
     deviations) to 6,000 labelled training crystals. NaN where the potential has no energy.
@@ -111,8 +110,6 @@ def formation_energies(
         Gives energies in eV/atom, NaN where it has none.
     rng
         Chooses the crystals of the fit.
-    energies
-        The potential's energies of `crystals`, where they are known.
     """
     rows = dataset.rows("train")
     rows = rng.choice(rows, min(FITTED, rows.size), replace=False)
@@ -120,8 +117,7 @@ def formation_energies(
     offset = dataset.energies[rows] - potential(known)
     good = np.isfinite(offset)
     references = _least_deviations(_fractions(known)[good], offset[good])
-    found = potential(crystals) if energies is None else energies
-    return found + _fractions(crystals) @ references
+    return potential(crystals) + _fractions(crystals) @ references
 
 
 def _fractions(crystals: Sequence[Crystal]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Single-point energies by the first tier of a run, for generators that rank a pool."""
+"""Single-point energies by a tier, for generators that rank a pool and for labels of training."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.relaxer import Relaxer
     from nucleate.relax.settings import TierSettings
 
 MLIP_KINDS = frozenset(
@@ -29,19 +30,22 @@ def single_points(
     """Return a function from crystals to enthalpies in eV/atom; None where the tier is no MLIP.
 
     None also where the engine lives under another Python. The engine is loaded at the first
-    call. Failures are NaN.
+    call and kept. Failures are NaN.
     """
     if tier.engine.kind not in MLIP_KINDS or tier.python is not None:
         return None
+
+    still = tier.model_copy(update={"relax": False, "pre_relax": False, "racing": None})
+    loaded: list[Relaxer] = []
 
     def score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         from nucleate.relax.series import relax_all
         from nucleate.relax.settings import build_relaxer
 
-        still = tier.model_copy(update={"relax": False, "pre_relax": False, "racing": None})
-        relaxer = build_relaxer(still, pressure_gpa=pressure_gpa)
+        if not loaded:
+            loaded.append(build_relaxer(still, pressure_gpa=pressure_gpa))
         energies = np.full(len(crystals), np.nan)
-        for key, outcome in relax_all(relaxer, enumerate(crystals)):
+        for key, outcome in relax_all(loaded[0], enumerate(crystals)):
             if isinstance(outcome, Relaxed):
                 energies[key] = outcome.enthalpy_per_atom
         return energies

@@ -36,7 +36,7 @@ def read_parquet(path: Path, energy: str | None) -> Source:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingDependencyError(
-            "reading parquet needs pyarrow: pip install 'nucleate[parquet]'"
+            "reading parquet needs pyarrow: pip install 'nucleate[train]'"
         ) from error
     names = pq.ParquetFile(path).schema_arrow.names
     wanted = ("lattice", "species", "frac_coords")
