@@ -45,7 +45,7 @@ class OneCrystal:
 
 
 def search(generator=None, *, tiers=("toy",), target=None, space=SPACE, **settings):
-    values = {"population": 1, "fresh": 1.0, "rmax": 10**6, **settings}
+    values = {"population": 1, "fresh": 1.0, "rmax": 10**6, "parents": "walk", **settings}
     return BasinHopping(
         space, generator or RandomPairs(), SearchSettings(**values), tiers=tiers, target=target
     )

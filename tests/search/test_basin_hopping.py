@@ -185,13 +185,14 @@ class Real:
     SPACE = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
 
     @classmethod
-    def new(cls, seed=3):
+    def new(cls, seed=3, parents="lowest"):
         return search(
             GeneratorMix([(BlocksGenerator(cls.SPACE), 1.0)]),
             space=cls.SPACE,
             population=4,
             fresh=0.3,
             seed=seed,
+            parents=parents,
         )
 
     @staticmethod
@@ -234,12 +235,13 @@ def test_another_seed_gives_other_candidates():
     assert not np.array_equal(first.candidate.crystal.cell, second.candidate.crystal.cell)
 
 
+@pytest.mark.parametrize("parents", ["lowest", "walk"])
 @pytest.mark.parametrize("cut", [1, 7, 20])
-def test_telling_the_records_again_resumes_the_search(cut):
-    whole, _ = Real.run(Real.new(), 30)
-    walk = Real.new()
+def test_telling_the_records_again_resumes_the_search(cut, parents):
+    whole, _ = Real.run(Real.new(parents=parents), 30)
+    walk = Real.new(parents=parents)
     told, flying = Real.run(walk, cut)
-    resumed = Real.new()
+    resumed = Real.new(parents=parents)
     for record in told:
         resumed.tell(record)
     for trial in flying:

@@ -30,7 +30,7 @@ formula = "{formula}"
 seed = 0
 # population = 25               # new structures before the first move
 # fresh = 0.5                   # fraction of new structures after that; the rest are moves
-# temperature = 0.02            # eV/atom, Metropolis rule
+# parents = "lowest"            # what moves start from; "walk": the Metropolis walk of FUSE
 # moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
 # melt_after = 150              # structures without one downhill
 # melt_ceiling = 0.2            # eV/atom

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.moves.move import MoveContext
@@ -15,6 +14,7 @@ from nucleate.moves.propose import propose
 from nucleate.moves.table import MOVES, move_weights
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.minima import NEAR_DISTANCE, is_same_minimum
+from nucleate.search.parents import Lowest, News, Walk
 from nucleate.search.record import Record, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
     from nucleate.moves.move import Move
+    from nucleate.search.parents import Parents
     from nucleate.search.settings import MoveChoice, SearchSettings
     from nucleate.search.target import Target
 
@@ -113,7 +114,7 @@ class BasinHopping:
         self._generator = generator
         self._tiers = tuple(tiers)
         self._target = target
-        self._context = MoveContext(space, self._fresh)
+        self._contexts: dict[int | None, MoveContext] = {}
         self._weights = _probabilities(settings.moves)
         self._melted_weights = _probabilities(settings.melted_moves)
         self._fresh_fraction = _fresh_fraction(settings, space)
@@ -125,12 +126,16 @@ class BasinHopping:
             melt_ceiling=settings.melt_ceiling,
             precision=PRECISION,
         )
+        self._parents: Parents = (
+            Walk(self._thermostat)
+            if settings.parents == "walk"
+            else Lowest(self._tiers, space.composition.n_atoms)
+        )
         self._starts = KnownCrystals()
         self._minima = KnownCrystals()
         self._asked: set[int] = set()
         self._next = 0
         self._enthalpies: dict[int, dict[str, float]] = {}
-        self._current: tuple[int, Crystal] | None = None
         self._repeats_in_a_row = 0
         self._target_found = False
         self.best: Record | None = None
@@ -209,25 +214,55 @@ class BasinHopping:
 
     def _note_trial(self, trial: Trial, print_: np.ndarray | None) -> None:
         self._generator.note(trial.candidate.origin)
+        for parent in trial.candidate.origin.parents:
+            self._parents.note_child(parent)
         self._asked.add(trial.number)
         self._next = max(self._next, trial.number + 1)
         if print_ is not None:
             self._starts.add(trial.number, print_)
 
     def _draw(self, number: int, *, rng: np.random.Generator) -> Candidate | None:
-        settled = number >= self.settings.population and self._current is not None
+        most_units = self._size_limit(rng)
+        settled = number >= self.settings.population and self._parents.current is not None
         if not settled or rng.random() < self._fresh_fraction:
-            return self._generator.generate(rng=rng)
-        assert self._current is not None
-        parent, crystal = self._current
+            return self._generator.generate(rng=rng, max_formula_units=most_units)
+        parent = self._parents.pick(most_units, rng=rng)
+        if parent is None:
+            return self._generator.generate(rng=rng, max_formula_units=most_units)
+        context = self._context(most_units)
         weights = self._melted_weights if self._thermostat.melted else self._weights
-        move = _applicable_move(weights, crystal, self._context, rng=rng)
+        move = _applicable_move(weights, parent.crystal, context, rng=rng)
         if move is None:
-            return self._generator.generate(rng=rng)
-        return propose(move, crystal, context=self._context, rng=rng, parents=(parent,))
+            return self._generator.generate(rng=rng, max_formula_units=most_units)
+        return propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
 
-    def _fresh(self, max_formula_units: int | None, rng: np.random.Generator) -> Candidate | None:
-        return self._generator.generate(rng=rng, max_formula_units=max_formula_units)
+    def _size_limit(self, rng: np.random.Generator) -> int | None:
+        """Draw the most formula units of a trial.
+
+        All sizes are alike as limits, so small cells, which cost little, are tried more often
+        than large ones and all of them get about the same work.
+        """
+        if not self._parents.balances_sizes:
+            return None
+        return int(rng.choice(self._space.formula_units))
+
+    def _context(self, most_units: int | None) -> MoveContext:
+        """Return what moves may use where no child may have more formula units than this."""
+        if most_units not in self._contexts:
+            space = self._space
+            if most_units is not None:
+                units = tuple(n for n in space.formula_units if n <= most_units)
+                atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
+                space = replace(space, formula_units=units, max_atoms=atoms)
+
+            def fresh(limit: int | None, rng: np.random.Generator) -> Candidate | None:
+                limits = [n for n in (limit, most_units) if n is not None]
+                return self._generator.generate(
+                    rng=rng, max_formula_units=min(limits, default=None)
+                )
+
+            self._contexts[most_units] = MoveContext(space, fresh)
+        return self._contexts[most_units]
 
     def _remember(self, record: Record) -> int | None:
         """Add a relaxed crystal to the known minima; return which one it repeats, if any."""
@@ -269,21 +304,17 @@ class BasinHopping:
         return duplicate_of is not None and self._improves(record)
 
     def _accepts(self, record: Record, duplicate_of: int | None) -> bool:
-        """Apply the Metropolis rule, or take the best one while the population is not complete."""
-        relaxed = record.relaxed
-        if self._current is None or record.number < self.settings.population:
-            accepted = self.best is not None and self.best.number == record.number
-            if accepted:
-                self._thermostat.restore()
-        else:
-            difference = (
-                self._difference(record, self._current[0]) if duplicate_of is None else None
-            )
-            stream = np.random.SeedSequence([self.settings.seed, record.number, 1])
-            accepted = self._thermostat.accepts(difference, rng=np.random.default_rng(stream))
-        if accepted and relaxed is not None:
-            self._current = (record.number, reduced_cell(relaxed.crystal))
-        return accepted
+        """Let the parents of the moves know; return whether moves start from the record now."""
+        current = self._parents.current
+        news = News(
+            record,
+            is_best=self.best is not None and self.best.number == record.number,
+            is_known=duplicate_of is not None,
+            is_of_population=record.number < self.settings.population,
+            difference=None if current is None else self._difference(record, current),
+        )
+        stream = np.random.SeedSequence([self.settings.seed, record.number, 1])
+        return self._parents.tell(news, rng=np.random.default_rng(stream))
 
     def _is_target(self, record: Record) -> bool:
         relaxed = record.relaxed
@@ -305,7 +336,7 @@ class BasinHopping:
             duplicate_of=duplicate_of,
             melted=self._thermostat.melted,
             temperature=self._thermostat.temperature,
-            current=None if self._current is None else self._current[0],
+            current=self._parents.current,
             best=None if self.best is None else self.best.number,
             is_target=is_target,
         )

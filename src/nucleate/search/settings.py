@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nucleate.generate.settings import GeneratorSettings
@@ -30,6 +32,12 @@ class SearchSettings(BaseModel):
         le=1.0,
         description="Fraction of new structures from the generators after that; the rest are "
         "moves. The default falls from 0.7 for small cells to 0.3 for large ones.",
+    )
+    parents: Literal["lowest", "walk"] = Field(
+        "lowest",
+        description="What moves start from. lowest: the distinct minima found so far, low ones "
+        "more often, in cells whose sizes get about the same work each; walk: one structure "
+        "after the other by the Metropolis rule, as in the FUSE method.",
     )
     temperature: float = Field(
         0.02, gt=0.0, description="Metropolis temperature in eV/atom in the normal phase."

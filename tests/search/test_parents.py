@@ -1,0 +1,131 @@
+"""Which minima moves start from, and in cells of what size."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.crystal import Crystal
+from nucleate.search.basin_hopping import Trial
+from nucleate.search.parents import CHILDREN_SCALE, RANK_SCALE, Lowest, News
+
+from .scripted import RandomPairs, play, record_of, search
+
+TIERS = ("cheap", "dear")
+
+
+def news(number, *energies, crystal=None, is_known=False):
+    crystal = crystal or RandomPairs().generate(rng=np.random.default_rng(number)).crystal
+    record = record_of(
+        Trial(number, Candidate(crystal, Origin("test"))), *energies, tiers=TIERS, crystal=crystal
+    )
+    return News(record, is_best=False, is_known=is_known, is_of_population=False, difference=None)
+
+
+def lowest(*all_news):
+    parents = Lowest(TIERS, 2)
+    told = [parents.tell(item, rng=np.random.default_rng(0)) for item in all_news]
+    return parents, told
+
+
+def frequencies(parents, most_units=None, draws=4000):
+    rng = np.random.default_rng(1)
+    picked = Counter(parents.pick(most_units, rng=rng).number for _ in range(draws))
+    return {number: count / draws for number, count in picked.items()}
+
+
+def doubled(crystal):
+    scaled = np.concatenate([crystal.scaled, crystal.scaled + np.array([1.0, 0, 0])]) / [2.0, 1, 1]
+    return Crystal(np.tile(crystal.numbers, 2), crystal.cell * [[2.0], [1], [1]], scaled)
+
+
+def test_low_minima_have_more_children():
+    parents, _ = lowest(news(0, -1.0), news(1, -3.0), news(2, -2.0))
+    assert parents.current == 1
+    weights = np.exp(-np.arange(3) / RANK_SCALE)
+    expected = dict(zip((1, 2, 0), weights / weights.sum(), strict=True))
+    assert frequencies(parents) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_minimum_with_many_children_gives_way():
+    parents, _ = lowest(news(0, -2.0), news(1, -1.0))
+    for _ in range(int(9 * CHILDREN_SCALE)):
+        parents.note_child(0)
+    found = frequencies(parents)
+    assert found[1] / found[0] == pytest.approx(10 * np.exp(-1 / RANK_SCALE), rel=0.2)
+
+
+def test_failures_and_known_minima_are_no_parents():
+    parents, told = lowest(news(0, None), news(1, -5.0, is_known=True), news(2, -1.0))
+    assert told == [False, False, True]
+    assert frequencies(parents) == {2: 1.0}
+
+
+def test_a_higher_tier_comes_first():
+    parents, _ = lowest(news(0, -5.0), news(1, -4.0, -1.0), news(2, -3.0, -2.0))
+    assert parents.current == 2
+    found = frequencies(parents)
+    assert found[2] > found[1] > found[0]
+
+
+def test_parents_are_no_larger_than_asked():
+    pair = RandomPairs().generate(rng=np.random.default_rng(5)).crystal
+    large = doubled(pair)
+    large = large.replace(scaled=large.scaled + np.diag([0, 0, 0.03, 0.05])[:, 1:])
+    parents, _ = lowest(news(0, -9.0, crystal=large), news(1, -1.0))
+    assert frequencies(parents, most_units=1) == {1: 1.0}
+    assert set(frequencies(parents, most_units=2)) == {0, 1}
+
+
+def test_a_parent_found_in_a_supercell_goes_on_in_its_primitive_cell():
+    pair = RandomPairs().generate(rng=np.random.default_rng(6)).crystal
+    parents, _ = lowest(news(0, -1.0, crystal=doubled(pair)))
+    parent = parents.pick(1, rng=np.random.default_rng(0))
+    assert parent.crystal.n_atoms == 2
+    assert parent.crystal.volume == pytest.approx(pair.volume)
+
+
+def test_nothing_to_start_from():
+    assert Lowest(TIERS, 2).pick(None, rng=np.random.default_rng(0)) is None
+    assert lowest(news(0, -1.0))[0].pick(0, rng=np.random.default_rng(0)) is None
+
+
+class Limits(RandomPairs):
+    """Notes which limits of the size it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def generate(self, *, rng, max_formula_units=None):
+        self.asked.append(max_formula_units)
+        return super().generate(rng=rng)
+
+
+def test_every_size_is_the_limit_alike():
+    source = Limits()
+    balanced = search(source, parents="lowest")
+    play(balanced, *np.linspace(-1.0, -2.0, 400))
+    counts = Counter(source.asked)
+    assert set(counts) == {1, 2, 3, 4}
+    assert min(counts.values()) > 70
+
+
+def test_the_walk_has_no_limit_of_its_own():
+    source = Limits()
+    play(search(source, parents="walk"), -1.0, -2.0, -3.0)
+    assert set(source.asked) == {None}
+
+
+def test_children_keep_the_limit_of_their_trial():
+    moves = dict.fromkeys(("double", "triple"), 1.0)
+    balanced = search(parents="lowest", fresh=0.0, moves=moves)
+    sizes = Counter()
+    for energy in np.linspace(-1.0, -1.5, 150):
+        trial = balanced.ask()
+        sizes[trial.candidate.crystal.n_atoms // 2] += 1
+        balanced.tell(record_of(trial, energy, crystal=trial.candidate.crystal))
+    assert max(sizes) <= 4
+    assert sizes[1] > sizes[4] > 0
