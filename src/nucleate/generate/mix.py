@@ -37,6 +37,11 @@ class Leading(Protocol):
 class Preparing(Protocol):
     """A generator with work to do before its first draw."""
 
+    @property
+    def core_s_elsewhere(self) -> float:
+        """Processor time in seconds that the work took in other processes."""
+        ...
+
     def prepare(self) -> object:
         """Do it now."""
         ...
@@ -92,11 +97,17 @@ class GeneratorMix:
                 return candidate
         return None
 
-    def prepare(self) -> None:
-        """Let generators that make a pool first make it now."""
+    def prepare(self) -> float:
+        """Let generators that make a pool first make it now.
+
+        Returns the processor time in seconds that it took in other processes.
+        """
+        elsewhere_s = 0.0
         for generator in self._generators:
             if isinstance(generator, Preparing):
                 generator.prepare()
+                elsewhere_s += generator.core_s_elsewhere
+        return elsewhere_s
 
     def note(self, origin: Origin) -> None:
         """Take note of a candidate that was taken, in this session or before an interruption."""

@@ -132,6 +132,8 @@ class GeneratorContext:
         Of the run.
     population : int
         Structures before the first move, which begin with the best of a pool.
+    processes : int
+        How many may make a pool.
     folder : Path or None
         Where a pool is kept.
     score : callable or None
@@ -144,6 +146,7 @@ class GeneratorContext:
 
     seed: int = 0
     population: int = 0
+    processes: int = 1
     folder: Path | None = None
     score: Score | None = None
     report: Callable[[str, int, int], None] = lambda *_: None
@@ -277,6 +280,7 @@ def _graph_search(
         ranking=ranking,
         score=context.score,
         leading=context.population,
+        processes=context.processes,
         file=None if context.folder is None else context.folder / POOL_FILE,
         report=context.report,
     )

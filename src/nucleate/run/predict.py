@@ -66,7 +66,7 @@ def predict(
     with locked(path):
         check_same_run(path, settings)
         started_core_s = time.process_time()
-        source.prepare()
+        started_core_s -= source.prepare()
         with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
             wait_until_ready(pool)
             with open_store(path, settings) as store:
@@ -115,6 +115,7 @@ def build_source(
     context = GeneratorContext(
         seed=settings.search.seed,
         population=settings.search.population,
+        processes=settings.run.n_workers,
         folder=folder,
         score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
         report=report,

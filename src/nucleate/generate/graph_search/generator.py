@@ -42,6 +42,8 @@ class GraphSearchGenerator:
         Energies of crystals, for ``single-point``.
     leading : int
         So many crystals come before all other generators: the initial population.
+    processes : int
+        Processes that search sizes side by side; with one there are none but this one.
     file : Path, optional
         Where the pool is kept (extxyz).
     report : callable, optional
@@ -59,6 +61,7 @@ class GraphSearchGenerator:
         ranking: Ranking = "network",
         score: Score | None = None,
         leading: int = 0,
+        processes: int = 1,
         file: Path | None = None,
         report: Report = lambda *_: None,
     ) -> None:
@@ -69,6 +72,7 @@ class GraphSearchGenerator:
         self._ranking: Ranking = ranking
         self._score = score
         self._leading = leading
+        self._processes = processes
         self._file = file
         self._report = report
         self._pool: RankedPool | None = None
@@ -80,6 +84,11 @@ class GraphSearchGenerator:
                 self.space, self._members(), name=self.name, leading=self._leading
             )
         return self._pool
+
+    @property
+    def core_s_elsewhere(self) -> float:
+        """Processor time in seconds that the pool took in other processes."""
+        return self.account.elsewhere_s
 
     @property
     def leads(self) -> bool:
@@ -102,7 +111,11 @@ class GraphSearchGenerator:
             return read_pool(self._file)
         with _one_thread():
             found, self.account = make_pool(
-                self.space, self._network, self.plan, report=self._report
+                self.space,
+                self._network,
+                self.plan,
+                processes=self._processes,
+                report=self._report,
             )
         self._report("ranking", 0, len(found))
         members = ranked(found, self._ranking, network=self._network, score=self._score)

@@ -78,15 +78,26 @@ class Account:
         Points tried.
     seconds : dict
         Processor time by stage.
+    elsewhere_s : float
+        Processor time in seconds that was spent in other processes.
     """
 
     found: dict[int, int] = field(default_factory=dict)
     proposals: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    elsewhere_s: float = 0.0
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add processor time to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def add(self, other: Account) -> None:
+        """Add what a search in another process did."""
+        self.elsewhere_s += other.seconds["all"]
+        self.found |= other.found
+        self.proposals += other.proposals
+        for stage, seconds in other.seconds.items():
+            self.spend(stage, seconds)
 
 
 def make_pool(
@@ -94,17 +105,33 @@ def make_pool(
     network: GraphNetwork,
     plan: Plan,
     *,
+    processes: int = 1,
     report: Report = lambda *_: None,
 ) -> tuple[list[Member], Account]:
     """Return the low-energy crystals of all sizes, the best first, and the account of the search.
 
-    The result is a function of the plan's seed.
+    The result is a function of the plan's seed, whatever the number of processes.
     """
     account = Account()
     members: list[Member] = []
-    for units in plan.formula_units(space):
-        members += crystals_of_size(space, network, plan, units, account=account, report=report)
+    sizes = plan.formula_units(space)
+    if min(processes, len(sizes)) > 1:
+        from nucleate.generate.graph_search.processes import crystals_of_sizes
+
+        found = crystals_of_sizes(space, network, plan, sizes, processes=processes, report=report)
+        for units in sizes:
+            members += found[units][0]
+            account.add(found[units][1])
+    else:
+        for units in sizes:
+            members += crystals_of_size(
+                space, network, plan, units, account=account, report=_labelled(report, units)
+            )
     return sorted(members, key=energy_of), account
+
+
+def _labelled(report: Report, units: int) -> Report:
+    return lambda stage, done, whole: report(f"{units} formula units: {stage}", done, whole)
 
 
 def crystals_of_size(
@@ -126,7 +153,7 @@ def crystals_of_size(
         optimiser=plan.optimiser,
         symmetry=plan.symmetry,
         seed=plan.seed,
-        progress=lambda done, all_: report(f"{units} formula units: crystals", done, all_),
+        progress=lambda done, all_: report("crystals", done, all_),
     )
     account.found[units] = len(harvest.samples)
     account.proposals += harvest.proposals
@@ -149,7 +176,7 @@ def crystals_of_size(
             space,
             network,
             plan.descent_steps,
-            lambda done, all_: report(f"{units} formula units: descent", done, all_),
+            lambda done, all_: report("descent", done, all_),
         )
         account.spend("descent", time.process_time() - before)
     account.spend("all", time.process_time() - start)
