@@ -4,7 +4,7 @@
     python benchmarks/relaxation.py package      # about an hour: the package's own relaxations
     python benchmarks/relaxation.py whole        # ours, and the comparison
     python benchmarks/relaxation.py racing
-    python benchmarks/relaxation.py throughput --processes 2
+    python benchmarks/relaxation.py throughput --processes 2 [--staged]
     python benchmarks/relaxation.py device --device cuda:0
     python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 6 --count 256
 
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int)
     parser.add_argument("--shake", type=float, default=0.0)
     parser.add_argument("--fuse", action="store_true")
+    parser.add_argument("--staged", action="store_true", help="screen, then finish; racing on")
     parser.add_argument("--ready", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     print(run(arguments))
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> str:
     shake = arguments.shake
     share = speed.Share(
         arguments.formula, count, seed, arguments.threads, arguments.n_atoms, arguments.device,
-        arguments.slots, arguments.fuse,
+        arguments.slots, arguments.fuse, arguments.staged,
     )  # fmt: skip
     match arguments.command:
         case "accuracy":

@@ -22,6 +22,10 @@ from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
     from nucleate.relax.model import BatchedModel
+    from nucleate.relax.relaxer import Relaxer
+
+WITHIN = 0.3
+"""eV/atom above the best, within which a screened crystal is relaxed to the end."""
 
 
 def tier_of(**changes: Any) -> TierSettings:
@@ -103,7 +107,11 @@ def _same_basin(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one process relaxes: `count` random crystals of a formula, on a device."""
+    """What one process relaxes: `count` random crystals of a formula, on a device.
+
+    ``staged``: to 0.3 eV/Å first, then what lies within 0.3 eV/atom of the best to the end, both
+    with racing.
+    """
 
     formula: str
     count: int
@@ -113,6 +121,7 @@ class Share:
     device: str = "cpu"
     slots: int | None = None
     fuse: bool = False
+    staged: bool = False
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -130,20 +139,41 @@ def one_share(share: Share, ready: Path | None = None) -> dict[str, Any]:
     numba.set_num_threads(min(share.threads, numba.config.NUMBA_NUM_THREADS))
     crystals = starts(share.formula, share.count, seed=share.seed, n_atoms=share.n_atoms)
     settings = {"engine": share.engine, "slots": share.slots}
-    relaxer = build_relaxer(tier_of(**settings))
+    stages = [{}]
+    if share.staged:
+        stages = [
+            {"fmax": 0.3, "max_stress_gpa": 2.0, "racing": {}},
+            {"pre_relax": False, "racing": {}},
+        ]
+    relaxers = [build_relaxer(tier_of(**settings, **stage)) for stage in stages]
     list(relax_all(build_relaxer(tier_of(**settings, max_steps=2)), [(0, crystals[0])]))
     if ready is not None:
         wait_for_all(ready)
     begin, cpu = time.perf_counter(), time.process_time()
-    outcomes = dict(relax_all(relaxer, enumerate(crystals)))
-    relaxed = [item for item in outcomes.values() if isinstance(item, Relaxed)]
+    relaxed = _relax_within(relaxers[0], crystals)
+    n_relaxed, evaluations = len(relaxed), sum(item.evaluations for item in relaxed)
+    for relaxer in relaxers[1:]:
+        best = min(item.energy_per_atom for item in relaxed)
+        near = [item.crystal for item in relaxed if item.energy_per_atom < best + WITHIN]
+        relaxed = _relax_within(relaxer, near)
+        evaluations += sum(item.evaluations for item in relaxed)
     return {
         "wall_s": time.perf_counter() - begin,
         "core_s": time.process_time() - cpu,
-        "relaxed": len(relaxed),
-        "evaluations": sum(item.evaluations for item in relaxed),
+        "relaxed": n_relaxed,
+        "evaluations": evaluations,
         "mean_ev_per_atom": float(np.mean([item.energy_per_atom for item in relaxed])),
     }
+
+
+def _relax_within(relaxer: Relaxer, crystals: list[Crystal]) -> list[Relaxed]:
+    """Relax crystals, the relaxer told of the best so far as in a run; return what came out."""
+    relaxed: list[Relaxed] = []
+    for _, outcome in relax_all(relaxer, enumerate(crystals)):
+        if isinstance(outcome, Relaxed):
+            relaxed.append(outcome)
+            relaxer.observe(min(item.enthalpy_per_atom for item in relaxed))
+    return relaxed
 
 
 def wait_for_all(folder: Path) -> None:
@@ -164,11 +194,15 @@ def run_shares(share: Share, processes: int, script: Path) -> list[dict[str, Any
         (Path(folder) / "processes").write_text(str(processes))
         running = []
         for k in range(processes):
-            options = [
-                f"--{key.replace('_', '-')}={value}"
-                for key, value in asdict(share).items()
-                if value is not None and key not in ("seed", "fuse")
-            ] + ["--fuse"] * share.fuse
+            options = (
+                [
+                    f"--{key.replace('_', '-')}={value}"
+                    for key, value in asdict(share).items()
+                    if value is not None and key not in ("seed", "fuse", "staged")
+                ]
+                + ["--fuse"] * share.fuse
+                + ["--staged"] * share.staged
+            )
             command = [sys.executable, str(script), "share", *options, f"--seed={share.seed + k}"]
             running.append(
                 subprocess.Popen(
@@ -194,6 +228,7 @@ def throughput(share: Share, processes: int, script: Path) -> str:
         evaluations = sum(item["evaluations"] for item in shares)
         lines.append(
             f"{kind:14s} {share.n_atoms} atoms on {share.device}, fused: {share.fuse}, "
+            f"staged: {share.staged}, "
             f"{processes} x {share.threads}: "
             f"{done} crystals, {3600 * done / wall:.0f} an hour by the clock, "
             f"{evaluations / wall:.0f} evaluations a second; {core / done:.2f} core-s each, "

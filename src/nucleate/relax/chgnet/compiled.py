@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that compiled code uses
 from numba import njit
 from scipy.special import expit
+from threadpoolctl import ThreadpoolController
 
 from nucleate.relax.chgnet.graph import Graph, build_graph
 from nucleate.relax.chgnet.kernels import angular_basis, radial_basis
@@ -65,7 +67,9 @@ def transposed(p: Parameters) -> Transposed:
 
 
 class Evaluator:
-    """Energies, forces and virials of single crystals.
+    """Energies, forces and virials of single crystals, on one thread.
+
+    The matrices are small: a second thread in the BLAS makes an evaluation twenty times slower.
 
     Parameters
     ----------
@@ -76,6 +80,7 @@ class Evaluator:
     def __init__(self, parameters: Parameters) -> None:
         self._p = parameters
         self._t = transposed(parameters)
+        self._threads = ThreadpoolController()
 
     def evaluate(
         self, numbers: NDArray[np.int64], positions: Doubles, cell: Doubles
@@ -91,6 +96,12 @@ class Evaluator:
         cell : ndarray of float64, shape (3, 3)
             Rows are the lattice vectors in Å.
         """
+        with self._threads.limit(limits=1, user_api="blas"):
+            return self._evaluate(numbers, positions, cell)
+
+    def _evaluate(
+        self, numbers: NDArray[np.int64], positions: Doubles, cell: Doubles
+    ) -> tuple[float, Doubles, Doubles]:
         graph = build_graph(
             cell[None], positions, np.array([0, numbers.size]), self._p.cutoff, self._p.short_cutoff
         )
