@@ -8,9 +8,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 pytest.importorskip("chgnet")
 
-from nucleate.relax.chgnet import compiled  # noqa: E402
-from nucleate.relax.chgnet.checkpoint import load_checkpoint  # noqa: E402
-from nucleate.relax.chgnet.parameters import parameters_of  # noqa: E402
+from nucleate.relax.chgnet import compiled
+from nucleate.relax.chgnet.checkpoint import load_checkpoint
+from nucleate.relax.chgnet.parameters import parameters_of
 
 
 def blas_threads() -> set[int]:
