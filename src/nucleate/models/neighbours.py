@@ -34,9 +34,7 @@ def _within_radius(
     centre: int,
     radius: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    reach = np.empty(3, np.int64)
-    for axis in range(3):
-        reach[axis] = int(np.ceil(radius / height[axis]))
+    reach = radius / height + 1e-9
     n_atoms = scaled.shape[0]
     room = 64
     atom = np.empty(room, np.int64)
@@ -49,9 +47,9 @@ def _within_radius(
         f0 = scaled[j, 0] - origin[0]
         f1 = scaled[j, 1] - origin[1]
         f2 = scaled[j, 2] - origin[2]
-        for a in range(-reach[0] - 1, reach[0] + 2):
-            for b in range(-reach[1] - 1, reach[1] + 2):
-                for c in range(-reach[2] - 1, reach[2] + 2):
+        for a in range(int(np.ceil(-reach[0] - f0)), int(np.floor(reach[0] - f0)) + 1):
+            for b in range(int(np.ceil(-reach[1] - f1)), int(np.floor(reach[1] - f1)) + 1):
+                for c in range(int(np.ceil(-reach[2] - f2)), int(np.floor(reach[2] - f2)) + 1):
                     square = 0.0
                     for axis in range(3):
                         x = (
