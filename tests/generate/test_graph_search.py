@@ -160,6 +160,13 @@ def test_pool_is_sorted_distinct_and_knows_its_origin(network: GraphNetwork) -> 
     assert first["network_energy"] < -1.8, "rock salt, or something like it, is found"
 
 
+def test_triclinic_pools_are_not_cut_short(network: GraphNetwork) -> None:
+    space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8, formula_units=[4])
+    plan = Plan(number=60, refined=20, descent_steps=0, symmetry="triclinic", optimiser="random")
+    members, _ = make_pool(space, network, plan)
+    assert len(members) == 20
+
+
 def test_distinct_keeps_one_of_each() -> None:
     salt = Crystal(
         np.array([11, 17]), 2.82 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]),

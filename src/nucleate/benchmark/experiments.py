@@ -19,9 +19,9 @@ NEVER = 10**9
 POOL_SHARE = 0.25
 """Part of the budget that the pool of the graph search is sized for."""
 
-EVALUATED_S, REFINED_S, EVALUATED_PER_REFINED = 0.008, 0.45, 25
+EVALUATED_S, REFINED_S, EVALUATED_PER_REFINED = 0.002, 0.1, 25
 """Core seconds a crystal of 24 atoms costs in that pool, and how many are evaluated for each that
-is refined, on a machine whose cores are shared; about half of it on free ones."""
+is refined, on a machine whose cores are shared."""
 
 MOST_EVALUATED, LEAST_EVALUATED, MOST_UNITS = 5000, 100, 8
 

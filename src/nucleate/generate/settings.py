@@ -162,8 +162,9 @@ def random_generators(space: SearchSpace) -> tuple[GeneratorSettings, ...]:
 def default_generators(space: SearchSpace) -> tuple[GeneratorSettings, ...]:
     """Return the generators of a run that names none.
 
-    Cells of more than 20 atoms begin with a small pool of the graph search: it takes a minute or
-    two, and searches end lower by it (the explanation of the benchmark has the figures).
+    Cells of more than 20 atoms begin with a small pool of the graph search: it takes less than a
+    minute of one core, and searches end lower by it (the explanation of the benchmark has the
+    figures).
     """
     if space.max_atoms <= SMALL_CELL:
         return random_generators(space)

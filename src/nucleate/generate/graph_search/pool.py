@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 NAME = "graph-search"
 
 MOST_OF_A_LAYOUT = 8
-"""Crystals of one space group and assignment that are refined: an optimiser piles them up."""
+"""Crystals of one space group and assignment that are refined: an optimiser piles them up.
+
+In P1 all crystals have one assignment, so there it does not count.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def crystals_of_size(
     kept = distinct(
         [sample.crystal for sample in samples],
         most=plan.refined,
-        kinds=[(sample.layout.group, sample.layout.words) for sample in samples],
+        kinds=[_kind(place, sample) for place, sample in enumerate(samples)],
         most_of_a_kind=MOST_OF_A_LAYOUT,
     )
     account.spend("duplicates", time.process_time() - searched)
@@ -210,6 +213,12 @@ def refine(
 def energy_of(member: Member) -> float:
     """Return the formation energy of a member by the network, eV/atom."""
     return float(member.detail.get("network_energy", np.inf))
+
+
+def _kind(place: int, sample: Sample) -> tuple[int, object]:
+    """Return what crystals must share to be refined a limited number of times."""
+    group = sample.layout.group
+    return (group, place if group == 1 else sample.layout.words)
 
 
 def _member(sample: Sample, plan: Plan, units: int) -> Member:
