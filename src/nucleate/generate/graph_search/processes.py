@@ -66,6 +66,7 @@ def crystals_of_sizes(
     shares: dict[tuple[int, str], float] = {}
     weights = {"crystals": plan.number, "descent": DESCENT_COST * plan.refined}
     busy: dict[Connection, tuple[subprocess.Popen[bytes], int]] = {}
+    shown = 0
     try:
         for _ in range(min(processes, len(waiting))):
             process, pipe = _started()
@@ -90,8 +91,10 @@ def crystals_of_sizes(
                         pipe.send(busy[pipe][1])
                     else:
                         _end(pipe, busy.pop(pipe)[0])
-                percent = 100 * sum(shares.values()) / (len(sizes) * sum(weights.values()))
-                report(f"crystals of {len(sizes)} sizes, percent", int(percent), 100)
+                share = sum(shares.values()) / (len(sizes) * sum(weights.values()))
+                if int(100 * share) != shown:
+                    shown = int(100 * share)
+                    report(f"pool of {len(sizes)} sizes, percent", shown, 100)
     finally:
         for pipe, (process, _) in busy.items():
             _end(pipe, process)
@@ -106,7 +109,7 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     pipe: connection.Connection = connection.Connection(int(sys.argv[1]))
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with suppress(EOFError, OSError):  # the parent is gone
         space, checkpoint, plan = pipe.recv()
         network = GraphNetwork(checkpoint)
         while True:
