@@ -37,7 +37,7 @@ engine = { kind = "chgnet" }
 name = "relaxed"
 slots = 1
 max_steps = 12
-guards = { volume_ratio = [0.85, 1.5] }
+guards = { volume_ratio = [0.9, 1.5] }
 engine = { kind = "chgnet" }
 [run]
 workers = 1
