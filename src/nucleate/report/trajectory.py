@@ -23,7 +23,7 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
     """Draw enthalpy against the number of structures.
 
     Points are the structures of one tier, coloured by where they came from; lines are the
-    structure the walk stands on and the best so far; melted phases are shaded.
+    structure a walk stands on and the best so far; melted phases are shaded.
 
     Parameters
     ----------
@@ -51,9 +51,10 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
     top = min(top, max(finite)) if max(finite) > lowest else lowest + 0.01
     _draw_points(axes, told, enthalpies, top)
     steps = np.arange(len(told))
-    current = [by_number.get(_or(verdict.current), np.nan) for _, verdict in told]
+    current = np.array([by_number.get(_or(verdict.current), np.nan) for _, verdict in told])
     best = np.fmin.accumulate(np.array(enthalpies))
-    axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="current")
+    if not np.allclose(current, best, equal_nan=True):
+        axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="walk")
     axes.step(steps, best, where="post", color="crimson", lw=1.8, label="best")
     _shade_melted(axes, told)
     margin = 0.04 * (top - lowest)

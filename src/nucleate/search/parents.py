@@ -54,7 +54,7 @@ class News:
     is_best : bool
         It is the best structure so far.
     is_known : bool
-        It repeats a known minimum, or has no energy.
+        It repeats a known minimum.
     is_of_population : bool
         It belongs to the initial population.
     difference : float or None
