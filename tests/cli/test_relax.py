@@ -96,6 +96,14 @@ def test_proxy_energies_are_never_called_ev(nucleate, tmp_path):
     assert "eV" not in nucleate("relax", "a.cif", "--tier", "spp").out
 
 
+def test_where_all_failed_the_table_has_no_columns_of_energies(nucleate, tmp_path):
+    write(tmp_path / "fe.cif", bulk("Fe", "bcc", 2.8))
+    result = nucleate("relax", "fe.cif", *EMT_TIER)
+    assert result.status == 1
+    assert "fe failed (calculator)" in result.out
+    assert result.out.split("\n")[0].split() == ["name", "formula", "space", "group", "state"]
+
+
 def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path):
     first = nucleate("relax", series, *EMT_TIER, "--out", "done")
     assert "10 of 10 structures have an energy, 10 are converged" in first.out

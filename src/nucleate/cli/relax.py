@@ -128,30 +128,41 @@ def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
 def _table(rows: Sequence[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    is_proxy = not any("energy_ev" in row for row in rows)
-    unit, key = ("arb. unit", "arbitrary") if is_proxy else ("eV", "ev")
-    stress = "max_stress_arbitrary_per_ang3" if is_proxy else "max_stress_gpa"
+    numbers = _numbers(rows)
     table = Table(box=None, pad_edge=False)
     for name in ("name", "formula"):
         table.add_column(name, overflow="fold")
-    heads = (unit, f"{unit}/atom", f"force {unit}/Å", "stress" if is_proxy else "stress GPa")
-    for name in (*heads, "steps"):
-        table.add_column(name, justify="right")
+    for head, *_ in numbers:
+        table.add_column(head, justify="right")
     for name in ("space group", "state"):
         table.add_column(name)
     for row in rows:
         table.add_row(
             row["name"],
             row.get("formula", ""),
-            _number(row.get(f"energy_{key}"), 4),
-            _number(row.get(f"energy_{key}_per_atom"), 5),
-            _number(row.get(f"max_force_{key}_per_angstrom"), 3),
-            _number(row.get(stress), 3),
-            str(row.get("steps", "")),
+            *(_number(row.get(key), digits) for _, key, digits in numbers),
             _change(row),
             row["status"],
         )
     return table
+
+
+def _numbers(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """Return head, key and decimals of the columns of numbers; none where nothing has an energy."""
+    keys = {key for row in rows for key in row}
+    if "energy_ev" in keys:
+        unit, key, stress = "eV", "ev", ("stress GPa", "max_stress_gpa")
+    elif "energy_arbitrary" in keys:
+        unit, key, stress = "arb. unit", "arbitrary", ("stress", "max_stress_arbitrary_per_ang3")
+    else:
+        return []
+    return [
+        (unit, f"energy_{key}", 4),
+        (f"{unit}/atom", f"energy_{key}_per_atom", 5),
+        (f"force {unit}/Å", f"max_force_{key}_per_angstrom", 3),
+        (*stress, 3),
+        ("steps", "steps", 0),
+    ]
 
 
 def _change(row: dict[str, Any]) -> str:
