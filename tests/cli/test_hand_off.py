@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.build import bulk
 from ase.io import read
 from tests.relax.external.fakes import A0, fake_vasp, potentials
 
-from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.crystal import Crystal
-from nucleate.relax.outcome import LevelOfTheory, Relaxed
 from nucleate.report.export import read_run
-from nucleate.run.folder import description
-from nucleate.run.settings import RunSettings
-from nucleate.run.store import Store
-from nucleate.search.record import Record, Verdict
 
-SHAPES = {
-    "rocksalt": (bulk("MgO", "rocksalt", a=4.4, cubic=True), -6.0),
-    "zincblende": (bulk("MgO", "zincblende", a=4.7, cubic=True), -5.8),
-    "cesiumchloride": (bulk("MgO", "cesiumchloride", a=2.75), -5.7),
-}
-
-
-def make_run(folder, seed=1):
-    """Write the store of a search that found three crystals with cubic cells."""
-    folder.mkdir()
-    settings = RunSettings.from_dict({"problem": {"formula": "MgO"}, "search": {"seed": seed}})
-    with Store.create(folder, description(settings)) as store:
-        for number, (name, (atoms, energy)) in enumerate(SHAPES.items()):
-            crystal = Crystal.from_ase(atoms)
-            candidate = Candidate(crystal, Origin("symmetric", (), {"name": name}))
-            total = energy * crystal.n_atoms
-            outcome = Relaxed(
-                crystal, total, total, np.zeros((crystal.n_atoms, 3)), np.zeros((3, 3)), 0.0, 0.0,
-                True, 3, 4, 0.1, LevelOfTheory("chgnet", "0", "CHGNet"),
-            )  # fmt: skip
-            store.add_candidate(number, candidate)
-            store.add_outcome(number, 0, "chgnet", outcome)
-            store.add_record(Record(number, candidate), Verdict(best=0))
-        store.commit()
-    return folder
+from .hand_off import SHAPES, folders, make_run, submit
 
 
 @pytest.fixture
@@ -69,25 +35,6 @@ def dft(tmp_path):
         f'command = "{program}"\npotentials = "{folder}"\nsetups = {{ base = "minimal" }}\n'
     )
     return path
-
-
-def submit(folder, **environment):
-    """Run the script of a folder as a user would, from somewhere else."""
-    variables = dict(os.environ, **environment)
-    done = subprocess.run(
-        ["sh", str(folder.resolve() / "run.sh")],
-        cwd="/",
-        env=variables,
-        capture_output=True,
-        text=True,
-    )
-    assert not done.stderr, done.stderr
-    return (folder / "output").read_text() if (folder / "output").is_file() else ""
-
-
-def folders(out):
-    return {json.loads((path / "nucleate.json").read_text())["record"]: path
-            for path in sorted(out.iterdir()) if path.is_dir()}  # fmt: skip
 
 
 def fake_energy(a, n_atoms):

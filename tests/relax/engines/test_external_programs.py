@@ -1,64 +1,33 @@
 """Quantum ESPRESSO, CP2K, LAMMPS and GULP: recorded outputs, units, and a replaying fake.
 
-The outputs of the first three were recorded with the real programs (6.7, 2023.1, 22Jul2025), cut
-down to the part that is read; those of GULP are written from the formats in its source.
+The outputs are those of recorded.py.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.build import bulk
-from ase.spacegroup import crystal as spacegroup_crystal
 from tests.relax.external.fakes import REPLAY, executable
 
-from nucleate.crystal.crystal import Crystal
 from nucleate.relax.engines import cp2k, espresso, gulp, lammps
 from nucleate.relax.external.program import Goal
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
-DATA = Path(__file__).parent / "data"
-HARTREE, BOHR, RYDBERG = 27.211386, 0.5291772, 13.605693
-BUCKINGHAM = (
-    "pair_style buck/coul/long 8.0",
-    "pair_coeff * * 0.0 1.0 0.0",
-    "pair_coeff 1 2 1428.5 0.2945 0.0",
-    "pair_coeff 2 2 22764.3 0.149 0.0",
-    "kspace_style ewald 1e-7",
+from .recorded import (
+    BOHR,
+    BUCKINGHAM,
+    DATA,
+    HARTREE,
+    RYDBERG,
+    li2o,
+    licl,
+    mgo,
+    mgo_pair,
 )
-
-
-def rattled(atoms, width):
-    atoms.rattle(width, seed=1)
-    return Crystal.from_ase(atoms)
-
-
-def li2o():
-    atoms = spacegroup_crystal(
-        ["O", "Li"],
-        [(0, 0, 0), (0.25, 0.25, 0.25)],
-        spacegroup=225,
-        cellpar=[4.55, 4.55, 4.55, 90, 90, 90],
-        primitive_cell=True,
-    )
-    return rattled(atoms, 0.05)
-
-
-def licl():
-    return rattled(bulk("LiCl", "rocksalt", a=5.2), 0.05)
-
-
-def mgo():
-    return rattled(bulk("MgO", "rocksalt", a=4.3) * (2, 1, 1), 0.1)
-
-
-def mgo_pair():
-    return Crystal.from_ase(bulk("MgO", "rocksalt", a=4.3))
 
 
 @pytest.fixture

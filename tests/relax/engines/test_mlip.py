@@ -2,8 +2,8 @@
 
 The constructors are pinned with stand-in modules that record their arguments and take nothing
 else than the packages' own signatures do (mace-torch 0.3.16, mattersim 1.2.3, orb-models 0.5.5
-and 0.7.0, matgl 4.1.2, upet 0.3.1, tensorpotential 0.6.2.1, as read from their sources). Only
-MACE is run for real, in the slow test.
+and 0.7.0, matgl 4.1.2, upet 0.3.1, tensorpotential 0.6.2.1, as read from their sources). The
+slow test here runs MACE for real, those of test_mlip_packages.py the others.
 """
 
 from __future__ import annotations
@@ -149,8 +149,13 @@ def test_grace_by_name_and_by_folder(stand_in, tmp_path):
     stand_in(tensorpotential__calculator={"grace_fm": by_name, "TPCalculator": by_path})
     evaluate(tier(kind="grace"))
     assert by_name.calls == [(("GRACE-2L-OAM",), {})]
-    evaluate(tier(kind="grace", model=str(tmp_path)))
-    assert by_path.calls == [((), {"model": str(tmp_path)})]
+    (tmp_path / "variables").mkdir()
+    checkpoints = set()
+    for weights in ("one", "two"):
+        (tmp_path / "variables" / "data").write_text(weights)
+        checkpoints.add(evaluate(tier(kind="grace", model=str(tmp_path))).checkpoint)
+    assert by_path.calls == 2 * [((), {"model": str(tmp_path)})]
+    assert len(checkpoints - {""}) == 2
 
 
 def test_a_folder_of_the_same_name_is_not_the_package(tmp_path, monkeypatch):
@@ -183,13 +188,17 @@ def test_a_missing_file_and_a_model_that_cannot_be_loaded(stand_in):
 
 
 def test_elements_that_the_model_does_not_know_are_refused_beforehand(stand_in):
-    calculator = EMT()
-    calculator.element_types = ("Au", "O")
+    of_matgl, of_grace = EMT(), EMT()
+    of_matgl.element_types = ("Au", "O")
+    of_grace.element_map = {"Au": 0, "O": 1}
     stand_in(
-        matgl={"load_model": Recorder("p")}, matgl__ext__ase={"PESCalculator": Recorder(calculator)}
+        matgl={"load_model": Recorder("p")},
+        matgl__ext__ase={"PESCalculator": Recorder(of_matgl)},
+        tensorpotential__calculator={"grace_fm": Recorder(of_grace), "TPCalculator": None},
     )
-    ((_, outcome),) = relax_all(build_relaxer(tier(kind="matgl")), [(0, COPPER)])
-    assert "does not know the elements Z = [29]" in outcome.message
+    for kind in ("matgl", "grace"):
+        ((_, outcome),) = relax_all(build_relaxer(tier(kind=kind)), [(0, COPPER)])
+        assert "does not know the elements Z = [29]" in outcome.message
 
 
 def tiny_mace(path, dtype):

@@ -105,7 +105,7 @@ def build_calculator(engine: MlipSettings) -> Calculator:
 
 
 def level_of(engine: MlipSettings) -> LevelOfTheory:
-    """Return the level of theory of an engine; a file of weights counts by its content."""
+    """Return the level of theory of an engine; local weights count by their content."""
     distribution = PACKAGES[engine.kind].distribution
     path = Path(getattr(engine, "checkpoint", None) or engine.model)
     settings = engine.model_dump(mode="json", exclude={"kind", "model", "device", "cutoff"})
@@ -113,7 +113,7 @@ def level_of(engine: MlipSettings) -> LevelOfTheory:
         code=distribution,
         version=metadata.version(distribution),
         model=path.name if path.exists() else engine.model,
-        checkpoint=_digest(path) if path.is_file() else "",
+        checkpoint=_digest(path) if path.exists() else "",
         settings=hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12],
     )
 
@@ -125,7 +125,7 @@ def known_elements(calculator: Calculator) -> frozenset[int]:
     table = getattr(calculator, "z_table", None)
     if table is not None:
         return frozenset(int(number) for number in table.zs)
-    symbols = getattr(calculator, "element_types", ())
+    symbols = getattr(calculator, "element_types", getattr(calculator, "element_map", ()))
     return frozenset(atomic_numbers[symbol] for symbol in symbols)
 
 
@@ -204,5 +204,13 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    """Return a hash of a file, or of all files of a folder with their names."""
+    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256")
+        if file == path:
+            return content.hexdigest()[:16]
+        total.update(f"{file.relative_to(path)} {content.hexdigest()}\n".encode())
+    return total.hexdigest()[:16]
