@@ -127,6 +127,27 @@ def _direct_dispersion(crystal: Crystal, c6: np.ndarray, radius: float) -> float
     return energy - tail
 
 
+@pytest.mark.parametrize("charge", [0.0, 1.0])
+@pytest.mark.parametrize("r", [7.97, 7.985, 7.995, 8.005, 8.015, 8.03])
+def test_a_term_that_is_cut_off_leaves_no_trace_on_either_side(charge, r):
+    """The table of a charged pair goes on to 10 Å, that of a neutral one ends with the term."""
+    charges = {"Na": charge, "Cl": -charge}
+    crystal = crystal_of(["Na", "Cl"], 20.0 * np.eye(3), np.array([[0, 0, 0], [r / 20.0, 0, 0]]))
+    nothing = Buckingham(0.0, 1.0, r_max=8.0)
+    terms = {("Cl", "Cl"): nothing, ("Cl", "Na"): nothing, ("Na", "Na"): nothing}
+    without, with_term = (
+        ForceField(charges, terms | {("Cl", "Na"): term}, dispersion="cutoff")
+        .model(crystal.numbers)
+        .evaluate(crystal)
+        for term in (nothing, Buckingham(50.0, 1.0, 3000.0, r_max=8.0))
+    )
+    inside = 1.0 if r < 8.0 else 0.0
+    energy = 50.0 * np.exp(-r) - 3000.0 / r**6
+    force = 50.0 * np.exp(-r) - 6.0 * 3000.0 / r**7
+    assert with_term.energy - without.energy == pytest.approx(inside * energy, abs=1e-6)
+    assert (with_term.forces - without.forces)[1, 0] == pytest.approx(inside * force, abs=2e-5)
+
+
 def test_gulp_energies_and_minima(oxides, gulp):
     from ase.cell import Cell
 

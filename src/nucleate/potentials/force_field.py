@@ -181,16 +181,17 @@ class ForceField:
         lattice_sum: bool,
         cutoff: float,
     ) -> NDArray[np.float64]:
+        """Return the table of a pair; where a term is cut off, a spline for each side of its end."""
         from scipy.special import erfc
 
         from nucleate.potentials.splines import spline_table, taper
 
-        def short_range(r: NDArray[np.float64]) -> NDArray[np.float64]:
+        def short_range(r: NDArray[np.float64], *, cut: bool) -> NDArray[np.float64]:
             assert term is not None
             join = join_distance(term, product)
             repulsion = term.a * np.exp(-r / term.rho)
             attraction = np.where(r < join, _taylor(term.c, join, r), term.c / r**6)
-            window = np.where(r < term.r_max, 1.0, 0.0)
+            window = np.zeros_like(r) if cut else np.ones_like(r)
             if self.taper:
                 window = taper(r, term.r_max - self.taper, term.r_max)
             if not lattice_sum:
@@ -200,15 +201,22 @@ class ForceField:
             near = np.where(r < join, term.c / r**6 - attraction, 0.0)
             return repulsion * window + near - lattice
 
-        def energy(r: NDArray[np.float64]) -> NDArray[np.float64]:
-            total = np.zeros_like(r)
-            if product:
-                total += product * erfc(alpha * r) / r
-            if term:
-                total += short_range(r)
-            return total
+        def table(*, cut: bool) -> NDArray[np.float64]:
+            def energy(r: NDArray[np.float64]) -> NDArray[np.float64]:
+                total = np.zeros_like(r)
+                if product:
+                    total += product * erfc(alpha * r) / r
+                if term:
+                    total += short_range(r, cut=cut)
+                return total
 
-        return spline_table(energy, step=_STEP, cutoff=cutoff)
+            return spline_table(energy, step=_STEP, cutoff=cutoff)
+
+        within = table(cut=False)
+        if term is None or self.taper or term.r_max >= cutoff:
+            return within
+        end = int(np.ceil(term.r_max / _STEP - 1e-9))
+        return np.concatenate([within[:end], table(cut=True)[end:]])
 
 
 def pair_key(a: str, b: str) -> tuple[str, str]:
