@@ -181,7 +181,7 @@ class ForceField:
         lattice_sum: bool,
         cutoff: float,
     ) -> NDArray[np.float64]:
-        """Return the table of a pair; where a term is cut off, a spline for each side of its end."""
+        """Return the table of a pair, with a spline on each side of where a term is cut off."""
         from scipy.special import erfc
 
         from nucleate.potentials.splines import spline_table, taper

@@ -11,13 +11,13 @@ import shlex
 import shutil
 import sys
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate import __version__
 from nucleate.errors import InputError, NucleateError
-from nucleate.relax.external.program import Launch, Program, UnreadableError
+from nucleate.relax.external.program import Launch, UnreadableError
+from nucleate.relax.external.programs import PROGRAMS, program_of
 from nucleate.relax.external.relaxer import ISOLATED, goal_of, relaxed_of
 from nucleate.relax.external.settings import ExternalSettings, VaspSettings
 from nucleate.relax.guards import misstep, nonsense
@@ -32,25 +32,9 @@ if TYPE_CHECKING:
 MANIFEST = "nucleate.json"
 SCRIPT = "run.sh"
 
-_CLASSES = {
-    "vasp": "Vasp",
-    "espresso": "Espresso",
-    "gulp": "Gulp",
-    "cp2k": "Cp2k",
-    "gpaw": "Gpaw",
-    "lammps": "Lammps",
-}
-_WITH_VERSION = frozenset({"cp2k", "gpaw", "lammps"})
-
 
 class NotFinishedError(NucleateError):
     """A folder has no result that can be used; the message says why."""
-
-
-def program_of(engine: ExternalSettings) -> Program:
-    """Return the reader and writer of an engine's files; the program itself may be elsewhere."""
-    made = getattr(import_module(f"nucleate.relax.engines.{engine.kind}"), _CLASSES[engine.kind])
-    return made(engine, "") if engine.kind in _WITH_VERSION else made(engine)
 
 
 def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
@@ -58,7 +42,7 @@ def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
     if not isinstance(tier.engine, ExternalSettings):
         raise InputError(
             f"engine.kind = {tier.engine.kind!r} is no program with input files. Use one of "
-            f"{', '.join(_CLASSES)}; `nucleate refine` runs the others."
+            f"{', '.join(PROGRAMS)}; `nucleate refine` runs the others."
         )
     return tier.engine
 

@@ -140,12 +140,10 @@ _BUILDERS = {
     **dict.fromkeys(
         ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.relax.engines.mlip"
     ),
-    "vasp": "nucleate.relax.engines.vasp",
-    "espresso": "nucleate.relax.engines.espresso",
-    "cp2k": "nucleate.relax.engines.cp2k",
-    "gpaw": "nucleate.relax.engines.gpaw",
-    "gulp": "nucleate.relax.engines.gulp",
-    "lammps": "nucleate.relax.engines.lammps",
+    **dict.fromkeys(
+        ("vasp", "espresso", "cp2k", "gpaw", "gulp", "lammps"),
+        "nucleate.relax.external.programs",
+    ),
 }
 """Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
 

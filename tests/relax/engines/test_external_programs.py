@@ -13,6 +13,7 @@ from tests.relax.external.fakes import REPLAY, executable
 
 from nucleate.relax.engines import cp2k, espresso, gulp, lammps
 from nucleate.relax.external.program import Goal
+from nucleate.relax.external.programs import program_of
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
@@ -60,16 +61,6 @@ def engine(tmp_path):
         return TierSettings.model_validate({"name": "x", "engine": data}).engine
 
     return make
-
-
-def program_of(settings):
-    makers = {
-        "espresso": lambda: espresso.Espresso(settings),
-        "cp2k": lambda: cp2k.Cp2k(settings, ""),
-        "lammps": lambda: lammps.Lammps(settings, ""),
-        "gulp": lambda: gulp.Gulp(settings),
-    }
-    return makers[settings.kind]()
 
 
 # Quantum ESPRESSO

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.errors import InputError
 from nucleate.relax.external.kpoints import kpoint_grid
 from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.presets import merged
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import Cp2kSettings, Cp2kStage
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import Cp2kSettings, Cp2kStage
 
     Section = dict[str, Any]
 
@@ -47,7 +44,7 @@ class Cp2k:
     total_energies: bool = True
     outputs: tuple[str, ...] = ("output",)
 
-    def __init__(self, engine: Cp2kSettings, version: str) -> None:
+    def __init__(self, engine: Cp2kSettings, version: str = "") -> None:
         self._engine = engine
         self._data = data_folder(engine)
         asked = merged(engine.input, engine.stage[-1].input)
@@ -246,22 +243,8 @@ def problems(engine: Cp2kSettings, elements: Sequence[str]) -> list[str]:
     return found
 
 
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is CP2K.
-
-    Raises
-    ------
-    InputError
-        If the program or its data are missing.
-    """
-    engine = tier.engine
-    assert isinstance(engine, Cp2kSettings)
-    for problem in problems(engine, ()):
-        raise InputError(problem)
-    return ExternalRelaxer(Cp2k(engine, _version(engine)), tier, engine, pressure_gpa)
-
-
-def _version(engine: Cp2kSettings) -> str:
+def installed_version(engine: Cp2kSettings) -> str:
+    """Return the version that the program says it is, empty if it says none."""
     try:
         done = subprocess.run(
             [engine.words()[-1], "--version"], capture_output=True, text=True, timeout=60.0

@@ -16,16 +16,13 @@ from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.presets import nearest
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import EspressoSettings, EspressoStage
 from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.relax.external.settings import Value
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import EspressoSettings, EspressoStage, Value
 
 KBAR_PER_GPA = 10.0
 EV_A_PER_RY_BOHR = 13.605693122994 / 0.529177210903
@@ -41,11 +38,11 @@ class Espresso:
     total_energies: bool = True
     outputs: tuple[str, ...] = ("CRASH", "output")
 
-    def __init__(self, engine: EspressoSettings) -> None:
+    def __init__(self, engine: EspressoSettings, version: str = "") -> None:
         self._engine = engine
         asked = {**engine.input, **engine.stage[-1].input}
         model = str(asked.get("input_dft", "of the pseudopotentials"))
-        self.level = LevelOfTheory("espresso", "", model, settings=settings_hash(engine))
+        self.level = LevelOfTheory("espresso", version, model, settings=settings_hash(engine))
 
     def write(self, folder: Path, crystal: Crystal, stage: EspressoStage, goal: Goal) -> Launch:
         """Write the input of pw.x; the user's own keys win."""
@@ -172,21 +169,6 @@ def problems(engine: EspressoSettings, elements: Sequence[str]) -> list[str]:
         except InputError as error:
             found.append(str(error))
     return found
-
-
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is Quantum ESPRESSO.
-
-    Raises
-    ------
-    InputError
-        If the program or the pseudopotentials are missing, or a key is unknown.
-    """
-    engine = tier.engine
-    assert isinstance(engine, EspressoSettings)
-    for problem in problems(engine, ()):
-        raise InputError(problem)
-    return ExternalRelaxer(Espresso(engine), tier, engine, pressure_gpa)
 
 
 def _unknown_keys(engine: EspressoSettings) -> list[str]:

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.errors import InputError
 from nucleate.relax.external import gpaw_job
 from nucleate.relax.external.kpoints import kpoint_grid
 from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import GpawSettings, GpawStage
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import GpawSettings, GpawStage
 
 SCRIPT = Path(gpaw_job.__file__)
 INSTALL = "CC=g++ pip install gpaw==26.7.0 gpaw-data==1.2.1"
@@ -40,7 +37,7 @@ class Gpaw:
     total_energies: bool = False
     outputs: tuple[str, ...] = ("gpaw.txt", "output")
 
-    def __init__(self, engine: GpawSettings, version: str) -> None:
+    def __init__(self, engine: GpawSettings, version: str = "") -> None:
         self._engine = engine
         last = {**engine.options, **engine.stage[-1].options}
         self.level = LevelOfTheory(
@@ -88,22 +85,6 @@ class Gpaw:
         )
 
 
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is GPAW.
-
-    Raises
-    ------
-    InputError
-        If the Python of the engine, or GPAW in it, is missing.
-    """
-    engine = tier.engine
-    assert isinstance(engine, GpawSettings)
-    found = _probe(engine, ())
-    if isinstance(found, str):
-        raise InputError(found)
-    return ExternalRelaxer(Gpaw(engine, found["version"]), tier, engine, pressure_gpa)
-
-
 def problems(engine: GpawSettings, elements: Sequence[str]) -> list[str]:
     """Return what keeps GPAW from running for some elements, each with its remedy."""
     found = list(missing_scratch(engine))
@@ -116,6 +97,12 @@ def problems(engine: GpawSettings, elements: Sequence[str]) -> list[str]:
         for symbol in answer["missing"]
     ]
     return found
+
+
+def installed_version(engine: GpawSettings) -> str:
+    """Return the version of GPAW, empty if it cannot be imported."""
+    answer = _probe(engine, ())
+    return "" if isinstance(answer, str) else answer["version"]
 
 
 def _probe(engine: GpawSettings, elements: Sequence[str]) -> dict[str, Any] | str:

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.errors import InputError
 from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import GulpSettings, GulpStage
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import GulpSettings, GulpStage
 
 _WHAT = {"none": "conp gradients", "positions": "opti conv", "cell": "opti conp"}
 _NUMBER = r"-?\d+\.\d+"
@@ -38,7 +35,7 @@ class Gulp:
     total_energies: bool = True
     outputs: tuple[str, ...] = ("output",)
 
-    def __init__(self, engine: GulpSettings) -> None:
+    def __init__(self, engine: GulpSettings, version: str = "") -> None:
         from hashlib import sha256
 
         self._engine = engine
@@ -46,7 +43,7 @@ class Gulp:
         self._library = library
         name = library.name if library else "options"
         checkpoint = sha256(library.read_bytes()).hexdigest()[:12] if library else ""
-        self.level = LevelOfTheory("gulp", "", name, checkpoint, settings_hash(engine))
+        self.level = LevelOfTheory("gulp", version, name, checkpoint, settings_hash(engine))
 
     def write(self, folder: Path, crystal: Crystal, stage: GulpStage, goal: Goal) -> Launch:
         """Write the input of a stage; GULP reads it from standard input."""
@@ -152,21 +149,6 @@ def problems(engine: GulpSettings, elements: Sequence[str]) -> list[str]:
             "GULP has no force field. Add to the engine: library = '/path/to/force-field.lib'"
         )
     return found
-
-
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is GULP.
-
-    Raises
-    ------
-    InputError
-        If the program or the force field is missing.
-    """
-    engine = tier.engine
-    assert isinstance(engine, GulpSettings)
-    for problem in problems(engine, ()):
-        raise InputError(problem)
-    return ExternalRelaxer(Gulp(engine), tier, engine, pressure_gpa)
 
 
 def _is_potential(line: str) -> bool:

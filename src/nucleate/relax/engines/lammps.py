@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.elements import element
-from nucleate.errors import InputError
 from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import LammpsSettings, LammpsStage
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import LammpsSettings, LammpsStage
 
 BAR_PER_GPA = 1e4
 _BOX = ("lx", "xy", "ly", "xz", "yz", "lz")
@@ -38,7 +35,7 @@ class Lammps:
     total_energies: bool = True
     outputs: tuple[str, ...] = ("output",)
 
-    def __init__(self, engine: LammpsSettings, version: str) -> None:
+    def __init__(self, engine: LammpsSettings, version: str = "") -> None:
         self._engine = engine
         self.elements = frozenset(element(symbol).number for symbol in engine.elements)
         model = engine.potential[0] if engine.potential else "none"
@@ -160,22 +157,8 @@ def problems(engine: LammpsSettings, elements: Sequence[str]) -> list[str]:
     return found
 
 
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is LAMMPS.
-
-    Raises
-    ------
-    InputError
-        If the program or the force field is missing.
-    """
-    engine = tier.engine
-    assert isinstance(engine, LammpsSettings)
-    for problem in problems(engine, ()):
-        raise InputError(problem)
-    return ExternalRelaxer(Lammps(engine, _version(engine)), tier, engine, pressure_gpa)
-
-
-def _version(engine: LammpsSettings) -> str:
+def installed_version(engine: LammpsSettings) -> str:
+    """Return the version that the program says it is, empty if it says none."""
     try:
         done = subprocess.run(
             [engine.words()[-1], "-help"], capture_output=True, text=True, timeout=60.0

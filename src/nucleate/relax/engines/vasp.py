@@ -17,16 +17,13 @@ from nucleate.relax.external.levels import settings_hash
 from nucleate.relax.external.preflight import missing_programs, missing_scratch
 from nucleate.relax.external.presets import nearest
 from nucleate.relax.external.program import Goal, Launch, StageResult, UnreadableError
-from nucleate.relax.external.relaxer import ExternalRelaxer
-from nucleate.relax.external.settings import VaspSettings, VaspStage
 from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import LevelOfTheory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.relax.external.settings import Value
-    from nucleate.relax.settings import TierSettings
+    from nucleate.relax.external.settings import Value, VaspSettings, VaspStage
 
 KBAR_PER_GPA = 10.0
 _ISIF = {"none": 2, "positions": 2, "cell": 3}
@@ -40,11 +37,11 @@ class Vasp:
     total_energies: bool = False
     outputs: tuple[str, ...] = ("OUTCAR", "output")
 
-    def __init__(self, engine: VaspSettings) -> None:
+    def __init__(self, engine: VaspSettings, version: str = "") -> None:
         self._engine = engine
         incar = {**engine.incar, **engine.stage[-1].incar}
         model = {"PE": "PBE", "PS": "PBEsol"}.get(str(incar.get("GGA")), str(incar.get("GGA")))
-        self.level = LevelOfTheory("vasp", "", model, settings=settings_hash(engine))
+        self.level = LevelOfTheory("vasp", version, model, settings=settings_hash(engine))
 
     def write(self, folder: Path, crystal: Crystal, stage: VaspStage, goal: Goal) -> Launch:
         """Write POSCAR, POTCAR and INCAR; the atoms of an element stand together."""
@@ -191,21 +188,6 @@ def problems(engine: VaspSettings, elements: Sequence[str]) -> list[str]:
         except InputError as error:
             found.append(str(error))
     return found
-
-
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ExternalRelaxer:
-    """Return the relaxer of a tier whose engine is VASP.
-
-    Raises
-    ------
-    InputError
-        If the program or the potentials are missing, or INCAR has an unknown key.
-    """
-    engine = tier.engine
-    assert isinstance(engine, VaspSettings)
-    for problem in problems(engine, ()):
-        raise InputError(problem)
-    return ExternalRelaxer(Vasp(engine), tier, engine, pressure_gpa)
 
 
 def _unknown_keys(engine: VaspSettings) -> list[str]:
