@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators import emt as ase_emt
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.relax.batched import BatchedRelaxer
+from nucleate.relax.engines.ase import AseModel
+from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
@@ -15,7 +18,6 @@ EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 
 def test_emt_relaxes_to_the_lattice_of_ase() -> None:
-    from ase.calculators import emt
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
@@ -23,13 +25,37 @@ def test_emt_relaxes_to_the_lattice_of_ase() -> None:
     atoms.rattle(0.05, seed=1)
     tier = TierSettings.model_validate({"engine": EMT, "fmax": 0.005, "max_stress_gpa": 0.02})
     ((key, outcome),) = relax_all(build_relaxer(tier), [(7, Crystal.from_ase(atoms))])
-    atoms.calc = emt.EMT()
+    atoms.calc = ase_emt.EMT()
     BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.001, steps=200)
     assert key == 7
     assert isinstance(outcome, Relaxed)
     assert outcome.converged
     assert outcome.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-3)
     assert outcome.crystal.volume == pytest.approx(atoms.get_volume(), rel=3e-3)
+
+
+class SingleEMT(ase_emt.EMT):
+    """EMT that answers in float32, as many networks do."""
+
+    def calculate(self, *args, **kwargs) -> None:
+        super().calculate(*args, **kwargs)
+        for name in ("forces", "stress"):
+            self.results[name] = self.results[name].astype(np.float32)
+
+
+def test_a_calculator_in_single_precision_relaxes() -> None:
+    atoms = bulk("Cu", "fcc", a=3.75) * (2, 1, 1)
+    atoms.rattle(0.05, seed=1)
+    tier = TierSettings.model_validate({"engine": EMT, "fmax": 0.02})
+    model = AseModel(SingleEMT(), LevelOfTheory("ase", "", "EMT"), 6.0)
+    outcomes = []
+    for relaxer in (BatchedRelaxer(model, tier, 0.0), build_relaxer(tier)):
+        ((_, outcome),) = relax_all(relaxer, [(0, Crystal.from_ase(atoms))])
+        assert isinstance(outcome, Relaxed)
+        assert outcome.converged
+        outcomes.append(outcome)
+    assert outcomes[0].steps > 0
+    assert outcomes[0].energy == pytest.approx(outcomes[1].energy, abs=1e-4)
 
 
 def test_pressure_shrinks_the_cell_and_counts_in_the_enthalpy() -> None:

@@ -16,7 +16,7 @@ from ase.build import bulk
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.relax.model import GPA_PER_EV_A3
-from nucleate.relax.outcome import Failed
+from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.relaxation import FileCrystal, relax_files
 from nucleate.run.settings import RelaxationSettings
 
@@ -41,11 +41,9 @@ def neighbours(crystal, shift, strain):
     ]
 
 
-def through_the_tier(crystals, engine, python):
-    settings = RelaxationSettings.from_dict(
-        {"tier": [{"engine": engine, "python": python, "relax": False, "pre_relax": False}],
-         "run": {"workers": 1}}
-    )  # fmt: skip
+def through_the_tier(crystals, engine, python, **options):
+    tier = {"engine": engine, "python": python, "pre_relax": False, **options}
+    settings = RelaxationSettings.from_dict({"tier": [tier], "run": {"workers": 1}})
     items = [FileCrystal("", str(key), crystal) for key, crystal in enumerate(crystals)]
     records = relax_files(items, settings).records
     return [records[key].relaxed or records[key].failure.outcome for key in range(len(items))]
@@ -69,7 +67,7 @@ def test_energy_forces_and_stress_are_those_of_the_package_and_derivatives(kind,
     own = json.loads((tmp_path / "own.json").read_text())
     engine = {"kind": kind, **tiny_models.engine(kind, tmp_path)}
     nickel = Crystal.from_ase(bulk("Ni", "fcc", 3.5))
-    *outcomes, unknown = through_the_tier([*crystals, nickel], engine, python)
+    *outcomes, unknown = through_the_tier([*crystals, nickel], engine, python, relax=False)
     accuracy = 1e-5 if kind in tiny_models.SINGLE else 1e-9
     for outcome, expected in zip(outcomes, own, strict=True):
         assert outcome.energy == pytest.approx(expected["energy"], abs=accuracy)
@@ -88,3 +86,7 @@ def test_energy_forces_and_stress_are_those_of_the_package_and_derivatives(kind,
     assert expected == pytest.approx(work, rel=deviation)
     if kind in tiny_models.OF_COPPER_AND_OXYGEN:
         assert isinstance(unknown, Failed)
+    (moved,) = through_the_tier([start], engine, python, max_steps=4, fmax=1e-6)
+    assert isinstance(moved, Relaxed), moved
+    assert moved.evaluations == 4
+    assert moved.energy < here.energy

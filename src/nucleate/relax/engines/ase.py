@@ -58,7 +58,11 @@ class AseModel:
             energies.append(float(atoms.get_potential_energy()))
             forces.append(atoms.get_forces())
             stresses.append(atoms.get_stress(voigt=False))
-        return Evaluation(np.array(energies), np.concatenate(forces), np.stack(stresses))
+        return Evaluation(
+            energies=np.array(energies),
+            forces=np.concatenate(forces).astype(np.float64),
+            stresses=np.stack(stresses).astype(np.float64),
+        )
 
 
 def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
