@@ -73,12 +73,17 @@ def make_orb(path):
 
 def orb(path):
     from orb_models.forcefield import pretrained
-    from orb_models.forcefield.calculator import ORBCalculator
 
-    network = pretrained.orb_v3_conservative_inf_omat(
+    loaded = pretrained.orb_v3_conservative_inf_omat(
         weights_path=str(path), device="cpu", precision="float64", compile=False
     )
-    return ORBCalculator(network, device="cpu"), 160.21766208
+    if isinstance(loaded, tuple):  # orb-models 0.7.0: network and adapter of the atoms
+        from orb_models.forcefield.inference.calculator import ORBCalculator
+
+        return ORBCalculator(*loaded, device="cpu"), 160.21766208
+    from orb_models.forcefield.calculator import ORBCalculator
+
+    return ORBCalculator(loaded, device="cpu"), 160.21766208
 
 
 def make_matgl(path):
