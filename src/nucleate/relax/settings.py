@@ -207,8 +207,7 @@ class TierSettings(_Settings):
         ge=0.0,
         le=0.5,
         description="Å; all coordinates are displaced at random by so much first, unless the "
-        "symmetry is fixed, so that symmetric starts leave saddle points. Engines that batch "
-        "crystals know it.",
+        "symmetry is fixed, so that symmetric starts leave saddle points.",
     )
     fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
@@ -225,6 +224,17 @@ class TierSettings(_Settings):
     promote: Promotion = Field(default_factory=Promotion)
     racing: Racing | None = None
     guards: Guards = Field(default_factory=Guards)
+
+    @model_validator(mode="after")
+    def _known_to_engine(self) -> TierSettings:
+        if isinstance(self.engine, SppSettings | ForceFieldSettings | ExternalSettings):
+            for key in ("fix_symmetry", "shake", "racing"):
+                if getattr(self, key):
+                    raise ValueError(
+                        f"{key} is not for engine {self.engine.kind!r}: only the machine-learned "
+                        f"potentials and 'ase' know it. Remove it from the tier {self.name!r}."
+                    )
+        return self
 
     @model_validator(mode="after")
     def _defaults_of_engine(self) -> TierSettings:

@@ -8,10 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from tests.relax.external.fakes import A0, fake_vasp, living_with, potentials
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
@@ -158,10 +158,11 @@ def test_refused_crystals_start_no_program(tier):
     assert not tier.log.exists()
 
 
-@pytest.mark.parametrize("key", [{"fix_symmetry": True}, {"racing": {}}])
-def test_what_only_the_own_optimiser_can_is_refused(tier, key):
-    with pytest.raises(InputError, match=r"tier\.(fix_symmetry|racing)"):
-        build_relaxer(tier(**key))
+@pytest.mark.parametrize("engine", [{"kind": "spp"}, {"kind": "gulp"}])
+@pytest.mark.parametrize("key", [{"fix_symmetry": True}, {"shake": 0.03}, {"racing": {}}])
+def test_what_only_the_own_optimiser_can_is_refused(engine, key):
+    with pytest.raises(ValidationError, match=f"{next(iter(key))} is not for engine"):
+        TierSettings.model_validate({"name": "dear", "engine": engine, **key})
 
 
 def test_wall_limit_of_external_programs_is_a_day(tier):

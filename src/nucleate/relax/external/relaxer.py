@@ -66,11 +66,6 @@ class ExternalRelaxer:
         Recipe and processes.
     pressure_gpa
         External pressure.
-
-    Raises
-    ------
-    InputError
-        If the tier asks for what only the built-in optimiser can do.
     """
 
     def __init__(
@@ -80,12 +75,6 @@ class ExternalRelaxer:
         engine: ExternalSettings,
         pressure_gpa: float = 0.0,
     ) -> None:
-        for key, asked in (("fix_symmetry", tier.fix_symmetry), ("racing", tier.racing)):
-            if asked:
-                raise InputError(
-                    f"tier.{key} works with engines that nucleate relaxes with itself, not with "
-                    f"{engine.kind}. Remove it from the tier {tier.name!r}."
-                )
         self._program = program
         self._tier = tier
         self._engine = engine
