@@ -9,12 +9,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from nucleate.crystal.composition import Composition  # noqa: E402
 from nucleate.crystal.crystal import Crystal  # noqa: E402
-from nucleate.crystal.operations import operations_of  # noqa: E402
-from nucleate.crystal.space import SearchSpace  # noqa: E402
 from nucleate.errors import InputError  # noqa: E402
-from nucleate.generate.symmetric import SymmetricGenerator  # noqa: E402
 from nucleate.models.checkpoint import (  # noqa: E402
     Checkpoint,
     build_network,
@@ -128,29 +124,6 @@ def test_forces_sum_to_zero_and_stress_is_symmetric(network: GraphNetwork) -> No
     for forces, stress in zip(found.forces, found.stresses, strict=True):
         assert np.abs(forces.sum(axis=0)).max() < 1e-5
         assert np.allclose(stress, stress.T, atol=1e-7)
-
-
-def test_one_atom_of_each_orbit_gives_the_gradients_of_all(network: GraphNetwork) -> None:
-    space = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=20)
-    generator = SymmetricGenerator(space)
-    crystals = []
-    for seed in range(12):
-        candidate = generator.generate(rng=np.random.default_rng(seed))
-        assert candidate is not None
-        crystals.append(candidate.crystal)
-    operations = [operations_of(crystal, 1e-4) for crystal in crystals]
-    assert sum(group is not None for group in operations) > 6
-    assert any(group is not None and np.unique(group.orbits).size < 10 for group in operations)
-    few, all_ = network.gradients(crystals, operations), network.gradients(crystals)
-    np.testing.assert_allclose(
-        few.energies_ev_per_atom, all_.energies_ev_per_atom, rtol=0, atol=2e-5
-    )
-    for k, group in enumerate(operations):
-        forces, stress = all_.forces[k], all_.stresses[k]
-        if group is not None:  # of neighbours equally far, one counts as the first left out
-            forces, stress = group.averaged(crystals[k].cell, forces, stress)
-        np.testing.assert_allclose(few.forces[k], forces, atol=1e-3 * np.abs(forces).max() + 1e-4)
-        np.testing.assert_allclose(few.stresses[k], stress, atol=1e-4)
 
 
 def test_harmonic_energy_is_continuous_where_neighbours_change() -> None:

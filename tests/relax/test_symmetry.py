@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.relax.models import PairModel, pair_energy
+from tests.relax.models import PairModel, argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.symmetry import space_group
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.settings import TierSettings
+from nucleate.relax.symmetry import symmetry_constraint
 
 
 def rutile() -> Crystal:
@@ -52,3 +53,31 @@ def test_the_group_is_kept_at_every_step(start: Crystal, groups: set[int]) -> No
     assert space_group(outcome.crystal, 1e-3)[0] in groups
     assert abs(outcome.crystal.volume / start.volume - 1) > 0.01
     assert outcome.energy < pair_energy(start)[0]
+
+
+def test_symmetrised_forces_and_stress_of_a_symmetric_crystal_are_its_own() -> None:
+    start = wurtzite()
+    constraint = symmetry_constraint(start)
+    assert constraint is not None
+    _, forces, virial = pair_energy(start)
+    flight = type("Flight", (), {"crystal": start})
+    same_forces, same_virial = constraint.symmetrised(flight, forces, virial)
+    np.testing.assert_allclose(same_forces, forces, atol=1e-9)
+    np.testing.assert_allclose(same_virial, virial, atol=1e-9)
+
+
+def test_noise_is_projected_out() -> None:
+    start = rutile()
+    constraint = symmetry_constraint(start)
+    assert constraint is not None
+    noise = np.random.default_rng(0).normal(size=(6, 3))
+    flight = type("Flight", (), {"crystal": start})
+    once, stress = constraint.symmetrised(flight, noise, np.diag([1.0, 2.0, 3.0]))
+    twice, _ = constraint.symmetrised(flight, once, stress)
+    np.testing.assert_allclose(once, twice, atol=1e-12)
+    np.testing.assert_allclose(once[:2], 0.0, atol=1e-12)  # on inversion centres
+    np.testing.assert_allclose(stress, np.diag([1.5, 1.5, 3.0]), atol=1e-12)
+
+
+def test_a_crystal_without_symmetry_has_no_constraint() -> None:
+    assert symmetry_constraint(argon(3, 7)) is None

@@ -15,8 +15,6 @@ from nucleate.models.settings import HarmonicSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from nucleate.crystal.crystal import Crystal
     from nucleate.models.settings import NetworkSettings
 
@@ -41,27 +39,9 @@ class DifferentiableBatch:
 
 
 def differentiable_batch(
-    crystals: Sequence[Crystal],
-    settings: NetworkSettings,
-    *,
-    orbits: Sequence[NDArray[np.int64]] | None = None,
-    dtype: torch.dtype = torch.float32,
+    crystals: Sequence[Crystal], settings: NetworkSettings, *, dtype: torch.dtype = torch.float32
 ) -> DifferentiableBatch:
-    """Return inputs of a network for some crystals.
-
-    Parameters
-    ----------
-    crystals
-        Any crystals.
-    settings
-        Of the network.
-    orbits
-        First atom of the orbit of each atom, for each crystal: the network then sees one atom of
-        each orbit. The gradients are those of the energy of a symmetric crystal only once they
-        are averaged over its operations. For networks of the nearest neighbours alone.
-    dtype
-        Of the inputs.
-    """
+    """Return inputs of a network with all atoms of the crystals."""
     sizes = np.array([crystal.n_atoms for crystal in crystals])
     graph = torch.from_numpy(np.repeat(np.arange(len(crystals)), sizes))
     scaled = [wrapped(crystal) for crystal in crystals]
@@ -74,14 +54,16 @@ def differentiable_batch(
     deform = torch.eye(3, dtype=dtype) + 0.5 * (strain + strain.transpose(1, 2))
     moved = torch.bmm(positions.unsqueeze(1), deform[graph]).squeeze(1)
     boxes = torch.bmm(cells, deform)
-    inputs: dict[str, Any] = {"n_graphs": len(crystals)}
+    inputs: dict[str, Any] = {
+        "numbers": torch.from_numpy(np.concatenate([c.numbers for c in crystals])),
+        "graph": graph,
+        "n_graphs": len(crystals),
+    }
     first = np.cumsum(sizes) - sizes
     if isinstance(settings, HarmonicSettings):
-        labels = orbits or [np.arange(size) for size in sizes]
-        inputs |= _nearest_inputs(crystals, scaled, labels, first, settings, moved, boxes)
+        inputs |= _nearest_inputs(crystals, scaled, first, settings, moved, boxes, graph)
+        inputs["weight"] = torch.from_numpy(np.repeat(1.0 / sizes, sizes)).to(dtype)
     else:
-        inputs["numbers"] = torch.from_numpy(np.concatenate([c.numbers for c in crystals]))
-        inputs["graph"] = graph
         inputs |= _radius_inputs(crystals, scaled, first, settings.r_cut, moved, boxes, graph)
     return DifferentiableBatch(inputs, positions, strain)
 
@@ -89,41 +71,35 @@ def differentiable_batch(
 def _nearest_inputs(
     crystals: Sequence[Crystal],
     scaled: list[np.ndarray],
-    orbits: Sequence[NDArray[np.int64]],
     first: np.ndarray,
     settings: HarmonicSettings,
     moved: torch.Tensor,
     boxes: torch.Tensor,
+    graph: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
-    columns: list[tuple[np.ndarray, ...]] = []
-    n_rows = 0
-    for crystal, inside, orbit, offset in zip(crystals, scaled, orbits, first, strict=True):
-        seen, member, counts = np.unique(orbit, return_inverse=True, return_counts=True)
+    indices, shifts, masks = [], [], []
+    for crystal, inside, offset in zip(crystals, scaled, first, strict=True):
         index, shift, mask = nearest(
-            crystal.cell, inside, seen, settings.neighbours + 1, settings.r_max
+            crystal.cell,
+            inside,
+            np.arange(crystal.n_atoms),
+            settings.neighbours + 1,
+            settings.r_max,
         )
-        rows = n_rows + member[index[:, :-1]]
-        n_rows += seen.size
-        share = counts / crystal.n_atoms
-        columns.append(
-            (crystal.numbers[seen], seen + offset, rows, index + offset, shift, mask, share)
-        )
-    parts = [torch.from_numpy(np.concatenate(part)) for part in zip(*columns, strict=True)]
-    numbers, centres, rows, near, shift, mask, share = parts
-    graph = torch.from_numpy(
-        np.repeat(np.arange(len(crystals)), [column[0].size for column in columns])
-    )
-    images = torch.bmm(shift.to(moved.dtype), boxes[graph])
-    vectors = moved[near.long()] + images - moved[centres].unsqueeze(1)
+        indices.append(index + offset)
+        shifts.append(shift)
+        masks.append(mask)
+    near = torch.from_numpy(np.concatenate(indices).astype(np.int64))
+    mask = torch.from_numpy(np.concatenate(masks))
+    shift = torch.from_numpy(np.concatenate(shifts)).to(moved.dtype)
+    images = torch.bmm(shift, boxes[graph])
+    vectors = moved[near] + images - moved.unsqueeze(1)
     vectors = torch.where(mask.unsqueeze(-1), vectors, vectors.new_tensor([1.0, 0.0, 0.0]))
     length = vectors.norm(dim=-1)
     direction = (vectors / length.unsqueeze(-1))[:, :-1]
     length = torch.where(mask, length, length.new_tensor(settings.r_max))
     return {
-        "numbers": numbers,
-        "graph": graph,
-        "weight": share.to(moved.dtype),
-        "neighbours": rows,
+        "neighbours": near[:, :-1].contiguous(),
         "distance": length[:, :-1],
         "direction": direction,
         "cutoff": length[:, -1],

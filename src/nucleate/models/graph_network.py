@@ -10,7 +10,6 @@ import numpy as np
 from nucleate.errors import InputError
 from nucleate.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nucleate.models.graphs import build_graphs
-from nucleate.models.settings import HarmonicSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.crystal.operations import Operations
     from nucleate.models.graphs import Graphs
 
 BATCH_ATOMS = 600
@@ -105,40 +103,22 @@ class GraphNetwork:
                 energies[batch] = (total / len(self._members)).cpu().numpy()  # type: ignore[union-attr]
         return energies
 
-    def gradients(
-        self, crystals: Sequence[Crystal], operations: Sequence[Operations | None] | None = None
-    ) -> Gradients:
+    def gradients(self, crystals: Sequence[Crystal]) -> Gradients:
         """Return formation energies with forces and stresses.
 
         The energy is continuous; where the first neighbour left out changes, forces of the
         harmonic network may jump.
-
-        Parameters
-        ----------
-        crystals
-            Any crystals.
-        operations
-            Symmetry that crystals have; the harmonic network then sees one atom of each orbit.
         """
         from nucleate.models.differentiable import differentiable_batch
 
         self._check(crystals)
         sizes = np.array([crystal.n_atoms for crystal in crystals])
-        groups = list(operations or [None] * sizes.size)
-        if not isinstance(self.settings, HarmonicSettings):
-            groups = [None] * sizes.size
-        orbits = [
-            np.arange(size) if group is None else group.orbits
-            for size, group in zip(sizes, groups, strict=True)
-        ]
         energies = np.empty(sizes.size)
         stresses = np.empty((sizes.size, 3, 3))
         forces: list[NDArray[np.float64]] = [np.empty((0, 3))] * sizes.size
-        for batch in _batches(np.array([np.unique(orbit).size for orbit in orbits])):
+        for batch in _batches(sizes):
             chosen = [crystals[number] for number in batch]
-            leaves = differentiable_batch(
-                chosen, self.settings, orbits=[orbits[number] for number in batch]
-            )
+            leaves = differentiable_batch(chosen, self.settings)
             inputs = self._moved(leaves.inputs)
             per_atom = sum(member(**inputs) for member in self._members) / len(self._members)
             counts = leaves.positions.new_tensor(sizes[batch]).to(self.device)
@@ -150,11 +130,6 @@ class GraphNetwork:
                 batch, np.split(force, np.cumsum(sizes[batch])[:-1]), strict=True
             ):
                 forces[number] = part
-                group = groups[number]
-                if group is not None:
-                    forces[number], stresses[number] = group.averaged(
-                        crystals[number].cell, part, stresses[number]
-                    )
         return Gradients(energies, tuple(forces), stresses)
 
     def _check(self, crystals: Sequence[Crystal]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.operations import operations_of
 from nucleate.relax.guards import isolated_or_coincident, misstep, nonsense, refusal
 from nucleate.relax.minimiser import State, advance, start_minimisation, trial_geometry
 from nucleate.relax.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
@@ -19,8 +18,8 @@ from nucleate.relax.racing import is_hopeless
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nucleate.crystal.operations import Operations
     from nucleate.relax.settings import TierSettings
+    from nucleate.relax.symmetry import SymmetryConstraint
 
 _TYPICAL_ATOMS = 20
 
@@ -33,7 +32,7 @@ class _Flight:
     crystal: Crystal
     state: State
     start_volume: float
-    operations: Operations | None
+    constraint: SymmetryConstraint | None
     evaluations: int = 0
     wall_s: float = 0.0
     best: Relaxed | None = None
@@ -97,12 +96,16 @@ class BatchedRelaxer:
             else:
                 self._ended.append((key, refused))
                 return
-        operations = operations_of(crystal) if tier.relax and tier.fix_symmetry else None
-        if tier.relax and tier.shake and operations is None:
+        constraint = None
+        if tier.relax and tier.fix_symmetry:
+            from nucleate.relax.symmetry import symmetry_constraint
+
+            constraint = symmetry_constraint(crystal)
+        if tier.relax and tier.shake and constraint is None:
             from nucleate.relax.pre_relaxation import shaken
 
             crystal = shaken(crystal, tier.shake)
-        if tier.relax and tier.pre_relax and operations is None:
+        if tier.relax and tier.pre_relax and constraint is None:
             from nucleate.relax.pre_relaxation import pre_relax
 
             crystal = pre_relax(crystal)
@@ -110,7 +113,7 @@ class BatchedRelaxer:
             if refused is not None:
                 self._ended.append((key, refused))
                 return
-        flight = _Flight(key, crystal, start_minimisation(crystal), crystal.volume, operations)
+        flight = _Flight(key, crystal, start_minimisation(crystal), crystal.volume, constraint)
         flight.wall_s = time.perf_counter() - started
         self._flights.append(flight)
 
@@ -183,8 +186,8 @@ class BatchedRelaxer:
         """Take in one evaluation; return the outcome if the relaxation ends with it."""
         tier, crystal = self._tier, flight.crystal
         flight.evaluations += 1
-        if flight.operations is not None:
-            forces, stress = flight.operations.averaged(crystal.cell, forces, stress)
+        if flight.constraint is not None:
+            forces, stress = flight.constraint.symmetrised(flight, forces, stress)
         failure = nonsense(tier.guards, crystal, energy, forces, flight.evaluations)
         if failure is not None:
             return _timed(failure, flight)

@@ -1,7 +1,6 @@
 """Gradient descent of crystals on a graph network: positions and cell, many crystals at once.
 
-Each crystal has one step length for all its atoms and its cell, so its symmetry is kept, and the
-network need see only one atom of each orbit.
+Each crystal has one step length for all its atoms and its cell, so that symmetry is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.operations import operations_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,9 +26,6 @@ LONGEST_STEP = 0.15
 
 LARGEST_STRAIN = 0.04
 """Of an element in a step."""
-
-SYMPREC = 1e-4
-"""Å; the symmetry of a start is taken to be exact if it holds within this."""
 
 _MEMORY, _SQUARE_MEMORY = 0.7, 0.9
 _SOFT_FORCE = 0.02
@@ -69,9 +64,8 @@ def descend(
     best = list(crystals)
     lowest = np.full(len(moving), np.inf)
     walks = [_Walk() for _ in moving]
-    operations = [operations_of(crystal, SYMPREC) for crystal in moving]
     for step in range(steps + 1):
-        found = network.gradients(moving, operations)
+        found = network.gradients(moving)
         length = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (step / max(steps, 1))
         for k, energy in enumerate(found.energies_ev_per_atom):
             if energy < lowest[k] and (step == 0 or allowed(moving[k])):
