@@ -141,6 +141,12 @@ def test_descent_lowers_the_energy_and_keeps_what_is_allowed(network: GraphNetwo
     assert network.energies(crystals) == pytest.approx(energies, abs=1e-4)
     for crystal in crystals:
         assert SPACE.rejection(crystal) is None
+    moved = [b for a, b in zip(start, crystals, strict=True) if a is not b]
+    assert any(symmetry_dataset(crystal, 1e-3).number > 1 for crystal in start)
+    assert all(symmetry_dataset(crystal, 1e-3).number == 1 for crystal in moved), "off saddles"
+    again, _ = descend(network, start, steps=15, allowed=lambda c: SPACE.rejection(c) is None)
+    for a, b in zip(crystals, again, strict=True):
+        assert np.array_equal(a.scaled, b.scaled)
     stuck, _ = descend(network, start, steps=3, allowed=lambda _: False)
     assert all(a is b for a, b in zip(stuck, start, strict=True))
 

@@ -89,7 +89,10 @@ class GraphSearchSettings(_Settings):
         200, ge=1, description="Best of each number of formula units that are refined and ranked."
     )
     descent_steps: int = Field(
-        30, ge=0, description="Steps of gradient descent on the network for those; 0 for none."
+        30,
+        ge=0,
+        description="Steps of gradient descent on the network for those; 0 for none, which "
+        "also keeps their symmetry.",
     )
     ranking: Literal["auto", "network", "spp", "single-point"] = Field(
         "auto",

@@ -102,7 +102,7 @@ class BatchedRelaxer:
 
             constraint = symmetry_constraint(crystal)
         if tier.relax and tier.shake and constraint is None:
-            from nucleate.relax.pre_relaxation import shaken
+            from nucleate.crystal.shake import shaken
 
             crystal = shaken(crystal, tier.shake)
         if tier.relax and tier.pre_relax and constraint is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,14 +27,3 @@ def pre_relax(crystal: Crystal) -> Crystal:
     limits = table[np.ix_(elements, elements)]
     moved = push_apart(crystal.scaled, crystal.cell, kinds, limits)
     return crystal if moved is None else crystal.replace(scaled=moved)
-
-
-def shaken(crystal: Crystal, size: float) -> Crystal:
-    """Return the crystal with every coordinate displaced by a normal deviate of ``size`` Å.
-
-    The displacements follow from the crystal alone, so the same crystal is always shaken alike.
-    """
-    seed = sha256(crystal.cell.tobytes() + crystal.scaled.tobytes()).digest()[:8]
-    rng = np.random.default_rng(int.from_bytes(seed, "little"))
-    moves = rng.normal(0.0, size, (crystal.n_atoms, 3))
-    return crystal.replace(scaled=crystal.scaled + moves @ np.linalg.inv(crystal.cell))
