@@ -17,16 +17,18 @@ from nucleate.errors import InputError  # noqa: E402
 from nucleate.models.checkpoint import load_checkpoint  # noqa: E402
 from nucleate.models.datasets import load_dataset  # noqa: E402
 from nucleate.models.graph_training import train_graph_network  # noqa: E402
-from nucleate.models.labels import formation_energies  # noqa: E402
+from nucleate.models.labels import element_references, formation_energies  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.crystal.crystal import Crystal
 
 REFERENCES = np.zeros(120)
 REFERENCES[[11, 12, 17]] = -1.3, -1.5, -1.8
 
 
-def potential(crystals: list[Crystal]) -> np.ndarray:
+def potential(crystals: Sequence[Crystal]) -> np.ndarray:
     """Energies with other element references than the formation energies of the file."""
     return np.array([energy_of(crystal) - offset(crystal) for crystal in crystals])
 
@@ -62,9 +64,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_labels_of_the_rest_are_on_the_scale_of_the_data(data: Path) -> None:
     dataset = load_dataset(data)
     assert dataset.unlabelled
-    labels = formation_energies(
-        dataset, dataset.unlabelled, potential, rng=np.random.default_rng(1)
-    )
+    references = element_references(dataset, potential, rng=np.random.default_rng(1))
+    labels = formation_energies(dataset.unlabelled, potential, references)
     expected = [energy_of(crystal) for crystal in dataset.unlabelled]
     assert labels == pytest.approx(expected, abs=2e-3)
 
@@ -111,3 +112,30 @@ def test_members_and_labels_reach_the_checkpoint(data: Path, tmp_path: Path) -> 
 def test_labels_need_a_potential(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="potential"):
         train_graph_network(data, tmp_path / "gn", label_rest=True, changes={"epochs": 1})
+
+
+def test_labelling_goes_on_after_a_kill(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nucleate.models.graph_training.LABELLED_AT_ONCE", 1)
+    changes = {"epochs": 1, "batch_size": 8, "warmup_steps": 2}
+    asked: list[int] = []
+
+    def dying(crystals: Sequence[Crystal]) -> np.ndarray:
+        asked.append(len(crystals))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return potential(crystals)
+
+    def train() -> None:
+        train_graph_network(
+            data, tmp_path / "gn", potential=dying, label_rest=True, changes=changes
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    before = len(asked)
+    train()
+    unlabelled = len(load_dataset(data).unlabelled)
+    assert unlabelled >= 2
+    assert asked[before:] == [1] * (unlabelled - 1)

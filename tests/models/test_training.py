@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch")
 
 from nucleate.crystal.crystal import Crystal  # noqa: E402
 from nucleate.errors import InputError  # noqa: E402
+from nucleate.models.examples import Examples  # noqa: E402
 from nucleate.models.graphs import build_graphs  # noqa: E402
 from nucleate.models.settings import HarmonicSettings  # noqa: E402
-from nucleate.models.training import Examples, Trainer, TrainingSettings  # noqa: E402
+from nucleate.models.training import Trainer  # noqa: E402
+from nucleate.models.training_settings import TrainingSettings  # noqa: E402
 
 SIZES = HarmonicSettings(width=16, channels=8, blocks=2, gaussians=12, neighbours=8)
 QUICK = TrainingSettings(
@@ -52,6 +54,36 @@ def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, examples: Exa
     assert errors[0] == errors[1]
     for name, value in expected.items():
         assert torch.equal(value, resumed[name]), name
+
+
+def test_padding_changes_nothing(tmp_path: Path, examples: Examples) -> None:
+    trainer = make_trainer(tmp_path / "p", examples, QUICK)
+    crystals, rows = np.array([3, 17, 30]), torch.tensor([3, 17, 30])
+    batcher, network = trainer.examples.batcher, trainer.network
+    plain = network(**batcher.take(crystals))
+    padded = network(**batcher.gathered(torch.from_numpy(batcher.places(crystals, 20)), 4))
+    assert padded[:3].tolist() == pytest.approx(plain.tolist(), abs=1e-6)
+    gradients = []
+    for inputs in (
+        batcher.take(crystals),
+        batcher.gathered(torch.from_numpy(batcher.places(crystals, 20)), 4),
+    ):
+        loss = (network(**inputs)[:3] - trainer.examples.energies[rows]).abs().mean()
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_captured_steps_train_as_on_the_cpu(tmp_path: Path, examples: Examples) -> None:
+    (tmp_path / "g").mkdir()
+    device = {"train": np.arange(20), "val": np.arange(20, 24), "perturbed": examples}
+    on_gpu = Trainer(tmp_path / "g", SIZES, QUICK, examples, device="cuda", **device)
+    on_gpu.run()
+    on_cpu = make_trainer(tmp_path / "h", examples, QUICK)
+    on_cpu.run()
+    errors = [[entry["val_mae"] for entry in run.history] for run in (on_gpu, on_cpu)]
+    assert errors[0] == pytest.approx(errors[1], abs=1e-3)
 
 
 def test_a_tiny_set_is_learnt_by_heart(tmp_path: Path, examples: Examples) -> None:

@@ -35,13 +35,35 @@ class Batcher:
     def take(self, crystals: NDArray[np.int64]) -> dict[str, Any]:
         """Return the inputs for a batch of crystals."""
         if isinstance(self._graphs, NearestGraphs):
-            return self._nearest(self._graphs, crystals)
+            return self.gathered(self._sent(self.places(crystals)), int(crystals.size))
         return self._radius(self._graphs, crystals)
 
-    def _nearest(self, graphs: NearestGraphs, crystals: NDArray[np.int64]) -> dict[str, Any]:
-        sizes, first, rows = _rows(graphs.start, crystals)
-        at = self._sent(rows)
-        offset = self._sent(np.repeat(first, sizes))
+    def places(self, crystals: NDArray[np.int64], atoms: int | None = None) -> NDArray[np.int64]:
+        """Return where the atoms of a batch of nearest-neighbour graphs are, for :meth:`gathered`.
+
+        Parameters
+        ----------
+        crystals
+            Rows of the pack.
+        atoms
+            Pad to so many atoms; those added make one more graph, whose energy means nothing.
+
+        Returns
+        -------
+        ndarray of int64, shape (3, n)
+            Atom in the pack, first atom of its crystal in the batch, crystal in the batch.
+        """
+        sizes, first, rows = _rows(self._graphs.start, crystals)
+        crystal = np.repeat(np.arange(crystals.size), sizes)
+        places = np.stack([rows, np.repeat(first, sizes), crystal])
+        if atoms is None:
+            return places
+        padding = np.array([[0], [0], [crystals.size]]).repeat(atoms - rows.size, axis=1)
+        return np.concatenate([places, padding], axis=1)
+
+    def gathered(self, places: torch.Tensor, n_graphs: int) -> dict[str, Any]:
+        """Return the inputs for the atoms at :meth:`places`, which are on the device."""
+        at, offset, graph = places.unbind()
         distance = self._packed["distance"][at]
         return {
             "numbers": self._packed["numbers"][at].long(),
@@ -50,8 +72,8 @@ class Batcher:
             "direction": self._packed["direction"][at].float(),
             "cutoff": distance[:, -1].contiguous(),
             "weight": self._packed["weight"][at],
-            "graph": self._sent(np.repeat(np.arange(crystals.size), sizes)),
-            "n_graphs": int(crystals.size),
+            "graph": graph.contiguous(),
+            "n_graphs": n_graphs,
         }
 
     def _radius(self, graphs: RadiusGraphs, crystals: NDArray[np.int64]) -> dict[str, Any]:

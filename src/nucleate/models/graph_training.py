@@ -14,17 +14,17 @@ from nucleate.errors import InputError
 from nucleate.models.checkpoint import Checkpoint, save_checkpoint
 from nucleate.models.datasets import load_dataset
 from nucleate.models.evaluation import errors_by_chemistry, mean_absolute_error
-from nucleate.models.graphs import build_graphs, joined, load_graphs
-from nucleate.models.labels import formation_energies, perturbed_examples
+from nucleate.models.examples import Examples
+from nucleate.models.graphs import build_graphs, load_graphs
+from nucleate.models.labels import (
+    element_references,
+    formation_energies,
+    perturbed_examples,
+)
 from nucleate.models.model_card import format_model_card, plot_learning_curve
 from nucleate.models.settings import HarmonicSettings, configuration, settings_to_dict
-from nucleate.models.training import (
-    REFERENCE_TRAINING,
-    Examples,
-    Progress,
-    Trainer,
-    TrainingSettings,
-)
+from nucleate.models.training import Progress, Trainer
+from nucleate.models.training_settings import REFERENCE_TRAINING, TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 MODEL = "model.safetensors"
 REST_WEIGHT = 0.5
 HIGHEST_LABEL = 2.5
+LABELLED_AT_ONCE = 1000
 
 
 def train_graph_network(
@@ -198,20 +199,12 @@ class Sources:
     ) -> tuple[Examples, NDArray[np.int64]]:
         """Return examples and training rows with the crystals that have no energy in the data."""
         rest = self._dataset.unlabelled
-        path = self._out / f"rest-{len(rest)}-{self._seed}.npy"
-        if not path.is_file():
-            self._say(f"labelling {len(rest)} training crystals without an energy")
-            rng = np.random.default_rng([self._seed, 3])
-            np.save(path, formation_energies(self._dataset, rest, self._given_potential(), rng=rng))
-        energies = np.load(path)
+        energies = self._labelled(rest)
         known = np.isfinite(energies) & (energies <= HIGHEST_LABEL)
         graphs = self._graphs("rest", [rest[row] for row in np.flatnonzero(known)])
         self.notes.append(f"{known.sum():,} training crystals without an energy, labelled")
-        both = Examples(
-            joined(examples.graphs, graphs),
-            np.concatenate([examples.energies, energies[known].astype(np.float32)]),
-            np.concatenate([examples.weights, np.full(known.sum(), REST_WEIGHT, np.float32)]),
-        )
+        weights = np.full(known.sum(), REST_WEIGHT, np.float32)
+        both = examples.joined(Examples(graphs, energies[known].astype(np.float32), weights))
         return both, np.concatenate([train, np.arange(len(examples.graphs), len(both.graphs))])
 
     def copies(self, count: int) -> Examples:
@@ -223,7 +216,7 @@ class Sources:
             with np.load(labels, allow_pickle=False) as arrays:
                 found = load_graphs(graphs, self._network)
                 return Examples(found, arrays["energies"], arrays["weights"])
-        self._say(f"labelling {count} perturbed copies")
+        self._say(f"labelling {count:,} perturbed copies")
         rng = np.random.default_rng([self._seed, 2])
         copies = perturbed_examples(
             self._dataset, self._network, self._given_potential(), count=count, rng=rng
@@ -231,6 +224,30 @@ class Sources:
         copies.graphs.save(graphs)
         np.savez(labels, energies=copies.energies, weights=copies.weights)
         return Examples(load_graphs(graphs, self._network), copies.energies, copies.weights)
+
+    def _labelled(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        """Return formation energies by the potential; what is done is kept after every thousand."""
+        path = self._out / f"rest-{len(crystals)}-{self._seed}.npz"
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as arrays:
+                references, energies = arrays["references"], arrays["energies"]
+        else:
+            self._say("fitting the potential's energies to those of the data")
+            rng = np.random.default_rng([self._seed, 3])
+            references = element_references(self._dataset, self._given_potential(), rng=rng)
+            energies = np.zeros(0)
+        while energies.size < len(crystals):
+            few = crystals[energies.size : energies.size + LABELLED_AT_ONCE]
+            found = formation_energies(few, self._given_potential(), references)
+            energies = np.concatenate([energies, found])
+            part = path.with_suffix(".part.npz")
+            np.savez(part, references=references, energies=energies)
+            part.replace(path)
+            self._say(
+                f"training crystals without an energy: {energies.size:,} of {len(crystals):,} "
+                "labelled"
+            )
+        return energies
 
     def _graphs(self, name: str, crystals: Sequence[Crystal]) -> Graphs:
         """Build graphs, or read those of the same crystals and network."""

@@ -86,7 +86,7 @@ class HarmonicNetwork(nn.Module):
         for block in self.blocks:
             state = block(state, gaussians, angular, neighbours, share, graph, n_graphs)
         mean = _pooled(state * share, graph, n_graphs)
-        atomic = self.readout(torch.cat([state, mean[graph]], dim=-1)).squeeze(-1)
+        atomic = self.readout(torch.cat([state, mean.index_select(0, graph)], dim=-1)).squeeze(-1)
         atomic = atomic + self.composition[numbers]
         return _pooled(atomic * weight, graph, n_graphs)
 
@@ -123,7 +123,7 @@ class _Block(nn.Module):
         )
         degrees = moments.square().split(ORDERS, dim=1)
         mean = _pooled(state * share, graph, n_graphs)
-        seen = [state, mean[graph], moments[:, 0]]
+        seen = [state, mean.index_select(0, graph), moments[:, 0]]
         seen += [degree.sum(1) for degree in degrees[1:]]
         return state + self.update(torch.cat(seen, dim=-1))
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from nucleate.models.examples import Examples
 from nucleate.models.graphs import build_graphs
 from nucleate.models.perturbation import (
     LARGEST_PENALTY_EV_PER_ATOM,
     PERTURBATIONS,
     contact_penalty,
 )
-from nucleate.models.training import Examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,24 +88,17 @@ def perturbed_examples(
     )
 
 
-def formation_energies(
-    dataset: Dataset,
-    crystals: Sequence[Crystal],
-    potential: Potential,
-    *,
-    rng: np.random.Generator,
+def element_references(
+    dataset: Dataset, potential: Potential, *, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return formation energies in eV/atom, in the data set's scheme, shape (n_crystals,).
+    """Return what takes a potential's energies to the data set's scheme, eV an atom by number.
 
-    The potential's energies, with a reference for each element that is fitted (least absolute
-    deviations) to 6,000 labelled training crystals. NaN where the potential has no energy.
+    Fitted (least absolute deviations) to 6,000 labelled training crystals.
 
     Parameters
     ----------
     dataset
         Labelled crystals.
-    crystals
-        To be labelled.
     potential
         Gives energies in eV/atom, NaN where it has none.
     rng
@@ -116,7 +109,23 @@ def formation_energies(
     known = [dataset.crystals[row] for row in rows]
     offset = dataset.energies[rows] - potential(known)
     good = np.isfinite(offset)
-    references = _least_deviations(_fractions(known)[good], offset[good])
+    return _least_deviations(_fractions(known)[good], offset[good])
+
+
+def formation_energies(
+    crystals: Sequence[Crystal], potential: Potential, references: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return formation energies by a potential, eV/atom; NaN where it has none.
+
+    Parameters
+    ----------
+    crystals
+        To be labelled.
+    potential
+        Gives energies in eV/atom.
+    references
+        See :func:`element_references`.
+    """
     return potential(crystals) + _fractions(crystals) @ references
 
 

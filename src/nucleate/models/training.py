@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from nucleate.errors import InputError
-from nucleate.models.batching import Batcher
+from nucleate.models.captured import Captured
 from nucleate.models.checkpoint import build_network
 from nucleate.models.evaluation import mean_absolute_error
+from nucleate.models.examples import Resident
 from nucleate.models.settings import HarmonicSettings, settings_to_dict
 
 if TYPE_CHECKING:
@@ -23,109 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.models.graphs import Graphs
+    from nucleate.models.examples import Examples
     from nucleate.models.settings import NetworkSettings
+    from nucleate.models.training_settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 STATE = "state.safetensors"
-EVALUATION_BATCH = 96
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    epochs : int
-        Most passes over the training set.
-    batch_size : int
-        Crystals in a step.
-    learning_rate : float
-        Of Adam, after a warm-up of `warmup_steps`.
-    decay_share : float
-        Share of the steps at the end over which the rate falls linearly to zero.
-    weight_decay : float
-        Decoupled weight decay.
-    clip_norm : float
-        Largest norm of the gradient.
-    loss : str
-        ``mae`` or ``mse``, of eV/atom.
-    average : float
-        Decay a step of the running mean of the weights that is judged and kept; 0 keeps the
-        weights themselves.
-    warmup_steps : int
-        Steps over which the rate rises linearly.
-    patience : int
-        Epochs without a better validation error after which training stops.
-    save_every : int
-        Steps between checkpoints.
-    perturbed_share : float
-        Perturbed copies a step, as a share of the batch.
-    baseline : bool
-        Start from a linear fit of the energies to the composition (harmonic network only).
-    seed : int
-        Of the weights and of the order of the crystals.
-    """
-
-    epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 1.5e-3
-    decay_share: float = 0.5
-    weight_decay: float = 0.01
-    clip_norm: float = 2.0
-    loss: str = "mae"
-    average: float = 0.999
-    warmup_steps: int = 500
-    patience: int = 50
-    save_every: int = 500
-    perturbed_share: float = 0.1
-    baseline: bool = True
-    seed: int = 0
-
-
-REFERENCE_TRAINING = TrainingSettings(
-    epochs=1000,
-    batch_size=200,
-    learning_rate=1e-3,
-    decay_share=0.0,
-    weight_decay=0.0,
-    clip_norm=3.0,
-    loss="mse",
-    average=0.0,
-    warmup_steps=0,
-    perturbed_share=0.0,
-    baseline=False,
-)
-"""Training of the reference MEGNet: constant rate, mean square error, patience of 50 epochs."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Examples:
-    """Graphs with their energies.
-
-    Attributes
-    ----------
-    graphs : NearestGraphs or RadiusGraphs
-        Graphs of all crystals.
-    energies : ndarray of float32, shape (n,)
-        eV/atom.
-    weights : ndarray of float32, shape (n,)
-        Weight in the loss.
-    """
-
-    graphs: Graphs
-    energies: NDArray[np.float32]
-    weights: NDArray[np.float32]
-
-
-class _Resident:
-    """Examples on the device that trains on them."""
-
-    def __init__(self, examples: Examples, device: str) -> None:
-        self.batcher = Batcher(examples.graphs, device)
-        self.energies = torch.from_numpy(examples.energies).to(device)
-        self.weights = torch.from_numpy(examples.weights).to(device)
+EVALUATION_BATCH, EVALUATION_BATCH_ON_GPU = 96, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +77,7 @@ class Trainer:
     perturbed : Examples or None
         Perturbed copies of training crystals.
     device : str
-        ``cpu`` or ``cuda``.
+        ``cpu``, ``cuda`` or ``cuda:1``.
     """
 
     def __init__(
@@ -190,9 +95,12 @@ class Trainer:
         if train.size == 0 or val.size == 0:
             raise InputError(f"{train.size} training and {val.size} validation crystals: need both")
         self.folder, self.settings, self.device = folder, settings, device
+        self.on_gpu = device.startswith("cuda")
         self.network_settings = network
-        self.examples = _Resident(examples, device)
-        self.perturbed = None if perturbed is None else _Resident(perturbed, device)
+        self.labelled = len(examples.graphs)
+        self.copies = np.arange(0 if perturbed is None else len(perturbed.graphs)) + self.labelled
+        known = examples if perturbed is None else examples.joined(perturbed)
+        self.examples = Resident(known, device)
         self.train, self.val = train, val
         torch.manual_seed(settings.seed)
         self.network = build_network(network).to(device)
@@ -200,14 +108,17 @@ class Trainer:
             self._fit_baseline(examples)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
-            lr=settings.learning_rate,
+            lr=torch.tensor(settings.learning_rate, device=device),
             weight_decay=settings.weight_decay,
             betas=(0.9, 0.99 if settings.average else 0.999),
             eps=1e-8 if settings.average else 1e-7,
             fused=True,
+            capturable=self.on_gpu,
         )
         self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.best = {k: v.clone() for k, v in self.mean.items()}
+        self._captured = Captured(self._update_padded)
+        self._most_atoms = self._usual_atoms() if self.on_gpu else 0
         self.step = 0
         self.history: list[dict[str, float]] = []
         if (folder / STATE).is_file():
@@ -254,9 +165,10 @@ class Trainer:
         self.network.load_state_dict(weights)
         self.network.eval()
         parts = []
+        size = EVALUATION_BATCH_ON_GPU if self.on_gpu else EVALUATION_BATCH
         with torch.no_grad():
-            for first in range(0, rows.size, EVALUATION_BATCH):
-                batch = rows[first : first + EVALUATION_BATCH]
+            for first in range(0, rows.size, size):
+                batch = rows[first : first + size]
                 parts.append(self.network(**self.examples.batcher.take(batch)).cpu().numpy())
         self.network.load_state_dict(kept)
         self.network.train()
@@ -332,18 +244,10 @@ class Trainer:
     def _advance(self, batch: NDArray[np.int64], steps: int) -> torch.Tensor:
         settings = self.settings
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * self._schedule(steps)
-        loss, error = self._loss(self.examples, batch)
-        copies = round(settings.perturbed_share * settings.batch_size)
-        if self.perturbed is not None and copies:
-            rng = np.random.default_rng([settings.seed, self.step, 1])
-            drawn = rng.integers(0, self.perturbed.energies.shape[0], copies)
-            extra, _ = self._loss(self.perturbed, drawn)
-            loss = loss + settings.perturbed_share * extra
-        self.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
-        self.optimiser.step()
+            group["lr"].fill_(settings.learning_rate * self._schedule(steps))
+        copies = round(settings.perturbed_share * batch.size) if self.copies.size else 0
+        rng = np.random.default_rng([settings.seed, self.step, 1])
+        error = self._updated(np.concatenate([batch, rng.choice(self.copies, copies)]))
         kept = min(settings.average, (1 + self.step) / (20 + self.step))
         with torch.no_grad():
             weights = self.network.state_dict()
@@ -354,13 +258,44 @@ class Trainer:
             )
         return error
 
-    def _loss(
-        self, examples: _Resident, batch: NDArray[np.int64]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        rows = torch.from_numpy(batch).to(self.device, non_blocking=True)
-        wrong = self.network(**examples.batcher.take(batch)) - examples.energies[rows]
+    def _updated(self, crystals: NDArray[np.int64]) -> torch.Tensor:
+        """Update the weights on a batch and return its mean absolute error, copies apart."""
+        rows = torch.from_numpy(crystals).to(self.device, non_blocking=True)
+        atoms = int(self.examples.sizes[crystals].sum())
+        if atoms <= self._most_atoms:
+            places = self.examples.batcher.places(crystals, self._most_atoms)
+            return self._captured(torch.from_numpy(places).to(self.device), rows)
+        return self._update(self.examples.batcher.take(crystals), rows)
+
+    def _usual_atoms(self) -> int:
+        """Return a number of atoms that nearly all steps keep to (five standard deviations)."""
+        if not isinstance(self.network_settings, HarmonicSettings):
+            return 0
+        batch = self.settings.batch_size
+        mean = variance = 0.0
+        for rows, count in (
+            (self.train, batch),
+            (self.copies, round(self.settings.perturbed_share * batch)),
+        ):
+            if rows.size:
+                sizes = self.examples.sizes[rows]
+                mean, variance = mean + count * sizes.mean(), variance + count * sizes.var()
+        most = int(mean + 5 * variance**0.5)
+        return max(most, int(self.examples.sizes.max()))
+
+    def _update_padded(self, places: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return self._update(self.examples.batcher.gathered(places, rows.numel() + 1), rows)
+
+    def _update(self, inputs: dict[str, Any], rows: torch.Tensor) -> torch.Tensor:
+        wrong = self.network(**inputs)[: rows.numel()] - self.examples.energies[rows]
         size = wrong.square() if self.settings.loss == "mse" else wrong.abs()
-        return (size * examples.weights[rows]).mean(), wrong.detach().abs().mean()
+        loss = (size * self.examples.weights[rows]).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimiser.step()
+        known = rows < self.labelled
+        return (wrong.detach().abs() * known).sum() / known.sum()
 
     def _schedule(self, steps: int) -> float:
         rise = (self.step + 1) / max(1, self.settings.warmup_steps)
