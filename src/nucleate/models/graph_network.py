@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class GraphNetwork:
     def load(cls, source: str | Path = SHIPPED, *, device: str = "cpu") -> GraphNetwork:
         """Load a shipped checkpoint by name, or any by path."""
         return cls(load_checkpoint(source), device=device)
+
+    def first(self) -> GraphNetwork:
+        """Return the first member alone, which is less accurate and costs less."""
+        alone = replace(self.checkpoint, members=self.checkpoint.members[:1])
+        return GraphNetwork(alone, device=self.device)
 
     def unknown_elements(self, numbers: NDArray[np.int64]) -> list[int]:
         """Return the atomic numbers that the network has never seen, in order."""

@@ -193,9 +193,13 @@ def refine(
     steps: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Member]:
-    """Return the members lower in energy by gradient descent on the network."""
-    crystals, energies = descend(
-        network,
+    """Return the members lower in energy by gradient descent.
+
+    The gradients are those of the first network of an ensemble, which is what makes descent
+    affordable; the energies are those of all.
+    """
+    crystals, _ = descend(
+        network.first(),
         [member.crystal for member in members],
         steps=steps,
         allowed=lambda crystal: space.rejection(crystal) is None,
@@ -206,7 +210,9 @@ def refine(
             crystal,
             {**member.detail, "network_energy": round(float(energy), 6), "descent_steps": steps},
         )
-        for member, crystal, energy in zip(members, crystals, energies, strict=True)
+        for member, crystal, energy in zip(
+            members, crystals, network.energies(crystals), strict=True
+        )
     ]
 
 
