@@ -78,6 +78,8 @@ class Trainer:
         Perturbed copies of training crystals.
     device : str
         ``cpu``, ``cuda`` or ``cuda:1``.
+    captured : bool
+        On a GPU, launch the kernels of a step as one.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Trainer:
         val: NDArray[np.int64],
         perturbed: Examples | None = None,
         device: str = "cpu",
+        captured: bool = True,
     ) -> None:
         if train.size == 0 or val.size == 0:
             raise InputError(f"{train.size} training and {val.size} validation crystals: need both")
@@ -118,7 +121,7 @@ class Trainer:
         self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.best = {k: v.clone() for k, v in self.mean.items()}
         self._captured = Captured(self._update_padded)
-        self._most_atoms = self._usual_atoms() if self.on_gpu else 0
+        self._most_atoms = self._usual_atoms() if captured and self.on_gpu else 0
         self.step = 0
         self.history: list[dict[str, float]] = []
         if (folder / STATE).is_file():
