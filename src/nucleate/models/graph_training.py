@@ -17,6 +17,7 @@ from nucleate.models.evaluation import errors_by_chemistry, mean_absolute_error
 from nucleate.models.examples import Examples
 from nucleate.models.graphs import build_graphs, load_graphs
 from nucleate.models.labels import (
+    COPIES,
     element_references,
     formation_energies,
     perturbed_examples,
@@ -216,14 +217,22 @@ class Sources:
             with np.load(labels, allow_pickle=False) as arrays:
                 found = load_graphs(graphs, self._network)
                 return Examples(found, arrays["energies"], arrays["weights"])
-        self._say(f"labelling {count:,} perturbed copies")
         rng = np.random.default_rng([self._seed, 2])
         copies = perturbed_examples(
-            self._dataset, self._network, self._given_potential(), count=count, rng=rng
+            self._dataset,
+            self._network,
+            self._given_potential(),
+            count=count,
+            rng=rng,
+            progress=self._tell_copies,
         )
         copies.graphs.save(graphs)
         np.savez(labels, energies=copies.energies, weights=copies.weights)
         return Examples(load_graphs(graphs, self._network), copies.energies, copies.weights)
+
+    def _tell_copies(self, done: int, total: int) -> None:
+        if done % LABELLED_AT_ONCE < COPIES or done >= total:
+            self._say(f"perturbed copies: {done:,} of {total:,} labelled")
 
     def _labelled(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         """Return formation energies by the potential; what is done is kept after every thousand."""

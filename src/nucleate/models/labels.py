@@ -40,6 +40,7 @@ def perturbed_examples(
     count: int,
     most_atoms: int = 12,
     rng: np.random.Generator,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Examples:
     """Return labelled perturbed copies of training crystals.
 
@@ -61,6 +62,8 @@ def perturbed_examples(
         Largest parent.
     rng
         Source of randomness.
+    progress
+        Called with (done, total) after each parent.
     """
     parents = [row for row in dataset.rows("train") if dataset.crystals[row].n_atoms <= most_atoms]
     copies: list[Crystal] = []
@@ -80,6 +83,7 @@ def perturbed_examples(
             copies.append(crystal)
             differences.append(difference)
             energies.append(float(dataset.energies[row]) + difference)
+        progress(len(copies), count)
     weights = 1.0 / (1.0 + np.abs(differences))
     return Examples(
         build_graphs(copies, settings),
