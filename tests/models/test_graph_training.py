@@ -139,3 +139,21 @@ def test_labelling_goes_on_after_a_kill(
     unlabelled = len(load_dataset(data).unlabelled)
     assert unlabelled >= 2
     assert asked[before:] == [1] * (unlabelled - 1)
+
+
+@pytest.mark.parametrize(
+    ("device", "remedy"),
+    [
+        ("gpu", "choose cpu or cuda"),
+        pytest.param(
+            "cuda",
+            "use cpu, or install torch with CUDA",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
+    ],
+)
+def test_a_missing_device_is_refused_before_anything_is_read(
+    tmp_path: Path, device: str, remedy: str
+) -> None:
+    with pytest.raises(InputError, match=remedy):
+        train_graph_network(tmp_path / "none.csv", tmp_path / "gn", device=device)

@@ -94,7 +94,13 @@ def train_graph_network(
         Read at most so many rows.
     say, tell
         Called with lines of text and with the progress.
+
+    Raises
+    ------
+    InputError
+        If the data or the configuration cannot serve, or the device is not there.
     """
+    _check_device(device)
     network = configuration(configuration_name)
     reference = configuration_name.startswith("megnet")
     settings = replace(REFERENCE_TRAINING if reference else TrainingSettings(), **(changes or {}))
@@ -126,6 +132,17 @@ def train_graph_network(
         trainer.run(tell=tell)
         trainers.append(trainer)
     return write_results(out, dataset, trainers, source.notes, ood)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device != "cpu" and not device.startswith("cuda"):
+        raise InputError(f"device = {device!r} is none; choose cpu or cuda")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(
+            f"device = {device!r}: torch sees no GPU here; use cpu, or install torch with CUDA"
+        )
 
 
 def write_results(
