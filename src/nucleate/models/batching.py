@@ -62,7 +62,15 @@ class Batcher:
         return np.concatenate([places, padding], axis=1)
 
     def gathered(self, places: torch.Tensor, n_graphs: int) -> dict[str, Any]:
-        """Return the inputs for the atoms at :meth:`places`, which are on the device."""
+        """Return the inputs of a network for a batch of nearest-neighbour graphs.
+
+        Parameters
+        ----------
+        places : Tensor of int64, shape (3, n)
+            As of :meth:`places`, on the device.
+        n_graphs
+            Crystals in the batch, and one more where it is padded.
+        """
         at, offset, graph = places.unbind()
         distance = self._packed["distance"][at]
         return {

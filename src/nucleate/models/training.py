@@ -62,6 +62,8 @@ class Progress:
 class Trainer:
     """Trains one network, saving all of its state so that a resumed run goes on the same way.
 
+    On a CPU that is to the bit; on a GPU sums run in any order.
+
     Parameters
     ----------
     folder : Path
@@ -79,7 +81,12 @@ class Trainer:
     device : str
         ``cpu``, ``cuda`` or ``cuda:1``.
     captured : bool
-        On a GPU, launch the kernels of a step as one.
+        On a GPU, launch the kernels of a step as one (harmonic network only).
+
+    Raises
+    ------
+    InputError
+        If there is nothing to train or to validate on, or the folder holds another network.
     """
 
     def __init__(

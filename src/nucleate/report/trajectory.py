@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WINDOW_EV_PER_ATOM = 0.6
 """Structures further above the best than this are drawn at the upper edge."""
 
+LEVEL_EV_PER_ATOM = 1e-3
+"""No walk is drawn that stays so close to the best."""
+
 
 def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, title: str) -> Figure:
     """Draw enthalpy against the number of structures.
@@ -53,7 +56,7 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
     steps = np.arange(len(told))
     current = np.array([by_number.get(_or(verdict.current), np.nan) for _, verdict in told])
     best = np.fmin.accumulate(np.array(enthalpies))
-    if not np.allclose(current, best, equal_nan=True):
+    if not np.allclose(current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
         axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="walk")
     axes.step(steps, best, where="post", color="crimson", lw=1.8, label="best")
     _shade_melted(axes, told)

@@ -193,10 +193,10 @@ def refine(
     steps: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Member]:
-    """Return the members lower in energy by gradient descent.
+    """Return the members after gradient descent, with their energies.
 
-    The gradients are those of the first network of an ensemble, which is what makes descent
-    affordable; the energies are those of all.
+    The descent follows the first network of an ensemble, which costs less and may raise the
+    energy by all of them; the energies returned are by all.
     """
     crystals, _ = descend(
         network.first(),

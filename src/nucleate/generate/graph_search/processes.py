@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.generate.pool import Member
     from nucleate.models.graph_network import GraphNetwork
 
-DESCENT_COST = 20
+DESCENT_COST = 50
 """Processor time of the descent of a crystal over that of finding and judging one."""
 
 _START = f"from {__name__} import serve; serve()"
