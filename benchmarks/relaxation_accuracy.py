@@ -163,35 +163,13 @@ def _forces_in_double(crystal: Crystal) -> np.ndarray:
     from nucleate.relax.chgnet.checkpoint import load_checkpoint
     from nucleate.relax.chgnet.graph import build_graph
     from nucleate.relax.chgnet.network import Network
-    from nucleate.relax.chgnet.parameters import GatedLayers, parameters_of
+    from nucleate.relax.chgnet.parameters import parameters_of
 
-    def widened(values: tuple) -> tuple:
-        return type(values)(
-            *(
-                widened(item)
-                if isinstance(item, GatedLayers)
-                else item.astype(np.float64)
-                if isinstance(item, np.ndarray)
-                else item
-                for item in values
-            )
-        )
-
-    torch.set_default_dtype(torch.float64)
-    try:
-        network = Network(widened(parameters_of(load_checkpoint())))
-        start = np.array([0, crystal.n_atoms])
-        graph = build_graph(crystal.cell[None].copy(), crystal.positions, start, 6.0, 3.0)
-        tensors = type(graph)(
-            *(item if isinstance(item, int) else torch.tensor(item) for item in graph)
-        )
-        owner = torch.zeros(crystal.n_atoms, dtype=torch.int64)
-        numbers = torch.tensor(crystal.numbers)
-        _, gradient = network.differentiate(tensors, numbers, owner, 1, tensors.vectors)
-        forces, _ = network.sum_gradient(tensors, owner, 1, gradient)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    return forces.numpy()
+    network = Network(parameters_of(load_checkpoint()), dtype=torch.float64)
+    start = np.array([0, crystal.n_atoms])
+    graph = build_graph(crystal.cell[None].copy(), crystal.positions, start, 6.0, 3.0)
+    owner = np.zeros(crystal.n_atoms, np.int64)
+    return network.evaluate(graph, crystal.numbers, owner, 1)[1].numpy()
 
 
 def report_accuracy(path: Path) -> str:

@@ -313,11 +313,6 @@ def device_curve(device: str, *, seed: int) -> str:
                     break
                 memory = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0
                 lines.append(f"{name}: {cost}, {memory:.1f} GiB")
-    torch.use_deterministic_algorithms(True)
-    model = build_chgnet(device=device)
-    batch = Batch.of(starts("SrTiO3", 16, seed=seed) * (16 if on_gpu else 1))
-    lines.append(f"deterministic, 20 atoms, batch {batch.n_crystals}: {_cost(model, batch)}")
-    torch.use_deterministic_algorithms(False)
     return "\n".join(lines)
 
 

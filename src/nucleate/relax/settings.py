@@ -44,8 +44,17 @@ class ChgnetSettings(_Settings):
     )
     device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
     fuse: bool = Field(
-        False, description="On a GPU: compile the network first, which takes a minute or two."
+        False,
+        description="On a GPU: messages in kernels of our own (triton), whose sums repeat exactly.",
     )
+
+    @model_validator(mode="after")
+    def _fuses_on_a_gpu(self) -> ChgnetSettings:
+        if self.fuse and self.device == "cpu":
+            raise ValueError(
+                'engine.fuse = true needs a GPU: set engine.device = "cuda:0", or leave fuse out'
+            )
+        return self
 
 
 class AseSettings(_Settings):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
@@ -22,44 +19,17 @@ from nucleate.relax.model import Batch, BatchedModel  # noqa: E402
 STEP = 1e-4
 
 
-def widened(values: tuple) -> tuple:
-    """Return a named tuple with its arrays in double precision."""
-    return type(values)(
-        *(
-            widened(item)
-            if isinstance(item, tuple)
-            else item.astype(np.float64)
-            if isinstance(item, np.ndarray)
-            else item
-            for item in values
-        )
-    )
-
-
-@contextmanager
-def double_precision() -> Iterator[Network]:
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield Network(widened(parameters_of(load_checkpoint())))
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 def energy(network: Network, crystal: Crystal) -> float:
     start = np.array([0, crystal.n_atoms])
     graph = build_graph(crystal.cell[None].copy(), crystal.positions, start, 6.0, 3.0)
-    tensors = type(graph)(
-        *(item if isinstance(item, int) else torch.tensor(item) for item in graph)
-    )
-    owner = torch.zeros(crystal.n_atoms, dtype=torch.int64)
-    numbers = torch.tensor(crystal.numbers)
-    return network.differentiate(tensors, numbers, owner, 1, tensors.vectors)[0].item()
+    owner = np.zeros(crystal.n_atoms, np.int64)
+    return network.evaluate(graph, crystal.numbers, owner, 1)[0].item()
 
 
 def slope(ends: list[Crystal]) -> float:
     """Energy difference of two crystals in double precision, over two steps."""
-    with double_precision() as network:
-        return (energy(network, ends[0]) - energy(network, ends[1])) / (2 * STEP)
+    network = Network(parameters_of(load_checkpoint()), dtype=torch.float64)
+    return (energy(network, ends[0]) - energy(network, ends[1])) / (2 * STEP)
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +65,3 @@ def test_stress_is_the_slope_by_strain(model: BatchedModel, crystal: Crystal) ->
         strain[j, i] += STEP / 2
         ends = [crystal.replace(cell=crystal.cell @ (np.eye(3) + s * strain)) for s in (1, -1)]
         assert stress[i, j] == pytest.approx(slope(ends) / crystal.volume, abs=3e-5)
-
-
-@pytest.mark.slow
-def test_the_fused_network_gives_the_same(crystal: Crystal) -> None:
-    plain, fused = (build_chgnet(device="torch-cpu", fuse=fuse) for fuse in (False, True))
-    for batch in (Batch.of([crystal] * 2), Batch.of([crystal] * 3)):
-        one, other = plain.evaluate(batch), fused.evaluate(batch)
-        assert np.allclose(one.energies, other.energies, atol=1e-4)
-        assert np.allclose(one.forces, other.forces, atol=3e-4)
-        assert np.allclose(one.stresses, other.stresses, atol=1e-5)

@@ -1,4 +1,4 @@
-"""CHGNet in torch, batched: the path for GPUs, and the check of the compiled CPU path.
+"""CHGNet in torch, batched: for any device, and the check of the hand-written paths.
 
 Deng et al., Nature Machine Intelligence 5, 1031 (2023). One derivative with respect to the bond
 vectors gives forces and stresses at once.
@@ -7,7 +7,7 @@ vectors gives forces and stresses at once.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -15,6 +15,9 @@ from torch.nn import functional
 from nucleate.relax.chgnet.parameters import WIDTH, GatedLayers, Parameters
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nucleate.relax.chgnet.graph import Graph
 
 _ANGLE_SCALE = 1.0 - 1e-6  # as the package: keeps acos away from its poles
@@ -29,15 +32,15 @@ class Network:
         Weights, as numpy arrays.
     device
         ``cpu``, ``cuda``, ``cuda:1``, ...
-    fuse
-        Let torch compile the network for any size of batch. It takes about a minute, once, and
-        saves most of the traffic to memory that bounds a GPU.
+    dtype
+        Double precision says whose rounding a difference is.
     """
 
-    def __init__(self, parameters: Parameters, device: str = "cpu", *, fuse: bool = False) -> None:
-        self.device = torch.device(device)
+    def __init__(
+        self, parameters: Parameters, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.device, self.dtype = torch.device(device), dtype
         self._p: Parameters = self._moved(parameters)
-        self._energy = torch.compile(self._energies, dynamic=True) if fuse else self._energies
 
     def _moved(self, values: tuple) -> tuple:
         """Return a named tuple with its arrays as tensors on the device."""
@@ -48,91 +51,95 @@ class Network:
             elif isinstance(value, (int, float)):
                 moved.append(value)
             else:
-                moved.append(torch.tensor(value, device=self.device))
+                moved.append(torch.tensor(value, device=self.device, dtype=self.dtype))
         return type(values)(*moved)
 
-    def differentiate(
+    def evaluate(
         self,
         graph: Graph,
-        numbers: torch.Tensor,
-        owner: torch.Tensor,
+        numbers: NDArray[np.int64],
+        owner: NDArray[np.int64],
         n_crystals: int,
-        vectors: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the energy of each crystal (eV) and its derivative by the bond vectors (eV/Å).
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return energies (eV), forces (eV/Å) and virials (eV), in double precision.
 
         Parameters
         ----------
         graph
-            With tensors on the device in place of arrays; its own vectors are not used.
-        numbers, owner
-            Atomic number and crystal of each atom, shape (n_atoms,).
+            Bonds and angles of the batch.
+        numbers, owner : ndarray of int64, shape (n_atoms,)
+            Atomic number and crystal of each atom.
         n_crystals
             Number of crystals.
-        vectors
-            Bond vectors in Å, float32, shape (n_bonds, 3).
         """
-        vectors = vectors.detach().requires_grad_(True)
-        energies = self._energy(graph, numbers, owner, n_crystals, vectors)
-        (gradient,) = torch.autograd.grad(energies.sum(), vectors)
-        return energies.detach(), gradient
-
-    def sum_gradient(
-        self, graph: Graph, owner: torch.Tensor, n_crystals: int, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return forces (eV/Å) and virials (eV) from the derivative by the bond vectors.
-
-        Parameters
-        ----------
-        graph, owner, n_crystals
-            See :meth:`differentiate`.
-        gradient
-            Shape (n_bonds, 3).
-        """
+        on_device, atoms, crystal = self._on_device(graph, numbers, owner)
+        vectors = on_device.vectors.to(self.dtype, copy=True).requires_grad_(True)
+        site = self._site_energies(on_device, atoms, crystal, n_crystals, vectors)
+        (gradient,) = torch.autograd.grad(site.sum(), vectors)
+        energies = site.new_zeros(n_crystals, dtype=torch.float64)
+        energies.index_add_(0, crystal, site.detach().double())
         slope = gradient.double()
-        start, end = graph.bond_ends.unbind(1)
-        forces = slope.new_zeros(len(owner), 3).index_add_(0, start, slope)
+        start, end = on_device.bond_ends.unbind(1)
+        forces = slope.new_zeros(len(atoms), 3).index_add_(0, start, slope)
         forces.index_add_(0, end, slope, alpha=-1.0)
-        products = torch.as_tensor(graph.vectors).unsqueeze(2) * slope.unsqueeze(1)
+        products = on_device.vectors.unsqueeze(2) * slope.unsqueeze(1)
         virial = slope.new_zeros(n_crystals, 3, 3)
-        virial.index_add_(0, owner.index_select(0, start), products)
-        return forces, 0.5 * (virial + virial.transpose(1, 2))
+        virial.index_add_(0, crystal.index_select(0, start), products)
+        return energies, forces, 0.5 * (virial + virial.transpose(1, 2))
 
-    def _energies(
+    def moments(
         self,
         graph: Graph,
+        numbers: NDArray[np.int64],
+        owner: NDArray[np.int64],
+        n_crystals: int,
+    ) -> torch.Tensor:
+        """Return the magnetic moment of each atom in Bohr magnetons, shape (n_atoms,)."""
+        on_device, atoms, crystal = self._on_device(graph, numbers, owner)
+        vectors = on_device.vectors.to(self.dtype)
+        with torch.no_grad():
+            last = len(self._p.atom.first) - 1
+            x = self._atom_features(on_device, atoms, crystal, n_crystals, vectors, last=last)
+            return (x @ self._p.moment + self._p.moment_bias).abs()
+
+    def _on_device(
+        self, graph: Graph, numbers: NDArray[np.int64], owner: NDArray[np.int64]
+    ) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """Return a graph of tensors, atomic numbers and owners on the device."""
+        tensors = graph._make(
+            item if isinstance(item, int) else torch.tensor(item, device=self.device)
+            for item in graph
+        )
+        return (
+            tensors,
+            torch.tensor(numbers, device=self.device),
+            torch.tensor(owner, device=self.device),
+        )
+
+    def _site_energies(
+        self,
+        graph: Any,
         numbers: torch.Tensor,
         owner: torch.Tensor,
         n_crystals: int,
         vectors: torch.Tensor,
     ) -> torch.Tensor:
+        """Return the energy of each atom in eV."""
         last = len(self._p.atom.first)
         x = self._atom_features(graph, numbers, owner, n_crystals, vectors, last=last)
+        return self._read_out(x, numbers)
+
+    def _read_out(self, x: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         p = self._p
         if len(p.readout_norm):
             x = functional.layer_norm(x, (WIDTH,), p.readout_norm[0], p.readout_norm[1])
         for weight, bias in zip(p.readout, p.readout_bias, strict=True):
             x = functional.silu(torch.addmm(bias, x, weight))
-        site = x @ p.energy + (p.energy_bias + p.atom_energy[numbers])
-        return torch.zeros(n_crystals, device=self.device).index_add_(0, owner, site)
-
-    def moments(
-        self,
-        graph: Graph,
-        numbers: torch.Tensor,
-        owner: torch.Tensor,
-        n_crystals: int,
-        vectors: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the magnetic moment of each atom in Bohr magnetons, shape (n_atoms,)."""
-        with torch.no_grad():
-            last = len(self._p.atom.first) - 1
-            x = self._atom_features(graph, numbers, owner, n_crystals, vectors, last=last)
-            return (x @ self._p.moment + self._p.moment_bias).abs()
+        return x @ p.energy + (p.energy_bias + p.atom_energy[numbers])
 
     def _atom_features(
         self,
-        graph: Graph,
+        graph: Any,
         numbers: torch.Tensor,
         owner: torch.Tensor,
         n_crystals: int,
@@ -143,19 +150,17 @@ class Network:
         """Return the features of the atoms after ``last`` interaction blocks."""
         p, short = self._p, graph.n_short
         distance = vectors.norm(dim=1)
-        radial = _radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
+        radial = radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
         weight = radial @ p.bond_weights
         x, e = p.atom_embedding[numbers], radial @ p.bond_embedding
         center, to = graph.bond_ends.reshape(-1), graph.bond_ends.flip(1).reshape(-1)
         bond = torch.arange(len(distance), device=self.device).repeat_interleave(2)
         if short:
-            narrow = _radial_basis(
-                distance[:short], p.short_frequencies, p.short_cutoff, p.envelope
-            )
+            narrow = radial_basis(distance[:short], p.short_frequencies, p.short_cutoff, p.envelope)
             angle_weight = narrow @ p.short_weights
             angle_weight = _pairs(angle_weight, graph)
             a = self._angle_features(graph, vectors[:short], distance[:short])
-            bent = torch.zeros(n_crystals, 1, device=self.device)
+            bent = x.new_zeros(n_crystals, 1)
             bent[owner[graph.angles[:, 0]]] = 1.0
             bent = bent[owner[graph.bond_ends[:, 0]]]
         for k in range(last):
@@ -177,10 +182,13 @@ class Network:
         return x
 
     def _angle_features(
-        self, graph: Graph, vectors: torch.Tensor, distance: torch.Tensor
+        self, graph: Any, vectors: torch.Tensor, distance: torch.Tensor
     ) -> torch.Tensor:
         unit = vectors / distance[:, None]
-        cosine = _pairs(unit, graph).sum(1) * graph.angle_sign
+        return self._angle_basis(_pairs(unit, graph).sum(1) * graph.angle_sign)
+
+    def _angle_basis(self, cosine: torch.Tensor) -> torch.Tensor:
+        """Return the embedded basis functions of some cosines, shape (n, 64)."""
         phase = torch.outer(torch.acos(cosine * _ANGLE_SCALE), self._p.angle_frequencies)
         constant = torch.full_like(phase[:, :1], math.sqrt(0.5))
         basis = torch.cat([constant, torch.sin(phase), torch.cos(phase)], 1) / math.sqrt(math.pi)
@@ -190,7 +198,7 @@ class Network:
     def _angle_hidden(
         layers: GatedLayers,
         k: int,
-        graph: Graph,
+        graph: Any,
         x: torch.Tensor,
         e: torch.Tensor,
         a: torch.Tensor,
@@ -203,7 +211,7 @@ class Network:
         return hidden + (bonds @ first[1]).index_select(0, other) + a @ first[2]
 
 
-def _pairs(values: torch.Tensor, graph: Graph) -> torch.Tensor:
+def _pairs(values: torch.Tensor, graph: Any) -> torch.Tensor:
     """Return the products of the values of both bonds of every angle."""
     _, one, other = graph.angles.unbind(1)
     return values.index_select(0, one) * values.index_select(0, other)
@@ -223,7 +231,7 @@ def _gate(layers: GatedLayers, k: int, hidden: torch.Tensor) -> torch.Tensor:
     return functional.silu(core) * torch.sigmoid(gate)
 
 
-def _radial_basis(
+def radial_basis(
     distance: torch.Tensor, frequencies: torch.Tensor, cutoff: float, exponent: int
 ) -> torch.Tensor:
     """Return Bessel functions under the polynomial envelope of GemNet."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.errors import MissingDependencyError
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.checkpoint import Checkpoint, load_checkpoint
 from nucleate.relax.chgnet.parameters import Parameters, parameters_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.relax.chgnet.graph import Graph
+    from nucleate.relax.chgnet.network import Network
     from nucleate.relax.model import BatchedModel
     from nucleate.relax.settings import TierSettings
 
@@ -42,7 +44,8 @@ def build_chgnet(model: str = "0.3.0", device: str = "cpu", *, fuse: bool = Fals
     device
         ``cpu`` is the compiled path; a CUDA device of torch, or ``torch-cpu``, the torch path.
     fuse
-        Let torch compile the torch path; see :class:`~nucleate.relax.chgnet.network.Network`.
+        Run the torch path's messages in kernels of our own; see
+        :class:`~nucleate.relax.chgnet.fused.FusedNetwork`. It needs triton.
     """
     checkpoint = load_checkpoint(model)
     parameters = parameters_of(checkpoint)
@@ -107,7 +110,7 @@ class TorchChgnet:
         self.cutoff = parameters.cutoff
         self.batch_atoms = 160 if device == "cpu" else 20_000
         self._short_cutoff = parameters.short_cutoff
-        self._network = Network(parameters, device, fuse=fuse)
+        self._network = _fused(parameters, device) if fuse else Network(parameters, device)
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Return energies, forces and stresses of a batch.
@@ -117,21 +120,23 @@ class TorchChgnet:
         MemoryError
             If the batch does not fit on the device.
         """
-        arguments = self._on_device(batch, self._graph(batch))
-        graph, _, owner, _, _ = arguments
+        graph, owner = self._graph(batch), self._owner(batch)
         with device_memory():
-            energies, gradient = self._network.differentiate(*arguments)
-            forces, virials = self._network.sum_gradient(graph, owner, batch.n_crystals, gradient)
+            energies, forces, virials = self._network.evaluate(
+                graph, batch.numbers, owner, batch.n_crystals
+            )
         return Evaluation(
-            energies.double().cpu().numpy(),
+            energies.cpu().numpy(),
             forces.cpu().numpy(),
             virials.cpu().numpy() / batch.volumes[:, None, None],
         )
 
     def magnetic_moments(self, batch: Batch) -> NDArray[np.float64]:
         """Return the moment of each atom in Bohr magnetons, shape (n_atoms,)."""
-        arguments = self._on_device(batch, self._graph(batch))
-        return self._network.moments(*arguments).double().cpu().numpy()
+        moments = self._network.moments(
+            self._graph(batch), batch.numbers, self._owner(batch), batch.n_crystals
+        )
+        return moments.double().cpu().numpy()
 
     def _graph(self, batch: Batch) -> Graph:
         from nucleate.relax.chgnet.graph import build_graph
@@ -140,17 +145,17 @@ class TorchChgnet:
             batch.cells, batch.positions, batch.start, self.cutoff, self._short_cutoff
         )
 
-    def _on_device(self, batch: Batch, graph: Graph) -> tuple:
-        import torch
+    @staticmethod
+    def _owner(batch: Batch) -> NDArray[np.int64]:
+        return np.repeat(np.arange(batch.n_crystals), np.diff(batch.start))
 
-        device = self._network.device
-        owner = np.repeat(np.arange(batch.n_crystals), np.diff(batch.start))
-        tensors = type(graph)(
-            *(
-                item if isinstance(item, int) else torch.tensor(item, device=device)
-                for item in graph
-            )
-        )
-        numbers = torch.tensor(batch.numbers, device=device)
-        owners = torch.tensor(owner, device=device)
-        return tensors, numbers, owners, batch.n_crystals, tensors.vectors.float()
+
+def _fused(parameters: Parameters, device: str) -> Network:
+    try:
+        from nucleate.relax.chgnet.fused import FusedNetwork
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "engine.fuse = true needs triton, which torch for CUDA brings on Linux: "
+            "pip install triton, or leave fuse out"
+        ) from error
+    return FusedNetwork(parameters, device)

@@ -1,0 +1,163 @@
+"""The GPU's network against the plain one, interpreted; its kernels compiled for absent cards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.relax.chgnet.graph import build_graph
+from nucleate.relax.chgnet.rows import build_rows
+from nucleate.relax.engines.chgnet import build_chgnet
+from nucleate.relax.model import Batch
+from nucleate.relax.settings import ChgnetSettings
+
+INTERPRETED = """
+import numpy as np
+from nucleate.crystal.crystal import Crystal
+from nucleate.relax.engines.chgnet import build_chgnet
+from nucleate.relax.model import Batch
+
+edges = 1.9 * (1.0 - np.eye(3))
+carbide = Crystal(np.array([14, 6]), edges, np.array([[0.0, 0.0, 0.0], [0.25, 0.27, 0.25]]))
+places = np.array([[0.0, 0.0, 0.0], [0.9, 0.1, 0.0], [-0.2, 1.0, 0.1]])
+water = Crystal.from_positions(np.array([8, 1, 1]), 6.5 * np.eye(3), places)
+caesium = Crystal(np.array([55]), 5.9 * np.eye(3), np.zeros((1, 3)))
+for crystals in (CRYSTALS, [caesium]):
+    batch = Batch.of(crystals)
+    plain, fused = (
+        build_chgnet(MODEL, "torch-cpu", fuse=fuse).evaluate(batch) for fuse in (False, True)
+    )
+    assert np.abs(plain.forces).max() > 0.5 or len(crystals) == 1
+    for name, close in (("energies", 1e-5), ("forces", 3e-5), ("stresses", 3e-6)):
+        one, other = getattr(plain, name), getattr(fused, name)
+        assert np.allclose(one, other, atol=close), (name, np.abs(one - other).max())
+"""
+
+COMPILED = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from nucleate.relax.chgnet import messages
+
+FLAGS = "has_t2 has_own has_second has_norm has_weight".split()
+LAYERS = [
+    (True, False, True, True, True),
+    (False, True, True, True, True),
+    (False, True, False, True, False),
+]
+
+
+def compiled(kernel, constants):
+    signature = {
+        name: "constexpr" if name in constants
+        else "i32" if name in ("n_rows", "n_pairs")
+        else "*i32" if name in ("p0", "p1", "p2", "pw", "start", "takers", "pairs")
+        else "*fp32"
+        for name in kernel.arg_names
+    }
+    places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=places)
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32))
+
+
+for layer in LAYERS:
+    for kernel in (messages._forward, messages._backward):
+        constants = {**dict(zip(FLAGS, layer)), "tile": 32}
+        assert "mma" in compiled(kernel, constants).asm["ptx"]
+assert compiled(messages._sum_rows, {"has_takers": True, "width": 64, "step": 16}).asm["cubin"]
+assert compiled(messages._sum_pairs, {"width": 64, "tile": 32}).asm["cubin"]
+"""
+
+
+def run_script(script: str, **environment: str) -> None:
+    pytest.importorskip("triton")
+    pytest.importorskip("chgnet")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "crystals"),
+    [
+        ("0.3.0", "water, caesium"),
+        pytest.param("0.3.0", "carbide, water, carbide", marks=pytest.mark.slow),
+        pytest.param("0.2.0", "carbide, caesium, water", marks=pytest.mark.slow),
+    ],
+)
+def test_the_fused_network_gives_the_same(model: str, crystals: str) -> None:
+    script = INTERPRETED.replace("MODEL", repr(model)).replace("CRYSTALS", f"[{crystals}]")
+    run_script(script, TRITON_INTERPRET="1")
+
+
+@pytest.mark.slow
+def test_the_kernels_compile_for_an_h100() -> None:
+    run_script(COMPILED)
+
+
+@pytest.mark.gpu
+def test_a_gpu_repeats_bit_for_bit_and_agrees_with_the_plain_network() -> None:
+    rng = np.random.default_rng(8)
+    crystals = [
+        Crystal(rng.integers(6, 30, 8), 5.0 * np.eye(3), rng.uniform(0.0, 1.0, (8, 3)))
+        for _ in range(40)
+    ]
+    batch = Batch.of(crystals)
+    fused = build_chgnet(device="cuda:0", fuse=True)
+    one, again = fused.evaluate(batch), fused.evaluate(batch)
+    assert np.array_equal(one.energies, again.energies)
+    assert np.array_equal(one.forces, again.forces)
+    assert np.array_equal(one.stresses, again.stresses)
+    plain = build_chgnet(device="cuda:0").evaluate(batch)
+    assert np.allclose(one.energies, plain.energies, atol=1e-4)
+    assert np.allclose(one.forces, plain.forces, rtol=1e-4, atol=1e-3)
+
+
+def test_the_kernels_are_refused_without_a_gpu() -> None:
+    with pytest.raises(ValidationError, match="true needs a GPU"):
+        ChgnetSettings(fuse=True)
+
+
+def test_rows_say_the_same_as_the_graph() -> None:
+    rng = np.random.default_rng(5)
+    cells = np.stack([4.0 * np.eye(3), 9.0 * np.eye(3), 3.5 * np.eye(3)])
+    start = np.array([0, 4, 5, 8])
+    owner = np.repeat(np.arange(3), np.diff(start))
+    positions = np.concatenate([rng.uniform(0, 3.5, (n, 3)) for n in np.diff(start)])
+    graph = build_graph(cells, positions, start, 6.0, 3.0)
+    rows = build_rows(graph.bond_ends, graph.n_short, owner, 3)
+    ends = graph.bond_ends
+
+    assert np.array_equal(np.bincount(rows.centre, minlength=8), np.diff(rows.start))
+    assert np.all(np.diff(rows.centre) >= 0)
+    assert np.array_equal(rows.back[rows.back], np.arange(rows.bond.size))
+    assert np.array_equal(rows.bond[rows.back], rows.bond)
+    assert np.array_equal(rows.to, rows.centre[rows.back])
+    assert np.array_equal(rows.centre[rows.of_bond], ends)
+    assert np.array_equal(rows.sign[rows.of_bond], np.tile([1.0, -1.0], (len(ends), 1)))
+    assert np.array_equal(rows.half_atom[rows.half_of_bond], ends[: graph.n_short])
+
+    assert np.array_equal(rows.first[rows.swapped], rows.second)
+    assert np.array_equal(rows.second[rows.swapped], rows.first)
+    assert np.array_equal(
+        np.bincount(rows.first, minlength=rows.half_bond.size), np.diff(rows.angle_start)
+    )
+    halves = np.stack([rows.half_atom[rows.first], rows.half_bond[rows.first],
+                       rows.half_bond[rows.second]], axis=1)  # fmt: skip
+    signs = rows.half_sign[rows.first] * rows.half_sign[rows.second]
+
+    def ordered(angles: np.ndarray, sign: np.ndarray) -> list[tuple[float, ...]]:
+        return sorted(map(tuple, np.column_stack([angles, sign])))
+
+    assert ordered(halves, signs) == ordered(graph.angles, graph.angle_sign)
+    assert np.array_equal(rows.bent, np.isin(owner[ends[:, 0]], owner[graph.angles[:, 0]]))
