@@ -70,14 +70,15 @@ def test_nothing_that_fits_is_an_error(tmp_path):
 
 def test_rates_are_counted_by_size_and_elements():
     rows = [
-        {"atoms": 5, "elements": 2, "verdict": "found", "rank": 1},
+        {"atoms": 5, "elements": 2, "verdict": "found", "rank": 1, "closest_rms": 0.02},
         {"atoms": 5, "elements": 3, "verdict": "lower", "rank": ""},
         {"atoms": 18, "elements": 3, "verdict": "not found", "rank": ""},
-        {"atoms": 18, "elements": 3, "verdict": "found", "rank": 4},
+        {"atoms": 18, "elements": 3, "verdict": "found", "rank": 4, "closest_rms": 0.3},
     ]
     summary = {row["entries"]: row for row in summary_rows(rows)}
     assert summary["all"]["rate"] == "0.50"
     assert (summary["all"]["found as the lowest"], summary["all"]["another one lower"]) == (1, 1)
+    assert summary["all"]["of these within rms 0.1"] == 1
     assert summary["1 to 6 atoms"]["number"] == 2
     assert summary["3 elements"]["found"] == 1
     assert "7 to 10 atoms" not in summary

@@ -65,10 +65,11 @@ def test_later_tiers_come_last_and_files_without_any_are_refused(tmp_path):
         read_tiers(file)
 
 
-@given(st.floats(1.0, 1e6), st.floats(1.0, 1e6), st.integers(1, 60))
-def test_a_larger_budget_never_makes_a_smaller_pool(first, second, units):
-    small, large = (pool_size(value, units)["number"] for value in sorted((first, second)))
+@given(st.floats(1.0, 1e6), st.floats(1.0, 1e6), st.lists(st.integers(1, 50), min_size=1))
+def test_a_larger_budget_never_makes_a_smaller_pool_nor_larger_cells_a_larger(first, second, sizes):
+    small, large = (pool_size(value, sizes)["number"] for value in sorted((first, second)))
     assert LEAST_EVALUATED <= small <= large <= MOST_EVALUATED
+    assert pool_size(first, [2 * size for size in sizes])["number"] <= large
 
 
 def test_a_run_is_done_when_its_budget_is_spent_and_goes_on_with_a_larger_one(tmp_path):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SIZES = ((1, 6), (7, 10), (11, 14), (15, 20), (21, 10**6))
 """Classes of the number of atoms in the summary."""
 
+CLOSE = 0.1
+"""Normalised rms displacement of a match that is not a loose one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -161,7 +164,8 @@ def summary_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for name, group in groups.items():
         if not group:
             continue
-        found = sum(row["verdict"] == "found" for row in group)
+        matched = [row for row in group if row["verdict"] == "found"]
+        found = len(matched)
         lower = sum(row["verdict"] == "lower" for row in group)
         low, high = wilson_interval(found, len(group))
         summary.append(
@@ -171,6 +175,7 @@ def summary_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "found": found,
                 "rate": f"{found / len(group):.2f}",
                 "95 %": f"{low:.2f}-{high:.2f}",
+                f"of these within rms {CLOSE}": sum(row["closest_rms"] <= CLOSE for row in matched),
                 "found as the lowest": sum(row["rank"] == 1 for row in group),
                 "another one lower": lower,
             }
@@ -202,6 +207,7 @@ def _row(entry: Entry, result: RunResult, target: float | None) -> dict[str, Any
         "verdict": verdict,
         "rank": "" if hit is None else hit.rank,
         "rms": "" if hit is None else round(hit.rms, 4),
+        "closest_rms": "" if hit is None else round(hit.closest_rms, 4),
         "found_core_s": "" if hit is None else round(hit.core_s, 1),
         "found_by": "" if hit is None else hit.source,
         "gap_mev_per_atom": "" if gap is None else round(gap, 1),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.compounds import MAX_ATOMS
 from nucleate.errors import InputError
+from nucleate.generate.graph_search.pool import Plan
 from nucleate.run.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ NEVER = 10**9
 POOL_SHARE = 0.25
 """Part of the budget that the pool of the graph search is sized for."""
 
-EVALUATED_S, REFINED_S, EVALUATED_PER_REFINED = 0.002, 0.1, 25
-"""Core seconds a crystal of 24 atoms costs in that pool, and how many are evaluated for each that
-is refined, on a machine whose cores are shared."""
+ATOM_S, EVALUATED_PER_REFINED = 6.5e-4, 25
+"""Core seconds that an atom of an evaluated crystal costs in that pool, its part of the refinement
+included (measured on CoAs2, WCl2 and YWB4), and how many are evaluated for each that is refined."""
 
-MOST_EVALUATED, LEAST_EVALUATED, MOST_UNITS = 5000, 100, 8
+MOST_EVALUATED, LEAST_EVALUATED = 5000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,23 +172,23 @@ def experiment_input(
         data["search"]["fresh"] = experiment.fresh
     for generator in generators:
         if generator["kind"] == "graph-search":
-            n_units = len(RunSettings.from_dict(data).problem.space().formula_units)
-            generator |= pool_size(core_time_s, n_units)
+            space = RunSettings.from_dict(data).problem.space()
+            n_atoms = space.composition.n_atoms
+            generator |= pool_size(core_time_s, [n_atoms * z for z in Plan().formula_units(space)])
     return RunSettings.from_dict(data)
 
 
-def pool_size(core_time_s: float, n_units: int) -> dict[str, int]:
+def pool_size(core_time_s: float, sizes: Sequence[int]) -> dict[str, int]:
     """Return the numbers of the graph search whose pool takes about a quarter of the budget.
 
     Parameters
     ----------
     core_time_s
         The budget.
-    n_units
-        How many numbers of formula units are allowed; the search takes the first eight at most.
+    sizes
+        Atoms of the cells that are searched.
     """
-    cost_s = EVALUATED_S + REFINED_S / EVALUATED_PER_REFINED
-    number = int(POOL_SHARE * core_time_s / (min(n_units, MOST_UNITS) * cost_s))
+    number = int(POOL_SHARE * core_time_s / (ATOM_S * sum(sizes)))
     number = min(max(number, LEAST_EVALUATED), MOST_EVALUATED)
     return {"number": number, "refined": number // EVALUATED_PER_REFINED}
 

@@ -82,6 +82,7 @@ def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> li
                 "experiment": experiment,
                 "runs": len(group),
                 "structures": sum(item.structures for item in group),
+                "of these by the last tier": sum(item.relaxed for item in group),
                 "core s a structure": f"{np.mean(times):.2f}",
                 "95 %": f"{low:.2f}-{high:.2f}",
                 "with pool": f"{np.mean(whole):.2f}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch.nn.functional import pad
 
@@ -17,7 +18,6 @@ from nucleate.relax.chgnet.network import Network, radial_basis
 from nucleate.relax.chgnet.rows import build_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from nucleate.relax.chgnet.graph import Graph
@@ -66,15 +66,15 @@ class FusedNetwork(Network):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return energies (eV), forces (eV/Å) and virials (eV); see :class:`Network`."""
         layout = self._layout(graph, owner, n_crystals)
-        atoms, crystal = self._moved_array(numbers), self._moved_array(owner)
-        lengths = torch.bincount(crystal, minlength=n_crystals)
+        atoms = self._moved_array(numbers)
+        lengths = self._moved_array(np.bincount(owner, minlength=n_crystals))
         long = self._moved_array(graph.vectors)
         vectors = long.to(self.dtype, copy=True).requires_grad_(True)
         site = self._read_out(self._features(layout, atoms, vectors, graph.n_short), atoms)
         (gradient,) = torch.autograd.grad(site.sum(), vectors)
         energies = _by_lengths(site.detach().double(), lengths)
         of_row = layout.bond.index
-        slope = (gradient.double()).index_select(0, of_row)
+        slope = gradient.double().index_select(0, of_row)
         rows_of = layout.centre.start.diff().long()
         forces = _by_lengths(layout.sign * slope, rows_of)
         products = long.index_select(0, of_row).unsqueeze(2) * slope.unsqueeze(1)
@@ -177,4 +177,4 @@ def _gate_of(layers: GatedLayers, k: int, *, carried: bool = False) -> Gate:
 
 def _by_lengths(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Return the sums of groups of consecutive rows."""
-    return torch.segment_reduce(values, "sum", lengths=lengths, axis=0, initial=0)
+    return torch.segment_reduce(values, "sum", lengths=lengths, axis=0, initial=0, unsafe=True)
