@@ -15,6 +15,7 @@ import pytest
 
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.run.campaign import QUEUED_PER_WORKER
 from nucleate.run.folder import is_locked, locked, may_change_of_tier, open_store
 from nucleate.run.store import Store
 
@@ -114,6 +115,27 @@ def test_every_tier_sees_every_crystal_and_keeps_its_own_energy(tmp_path):
     for record, _ in told(tmp_path):
         energies = record.enthalpies()
         assert energies["dear"] == pytest.approx(-2.0 * energies["cheap"])
+
+
+class MostInFlight:
+    """Remembers how many candidates were on their way at most."""
+
+    most = 0
+
+    def record(self, record, verdict, *, replayed):
+        pass
+
+    def tick(self, progress, search):
+        self.most = max(self.most, progress.in_flight)
+
+
+def test_candidates_do_not_pile_up_before_a_slow_tier(tmp_path):
+    watcher = MostInFlight()
+    tiers = ({"name": "fast", "slots": 4}, {"name": "slow", "slots": 1})
+    summary = drive(tmp_path, tiers, watcher=watcher, structures=40)
+    assert summary.n_structures == 40
+    in_fast, waiting, in_slow = 4, 4, 1  # a fast tier may end its four at once
+    assert watcher.most <= in_fast + QUEUED_PER_WORKER + waiting + in_slow
 
 
 def test_bad_crystals_are_recorded_with_their_reasons_and_the_run_goes_on(tmp_path):

@@ -25,8 +25,8 @@ FIRST_FAILURES = 10
 """If so many structures fail before one succeeds, the run stops."""
 
 QUEUED_PER_WORKER = 1
-"""Candidates kept ready, so that no worker waits for one to be drawn."""
-
+"""Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later
+tier, no more are drawn: a search learns from what has come to its end."""
 
 CORE_TIME_SPENT = "the core time is spent"
 """Why a run stopped at its limit of processor time."""
@@ -255,6 +255,8 @@ class Campaign:
         if limit is not None and self._search.n_structures + len(self._pending) >= limit:
             return False
         if self._out_of_candidates or self._search.is_exhausted:
+            return False
+        if self._pool.backlog >= QUEUED_PER_WORKER * self._pool.n_workers:
             return False
         return self._search.stop_reason() is None
 

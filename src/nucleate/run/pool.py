@@ -127,6 +127,11 @@ class Pool:
         """Return how many jobs are queued for a tier."""
         return len(self._queues[tier])
 
+    @property
+    def backlog(self) -> int:
+        """How many jobs are queued for tiers after the first."""
+        return sum(len(queue) for queue in self._queues[1:])
+
     def submit(self, job: Job) -> None:
         """Queue a job."""
         self._queues[job.tier].append(job)
