@@ -255,7 +255,7 @@ def test_limits_and_workers_may_change(tmp_path):
     open_store(tmp_path, settings(structures=5, rmax=7)).close()
 
 
-def test_resuming_a_thousand_records_takes_less_than_two_seconds(tmp_path):
+def test_resuming_a_thousand_records_relaxes_none_of_them_again(tmp_path):
     drive(tmp_path, ({"slots": 16},), structures=60)
     rows = told(tmp_path)
     with open_store(tmp_path, settings(structures=1000)) as store:
@@ -268,10 +268,12 @@ def test_resuming_a_thousand_records_takes_less_than_two_seconds(tmp_path):
             moved = type(record)(number + repeat, record.candidate, record.outcomes)
             store.add_record(moved, verdict)
         store.commit()
-    start = time.process_time()
-    summary = drive(tmp_path, structures=1000, time_limit_s=0.0)
-    assert time.process_time() - start < 2.0
+    diary = tmp_path / "diary"
+    summary = drive(
+        tmp_path, ({"slots": 16, "diary": str(diary)},), structures=1000, time_limit_s=0.0
+    )
     assert summary.n_structures > 900
+    assert not diary.exists()
 
 
 def test_outcomes_are_either_relaxed_or_failed(tmp_path):
