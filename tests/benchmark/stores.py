@@ -21,7 +21,7 @@ def manganese(edge=2.7, shift=0.0):
     return Crystal(np.array([25, 25]), np.eye(3) * edge, scaled)
 
 
-def relaxed(crystal, energy_ev_per_atom):
+def relaxed(crystal, energy_ev_per_atom, evaluations=1):
     energy = energy_ev_per_atom * crystal.n_atoms
     return Relaxed(
         crystal=crystal,
@@ -33,14 +33,14 @@ def relaxed(crystal, energy_ev_per_atom):
         max_stress_gpa=0.0,
         converged=True,
         steps=1,
-        evaluations=1,
+        evaluations=evaluations,
         wall_s=0.1,
         level=LEVEL,
     )
 
 
 def write_run(out, cell, energies, *, core_s=None, crystals=None, prepared_s=0.0, population=2,
-              reason="the core time is spent", budget_s=100.0):  # fmt: skip
+              reason="the core time is spent", budget_s=100.0, evaluations=None):  # fmt: skip
     """Write a run whose records have these energies in eV/atom; None is a failure.
 
     Record k is finished at ``prepared_s + k + 1`` core seconds.
@@ -62,7 +62,9 @@ def write_run(out, cell, energies, *, core_s=None, crystals=None, prepared_s=0.0
             crystal = manganese(shift=0.02 * number) if crystals is None else crystals[number]
             candidate = Candidate(crystal, Origin("blocks" if number < population else "move:x"))
             outcome = (
-                Failed(FailReason.EXPLODED, "gone") if energy is None else relaxed(crystal, energy)
+                Failed(FailReason.EXPLODED, "gone")
+                if energy is None
+                else relaxed(crystal, energy, 1 if evaluations is None else evaluations[number])
             )
             record = Record(
                 number,

@@ -40,6 +40,19 @@ def test_curve_start_time_and_failures(tmp_path):
     assert found.reached_s is None
 
 
+def test_the_start_has_a_time_and_evaluations_of_its_own(tmp_path):
+    fgen = result(tmp_path, [-8.0] * 4, evaluations=[60, 40, 30, 10], core_s=10.0)
+    mlgen = result(tmp_path, [-8.0, None, -8.0], evaluations=[10, 99, 50], prepared_s=6.0,
+                   name="mlgen", crystals=[ANOTHER] * 3)  # fmt: skip
+    assert (fgen.start_s, fgen.start_evaluations, fgen.later_evaluations) == (1.0, 50.0, 20.0)
+    assert (mlgen.start_s, mlgen.start_evaluations, mlgen.later_evaluations) == (1.0, 10.0, 50.0)
+    rows = tables.speed_table([fgen, mlgen], rng=_rng())
+    assert [row["evaluations a start"] for row in rows] == ["50", "10"]
+    assert [row["evaluations later"] for row in rows] == ["20", "50"]
+    assert [row[tables.START_SPEEDUP] for row in rows] == ["1.00", "1.00"]
+    assert rows[0]["core s a structure"] == "2.50"
+
+
 def test_the_reference_is_found_with_rank_and_time(tmp_path):
     crystals = [ANOTHER, ANOTHER, manganese(2.72, 0.08), ANOTHER, manganese(2.72)]
     found = result(tmp_path, [-8.5, -9.01, -8.999, -8.0, -8.998], crystals=crystals)

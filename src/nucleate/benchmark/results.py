@@ -76,6 +76,11 @@ class RunResult:
         Core seconds and energy (eV/atom) of each new lowest structure.
     start_ev_per_atom : float or None
         Lowest energy of the initial population.
+    start_s : float or None
+        Core seconds for each structure of the initial population, the making of a pool left out.
+    start_evaluations, later_evaluations : float or None
+        Mean number of evaluations by the last tier of a structure of the initial population and
+        of a later one.
     crystal : Crystal or None
         The lowest structure.
     source : str
@@ -99,6 +104,9 @@ class RunResult:
     failures: Counter[str]
     curve: tuple[tuple[float, float], ...]
     start_ev_per_atom: float | None
+    start_s: float | None
+    start_evaluations: float | None
+    later_evaluations: float | None
     crystal: Crystal | None
     source: str
     hit: Hit | None
@@ -146,18 +154,27 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
     }
     lowest = min(energies, key=lambda number: energies[number], default=None)
     best = next((record for record in paid if record.number == lowest), None)
-    start = [energy for number, energy in energies.items() if number < population]
+    start = [record for record in paid if record.number < population]
+    later = [record for record in paid if record.number >= population]
+    preparation_s = starts[0] if starts else 0.0
+    start_end_s = max((record.core_s for record in start), default=0.0)
     target = None if reference is None else reference.energy_ev_per_atom
     return RunResult(
         cell=cell,
         core_s=max([*core_s, *(record.core_s for record in paid)], default=0.0),
-        preparation_s=starts[0] if starts else 0.0,
+        preparation_s=preparation_s,
         structures=len(paid),
         relaxed=len(energies),
         repeats=len(told) - len(paid),
         failures=_failures(paid),
         curve=_curve(paid, energies),
-        start_ev_per_atom=min(start, default=None),
+        start_ev_per_atom=min(
+            (energies[record.number] for record in start if record.number in energies),
+            default=None,
+        ),
+        start_s=(start_end_s - preparation_s) / len(start) if start else None,
+        start_evaluations=_mean_evaluations(start, tier),
+        later_evaluations=_mean_evaluations(later, tier),
         crystal=None if best is None else best.crystal,
         source="" if best is None else best.candidate.origin.source,
         hit=None if reference is None else find_reference(told, energies, reference),
@@ -222,6 +239,15 @@ def find_reference(
 def _energy(record: Record, tier: str) -> float | None:
     relaxed = record.relaxed
     return relaxed.energy_per_atom if relaxed is not None and record.tier == tier else None
+
+
+def _mean_evaluations(records: Sequence[Record], tier: str) -> float | None:
+    numbers = [
+        record.relaxed.evaluations
+        for record in records
+        if record.relaxed is not None and record.tier == tier
+    ]
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def _failures(paid: Sequence[Record]) -> Counter[str]:

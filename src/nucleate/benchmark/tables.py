@@ -14,7 +14,7 @@ from nucleate.benchmark.results import SAME_ENERGY
 from nucleate.benchmark.statistics import bootstrap_interval, wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nucleate.benchmark.references import RelaxedStructure
     from nucleate.benchmark.results import RunResult
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 BASE = "fgen"
 """The experiment that others are compared with."""
+
+START_SPEEDUP = "speed-up of the start"
 
 
 def runs_table(
@@ -42,6 +44,9 @@ def runs_table(
                 "relaxed": item.relaxed,
                 "repeats": item.repeats,
                 "core_s_per_structure": _rounded(item.s_per_structure, 3),
+                "core_s_per_start": _rounded(item.start_s, 3),
+                "evaluations_per_start": _rounded(item.start_evaluations, 1),
+                "evaluations_later": _rounded(item.later_evaluations, 1),
                 "best_ev_per_atom": _rounded(best, 5),
                 "start_ev_per_atom": _rounded(item.start_ev_per_atom, 5),
                 "gap_mev_per_atom": _rounded(gap_mev(item, references), 2),
@@ -60,22 +65,22 @@ def runs_table(
 
 
 def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> list[Row]:
-    """Return core seconds a structure and the speed-up against fgen (paper: Tables 1 and 3)."""
+    """Return core seconds a structure and the speed-up against fgen (paper: Tables 1 and 3).
+
+    Of all structures of a run, and of its initial population alone.
+    """
     published = paper_speedups()
+    groups = _groups(results)
+    bases = {compound: group for compound, experiment, group in groups if experiment == BASE}
     rows = []
-    for compound, experiment, group in _groups(results):
-        times = [value for item in group if (value := item.s_per_structure) is not None]
+    for compound, experiment, group in groups:
+        base = bases.get(compound, [])
+        times = _known(item.s_per_structure for item in group)
         if not times:
             continue
-        whole = [item.core_s / item.structures for item in group if item.structures]
-        base = [
-            value
-            for item in results
-            if (item.cell.compound, item.cell.experiment) == (compound, BASE)
-            and (value := item.s_per_structure) is not None
-        ]
         low, high = bootstrap_interval(times, rng=rng)
-        speedup = float(np.mean(base) / np.mean(times)) if base else None
+        start_s = _known(item.start_s for item in group)
+        whole = [item.core_s / item.structures for item in group if item.structures]
         rows.append(
             {
                 "compound": compound,
@@ -86,8 +91,12 @@ def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> li
                 "core s a structure": f"{np.mean(times):.2f}",
                 "95 %": f"{low:.2f}-{high:.2f}",
                 "with pool": f"{np.mean(whole):.2f}",
-                "speed-up": "" if speedup is None else f"{speedup:.2f}",
+                "speed-up": _ratio(_known(item.s_per_structure for item in base), times),
                 "paper": published.get((compound, experiment), ""),
+                "core s a start": _mean((item.start_s for item in group), 2),
+                START_SPEEDUP: _ratio(_known(item.start_s for item in base), start_s),
+                "evaluations a start": _mean((item.start_evaluations for item in group), 0),
+                "evaluations later": _mean((item.later_evaluations for item in group), 0),
             }
         )
     return rows
@@ -96,20 +105,25 @@ def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> li
 def mean_speedups(results: Sequence[RunResult]) -> list[Row]:
     """Return the mean speed-up of each experiment over the compounds that have it and fgen."""
     published = paper_speedups()
-    speedups: dict[str, list[float]] = {}
+    rows: dict[str, list[Row]] = {}
     for row in speed_table(results, rng=np.random.default_rng(0)):
         if row["speed-up"]:
-            speedups.setdefault(row["experiment"], []).append(float(row["speed-up"]))
-    return [
-        {
-            "experiment": name,
-            "compounds": len(values),
-            "mean speed-up": f"{np.mean(values):.2f}",
-            "range": f"{min(values):.2f}-{max(values):.2f}",
-            "paper": published.get(("mean", name), ""),
-        }
-        for name, values in speedups.items()
-    ]
+            rows.setdefault(row["experiment"], []).append(row)
+    means = []
+    for name, group in rows.items():
+        values = [float(row["speed-up"]) for row in group]
+        starts = [float(row[START_SPEEDUP]) for row in group if row[START_SPEEDUP]]
+        means.append(
+            {
+                "experiment": name,
+                "compounds": len(values),
+                "mean speed-up": f"{np.mean(values):.2f}",
+                "range": f"{min(values):.2f}-{max(values):.2f}",
+                "paper": published.get(("mean", name), ""),
+                "of the start": f"{np.mean(starts):.2f}" if starts else "",
+            }
+        )
+    return means
 
 
 def energy_table(
@@ -322,6 +336,19 @@ def _verdict(group: Sequence[RunResult], gap: float | None) -> str:
         closest = min(hit.closest_rms for hit in hits)
         return f"found, rms {closest:.3f}, rank {min(hit.rank for hit in hits)}"
     return "lower" if gap < -1000.0 * SAME_ENERGY else "not found"
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _ratio(base: Sequence[float], times: Sequence[float]) -> str:
+    return f"{np.mean(base) / np.mean(times):.2f}" if len(base) and len(times) else ""
+
+
+def _mean(values: Iterable[float | None], digits: int) -> str:
+    known = _known(values)
+    return f"{np.mean(known):.{digits}f}" if known else ""
 
 
 def _median(values: Sequence[float]) -> str:
