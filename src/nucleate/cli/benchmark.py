@@ -57,7 +57,7 @@ def run_command(
     """Run compounds by experiments by seeds on equal core time; continue what is there."""
     from nucleate.benchmark.compounds import COMPOUNDS, compound_named
     from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved
+    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, is_done
     from nucleate.benchmark.runner import check_sides, run_side
     from nucleate.cli.stages import Stages
 
@@ -73,6 +73,8 @@ def run_command(
     last_tiers = [] if tier is None else read_tiers(tier)
     cells = interleaved([item.name for item in chosen], names, range(1, runs + 1))
     add_to_plan(out, cells)
+    if not all(is_done(cell.folder(out), core_time_s) for cell in cells):
+        _rehearse()
     for number, cell in enumerate(cells, start=1):
         typer.echo(f"[{number} of {len(cells)}] {cell}", nl=False)
         reason = run_side(
@@ -144,7 +146,7 @@ def csp_command(
     """
     from nucleate.benchmark import csp
     from nucleate.benchmark.experiments import experiment_named
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
+    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, is_done
     from nucleate.benchmark.report import markdown_table
     from nucleate.report.tables import write_rows
 
@@ -155,6 +157,8 @@ def csp_command(
     entries = csp.read_entries(
         file, number=number, seed=seed, split=split, atoms=(int(low), int(high))
     )
+    if not all(is_done(csp.entry_folder(out, entry), core_time_s) for entry in entries):
+        _rehearse()
     for place, entry in enumerate(entries, start=1):
         typer.echo(f"[{place} of {len(entries)}] {entry.name} {entry.formula}", nl=False)
         reason = csp.run_entry(
@@ -214,6 +218,17 @@ class _Ticker:
             f"{search.n_structures} structures{energy}   "
         )
         sys.stderr.flush()
+
+
+def _rehearse() -> None:
+    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
+    from nucleate.benchmark.rehearsal import rehearse
+
+    typer.echo("Rehearsing, so that no run compiles on its clock (longer the first time)", nl=False)
+    reason = rehearse()
+    typer.echo(f": {reason}")
+    if reason in STOPPED_FROM_OUTSIDE:
+        raise typer.Exit(1)
 
 
 def _line(state: CellState) -> str:
