@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.relax.models import PairModel, argon, pair_energy
@@ -114,6 +116,18 @@ def test_bad_input_is_refused_with_its_reason_and_others_go_on(
         assert isinstance(ours, Relaxed)
         assert isinstance(theirs, Relaxed)
         assert ours.energy == theirs.energy
+
+
+@pytest.mark.parametrize("edge", [0.8, 2.65])
+def test_a_relaxation_that_ends_closer_than_any_known_contact_has_failed(edge: float) -> None:
+    pair = Crystal([18, 18], np.eye(3) * 5.3, np.array([[0.0] * 3, [edge / 5.3, 0.0, 0.0]]))
+    options: dict[str, Any] = {"pre_relax": False, "fmax": 1e99, "max_stress_gpa": 1e99}
+    outcome = relaxed_all([pair], **options)[0]
+    if edge < 1.0:
+        assert failure(outcome).reason is FailReason.COLLAPSED
+        assert "known contact" in failure(outcome).message
+        outcome = relaxed_all([pair], **options, guards={"shortest_contact": 0.0})[0]
+    assert isinstance(outcome, Relaxed)
 
 
 def test_a_crystal_over_the_limit_of_atoms_is_refused() -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.guards import isolated_or_coincident, misstep, nonsense, refusal
+from nucleate.relax.guards import (
+    SETTLED,
+    isolated_or_coincident,
+    misstep,
+    nonsense,
+    refusal,
+    squeezed,
+)
 from nucleate.relax.minimiser import State, advance, start_minimisation, trial_geometry
 from nucleate.relax.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
@@ -192,13 +199,19 @@ class BatchedRelaxer:
         if failure is not None:
             return _timed(failure, flight)
         result = self._relaxed(flight, energy, forces, stress)
-        if result.converged or not tier.relax:
+        if not tier.relax:
+            return result
+        note = self._limit_reached(flight)
+        if result.converged or note or flight.evaluations > SETTLED:
+            failure = squeezed(tier.guards, crystal)
+            if failure is not None:
+                return _timed(failure, flight)
+        if result.converged:
             return result
         volume = crystal.volume
         virial = volume * (stress + self._pressure * np.eye(3))
         if advance(flight.state, result.enthalpy, forces, virial, tier.relax_cell):
             flight.best = result
-        note = self._limit_reached(flight)
         if note:
             return _noted(flight.best or result, note, flight)
         if tier.racing is not None and is_hopeless(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.contacts import ALLOWANCE, minimum_distances
 from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
+from nucleate.crystal.periodic import CLASH, inspect
 from nucleate.relax.outcome import Failed, FailReason
 
 if TYPE_CHECKING:
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.settings import Guards
+
+SETTLED = 20
+"""Evaluations after which a relaxation has pushed the atoms of a bad start apart."""
 
 COINCIDENT = 0.01
 """Å; no model is asked about atoms closer than this."""
@@ -82,6 +88,30 @@ def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float
         message = f"atom {int(nearest.argmax())} went further than {cutoff:g} Å from all others"
         return Failed(FailReason.EXPLODED, message, crystal)
     return None
+
+
+def squeezed(guards: Guards, crystal: Crystal) -> Failed | None:
+    """Return the failure of a relaxed geometry with a contact that no crystal has, or None.
+
+    Far from its training data a machine-learned potential may fall without end as two atoms
+    approach: CHGNet, by 33 eV/atom where O and Mg are 1.0 Å apart.
+    """
+    if guards.shortest_contact == 0.0:
+        return None
+    table = _least_contacts(tuple(sorted(set(crystal.numbers.tolist()))), guards.shortest_contact)
+    arrays = (np.array(crystal.numbers), np.array(crystal.cell), np.array(crystal.scaled))
+    if inspect(*arrays, table, 0.0) != CLASH:
+        return None
+    message = (
+        f"two atoms came closer than {guards.shortest_contact:g} of the shortest known contact of "
+        "their elements"
+    )
+    return Failed(FailReason.COLLAPSED, message, crystal)
+
+
+@lru_cache(maxsize=64)
+def _least_contacts(elements: tuple[int, ...], fraction: float) -> NDArray[np.float64]:
+    return minimum_distances(elements, scale=fraction / ALLOWANCE)
 
 
 def nonsense(

@@ -193,6 +193,13 @@ class Guards(_Settings):
         (0.2, 4.0), description="Smallest and largest volume, relative to the start."
     )
     shortest_distance: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
+    shortest_contact: float = Field(
+        0.6,
+        ge=0.0,
+        lt=1.0,
+        description="Of the shortest contact of the two elements in known structures; a relaxation "
+        "that goes on or ends below it has fallen into a hole of the model. 0: not looked at.",
+    )
     max_force: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
     energy_window: tuple[float, float] = Field(
         (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
