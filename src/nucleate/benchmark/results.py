@@ -173,8 +173,8 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
             default=None,
         ),
         start_s=(start_end_s - preparation_s) / len(start) if start else None,
-        start_evaluations=_mean_evaluations(start, tier),
-        later_evaluations=_mean_evaluations(later, tier),
+        start_evaluations=_mean_evaluations(start, energies),
+        later_evaluations=_mean_evaluations(later, energies),
         crystal=None if best is None else best.crystal,
         source="" if best is None else best.candidate.origin.source,
         hit=None if reference is None else find_reference(told, energies, reference),
@@ -241,11 +241,11 @@ def _energy(record: Record, tier: str) -> float | None:
     return relaxed.energy_per_atom if relaxed is not None and record.tier == tier else None
 
 
-def _mean_evaluations(records: Sequence[Record], tier: str) -> float | None:
+def _mean_evaluations(records: Sequence[Record], energies: dict[int, float]) -> float | None:
     numbers = [
         record.relaxed.evaluations
         for record in records
-        if record.relaxed is not None and record.tier == tier
+        if record.relaxed is not None and record.number in energies
     ]
     return sum(numbers) / len(numbers) if numbers else None
 

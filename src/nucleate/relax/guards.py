@@ -94,7 +94,8 @@ def squeezed(guards: Guards, crystal: Crystal) -> Failed | None:
     """Return the failure of a relaxed geometry with a contact that no crystal has, or None.
 
     Far from its training data a machine-learned potential may fall without end as two atoms
-    approach: CHGNet, by 33 eV/atom where O and Mg are 1.0 Å apart.
+    approach: CHGNet, by 33 eV/atom where O and Mg are 1.0 Å apart. The contacts known are those of
+    :func:`~nucleate.crystal.contacts.shortest_contact`, in Å.
     """
     if guards.shortest_contact == 0.0:
         return None
