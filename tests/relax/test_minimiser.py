@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.relax.models import argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.minimiser import geometry, gradient_at, start_minimisation
+from nucleate.relax.minimiser import deformation, gradient_at, start_minimisation
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
@@ -25,13 +25,17 @@ def test_gradient_is_the_derivative_of_the_enthalpy(seed: int, pressure: float) 
     point[-9:] = (strain + strain.T).ravel() * state.real[3]
     point[:-9] += 0.05 * rng.normal(size=point.size - 9)
 
+    def deformed(at: np.ndarray) -> Crystal:
+        deform, _, _ = deformation(state, at)
+        positions = at[:-9].reshape(-1, 3) @ deform
+        return Crystal.from_positions(crystal.numbers, state.cell @ deform, positions)
+
     def enthalpy(at: np.ndarray) -> float:
-        cell, positions, *_ = geometry(state, at)
-        moved = Crystal.from_positions(crystal.numbers, cell, positions)
+        moved = deformed(at)
         return pair_energy(moved)[0] + pressure * moved.volume
 
-    cell, positions, values, vectors, deform = geometry(state, point)
-    moved = Crystal.from_positions(crystal.numbers, cell, positions)
+    deform, values, vectors = deformation(state, point)
+    moved = deformed(point)
     _, forces, virial = pair_energy(moved)
     virial = virial + pressure * moved.volume * np.eye(3)
     gradient = gradient_at(state, forces, virial, values, vectors, deform, True)

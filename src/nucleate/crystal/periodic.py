@@ -70,6 +70,13 @@ def nearest_distances(cell, scaled):
 
 
 @njit(cache=True)
+def nearest_range(cell, scaled):
+    """Return the least and the largest distance of an atom to its nearest neighbour."""
+    nearest = nearest_distances(cell, scaled)
+    return nearest.min(), nearest.max()
+
+
+@njit(cache=True)
 def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
     """Return CLEAR, CLASH (a contact below its minimum) or ISOLATED (an atom by itself).
 

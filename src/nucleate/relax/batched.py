@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nucleate.relax.guards import (
     refusal,
     squeezed,
 )
-from nucleate.relax.minimiser import State, advance, start_minimisation, trial_geometry
+from nucleate.relax.minimiser import State, largest_left, start_minimisation, step
 from nucleate.relax.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
 from nucleate.relax.racing import is_hopeless
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     from nucleate.relax.symmetry import SymmetryConstraint
 
 _TYPICAL_ATOMS = 20
+_IDENTITY = np.eye(3)
+
+
+class _Point(NamedTuple):
+    """One evaluation of a crystal on its way; forces in eV/Å, stress in eV/Å³."""
+
+    crystal: Crystal
+    energy: float
+    enthalpy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+    max_force: float
+    max_stress_gpa: float
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +55,7 @@ class _Flight:
     constraint: SymmetryConstraint | None
     evaluations: int = 0
     wall_s: float = 0.0
-    best: Relaxed | None = None
+    best: _Point | None = None
 
 
 class BatchedRelaxer:
@@ -198,31 +211,38 @@ class BatchedRelaxer:
         failure = nonsense(tier.guards, crystal, energy, forces, flight.evaluations)
         if failure is not None:
             return _timed(failure, flight)
-        result = self._relaxed(flight, energy, forces, stress)
+        volume = crystal.volume
+        max_force, max_stress = largest_left(forces, stress, self._pressure)
+        point = _Point(
+            crystal, energy, energy + self._pressure * volume, forces, stress,
+            max_force, max_stress * GPA_PER_EV_A3,
+        )  # fmt: skip
         if not tier.relax:
-            return result
-        note = self._limit_reached(flight)
-        if result.converged or note or flight.evaluations > SETTLED:
+            return self._relaxed(flight, point)
+        converged, note = self._is_converged(point), self._limit_reached(flight)
+        if converged or note or flight.evaluations > SETTLED:
             failure = squeezed(tier.guards, crystal)
             if failure is not None:
                 return _timed(failure, flight)
-        if result.converged:
-            return result
-        volume = crystal.volume
-        virial = volume * (stress + self._pressure * np.eye(3))
-        if advance(flight.state, result.enthalpy, forces, virial, tier.relax_cell):
-            flight.best = result
+        if converged:
+            return self._relaxed(flight, point)
+        virial = volume * (stress + self._pressure * _IDENTITY)
+        accepted, cell, scaled = step(
+            flight.state, point.enthalpy, forces, virial, tier.relax_cell
+        )  # fmt: skip
+        if accepted:
+            flight.best = point
         if note:
-            return _noted(flight.best or result, note, flight)
-        if tier.racing is not None and is_hopeless(
-            tier.racing, result, flight.evaluations, self._best_known
-        ):
-            message = f"{result.enthalpy_per_atom - self._best_known:.3f} eV/atom above the best"
-            return _timed(Failed(FailReason.RACED, message, crystal), flight)
-        cell, positions = trial_geometry(flight.state)
-        if not (np.isfinite(cell).all() and np.isfinite(positions).all()):
+            return replace(self._relaxed(flight, flight.best or point), note=note)
+        if tier.racing is not None:
+            now = self._relaxed(flight, point)
+            if is_hopeless(tier.racing, now, flight.evaluations, self._best_known):
+                above = now.enthalpy_per_atom - self._best_known
+                message = f"{above:.3f} eV/atom above the best"
+                return _timed(Failed(FailReason.RACED, message, crystal), flight)
+        if not (np.isfinite(cell).all() and np.isfinite(scaled).all()):
             return _timed(Failed(FailReason.NOT_FINITE, "the step is not finite", crystal), flight)
-        flight.crystal = Crystal.from_positions(crystal.numbers, cell, positions)
+        flight.crystal = Crystal(crystal.numbers, cell, scaled)
         failure = misstep(tier.guards, flight.crystal, flight.start_volume, self._model.cutoff)
         return None if failure is None else _timed(failure, flight)
 
@@ -234,29 +254,23 @@ class BatchedRelaxer:
             return f"not converged after {flight.wall_s:.0f} s"
         return ""
 
-    def _relaxed(
-        self,
-        flight: _Flight,
-        energy: float,
-        forces: NDArray[np.float64],
-        stress: NDArray[np.float64],
-    ) -> Relaxed:
-        tier, crystal = self._tier, flight.crystal
-        left = (stress + self._pressure * np.eye(3)) * GPA_PER_EV_A3
-        max_force = float(np.sqrt((forces**2).sum(axis=1).max()))
-        max_stress = float(np.abs(left).max())
-        quiet = max_stress <= tier.max_stress_gpa or not tier.relax_cell
-        converged = max_force <= tier.fmax and quiet
+    def _is_converged(self, point: _Point) -> bool:
+        tier = self._tier
+        quiet = point.max_stress_gpa <= tier.max_stress_gpa or not tier.relax_cell
+        return point.max_force <= tier.fmax and quiet
+
+    def _relaxed(self, flight: _Flight, point: _Point) -> Relaxed:
+        converged = self._is_converged(point)
         return Relaxed(
-            crystal=crystal,
-            energy=energy,
-            enthalpy=energy + self._pressure * crystal.volume,
-            forces=forces,
-            stress_gpa=stress * GPA_PER_EV_A3,
-            max_force=max_force,
-            max_stress_gpa=max_stress,
+            crystal=point.crystal,
+            energy=point.energy,
+            enthalpy=point.enthalpy,
+            forces=point.forces,
+            stress_gpa=point.stress * GPA_PER_EV_A3,
+            max_force=point.max_force,
+            max_stress_gpa=point.max_stress_gpa,
             converged=converged,
-            steps=int(flight.state.count[3]) if tier.relax else 0,
+            steps=int(flight.state.count[3]) if self._tier.relax else 0,
             evaluations=flight.evaluations,
             wall_s=flight.wall_s,
             level=self.level,
@@ -281,9 +295,3 @@ def _split(evaluation: Evaluation, flights: list[_Flight]) -> list[tuple]:
 
 def _timed(failure: Failed, flight: _Flight) -> Failed:
     return Failed(failure.reason, failure.message, failure.last, flight.wall_s)
-
-
-def _noted(result: Relaxed, note: str, flight: _Flight) -> Relaxed:
-    from dataclasses import replace
-
-    return replace(result, note=note, evaluations=flight.evaluations, wall_s=flight.wall_s)

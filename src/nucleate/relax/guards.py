@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 from nucleate.crystal.contacts import ALLOWANCE, minimum_distances
 from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
-from nucleate.crystal.periodic import CLASH, inspect
+from nucleate.crystal.periodic import CLASH, inspect, nearest_range
 from nucleate.relax.outcome import Failed, FailReason
 
 if TYPE_CHECKING:
@@ -74,18 +76,19 @@ def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float
     """Return the failure of a geometry that a relaxation should never have reached, or None."""
     ratio = crystal.volume / start_volume
     low, high = guards.volume_ratio
-    if not np.isfinite(ratio):
+    if not isfinite(ratio):
         return Failed(FailReason.NOT_FINITE, "the geometry is not finite")
     if ratio < low:
         return Failed(FailReason.COLLAPSED, f"volume fell to {ratio:.2f} of the start", crystal)
     if ratio > high or not is_solid_cell(crystal.cell):
         return Failed(FailReason.EXPLODED, f"volume rose to {ratio:.2f} of the start", crystal)
-    nearest = nearest_neighbour_distances(crystal)
-    if nearest.min() < guards.shortest_distance:
-        message = f"two atoms came as close as {nearest.min():.2f} Å"
+    shortest, longest = nearest_range(crystal.cell.copy(), crystal.scaled.copy())
+    if shortest < guards.shortest_distance:
+        message = f"two atoms came as close as {shortest:.2f} Å"
         return Failed(FailReason.COLLAPSED, message, crystal)
-    if nearest.max() >= cutoff:
-        message = f"atom {int(nearest.argmax())} went further than {cutoff:g} Å from all others"
+    if longest >= cutoff:
+        atom = int(nearest_neighbour_distances(crystal).argmax())
+        message = f"atom {atom} went further than {cutoff:g} Å from all others"
         return Failed(FailReason.EXPLODED, message, crystal)
     return None
 
@@ -119,14 +122,25 @@ def nonsense(
     guards: Guards, crystal: Crystal, energy: float, forces: NDArray[np.float64], evaluations: int
 ) -> Failed | None:
     """Return the failure of an energy or force that cannot be right, or None."""
-    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+    largest = _largest(forces)
+    if not (isfinite(energy) and isfinite(largest)):
         return Failed(FailReason.NOT_FINITE, "energy or forces are not finite", crystal)
     per_atom = energy / crystal.n_atoms
     low, high = guards.energy_window
     if per_atom < low:
         return Failed(FailReason.COLLAPSED, f"energy fell to {per_atom:.3g} eV/atom", crystal)
-    largest = float(np.abs(forces).max())
     if evaluations > 5 and (per_atom > high or largest > guards.max_force):
         message = f"{per_atom:.3g} eV/atom and {largest:.3g} eV/Å after {evaluations} evaluations"
         return Failed(FailReason.EXPLODED, message, crystal)
     return None
+
+
+@njit(cache=True)
+def _largest(values):
+    """Return the largest absolute value, or infinity where one is not finite."""
+    largest = 0.0
+    for value in values.flat:
+        if not np.isfinite(value):
+            return inf
+        largest = max(largest, abs(value))
+    return largest

@@ -30,8 +30,8 @@ class State(NamedTuple):
 
     Attributes
     ----------
-    cell : ndarray, shape (3, 3)
-        Starting cell.
+    cell, inverse : ndarray, shape (3, 3)
+        Starting cell and its inverse.
     x, gradient : ndarray, shape (3 n + 9,)
         Accepted point and its gradient.
     trial : ndarray, shape (3 n + 9,)
@@ -45,6 +45,7 @@ class State(NamedTuple):
     """
 
     cell: np.ndarray
+    inverse: np.ndarray
     x: np.ndarray
     gradient: np.ndarray
     trial: np.ndarray
@@ -62,6 +63,7 @@ def start_minimisation(crystal: Crystal, *, stiffness_length: float = 1.6) -> St
     x[:-9] = crystal.positions.ravel()
     return State(
         cell=crystal.cell.copy(),
+        inverse=np.linalg.inv(crystal.cell),
         x=x,
         gradient=np.zeros(size),
         trial=x.copy(),
@@ -74,20 +76,11 @@ def start_minimisation(crystal: Crystal, *, stiffness_length: float = 1.6) -> St
 
 
 @njit(cache=True, nogil=True)
-def geometry(state, point):
-    """Return cell and positions (Cartesian, Å) at a point, with the strain's eigensystem."""
+def deformation(state, point):
+    """Return the deformation of the cell at a point, with the strain's eigensystem."""
     strain = point[-9:].copy().reshape(3, 3) / state.real[_LENGTH]
     values, vectors = np.linalg.eigh(strain)
-    deform = vectors @ np.diag(np.exp(values)) @ vectors.T
-    u = point[:-9].copy().reshape(-1, 3)
-    return state.cell @ deform, u @ deform, values, vectors, deform
-
-
-@njit(cache=True, nogil=True)
-def trial_geometry(state):
-    """Return cell and positions (Cartesian, Å) to evaluate next."""
-    cell, positions, _, _, _ = geometry(state, state.trial)
-    return cell, positions
+    return vectors @ np.diag(np.exp(values)) @ vectors.T, values, vectors
 
 
 @njit(cache=True, nogil=True)
@@ -142,7 +135,7 @@ def advance(state, enthalpy, forces, virial, move_cell):
             state.trial[:] = state.x + (state.trial - state.x) * (shrunk / real[_SCALE])
             real[_SCALE] = shrunk
             return False
-    _, _, values, vectors, deform = geometry(state, state.trial)
+    deform, values, vectors = deformation(state, state.trial)
     gradient = gradient_at(state, forces, virial, values, vectors, deform, move_cell)
     if not first:
         _remember(state, gradient)
@@ -152,6 +145,23 @@ def advance(state, enthalpy, forces, virial, move_cell):
     real[_ENTHALPY] = enthalpy
     _propose(state)
     return True
+
+
+@njit(cache=True, nogil=True)
+def step(state, enthalpy, forces, virial, move_cell):
+    """Take in an evaluation as :func:`advance`; return what that says and the next geometry.
+
+    Returns
+    -------
+    accepted : bool
+    cell : ndarray, shape (3, 3)
+        Å.
+    scaled : ndarray, shape (n_atoms, 3)
+        Fractional coordinates, not wrapped.
+    """
+    accepted = advance(state, enthalpy, forces, virial, move_cell)
+    deform, _, _ = deformation(state, state.trial)
+    return accepted, state.cell @ deform, state.trial[:-9].copy().reshape(-1, 3) @ state.inverse
 
 
 @njit(cache=True, nogil=True)
@@ -201,3 +211,17 @@ def _propose(state):
     state.real[_SCALE] = 1.0
     state.real[_SLOPE] = slope / excess
     state.count[_FAILED] = 0
+
+
+@njit(cache=True, nogil=True)
+def largest_left(forces, stress, pressure):
+    """Return the largest force on an atom (eV/Å) and component of stress and pressure (eV/Å³)."""
+    force = component = 0.0
+    for i in range(forces.shape[0]):
+        square = forces[i, 0] ** 2 + forces[i, 1] ** 2 + forces[i, 2] ** 2
+        force = max(force, square)
+    for j in range(3):
+        for k in range(3):
+            left = stress[j, k] + (pressure if j == k else 0.0)
+            component = max(component, abs(left))
+    return np.sqrt(force), component

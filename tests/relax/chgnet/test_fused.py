@@ -45,33 +45,38 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from nucleate.relax.chgnet import messages
 
-FLAGS = "has_t2 has_own has_second has_norm has_weight".split()
-LAYERS = [
-    (True, False, True, True, True),
-    (False, True, True, True, True),
-    (False, True, False, True, False),
-]
+HALVES, INDICES = ("second", "matrix"), ("ends", "rows", "first", "other", "start", "takers", "back")
 
 
-def compiled(kernel, constants):
+def compiled(kernel, warps, **constants):
     signature = {
         name: "constexpr" if name in constants
-        else "i32" if name in ("n_rows", "n_pairs")
-        else "*i32" if name in ("p0", "p1", "p2", "pw", "start", "takers", "pairs")
+        else "i32" if name in ("n_rows", "n_bonds", "n_pairs")
+        else "*i32" if name in (*INDICES, "pairs") and kernel is not messages._sum_both
+        or name in ("start", "back")
+        else "*fp16" if name in HALVES
         else "*fp32"
         for name in kernel.arg_names
     }
     places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(fn=kernel, signature=signature, constexprs=places)
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32))
+    options = {"num_warps": warps}
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
 
 
-for layer in LAYERS:
-    for kernel in (messages._forward, messages._backward):
-        constants = {**dict(zip(FLAGS, layer)), "tile": 32}
-        assert "mma" in compiled(kernel, constants).asm["ptx"]
-assert compiled(messages._sum_rows, {"has_takers": True, "width": 64, "step": 16}).asm["cubin"]
-assert compiled(messages._sum_pairs, {"width": 64, "tile": 32}).asm["cubin"]
+for name in ("ATOM", "ANGLE"):
+    for way in ("forward", "backward"):
+        tile, warps = getattr(messages, f"{name}_{way.upper()}")
+        kernel = getattr(messages, f"_{name.lower()}_{way}")
+        flags = {"has_second": True, "has_norm": True, "tile": tile}
+        more = [{}] if name == "ATOM" else [{"has_weight": True}, {"has_weight": False}]
+        for given in more:
+            if given.get("has_weight") is False:
+                flags["has_second"] = False
+            assert "mma" in compiled(kernel, warps, **flags, **given).asm["ptx"]
+assert compiled(messages._sum_rows, 4, has_takers=True, width=64, step=16).asm["cubin"]
+assert compiled(messages._sum_both, 4, width=128, step=16).asm["cubin"]
+assert compiled(messages._sum_pairs, 4, width=64, tile=32).asm["cubin"]
 """
 
 

@@ -13,7 +13,15 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
-from nucleate.relax.chgnet.messages import Collect, Gate, Gather, Messages, Take
+from nucleate.relax.chgnet.gates import Gate, split
+from nucleate.relax.chgnet.messages import (
+    AngleMessages,
+    AtomMessages,
+    Collect,
+    Gather,
+    Pairs,
+    Take,
+)
 from nucleate.relax.chgnet.network import Network, radial_basis
 from nucleate.relax.chgnet.rows import build_rows
 
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.relax.chgnet.graph import Graph
-    from nucleate.relax.chgnet.parameters import GatedLayers
+    from nucleate.relax.chgnet.parameters import GatedLayers, Parameters
 
 
 class _Layout(NamedTuple):
@@ -29,8 +37,10 @@ class _Layout(NamedTuple):
 
     Attributes
     ----------
-    centre, to, bond : Gather
-        Of the rows: their atom, the other atom, their bond.
+    pairs : Pairs
+        The bonds.
+    bond : Tensor of int32, shape (n_rows,)
+        Of the rows.
     sign : Tensor, shape (n_rows, 1)
         1 where the bond vector points away from the row's atom, else -1.
     half_atom, half_bond : Gather
@@ -42,9 +52,8 @@ class _Layout(NamedTuple):
         1 for bonds of crystals that have angles, else 0.
     """
 
-    centre: Gather
-    to: Gather
-    bond: Gather
+    pairs: Pairs
+    bond: torch.Tensor
     sign: torch.Tensor
     half_atom: Gather
     half_bond: Gather
@@ -56,6 +65,13 @@ class _Layout(NamedTuple):
 
 class FusedNetwork(Network):
     """CHGNet in single precision for the GPUs that triton supports; see the module."""
+
+    def __init__(self, parameters: Parameters, device: str) -> None:
+        super().__init__(parameters, device)
+        p = self._p
+        self._atom = [_gate_of(p.atom, k) for k in range(len(p.atom.first))]
+        self._bond = [_gate_of(p.bond, k, own=2) for k in range(len(p.bond.first))]
+        self._angle = [_gate_of(p.angle, k, own=2) for k in range(len(p.angle.first))]
 
     def evaluate(
         self,
@@ -73,11 +89,10 @@ class FusedNetwork(Network):
         site = self._read_out(self._features(layout, atoms, vectors, graph.n_short), atoms)
         (gradient,) = torch.autograd.grad(site.sum(), vectors)
         energies = _by_lengths(site.detach().double(), lengths)
-        of_row = layout.bond.index
-        slope = gradient.double().index_select(0, of_row)
-        rows_of = layout.centre.start.diff().long()
+        slope = gradient.double().index_select(0, layout.bond)
+        rows_of = layout.pairs.start.diff().long()
         forces = _by_lengths(layout.sign * slope, rows_of)
-        products = long.index_select(0, of_row).unsqueeze(2) * slope.unsqueeze(1)
+        products = long.index_select(0, layout.bond).unsqueeze(2) * slope.unsqueeze(1)
         virials = _by_lengths(_by_lengths(products.flatten(1), rows_of), lengths)
         virials = 0.5 * virials.reshape(-1, 3, 3)  # every bond has two rows
         return energies, forces, 0.5 * (virials + virials.transpose(1, 2))
@@ -89,9 +104,8 @@ class FusedNetwork(Network):
         rows = build_rows(graph.bond_ends, graph.n_short, owner, n_crystals)
         r = type(rows)(*(self._moved_array(array) for array in rows))
         return _Layout(
-            centre=Gather(r.centre, r.start),
-            to=Gather(r.to, r.start, r.back),
-            bond=Gather(r.bond, r.start, r.of_bond),
+            pairs=Pairs(self._moved_array(graph.bond_ends), r.of_bond, r.start, r.back),
+            bond=r.bond,
             sign=r.sign[:, None],
             half_atom=Gather(r.half_atom, r.half_start),
             half_bond=Gather(r.half_bond, r.half_start, r.half_of_bond),
@@ -120,22 +134,23 @@ class FusedNetwork(Network):
             narrow = Take.apply(narrow @ p.short_weights, layout.half_bond)
         for k in range(len(p.atom.first)):
             first = p.atom.first[k]
-            summed = Messages.apply(
-                _gate_of(p.atom, k),
-                (layout.centre, layout.to, layout.bond, layout.bond),
+            summed = AtomMessages.apply(
+                self._atom[k],
+                layout.pairs,
                 torch.addmm(p.atom.first_bias[k], x, first[0]),
                 x @ first[2],
                 e @ first[1],
                 weight,
-                None,
             )
             x = x + torch.addmm(p.atom.out_bias[k], summed, p.atom.out[k])
             if bends and k < len(p.bond.first):
-                summed = narrow * self._bond_messages(p.bond, k, layout, x, e[:n_short], narrow, a)
+                summed = narrow * _angle_messages(
+                    p.bond, k, self._bond[k], layout, x, e[:n_short], narrow, a
+                )
                 added = Collect.apply(summed, layout.half_bond) @ p.bond.out[k]
                 e = e + pad(added, (0, 0, 0, len(e) - n_short)) + layout.bent * p.bond.out_bias[k]
                 if k < len(p.angle.first):
-                    a = self._bond_messages(p.angle, k, layout, x, e[:n_short], None, a)
+                    a = _angle_messages(p.angle, k, self._angle[k], layout, x, e[:n_short], None, a)
         return x
 
     def _angles(self, layout: _Layout, unit: torch.Tensor) -> torch.Tensor:
@@ -144,34 +159,33 @@ class FusedNetwork(Network):
         cosine = Take.apply(along, layout.first) * Take.apply(along, layout.second)
         return self._angle_basis(cosine.sum(1))
 
-    @staticmethod
-    def _bond_messages(
-        layers: GatedLayers,
-        k: int,
-        layout: _Layout,
-        x: torch.Tensor,
-        bonds: torch.Tensor,
-        weight: torch.Tensor | None,
-        a: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the sums of weighted messages by half, or without a weight the new angles."""
-        first = layers.first[k]
-        centre = torch.addmm(layers.first_bias[k], x, first[3])
-        one = Take.apply(centre, layout.half_atom) + Take.apply(bonds @ first[0], layout.half_bond)
-        other = Take.apply(bonds @ first[1], layout.half_bond)
-        gathers = (layout.first, layout.second, None, layout.second)
-        return Messages.apply(
-            _gate_of(layers, k, carried=True), gathers, one, other, None, weight, a
-        )
+
+def _angle_messages(
+    layers: GatedLayers,
+    k: int,
+    gate: Gate,
+    layout: _Layout,
+    x: torch.Tensor,
+    bonds: torch.Tensor,
+    weight: torch.Tensor | None,
+    a: torch.Tensor,
+) -> torch.Tensor:
+    """Return the sums of weighted messages by half, or without a weight the new angles."""
+    first = layers.first[k]
+    centre = torch.addmm(layers.first_bias[k], x, first[3])
+    one = Take.apply(centre, layout.half_atom) + Take.apply(bonds @ first[0], layout.half_bond)
+    other = Take.apply(bonds @ first[1], layout.half_bond)
+    return AngleMessages.apply(gate, layout.first, layout.second, one, other, a, weight)
 
 
-def _gate_of(layers: GatedLayers, k: int, *, carried: bool = False) -> Gate:
+def _gate_of(layers: GatedLayers, k: int, *, own: int | None = None) -> Gate:
+    """Return the weights of a layer whose rows carry the features of block ``own``."""
     has_second, has_norm = len(layers.second) > 0, layers.norm.shape[1] > 0
     return Gate(
-        layers.first[k, 2] if carried else None,
-        layers.second[k] if has_second else None,
-        layers.second_bias[k] if has_second else None,
-        layers.norm[k] if has_norm else None,
+        None if own is None else split(layers.first[k, own]),
+        split(layers.second[k]) if has_second else None,
+        layers.second_bias[k].contiguous() if has_second else None,
+        layers.norm[k].contiguous() if has_norm else None,
     )
 
 

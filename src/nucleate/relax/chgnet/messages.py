@@ -2,8 +2,7 @@
 
 What a torch network writes to memory between its small operations stays in registers here; the
 backward pass computes it anew. Sums run over :class:`~nucleate.relax.chgnet.rows.Rows` in their
-order, without atomic additions. Matrix products are three TF32 products each, which is as
-accurate as single precision.
+order, without atomic additions.
 """
 
 from __future__ import annotations
@@ -14,14 +13,25 @@ import torch
 import triton
 import triton.language as tl
 
+from nucleate.relax.chgnet.gates import (
+    Gate,
+    before_scaling,
+    part,
+    product,
+    put,
+    scaled,
+    silu_slope,
+    through_norm,
+    through_second,
+)
 from nucleate.relax.chgnet.parameters import WIDTH
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_TILE, _WARPS = 32, 4  # a taller tile does not fit into the registers of an H100
-_STEP = 16
-_EPS = tl.constexpr(1e-5)
+ATOM_FORWARD, ATOM_BACKWARD = (32, 4), (32, 4)
+ANGLE_FORWARD, ANGLE_BACKWARD = (32, 4), (32, 4)
+_STEP, _SUM_WARPS = 16, 4
 _W = tl.constexpr(WIDTH)
 
 
@@ -43,204 +53,164 @@ class Gather(NamedTuple):
     takers: Tensor | None = None
 
 
-class Gate(NamedTuple):
-    """One layer's gated perceptron; see :class:`~nucleate.relax.chgnet.parameters.GatedLayers`.
+class Pairs(NamedTuple):
+    """Bonds and their two rows, one at either end; see :class:`~nucleate.relax.chgnet.rows.Rows`.
 
     Attributes
     ----------
-    angle : Tensor, shape (64, 128), optional
-        First linear map of features that rows carry themselves.
-    second, second_bias : Tensor, shape (2, 64, 64) and (2, 64), optional
-    norm : Tensor, shape (4, 64), optional
+    ends, rows : Tensor of int32, shape (n_bonds, 2)
+        Atoms, and the rows centred at them.
+    start : Tensor of int32, shape (n_atoms + 1,)
+        First row of each atom.
+    back : Tensor of int32, shape (n_rows,)
+        The row of the other end.
     """
 
-    angle: Tensor | None
-    second: Tensor | None
-    second_bias: Tensor | None
-    norm: Tensor | None
+    ends: Tensor
+    rows: Tensor
+    start: Tensor
+    back: Tensor
 
 
 @triton.jit
-def _matrix(pointer, stride: tl.constexpr, transposed: tl.constexpr):
-    i = tl.arange(0, _W)[:, None]
-    j = tl.arange(0, _W)[None, :]
-    if transposed:
-        return tl.load(pointer + j * stride + i)
-    return tl.load(pointer + i * stride + j)
+def _bond_hidden(t0, t1, t2, centre, to, bond, mask, half: tl.constexpr):
+    h = part(t0, centre, mask, half * _W, 2 * _W) + part(t1, to, mask, half * _W, 2 * _W)
+    return h + part(t2, bond, mask, half * _W, 2 * _W)
 
 
 @triton.jit
-def _product(a, b, total):
-    return tl.dot(a, b, total, input_precision="tf32x3")
-
-
-@triton.jit
-def _part(table, at, mask, offset: tl.constexpr, width: tl.constexpr):
-    columns = tl.arange(0, _W)[None, :]
-    return tl.load(table + at[:, None] * width + offset + columns, mask=mask[:, None], other=0.0)
-
-
-@triton.jit
-def _unit(x):
-    """Return rows of zero mean and unit variance, and what they were divided by."""
-    centred = x - (tl.sum(x, 1) / _W)[:, None]
-    inverse = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) / _W + _EPS)
-    return centred * inverse[:, None], inverse
-
-
-@triton.jit
-def _scaled(unit, norm, half: tl.constexpr, has_norm: tl.constexpr):
-    if has_norm:
-        scale = norm + 2 * half * _W + tl.arange(0, _W)
-        unit = unit * tl.load(scale)[None, :] + tl.load(scale + _W)[None, :]
-    return unit
-
-
-@triton.jit
-def _through_norm(slope, unit, inverse, scale):
-    slope = slope * tl.load(scale + tl.arange(0, _W))[None, :]
-    mean = (tl.sum(slope, 1) / _W)[:, None]
-    along = (tl.sum(slope * unit, 1) / _W)[:, None]
-    return inverse[:, None] * (slope - mean - unit * along)
-
-
-@triton.jit
-def _silu_slope(x):
-    s = tl.sigmoid(x)
-    return s * (1.0 + x * (1.0 - s))
-
-
-@triton.jit
-def _hidden(
-    t0, t1, t2, own, angle, i0, i1, i2, row, mask,
-    half: tl.constexpr, has_t2: tl.constexpr, has_own: tl.constexpr,
+def _atom_forward(
+    t0, t1, t2, weight, second, second_bias, norm, ends, rows, out, n_bonds,
+    has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
-    """Return one half, core or gate, of the output of the first linear map."""
-    h = _part(t0, i0, mask, half * _W, 2 * _W) + _part(t1, i1, mask, half * _W, 2 * _W)
-    if has_t2:
-        h += _part(t2, i2, mask, half * _W, 2 * _W)
-    if has_own:
-        h = _product(_part(own, row, mask, 0, _W), _matrix(angle + half * _W, 2 * _W, False), h)
-    return h
+    bond = tl.program_id(0) * tile + tl.arange(0, tile)
+    mask = bond < n_bonds
+    for side in tl.static_range(2):
+        centre = tl.load(ends + 2 * bond + side, mask=mask, other=0)
+        to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        core, _ = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+        core = scaled(core, norm, 0, has_norm)
+        message = core * tl.sigmoid(core) * part(weight, bond, mask, 0, _W)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        gate, _ = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+        message *= tl.sigmoid(scaled(gate, norm, 1, has_norm))
+        put(out, tl.load(rows + 2 * bond + side, mask=mask, other=0), message, mask, 0, _W)
 
 
 @triton.jit
-def _before_scaling(
-    t0, t1, t2, own, angle, second, second_bias, i0, i1, i2, row, mask,
-    half: tl.constexpr, has_t2: tl.constexpr, has_own: tl.constexpr, has_second: tl.constexpr,
-    has_norm: tl.constexpr, tile: tl.constexpr,
+def _atom_backward(
+    t0, t1, t2, weight, second, second_bias, norm, ends, rows, upstream,
+    d_rows, d_bonds, d_weight, n_bonds,
+    has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
-    """Return one half after the second linear map, normalised, and what it was divided by."""
-    h = _hidden(t0, t1, t2, own, angle, i0, i1, i2, row, mask, half, has_t2, has_own)
-    if has_second:
-        weights = _matrix(second + half * _W * _W, _W, False)
-        h = _product(h * tl.sigmoid(h), weights, tl.zeros((tile, _W), tl.float32))
-        h += tl.load(second_bias + half * _W + tl.arange(0, _W))[None, :]
-    inverse = tl.zeros((tile,), tl.float32)
-    if has_norm:
-        h, inverse = _unit(h)
-    return h, inverse
+    bond = tl.program_id(0) * tile + tl.arange(0, tile)
+    mask = bond < n_bonds
+    for side in tl.static_range(2):
+        centre = tl.load(ends + 2 * bond + side, mask=mask, other=0)
+        to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
+        row = tl.load(rows + 2 * bond + side, mask=mask, other=0)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        unit_core, inverse_core = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        unit_gate, inverse_gate = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+        core = scaled(unit_core, norm, 0, has_norm)
+        opened = tl.sigmoid(scaled(unit_gate, norm, 1, has_norm))
+        passed = core * tl.sigmoid(core)
+        slope = part(upstream, centre, mask, 0, _W)
+        of_weight = slope * passed * opened
+        if side == 1:
+            of_weight += part(d_weight, bond, mask, 0, _W)
+        put(d_weight, bond, of_weight, mask, 0, _W)
+        slope *= part(weight, bond, mask, 0, _W)
+        d_gate = slope * passed * opened * (1.0 - opened)
+        d_gate = through_norm(d_gate, unit_gate, inverse_gate, norm, 1, has_norm)
+        d_core = slope * opened * silu_slope(core)
+        d_core = through_norm(d_core, unit_core, inverse_core, norm, 0, has_norm)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        d_core = through_second(d_core, h, second, 0, has_second)
+        put(d_rows, row, d_core, mask, 0, 2 * _W)
+        if side == 1:
+            d_core += part(d_bonds, bond, mask, 0, 2 * _W)
+        put(d_bonds, bond, d_core, mask, 0, 2 * _W)
+        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        d_gate = through_second(d_gate, h, second, 1, has_second)
+        put(d_rows, row, d_gate, mask, _W, 2 * _W)
+        if side == 1:
+            d_gate += part(d_bonds, bond, mask, _W, 2 * _W)
+        put(d_bonds, bond, d_gate, mask, _W, 2 * _W)
+        tl.debug_barrier()  # the second side adds to what the first has written
 
 
 @triton.jit
-def _to_hidden(
-    slope, unit, inverse, t0, t1, t2, own, angle, second, norm, i0, i1, i2, row, mask,
-    half: tl.constexpr, has_t2: tl.constexpr, has_own: tl.constexpr, has_second: tl.constexpr,
-    has_norm: tl.constexpr, tile: tl.constexpr,
-):  # fmt: skip
-    """Return the derivative by one half of the hidden features from that by its final value."""
-    if has_norm:
-        slope = _through_norm(slope, unit, inverse, norm + 2 * half * _W)
-    if has_second:
-        weights = _matrix(second + half * _W * _W, _W, True)
-        slope = _product(slope, weights, tl.zeros((tile, _W), tl.float32))
-        h = _hidden(t0, t1, t2, own, angle, i0, i1, i2, row, mask, half, has_t2, has_own)
-        slope *= _silu_slope(h)
-    return slope
+def _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, half: tl.constexpr):
+    h = part(t0, i0, mask, half * _W, 2 * _W) + part(t1, i1, mask, half * _W, 2 * _W)
+    carried = part(own, row, mask, 0, _W)
+    return product(carried, matrix + half * _W, h, 2 * _W, 2 * _W * _W, False)
 
 
 @triton.jit
-def _forward(
-    t0, t1, t2, own, weight, angle, second, second_bias, norm,
-    p0, p1, p2, pw, out, n_rows,
-    has_t2: tl.constexpr, has_own: tl.constexpr, has_second: tl.constexpr,
-    has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
+def _angle_forward(
+    t0, t1, own, weight, matrix, second, second_bias, norm, first, other, out, n_rows,
+    has_second: tl.constexpr, has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * tile + tl.arange(0, tile)
     mask = row < n_rows
-    i0 = tl.load(p0 + row, mask=mask, other=0)
-    i1 = tl.load(p1 + row, mask=mask, other=0)
-    i2 = tl.load(p2 + row, mask=mask, other=0) if has_t2 else i0
-    core, _ = _before_scaling(
-        t0, t1, t2, own, angle, second, second_bias, i0, i1, i2, row, mask,
-        0, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    core = _scaled(core, norm, 0, has_norm)
+    i0 = tl.load(first + row, mask=mask, other=0)
+    i1 = tl.load(other + row, mask=mask, other=0)
+    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
+    core, _ = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+    core = scaled(core, norm, 0, has_norm)
     message = core * tl.sigmoid(core)
-    gate, _ = _before_scaling(
-        t0, t1, t2, own, angle, second, second_bias, i0, i1, i2, row, mask,
-        1, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    message *= tl.sigmoid(_scaled(gate, norm, 1, has_norm))
+    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
+    gate, _ = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+    message *= tl.sigmoid(scaled(gate, norm, 1, has_norm))
     if has_weight:
-        message *= _part(weight, tl.load(pw + row, mask=mask, other=0), mask, 0, _W)
+        message *= part(weight, i1, mask, 0, _W)
     else:
-        message += _part(own, row, mask, 0, _W)
-    at = row[:, None] * _W + tl.arange(0, _W)[None, :]
-    tl.store(out + at, message, mask=mask[:, None])
+        message += part(own, row, mask, 0, _W)
+    put(out, row, message, mask, 0, _W)
 
 
 @triton.jit
-def _backward(
-    t0, t1, t2, own, weight, angle, second, second_bias, norm,
-    p0, p1, p2, pw, upstream, d_hidden, d_weight, d_own, n_rows,
-    has_t2: tl.constexpr, has_own: tl.constexpr, has_second: tl.constexpr,
-    has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
+def _angle_backward(
+    t0, t1, own, weight, matrix, second, second_bias, norm, first, other, upstream,
+    d_rows, d_weight, d_own, n_rows,
+    has_second: tl.constexpr, has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * tile + tl.arange(0, tile)
     mask = row < n_rows
-    i0 = tl.load(p0 + row, mask=mask, other=0)
-    i1 = tl.load(p1 + row, mask=mask, other=0)
-    i2 = tl.load(p2 + row, mask=mask, other=0) if has_t2 else i0
-    unit_core, inverse_core = _before_scaling(
-        t0, t1, t2, own, angle, second, second_bias, i0, i1, i2, row, mask,
-        0, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    unit_gate, inverse_gate = _before_scaling(
-        t0, t1, t2, own, angle, second, second_bias, i0, i1, i2, row, mask,
-        1, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    core = _scaled(unit_core, norm, 0, has_norm)
-    opened = tl.sigmoid(_scaled(unit_gate, norm, 1, has_norm))
+    i0 = tl.load(first + row, mask=mask, other=0)
+    i1 = tl.load(other + row, mask=mask, other=0)
+    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
+    unit_core, inverse_core = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
+    unit_gate, inverse_gate = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+    core = scaled(unit_core, norm, 0, has_norm)
+    opened = tl.sigmoid(scaled(unit_gate, norm, 1, has_norm))
     passed = core * tl.sigmoid(core)
-    columns = tl.arange(0, _W)[None, :]
-    at = row[:, None] * _W + columns
     if has_weight:
-        slope = _part(upstream, i0, mask, 0, _W)
-        tl.store(d_weight + at, slope * passed * opened, mask=mask[:, None])
-        slope *= _part(weight, tl.load(pw + row, mask=mask, other=0), mask, 0, _W)
+        slope = part(upstream, i0, mask, 0, _W)
+        put(d_weight, row, slope * passed * opened, mask, 0, _W)
+        slope *= part(weight, i1, mask, 0, _W)
+        carried = tl.zeros_like(slope)
     else:
-        slope = _part(upstream, row, mask, 0, _W)
+        slope = part(upstream, row, mask, 0, _W)
+        carried = slope
     d_gate = slope * passed * opened * (1.0 - opened)
-    wide = row[:, None] * (2 * _W) + columns
-    d_core = _to_hidden(
-        slope * opened * _silu_slope(core), unit_core, inverse_core,
-        t0, t1, t2, own, angle, second, norm, i0, i1, i2, row, mask,
-        0, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    tl.store(d_hidden + wide, d_core, mask=mask[:, None])
-    if has_own:
-        carried = tl.zeros((tile, _W), tl.float32) if has_weight else slope
-        carried = _product(d_core, _matrix(angle, 2 * _W, True), carried)
-    d_gate = _to_hidden(
-        d_gate, unit_gate, inverse_gate,
-        t0, t1, t2, own, angle, second, norm, i0, i1, i2, row, mask,
-        1, has_t2, has_own, has_second, has_norm, tile,
-    )  # fmt: skip
-    tl.store(d_hidden + wide + _W, d_gate, mask=mask[:, None])
-    if has_own:
-        carried = _product(d_gate, _matrix(angle + _W, 2 * _W, True), carried)
-        tl.store(d_own + at, carried, mask=mask[:, None])
+    d_gate = through_norm(d_gate, unit_gate, inverse_gate, norm, 1, has_norm)
+    d_core = slope * opened * silu_slope(core)
+    d_core = through_norm(d_core, unit_core, inverse_core, norm, 0, has_norm)
+    if has_second:
+        h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
+    d_core = through_second(d_core, h, second, 0, has_second)
+    put(d_rows, row, d_core, mask, 0, 2 * _W)
+    carried = product(d_core, matrix, carried, 2 * _W, 2 * _W * _W, True)
+    if has_second:
+        h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
+    d_gate = through_second(d_gate, h, second, 1, has_second)
+    put(d_rows, row, d_gate, mask, _W, 2 * _W)
+    put(d_own, row, product(d_gate, matrix + _W, carried, 2 * _W, 2 * _W * _W, True), mask, 0, _W)
 
 
 @triton.jit
@@ -261,6 +231,29 @@ def _sum_rows(
         )
         at += step
     tl.store(out + target * width + columns, tl.sum(total, 0))
+
+
+@triton.jit
+def _sum_both(
+    values, start, back, own, other, width: tl.constexpr, step: tl.constexpr
+):  # fmt: skip
+    """Sum the rows of each target, and the rows that lie opposite to them."""
+    target = tl.program_id(0)
+    columns = tl.arange(0, width)[None, :]
+    low, high = tl.load(start + target), tl.load(start + target + 1)
+    here = tl.zeros((step, width), tl.float32)
+    there = tl.zeros((step, width), tl.float32)
+    at = low
+    while at < high:
+        k = at + tl.arange(0, step)
+        mask = k < high
+        row = tl.load(back + k, mask=mask, other=0)
+        here += tl.load(values + k[:, None] * width + columns, mask=mask[:, None], other=0.0)
+        there += tl.load(values + row[:, None] * width + columns, mask=mask[:, None], other=0.0)
+        at += step
+    place = target * width + tl.arange(0, width)
+    tl.store(own + place, tl.sum(here, 0))
+    tl.store(other + place, tl.sum(there, 0))
 
 
 @triton.jit
@@ -286,21 +279,30 @@ def row_sums(values: Tensor, gather: Gather) -> Tensor:
     width, takers = values.shape[1], gather.takers
     if takers is not None and takers.dim() == 2:
         out = values.new_empty((len(takers), width))
-        _launch(_sum_pairs, len(takers), _TILE, values, takers, out, len(takers), width, _TILE)
+        tile = 32
+        _launch(_sum_pairs, len(takers), (tile, 4), values, takers, out, len(takers), width, tile)
         return out
     n_targets = len(gather.start) - 1
     out = values.new_empty((n_targets, width))
     given = gather.index if takers is None else takers
-    _launch(
-        _sum_rows, n_targets, 1, values, gather.start, given, out, takers is not None, width, _STEP
-    )
+    options = (takers is not None, width, _STEP)
+    _launch(_sum_rows, n_targets, (1, _SUM_WARPS), values, gather.start, given, out, *options)
     return out
 
 
-def _launch(kernel: Any, rows: int, tile: int, *arguments: Any) -> None:
-    """Run a kernel with a program for every ``tile`` rows."""
+def _both_sums(values: Tensor, start: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of the rows of each target, and of the rows opposite to them."""
+    n_targets, width = len(start) - 1, values.shape[1]
+    own, other = values.new_empty((2, n_targets, width)).unbind(0)
+    arguments = (values, start, back, own, other, width, _STEP)
+    _launch(_sum_both, n_targets, (1, _SUM_WARPS), *arguments)
+    return own, other
+
+
+def _launch(kernel: Any, rows: int, shape: tuple[int, int], *arguments: Any) -> None:
+    """Run a kernel with a program for every ``shape[0]`` rows, of ``shape[1]`` warps."""
     if rows:
-        kernel[(triton.cdiv(rows, tile),)](*arguments, num_warps=_WARPS)
+        kernel[(triton.cdiv(rows, shape[0]),)](*arguments, num_warps=shape[1])
 
 
 class Take(torch.autograd.Function):
@@ -333,78 +335,122 @@ class Collect(torch.autograd.Function):
         return upstream.index_select(0, ctx.gather.index), None
 
 
-class Messages(torch.autograd.Function):
-    """Gated messages of rows from tables of what they read; summed, or added to what rows carry."""
+class AtomMessages(torch.autograd.Function):
+    """Sums of the gated messages that atoms receive over their bonds."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        gate: Gate,
-        gathers: tuple[Gather, Gather, Gather | None, Gather | None],
-        t0: Tensor,
-        t1: Tensor,
-        t2: Tensor | None,
-        weight: Tensor | None,
-        own: Tensor | None,
+        ctx: Any, gate: Gate, pairs: Pairs, t0: Tensor, t1: Tensor, t2: Tensor, weight: Tensor
     ) -> Tensor:
-        """Return the messages.
+        """Return the sums, shape (n_atoms, 64).
 
         Parameters
         ----------
         gate
             Weights of the layer.
-        gathers
-            How rows read ``t0``, ``t1``, ``t2`` and ``weight``; rows are sorted as ``t0`` is.
-        t0, t1, t2 : Tensor, shape (n_table, 128)
-            Parts of the first linear map's output.
-        weight : Tensor, shape (n_table, 64), optional
-            Multiplies messages, which are then summed over the rows of each row of ``t0``.
-            Without it they are added to ``own``.
-        own : Tensor, shape (n_rows, 64), optional
-            Features of the rows.
+        pairs
+            Bonds.
+        t0, t1 : Tensor, shape (n_atoms, 128)
+            Parts of the first linear map's output, of the receiving and the other atom.
+        t2 : Tensor, shape (n_bonds, 128)
+            The part of the bond.
+        weight : Tensor, shape (n_bonds, 64)
+            Multiplies the messages.
         """
-        tensors = [None if x is None else x.contiguous() for x in (t0, t1, t2, weight, own)]
-        ctx.gate, ctx.gathers = gate, gathers
-        ctx.save_for_backward(*tensors)
-        n_rows = len(gathers[0].index)
-        out = t0.new_empty((n_rows, WIDTH))
-        arguments, flags = _arguments(gate, gathers, tensors)
-        _launch(_forward, n_rows, _TILE, *arguments, out, n_rows, *flags, _TILE)
-        return out if weight is None else row_sums(out, gathers[0])
+        ctx.gate, ctx.pairs = gate, pairs
+        ctx.save_for_backward(t0, t1, t2, weight)
+        n_bonds = len(pairs.rows)
+        out = t0.new_empty((2 * n_bonds, WIDTH))
+        options = (gate.second is not None, gate.norm is not None, ATOM_FORWARD[0])
+        _launch(
+            _atom_forward, n_bonds, ATOM_FORWARD, t0, t1, t2, weight, *_present(gate, t0)[1:],
+            pairs.ends, pairs.rows, out, n_bonds, *options,
+        )  # fmt: skip
+        return row_sums(out, Gather(pairs.back, pairs.start))
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the gradients of the tables, the weight and the rows' own features."""
-        tensors = ctx.saved_tensors
-        gate, gathers = ctx.gate, ctx.gathers
-        n_rows = len(gathers[0].index)
-        arguments, flags = _arguments(gate, gathers, tensors)
-        upstream = upstream.contiguous()
-        d_hidden = upstream.new_empty((n_rows, 2 * WIDTH))
-        d_weight = d_own = None
-        if tensors[3] is not None:
-            d_weight = upstream.new_empty((n_rows, WIDTH))
-        if tensors[4] is not None:
-            d_own = upstream.new_empty((n_rows, WIDTH))
-        gradients = [d_hidden if x is None else x for x in (d_hidden, d_weight, d_own)]
-        _launch(_backward, n_rows, _TILE, *arguments, upstream, *gradients, n_rows, *flags, _TILE)
-        of_tables = [
-            None if gather is None else row_sums(d_hidden, gather) for gather in gathers[:3]
-        ]
-        of_weight = None if d_weight is None else row_sums(d_weight, gathers[3])
-        return None, None, *of_tables, of_weight, d_own
+        """Return the gradients of the tables and the weight."""
+        t0, t1, t2, weight = ctx.saved_tensors
+        gate, pairs = ctx.gate, ctx.pairs
+        n_bonds = len(pairs.rows)
+        d_rows = upstream.new_empty((2 * n_bonds, 2 * WIDTH))
+        d_bonds, d_weight = torch.empty_like(t2), torch.empty_like(weight)
+        options = (gate.second is not None, gate.norm is not None, ATOM_BACKWARD[0])
+        _launch(
+            _atom_backward, n_bonds, ATOM_BACKWARD, t0, t1, t2, weight, *_present(gate, t0)[1:],
+            pairs.ends, pairs.rows, upstream.contiguous(), d_rows, d_bonds, d_weight, n_bonds,
+            *options,
+        )  # fmt: skip
+        return None, None, *_both_sums(d_rows, pairs.start, pairs.back), d_bonds, d_weight
 
 
-def _arguments(gate: Gate, gathers: tuple, tensors: Any) -> tuple[list[Tensor], tuple[bool, ...]]:
-    """Return pointers, with any tensor in place of those that are not there, and what is there."""
-    t0 = tensors[0]
-    given = [*tensors[:3], tensors[4], tensors[3], *gate]
-    indices = [gathers[0] if gather is None else gather for gather in gathers]
-    flags = (
-        tensors[2] is not None,
-        tensors[4] is not None,
-        gate.second is not None,
-        gate.norm is not None,
-        tensors[3] is not None,
-    )
-    return [t0 if x is None else x for x in given] + [gather.index for gather in indices], flags
+class AngleMessages(torch.autograd.Function):
+    """Gated messages of angles: summed by their first half, or added to what the angles carry."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gate: Gate,
+        first: Gather,
+        other: Gather,
+        t0: Tensor,
+        t1: Tensor,
+        own: Tensor,
+        weight: Tensor | None,
+    ) -> Tensor:
+        """Return the sums, shape (n_halves, 64), or without a weight the new angles.
+
+        Parameters
+        ----------
+        gate
+            Weights of the layer.
+        first, other
+            Both halves of the angles, which are sorted by the first.
+        t0, t1 : Tensor, shape (n_halves, 128)
+            Parts of the first linear map's output.
+        own : Tensor, shape (n_angles, 64)
+            Features of the angles.
+        weight : Tensor, shape (n_halves, 64), optional
+            Of the second half; multiplies messages, which are then summed.
+        """
+        ctx.gate, ctx.first, ctx.other = gate, first, other
+        ctx.save_for_backward(t0, t1, own, weight)
+        out = torch.empty_like(own)
+        arguments, options = _of_angles(gate, first, other, t0, t1, own, weight)
+        _launch(
+            _angle_forward, len(own), ANGLE_FORWARD, *arguments, out, len(own), *options,
+            ANGLE_FORWARD[0],
+        )  # fmt: skip
+        return out if weight is None else row_sums(out, first)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Return the gradients of the tables, the angles' features and the weight."""
+        t0, t1, own, weight = ctx.saved_tensors
+        first, other = ctx.first, ctx.other
+        d_rows = own.new_empty((len(own), 2 * WIDTH))
+        d_own = torch.empty_like(own)
+        d_weight = None if weight is None else torch.empty_like(own)
+        arguments, options = _of_angles(ctx.gate, first, other, t0, t1, own, weight)
+        _launch(
+            _angle_backward, len(own), ANGLE_BACKWARD, *arguments, upstream.contiguous(), d_rows,
+            d_own if d_weight is None else d_weight, d_own, len(own), *options, ANGLE_BACKWARD[0],
+        )  # fmt: skip
+        of_tables = _both_sums(d_rows, first.start, other.takers)
+        of_weight = None if d_weight is None else row_sums(d_weight, other)
+        return None, None, None, *of_tables, d_own, of_weight
+
+
+def _present(gate: Gate, other: Tensor) -> list[Tensor]:
+    """Return the weights of a gate, with any tensor in place of those that are not there."""
+    return [other if x is None else x for x in gate]
+
+
+def _of_angles(
+    gate: Gate, first: Gather, other: Gather, t0: Tensor, t1: Tensor, own: Tensor,
+    weight: Tensor | None,
+) -> tuple[list[Tensor], tuple[bool, bool, bool]]:  # fmt: skip
+    tensors = [t0, t1, own, own if weight is None else weight]
+    options = (gate.second is not None, gate.norm is not None, weight is not None)
+    return [*tensors, *_present(gate, t0), first.index, other.index], options

@@ -105,6 +105,7 @@ class TorchChgnet:
     ) -> None:
         from nucleate.relax.chgnet.network import Network
 
+        keep_freed_memory()
         self.level = _level(checkpoint)
         self.elements = _ELEMENTS
         self.cutoff = parameters.cutoff
