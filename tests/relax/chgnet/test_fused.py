@@ -43,40 +43,54 @@ COMPILED = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from nucleate.relax.chgnet import messages
+from nucleate.relax.chgnet import basis, messages
 
-HALVES, INDICES = ("second", "matrix"), ("ends", "rows", "first", "other", "start", "takers", "back")
+INDICES = (
+    "ends rows first second half_atom half_bond start back pairs halves bonds swapped"
+).split()
+NOT_INDICES = {"_atom_forward": ["bonds"], "_atom_backward": ["bonds"], "_angle_forward": ["bonds"],
+               "_angle_backward": ["bonds"]}
 
 
 def compiled(kernel, warps, **constants):
-    signature = {
-        name: "constexpr" if name in constants
-        else "i32" if name in ("n_rows", "n_bonds", "n_pairs")
-        else "*i32" if name in (*INDICES, "pairs") and kernel is not messages._sum_both
-        or name in ("start", "back")
-        else "*fp16" if name in HALVES
-        else "*fp32"
-        for name in kernel.arg_names
-    }
+    def kind(name):
+        if name in constants:
+            return "constexpr"
+        if name.startswith("n_"):
+            return "i32"
+        messages_second = name == "second" and kernel.__name__.startswith("_atom")
+        if name in ("matrix", "maps", "second_map") or messages_second:
+            return "*fp16"
+        if kernel is basis._atom_results and name in ("vectors", "out"):
+            return "*fp64"
+        index = name in INDICES and name not in NOT_INDICES.get(kernel.__name__, ())
+        return "*i32" if index else "*fp32"
+
     places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    signature = {name: kind(name) for name in kernel.arg_names}
     source = ASTSource(fn=kernel, signature=signature, constexprs=places)
     options = {"num_warps": warps}
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
 
 
-for name in ("ATOM", "ANGLE"):
-    for way in ("forward", "backward"):
-        tile, warps = getattr(messages, f"{name}_{way.upper()}")
-        kernel = getattr(messages, f"_{name.lower()}_{way}")
-        flags = {"has_second": True, "has_norm": True, "tile": tile}
-        more = [{}] if name == "ATOM" else [{"has_weight": True}, {"has_weight": False}]
-        for given in more:
-            if given.get("has_weight") is False:
-                flags["has_second"] = False
-            assert "mma" in compiled(kernel, warps, **flags, **given).asm["ptx"]
-assert compiled(messages._sum_rows, 4, has_takers=True, width=64, step=16).asm["cubin"]
-assert compiled(messages._sum_both, 4, width=128, step=16).asm["cubin"]
-assert compiled(messages._sum_pairs, 4, width=64, tile=32).asm["cubin"]
+for kernel in (messages._atom_forward, messages._atom_backward):
+    tile, warps, _ = messages.ATOM_FORWARD
+    assert "mma" in compiled(kernel, warps, has_second=True, has_norm=True, tile=tile)
+for kernel in (messages._angle_forward, messages._angle_backward):
+    tile, warps, _ = messages.ANGLE_FORWARD
+    for flag in (True, False):
+        flags = {"has_second": flag, "has_weight": flag, "has_norm": True}
+        assert "mma" in compiled(kernel, warps, **flags, tile=tile)
+assert "add" in compiled(messages._sum_rows, 4, width=64, stride=64, step=16)
+assert "add" in compiled(messages._sum_opposite, 4, width=128, both=True, step=16)
+assert "add" in compiled(messages._sum_pairs, 4, width=64, tile=32)
+radial = {"cutoff": 6.0, "exponent": 8, "has_other": True, "tile": 64}
+assert "mma" in compiled(basis._radial_forward, 4, **radial)
+assert "mma" in compiled(basis._radial_backward, 4, **radial, has_halves=True)
+assert "mma" in compiled(basis._angular_forward, 4, tile=64)
+assert "mma" in compiled(basis._angular_backward, 4, tile=64)
+assert "add" in compiled(basis._half_gradients, 1, step=32)
+assert "f64" in compiled(basis._atom_results, 2, step=32)
 """
 
 
@@ -143,13 +157,12 @@ def test_rows_say_the_same_as_the_graph() -> None:
     rows = build_rows(graph.bond_ends, graph.n_short, owner, 3)
     ends = graph.bond_ends
 
-    assert np.array_equal(np.bincount(rows.centre, minlength=8), np.diff(rows.start))
-    assert np.all(np.diff(rows.centre) >= 0)
+    assert np.array_equal(np.bincount(ends.ravel(), minlength=8), np.diff(rows.start))
+    centre = np.repeat(np.arange(8), np.diff(rows.start))
     assert np.array_equal(rows.back[rows.back], np.arange(rows.bond.size))
     assert np.array_equal(rows.bond[rows.back], rows.bond)
-    assert np.array_equal(rows.to, rows.centre[rows.back])
-    assert np.array_equal(rows.centre[rows.of_bond], ends)
-    assert np.array_equal(rows.sign[rows.of_bond], np.tile([1.0, -1.0], (len(ends), 1)))
+    assert np.array_equal(centre[rows.of_bond], ends)
+    assert np.array_equal(rows.ends, ends)
     assert np.array_equal(rows.half_atom[rows.half_of_bond], ends[: graph.n_short])
 
     assert np.array_equal(rows.first[rows.swapped], rows.second)
@@ -159,7 +172,9 @@ def test_rows_say_the_same_as_the_graph() -> None:
     )
     halves = np.stack([rows.half_atom[rows.first], rows.half_bond[rows.first],
                        rows.half_bond[rows.second]], axis=1)  # fmt: skip
-    signs = rows.half_sign[rows.first] * rows.half_sign[rows.second]
+    half_sign = np.empty(rows.half_bond.size)
+    half_sign[rows.half_of_bond] = [1.0, -1.0]
+    signs = half_sign[rows.first] * half_sign[rows.second]
 
     def ordered(angles: np.ndarray, sign: np.ndarray) -> list[tuple[float, ...]]:
         return sorted(map(tuple, np.column_stack([angles, sign])))

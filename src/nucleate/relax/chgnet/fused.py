@@ -1,8 +1,8 @@
 """CHGNet on a GPU with the messages of each layer in one kernel, and sums that repeat exactly.
 
-The same function as :class:`~nucleate.relax.chgnet.network.Network`. Rows are sorted by where
-their messages go, so sums need no atomic additions; what lies between the gathering of a message
-and its result is never written to memory.
+The same function as :class:`~nucleate.relax.chgnet.network.Network`, its derivative written out.
+Rows are sorted by where their messages go, so sums need no atomic additions; what lies between
+the gathering of a message and its result is never written to memory.
 """
 
 from __future__ import annotations
@@ -11,56 +11,76 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
 
+from nucleate.relax.chgnet.basis import (
+    add_radial_gradient,
+    angular_features,
+    angular_of,
+    atom_results,
+    half_gradients,
+    radial_features,
+    radial_of,
+)
 from nucleate.relax.chgnet.gates import Gate, split
 from nucleate.relax.chgnet.messages import (
-    AngleMessages,
-    AtomMessages,
-    Collect,
-    Gather,
-    Pairs,
-    Take,
+    angle_messages,
+    angle_messages_backward,
+    atom_messages,
+    atom_messages_backward,
+    sum_rows,
 )
-from nucleate.relax.chgnet.network import Network, radial_basis
-from nucleate.relax.chgnet.rows import build_rows
+from nucleate.relax.chgnet.network import Network
+from nucleate.relax.chgnet.rows import Rows, build_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from nucleate.relax.chgnet.graph import Graph
     from nucleate.relax.chgnet.parameters import GatedLayers, Parameters
 
+_ALIGNED = 4  # integers: pointers stay multiples of 16 bytes, as triton likes them
 
-class _Layout(NamedTuple):
-    """How the rows of a batch read the tables of atoms, bonds and halves; all on the device.
+
+class _Layer(NamedTuple):
+    """One layer's weights, the first linear map sorted by what it acts on.
 
     Attributes
     ----------
-    pairs : Pairs
-        The bonds.
-    bond : Tensor of int32, shape (n_rows,)
-        Of the rows.
-    sign : Tensor, shape (n_rows, 1)
-        1 where the bond vector points away from the row's atom, else -1.
-    half_atom, half_bond : Gather
-        Of the halves.
-    half_sign : Tensor, shape (n_halves, 1)
-    first, second : Gather
-        Of the angles: both halves.
-    bent : Tensor, shape (n_bonds, 1)
-        1 for bonds of crystals that have angles, else 0.
+    gate : Gate
+    atoms, atoms_bias : Tensor, shape (64, 256 or 128) and (256 or 128,)
+    bonds : Tensor, shape (64, 128 or 256)
+    out, out_bias : Tensor, shape (64, 64) and (64,), optional
+        Linear map of the sums.
     """
 
-    pairs: Pairs
-    bond: torch.Tensor
-    sign: torch.Tensor
-    half_atom: Gather
-    half_bond: Gather
-    half_sign: torch.Tensor
-    first: Gather
-    second: Gather
-    bent: torch.Tensor
+    gate: Gate
+    atoms: Tensor
+    atoms_bias: Tensor
+    bonds: Tensor
+    out: Tensor | None
+    out_bias: Tensor | None
+
+
+class _Kept(NamedTuple):
+    """What the backward pass needs of a layer: tables of the first map's output, and angles."""
+
+    atoms: Tensor
+    bonds: Tensor
+    own: Tensor | None = None
+    summed: Tensor | None = None
+
+
+class _Forward(NamedTuple):
+    """Features of the atoms at the end, and what the backward pass needs."""
+
+    x: Tensor
+    weight: Tensor
+    narrow: Tensor
+    n_angles: int
+    atom: list[_Kept]
+    bond: list[_Kept]
+    angle: list[_Kept]
 
 
 class FusedNetwork(Network):
@@ -69,9 +89,14 @@ class FusedNetwork(Network):
     def __init__(self, parameters: Parameters, device: str) -> None:
         super().__init__(parameters, device)
         p = self._p
-        self._atom = [_gate_of(p.atom, k) for k in range(len(p.atom.first))]
-        self._bond = [_gate_of(p.bond, k, own=2) for k in range(len(p.bond.first))]
-        self._angle = [_gate_of(p.angle, k, own=2) for k in range(len(p.angle.first))]
+        self._radial = radial_of(
+            p.frequencies, [p.bond_embedding, p.bond_weights], p.cutoff, p.envelope
+        )
+        self._narrow = radial_of(p.short_frequencies, [p.short_weights], p.short_cutoff, p.envelope)
+        self._angular = angular_of(p.angle_frequencies, p.angle_embedding)
+        self._atom = _layers(p.atom, atoms=(0, 2), bonds=(1,), own=None)
+        self._bond = _layers(p.bond, atoms=(3,), bonds=(0, 1), own=2)
+        self._angle = _layers(p.angle, atoms=(3,), bonds=(0, 1), own=2)
 
     def evaluate(
         self,
@@ -79,116 +104,136 @@ class FusedNetwork(Network):
         numbers: NDArray[np.int64],
         owner: NDArray[np.int64],
         n_crystals: int,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return energies (eV), forces (eV/Å) and virials (eV); see :class:`Network`."""
-        layout = self._layout(graph, owner, n_crystals)
-        atoms = self._moved_array(numbers)
-        lengths = self._moved_array(np.bincount(owner, minlength=n_crystals))
-        long = self._moved_array(graph.vectors)
-        vectors = long.to(self.dtype, copy=True).requires_grad_(True)
-        site = self._read_out(self._features(layout, atoms, vectors, graph.n_short), atoms)
-        (gradient,) = torch.autograd.grad(site.sum(), vectors)
-        energies = _by_lengths(site.detach().double(), lengths)
-        slope = gradient.double().index_select(0, layout.bond)
-        rows_of = layout.pairs.start.diff().long()
-        forces = _by_lengths(layout.sign * slope, rows_of)
-        products = long.index_select(0, layout.bond).unsqueeze(2) * slope.unsqueeze(1)
-        virials = _by_lengths(_by_lengths(products.flatten(1), rows_of), lengths)
-        virials = 0.5 * virials.reshape(-1, 3, 3)  # every bond has two rows
-        return energies, forces, 0.5 * (virials + virials.transpose(1, 2))
-
-    def _moved_array(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
-
-    def _layout(self, graph: Graph, owner: NDArray[np.int64], n_crystals: int) -> _Layout:
+        first_atom = np.searchsorted(owner, np.arange(n_crystals + 1)).astype(np.int32)
         rows = build_rows(graph.bond_ends, graph.n_short, owner, n_crystals)
-        r = type(rows)(*(self._moved_array(array) for array in rows))
-        return _Layout(
-            pairs=Pairs(self._moved_array(graph.bond_ends), r.of_bond, r.start, r.back),
-            bond=r.bond,
-            sign=r.sign[:, None],
-            half_atom=Gather(r.half_atom, r.half_start),
-            half_bond=Gather(r.half_bond, r.half_start, r.half_of_bond),
-            half_sign=r.half_sign[:, None],
-            first=Gather(r.first, r.angle_start),
-            second=Gather(r.second, r.angle_start, r.swapped),
-            bent=r.bent[:, None],
-        )
+        moved = self._moved_together([*rows, numbers.astype(np.int32), first_atom])
+        rows, atoms, first_atom = Rows(*moved[:-2]), moved[-2], moved[-1]
+        long = torch.from_numpy(graph.vectors).to(self.device)
+        vectors = long.to(self.dtype)
+        with torch.no_grad():
+            forward = self._forward(rows, vectors, graph.n_short, atoms)
+        x = forward.x.requires_grad_(True)
+        site = self._read_out(x, atoms)
+        (d_x,) = torch.autograd.grad(site.sum(), x)
+        with torch.no_grad():
+            gradient = self._backward(rows, vectors, graph.n_short, forward, d_x)
+            results = atom_results(rows, long, gradient, site)
+            totals = sum_rows(results, first_atom, 16)
+        virials = totals[:, :9].reshape(-1, 3, 3)
+        return totals[:, 9], results[:, 10:13], 0.5 * (virials + virials.transpose(1, 2))
 
-    def _features(
-        self, layout: _Layout, numbers: torch.Tensor, vectors: torch.Tensor, n_short: int
-    ) -> torch.Tensor:
-        """Return the features of the atoms after the last interaction block."""
+    def _moved_together(self, arrays: list[NDArray[np.int32]]) -> list[Tensor]:
+        """Return arrays of int32 as tensors on the device, moved in one piece."""
+        places = np.cumsum([0, *(-(-array.size // _ALIGNED) * _ALIGNED for array in arrays)])
+        joined = np.empty(places[-1], np.int32)
+        for place, array in zip(places, arrays, strict=False):
+            joined[place : place + array.size] = array.ravel()
+        on_device = torch.from_numpy(joined).to(self.device)
+        return [
+            on_device[place : place + array.size].view(array.shape)
+            for place, array in zip(places, arrays, strict=False)
+        ]
+
+    def _forward(self, rows: Rows, vectors: Tensor, n_short: int, numbers: Tensor) -> _Forward:
         p = self._p
-        distance = vectors.norm(dim=1)
-        radial = radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
-        weight = radial @ p.bond_weights
-        x, e = p.atom_embedding[numbers], radial @ p.bond_embedding
-        bends = len(layout.first.index) > 0
-        if bends:
-            unit = vectors[:n_short] / distance[:n_short, None]
-            a = self._angles(layout, unit)
-            narrow = radial_basis(
-                distance[:n_short], p.short_frequencies, p.short_cutoff, p.envelope
-            )
-            narrow = Take.apply(narrow @ p.short_weights, layout.half_bond)
-        for k in range(len(p.atom.first)):
-            first = p.atom.first[k]
-            summed = AtomMessages.apply(
-                self._atom[k],
-                layout.pairs,
-                torch.addmm(p.atom.first_bias[k], x, first[0]),
-                x @ first[2],
-                e @ first[1],
-                weight,
-            )
-            x = x + torch.addmm(p.atom.out_bias[k], summed, p.atom.out[k])
-            if bends and k < len(p.bond.first):
-                summed = narrow * _angle_messages(
-                    p.bond, k, self._bond[k], layout, x, e[:n_short], narrow, a
+        e, weight = radial_features(self._radial, vectors)
+        (narrow,) = radial_features(self._narrow, vectors[:n_short])
+        a = angular_features(self._angular, rows, vectors)
+        n_angles, bent = len(a), rows.bent.to(self.dtype)[:, None]
+        x = p.atom_embedding.index_select(0, numbers)
+        kept: tuple[list[_Kept], list[_Kept], list[_Kept]] = ([], [], [])
+        for k, layer in enumerate(self._atom):
+            atoms, bonds = _tables(layer, x, e)
+            summed = atom_messages(layer.gate, rows, atoms, bonds, weight)
+            kept[0].append(_Kept(atoms, bonds))
+            x = x + torch.addmm(layer.out_bias, summed, layer.out)
+            if not n_angles or k == len(self._bond):
+                continue
+            layer, short = self._bond[k], e[:n_short]
+            atoms, bonds = _tables(layer, x, short)
+            summed = angle_messages(layer.gate, rows, atoms, bonds, a, narrow)
+            kept[1].append(_Kept(atoms, bonds, a, summed))
+            short.addmm_(narrow * summed, layer.out)
+            e.addcmul_(bent, layer.out_bias)
+            if k == len(self._angle):
+                continue
+            layer = self._angle[k]
+            atoms, bonds = _tables(layer, x, e[:n_short])
+            kept[2].append(_Kept(atoms, bonds, a))
+            a = angle_messages(layer.gate, rows, atoms, bonds, a, None)
+        return _Forward(x, weight, narrow, n_angles, *kept)
+
+    def _backward(
+        self, rows: Rows, vectors: Tensor, n_short: int, forward: _Forward, d_x: Tensor
+    ) -> Tensor:
+        """Return the derivative of the energy by the bond vectors, shape (n_bonds, 3)."""
+        weight, narrow = forward.weight, forward.narrow
+        d_e, d_weight = torch.zeros_like(weight), torch.zeros_like(weight)
+        d_narrow, d_a = torch.zeros_like(narrow), d_x.new_zeros((forward.n_angles, d_x.shape[1]))
+        d_short = d_e[:n_short]
+        for k in reversed(range(len(forward.atom))):
+            if k < len(forward.angle):
+                layer, kept = self._angle[k], forward.angle[k]
+                tables = (kept.atoms, kept.bonds, kept.own, None)
+                d_atoms, d_bonds, _ = angle_messages_backward(layer.gate, rows, tables, None, d_a)
+                d_x = torch.addmm(d_x, d_atoms, layer.atoms.T)
+                d_short.addmm_(d_bonds, layer.bonds.T)
+            if k < len(forward.bond):
+                layer, kept = self._bond[k], forward.bond[k]
+                upstream = d_short @ layer.out.T
+                d_narrow.addcmul_(upstream, kept.summed)
+                tables = (kept.atoms, kept.bonds, kept.own, narrow)
+                d_atoms, d_bonds, of_narrow = angle_messages_backward(
+                    layer.gate, rows, tables, upstream * narrow, d_a
                 )
-                added = Collect.apply(summed, layout.half_bond) @ p.bond.out[k]
-                e = e + pad(added, (0, 0, 0, len(e) - n_short)) + layout.bent * p.bond.out_bias[k]
-                if k < len(p.angle.first):
-                    a = _angle_messages(p.angle, k, self._angle[k], layout, x, e[:n_short], None, a)
-        return x
-
-    def _angles(self, layout: _Layout, unit: torch.Tensor) -> torch.Tensor:
-        """Return the first features of the angles from the short bonds' unit vectors."""
-        along = Take.apply(pad(unit, (0, 1)), layout.half_bond) * layout.half_sign
-        cosine = Take.apply(along, layout.first) * Take.apply(along, layout.second)
-        return self._angle_basis(cosine.sum(1))
-
-
-def _angle_messages(
-    layers: GatedLayers,
-    k: int,
-    gate: Gate,
-    layout: _Layout,
-    x: torch.Tensor,
-    bonds: torch.Tensor,
-    weight: torch.Tensor | None,
-    a: torch.Tensor,
-) -> torch.Tensor:
-    """Return the sums of weighted messages by half, or without a weight the new angles."""
-    first = layers.first[k]
-    centre = torch.addmm(layers.first_bias[k], x, first[3])
-    one = Take.apply(centre, layout.half_atom) + Take.apply(bonds @ first[0], layout.half_bond)
-    other = Take.apply(bonds @ first[1], layout.half_bond)
-    return AngleMessages.apply(gate, layout.first, layout.second, one, other, a, weight)
+                d_narrow += of_narrow
+                d_x = torch.addmm(d_x, d_atoms, layer.atoms.T)
+                d_short.addmm_(d_bonds, layer.bonds.T)
+            layer, kept = self._atom[k], forward.atom[k]
+            tables = (kept.atoms, kept.bonds, weight)
+            upstream = d_x @ layer.out.T
+            d_atoms, d_bonds = atom_messages_backward(layer.gate, rows, tables, upstream, d_weight)
+            d_x = torch.addmm(d_x, d_atoms, layer.atoms.T)
+            d_e.addmm_(d_bonds, layer.bonds.T)
+        gradient = torch.empty_like(vectors)
+        add_radial_gradient(self._radial, vectors, [d_e, d_weight], gradient)
+        if forward.n_angles:
+            of_halves = half_gradients(self._angular, rows, vectors, d_a)
+            halves = (rows.half_of_bond, of_halves)
+            add_radial_gradient(self._narrow, vectors[:n_short], [d_narrow], gradient, halves)
+        return gradient
 
 
-def _gate_of(layers: GatedLayers, k: int, *, own: int | None = None) -> Gate:
-    """Return the weights of a layer whose rows carry the features of block ``own``."""
+def _tables(layer: _Layer, x: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the parts of the first linear map's output by atom and by bond."""
+    return torch.addmm(layer.atoms_bias, x, layer.atoms), e @ layer.bonds
+
+
+def _layers(
+    layers: GatedLayers, *, atoms: tuple[int, ...], bonds: tuple[int, ...], own: int | None
+) -> list[_Layer]:
+    """Return the layers; the numbers say which blocks of the first map act on what."""
     has_second, has_norm = len(layers.second) > 0, layers.norm.shape[1] > 0
-    return Gate(
-        None if own is None else split(layers.first[k, own]),
-        split(layers.second[k]) if has_second else None,
-        layers.second_bias[k].contiguous() if has_second else None,
-        layers.norm[k].contiguous() if has_norm else None,
-    )
-
-
-def _by_lengths(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Return the sums of groups of consecutive rows."""
-    return torch.segment_reduce(values, "sum", lengths=lengths, axis=0, initial=0, unsafe=True)
+    has_out = len(layers.out) > 0
+    result = []
+    for k, first in enumerate(layers.first):
+        bias = layers.first_bias[k]
+        gate = Gate(
+            None if own is None else split(first[own]),
+            split(layers.second[k]) if has_second else None,
+            layers.second_bias[k].contiguous() if has_second else None,
+            layers.norm[k].contiguous() if has_norm else None,
+        )
+        result.append(
+            _Layer(
+                gate,
+                torch.cat([first[block] for block in atoms], 1),
+                torch.cat([bias, *(torch.zeros_like(bias) for _ in atoms[1:])]),
+                torch.cat([first[block] for block in bonds], 1),
+                layers.out[k] if has_out else None,
+                layers.out_bias[k] if has_out else None,
+            )
+        )
+    return result

@@ -1,4 +1,4 @@
-"""Parts of triton kernels: gated perceptrons of rows, forwards and backwards.
+"""Parts of triton kernels: products of matrices, and gated perceptrons of rows.
 
 A product of matrices is three products of half-precision parts (22 bits of every number, rows
 scaled by their largest element), which is as accurate as single precision and uses the tensor
@@ -7,7 +7,7 @@ cores; see :func:`split`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -15,8 +15,27 @@ import triton.language as tl
 
 from nucleate.relax.chgnet.parameters import WIDTH
 
+BASIS = 32
+"""Basis functions, those that are zero included."""
+
 _EPS = tl.constexpr(1e-5)
 _W = tl.constexpr(WIDTH)
+
+
+class Shape(NamedTuple):
+    """How a kernel is cut into programs.
+
+    Attributes
+    ----------
+    rows, warps : int
+        Of a program.
+    registers : int, optional
+        Most registers a thread may have; fewer let more programs run side by side.
+    """
+
+    rows: int
+    warps: int
+    registers: int | None = None
 
 
 class Gate(NamedTuple):
@@ -44,12 +63,21 @@ def split(matrix: torch.Tensor) -> torch.Tensor:
     return torch.stack([high, (matrix - high.float()).half()])
 
 
+def launch(kernel: Any, n_rows: int, shape: Shape, *arguments: Any) -> None:
+    """Run a kernel over some rows."""
+    if n_rows:
+        limit = {} if shape.registers is None else {"maxnreg": shape.registers}
+        grid = (triton.cdiv(n_rows, shape.rows),)
+        kernel[grid](*arguments, num_warps=shape.warps, **limit)
+
+
 @triton.jit
 def product(
-    a, matrix, total, stride: tl.constexpr, size: tl.constexpr, transposed: tl.constexpr
+    a, matrix, total, n_in: tl.constexpr, n_out: tl.constexpr, stride: tl.constexpr,
+    size: tl.constexpr, transposed: tl.constexpr,
 ):  # fmt: skip
     """Return ``total + a @ matrix``; ``size`` numbers lie between the parts of the matrix."""
-    i, j = tl.arange(0, _W)[:, None], tl.arange(0, _W)[None, :]
+    i, j = tl.arange(0, n_in)[:, None], tl.arange(0, n_out)[None, :]
     at = matrix + (j * stride + i if transposed else i * stride + j)
     largest = tl.max(tl.abs(a), 1)
     scale = tl.where(largest > 0.0, largest, 1.0)
@@ -111,7 +139,7 @@ def before_scaling(
         bias = tl.load(second_bias + half * _W + tl.arange(0, _W))[None, :]
         hidden = product(
             hidden * tl.sigmoid(hidden), second + half * _W * _W,
-            tl.zeros_like(hidden) + bias, _W, 2 * _W * _W, False,
+            tl.zeros_like(hidden) + bias, _W, _W, _W, 2 * _W * _W, False,
         )  # fmt: skip
     inverse = tl.zeros((hidden.shape[0],), tl.float32)
     if has_norm:
@@ -137,7 +165,7 @@ def through_second(slope, hidden, second, half: tl.constexpr, has_second: tl.con
     """Return the derivative by the hidden features from that by the second map's output."""
     if has_second:
         slope = product(
-            slope, second + half * _W * _W, tl.zeros_like(slope), _W, 2 * _W * _W, True
+            slope, second + half * _W * _W, tl.zeros_like(slope), _W, _W, _W, 2 * _W * _W, True
         )  # fmt: skip
         slope *= silu_slope(hidden)
     return slope

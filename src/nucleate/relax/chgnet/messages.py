@@ -7,7 +7,7 @@ order, without atomic additions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 import triton
@@ -15,7 +15,9 @@ import triton.language as tl
 
 from nucleate.relax.chgnet.gates import (
     Gate,
+    Shape,
     before_scaling,
+    launch,
     part,
     product,
     put,
@@ -29,58 +31,27 @@ from nucleate.relax.chgnet.parameters import WIDTH
 if TYPE_CHECKING:
     from torch import Tensor
 
-ATOM_FORWARD, ATOM_BACKWARD = (32, 4), (32, 4)
-ANGLE_FORWARD, ANGLE_BACKWARD = (32, 4), (32, 4)
-_STEP, _SUM_WARPS = 16, 4
+    from nucleate.relax.chgnet.rows import Rows
+
+# the fastest of those tried on an H100
+ATOM_FORWARD, ATOM_BACKWARD = Shape(32, 4), Shape(32, 4)
+ANGLE_FORWARD, ANGLE_BACKWARD = Shape(32, 4), Shape(32, 4)
+_GROUP, _PAIRS = Shape(1, 4), Shape(32, 4)
+_STEP = 16
 _W = tl.constexpr(WIDTH)
 
 
-class Gather(NamedTuple):
-    """Rows of a table taken for other rows, and the way back.
-
-    Attributes
-    ----------
-    index : Tensor of int32, shape (n_rows,)
-        Row of the table.
-    start : Tensor of int32, shape (n_table + 1,)
-        Where the takers of each row of the table begin in ``takers``.
-    takers : Tensor of int32, shape (n_rows,), optional
-        The takers of each row of the table; without it they lie in their own order.
-    """
-
-    index: Tensor
-    start: Tensor
-    takers: Tensor | None = None
-
-
-class Pairs(NamedTuple):
-    """Bonds and their two rows, one at either end; see :class:`~nucleate.relax.chgnet.rows.Rows`.
-
-    Attributes
-    ----------
-    ends, rows : Tensor of int32, shape (n_bonds, 2)
-        Atoms, and the rows centred at them.
-    start : Tensor of int32, shape (n_atoms + 1,)
-        First row of each atom.
-    back : Tensor of int32, shape (n_rows,)
-        The row of the other end.
-    """
-
-    ends: Tensor
-    rows: Tensor
-    start: Tensor
-    back: Tensor
-
-
 @triton.jit
-def _bond_hidden(t0, t1, t2, centre, to, bond, mask, half: tl.constexpr):
-    h = part(t0, centre, mask, half * _W, 2 * _W) + part(t1, to, mask, half * _W, 2 * _W)
-    return h + part(t2, bond, mask, half * _W, 2 * _W)
+def _bond_hidden(atoms, bonds, centre, to, bond, mask, half: tl.constexpr):
+    h = part(atoms, centre, mask, half * _W, 4 * _W) + part(
+        atoms, to, mask, (2 + half) * _W, 4 * _W
+    )
+    return h + part(bonds, bond, mask, half * _W, 2 * _W)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_bonds"])
 def _atom_forward(
-    t0, t1, t2, weight, second, second_bias, norm, ends, rows, out, n_bonds,
+    atoms, bonds, weight, second, second_bias, norm, ends, rows, out, n_bonds,
     has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     bond = tl.program_id(0) * tile + tl.arange(0, tile)
@@ -88,19 +59,19 @@ def _atom_forward(
     for side in tl.static_range(2):
         centre = tl.load(ends + 2 * bond + side, mask=mask, other=0)
         to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
         core, _ = before_scaling(h, second, second_bias, 0, has_second, has_norm)
         core = scaled(core, norm, 0, has_norm)
         message = core * tl.sigmoid(core) * part(weight, bond, mask, 0, _W)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
         gate, _ = before_scaling(h, second, second_bias, 1, has_second, has_norm)
         message *= tl.sigmoid(scaled(gate, norm, 1, has_norm))
         put(out, tl.load(rows + 2 * bond + side, mask=mask, other=0), message, mask, 0, _W)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_bonds"])
 def _atom_backward(
-    t0, t1, t2, weight, second, second_bias, norm, ends, rows, upstream,
+    atoms, bonds, weight, second, second_bias, norm, ends, rows, upstream,
     d_rows, d_bonds, d_weight, n_bonds,
     has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
@@ -110,30 +81,28 @@ def _atom_backward(
         centre = tl.load(ends + 2 * bond + side, mask=mask, other=0)
         to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
         row = tl.load(rows + 2 * bond + side, mask=mask, other=0)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
         unit_core, inverse_core = before_scaling(h, second, second_bias, 0, has_second, has_norm)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
         unit_gate, inverse_gate = before_scaling(h, second, second_bias, 1, has_second, has_norm)
         core = scaled(unit_core, norm, 0, has_norm)
         opened = tl.sigmoid(scaled(unit_gate, norm, 1, has_norm))
         passed = core * tl.sigmoid(core)
         slope = part(upstream, centre, mask, 0, _W)
-        of_weight = slope * passed * opened
-        if side == 1:
-            of_weight += part(d_weight, bond, mask, 0, _W)
+        of_weight = slope * passed * opened + part(d_weight, bond, mask, 0, _W)
         put(d_weight, bond, of_weight, mask, 0, _W)
         slope *= part(weight, bond, mask, 0, _W)
         d_gate = slope * passed * opened * (1.0 - opened)
         d_gate = through_norm(d_gate, unit_gate, inverse_gate, norm, 1, has_norm)
         d_core = slope * opened * silu_slope(core)
         d_core = through_norm(d_core, unit_core, inverse_core, norm, 0, has_norm)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 0)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
         d_core = through_second(d_core, h, second, 0, has_second)
         put(d_rows, row, d_core, mask, 0, 2 * _W)
         if side == 1:
             d_core += part(d_bonds, bond, mask, 0, 2 * _W)
         put(d_bonds, bond, d_core, mask, 0, 2 * _W)
-        h = _bond_hidden(t0, t1, t2, centre, to, bond, mask, 1)
+        h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
         d_gate = through_second(d_gate, h, second, 1, has_second)
         put(d_rows, row, d_gate, mask, _W, 2 * _W)
         if side == 1:
@@ -143,120 +112,127 @@ def _atom_backward(
 
 
 @triton.jit
-def _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, half: tl.constexpr):
-    h = part(t0, i0, mask, half * _W, 2 * _W) + part(t1, i1, mask, half * _W, 2 * _W)
-    carried = part(own, row, mask, 0, _W)
-    return product(carried, matrix + half * _W, h, 2 * _W, 2 * _W * _W, False)
+def _ends(first, second, half_atom, half_bond, row, mask):
+    """Return the atom and both bonds of some angles."""
+    half = tl.load(first + row, mask=mask, other=0)
+    other = tl.load(second + row, mask=mask, other=0)
+    atom = tl.load(half_atom + half, mask=mask, other=0)
+    one = tl.load(half_bond + half, mask=mask, other=0)
+    return atom, one, tl.load(half_bond + other, mask=mask, other=0)
 
 
 @triton.jit
+def _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, half: tl.constexpr):
+    h = part(atoms, atom, mask, half * _W, 2 * _W) + part(bonds, one, mask, half * _W, 4 * _W)
+    h += part(bonds, other, mask, (2 + half) * _W, 4 * _W)
+    carried = part(own, row, mask, 0, _W)
+    return product(carried, matrix + half * _W, h, _W, _W, 2 * _W, 2 * _W * _W, False)
+
+
+@triton.jit(do_not_specialize=["n_rows"])
 def _angle_forward(
-    t0, t1, own, weight, matrix, second, second_bias, norm, first, other, out, n_rows,
+    atoms, bonds, own, weight, matrix, second_map, second_bias, norm,
+    first, second, half_atom, half_bond, out, n_rows,
     has_second: tl.constexpr, has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * tile + tl.arange(0, tile)
     mask = row < n_rows
-    i0 = tl.load(first + row, mask=mask, other=0)
-    i1 = tl.load(other + row, mask=mask, other=0)
-    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
-    core, _ = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+    atom, one, other = _ends(first, second, half_atom, half_bond, row, mask)
+    h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 0)
+    core, _ = before_scaling(h, second_map, second_bias, 0, has_second, has_norm)
     core = scaled(core, norm, 0, has_norm)
     message = core * tl.sigmoid(core)
-    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
-    gate, _ = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+    h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 1)
+    gate, _ = before_scaling(h, second_map, second_bias, 1, has_second, has_norm)
     message *= tl.sigmoid(scaled(gate, norm, 1, has_norm))
     if has_weight:
-        message *= part(weight, i1, mask, 0, _W)
+        message *= part(weight, other, mask, 0, _W)
     else:
         message += part(own, row, mask, 0, _W)
     put(out, row, message, mask, 0, _W)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_rows"])
 def _angle_backward(
-    t0, t1, own, weight, matrix, second, second_bias, norm, first, other, upstream,
-    d_rows, d_weight, d_own, n_rows,
+    atoms, bonds, own, weight, matrix, second_map, second_bias, norm,
+    first, second, half_atom, half_bond, upstream, d_rows, d_weight, d_own, n_rows,
     has_second: tl.constexpr, has_norm: tl.constexpr, has_weight: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * tile + tl.arange(0, tile)
     mask = row < n_rows
-    i0 = tl.load(first + row, mask=mask, other=0)
-    i1 = tl.load(other + row, mask=mask, other=0)
-    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
-    unit_core, inverse_core = before_scaling(h, second, second_bias, 0, has_second, has_norm)
-    h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
-    unit_gate, inverse_gate = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+    atom, one, other = _ends(first, second, half_atom, half_bond, row, mask)
+    h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 0)
+    unit_core, inverse_core = before_scaling(h, second_map, second_bias, 0, has_second, has_norm)
+    h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 1)
+    unit_gate, inverse_gate = before_scaling(h, second_map, second_bias, 1, has_second, has_norm)
     core = scaled(unit_core, norm, 0, has_norm)
     opened = tl.sigmoid(scaled(unit_gate, norm, 1, has_norm))
     passed = core * tl.sigmoid(core)
     if has_weight:
-        slope = part(upstream, i0, mask, 0, _W)
+        slope = part(upstream, one, mask, 0, _W)
         put(d_weight, row, slope * passed * opened, mask, 0, _W)
-        slope *= part(weight, i1, mask, 0, _W)
-        carried = tl.zeros_like(slope)
+        slope *= part(weight, other, mask, 0, _W)
     else:
-        slope = part(upstream, row, mask, 0, _W)
-        carried = slope
+        slope = part(d_own, row, mask, 0, _W)
     d_gate = slope * passed * opened * (1.0 - opened)
     d_gate = through_norm(d_gate, unit_gate, inverse_gate, norm, 1, has_norm)
     d_core = slope * opened * silu_slope(core)
     d_core = through_norm(d_core, unit_core, inverse_core, norm, 0, has_norm)
     if has_second:
-        h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 0)
-    d_core = through_second(d_core, h, second, 0, has_second)
+        h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 0)
+    d_core = through_second(d_core, h, second_map, 0, has_second)
     put(d_rows, row, d_core, mask, 0, 2 * _W)
-    carried = product(d_core, matrix, carried, 2 * _W, 2 * _W * _W, True)
+    carried = part(d_own, row, mask, 0, _W)
+    carried = product(d_core, matrix, carried, _W, _W, 2 * _W, 2 * _W * _W, True)
     if has_second:
-        h = _angle_hidden(t0, t1, own, matrix, i0, i1, row, mask, 1)
-    d_gate = through_second(d_gate, h, second, 1, has_second)
+        h = _angle_hidden(atoms, bonds, own, matrix, atom, one, other, row, mask, 1)
+    d_gate = through_second(d_gate, h, second_map, 1, has_second)
     put(d_rows, row, d_gate, mask, _W, 2 * _W)
-    put(d_own, row, product(d_gate, matrix + _W, carried, 2 * _W, 2 * _W * _W, True), mask, 0, _W)
+    carried = product(d_gate, matrix + _W, carried, _W, _W, 2 * _W, 2 * _W * _W, True)
+    put(d_own, row, carried, mask, 0, _W)
 
 
 @triton.jit
-def _sum_rows(
-    values, start, takers, out, has_takers: tl.constexpr, width: tl.constexpr, step: tl.constexpr
-):
+def _sum_rows(values, start, out, width: tl.constexpr, stride: tl.constexpr, step: tl.constexpr):
+    """Sum the first columns of the rows of each target."""
     target = tl.program_id(0)
     columns = tl.arange(0, width)
-    low, high = tl.load(start + target), tl.load(start + target + 1)
-    total = tl.zeros((step, width), tl.float32)
-    at = low
+    at, high = tl.load(start + target), tl.load(start + target + 1)
+    total = tl.zeros((step, width), values.dtype.element_ty)
     while at < high:
         k = at + tl.arange(0, step)
-        mask = k < high
-        row = tl.load(takers + k, mask=mask, other=0) if has_takers else k
-        total += tl.load(
-            values + row[:, None] * width + columns[None, :], mask=mask[:, None], other=0.0
-        )
+        place = values + k[:, None] * stride + columns[None, :]
+        total += tl.load(place, mask=(k < high)[:, None], other=0.0)
         at += step
     tl.store(out + target * width + columns, tl.sum(total, 0))
 
 
 @triton.jit
-def _sum_both(
-    values, start, back, own, other, width: tl.constexpr, step: tl.constexpr
+def _sum_opposite(
+    values, start, back, out, width: tl.constexpr, both: tl.constexpr, step: tl.constexpr
 ):  # fmt: skip
-    """Sum the rows of each target, and the rows that lie opposite to them."""
+    """Sum the rows opposite to those of each target; with ``both``, their own rows before them."""
     target = tl.program_id(0)
     columns = tl.arange(0, width)[None, :]
-    low, high = tl.load(start + target), tl.load(start + target + 1)
+    at, high = tl.load(start + target), tl.load(start + target + 1)
     here = tl.zeros((step, width), tl.float32)
     there = tl.zeros((step, width), tl.float32)
-    at = low
     while at < high:
         k = at + tl.arange(0, step)
         mask = k < high
         row = tl.load(back + k, mask=mask, other=0)
-        here += tl.load(values + k[:, None] * width + columns, mask=mask[:, None], other=0.0)
+        if both:
+            here += tl.load(values + k[:, None] * width + columns, mask=mask[:, None], other=0.0)
         there += tl.load(values + row[:, None] * width + columns, mask=mask[:, None], other=0.0)
         at += step
-    place = target * width + tl.arange(0, width)
-    tl.store(own + place, tl.sum(here, 0))
-    tl.store(other + place, tl.sum(there, 0))
+    place = out + target * (2 * width if both else width) + tl.arange(0, width)
+    if both:
+        tl.store(place, tl.sum(here, 0))
+        place += width
+    tl.store(place, tl.sum(there, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def _sum_pairs(values, pairs, out, n_pairs, width: tl.constexpr, tile: tl.constexpr):
     target = tl.program_id(0) * tile + tl.arange(0, tile)
     mask = target < n_pairs
@@ -267,179 +243,161 @@ def _sum_pairs(values, pairs, out, n_pairs, width: tl.constexpr, tile: tl.conste
     tl.store(out + target[:, None] * width + columns, total, mask=mask[:, None])
 
 
-def row_sums(values: Tensor, gather: Gather) -> Tensor:
-    """Return the sum of the values of the takers of each row of a table.
+def sum_rows(values: Tensor, start: Tensor, width: int) -> Tensor:
+    """Return the sums of groups of consecutive rows over their first columns.
 
     Parameters
     ----------
-    values : Tensor, shape (n_rows, width)
-        The width a power of two.
+    values : Tensor, shape (n_rows, k)
+    start : Tensor of int32, shape (n_groups + 1,)
+        First row of each group.
+    width
+        A power of two, at most k.
     """
-    values = values.contiguous()
-    width, takers = values.shape[1], gather.takers
-    if takers is not None and takers.dim() == 2:
-        out = values.new_empty((len(takers), width))
-        tile = 32
-        _launch(_sum_pairs, len(takers), (tile, 4), values, takers, out, len(takers), width, tile)
-        return out
-    n_targets = len(gather.start) - 1
-    out = values.new_empty((n_targets, width))
-    given = gather.index if takers is None else takers
-    options = (takers is not None, width, _STEP)
-    _launch(_sum_rows, n_targets, (1, _SUM_WARPS), values, gather.start, given, out, *options)
+    out = values.new_empty((len(start) - 1, width))
+    launch(_sum_rows, len(out), _GROUP, values, start, out, width, values.shape[1], _STEP)
     return out
 
 
-def _both_sums(values: Tensor, start: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sums of the rows of each target, and of the rows opposite to them."""
+def sum_pairs(values: Tensor, pairs: Tensor) -> Tensor:
+    """Return the sums of two rows each, whose indices ``pairs`` holds, shape (n_pairs, 2)."""
+    n_pairs, width = len(pairs), values.shape[1]
+    out = values.new_empty((n_pairs, width))
+    launch(_sum_pairs, n_pairs, _PAIRS, values, pairs, out, n_pairs, width, _PAIRS.rows)
+    return out
+
+
+def _sum_opposite_rows(values: Tensor, start: Tensor, back: Tensor, *, both: bool) -> Tensor:
     n_targets, width = len(start) - 1, values.shape[1]
-    own, other = values.new_empty((2, n_targets, width)).unbind(0)
-    arguments = (values, start, back, own, other, width, _STEP)
-    _launch(_sum_both, n_targets, (1, _SUM_WARPS), *arguments)
-    return own, other
+    out = values.new_empty((n_targets, 2 * width if both else width))
+    launch(_sum_opposite, n_targets, _GROUP, values, start, back, out, width, both, _STEP)
+    return out
 
 
-def _launch(kernel: Any, rows: int, shape: tuple[int, int], *arguments: Any) -> None:
-    """Run a kernel with a program for every ``shape[0]`` rows, of ``shape[1]`` warps."""
-    if rows:
-        kernel[(triton.cdiv(rows, shape[0]),)](*arguments, num_warps=shape[1])
+def atom_messages(gate: Gate, rows: Rows, atoms: Tensor, bonds: Tensor, weight: Tensor) -> Tensor:
+    """Return the sums of the gated messages that atoms receive, shape (n_atoms, 64).
+
+    Parameters
+    ----------
+    gate
+        Weights of the layer.
+    rows
+        The batch, on the device.
+    atoms : Tensor, shape (n_atoms, 256)
+        Parts of the first linear map's output, of the receiving and of the other atom.
+    bonds : Tensor, shape (n_bonds, 128)
+        The part of the bond.
+    weight : Tensor, shape (n_bonds, 64)
+        Multiplies the messages.
+    """
+    n_bonds = len(bonds)
+    out = atoms.new_empty((2 * n_bonds, WIDTH))
+    launch(
+        _atom_forward, n_bonds, ATOM_FORWARD, atoms, bonds, weight, *_present(gate, atoms)[1:],
+        rows.ends, rows.of_bond, out, n_bonds, *_flags(gate), ATOM_FORWARD.rows,
+    )  # fmt: skip
+    return sum_rows(out, rows.start, WIDTH)
 
 
-class Take(torch.autograd.Function):
-    """Rows of a table; backwards, sums of what the takers of each row say."""
+def atom_messages_backward(
+    gate: Gate,
+    rows: Rows,
+    tables: tuple[Tensor, Tensor, Tensor],
+    upstream: Tensor,
+    d_weight: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return the derivatives by the tables of atoms and bonds; add those by the weight.
 
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, gather: Gather) -> Tensor:
-        """Return the rows, shape (n_rows, width)."""
-        ctx.gather = gather
-        return table.index_select(0, gather.index)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        """Return the gradient of the table."""
-        return row_sums(upstream, ctx.gather), None
-
-
-class Collect(torch.autograd.Function):
-    """Sums over takers; backwards, every taker gets what its target got."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, gather: Gather) -> Tensor:
-        """Return the sums, shape (n_table, width)."""
-        ctx.gather = gather
-        return row_sums(values, gather)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        """Return the gradient of the values."""
-        return upstream.index_select(0, ctx.gather.index), None
-
-
-class AtomMessages(torch.autograd.Function):
-    """Sums of the gated messages that atoms receive over their bonds."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, gate: Gate, pairs: Pairs, t0: Tensor, t1: Tensor, t2: Tensor, weight: Tensor
-    ) -> Tensor:
-        """Return the sums, shape (n_atoms, 64).
-
-        Parameters
-        ----------
-        gate
-            Weights of the layer.
-        pairs
-            Bonds.
-        t0, t1 : Tensor, shape (n_atoms, 128)
-            Parts of the first linear map's output, of the receiving and the other atom.
-        t2 : Tensor, shape (n_bonds, 128)
-            The part of the bond.
-        weight : Tensor, shape (n_bonds, 64)
-            Multiplies the messages.
-        """
-        ctx.gate, ctx.pairs = gate, pairs
-        ctx.save_for_backward(t0, t1, t2, weight)
-        n_bonds = len(pairs.rows)
-        out = t0.new_empty((2 * n_bonds, WIDTH))
-        options = (gate.second is not None, gate.norm is not None, ATOM_FORWARD[0])
-        _launch(
-            _atom_forward, n_bonds, ATOM_FORWARD, t0, t1, t2, weight, *_present(gate, t0)[1:],
-            pairs.ends, pairs.rows, out, n_bonds, *options,
-        )  # fmt: skip
-        return row_sums(out, Gather(pairs.back, pairs.start))
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the gradients of the tables and the weight."""
-        t0, t1, t2, weight = ctx.saved_tensors
-        gate, pairs = ctx.gate, ctx.pairs
-        n_bonds = len(pairs.rows)
-        d_rows = upstream.new_empty((2 * n_bonds, 2 * WIDTH))
-        d_bonds, d_weight = torch.empty_like(t2), torch.empty_like(weight)
-        options = (gate.second is not None, gate.norm is not None, ATOM_BACKWARD[0])
-        _launch(
-            _atom_backward, n_bonds, ATOM_BACKWARD, t0, t1, t2, weight, *_present(gate, t0)[1:],
-            pairs.ends, pairs.rows, upstream.contiguous(), d_rows, d_bonds, d_weight, n_bonds,
-            *options,
-        )  # fmt: skip
-        return None, None, *_both_sums(d_rows, pairs.start, pairs.back), d_bonds, d_weight
+    Parameters
+    ----------
+    gate, rows, tables
+        As for :func:`atom_messages`.
+    upstream : Tensor, shape (n_atoms, 64)
+        Derivative by the sums.
+    d_weight : Tensor, shape (n_bonds, 64)
+        Added to.
+    """
+    atoms, bonds, weight = tables
+    n_bonds = len(bonds)
+    d_rows = upstream.new_empty((2 * n_bonds, 2 * WIDTH))
+    d_bonds = torch.empty_like(bonds)
+    launch(
+        _atom_backward, n_bonds, ATOM_BACKWARD, atoms, bonds, weight, *_present(gate, atoms)[1:],
+        rows.ends, rows.of_bond, upstream, d_rows, d_bonds, d_weight, n_bonds, *_flags(gate),
+        ATOM_BACKWARD.rows,
+    )  # fmt: skip
+    return _sum_opposite_rows(d_rows, rows.start, rows.back, both=True), d_bonds
 
 
-class AngleMessages(torch.autograd.Function):
-    """Gated messages of angles: summed by their first half, or added to what the angles carry."""
+def angle_messages(
+    gate: Gate, rows: Rows, atoms: Tensor, bonds: Tensor, own: Tensor, weight: Tensor | None
+) -> Tensor:
+    """Return the sums of gated messages by bond, or without a weight the new angles.
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        gate: Gate,
-        first: Gather,
-        other: Gather,
-        t0: Tensor,
-        t1: Tensor,
-        own: Tensor,
-        weight: Tensor | None,
-    ) -> Tensor:
-        """Return the sums, shape (n_halves, 64), or without a weight the new angles.
+    Parameters
+    ----------
+    gate
+        Weights of the layer.
+    rows
+        The batch, on the device.
+    atoms : Tensor, shape (n_atoms, 128)
+        Part of the first linear map's output, of the atom in the middle.
+    bonds : Tensor, shape (n_short, 256)
+        Parts of the first and of the second bond.
+    own : Tensor, shape (n_angles, 64)
+        Features of the angles.
+    weight : Tensor, shape (n_short, 64), optional
+        Of the second bond; multiplies messages, which are then summed by the first.
+    """
+    n_rows, out = len(own), torch.empty_like(own)
+    arguments = _of_angles(gate, rows, atoms, bonds, own, weight)
+    launch(
+        _angle_forward, n_rows, ANGLE_FORWARD, *arguments, out, n_rows, *_flags(gate),
+        weight is not None, ANGLE_FORWARD.rows,
+    )  # fmt: skip
+    if weight is None:
+        return out
+    return sum_pairs(sum_rows(out, rows.angle_start, WIDTH), rows.half_of_bond)
 
-        Parameters
-        ----------
-        gate
-            Weights of the layer.
-        first, other
-            Both halves of the angles, which are sorted by the first.
-        t0, t1 : Tensor, shape (n_halves, 128)
-            Parts of the first linear map's output.
-        own : Tensor, shape (n_angles, 64)
-            Features of the angles.
-        weight : Tensor, shape (n_halves, 64), optional
-            Of the second half; multiplies messages, which are then summed.
-        """
-        ctx.gate, ctx.first, ctx.other = gate, first, other
-        ctx.save_for_backward(t0, t1, own, weight)
-        out = torch.empty_like(own)
-        arguments, options = _of_angles(gate, first, other, t0, t1, own, weight)
-        _launch(
-            _angle_forward, len(own), ANGLE_FORWARD, *arguments, out, len(own), *options,
-            ANGLE_FORWARD[0],
-        )  # fmt: skip
-        return out if weight is None else row_sums(out, first)
 
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the gradients of the tables, the angles' features and the weight."""
-        t0, t1, own, weight = ctx.saved_tensors
-        first, other = ctx.first, ctx.other
-        d_rows = own.new_empty((len(own), 2 * WIDTH))
-        d_own = torch.empty_like(own)
-        d_weight = None if weight is None else torch.empty_like(own)
-        arguments, options = _of_angles(ctx.gate, first, other, t0, t1, own, weight)
-        _launch(
-            _angle_backward, len(own), ANGLE_BACKWARD, *arguments, upstream.contiguous(), d_rows,
-            d_own if d_weight is None else d_weight, d_own, len(own), *options, ANGLE_BACKWARD[0],
-        )  # fmt: skip
-        of_tables = _both_sums(d_rows, first.start, other.takers)
-        of_weight = None if d_weight is None else row_sums(d_weight, other)
-        return None, None, None, *of_tables, d_own, of_weight
+def angle_messages_backward(
+    gate: Gate,
+    rows: Rows,
+    tables: tuple[Tensor, Tensor, Tensor, Tensor | None],
+    upstream: Tensor | None,
+    d_own: Tensor,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the derivatives by the tables of atoms and bonds and by the weight.
+
+    Parameters
+    ----------
+    gate, rows, tables
+        As for :func:`angle_messages`.
+    upstream : Tensor, shape (n_short, 64), optional
+        Derivative by the sums.
+    d_own : Tensor, shape (n_angles, 64)
+        Added to: derivative by what the angles carry. Without a weight, that by the new angles
+        before.
+    """
+    n_rows, weight = len(d_own), tables[3]
+    d_rows = d_own.new_empty((n_rows, 2 * WIDTH))
+    d_weight = d_own if weight is None else torch.empty_like(d_own)
+    launch(
+        _angle_backward, n_rows, ANGLE_BACKWARD, *_of_angles(gate, rows, *tables),
+        d_own if upstream is None else upstream, d_rows, d_weight, d_own, n_rows, *_flags(gate),
+        weight is not None, ANGLE_BACKWARD.rows,
+    )  # fmt: skip
+    halves = _sum_opposite_rows(d_rows, rows.angle_start, rows.swapped, both=True)
+    d_atoms = sum_rows(halves, rows.half_start, 2 * WIDTH)
+    d_bonds = sum_pairs(halves, rows.half_of_bond)
+    if weight is None:
+        return d_atoms, d_bonds, None
+    of_halves = _sum_opposite_rows(d_weight, rows.angle_start, rows.swapped, both=False)
+    return d_atoms, d_bonds, sum_pairs(of_halves, rows.half_of_bond)
+
+
+def _flags(gate: Gate) -> tuple[bool, bool]:
+    return gate.second is not None, gate.norm is not None
 
 
 def _present(gate: Gate, other: Tensor) -> list[Tensor]:
@@ -448,9 +406,7 @@ def _present(gate: Gate, other: Tensor) -> list[Tensor]:
 
 
 def _of_angles(
-    gate: Gate, first: Gather, other: Gather, t0: Tensor, t1: Tensor, own: Tensor,
-    weight: Tensor | None,
-) -> tuple[list[Tensor], tuple[bool, bool, bool]]:  # fmt: skip
-    tensors = [t0, t1, own, own if weight is None else weight]
-    options = (gate.second is not None, gate.norm is not None, weight is not None)
-    return [*tensors, *_present(gate, t0), first.index, other.index], options
+    gate: Gate, rows: Rows, atoms: Tensor, bonds: Tensor, own: Tensor, weight: Tensor | None
+) -> list[Tensor]:
+    tensors = [atoms, bonds, own, own if weight is None else weight, *_present(gate, atoms)]
+    return [*tensors, rows.first, rows.second, rows.half_atom, rows.half_bond]
