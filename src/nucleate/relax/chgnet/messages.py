@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from nucleate.relax.chgnet.rows import Rows
 
 # the fastest of those tried on an H100
-ATOM_FORWARD, ATOM_BACKWARD = Shape(32, 4), Shape(32, 4)
-ANGLE_FORWARD, ANGLE_BACKWARD = Shape(32, 4), Shape(32, 4)
+ATOM_FORWARD, ATOM_BACKWARD = Shape(32, 4, 168), Shape(16, 4, 128)
+ANGLE_FORWARD, ANGLE_BACKWARD = Shape(32, 4, 168), Shape(32, 4)
 _GROUP, _PAIRS = Shape(1, 4), Shape(32, 4)
 _STEP = 16
 _W = tl.constexpr(WIDTH)
