@@ -6,7 +6,8 @@
     python benchmarks/relaxation.py racing
     python benchmarks/relaxation.py throughput --processes 2 [--staged]
     python benchmarks/relaxation.py device --device cuda:0
-    python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 6 --count 256
+    python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 14 \\
+        --slots 256 --count 384
 
 Long sub-commands write JSON lines into the folder ``--out`` and go on where they were interrupted.
 Set OMP_NUM_THREADS=1.

@@ -101,6 +101,26 @@ def parse_tier(text: str) -> dict[str, Any]:
     return {"name": kind, "engine": engine}
 
 
+def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
+    """Return a tier of :func:`parse_tier` whose engine computes on a device.
+
+    Raises
+    ------
+    InputError
+        If the engine knows no devices.
+    """
+    from nucleate.relax.settings import EngineSettings
+
+    engine = tier["engine"]
+    if device is None:
+        return tier
+    if "device" not in _models_by_kind(EngineSettings)[engine["kind"]].model_fields:
+        raise InputError(
+            f"--device = {device!r}: {engine['kind']} runs on the CPU only. Leave --device out."
+        )
+    return tier | {"engine": engine | {"device": device}}
+
+
 def parse_generator(text: str) -> dict[str, Any]:
     """Return the settings of a generator from ``KIND``, ``KIND=WEIGHT`` or ``seeds=FILES``."""
     from nucleate.generate.settings import GeneratorSettings

@@ -61,6 +61,9 @@ def relax(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. [default: one a core]")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, or a GPU such as cuda:0, for chgnet and other models.")
+    ] = None,
 ) -> None:
     """Relax structures of files, or only compute their energies, forces and stresses."""
     from nucleate.cli import inputs
@@ -71,7 +74,9 @@ def relax(
 
     options = inputs.given(fmax=fmax, max_stress_gpa=max_stress, max_steps=max_steps)
     options |= {"relax": not single_point, "relax_cell": not fix_cell, "fix_symmetry": fix_symmetry}
-    tiers = [inputs.parse_tier(text) | options for text in tier or ["chgnet"]]
+    tiers = [
+        inputs.on_device(inputs.parse_tier(text), device) | options for text in tier or ["chgnet"]
+    ]
     settings = RelaxationSettings.from_dict(
         {"tier": tiers, "run": inputs.given(workers=workers), **inputs.given(pressure_gpa=pressure)}
     )

@@ -13,6 +13,7 @@ import nucleate
 from nucleate.errors import InputError
 from nucleate.models.checkpoint import Checkpoint, save_checkpoint
 from nucleate.models.datasets import load_dataset
+from nucleate.models.device import check_device
 from nucleate.models.evaluation import errors_by_chemistry, mean_absolute_error
 from nucleate.models.examples import Examples
 from nucleate.models.graphs import build_graphs, load_graphs
@@ -100,7 +101,7 @@ def train_graph_network(
     InputError
         If the data or the configuration cannot serve, or the device is not there.
     """
-    _check_device(device)
+    check_device(device)
     network = configuration(configuration_name)
     reference = configuration_name.startswith("megnet")
     settings = replace(REFERENCE_TRAINING if reference else TrainingSettings(), **(changes or {}))
@@ -132,17 +133,6 @@ def train_graph_network(
         trainer.run(tell=tell)
         trainers.append(trainer)
     return write_results(out, dataset, trainers, source.notes, ood)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device != "cpu" and not device.startswith("cuda"):
-        raise InputError(f"device = {device!r} is none; choose cpu or cuda")
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(
-            f"device = {device!r}: torch sees no GPU here; use cpu, or install torch with CUDA"
-        )
 
 
 def write_results(

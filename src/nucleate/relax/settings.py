@@ -43,9 +43,10 @@ class ChgnetSettings(_Settings):
         "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
     )
     device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
-    fuse: bool = Field(
-        False,
-        description="On a GPU: messages in kernels of our own (triton), whose sums repeat exactly.",
+    fuse: bool | None = Field(
+        None,
+        description="On a GPU: kernels of our own (triton), faster and the same bit for bit every "
+        "time; by default where triton is installed and the GPU can run them.",
     )
 
     @model_validator(mode="after")

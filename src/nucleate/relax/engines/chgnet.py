@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.errors import MissingDependencyError
+from nucleate.models.device import check_device
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.checkpoint import Checkpoint, load_checkpoint
 from nucleate.relax.chgnet.parameters import Parameters, parameters_of
@@ -34,7 +36,9 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
     )
 
 
-def build_chgnet(model: str = "0.3.0", device: str = "cpu", *, fuse: bool = False) -> BatchedModel:
+def build_chgnet(
+    model: str = "0.3.0", device: str = "cpu", *, fuse: bool | None = None
+) -> BatchedModel:
     """Return CHGNet as a batched model.
 
     Parameters
@@ -44,14 +48,32 @@ def build_chgnet(model: str = "0.3.0", device: str = "cpu", *, fuse: bool = Fals
     device
         ``cpu`` is the compiled path; a CUDA device of torch, or ``torch-cpu``, the torch path.
     fuse
-        Run the torch path's messages in kernels of our own; see
-        :class:`~nucleate.relax.chgnet.fused.FusedNetwork`. It needs triton.
+        Run the torch path in kernels of our own; see
+        :class:`~nucleate.relax.chgnet.fused.FusedNetwork`. By default where that is possible.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
     """
+    compiled, device = device == "cpu", device.removeprefix("torch-")
+    if not compiled:
+        check_device(device)
     checkpoint = load_checkpoint(model)
     parameters = parameters_of(checkpoint)
-    if device == "cpu":
+    if compiled:
         return CompiledChgnet(checkpoint, parameters)
-    return TorchChgnet(checkpoint, parameters, device.removeprefix("torch-"), fuse=fuse)
+    fuse = can_fuse(device) if fuse is None else fuse
+    return TorchChgnet(checkpoint, parameters, device, fuse=fuse)
+
+
+def can_fuse(device: str) -> bool:
+    """Return whether a device of torch is an NVIDIA GPU from Ampere on, and triton installed."""
+    import torch
+
+    if device == "cpu" or torch.version.cuda is None or find_spec("triton") is None:
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _level(checkpoint: Checkpoint) -> LevelOfTheory:
@@ -101,7 +123,7 @@ class TorchChgnet:
     """CHGNet in torch; see :class:`~nucleate.relax.model.BatchedModel`."""
 
     def __init__(
-        self, checkpoint: Checkpoint, parameters: Parameters, device: str, *, fuse: bool = False
+        self, checkpoint: Checkpoint, parameters: Parameters, device: str, *, fuse: bool
     ) -> None:
         from nucleate.relax.chgnet.network import Network
 
@@ -109,7 +131,7 @@ class TorchChgnet:
         self.level = _level(checkpoint)
         self.elements = _ELEMENTS
         self.cutoff = parameters.cutoff
-        self.batch_atoms = 160 if device == "cpu" else 20_000
+        self.batch_atoms = 160 if device == "cpu" else 5_000
         self._short_cutoff = parameters.short_cutoff
         self._network = _fused(parameters, device) if fuse else Network(parameters, device)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import InputError, MissingDependencyError
+from nucleate.models.device import check_device
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.chgnet.graph import build_graph
 from nucleate.relax.memory import device_memory, keep_freed_memory
@@ -59,11 +60,12 @@ class SevenNet:
     MissingDependencyError
         If ``sevenn`` is not installed or lacks the checkpoint.
     InputError
-        If the model has no such modal.
+        If the model has no such modal, or there is no such device.
     """
 
     def __init__(self, model: str = "7net-0", *, modal: str | None = None, device: str = "cpu"):
         path = _checkpoint_path(model)
+        check_device(device)
         keep_freed_memory()
         import torch
         from sevenn.checkpoint import SevenNetCheckpoint
