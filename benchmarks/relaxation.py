@@ -1,4 +1,4 @@
-"""Everything that nucleate's batched relaxation is measured by; see docs/explanation/relaxation.md.
+r"""What nucleate's batched relaxation is measured by; see docs/explanation/relaxation.md.
 
     python benchmarks/relaxation.py accuracy --data mp_structures.parquet
     python benchmarks/relaxation.py package      # about an hour: the package's own relaxations
@@ -6,7 +6,7 @@
     python benchmarks/relaxation.py racing
     python benchmarks/relaxation.py throughput --processes 2 [--staged]
     python benchmarks/relaxation.py device --device cuda:0
-    python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 14 \\
+    python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 14 \
         --slots 256 --count 384
 
 Long sub-commands write JSON lines into the folder ``--out`` and go on where they were interrupted.

@@ -106,6 +106,16 @@ class FusedNetwork(Network):
         n_crystals: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return energies (eV), forces (eV/Å) and virials (eV); see :class:`Network`."""
+        with torch.cuda.device_of(self._p.energy):  # where triton starts its kernels
+            return self._evaluate(graph, numbers, owner, n_crystals)
+
+    def _evaluate(
+        self,
+        graph: Graph,
+        numbers: NDArray[np.int64],
+        owner: NDArray[np.int64],
+        n_crystals: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         first_atom = np.searchsorted(owner, np.arange(n_crystals + 1)).astype(np.int32)
         rows = build_rows(graph.bond_ends, graph.n_short, owner, n_crystals)
         moved = self._moved_together([*rows, numbers.astype(np.int32), first_atom])
