@@ -48,8 +48,6 @@ from nucleate.relax.chgnet import basis, messages
 INDICES = (
     "ends rows first second half_atom half_bond start back pairs halves bonds swapped"
 ).split()
-NOT_INDICES = {"_atom_forward": ["bonds"], "_atom_backward": ["bonds"], "_angle_forward": ["bonds"],
-               "_angle_backward": ["bonds"]}
 
 
 def compiled(kernel, warps, **constants):
@@ -58,13 +56,12 @@ def compiled(kernel, warps, **constants):
             return "constexpr"
         if name.startswith("n_"):
             return "i32"
-        messages_second = name == "second" and kernel.__name__.startswith("_atom")
-        if name in ("matrix", "maps", "second_map") or messages_second:
+        if name in ("matrix", "maps", "second_map"):
             return "*fp16"
         if kernel is basis._atom_results and name in ("vectors", "out"):
             return "*fp64"
-        index = name in INDICES and name not in NOT_INDICES.get(kernel.__name__, ())
-        return "*i32" if index else "*fp32"
+        is_table = name == "bonds" and "atoms" in kernel.arg_names
+        return "*i32" if name in INDICES and not is_table else "*fp32"
 
     places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
     signature = {name: kind(name) for name in kernel.arg_names}

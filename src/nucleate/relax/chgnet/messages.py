@@ -51,7 +51,7 @@ def _bond_hidden(atoms, bonds, centre, to, bond, mask, half: tl.constexpr):
 
 @triton.jit(do_not_specialize=["n_bonds"])
 def _atom_forward(
-    atoms, bonds, weight, second, second_bias, norm, ends, rows, out, n_bonds,
+    atoms, bonds, weight, second_map, second_bias, norm, ends, rows, out, n_bonds,
     has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
     bond = tl.program_id(0) * tile + tl.arange(0, tile)
@@ -60,18 +60,18 @@ def _atom_forward(
         centre = tl.load(ends + 2 * bond + side, mask=mask, other=0)
         to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
-        core, _ = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+        core, _ = before_scaling(h, second_map, second_bias, 0, has_second, has_norm)
         core = scaled(core, norm, 0, has_norm)
         message = core * tl.sigmoid(core) * part(weight, bond, mask, 0, _W)
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
-        gate, _ = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+        gate, _ = before_scaling(h, second_map, second_bias, 1, has_second, has_norm)
         message *= tl.sigmoid(scaled(gate, norm, 1, has_norm))
         put(out, tl.load(rows + 2 * bond + side, mask=mask, other=0), message, mask, 0, _W)
 
 
 @triton.jit(do_not_specialize=["n_bonds"])
 def _atom_backward(
-    atoms, bonds, weight, second, second_bias, norm, ends, rows, upstream,
+    atoms, bonds, weight, second_map, second_bias, norm, ends, rows, upstream,
     d_rows, d_bonds, d_weight, n_bonds,
     has_second: tl.constexpr, has_norm: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
@@ -82,9 +82,13 @@ def _atom_backward(
         to = tl.load(ends + 2 * bond + 1 - side, mask=mask, other=0)
         row = tl.load(rows + 2 * bond + side, mask=mask, other=0)
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
-        unit_core, inverse_core = before_scaling(h, second, second_bias, 0, has_second, has_norm)
+        unit_core, inverse_core = before_scaling(
+            h, second_map, second_bias, 0, has_second, has_norm
+        )
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
-        unit_gate, inverse_gate = before_scaling(h, second, second_bias, 1, has_second, has_norm)
+        unit_gate, inverse_gate = before_scaling(
+            h, second_map, second_bias, 1, has_second, has_norm
+        )
         core = scaled(unit_core, norm, 0, has_norm)
         opened = tl.sigmoid(scaled(unit_gate, norm, 1, has_norm))
         passed = core * tl.sigmoid(core)
@@ -97,13 +101,13 @@ def _atom_backward(
         d_core = slope * opened * silu_slope(core)
         d_core = through_norm(d_core, unit_core, inverse_core, norm, 0, has_norm)
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 0)
-        d_core = through_second(d_core, h, second, 0, has_second)
+        d_core = through_second(d_core, h, second_map, 0, has_second)
         put(d_rows, row, d_core, mask, 0, 2 * _W)
         if side == 1:
             d_core += part(d_bonds, bond, mask, 0, 2 * _W)
         put(d_bonds, bond, d_core, mask, 0, 2 * _W)
         h = _bond_hidden(atoms, bonds, centre, to, bond, mask, 1)
-        d_gate = through_second(d_gate, h, second, 1, has_second)
+        d_gate = through_second(d_gate, h, second_map, 1, has_second)
         put(d_rows, row, d_gate, mask, _W, 2 * _W)
         if side == 1:
             d_gate += part(d_bonds, bond, mask, _W, 2 * _W)
