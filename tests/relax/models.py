@@ -50,6 +50,7 @@ class PairModel:
         self.level = LevelOfTheory("test", "1", "pairs")
         self.elements = frozenset({18, 36})
         self.cutoff = CUTOFF
+        self.composition_energies: np.ndarray | None = None
         self.batch_atoms = batch_atoms
         self.memory_atoms = memory_atoms
         self.spoil = spoil

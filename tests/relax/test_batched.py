@@ -130,6 +130,19 @@ def test_a_relaxation_that_ends_closer_than_any_known_contact_has_failed(edge: f
     assert isinstance(outcome, Relaxed)
 
 
+@pytest.mark.parametrize("per_atom", [-3.1, -2.9])
+def test_an_energy_far_below_that_of_the_composition_is_a_hole(per_atom: float) -> None:
+    model = PairModel(lambda crystal, _, forces: (per_atom * crystal.n_atoms, 0.0 * forces))
+    model.composition_energies = np.zeros(95)
+    options: dict[str, Any] = {"max_stress_gpa": 1e99}
+    outcome = relaxed_all([argon(4, 0)], model, **options)[0]
+    if per_atom < -3.0:
+        assert failure(outcome).reason is FailReason.COLLAPSED
+        assert "hole of the model" in failure(outcome).message
+        outcome = relaxed_all([argon(4, 0)], model, **options, guards={"max_depth": 4.0})[0]
+    assert isinstance(outcome, Relaxed)
+
+
 def test_a_crystal_over_the_limit_of_atoms_is_refused() -> None:
     outcomes = relaxed_all([argon(8, 0), argon(4, 0)], guards={"max_atoms": 6})
     assert failure(outcomes[0]).reason is FailReason.TOO_LARGE

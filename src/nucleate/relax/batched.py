@@ -12,6 +12,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.relax.guards import (
     SETTLED,
     isolated_or_coincident,
+    lowest_believed,
     misstep,
     nonsense,
     refusal,
@@ -52,6 +53,7 @@ class _Flight:
     crystal: Crystal
     state: State
     start_volume: float
+    lowest: float
     constraint: SymmetryConstraint | None
     evaluations: int = 0
     wall_s: float = 0.0
@@ -133,7 +135,9 @@ class BatchedRelaxer:
             if refused is not None:
                 self._ended.append((key, refused))
                 return
-        flight = _Flight(key, crystal, start_minimisation(crystal), crystal.volume, constraint)
+        lowest = lowest_believed(tier.guards, crystal, self._model.composition_energies)
+        state = start_minimisation(crystal)
+        flight = _Flight(key, crystal, state, crystal.volume, lowest, constraint)
         flight.wall_s = time.perf_counter() - started
         self._flights.append(flight)
 
@@ -208,7 +212,9 @@ class BatchedRelaxer:
         flight.evaluations += 1
         if flight.constraint is not None:
             forces, stress = flight.constraint.symmetrised(flight, forces, stress)
-        failure = nonsense(tier.guards, crystal, energy, forces, flight.evaluations)
+        failure = nonsense(
+            tier.guards, crystal, energy, forces, flight.evaluations, flight.lowest
+        )  # fmt: skip
         if failure is not None:
             return _timed(failure, flight)
         volume = crystal.volume

@@ -95,6 +95,9 @@ class BatchedModel(Protocol):
         Atomic numbers that the model knows.
     cutoff : float
         Å; an atom without a neighbour within it is refused beforehand.
+    composition_energies : ndarray, shape (n_elements + 1,), optional
+        eV/atom by atomic number: the part of the energy that the composition alone decides. None
+        where the model does not have one.
     batch_atoms : int
         Number of atoms in a batch from which more no longer helps.
     """
@@ -102,6 +105,7 @@ class BatchedModel(Protocol):
     level: LevelOfTheory
     elements: frozenset[int]
     cutoff: float
+    composition_energies: NDArray[np.float64] | None
     batch_atoms: int
 
     def evaluate(self, batch: Batch) -> Evaluation:

@@ -205,6 +205,12 @@ class Guards(_Settings):
     energy_window: tuple[float, float] = Field(
         (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
     )
+    max_depth: float = Field(
+        3.0,
+        gt=0.0,
+        description="eV/atom below the model's energy of the composition alone, where it has one "
+        "(chgnet); deeper is a hole of the model and a failure.",
+    )
     max_atoms: int | None = Field(None, ge=1, description="Larger crystals are refused.")
 
 

@@ -10,6 +10,7 @@ from ase.calculators import emt as ase_emt
 from nucleate.crystal.crystal import Crystal
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.engines.ase import AseModel
+from nucleate.relax.model import Batch
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
@@ -111,3 +112,16 @@ def test_chgnet_agrees_with_its_package() -> None:
         assert found.energy_per_atom == pytest.approx(float(expected["e"]), abs=1e-5)
         np.testing.assert_allclose(found.forces, expected["f"], atol=2e-4)
         np.testing.assert_allclose(found.stress_gpa, expected["s"], atol=1e-3)
+
+
+@pytest.mark.parametrize("model", ["0.3.0", "r2scan"])
+def test_a_crystal_lies_near_the_energy_of_its_composition(model: str) -> None:
+    pytest.importorskip("chgnet")
+    from nucleate.relax.engines.chgnet import build_chgnet
+
+    magnesia = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21))
+    network = build_chgnet(model)
+    composition = network.composition_energies
+    assert composition is not None
+    per_atom = network.evaluate(Batch.of([magnesia])).energies[0] / 2
+    assert abs(per_atom - composition[magnesia.numbers].mean()) < 2.0

@@ -33,6 +33,7 @@ class AseModel:
         Å; an atom without a neighbour within it is refused beforehand.
     """
 
+    composition_energies = None
     batch_atoms = 1
 
     def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:

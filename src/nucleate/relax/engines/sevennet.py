@@ -79,6 +79,7 @@ class SevenNet:
         self._modal = _modal(model, modal, self._network.modal_map)
         self.elements = frozenset(int(number) for number in self._network.type_map)
         self.cutoff = float(self._network.cutoff)
+        self.composition_energies = None
         self.batch_atoms = 80 if self._device.type == "cpu" else 4000
         self.level = LevelOfTheory(
             code="sevenn",

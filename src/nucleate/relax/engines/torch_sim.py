@@ -45,6 +45,7 @@ class TorchSimModel:
         self.level = level
         self.cutoff = cutoff
         self.elements = frozenset(range(1, MAX_NUMBER + 1))
+        self.composition_energies = None
         self.batch_atoms = 80 if model.device.type == "cpu" else 4000
 
     def evaluate(self, batch: Batch) -> Evaluation:
