@@ -120,6 +120,16 @@ def test_an_engine_that_cannot_be_used(nucleate, tmp_path):
     assert not Store.exists(tmp_path / "o")
 
 
+def test_a_gpu_that_is_not_there_is_refused_before_a_pool_is_made(nucleate, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "in.toml").write_text(
+        "[problem]\nformula = 'SrTiO3'\n[[tier]]\nengine = {kind = 'chgnet', device = 'cuda:99'}\n"
+    )
+    result = nucleate("predict", "in.toml", "--out", "o")
+    assert is_one_sentence_of_error(result, ["device = 'cuda:99'", "torch sees"])
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_missing_interpreter(nucleate, tmp_path):
     (tmp_path / "in.toml").write_text(
         "[problem]\nformula = 'CaO'\nmax_atoms = 4\n[run]\npython = '/no/python'\n"

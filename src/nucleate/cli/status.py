@@ -92,9 +92,9 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
 
 def _print(facts: dict[str, Any]) -> None:
     state = "running" if facts["running"] else f"stopped ({facts['stop_reason'] or 'killed'})"
+    spent = f" ({facts['core_s']:.0f} s of processor time)" if facts["core_s"] else ""
     typer.echo(
-        f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s "
-        f"({facts['core_s']:.0f} s of processor time)"
+        f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s{spent}"
     )
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())
     typer.echo(

@@ -60,6 +60,7 @@ def predict(
         If the engines cannot be loaded.
     """
     path = Path(folder)
+    _check_devices(settings)
     source = build_source(settings, folder=path, report=report)
     search = build_search(settings, source)
     ladder = build_ladder(settings)
@@ -81,6 +82,16 @@ def predict(
                 )
                 with stopping_on_signals(campaign.request_stop):
                     return campaign.run()
+
+
+def _check_devices(settings: RunSettings) -> None:
+    """Refuse a GPU that is not there before pools are made for it."""
+    from nucleate.models.device import check_device
+
+    for tier in settings.tier:
+        device = getattr(tier.engine, "device", "cpu")
+        if tier.python is None and settings.run.python is None and device.startswith("cuda"):
+            check_device(device)
 
 
 def build_search(settings: RunSettings, source: GeneratorMix | None = None) -> BasinHopping:
