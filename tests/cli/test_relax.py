@@ -138,7 +138,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
         (("ten.extxyz", "--out", "a.extxyz"), "Give the name of a folder"),
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),
         (("junk.cif",), "junk.cif: "),
-        (("ten.extxyz", "--tier", "spp", "--device", "cuda:0"), "spp runs on the CPU only"),
+        (("ten.extxyz", "--tier", "spp", "--device", "cuda:0"), "the engine spp has no device"),
         (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is none"),
     ],
 )

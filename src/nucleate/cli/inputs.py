@@ -116,7 +116,7 @@ def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
         return tier
     if "device" not in _models_by_kind(EngineSettings)[engine["kind"]].model_fields:
         raise InputError(
-            f"--device = {device!r}: {engine['kind']} runs on the CPU only. Leave --device out."
+            f"--device = {device!r}: the engine {engine['kind']} has no device. Leave --device out."
         )
     return tier | {"engine": engine | {"device": device}}
 

@@ -18,7 +18,7 @@ from nucleate.relax.guards import (
     refusal,
     squeezed,
 )
-from nucleate.relax.minimiser import State, largest_left, start_minimisation, step
+from nucleate.relax.minimiser import State, advance, residuals, start_minimisation
 from nucleate.relax.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
 from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
 from nucleate.relax.racing import is_hopeless
@@ -218,7 +218,7 @@ class BatchedRelaxer:
         if failure is not None:
             return _timed(failure, flight)
         volume = crystal.volume
-        max_force, max_stress = largest_left(forces, stress, self._pressure)
+        max_force, max_stress = residuals(forces, stress, self._pressure)
         point = _Point(
             crystal, energy, energy + self._pressure * volume, forces, stress,
             max_force, max_stress * GPA_PER_EV_A3,
@@ -233,7 +233,7 @@ class BatchedRelaxer:
         if converged:
             return self._relaxed(flight, point)
         virial = volume * (stress + self._pressure * _IDENTITY)
-        accepted, cell, scaled = step(
+        accepted, cell, scaled = advance(
             flight.state, point.enthalpy, forces, virial, tier.relax_cell
         )  # fmt: skip
         if accepted:

@@ -159,8 +159,9 @@ def nonsense(
         return Failed(FailReason.NOT_FINITE, "energy or forces are not finite", crystal)
     per_atom = energy / crystal.n_atoms
     low, high = guards.energy_window
-    if per_atom < (low if lowest is None else lowest):
-        message = f"energy fell to {per_atom:.3g} eV/atom, a hole of the model"
+    low = low if lowest is None else lowest
+    if per_atom < low:
+        message = f"energy fell to {per_atom:.3g} eV/atom; below {low:.3g} it is not believed"
         return Failed(FailReason.COLLAPSED, message, crystal)
     if evaluations > 5 and (per_atom > high or largest > guards.max_force):
         message = f"{per_atom:.3g} eV/atom and {largest:.3g} eV/Å after {evaluations} evaluations"

@@ -77,7 +77,7 @@ def start_minimisation(crystal: Crystal, *, stiffness_length: float = 1.6) -> St
 
 @njit(cache=True, nogil=True)
 def deformation(state, point):
-    """Return the deformation of the cell at a point, with the strain's eigensystem."""
+    """Return the deformation (3, 3) at a point, and the eigensystem of the strain."""
     strain = point[-9:].copy().reshape(3, 3) / state.real[_LENGTH]
     values, vectors = np.linalg.eigh(strain)
     return vectors @ np.diag(np.exp(values)) @ vectors.T, values, vectors
@@ -105,23 +105,8 @@ def gradient_at(state, forces, virial, values, vectors, deform, move_cell):
 
 
 @njit(cache=True, nogil=True)
-def advance(state, enthalpy, forces, virial, move_cell):
-    """Take in the evaluation of the trial and choose the next trial.
-
-    Parameters
-    ----------
-    state
-        Changed in place.
-    enthalpy, forces, virial
-        At the trial: eV, eV/Å and eV (derivative of the enthalpy by strain, symmetric).
-    move_cell
-        Whether the cell moves.
-
-    Returns
-    -------
-    bool
-        Whether the trial became the accepted point.
-    """
+def _take_in(state, enthalpy, forces, virial, move_cell):
+    """Return whether the trial becomes the accepted point, and choose the next trial."""
     real, count = state.real, state.count
     first = not np.isfinite(real[_ENTHALPY])
     if not first:
@@ -148,8 +133,17 @@ def advance(state, enthalpy, forces, virial, move_cell):
 
 
 @njit(cache=True, nogil=True)
-def step(state, enthalpy, forces, virial, move_cell):
-    """Take in an evaluation as :func:`advance`; return what that says and the next geometry.
+def advance(state, enthalpy, forces, virial, move_cell):
+    """Take in the evaluation of the trial; return whether it was accepted, and the next geometry.
+
+    Parameters
+    ----------
+    state
+        Changed in place.
+    enthalpy, forces, virial
+        At the trial: eV, eV/Å and eV (derivative of the enthalpy by strain, symmetric).
+    move_cell
+        Whether the cell moves.
 
     Returns
     -------
@@ -159,7 +153,7 @@ def step(state, enthalpy, forces, virial, move_cell):
     scaled : ndarray, shape (n_atoms, 3)
         Fractional coordinates, not wrapped.
     """
-    accepted = advance(state, enthalpy, forces, virial, move_cell)
+    accepted = _take_in(state, enthalpy, forces, virial, move_cell)
     deform, _, _ = deformation(state, state.trial)
     return accepted, state.cell @ deform, state.trial[:-9].copy().reshape(-1, 3) @ state.inverse
 
@@ -214,7 +208,7 @@ def _propose(state):
 
 
 @njit(cache=True, nogil=True)
-def largest_left(forces, stress, pressure):
+def residuals(forces, stress, pressure):
     """Return the largest force on an atom (eV/Å) and component of stress and pressure (eV/Å³)."""
     force = component = 0.0
     for i in range(forces.shape[0]):

@@ -43,7 +43,7 @@ COMPILED = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from nucleate.relax.chgnet import basis, messages
+from nucleate.relax.chgnet import basis, messages, sums
 
 INDICES = (
     "ends rows first second half_atom half_bond start back pairs halves bonds swapped"
@@ -58,7 +58,7 @@ def compiled(kernel, warps, **constants):
             return "i32"
         if name in ("matrix", "maps", "second_map"):
             return "*fp16"
-        if kernel is basis._atom_results and name in ("vectors", "out"):
+        if kernel is sums._atom_results and name in ("vectors", "out"):
             return "*fp64"
         is_table = name == "bonds" and "atoms" in kernel.arg_names
         return "*i32" if name in INDICES and not is_table else "*fp32"
@@ -78,16 +78,16 @@ for kernel in (messages._angle_forward, messages._angle_backward):
     for flag in (True, False):
         flags = {"has_second": flag, "has_weight": flag, "has_norm": True}
         assert "mma" in compiled(kernel, warps, **flags, tile=tile)
-assert "add" in compiled(messages._sum_rows, 4, width=64, stride=64, step=16)
-assert "add" in compiled(messages._sum_opposite, 4, width=128, both=True, step=16)
-assert "add" in compiled(messages._sum_pairs, 4, width=64, tile=32)
+assert "add" in compiled(sums._sum_rows, 4, width=64, stride=64, step=16)
+assert "add" in compiled(sums._sum_opposite, 4, width=128, both=True, step=16)
+assert "add" in compiled(sums._sum_pairs, 4, width=64, tile=32)
 radial = {"cutoff": 6.0, "exponent": 8, "has_other": True, "tile": 64}
 assert "mma" in compiled(basis._radial_forward, 4, **radial)
 assert "mma" in compiled(basis._radial_backward, 4, **radial, has_halves=True)
 assert "mma" in compiled(basis._angular_forward, 4, tile=64)
 assert "mma" in compiled(basis._angular_backward, 4, tile=64)
 assert "add" in compiled(basis._half_gradients, 1, step=32)
-assert "f64" in compiled(basis._atom_results, 2, step=32)
+assert "f64" in compiled(sums._atom_results, 2, step=32)
 """
 
 

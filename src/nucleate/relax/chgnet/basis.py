@@ -1,4 +1,4 @@
-"""Triton kernels of CHGNet's geometry: radial and angular features, and forces from their slopes.
+"""Triton kernels of CHGNet's geometry: radial and angular features, and their derivatives.
 
 Basis functions are multiplied by their linear maps before anything is written to memory. Index
 arrays are those of :class:`~nucleate.relax.chgnet.rows.Rows`.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nucleate.relax.chgnet.rows import Rows
 
-_TILE, _ONE, _ATOM = Shape(64, 4), Shape(1, 1), Shape(1, 2)
+_ROWS, _HALF = Shape(64, 4), Shape(1, 1)
 _STEP = 32
 _W = tl.constexpr(WIDTH)
 _B = tl.constexpr(BASIS)
@@ -266,38 +266,6 @@ def _half_gradients(
     tl.store(d_halves + 4 * half + 2, tl.sum(dz, 0) / distance)
 
 
-@triton.jit
-def _atom_results(
-    vectors, gradient, bonds, rows, start, site, out, step: tl.constexpr
-):  # fmt: skip
-    """Write virial (columns 0 to 8), energy (9) and force (10 to 12) of each atom."""
-    atom = tl.program_id(0)
-    column = tl.arange(0, 16)[None, :]
-    is_virial = column < 9
-    is_force = (column >= 10) & (column < 13)
-    i = tl.where(is_virial, column // 3, 0)
-    j = tl.where(is_virial, column % 3, tl.where(is_force, column - 10, 0))
-    low, high = tl.load(start + atom), tl.load(start + atom + 1)
-    total = tl.zeros((step, 16), tl.float64)
-    at = low
-    while at < high:
-        row = at + tl.arange(0, step)
-        mask = row < high
-        bond = tl.load(bonds + row, mask=mask, other=0)
-        ahead = tl.load(rows + 2 * bond, mask=mask, other=0) == row
-        sign = tl.where(ahead, 1.0, -1.0)[:, None].to(tl.float64)
-        place = 3 * bond[:, None]
-        slope = tl.load(gradient + place + j, mask=mask[:, None], other=0.0).to(tl.float64)
-        vector = tl.load(vectors + place + i, mask=mask[:, None], other=0.0)
-        # every bond has two rows
-        total += slope * tl.where(is_virial, 0.5 * vector, tl.where(is_force, sign, 0.0))
-        at += step
-    result = tl.sum(total, 0)
-    column = tl.arange(0, 16)
-    energy = tl.load(site + atom).to(tl.float64)
-    tl.store(out + 16 * atom + column, tl.where(column == 9, energy, result))
-
-
 def radial_features(radial: Radial, vectors: Tensor) -> list[Tensor]:
     """Return a linear map's features of bonds, shape (n_bonds, 64), for each map.
 
@@ -311,8 +279,8 @@ def radial_features(radial: Radial, vectors: Tensor) -> list[Tensor]:
     n_bonds, n_maps = len(vectors), len(radial.maps)
     out = [vectors.new_empty((n_bonds, WIDTH)) for _ in range(n_maps)]
     launch(
-        _radial_forward, n_bonds, _TILE, vectors, *radial[:2], out[0], out[-1], n_bonds,
-        radial.cutoff, radial.exponent, n_maps == 2, _TILE.rows,
+        _radial_forward, n_bonds, _ROWS, vectors, *radial[:2], out[0], out[-1], n_bonds,
+        radial.cutoff, radial.exponent, n_maps == 2, _ROWS.rows,
     )  # fmt: skip
     return out
 
@@ -343,10 +311,10 @@ def add_radial_gradient(
         radial.exponent,
         len(upstream) == 2,
         of_halves is not None,
-        _TILE.rows,
+        _ROWS.rows,
     )
     launch(
-        _radial_backward, len(vectors), _TILE, vectors, *radial[:2], upstream[0],
+        _radial_backward, len(vectors), _ROWS, vectors, *radial[:2], upstream[0],
         upstream[-1], halves, d_halves, gradient, len(vectors), *options,
     )  # fmt: skip
 
@@ -356,8 +324,8 @@ def angular_features(angular: Angular, rows: Rows, vectors: Tensor) -> Tensor:
     n_rows = len(rows.first)
     out = vectors.new_empty((n_rows, WIDTH))
     launch(
-        _angular_forward, n_rows, _TILE, vectors, rows.half_bond, rows.half_of_bond,
-        rows.first, rows.second, *angular, out, n_rows, _TILE.rows,
+        _angular_forward, n_rows, _ROWS, vectors, rows.half_bond, rows.half_of_bond,
+        rows.first, rows.second, *angular, out, n_rows, _ROWS.rows,
     )  # fmt: skip
     return out
 
@@ -368,34 +336,12 @@ def half_gradients(angular: Angular, rows: Rows, vectors: Tensor, upstream: Tens
     d_cosine = vectors.new_empty(n_rows)
     geometry = (vectors, rows.half_bond, rows.half_of_bond)
     launch(
-        _angular_backward, n_rows, _TILE, *geometry, rows.first, rows.second, *angular,
-        upstream, d_cosine, n_rows, _TILE.rows,
+        _angular_backward, n_rows, _ROWS, *geometry, rows.first, rows.second, *angular,
+        upstream, d_cosine, n_rows, _ROWS.rows,
     )  # fmt: skip
     d_halves = vectors.new_empty((n_halves, 4))
     launch(
-        _half_gradients, n_halves, _ONE, *geometry, rows.second, rows.swapped, rows.angle_start,
+        _half_gradients, n_halves, _HALF, *geometry, rows.second, rows.swapped, rows.angle_start,
         d_cosine, d_halves, _STEP,
     )  # fmt: skip
     return d_halves
-
-
-def atom_results(rows: Rows, vectors: Tensor, gradient: Tensor, site: Tensor) -> Tensor:
-    """Return virial, energy and force of each atom in double precision, shape (n_atoms, 16).
-
-    Parameters
-    ----------
-    rows
-        On the device.
-    vectors : Tensor of float64, shape (n_bonds, 3)
-        Å.
-    gradient : Tensor, shape (n_bonds, 3)
-        Derivative of the energy by the vectors, eV/Å.
-    site : Tensor, shape (n_atoms,)
-        Energies of the atoms in eV.
-    """
-    out = vectors.new_empty((len(site), 16))
-    launch(
-        _atom_results, len(site), _ATOM, vectors, gradient, rows.bond, rows.of_bond, rows.start,
-        site, out, _STEP,
-    )  # fmt: skip
-    return out

@@ -16,7 +16,6 @@ from nucleate.relax.chgnet.basis import (
     add_radial_gradient,
     angular_features,
     angular_of,
-    atom_results,
     half_gradients,
     radial_features,
     radial_of,
@@ -27,10 +26,10 @@ from nucleate.relax.chgnet.messages import (
     angle_messages_backward,
     atom_messages,
     atom_messages_backward,
-    sum_rows,
 )
 from nucleate.relax.chgnet.network import Network
 from nucleate.relax.chgnet.rows import Rows, build_rows
+from nucleate.relax.chgnet.sums import atom_results, sum_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,32 +106,23 @@ class FusedNetwork(Network):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return energies (eV), forces (eV/Å) and virials (eV); see :class:`Network`."""
         with torch.cuda.device_of(self._p.energy):  # where triton starts its kernels
-            return self._evaluate(graph, numbers, owner, n_crystals)
-
-    def _evaluate(
-        self,
-        graph: Graph,
-        numbers: NDArray[np.int64],
-        owner: NDArray[np.int64],
-        n_crystals: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        first_atom = np.searchsorted(owner, np.arange(n_crystals + 1)).astype(np.int32)
-        rows = build_rows(graph.bond_ends, graph.n_short, owner, n_crystals)
-        moved = self._moved_together([*rows, numbers.astype(np.int32), first_atom])
-        rows, atoms, first_atom = Rows(*moved[:-2]), moved[-2], moved[-1]
-        long = torch.from_numpy(graph.vectors).to(self.device)
-        vectors = long.to(self.dtype)
-        with torch.no_grad():
-            forward = self._forward(rows, vectors, graph.n_short, atoms)
-        x = forward.x.requires_grad_(True)
-        site = self._read_out(x, atoms)
-        (d_x,) = torch.autograd.grad(site.sum(), x)
-        with torch.no_grad():
-            gradient = self._backward(rows, vectors, graph.n_short, forward, d_x)
-            results = atom_results(rows, long, gradient, site)
-            totals = sum_rows(results, first_atom, 16)
-        virials = totals[:, :9].reshape(-1, 3, 3)
-        return totals[:, 9], results[:, 10:13], 0.5 * (virials + virials.transpose(1, 2))
+            first_atom = np.searchsorted(owner, np.arange(n_crystals + 1)).astype(np.int32)
+            rows = build_rows(graph.bond_ends, graph.n_short, owner, n_crystals)
+            moved = self._moved_together([*rows, numbers.astype(np.int32), first_atom])
+            rows, atoms, first_atom = Rows(*moved[:-2]), moved[-2], moved[-1]
+            long = torch.from_numpy(graph.vectors).to(self.device)
+            vectors = long.to(self.dtype)
+            with torch.no_grad():
+                forward = self._forward(rows, vectors, graph.n_short, atoms)
+            x = forward.x.requires_grad_(True)
+            site = self._read_out(x, atoms)
+            (d_x,) = torch.autograd.grad(site.sum(), x)
+            with torch.no_grad():
+                gradient = self._backward(rows, vectors, graph.n_short, forward, d_x)
+                results = atom_results(rows, long, gradient, site)
+                totals = sum_rows(results, first_atom, 16)
+            virials = totals[:, :9].reshape(-1, 3, 3)
+            return totals[:, 9], results[:, 10:13], 0.5 * (virials + virials.transpose(1, 2))
 
     def _moved_together(self, arrays: list[NDArray[np.int32]]) -> list[Tensor]:
         """Return arrays of int32 as tensors on the device, moved in one piece."""

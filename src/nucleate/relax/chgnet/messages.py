@@ -1,8 +1,7 @@
-"""Triton kernels of CHGNet: gated messages and sums over rows, forwards and backwards.
+"""Triton kernels of CHGNet: gated messages, forwards and backwards.
 
 What a torch network writes to memory between its small operations stays in registers here; the
-backward pass computes it anew. Sums run over :class:`~nucleate.relax.chgnet.rows.Rows` in their
-order, without atomic additions.
+backward pass computes it anew.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from nucleate.relax.chgnet.gates import (
     through_second,
 )
 from nucleate.relax.chgnet.parameters import WIDTH
+from nucleate.relax.chgnet.sums import sum_opposite, sum_pairs, sum_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 # the fastest of those tried on an H100
 ATOM_FORWARD, ATOM_BACKWARD = Shape(32, 4, 168), Shape(16, 4, 128)
 ANGLE_FORWARD, ANGLE_BACKWARD = Shape(32, 4, 168), Shape(32, 4)
-_GROUP, _PAIRS = Shape(1, 4), Shape(32, 4)
-_STEP = 16
 _W = tl.constexpr(WIDTH)
 
 
@@ -196,88 +194,6 @@ def _angle_backward(
     put(d_own, row, carried, mask, 0, _W)
 
 
-@triton.jit
-def _sum_rows(values, start, out, width: tl.constexpr, stride: tl.constexpr, step: tl.constexpr):
-    """Sum the first columns of the rows of each target."""
-    target = tl.program_id(0)
-    columns = tl.arange(0, width)
-    at, high = tl.load(start + target), tl.load(start + target + 1)
-    total = tl.zeros((step, width), values.dtype.element_ty)
-    while at < high:
-        k = at + tl.arange(0, step)
-        place = values + k[:, None] * stride + columns[None, :]
-        total += tl.load(place, mask=(k < high)[:, None], other=0.0)
-        at += step
-    tl.store(out + target * width + columns, tl.sum(total, 0))
-
-
-@triton.jit
-def _sum_opposite(
-    values, start, back, out, width: tl.constexpr, both: tl.constexpr, step: tl.constexpr
-):  # fmt: skip
-    """Sum the rows opposite to those of each target; with ``both``, their own rows before them."""
-    target = tl.program_id(0)
-    columns = tl.arange(0, width)[None, :]
-    at, high = tl.load(start + target), tl.load(start + target + 1)
-    here = tl.zeros((step, width), tl.float32)
-    there = tl.zeros((step, width), tl.float32)
-    while at < high:
-        k = at + tl.arange(0, step)
-        mask = k < high
-        row = tl.load(back + k, mask=mask, other=0)
-        if both:
-            here += tl.load(values + k[:, None] * width + columns, mask=mask[:, None], other=0.0)
-        there += tl.load(values + row[:, None] * width + columns, mask=mask[:, None], other=0.0)
-        at += step
-    place = out + target * (2 * width if both else width) + tl.arange(0, width)
-    if both:
-        tl.store(place, tl.sum(here, 0))
-        place += width
-    tl.store(place, tl.sum(there, 0))
-
-
-@triton.jit(do_not_specialize=["n_pairs"])
-def _sum_pairs(values, pairs, out, n_pairs, width: tl.constexpr, tile: tl.constexpr):
-    target = tl.program_id(0) * tile + tl.arange(0, tile)
-    mask = target < n_pairs
-    columns = tl.arange(0, width)[None, :]
-    one = tl.load(pairs + 2 * target, mask=mask, other=0)[:, None] * width + columns
-    other = tl.load(pairs + 2 * target + 1, mask=mask, other=0)[:, None] * width + columns
-    total = tl.load(values + one, mask=mask[:, None]) + tl.load(values + other, mask=mask[:, None])
-    tl.store(out + target[:, None] * width + columns, total, mask=mask[:, None])
-
-
-def sum_rows(values: Tensor, start: Tensor, width: int) -> Tensor:
-    """Return the sums of groups of consecutive rows over their first columns.
-
-    Parameters
-    ----------
-    values : Tensor, shape (n_rows, k)
-    start : Tensor of int32, shape (n_groups + 1,)
-        First row of each group.
-    width
-        A power of two, at most k.
-    """
-    out = values.new_empty((len(start) - 1, width))
-    launch(_sum_rows, len(out), _GROUP, values, start, out, width, values.shape[1], _STEP)
-    return out
-
-
-def sum_pairs(values: Tensor, pairs: Tensor) -> Tensor:
-    """Return the sums of two rows each, whose indices ``pairs`` holds, shape (n_pairs, 2)."""
-    n_pairs, width = len(pairs), values.shape[1]
-    out = values.new_empty((n_pairs, width))
-    launch(_sum_pairs, n_pairs, _PAIRS, values, pairs, out, n_pairs, width, _PAIRS.rows)
-    return out
-
-
-def _sum_opposite_rows(values: Tensor, start: Tensor, back: Tensor, *, both: bool) -> Tensor:
-    n_targets, width = len(start) - 1, values.shape[1]
-    out = values.new_empty((n_targets, 2 * width if both else width))
-    launch(_sum_opposite, n_targets, _GROUP, values, start, back, out, width, both, _STEP)
-    return out
-
-
 def atom_messages(gate: Gate, rows: Rows, atoms: Tensor, bonds: Tensor, weight: Tensor) -> Tensor:
     """Return the sums of the gated messages that atoms receive, shape (n_atoms, 64).
 
@@ -330,7 +246,7 @@ def atom_messages_backward(
         rows.ends, rows.of_bond, upstream, d_rows, d_bonds, d_weight, n_bonds, *_flags(gate),
         ATOM_BACKWARD.rows,
     )  # fmt: skip
-    return _sum_opposite_rows(d_rows, rows.start, rows.back, both=True), d_bonds
+    return sum_opposite(d_rows, rows.start, rows.back, both=True), d_bonds
 
 
 def angle_messages(
@@ -391,12 +307,12 @@ def angle_messages_backward(
         d_own if upstream is None else upstream, d_rows, d_weight, d_own, n_rows, *_flags(gate),
         weight is not None, ANGLE_BACKWARD.rows,
     )  # fmt: skip
-    halves = _sum_opposite_rows(d_rows, rows.angle_start, rows.swapped, both=True)
+    halves = sum_opposite(d_rows, rows.angle_start, rows.swapped, both=True)
     d_atoms = sum_rows(halves, rows.half_start, 2 * WIDTH)
     d_bonds = sum_pairs(halves, rows.half_of_bond)
     if weight is None:
         return d_atoms, d_bonds, None
-    of_halves = _sum_opposite_rows(d_weight, rows.angle_start, rows.swapped, both=False)
+    of_halves = sum_opposite(d_weight, rows.angle_start, rows.swapped, both=False)
     return d_atoms, d_bonds, sum_pairs(of_halves, rows.half_of_bond)
 
 
