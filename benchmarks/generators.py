@@ -28,7 +28,7 @@ from nucleate.generate.graph_search.generator import GraphSearchGenerator
 from nucleate.generate.graph_search.pool import Plan, make_pool
 from nucleate.generate.pool import ranked
 from nucleate.generate.symmetric import SymmetricGenerator
-from nucleate.models.graph_network import GraphNetwork
+from nucleate.networks.graph_network.network import GraphNetwork
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.settings import TierSettings, build_relaxer
 from nucleate.run.scoring import single_points

@@ -27,22 +27,22 @@ import numpy as np
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
-from nucleate.generate.symmetric import SymmetricGenerator
-from nucleate.models.checkpoint import build_network
-from nucleate.models.datasets import load_dataset
-from nucleate.models.datasets.screening import ScreenSettings
-from nucleate.models.evaluation import errors_by_chemistry, mean_absolute_error
-from nucleate.models.examples import Examples
-from nucleate.models.graph_network import GraphNetwork
-from nucleate.models.graphs import build_graphs
-from nucleate.models.perturbation import (
+from nucleate.fitting.datasets import load_dataset
+from nucleate.fitting.datasets.screening import ScreenSettings
+from nucleate.fitting.graph_network.evaluation import errors_by_chemistry, mean_absolute_error
+from nucleate.fitting.graph_network.examples import Examples
+from nucleate.fitting.graph_network.perturbation import (
     LARGEST_PENALTY_EV_PER_ATOM,
     PERTURBATIONS,
     contact_penalty,
 )
-from nucleate.models.settings import CONFIGURATIONS
-from nucleate.models.training import Trainer
-from nucleate.models.training_settings import TrainingSettings
+from nucleate.fitting.graph_network.settings import TrainingSettings
+from nucleate.fitting.graph_network.training import Trainer
+from nucleate.generate.symmetric import SymmetricGenerator
+from nucleate.networks.graph_network.checkpoint import build_network
+from nucleate.networks.graph_network.graphs import build_graphs
+from nucleate.networks.graph_network.network import GraphNetwork
+from nucleate.networks.graph_network.settings import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +91,8 @@ def measure_errors(arguments: argparse.Namespace) -> None:
 
 def measure_ranking(arguments: argparse.Namespace) -> None:
     """Print how often copies are ranked above their parents, by kind of perturbation."""
-    from nucleate.relax.engines.chgnet import build_chgnet
-    from nucleate.relax.model import Batch
+    from nucleate.energy.model import Batch
+    from nucleate.networks.engines.chgnet import build_chgnet
 
     network, chgnet = GraphNetwork.load(arguments.network), build_chgnet()
     data = load_dataset(arguments.data)

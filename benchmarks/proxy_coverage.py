@@ -18,14 +18,14 @@ import numpy as np
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
-from nucleate.potentials.basis import CONTEXTS, context_of, pair_index
-from nucleate.potentials.derivation.assess import (
+from nucleate.fitting.proxy_potentials.assess import (
     SPP_CRITERIA,
     largest_displacement,
     mean_stiffness,
 )
-from nucleate.potentials.derivation.derive import DerivationSettings, test_set
-from nucleate.potentials.derivation.structures import Sample, read_structures
+from nucleate.fitting.proxy_potentials.derive import DerivationSettings, test_set
+from nucleate.fitting.proxy_potentials.structures import Sample, read_structures
+from nucleate.potentials.basis import CONTEXTS, context_of, pair_index
 from nucleate.potentials.spp import SppLibrary, shipped_library
 
 COMPOUNDS = (

@@ -10,8 +10,8 @@ import numpy as np
 from relaxation_starts import Journal, headline_starts
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.engines.chgnet import build_chgnet
-from nucleate.relax.model import GPA_PER_EV_A3, Batch
+from nucleate.energy.model import GPA_PER_EV_A3, Batch
+from nucleate.networks.engines.chgnet import build_chgnet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def kinds(crystal: Crystal) -> list[str]:
 
 
 def _without_angles(crystal: Crystal) -> bool:
-    from nucleate.relax.chgnet.graph import build_graph
+    from nucleate.networks.chgnet.graph import build_graph
 
     start = np.array([0, crystal.n_atoms])
     graph = build_graph(crystal.cell[None].copy(), crystal.positions, start, 3.0, 3.0)
@@ -160,10 +160,10 @@ def compare_with_double_precision(parquet: Path, count: int, source: Path, *, se
 def _forces_in_double(crystal: Crystal) -> np.ndarray:
     import torch
 
-    from nucleate.relax.chgnet.checkpoint import load_checkpoint
-    from nucleate.relax.chgnet.graph import build_graph
-    from nucleate.relax.chgnet.network import Network
-    from nucleate.relax.chgnet.parameters import parameters_of
+    from nucleate.networks.chgnet.checkpoint import load_checkpoint
+    from nucleate.networks.chgnet.graph import build_graph
+    from nucleate.networks.chgnet.network import Network
+    from nucleate.networks.chgnet.parameters import parameters_of
 
     network = Network(parameters_of(load_checkpoint()), dtype=torch.float64)
     start = np.array([0, crystal.n_atoms])

@@ -14,9 +14,9 @@ from relaxation_starts import Journal, starts
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint, fingerprint_distances
+from nucleate.energy.model import GPA_PER_EV_A3
+from nucleate.networks.engines.chgnet import build_chgnet
 from nucleate.relax.batched import BatchedRelaxer
-from nucleate.relax.engines.chgnet import build_chgnet
-from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.series import relax_all
 

@@ -15,13 +15,13 @@ from relaxation_starts import CLASSES, Journal, headline_starts, starts
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint, fingerprint_distance
-from nucleate.relax.model import Batch
+from nucleate.energy.model import Batch
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
-    from nucleate.relax.model import BatchedModel
+    from nucleate.energy.model import BatchedModel
     from nucleate.relax.relaxer import Relaxer
 
 WITHIN = 0.3
@@ -240,7 +240,7 @@ def throughput(share: Share, processes: int, script: Path) -> str:
 
 def batches(*, seed: int) -> str:
     """Return whether results repeat, depend on neighbours, and what batch sizes cost."""
-    from nucleate.relax.engines.chgnet import build_chgnet
+    from nucleate.networks.engines.chgnet import build_chgnet
 
     crystals = [item for formula in CLASSES.values() for item in starts(formula, 6, seed=seed)]
     lines = []
@@ -293,7 +293,7 @@ def device_curve(device: str, *, seed: int) -> str:
     """
     import torch
 
-    from nucleate.relax.engines.chgnet import build_chgnet
+    from nucleate.networks.engines.chgnet import build_chgnet
 
     on_gpu = device.startswith("cuda")
     sizes = (1, 16, 64, 256, 1024) if on_gpu else (1, 4)

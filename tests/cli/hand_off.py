@@ -11,7 +11,8 @@ from ase.build import bulk
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.outcome import LevelOfTheory, Relaxed
+from nucleate.energy.level import LevelOfTheory
+from nucleate.relax.outcome import Relaxed
 from nucleate.run.folder import description
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store

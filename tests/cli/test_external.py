@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.relax.external.fakes import fake_vasp, potentials
+from tests.programs.fakes import fake_vasp, potentials
 
 
 def run_file(tmp_path, engine):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.io import read
-from tests.relax.external.fakes import A0, fake_vasp, potentials
+from tests.programs.fakes import A0, fake_vasp, potentials
 
 from nucleate.report.export import read_run
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.relax.engines.recorded import (
+from tests.programs.fakes import REPLAY, executable
+from tests.programs.recorded import (
     BOHR,
     BUCKINGHAM,
     DATA,
@@ -19,7 +20,6 @@ from tests.relax.engines.recorded import (
     mgo,
     mgo_pair,
 )
-from tests.relax.external.fakes import REPLAY, executable
 
 from nucleate.report.export import read_run
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.potentials.test_derivation import rock_salts
+from tests.fitting.test_derivation import rock_salts
 
 from nucleate.crystal.files import write_extxyz
 from nucleate.potentials.spp import SppLibrary

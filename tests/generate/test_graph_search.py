@@ -22,7 +22,7 @@ from nucleate.generate.graph_search.points import PointSpace, Proposal
 from nucleate.generate.graph_search.pool import Plan, make_pool
 from nucleate.generate.graph_search.search import search_crystals
 from nucleate.generate.wyckoff import operations
-from nucleate.models.graph_network import GraphNetwork
+from nucleate.networks.graph_network.network import GraphNetwork
 
 SPACE = SearchSpace.create(Composition.from_formula("CaTiO3"), formula_units=(2,))
 

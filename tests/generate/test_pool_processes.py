@@ -16,7 +16,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.graph_search import processes
 from nucleate.generate.graph_search.pool import Plan, make_pool
-from nucleate.models.graph_network import GraphNetwork
+from nucleate.networks.graph_network.network import GraphNetwork
 
 SPACE = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=6)
 PLAN = Plan(number=60, refined=5, descent_steps=2)

@@ -46,10 +46,10 @@ def test_the_shipped_library_says_that_it_reaches_what_is_asked():
 
 @pytest.mark.slow
 def test_the_figures_of_the_shipped_library_are_found_again(shared_data):
-    from nucleate.potentials.derivation.assess import assess
-    from nucleate.potentials.derivation.derive import DerivationSettings
-    from nucleate.potentials.derivation.derive import test_set as drawn
-    from nucleate.potentials.derivation.structures import read_structures
+    from nucleate.fitting.proxy_potentials.assess import assess
+    from nucleate.fitting.proxy_potentials.derive import DerivationSettings
+    from nucleate.fitting.proxy_potentials.derive import test_set as drawn
+    from nucleate.fitting.proxy_potentials.structures import read_structures
 
     library, settings = shipped_library(), DerivationSettings()
     held = read_structures(shared_data / "mp_structures.parquet", split="val")
@@ -167,7 +167,7 @@ def test_ranking_leaves_out_what_collapses():
 
 
 def test_rock_salt_lies_below_random_crystals():
-    from nucleate.potentials.derivation.decoys import random_decoy
+    from nucleate.fitting.proxy_potentials.decoys import random_decoy
 
     scaled = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     scaled = np.concatenate([scaled, scaled + 0.5])

@@ -8,8 +8,8 @@ import numpy as np
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.distances import neighbour_pairs
-from nucleate.relax.model import Batch, Evaluation
-from nucleate.relax.outcome import LevelOfTheory
+from nucleate.energy.level import LevelOfTheory
+from nucleate.energy.model import Batch, Evaluation
 
 CUTOFF = 6.0
 

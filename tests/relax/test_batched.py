@@ -9,8 +9,8 @@ import pytest
 from tests.relax.models import PairModel, argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.energy.model import Batch
 from nucleate.relax.batched import BatchedRelaxer
-from nucleate.relax.model import Batch
 from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings

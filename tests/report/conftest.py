@@ -11,7 +11,8 @@ from ase.calculators.emt import EMT
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+from nucleate.energy.level import LevelOfTheory
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
 from nucleate.search.record import Record, TierOutcome, Verdict
 

@@ -162,7 +162,7 @@ def test_mace_in_an_environment_of_its_own_above_a_tier_in_this_one(tmp_path):
     tests = HERE.parent
     make = (
         f"import runpy, sys; sys.path.insert(0, {str(tests.parent / 'src')!r})\n"
-        f"module = runpy.run_path({str(tests / 'relax/engines/test_mlip.py')!r})\n"
+        f"module = runpy.run_path({str(tests / 'networks/test_mlip.py')!r})\n"
         "module['tiny_mace']('tiny.model', 'float64')\n"
     )
     subprocess.run([python, "-c", make], cwd=tmp_path, check=True)

@@ -9,8 +9,9 @@ import pytest
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
 from nucleate.search.record import Record, TierOutcome, Verdict
 

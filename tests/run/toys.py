@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+from nucleate.energy.level import LevelOfTheory
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 ABORT, HANG, NAN, FAIL, RAISE, EXIT = 90, 91, 92, 93, 94, 95
 FAULTS = (ABORT, HANG, NAN, FAIL, RAISE, EXIT)

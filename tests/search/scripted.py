@@ -8,7 +8,8 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+from nucleate.energy.level import LevelOfTheory
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.search.basin_hopping import BasinHopping
 from nucleate.search.record import Record, TierOutcome
 from nucleate.search.settings import SearchSettings

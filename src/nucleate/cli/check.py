@@ -65,7 +65,7 @@ def _range(units: tuple[int, ...]) -> str:
 
 def _find_programs(settings: RunSettings) -> bool:
     """Say what keeps a tier from running; return whether nothing does."""
-    from nucleate.relax.external.settings import ExternalSettings
+    from nucleate.programs.settings import ExternalSettings
     from nucleate.relax.settings import find_problems
 
     elements = [symbol for symbol, _ in settings.problem.space().composition.items]
@@ -82,7 +82,7 @@ def _find_programs(settings: RunSettings) -> bool:
 
 def _to_run(settings: RunSettings, external: bool) -> RunSettings:
     """Return the settings with external programs at a single point, or left out."""
-    from nucleate.relax.external.settings import ExternalSettings
+    from nucleate.programs.settings import ExternalSettings
 
     tiers = [
         tier.model_copy(update={"relax": False})

@@ -56,7 +56,7 @@ def export(
 
 
 def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> None:
-    from nucleate.relax.hand_off import check_can_be_handed_off
+    from nucleate.programs.jobs import check_can_be_handed_off
     from nucleate.report.export import read_run, structure_name
     from nucleate.report.selection import best_below
     from nucleate.run.hand_back import hand_off

@@ -34,8 +34,8 @@ def derive_command(
     anything else every tenth formula is held out.
     """
     from nucleate.errors import InputError
-    from nucleate.potentials.derivation.derive import DerivationSettings, derive
-    from nucleate.potentials.derivation.structures import split_samples
+    from nucleate.fitting.proxy_potentials.derive import DerivationSettings, derive
+    from nucleate.fitting.proxy_potentials.structures import split_samples
 
     if method not in {"statistics", "score", "response", "paths"}:
         raise InputError(f"--method = {method}: use statistics, score, response or paths.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nucleate.models.labels import Potential
-    from nucleate.models.training import Progress
+    from nucleate.fitting.graph_network.labels import Potential
+    from nucleate.fitting.graph_network.training import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +60,7 @@ def graph_network(
     from nucleate.errors import MissingDependencyError
 
     try:
-        from nucleate.models.graph_training import train_graph_network
+        from nucleate.fitting.graph_network.fit import train_graph_network
     except ImportError as error:
         raise MissingDependencyError(
             "training needs torch and safetensors: pip install 'nucleate[train]'"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
     Score = Callable[[Sequence[Crystal]], NDArray[np.float64]]
 

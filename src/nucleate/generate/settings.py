@@ -255,7 +255,7 @@ def _graph_search(
 ) -> Generator | None:
     from nucleate.generate.graph_search.generator import GraphSearchGenerator
     from nucleate.generate.graph_search.pool import Plan
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
     network = GraphNetwork.load(settings.network)
     unknown = network.unknown_elements(np.array(space.composition.elements))
@@ -301,7 +301,7 @@ def _pool(settings: PoolSettings, space: SearchSpace, context: GeneratorContext)
         context.warn(f"pool: {len(members)} structures can be used; left out: {reasons}")
     network = None
     if settings.ranking == "network":
-        from nucleate.models.graph_network import GraphNetwork
+        from nucleate.networks.graph_network.network import GraphNetwork
 
         network = GraphNetwork.load()
     members = ranked(members, settings.ranking, network=network, score=context.score)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.energy.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
 from nucleate.relax.guards import (
     SETTLED,
     isolated_or_coincident,
@@ -19,13 +20,13 @@ from nucleate.relax.guards import (
     squeezed,
 )
 from nucleate.relax.minimiser import State, advance, residuals, start_minimisation
-from nucleate.relax.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Outcome, Relaxed
+from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
 from nucleate.relax.racing import is_hopeless
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.settings import TierSettings
     from nucleate.relax.symmetry import SymmetryConstraint
 

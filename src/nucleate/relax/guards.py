@@ -134,7 +134,7 @@ def lowest_believed(
     crystal
         Any geometry.
     composition_energies
-        Those of a :class:`~nucleate.relax.model.BatchedModel`.
+        Those of a :class:`~nucleate.energy.model.BatchedModel`.
     """
     low = guards.energy_window[0]
     if composition_energies is None:

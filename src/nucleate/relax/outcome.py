@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.energy.level import LevelOfTheory
 
 
 class FailReason(StrEnum):
@@ -30,32 +31,6 @@ class FailReason(StrEnum):
     MISSING_PROGRAM = "missing-program"  # an external program that cannot be started
     NOT_CONVERGED = "not-converged"  # the electrons of a DFT program did not converge
     UNREADABLE = "unreadable"  # an external program whose output holds no result
-
-
-@dataclass(frozen=True, slots=True)
-class LevelOfTheory:
-    """What computed an energy; energies of different levels are never compared.
-
-    Attributes
-    ----------
-    code, version : str
-        Program that computed it.
-    model : str
-        Model or functional, for example ``CHGNet-0.3.0`` or ``PBE``.
-    checkpoint : str
-        Hash of the weights or force-field file, empty where there is none.
-    settings : str
-        Hash of the settings that change energies.
-    unit : str
-        ``eV``, or ``arbitrary`` for proxy potentials.
-    """
-
-    code: str
-    version: str
-    model: str
-    checkpoint: str = ""
-    settings: str = ""
-    unit: str = "eV"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.outcome import LevelOfTheory, Outcome
+    from nucleate.energy.level import LevelOfTheory
+    from nucleate.relax.outcome import Outcome
 
 
 class Relaxer(Protocol):

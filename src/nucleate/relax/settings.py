@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nucleate.relax.external.settings import (
+from nucleate.networks.mlip_settings import (
+    GraceSettings,
+    MaceSettings,
+    MatglSettings,
+    MattersimSettings,
+    OrbSettings,
+    UpetSettings,
+)
+from nucleate.programs.settings import (
     Cp2kSettings,
     EspressoSettings,
     ExternalSettings,
@@ -15,14 +23,6 @@ from nucleate.relax.external.settings import (
     GulpSettings,
     LammpsSettings,
     VaspSettings,
-)
-from nucleate.relax.settings_mlip import (
-    GraceSettings,
-    MaceSettings,
-    MatglSettings,
-    MattersimSettings,
-    OrbSettings,
-    UpetSettings,
 )
 
 if TYPE_CHECKING:
@@ -141,18 +141,18 @@ EngineSettings = Annotated[
 ]
 
 _BUILDERS = {
-    "chgnet": "nucleate.relax.engines.chgnet",
-    "sevennet": "nucleate.relax.engines.sevennet",
-    "ase": "nucleate.relax.engines.ase",
-    "torch-sim": "nucleate.relax.engines.torch_sim",
-    "spp": "nucleate.relax.engines.spp",
-    "force-field": "nucleate.relax.engines.force_field",
+    "chgnet": "nucleate.networks.engines.chgnet",
+    "sevennet": "nucleate.networks.engines.sevennet",
+    "ase": "nucleate.networks.engines.ase",
+    "torch-sim": "nucleate.networks.engines.torch_sim",
+    "spp": "nucleate.potentials.engines.spp",
+    "force-field": "nucleate.potentials.engines.force_field",
     **dict.fromkeys(
-        ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.relax.engines.mlip"
+        ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.networks.engines.mlip"
     ),
     **dict.fromkeys(
         ("vasp", "espresso", "cp2k", "gpaw", "gulp", "lammps"),
-        "nucleate.relax.external.programs",
+        "nucleate.programs.programs",
     ),
 }
 """Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
+from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
-from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.page import write_page
 from nucleate.report.ranking import rank_structures

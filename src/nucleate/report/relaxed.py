@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.symmetry import space_group
+from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
-from nucleate.relax.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
 from nucleate.report.tables import LOOSE, geometry_columns, write_rows
 

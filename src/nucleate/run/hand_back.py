@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.relax.hand_off import (
+from nucleate.programs.jobs import (
     MANIFEST,
     NotFinishedError,
     read_folder,

@@ -86,7 +86,7 @@ def predict(
 
 def _check_devices(settings: RunSettings) -> None:
     """Refuse a GPU that is not there before pools are made for it."""
-    from nucleate.models.device import check_device
+    from nucleate.networks.device import check_device
 
     for tier in settings.tier:
         device = getattr(tier.engine, "device", "cpu")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.relax.outcome import LevelOfTheory, Outcome
+    from nucleate.energy.level import LevelOfTheory
+    from nucleate.relax.outcome import Outcome
 
 
 def floats(array: NDArray[np.float64]) -> bytes:

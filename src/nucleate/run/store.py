@@ -14,8 +14,9 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
-from nucleate.relax.outcome import LevelOfTheory, Relaxed
+from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
 from nucleate.run.rows import candidate_from, geometry_values, outcome_from, outcome_values
 from nucleate.search.record import Record, TierOutcome, Verdict

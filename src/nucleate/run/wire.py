@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.outcome import Failed, FailReason, LevelOfTheory, Relaxed
+from nucleate.energy.level import LevelOfTheory
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
 FIRST_STEP, LAST_STEP = 0.08, 0.01
 """Å; root mean square displacement of the first and the last step."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.graph_search.pool import Report
     from nucleate.generate.pool import Score
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
 
 class GraphSearchGenerator:

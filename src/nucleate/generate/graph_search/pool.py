@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.graph_search.points import Sample, Symmetry
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
     Report = Callable[[str, int, int], None]
     """Called with what is being done, how much of it is done, and how much there is."""

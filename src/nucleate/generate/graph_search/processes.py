@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.graph_search.pool import Report
     from nucleate.generate.pool import Member
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
 DESCENT_COST = 50
 """Processor time of the descent of a crystal over that of finding and judging one."""
@@ -105,7 +105,7 @@ def serve() -> None:
     """Search the sizes that come through the pipe until there are no more: a child's whole life."""
     import torch
 
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
     torch.set_num_threads(1)
     pipe: connection.Connection = connection.Connection(int(sys.argv[1]))

@@ -12,8 +12,8 @@ import numpy as np
 from nucleate.generate.graph_search.optimisers import ParticleSwarm, RandomSearch
 from nucleate.generate.graph_search.parzen import ParzenSearch
 from nucleate.generate.graph_search.points import PointSpace
-from nucleate.models.graphs import NearestGraphs, build_graphs
-from nucleate.models.settings import HarmonicSettings
+from nucleate.networks.graph_network.graphs import NearestGraphs, build_graphs
+from nucleate.networks.graph_network.settings import HarmonicSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.graph_search.optimisers import Optimiser
     from nucleate.generate.graph_search.points import Sample, Symmetry
-    from nucleate.models.graph_network import GraphNetwork
+    from nucleate.networks.graph_network.network import GraphNetwork
 
 OptimiserName = Literal["random", "swarm", "tpe"]
 

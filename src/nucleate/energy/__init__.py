@@ -1,0 +1,1 @@
+"""What every energy model gives: batches, evaluations and their level of theory."""

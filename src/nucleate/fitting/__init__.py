@@ -1,0 +1,1 @@
+"""Fit models to data: graph networks, proxy potentials, data sets."""

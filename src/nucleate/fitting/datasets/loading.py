@@ -1,0 +1,127 @@
+"""From a file to a screened data set with an honest split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import InputError
+from nucleate.fitting.datasets.dataset import SPLITS, Dataset, DatasetReport
+from nucleate.fitting.datasets.screening import MISSING_ENERGY, ScreenSettings, rejection
+from nucleate.fitting.datasets.sources import read_ase, read_csv, read_matbench, read_parquet
+from nucleate.fitting.datasets.splits import leaking_rows, reduced_formula, split_by_formula
+
+if TYPE_CHECKING:
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.fitting.datasets.dataset import RawRow
+    from nucleate.fitting.datasets.sources import Source
+
+READERS = {
+    ".parquet": read_parquet,
+    ".json": read_matbench,
+    ".json.gz": read_matbench,
+    ".csv": read_csv,
+    ".extxyz": read_ase,
+    ".xyz": read_ase,
+    ".db": read_ase,
+}
+
+
+def load_dataset(
+    path: str | Path,
+    *,
+    energy_column: str | None = None,
+    screen: ScreenSettings | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Dataset:
+    """Read a data file, leave out what cannot teach, and split it by formula.
+
+    Parameters
+    ----------
+    path
+        ``.parquet``, matbench ``.json`` or ``.json.gz``, ``.csv`` with a ``cif`` column,
+        ``.extxyz``, or an ASE ``.db``.
+    energy_column
+        Column (or info key) of formation energies in eV/atom; by default a known name.
+    screen
+        Limits of a usable crystal.
+    seed
+        Of the split, where the file gives none.
+    limit
+        Read at most so many rows.
+
+    Raises
+    ------
+    InputError
+        If the file or a needed column is missing, or nothing is left.
+    """
+    source = Path(path)
+    rows, column, ignored = _open(source, energy_column)
+    report = DatasetReport(source.name, column, ignored_columns=ignored)
+    settings = screen or ScreenSettings()
+    kept: list[RawRow] = []
+    unlabelled: list[Crystal] = []
+    for row in rows:
+        if limit is not None and report.rows >= limit:
+            break
+        report.rows += 1
+        reason = rejection(row, settings)
+        if not reason and row.split and row.split not in SPLITS:
+            reason = "unknown split"
+        lacks_only_energy = reason == MISSING_ENERGY and not rejection(
+            replace(row, energy=0.0), settings
+        )
+        if lacks_only_energy and row.split == "train" and row.crystal is not None:
+            unlabelled.append(row.crystal)
+        if reason:
+            report.leave_out(reason, row.key)
+        else:
+            kept.append(row)
+    return replace(_split(kept, report, seed), unlabelled=tuple(unlabelled))
+
+
+def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:
+    if not kept:
+        raise InputError(
+            f"{report.source}: none of {report.rows} rows can be used\n" + "\n".join(report.lines())
+        )
+    formulas = [reduced_formula(row.crystal) for row in kept if row.crystal is not None]
+    given = [row.split for row in kept]
+    if all(given):
+        report.split_by = "split given by the file"
+        split = np.array(given)
+        leaks = set(leaking_rows(formulas, given))
+        for row in sorted(leaks):
+            report.leave_out("formula in a later split", kept[row].key)
+    else:
+        if any(given):
+            report.split_by = f"some rows had no split: all split by formula, seed {seed}"
+        else:
+            report.split_by = f"split by formula, seed {seed}"
+        split = split_by_formula(formulas, seed=seed)
+        leaks = set()
+    rest = [number for number in range(len(kept)) if number not in leaks]
+    split = split[rest]
+    report.kept = len(rest)
+    report.sizes = {name: int((split == name).sum()) for name in SPLITS}
+    crystals = [kept[number].crystal for number in rest]
+    return Dataset(
+        keys=tuple(kept[number].key for number in rest),
+        crystals=tuple(crystal for crystal in crystals if crystal is not None),
+        energies=np.array([kept[number].energy for number in rest], dtype=np.float32),
+        split=split,
+        report=report,
+    )
+
+
+def _open(path: Path, energy_column: str | None) -> Source:
+    if not path.is_file():
+        raise InputError(f"data file {path} does not exist")
+    for suffix, reader in sorted(READERS.items(), key=lambda item: -len(item[0])):
+        if path.name.endswith(suffix):
+            return reader(path, energy_column)
+    raise InputError(f"{path.name}: unknown format; use one of {', '.join(READERS)}")

@@ -1,0 +1,53 @@
+"""Splits in which no formula is on two sides."""
+
+from __future__ import annotations
+
+import hashlib
+from math import gcd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.fitting.datasets.dataset import SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+
+
+def reduced_formula(crystal: Crystal) -> str:
+    """Return a formula that is the same for every cell of a compound, such as ``8:1 22:1``."""
+    numbers, counts = np.unique(crystal.numbers, return_counts=True)
+    divisor = gcd(*counts.tolist())
+    return " ".join(f"{z}:{n // divisor}" for z, n in zip(numbers, counts, strict=True))
+
+
+def split_by_formula(
+    formulas: Sequence[str], *, val: float = 0.05, test: float = 0.05, seed: int = 0
+) -> NDArray[np.str_]:
+    """Return a split by a hash of the formula, so that it does not hang on the rows' order."""
+    names = np.empty(len(formulas), dtype="<U5")
+    for row, formula in enumerate(formulas):
+        digest = hashlib.sha256(f"{seed}/{formula}".encode()).digest()
+        share = int.from_bytes(digest[:8], "big") / 2**64
+        names[row] = "val" if share < val else "test" if share < val + test else "train"
+    return names
+
+
+def leaking_rows(formulas: Sequence[str], split: Sequence[str]) -> list[int]:
+    """Return rows whose formula is also in a later split (train < val < test).
+
+    Leaving them out makes a given split honest without touching its test side.
+    """
+    last: dict[str, int] = {}
+    ranks = [SPLITS.index(name) for name in split]
+    for formula, rank in zip(formulas, ranks, strict=True):
+        last[formula] = max(rank, last.get(formula, 0))
+    return [
+        row
+        for row, (formula, rank) in enumerate(zip(formulas, ranks, strict=True))
+        if rank < last[formula]
+    ]

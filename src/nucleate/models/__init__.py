@@ -1,1 +1,0 @@
-"""Learned models: graph network, its training, data sets, shipped checkpoints."""

@@ -1,6 +1,0 @@
-"""Data sets of crystals with formation energies, from the files that users have."""
-
-from nucleate.models.datasets.dataset import Dataset, DatasetReport
-from nucleate.models.datasets.loading import load_dataset
-
-__all__ = ["Dataset", "DatasetReport", "load_dataset"]

@@ -1,0 +1,1 @@
+"""The graph network for formation energies."""

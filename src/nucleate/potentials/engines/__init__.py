@@ -1,0 +1,1 @@
+"""Classical energy models by name."""

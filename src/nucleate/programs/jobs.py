@@ -1,0 +1,213 @@
+"""Folders for those who submit their calculations by hand, and what comes back in them.
+
+A folder holds the input of the last stage of a recipe, a script ``run.sh`` that starts the
+program, and ``nucleate.json``, which says what the folder is.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate import __version__
+from nucleate.energy.level import LevelOfTheory
+from nucleate.errors import InputError, NucleateError
+from nucleate.programs.program import Launch, UnreadableError
+from nucleate.programs.programs import PROGRAMS, program_of
+from nucleate.programs.relaxer import ISOLATED, goal_of, relaxed_of
+from nucleate.programs.settings import ExternalSettings, VaspSettings
+from nucleate.relax.guards import misstep, nonsense
+from nucleate.relax.settings import TierSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.outcome import Relaxed
+
+MANIFEST = "nucleate.json"
+SCRIPT = "run.sh"
+
+
+class NotFinishedError(NucleateError):
+    """A folder has no result that can be used; the message says why."""
+
+
+def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
+    """Return the engine of a tier; raises InputError if it is no external program."""
+    if not isinstance(tier.engine, ExternalSettings):
+        raise InputError(
+            f"engine.kind = {tier.engine.kind!r} is no program with input files. Use one of "
+            f"{', '.join(PROGRAMS)}; `nucleate refine` runs the others."
+        )
+    return tier.engine
+
+
+def write_folder(
+    folder: Path,
+    crystal: Crystal,
+    tier: TierSettings,
+    *,
+    pressure_gpa: float,
+    about: Mapping[str, Any],
+) -> None:
+    """Write the input of a crystal's calculation.
+
+    Parameters
+    ----------
+    folder
+        Made here.
+    crystal
+        Geometry to start from.
+    tier
+        Engine, criteria, and whether to relax.
+    pressure_gpa
+        External pressure.
+    about
+        More for the manifest: the run and the number of the record.
+
+    Raises
+    ------
+    InputError
+        If no input can be written, for example as a pseudopotential is missing.
+    """
+    engine = check_can_be_handed_off(tier)
+    folder.mkdir(parents=True)
+    goal = goal_of(engine.stage[-1], tier, pressure_gpa)
+    first: tuple[str, ...] = ()
+    if isinstance(engine, VaspSettings) and not _has_potentials(engine):
+        launch, first = _write_vasp_without_potentials(folder, crystal, engine, goal)
+    else:
+        launch = program_of(engine).write(folder, crystal, engine.stage[-1], goal)
+    (folder / SCRIPT).write_text(_script(folder, launch, engine, first))
+    (folder / SCRIPT).chmod(0o755)
+    manifest = {
+        "nucleate": __version__,
+        **about,
+        "level": asdict(program_of(engine).level),
+        "pressure_gpa": pressure_gpa,
+        "start": crystal.to_dict(),
+        "tier": tier.model_dump(mode="json"),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what ``nucleate.json`` says; raises NotFinishedError if it is missing or broken."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise NotFinishedError(f"has no {MANIFEST}: it was not written by nucleate export")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("record", "run", "tier", "start", "level", "pressure_gpa"):
+            manifest[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotFinishedError(f"its {MANIFEST} is broken ({error!r})") from error
+    return manifest
+
+
+def read_folder(folder: Path, manifest: Mapping[str, Any]) -> Relaxed:
+    """Return what a calculation left behind.
+
+    Raises
+    ------
+    NotFinishedError
+        If it has not run, has not come to its end, or its result cannot be right.
+    """
+    from nucleate.crystal.crystal import Crystal
+
+    tier = TierSettings.model_validate(manifest["tier"])
+    engine = check_can_be_handed_off(tier)
+    start = Crystal.from_dict(manifest["start"])
+    program = program_of(engine)
+    try:
+        result = program.read(folder, start)
+    except (UnreadableError, FileNotFoundError) as error:
+        raise NotFinishedError(f"has no result: {error}") from error
+    except Exception as error:  # whatever a reader raises over garbage
+        message = f"its output cannot be read ({type(error).__name__}: {error})"
+        raise NotFinishedError(message) from error
+    if not result.complete:
+        raise NotFinishedError(f"is not finished: the output ends after {result.steps} steps")
+    if not result.scf_converged:
+        raise NotFinishedError("the electrons did not converge")
+    guards = tier.guards
+    if program.total_energies:
+        guards = guards.model_copy(update={"energy_window": (-float("inf"), float("inf"))})
+    wrong = misstep(guards, result.crystal, start.volume, ISOLATED) or nonsense(
+        guards, result.crystal, result.energy, result.forces, evaluations=result.steps
+    )
+    if wrong is not None:
+        raise NotFinishedError(f"its result cannot be right ({wrong.reason}: {wrong.message})")
+    level = LevelOfTheory(**manifest["level"])
+    return relaxed_of(result, tier, float(manifest["pressure_gpa"]), level=level)
+
+
+def _has_potentials(engine: VaspSettings) -> bool:
+    from nucleate.programs.vasp import potential_folder
+
+    place = potential_folder(engine)
+    return place is not None and place.is_dir()
+
+
+def _write_vasp_without_potentials(
+    folder: Path, crystal: Crystal, engine: VaspSettings, goal: Any
+) -> tuple[Launch, tuple[str, ...]]:
+    """Write POSCAR and INCAR; return the lines of a script that make POTCAR and ENCUT there."""
+    from nucleate.crystal.elements import symbols_of
+    from nucleate.crystal.files import write_poscar
+    from nucleate.programs.vasp import incar_of, incar_text, setup_name
+
+    write_poscar(folder / "POSCAR", crystal)
+    values = incar_of(engine, engine.stage[-1], goal, 0.0)
+    own = {key.upper() for key in (*engine.incar, *engine.stage[-1].incar)}
+    if "ENCUT" not in own:
+        del values["ENCUT"]
+    (folder / "INCAR").write_text(incar_text(values))
+    symbols = symbols_of(sorted(set(crystal.numbers.tolist())))
+    setups = [setup_name(engine, symbol) for symbol in symbols]
+    lines = [
+        "# POTCAR is made here, from the potentials of this machine:",
+        'potentials="${VASP_PP_PATH:?the folder above potpaw_PBE}/potpaw_PBE"',
+        "cat "
+        + " ".join(f'"$potentials/{name}/POTCAR"' for name in setups)
+        + " > POTCAR || exit 1",
+    ]
+    if "ENCUT" not in own:
+        lines += [
+            "grep -q ENCUT INCAR || awk '/ENMAX/ { if ($3 + 0 > m) m = $3 + 0 }",
+            f'  END {{ printf "ENCUT = %.3f\\n", {engine.encut_factor:g} * m }}\' POTCAR >> INCAR',
+        ]
+    return Launch(tuple(engine.words())), tuple(lines)
+
+
+def _script(folder: Path, launch: Launch, engine: ExternalSettings, first: tuple[str, ...]) -> str:
+    """Return a shell script that runs the calculation; files it needs are copied beside it."""
+    words = []
+    for word in launch.command:
+        path = Path(word)
+        if word == sys.executable:
+            words.append("python3")
+        elif path.is_absolute() and path.suffix == ".py" and path.is_file():
+            shutil.copy(path, folder / path.name)
+            words.append(path.name)
+        else:
+            words.append(word)
+    environment = {**launch.environment, **engine.environment}
+    command = f"{shlex.join(words)} > {launch.output} 2>&1"
+    if launch.stdin:
+        command += f" < {launch.stdin}"
+    lines = [
+        "#!/bin/sh",
+        "# Adapt the last line to your machine; the output must stay in this folder.",
+        'cd "$(dirname "$0")" || exit 1',
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+        *first,
+        command,
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,173 @@
+"""Loaders: good rows come back, bad rows are counted by reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase.db import connect
+
+from nucleate.crystal.cif import format_cif
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
+from nucleate.fitting.datasets import load_dataset
+from nucleate.fitting.datasets.splits import leaking_rows, reduced_formula, split_by_formula
+
+
+def salt(anion: int = 17, length: float = 5.6) -> Crystal:
+    cell = length / 2 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    return Crystal(np.array([11, anion]), cell, np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]))
+
+
+SALTS = [salt(anion) for anion in (9, 17, 35, 53)]
+
+
+def as_pymatgen(crystal: Crystal) -> dict:
+    symbols = {11: "Na", 9: "F", 17: "Cl", 35: "Br", 53: "I"}
+    return {
+        "lattice": {"matrix": crystal.cell.tolist()},
+        "sites": [
+            {"species": [{"element": symbols[int(z)], "occu": 1}], "abc": x.tolist()}
+            for z, x in zip(crystal.numbers, crystal.scaled, strict=True)
+        ],
+    }
+
+
+def test_matbench_file(tmp_path: Path) -> None:
+    disordered = as_pymatgen(SALTS[0])
+    disordered["sites"][0]["species"][0]["occu"] = 0.5
+    data = {
+        "index": ["a", "b", "c", "d"],
+        "columns": ["structure", "e_form"],
+        "data": [
+            [as_pymatgen(SALTS[0]), -2.9],
+            [as_pymatgen(SALTS[1]), None],
+            [disordered, 0.0],
+            [{}, 1],
+        ],
+    }
+    path = tmp_path / "matbench_mp_e_form.json.gz"
+    with gzip.open(path, "wt") as stream:
+        json.dump(data, stream)
+    found = load_dataset(path)
+    assert found.keys == ("a",)
+    assert found.energies == pytest.approx([-2.9])
+    assert np.allclose(found.crystals[0].cell, SALTS[0].cell)
+    assert found.report.left_out == {
+        "missing energy": ["b"],
+        "disordered": ["c"],
+        "broken structure": ["d"],
+    }
+    assert any("missing energy: 1 (b)" in line for line in found.report.lines())
+
+
+def test_csv_of_cifs(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["", "material_id", "formation_energy_per_atom", "band_gap", "cif"])
+        writer.writerow([0, "x", -2.0, 5.0, format_cif(SALTS[1])])
+        writer.writerow([1, "y", -2.0, 5.0, "data_broken"])
+        writer.writerow([2, "z", "", 5.0, format_cif(SALTS[1])])
+        writer.writerow([3, "w", "n/a", 5.0, format_cif(SALTS[1])])
+    found = load_dataset(path)
+    assert found.keys == ("x",)
+    assert found.crystals[0].volume_per_atom == pytest.approx(SALTS[1].volume_per_atom, rel=1e-4)
+    assert found.report.left_out == {
+        "broken structure": ["y"],
+        "missing energy": ["z"],
+        "energy not finite": ["w"],
+    }
+    assert "band_gap" in found.report.ignored_columns
+
+
+def test_extxyz_and_database(tmp_path: Path) -> None:
+    frames = [crystal.to_ase() for crystal in SALTS]
+    for number, atoms in enumerate(frames):
+        atoms.info.update(my_energy=-number / 2, material_id=f"m{number}")
+    ase.io.write(tmp_path / "a.extxyz", frames)
+    found = load_dataset(tmp_path / "a.extxyz", energy_column="my_energy")
+    assert found.keys == ("m0", "m1", "m2", "m3")
+    with connect(tmp_path / "a.db") as database:
+        for atoms in frames:
+            database.write(atoms, formation_energy=atoms.info["my_energy"])
+    assert load_dataset(tmp_path / "a.db").energies == pytest.approx(found.energies)
+    with pytest.raises(
+        InputError, match=r"no column of formation energies.*--energy-column.*my_energy"
+    ):
+        load_dataset(tmp_path / "a.extxyz")
+
+
+def write_parquet(path: Path, crystals: list[Crystal], energies: list, split: list[str]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    columns = {
+        "material_id": [f"r{number}" for number in range(len(crystals))],
+        "lattice": [crystal.cell.ravel().tolist() for crystal in crystals],
+        "species": [crystal.numbers.tolist() for crystal in crystals],
+        "frac_coords": [crystal.scaled.ravel().tolist() for crystal in crystals],
+        "e_form_mp2018": energies,
+        "e_form_mp2021": energies,
+        "split": split,
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def test_parquet_screens_crystals_and_keeps_formulas_apart(tmp_path: Path) -> None:
+    helium = Crystal(np.array([2]), np.eye(3) * 3.0, np.zeros((1, 3)))
+    crystals = [
+        SALTS[0],
+        SALTS[1],
+        SALTS[1],
+        SALTS[2],
+        salt(9, length=1.2),
+        salt(length=30.0),
+        helium,
+        SALTS[3],
+        SALTS[3],
+    ]
+    energies = [-2.9, -2.0, -2.0, -1.8, -2.0, -2.0, 0.0, 5.0, None]
+    split = ["train", "train", "test", "val", "train", "train", "train", "train", "train"]
+    path = tmp_path / "d.parquet"
+    write_parquet(path, crystals, energies, split)
+    found = load_dataset(path)
+    assert found.keys == ("r0", "r2", "r3")
+    assert found.report.left_out["formula in a later split"] == ["r1"]
+    assert found.report.left_out["contact below 0.7 Å"] == ["r4"]
+    assert found.report.left_out["energy above 2.5 eV/atom"] == ["r7"]
+    assert found.report.left_out["missing energy"] == ["r8"]
+    assert found.report.left_out["noble gas"] == ["r6"]
+    assert {"r4", "r5"} <= {key for keys in found.report.left_out.values() for key in keys}
+    assert "e_form_mp2021" in found.report.ignored_columns
+    assert found.report.sizes == {"train": 1, "val": 1, "test": 1}
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        load_dataset(tmp_path / "none.csv")
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(InputError, match="unknown format"):
+        load_dataset(tmp_path / "a.txt")
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(InputError, match="no column 'cif'; it has x, y"):
+        load_dataset(tmp_path / "a.csv")
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(InputError, match="not a matbench file"):
+        load_dataset(tmp_path / "a.json")
+
+
+def test_split_is_by_formula() -> None:
+    formulas = [f"f{number % 200}" for number in range(1000)]
+    split = split_by_formula(formulas, val=0.1, test=0.1)
+    for number in range(200):
+        assert len(set(split[number::200])) == 1
+    assert 0.6 < (split == "train").mean() < 0.95
+    assert leaking_rows(["a", "a", "b", "a"], ["train", "val", "train", "val"]) == [0]
+    double = Crystal(np.array([11, 17, 11, 17]), np.eye(3), np.zeros((4, 3)))
+    assert reduced_formula(double) == reduced_formula(SALTS[1])

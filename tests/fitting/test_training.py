@@ -1,0 +1,116 @@
+"""Training: it learns, stops, and goes on after a kill as if nothing had happened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from nucleate.crystal.crystal import Crystal  # noqa: E402
+from nucleate.errors import InputError  # noqa: E402
+from nucleate.fitting.graph_network.examples import Examples  # noqa: E402
+from nucleate.fitting.graph_network.settings import TrainingSettings  # noqa: E402
+from nucleate.fitting.graph_network.training import Trainer  # noqa: E402
+from nucleate.networks.graph_network.graphs import build_graphs  # noqa: E402
+from nucleate.networks.graph_network.settings import HarmonicSettings  # noqa: E402
+
+SIZES = HarmonicSettings(width=16, channels=8, blocks=2, gaussians=12, neighbours=8)
+QUICK = TrainingSettings(
+    epochs=4, batch_size=4, learning_rate=3e-3, warmup_steps=5, save_every=3, average=0.9
+)
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    rng = np.random.default_rng(0)
+    crystals = [
+        Crystal(rng.integers(3, 20, 4), np.eye(3) * rng.uniform(3.5, 5.5), rng.random((4, 3)))
+        for _ in range(24)
+    ]
+    energies = rng.normal(0.0, 0.5, 24).astype(np.float32)
+    return Examples(build_graphs(crystals, SIZES), energies, np.ones(24, np.float32))
+
+
+def make_trainer(folder: Path, examples: Examples, settings: TrainingSettings) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    rows = np.arange(24)
+    return Trainer(
+        folder, SIZES, settings, examples, train=rows[:20], val=rows[20:], perturbed=examples
+    )
+
+
+def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, examples: Examples) -> None:
+    whole = make_trainer(tmp_path / "a", examples, QUICK)
+    expected = whole.run()
+    make_trainer(tmp_path / "b", examples, QUICK).run(until_step=7)
+    second = make_trainer(tmp_path / "b", examples, QUICK)
+    assert second.step == 7
+    resumed = second.run()
+    errors = [[entry["val_mae"] for entry in run.history] for run in (whole, second)]
+    assert errors[0] == errors[1]
+    for name, value in expected.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_padding_changes_nothing(tmp_path: Path, examples: Examples) -> None:
+    trainer = make_trainer(tmp_path / "p", examples, QUICK)
+    crystals, rows = np.array([3, 17, 30]), torch.tensor([3, 17, 30])
+    batcher, network = trainer.examples.batcher, trainer.network
+    plain = network(**batcher.take(crystals))
+    padded = network(**batcher.gathered(torch.from_numpy(batcher.places(crystals, 20)), 4))
+    assert padded[:3].tolist() == pytest.approx(plain.tolist(), abs=1e-6)
+    gradients = []
+    for inputs in (
+        batcher.take(crystals),
+        batcher.gathered(torch.from_numpy(batcher.places(crystals, 20)), 4),
+    ):
+        loss = (network(**inputs)[:3] - trainer.examples.energies[rows]).abs().mean()
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_captured_steps_train_as_on_the_cpu(tmp_path: Path, examples: Examples) -> None:
+    (tmp_path / "g").mkdir()
+    device = {"train": np.arange(20), "val": np.arange(20, 24), "perturbed": examples}
+    on_gpu = Trainer(tmp_path / "g", SIZES, QUICK, examples, device="cuda", **device)
+    on_gpu.run()
+    on_cpu = make_trainer(tmp_path / "h", examples, QUICK)
+    on_cpu.run()
+    errors = [[entry["val_mae"] for entry in run.history] for run in (on_gpu, on_cpu)]
+    assert errors[0] == pytest.approx(errors[1], abs=1e-3)
+
+
+def test_a_tiny_set_is_learnt_by_heart(tmp_path: Path, examples: Examples) -> None:
+    settings = replace(QUICK, epochs=60, learning_rate=1e-2, perturbed_share=0.0, patience=1000)
+    trainer = make_trainer(tmp_path / "c", examples, settings)
+    trainer.run()
+    weights = {key: value.clone() for key, value in trainer.mean.items()}
+    wrong = np.abs(trainer.predict(weights, np.arange(20)) - examples.energies[:20]).mean()
+    assert wrong < 0.1
+
+
+def test_training_stops_without_gain(tmp_path: Path, examples: Examples) -> None:
+    settings = replace(QUICK, epochs=500, patience=2, learning_rate=0.0)
+    trainer = make_trainer(tmp_path / "d", examples, settings)
+    trainer.run()
+    assert len(trainer.history) == 3
+
+
+def test_another_network_in_the_folder_is_refused(tmp_path: Path, examples: Examples) -> None:
+    trainer = make_trainer(tmp_path / "e", examples, QUICK)
+    trainer.save()
+    with pytest.raises(InputError, match="training of another network"):
+        Trainer(
+            tmp_path / "e",
+            replace(SIZES, width=24),
+            QUICK,
+            examples,
+            train=np.arange(4),
+            val=np.arange(4),
+        )
