@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.outcome import Failed
 from nucleate.run.folder import now, surroundings
 from nucleate.run.outcomes import with_outcome
 from nucleate.run.process import Job
@@ -267,8 +267,6 @@ class Campaign:
             self._pending[number], item, ladder=self._ladder, store=self._store
         )
         self._is_dirty = True
-        if isinstance(item.outcome, Relaxed):
-            self._pool.observe(tier, self._ladder.best(self._ladder.names[tier]))
         self._go_on(number)
 
     def _go_on(self, number: int) -> None:
