@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.potentials.kernels import Tables
-    from nucleate.potentials.optimiser import Descent, Limits
+    from nucleate.potentials.optimiser import Descent, Limits, NeighbourList
 
 OVERLAP = 0.5  # Å
 SMALLEST_VOLUME = 1.0 / 3.0  # of the expected volume
@@ -162,24 +162,24 @@ class EnergyModel:
         from nucleate.potentials.optimiser import descend
 
         criteria = criteria or Criteria()
-        descent, order = self.start_descent(crystal)
+        descent, near, order = self.start_descent(crystal)
         limits = self.limits(crystal, criteria)
-        status, descent = descend(
-            descent, self.tables, pressure, move_cell, limits, 15 * criteria.max_steps + 15
+        status, _ = descend(
+            descent, near, self.tables, pressure, move_cell, limits, 15 * criteria.max_steps + 15
         )
         return self.minimum(crystal, descent, order, status)
 
     def start_descent(
         self, crystal: Crystal, free: NDArray[np.bool_] | None = None
-    ) -> tuple[Descent, NDArray[np.int64]]:
-        """Return a relaxation at its start, and the order of atoms in which it runs."""
+    ) -> tuple[Descent, NeighbourList, NDArray[np.int64]]:
+        """Return a relaxation at its start, its neighbours, and the order of atoms in it."""
         from nucleate.potentials.optimiser import start_descent
 
         kinds = self.kinds(crystal.numbers)
         order = np.argsort(kinds, kind="stable")
         ordered = Crystal(crystal.numbers[order], crystal.cell, crystal.scaled[order])
         free = None if free is None else free[order]
-        return start_descent(ordered, kinds[order], self.tables, free), order
+        return *start_descent(ordered, kinds[order], free), order
 
     def limits(self, crystal: Crystal, criteria: Criteria) -> Limits:
         """Return where a relaxation of a crystal ends."""

@@ -18,8 +18,10 @@ from nucleate.energy.minimiser import (
     STALLED,
     State,
     deformation,
+    eigensystem,
     start_minimisation,
     take_in,
+    times3,
 )
 from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
 
@@ -60,6 +62,26 @@ class Limits(NamedTuple):
     steps: int
 
 
+class NeighbourList(NamedTuple):
+    """All pairs within the cut-off and a skin; replaced when it may miss one.
+
+    Attributes
+    ----------
+    first, other, shift : ndarray
+        As of :func:`~nucleate.potentials.kernels.neighbours`.
+    built_at : ndarray, shape (n, 3)
+        Positions in the frame of the starting cell when it was made.
+    built_inverse : ndarray, shape (3, 3)
+        Inverse of the deformation then; zero where it has not been made yet.
+    """
+
+    first: np.ndarray
+    other: np.ndarray
+    shift: np.ndarray
+    built_at: np.ndarray
+    built_inverse: np.ndarray
+
+
 class Descent(NamedTuple):
     """A relaxation on its way; arrays are changed in place.
 
@@ -77,10 +99,6 @@ class Descent(NamedTuple):
         Energy, largest force, largest stress and root mean square of the gradient, accepted.
     count : ndarray of int64, shape (1,)
         Evaluations.
-    first, other, shift : ndarray
-        Neighbour list, with a skin.
-    built_at, built_inverse : ndarray
-        Positions in the frame of the starting cell, and inverse deformation, when it was made.
     """
 
     state: State
@@ -91,11 +109,6 @@ class Descent(NamedTuple):
     trial_virial: np.ndarray
     real: np.ndarray
     count: np.ndarray
-    first: np.ndarray
-    other: np.ndarray
-    shift: np.ndarray
-    built_at: np.ndarray
-    built_inverse: np.ndarray
 
     @property
     def energy(self) -> float:
@@ -109,9 +122,9 @@ class Descent(NamedTuple):
 
 
 def start_descent(
-    crystal: Crystal, kind: NDArray[np.int64], tables: Tables, free: NDArray[np.bool_] | None = None
-) -> Descent:
-    """Return a relaxation at its start.
+    crystal: Crystal, kind: NDArray[np.int64], free: NDArray[np.bool_] | None = None
+) -> tuple[Descent, NeighbourList]:
+    """Return a relaxation at its start, and a neighbour list yet to be made.
 
     Parameters
     ----------
@@ -119,28 +132,31 @@ def start_descent(
         Atoms sorted by species.
     kind
         Species of each atom.
-    tables
-        Of the model.
     free
         Fractional coordinates that may change; all by default.
     """
     state = start_minimisation(crystal, rules=EXACT, history=HISTORY, free=free)
-    n, u = crystal.n_atoms, state.x[:-9].copy().reshape(-1, 3)
-    made = neighbours(u, state.cell, tables.cutoff + _SKIN)
-    return Descent(
+    n = crystal.n_atoms
+    descent = Descent(
         state, kind, np.zeros((n, 3)), np.zeros((3, 3)), np.zeros((n, 3)), np.zeros((3, 3)),
-        np.zeros(4), np.zeros(1, np.int64), *made, u, np.eye(3),
+        np.zeros(4), np.zeros(1, np.int64),
+    )  # fmt: skip
+    return descent, NeighbourList(
+        np.zeros(n + 1, np.int64), np.empty(0, np.int32), np.empty((0, 3)), np.zeros((n, 3)),
+        np.zeros((3, 3)),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def descend(descent, t, pressure, move_cell, limits, evaluations):
-    """Continue a relaxation; return its status and the relaxation.
+def descend(descent, near, t, pressure, move_cell, limits, evaluations):
+    """Continue a relaxation; return its status and the neighbour list.
 
     Parameters
     ----------
     descent
-        :class:`Descent`.
+        :class:`Descent`, changed in place.
+    near
+        :class:`NeighbourList`.
     t
         :class:`~nucleate.potentials.kernels.Tables`.
     pressure
@@ -153,35 +169,29 @@ def descend(descent, t, pressure, move_cell, limits, evaluations):
         Most energies to compute in this call.
     """
     state = descent.state
-    first, other, shift = descent.first, descent.other, descent.shift
-    built_at, built_inverse = descent.built_at, descent.built_inverse
     status = RUNNING
     for _ in range(evaluations):
         deform, _, _ = deformation(state, state.trial)
         u = state.trial[:-9].copy().reshape(-1, 3)
-        cell = state.cell @ deform
+        cell = times3(state.cell, deform)
         inverse, _ = inverse3(deform)
         volume = abs(inverse3(cell)[1])
         status = _volume_status(volume, limits)
         if status != RUNNING:
             break
-        positions = u @ deform
-        if _stale(u, built_at, deform, built_inverse, t.cutoff, _SKIN):
+        positions = times3(u, deform)
+        if _stale(u, near.built_at, deform, near.built_inverse, t.cutoff, _SKIN):
             first, other, shift = neighbours(positions, cell, t.cutoff + _SKIN)
-            built_at, built_inverse = u, inverse
+            near = NeighbourList(first, other, shift, u, inverse)
         energy, shortest = energy_sum(
-            positions, cell, descent.kind, first, other, shift, t,
+            positions, cell, descent.kind, near.first, near.other, near.shift, t,
             descent.trial_forces, descent.trial_virial,
         )  # fmt: skip
         descent.count[_EVALUATIONS] += 1
         status = _take_in(descent, energy, volume, shortest, pressure, move_cell, limits)
         if status != RUNNING:
             break
-    return status, Descent(
-        state, descent.kind, descent.forces, descent.virial, descent.trial_forces,
-        descent.trial_virial, descent.real, descent.count, first, other, shift,
-        built_at, built_inverse,
-    )  # fmt: skip
+    return status, near
 
 
 @njit(cache=True, nogil=True)
@@ -222,17 +232,20 @@ def _volume_status(volume, limits):
 def accepted_geometry(state):
     """Return the fractional coordinates and the cell of the accepted point."""
     deform, _, _ = deformation(state, state.x)
-    return state.x[:-9].copy().reshape(-1, 3) @ state.inverse, state.cell @ deform
+    scaled = times3(state.x[:-9].copy().reshape(-1, 3), state.inverse)
+    return scaled, times3(state.cell, deform)
 
 
 @njit(cache=True, nogil=True)
 def _stale(u, built_u, deform, built_inverse, cutoff, skin):
-    """Return whether a pair now inside the cut-off can be missing from the neighbour list."""
-    change = deform @ built_inverse
-    spread = 0.0
-    for a in range(3):
-        for b in range(3):
-            spread += (change[a, b] - (1.0 if a == b else 0.0)) ** 2
+    """Return whether a pair now inside the cut-off can be missing from the neighbour list.
+
+    A distance shrinks at most by the least singular value of the deformation since the list was
+    made, less the two largest moves.
+    """
+    change = times3(deform, built_inverse)
+    squares, _ = eigensystem(times3(change.T, change))
+    shrinkage = math.sqrt(max(squares.min(), 0.0))
     largest = 0.0
     for i in range(u.shape[0]):
         moved = 0.0
@@ -242,7 +255,7 @@ def _stale(u, built_u, deform, built_inverse, cutoff, skin):
                 d += deform[a, b] * (u[i, b] - built_u[i, b])
             moved += d * d
         largest = max(largest, moved)
-    return (1.0 - math.sqrt(spread)) * (cutoff + skin) - 2.0 * math.sqrt(largest) < cutoff
+    return shrinkage * (cutoff + skin) - 2.0 * math.sqrt(largest) < cutoff
 
 
 @njit(cache=True, nogil=True)

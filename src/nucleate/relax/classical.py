@@ -138,13 +138,13 @@ class ClassicalRelaxer:
         criteria = Criteria(
             tier.fmax_ev_per_ang, tier.max_stress_gpa / GPA_PER_EV_A3, max_steps=_NO_LIMIT
         )
-        descent, order = model.start_descent(start, admitted.free)
+        descent, near, order = model.start_descent(start, admitted.free)
         limits = model.limits(start, criteria)
         move_cell = tier.relax_cell and admitted.free is None
         chunk = 1
         while True:
-            status, descent = descend(
-                descent, model.tables, self._engine.pressure, move_cell, limits, chunk
+            status, near = descend(
+                descent, near, model.tables, self._engine.pressure, move_cell, limits, chunk
             )
             chunk = min(CHUNK, max(tier.max_steps - descent.evaluations, 1))
             end = model.minimum(start, descent, order, status)

@@ -262,7 +262,7 @@ class Campaign:
 
     def _advance(self, item: Finished) -> None:
         """Write down an outcome and send the crystal to its next tier, if any."""
-        number, tier = item.job.key, item.job.tier
+        number = item.job.key
         self._pending[number] = with_outcome(
             self._pending[number], item, ladder=self._ladder, store=self._store
         )
