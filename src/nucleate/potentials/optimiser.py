@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.potentials.kernels import Tables
 
 HISTORY = 48
 CONVERGED, RUNNING, NO_PROGRESS, OVERLAP, SHRUNK, EXPLODED, NOT_FINITE = range(7)

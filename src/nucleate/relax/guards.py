@@ -12,7 +12,8 @@ from numba import njit
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.contacts import ALLOWANCE, minimum_distances
 from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
-from nucleate.crystal.periodic import CLASH, inspect, nearest_range, reduce_lattice
+from nucleate.crystal.lattice import reduce_lattice
+from nucleate.crystal.periodic import CLASH, inspect, nearest_range
 from nucleate.relax.outcome import Failed, FailReason
 
 if TYPE_CHECKING:
