@@ -27,7 +27,6 @@ class FailReason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"  # the worker process died
     CALCULATOR = "calculator"  # the engine raised an error
-    RACED = "raced"  # ended early: could not matter
     MISSING_PROGRAM = "missing-program"  # an external program that cannot be started
     NOT_CONVERGED = "not-converged"  # the electrons of a DFT program did not converge
     UNREADABLE = "unreadable"  # an external program whose output holds no result

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.page import write_page
@@ -16,6 +15,7 @@ from nucleate.report.ranking import rank_structures
 from nucleate.report.tables import write_ranking, write_results
 from nucleate.report.trajectory import save_trajectory
 from nucleate.run.store import Store
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

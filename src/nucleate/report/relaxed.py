@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.symmetry import space_group
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
 from nucleate.report.tables import LOOSE, geometry_columns, write_rows
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
