@@ -119,9 +119,7 @@ class Crystal:
     def __repr__(self) -> str:
         if self.n_atoms == 0:
             return "Crystal(no atoms)"
-        return (
-            f"Crystal({self.formula}, {self.n_atoms} atoms, {self.volume_per_atom:.2f} Å³/atom)"
-        )
+        return f"Crystal({self.formula}, {self.n_atoms} atoms, {self.volume_per_atom:.2f} Å³/atom)"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: formula, size, lengths and angles."""

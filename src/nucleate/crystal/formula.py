@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-_SEQUENCE = """
-Rn Xe Kr Ar Ne He Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be
-Lr No Md Fm Es Cf Bk Cm Am Pu Np U Pa Th Ac Lu Yb Tm Er Ho Dy Tb Gd Eu Sm Pm Nd Pr Ce La Y Sc
-Hf Zr Ti Ta Nb V W Mo Cr Re Tc Mn Os Ru Fe Ir Rh Co Pt Pd Ni Au Ag Cu Hg Cd Zn
-Tl In Ga Al B Pb Sn Ge Si C Bi Sb As P N H Po Te Se S O At I Br Cl F
-""".split()
+_SEQUENCE = (
+    "Rn Xe Kr Ar Ne He Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be "
+    "Lr No Md Fm Es Cf Bk Cm Am Pu Np U Pa Th Ac "
+    "Lu Yb Tm Er Ho Dy Tb Gd Eu Sm Pm Nd Pr Ce La Y Sc "
+    "Hf Zr Ti Ta Nb V W Mo Cr Re Tc Mn Os Ru Fe Ir Rh Co Pt Pd Ni Au Ag Cu Hg Cd Zn "
+    "Tl In Ga Al B Pb Sn Ge Si C Bi Sb As P N H Po Te Se S O At I Br Cl F"
+)
 """Table VI of the IUPAC recommendations of 2005 (doi:10.1515/9783110884258), reversed."""
 
-_PLACES = {symbol: place for place, symbol in enumerate(_SEQUENCE)}
+_PLACES = {symbol: place for place, symbol in enumerate(_SEQUENCE.split())}
 
 
 def chemical_order(symbols: Iterable[str]) -> list[str]:
