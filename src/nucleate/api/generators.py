@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
@@ -33,11 +33,11 @@ def split_generators(generators: Any) -> tuple[list[dict[str, Any]] | None, list
         return None, []
     settings: list[dict[str, Any]] = []
     objects: list[Generator] = []
-    for item in generators if isinstance(generators, list | tuple) else (generators,):
+    for item in as_list(generators):
         if isinstance(item, str):
             settings.append({"kind": item})
         elif isinstance(item, Mapping):
-            settings.append(dict(item))
+            settings.append(dict(cast("Mapping[str, Any]", item)))
         elif isinstance(item, BaseModel):
             settings.append(item.model_dump())
         elif hasattr(item, "generate"):
@@ -48,6 +48,11 @@ def split_generators(generators: Any) -> tuple[list[dict[str, Any]] | None, list
                 "settings, or an object with generate(*, rng, max_formula_units)."
             )
     return settings, objects
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list or tuple as a list, and anything else as the only item of one."""
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
 
 
 def build_mix(settings: RunSettings, objects: list[Generator], **context: Any) -> GeneratorMix:

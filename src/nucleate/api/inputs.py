@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.errors import InputError
 
@@ -71,7 +71,7 @@ def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
     if isinstance(problem, RunSettings):
         return problem.to_dict(), ""
     if isinstance(problem, Mapping):
-        return json.loads(json.dumps(dict(problem))), ""
+        return json.loads(json.dumps(dict(cast("Mapping[str, Any]", problem)))), ""
     if isinstance(problem, Path) or (isinstance(problem, str) and is_input_file(problem)):
         path = Path(problem)
         return with_absolute_paths(read_toml(path), path.parent), str(problem)

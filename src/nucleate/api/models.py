@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from nucleate.api.generators import as_list
 from nucleate.errors import InputError
 from nucleate.relax.settings import EngineSettings, TierSettings
 
@@ -61,8 +62,7 @@ def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier
     InputError
         If it is none of these, or an option does not suit it.
     """
-    several = isinstance(model, list | tuple)
-    given: Sequence[Any] = model if several else (model,)
+    given = as_list(model)
     if not given:
         raise InputError("model = [] names no energy model. Leave it out for CHGNet.")
     tiers = [_tier(item, dict(options or {})) for item in given]
@@ -84,7 +84,7 @@ def _tier(model: Any, options: dict[str, Any]) -> Tier:
         engine = engine_named(str(model))
         return Tier(_settings({"name": engine["kind"], "engine": engine} | options))
     if isinstance(model, Mapping):
-        data = dict(model)
+        data = dict(cast("Mapping[str, Any]", model))
         if "engine" not in data:
             data = {"name": data.get("kind", "model"), "engine": data}
         return Tier(_settings(data | options))
@@ -96,7 +96,7 @@ def _tier(model: Any, options: dict[str, Any]) -> Tier:
 
 def _tier_of_object(model: Any, options: dict[str, Any]) -> Tier:
     """Return the tier of an ASE calculator or a batched model."""
-    kind = type(model)
+    kind = cast("type[Any]", type(model))
     path = f"{kind.__module__}:{kind.__qualname__}"
     settings = _settings(
         {"name": kind.__name__, "engine": {"kind": "ase", "calculator": path}} | options
@@ -118,7 +118,7 @@ def _ase_model(calculator: Any, path: str) -> BatchedModel:
     from nucleate.networks.engines.ase import AseModel
 
     level = LevelOfTheory("ase", ase.__version__, path)
-    return AseModel(calculator, level, cutoff=6.0)
+    return cast("BatchedModel", AseModel(calculator, level, cutoff=6.0))
 
 
 def engine_named(text: str) -> dict[str, Any]:

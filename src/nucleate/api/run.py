@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+    from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
 
     from nucleate.report.columns import Value
     from nucleate.report.export import RunContent
@@ -63,6 +63,10 @@ class Structures:
         return table + self._rest()
 
     def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """Return the first rows as an HTML table."""
         if not self._ranked:
             return "<p>No structures yet.</p>"
         table = html_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
@@ -220,7 +224,7 @@ class Run:
         facts = self.status()
         state = "running" if facts["running"] else facts["stop_reason"] or "killed"
         head = f"{self.formula}: {facts['structures']} structures, {facts['distinct']} distinct"
-        return f"<p><b>{escape(head)}</b> ({escape(state)})</p>{self.structures._repr_html_()}"
+        return f"<p><b>{escape(head)}</b> ({escape(state)})</p>{self.structures.to_html()}"
 
     def _searched(self) -> str:
         from nucleate.report.export import searched_tier

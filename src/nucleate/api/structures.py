@@ -79,7 +79,7 @@ def _is_series(value: Any) -> bool:
         return True
     if _has_crystal(value) or hasattr(value, "get_scaled_positions"):
         return False
-    return isinstance(value, Iterable) and not hasattr(value, "frac_coords")
+    return not hasattr(value, "frac_coords") and isinstance(value, Iterable)
 
 
 def _has_crystal(value: Any) -> bool:

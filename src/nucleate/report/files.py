@@ -13,7 +13,7 @@ from nucleate.report.columns import FILES, RANKING, columns
 from nucleate.report.render import row_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
@@ -64,14 +64,12 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
     from ase.db import connect
 
     path.unlink(missing_ok=True)
-    with connect(path) as database:
+    database: Any = connect(path)
+    with database:
         for row in rows:
-            if row.relaxed is None:
-                continue
-            atoms = row.relaxed.to_ase()
-            atoms.info = {}
-            values, rest = _database_values(row)
-            database.write(atoms, key_value_pairs=values, data=rest)
+            if row.relaxed is not None:
+                values, rest = _database_values(row)
+                database.write(row.relaxed.to_ase(), key_value_pairs=values, data=rest)
 
 
 def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
@@ -152,12 +150,11 @@ def _database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     from ase.db.core import reserved_keys
 
-    taken: Sequence[str] = reserved_keys
     values = _info(row) | {"name": row_name(row)}
     rest = {
         key: values.pop(key)
         for key in list(values)
-        if key in taken or (isinstance(values[key], str) and _is_number(values[key]))
+        if key in reserved_keys or (isinstance(values[key], str) and _is_number(values[key]))
     }
     return values, rest
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pandas import DataFrame
+    from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
     from rich.table import Table
 
     from nucleate.report.columns import Column, Value
@@ -82,7 +82,7 @@ def to_pandas(rows: Sequence[Row], view: Sequence[Column]) -> DataFrame:
         If pandas is not installed.
     """
     try:
-        from pandas import DataFrame
+        from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise MissingDependencyError(
             "to_pandas needs pandas: pip install pandas. to_dicts() gives the same rows without it."
