@@ -47,7 +47,7 @@ def test_folders_go_out_and_come_back_as_a_tier(nucleate, run, dft):
     assert "3 folders are in out" in result.out
     out = folders(Path("out"))
     assert sorted(out) == [0, 1, 2]
-    assert out[0].name == "001-Mg4O4-Fm-3m-r0"
+    assert out[0].name == "001-MgO-Fm-3m-r0"
     for number, (atoms, _) in enumerate(SHAPES.values()):
         back = read(out[number] / "POSCAR")
         assert back.get_chemical_formula() == atoms.get_chemical_formula()

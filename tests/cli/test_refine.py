@@ -153,7 +153,7 @@ def test_exports_keep_the_tiers_apart(nucleate, refined):
     rows = {int(row["record"]): row for row in csv.DictReader((run / "results.csv").open())}
     results = outcomes(run, "tight")
     for number, outcome in results.items():
-        assert float(rows[number]["tight_energy_per_atom"]) == outcome.energy_per_atom
+        assert float(rows[number]["tight_energy_ev_per_atom"]) == outcome.energy_per_atom
         assert rows[number]["tight_status"] == "converged"
         assert rows[number]["rough_status"] in ("converged", "out of steps", "max steps") or (
             rows[number]["rough_converged"] == "False"
