@@ -14,7 +14,7 @@ import pytest
 from ase.io import read
 from tests.programs.fakes import A0, fake_vasp, potentials
 
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 
 from .hand_off import SHAPES, folders, make_run, submit
 

@@ -11,7 +11,7 @@ from ase.io import read
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 
 INPUT = """\
 [problem]

@@ -18,7 +18,7 @@ from ase.calculators.emt import EMT
 from ase.io import read
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 from nucleate.run.store import Store
 
 SEARCH = """\

@@ -15,7 +15,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
-from nucleate.report.export import export_run, read_run
+from nucleate.report.content import read_run
+from nucleate.report.export import export_run
 from nucleate.report.ranking import rank_structures
 from nucleate.run.store import Store
 

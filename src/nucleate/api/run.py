@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.errors import InputError
-from nucleate.report.columns import RANKING, SHORT_RANKING, columns
+from nucleate.report.columns import columns
 from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
+from nucleate.report.views import RANKING, SHORT_RANKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
 
     from nucleate.report.columns import Value
-    from nucleate.report.export import RunContent
+    from nucleate.report.content import RunContent
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
     from nucleate.search.record import Record
@@ -227,14 +228,14 @@ class Run:
         return f"<p><b>{escape(head)}</b> ({escape(state)})</p>{self.structures.to_html()}"
 
     def _searched(self) -> str:
-        from nucleate.report.export import searched_tier
+        from nucleate.report.content import searched_tier
 
         content = self._content()
         return searched_tier(content) or content.ladder[0]
 
     def _content(self) -> RunContent:
         """Return what the store holds, read again if it has grown."""
-        from nucleate.report.export import read_run
+        from nucleate.report.content import read_run
         from nucleate.run.store import Store
 
         with Store.read(self.folder) as store:

@@ -182,9 +182,10 @@ def print_ranking(ranked: Sequence[RankedStructure]) -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from rich.console import Console
 
-    from nucleate.report.columns import SHORT_RANKING, columns
+    from nucleate.report.columns import columns
     from nucleate.report.render import terminal_table
     from nucleate.report.rows import ranked_rows
+    from nucleate.report.views import SHORT_RANKING
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(terminal_table(ranked_rows(ranked), columns(*SHORT_RANKING)))

@@ -57,7 +57,7 @@ def export(
 
 def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> None:
     from nucleate.programs.jobs import check_can_be_handed_off
-    from nucleate.report.export import read_run
+    from nucleate.report.content import read_run
     from nucleate.report.files import row_name
     from nucleate.report.rows import Row
     from nucleate.report.selection import best_below

@@ -99,9 +99,10 @@ def relax(
 
 def _print_json(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     """Print one array, a line for each structure."""
-    from nucleate.report.columns import FILES, columns
+    from nucleate.report.columns import columns
     from nucleate.report.render import json_dict
     from nucleate.report.rows import file_rows
+    from nucleate.report.views import FILES
 
     view = columns(*FILES)
     lines = (json.dumps(json_dict(row, view)) for row in file_rows(items, summary.records))
@@ -111,9 +112,10 @@ def _print_json(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
 def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     from rich.console import Console
 
-    from nucleate.report.columns import SHORT_FILES, columns
+    from nucleate.report.columns import columns
     from nucleate.report.render import terminal_table
     from nucleate.report.rows import file_rows
+    from nucleate.report.views import SHORT_FILES
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     rows = file_rows(items, summary.records)

@@ -3,81 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError
-from nucleate.report.columns import FILES, RANKING, columns, result_columns
+from nucleate.report.columns import columns
+from nucleate.report.content import read_run, searched_tier
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
 from nucleate.report.page import write_page
-from nucleate.report.ranking import rank_structures
 from nucleate.report.render import write_csv
 from nucleate.report.rows import file_rows, ranked_rows, record_rows
 from nucleate.report.trajectory import save_trajectory
-from nucleate.run.store import Store
+from nucleate.report.views import FILES, RANKING, result_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
-    from nucleate.search.record import Record, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class RunContent:
-    """What the store of a run holds.
-
-    Attributes
-    ----------
-    meta : dict
-        Input, versions, machine, seed.
-    told : list of (Record, Verdict)
-        Finished records in the order in which the search was told of them.
-    tiers : tuple of str
-        Names of the tiers that saw any record, in the order of the ladder.
-    added : tuple of str
-        Names of the tiers that were added after the search.
-    ladder : tuple of str
-        Names of all tiers.
-    """
-
-    meta: dict[str, Any]
-    told: list[tuple[Record, Verdict]]
-    tiers: tuple[str, ...]
-    added: tuple[str, ...] = ()
-    ladder: tuple[str, ...] = ()
-
-    @property
-    def pressure_gpa(self) -> float:
-        """External pressure in GPa."""
-        return float(self.meta.get("input", {}).get("problem", {}).get("pressure_gpa", 0.0))
-
-    def ranked(self) -> list[RankedStructure]:
-        """Return the distinct structures, best first."""
-        return rank_structures([record for record, _ in self.told], self.tiers, added=self.added)
-
-
-def read_run(folder: str | Path) -> RunContent:
-    """Read the store of a run, which may be going on meanwhile.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no search.
-    """
-    with Store.read(folder) as store:
-        if store.meta.get("kind") == "relax":
-            raise InputError(
-                f"{folder} holds relaxed structures of files, not a search. Read its relaxed.csv "
-                "and relaxed.extxyz."
-            )
-        told = list(store.records())
-        tiers = _tiers(told, store.tiers())
-        return RunContent(
-            store.meta, told, tiers, tuple(store.added_tiers()), store.tiers() or tiers
-        )
+    from nucleate.search.record import Record
 
 
 def export_run(
@@ -151,13 +94,6 @@ def write_relaxed(
     write_database(folder / "relaxed.db", rows)
 
 
-def searched_tier(content: RunContent) -> str | None:
-    """Return the highest tier of the search itself that gave an energy; None where none did."""
-    reached = {tier for record, _ in content.told for tier in record.enthalpies()}
-    searched = [tier for tier in content.tiers if tier not in content.added]
-    return next((tier for tier in reversed(searched) if tier in reached), None)
-
-
 def safe_name(tier: str) -> str:
     """Return the name of a tier as part of a file's name."""
     return re.sub(r"[^\w.+-]", "_", tier)
@@ -167,13 +103,3 @@ def _remove_old(folder: Path) -> None:
     for pattern in ("[0-9]*-r[0-9]*.cif", "[0-9]*-r[0-9]*.vasp", "[0-9]*-r[0-9]*.res"):
         for path in folder.glob(pattern):
             path.unlink()
-
-
-def _tiers(told: Sequence[tuple[Record, Verdict]], ladder: Sequence[str]) -> tuple[str, ...]:
-    order: dict[str, int] = {}
-    for record, _ in told:
-        for position, item in enumerate(record.outcomes):
-            order[item.tier] = max(position, order.get(item.tier, 0))
-    if set(order) <= set(ladder):
-        return tuple(tier for tier in ladder if tier in order)
-    return tuple(sorted(order, key=lambda tier: order[tier]))

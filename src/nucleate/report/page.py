@@ -9,15 +9,16 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.columns import SHORT_RANKING, columns, tier_columns
+from nucleate.report.columns import columns
 from nucleate.report.render import html_of, html_table
 from nucleate.report.trajectory import trajectory_figure
+from nucleate.report.views import SHORT_RANKING, tier_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nucleate.report.export import RunContent
+    from nucleate.report.content import RunContent
     from nucleate.report.rows import Row
     from nucleate.search.record import Record, Verdict
 
@@ -42,7 +43,7 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[Row]) -> None:
     ranked
         Rows of the best distinct structures.
     """
-    from nucleate.report.export import searched_tier
+    from nucleate.report.content import searched_tier
 
     told, tiers = content.told, content.tiers
     formula = escape(str(content.meta.get("formula", "run")))

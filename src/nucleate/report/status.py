@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nucleate.report.columns import SHORT_STATUS, STATUS, columns
+from nucleate.report.columns import columns
+from nucleate.report.content import tiers_of
 from nucleate.report.ranking import rank_structures
 from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
+from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.run.folder import is_locked
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         ``table`` as lines of text.
     """
     told = list(store.records())
-    tiers, added = store.tiers(), store.added_tiers()
     ranked = []
     if store.meta.get("kind") != "relax":
-        ranked = rank_structures((record for record, _ in told), tiers, added=added)
+        tiers = tiers_of(told, store.tiers())
+        ranked = rank_structures(
+            (record for record, _ in told), tiers, added=tuple(store.added_tiers())
+        )
     paid = [record for record, _ in told if record.outcomes]
     failures: Counter[str] = Counter()
     for record in paid:
