@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nucleate.crystal.elements import element, ionic_radius
+from nucleate.crystal.formula import counts_of, formula_text
 from nucleate.crystal.oxidation import guess_oxidation_states
 from nucleate.crystal.volumes import expected_volume
 from nucleate.errors import InputError
@@ -91,16 +92,13 @@ class Composition:
 
     @classmethod
     def from_numbers(cls, numbers: ArrayLike) -> Composition:
-        """Return the composition of a crystal with these atomic numbers."""
-        unique, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
-        return cls.from_counts(
-            {element(int(z)).symbol: int(n) for z, n in zip(unique, counts, strict=True)}
-        )
+        """Return the composition of a crystal with these atomic numbers, in chemical order."""
+        return cls.from_counts(counts_of(numbers))
 
     @property
     def formula(self) -> str:
         """Reduced formula, elements in the order given."""
-        return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in self.items)
+        return formula_text(dict(self.items))
 
     @property
     def counts(self) -> dict[str, int]:
