@@ -255,7 +255,7 @@ def _items(raw: bytes, kind: str, file_name: str, shown: str) -> list[Item]:
         name = own or (f"{stem}-{index}" if many else stem)
         if isinstance(item, Unreadable):
             where = f"{shown}: {name}" if many or own else shown
-            item = Unreadable(name, InputError(f"{where}: {item.error}"))  # noqa: PLW2901
+            item = Unreadable(name, InputError(f"{where}: {item.error}"))
         named.append(renamed(item, name))
     return named
 

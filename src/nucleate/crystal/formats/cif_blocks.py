@@ -109,7 +109,7 @@ def cif_blocks(text: str) -> Iterator[CifBlock | tuple[str, InputError]]:
 def _parsed(chunk: str, first: int) -> list[CifBlock]:
     from gemmi import cif
 
-    ascii_text = _FOREIGN.sub(lambda match: "\\u%04x" % ord(match[0]), chunk.replace("\f", " "))
+    ascii_text = _FOREIGN.sub(lambda match: f"\\u{ord(match[0]):04x}", chunk.replace("\f", " "))
     try:
         document = cif.read_string(ascii_text, check_level=0)
     except (ValueError, RuntimeError) as error:
@@ -129,9 +129,7 @@ def _block(block: object) -> CifBlock:
         elif item.loop is not None:
             tags = [_key(tag) for tag in item.loop.tags]
             raw = [v if cif.is_null(v) else _text(cif.as_string(v)) for v in item.loop.values]
-            found.loops.append(
-                {tag: raw[column :: len(tags)] for column, tag in enumerate(tags)}
-            )
+            found.loops.append({tag: raw[column :: len(tags)] for column, tag in enumerate(tags)})
     _refuse_doubled(found)
     return found
 
@@ -181,9 +179,10 @@ def _chunks(text: str) -> Iterator[tuple[str, int, str]]:
     if starts is None:  # a text field that does not end: headers count wherever they are
         starts = _headers(lines, skip_text=False) or []
     before = "\n".join(lines[: starts[0]] if starts else lines)
+    ends = [*starts[1:], len(lines)]
     if "_fract_x" in before:
         yield "", -1, "data_\n" + before
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in zip(starts, ends[: len(starts)], strict=True):
         name = lines[start].strip().split()[0][5:]
         yield name, start, "\n".join(lines[start:end]) + "\n"
 

@@ -131,9 +131,7 @@ def _without_doubles(
     )
 
 
-def _near_pairs(
-    crystal: Crystal, cutoff: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _near_pairs(crystal: Crystal, cutoff: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return pairs of different atoms nearer than a cutoff (Å) and their distances."""
     from scipy.spatial import cKDTree
 

@@ -113,12 +113,12 @@ def contradiction(crystal: Crystal, stated: Stated, multiplicities: str | None) 
             dense = True
     if multiplicities is not None and not dense:
         return multiplicities
-    if stated.density is not None and not dense:
-        if abs(density / stated.density - 1.0) > _DENSITY_TOLERANCE:
-            return (
-                f"its sites and cell give a density of {density:.3f} g/cm³, the file says "
-                f"{stated.density:g} g/cm³"
-            )
+    off = None if stated.density is None or dense else abs(density / stated.density - 1.0)
+    if off is not None and off > _DENSITY_TOLERANCE:
+        return (
+            f"its sites and cell give a density of {density:.3f} g/cm³, the file says "
+            f"{stated.density:g} g/cm³"
+        )
     return None
 
 
@@ -154,9 +154,7 @@ def _same(read: dict[str, float], expected: dict[str, float]) -> bool:
 
 def _counts(crystal: Crystal) -> dict[str, float]:
     unique, counts = np.unique(crystal.numbers, return_counts=True)
-    return {
-        element(int(z)).symbol: float(n) for z, n in zip(unique, counts, strict=True)
-    }
+    return {element(int(z)).symbol: float(n) for z, n in zip(unique, counts, strict=True)}
 
 
 def _density(crystal: Crystal) -> float:

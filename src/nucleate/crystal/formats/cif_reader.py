@@ -73,7 +73,7 @@ def structure_of(block: CifBlock) -> ReadStructure:
         _check_name(block, crystal, symmetry, stated)
     if symmetry.source == "magnetic" or any(tag in block for tag in _MOMENTS):
         more = [*more, "it is a magnetic structure: its chemical cell is read, its moments are not"]
-    return ReadStructure(block.name, crystal, notes=tuple([*notes, *more]))
+    return ReadStructure(block.name, crystal, notes=(*notes, *more))
 
 
 def sites_with_occupancies(text: str) -> list[tuple[str, list[CifSite], Symmetry]]:

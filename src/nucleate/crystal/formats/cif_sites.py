@@ -81,7 +81,9 @@ def sites_of(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[Ci
         raise InputError("it has no atoms: the loop of its sites is empty.")
     if not any(kinds) and not any(labels):
         raise InputError("_atom_site_label and _atom_site_type_symbol are missing.")
-    labelling = Labelling.of([kind or label for kind, label in zip(kinds, labels, strict=True)], formula)
+    labelling = Labelling.of(
+        [kind or label for kind, label in zip(kinds, labels, strict=True)], formula
+    )
     occupancies = _numbers(block, table, "_atom_site_occupancy", rows)
     multiplicities = _multiplicities(block, table, rows)
     assemblies = _text_column(block, table, "_atom_site_disorder_assembly", rows)
@@ -154,9 +156,7 @@ def _numbers(block: CifBlock, table: dict[str, list[str]], tag: str, rows: int) 
     return [number_of(text, "occupancy") if text else 1.0 for text in texts]
 
 
-def _multiplicities(
-    block: CifBlock, table: dict[str, list[str]], rows: int
-) -> list[int | None]:
+def _multiplicities(block: CifBlock, table: dict[str, list[str]], rows: int) -> list[int | None]:
     for tag in ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity"):
         if tag in table:
             texts = _text_column(block, table, tag, rows)

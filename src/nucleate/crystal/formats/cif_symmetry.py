@@ -304,7 +304,9 @@ def _of_name(
     fitting = [
         symmetry
         for entry in entries
-        if keeps_metric((symmetry := _symmetry(entry.xhm(), entry.operations(), "name")).rotations, cell)
+        if keeps_metric(
+            (symmetry := _symmetry(entry.xhm(), entry.operations(), "name")).rotations, cell
+        )
     ]
     if not fitting:
         raise _not_usable(shown, "does not fit the cell")

@@ -198,7 +198,11 @@ def _fields(properties: str) -> list[tuple[str, int]]:
     place = 0
     while place < len(parts):
         digits = parts[place + 1] if place + 1 < len(parts) else ""
-        if name and parts[place] in ("S", "R", "I", "L") and re.fullmatch(r"\d{1,4}", digits, re.ASCII):
+        if (
+            name
+            and parts[place] in ("S", "R", "I", "L")
+            and re.fullmatch(r"\d{1,4}", digits, re.ASCII)
+        ):
             fields.append((":".join(name), int(digits)))
             name, place = [], place + 2
         else:

@@ -88,8 +88,10 @@ def _structure(text: _Text) -> ReadStructure:
     _check_length(text, place, total)
     rows = [_row(text, place + index, selective=selective) for index in range(total)]
     tails = [tail for _, _, tail in rows]
-    expected = [symbol for symbol, count in zip(symbols or [], counts, strict=False) for _ in range(count)]
-    expected = _from_tails(text, place, tails, expected, notes)
+    expected = [
+        symbol for symbol, count in zip(symbols or [], counts, strict=False) for _ in range(count)
+    ]
+    expected = _from_tails(text, place, tails, expected)
     _refuse_more_rows(text, place + total)
     points = np.array([point for point, _, _ in rows])
     scaled = points
@@ -153,12 +155,11 @@ def _composition(text: _Text, notes: list[str]) -> tuple[list[str] | None, list[
             6, f"{len(counts)} counts ({' '.join(map(str, counts))}) for {len(symbols)} element "
             f"symbols ({' '.join(symbols)}). Give one count for each symbol.",
         )  # fmt: skip
-    if all(is_element(word) for word in title) and title != symbols:
-        if set(title) != set(symbols) or len(title) == len(symbols):
-            notes.append(
-                f"the title says {' '.join(title)[:60]}, the line of symbols {' '.join(symbols)}: "
-                "the symbols are used"
-            )
+    if all(is_element(word) for word in title) and set(title) != set(symbols):
+        notes.append(
+            f"the title says {' '.join(title)[:60]}, the line of symbols {' '.join(symbols)}: "
+            "the symbols are used"
+        )
     return symbols, counts, 7
 
 
@@ -192,7 +193,9 @@ def _from_title(title: list[str], counts: list[int]) -> list[str] | None:
     """Return the symbols of a VASP 4 file if its title lists them or is their formula."""
     if len(title) >= len(counts):
         first = title[: len(counts)]
-        if all(is_element(word) for word in first) and not any(map(is_element, title[len(counts) :])):
+        if all(is_element(word) for word in first) and not any(
+            map(is_element, title[len(counts) :])
+        ):
             return first
     parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", title[0])
     whole = "".join(symbol + number for symbol, number in parts) == title[0]
@@ -238,9 +241,7 @@ def _row(text: _Text, offset: int, *, selective: bool) -> tuple[list[float], lis
     return point, flags, tail if is_element(tail) or tail == "D" else ""
 
 
-def _from_tails(
-    text: _Text, place: int, tails: list[str], expected: list[str], notes: list[str]
-) -> list[str]:
+def _from_tails(text: _Text, place: int, tails: list[str], expected: list[str]) -> list[str]:
     """Return the symbols of the atoms, from those behind the coordinates where need be."""
     if expected:
         for index, (tail, symbol) in enumerate(zip(tails, expected, strict=True)):

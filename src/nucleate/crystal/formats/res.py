@@ -95,9 +95,7 @@ def _site(words: list[str], symbols: list[str]) -> CifSite:
     return CifSite(words[0], symbols[kind - 1], scaled, occupancy)
 
 
-def _symmetry(
-    lattice: int, operations: list[tuple[np.ndarray, np.ndarray]]
-) -> Symmetry:
+def _symmetry(lattice: int, operations: list[tuple[np.ndarray, np.ndarray]]) -> Symmetry:
     if abs(lattice) not in _CENTRINGS or len(operations) > MOST_OPERATIONS // 8:
         raise InputError(f"LATT {lattice} is none of the types 1 to 7 (or -1 to -7).")
     pairs = [(np.eye(3), np.zeros(3)), *operations]

@@ -90,7 +90,9 @@ Item = ReadStructure | Unreadable
 def printable(path: str | Path) -> str:
     """Return a path for messages: bytes that are not UTF-8 and control characters replaced."""
     text = os.fsencode(path).decode("utf-8", errors="replace")
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def shortened(text: str, length: int = 60) -> str:
