@@ -113,8 +113,34 @@ def _parsed(chunk: str, first: int) -> list[CifBlock]:
     try:
         document = cif.read_string(ascii_text, check_level=0)
     except (ValueError, RuntimeError) as error:
-        raise InputError(_translated(str(error), first)) from error
+        repaired = _without_empty_loops(ascii_text)
+        try:
+            if repaired == ascii_text:
+                raise
+            document = cif.read_string(repaired, check_level=0)
+        except (ValueError, RuntimeError):
+            raise InputError(_translated(str(error), first)) from error
     return [_block(block) for block in document]
+
+
+def _without_empty_loops(text: str) -> str:
+    """Return the text without loops that have tags but no values, as GULP writes them.
+
+    Such a loop shows by a tag with its value on one line right after its own tags; it becomes
+    blank lines.
+    """
+    lines = text.split("\n")
+    start = None
+    for number, line in enumerate(lines):
+        words = line.split(maxsplit=2)
+        if len(words) == 1 and words[0].lower() == "loop_":
+            start = number
+        elif start is not None and len(words) > 1 and words[0].startswith("_"):
+            lines[start:number] = [""] * (number - start)
+            start = None
+        elif words and not (len(words) == 1 and words[0].startswith("_")):
+            start = None
+    return "\n".join(lines)
 
 
 def _block(block: object) -> CifBlock:

@@ -95,11 +95,10 @@ def element_of_label(label: str, labelling: Labelling) -> str:
     if word in ("D", "H"):
         return "H"
     exact = _exact(word, labelling)
-    if exact is not None:
-        if labelling.formula and exact not in labelling.formula:
-            return _by_formula(word, label, labelling)
-        return exact
-    return _by_formula(word, label, labelling)
+    capitals = len(word) == 2 and word.isupper()
+    if exact is None or (capitals and labelling.formula and exact not in labelling.formula):
+        return _by_formula(word, label, labelling)
+    return exact
 
 
 def _exact(word: str, labelling: Labelling) -> str | None:
@@ -173,5 +172,5 @@ def _no_element(text: str, label: str) -> InputError:
 
 def elements_in(text: str) -> list[str]:
     """Return the distinct element symbols that a text such as ``Mg,Fe`` or ``NH4`` consists of."""
-    parts = [part for part in re.findall(r"[A-Z][a-z]?", text) if is_element(part)]
-    return list(dict.fromkeys(parts))
+    parts = [part for part in re.findall(r"[A-Z][a-z]?", text[:200]) if is_element(part)]
+    return list(dict.fromkeys(parts))[:4]

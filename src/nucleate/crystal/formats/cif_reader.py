@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from nucleate.crystal.formats.cif_symmetry import Symmetry
     from nucleate.crystal.formats.structures import Item
 
+_CELL_TAGS = (
+    "_cell_length_a",
+    "_cell_length_b",
+    "_cell_length_c",
+    "_cell_angle_alpha",
+    "_cell_angle_beta",
+    "_cell_angle_gamma",
+)
 _MOMENTS = ("_atom_site_moment_label", "_atom_site_moment_crystalaxis_x")
 
 
@@ -63,6 +71,8 @@ def structure_of(block: CifBlock) -> ReadStructure:
     """
     stated, cell = stated_by(block), cell_of(block)
     sites, notes = sites_of(block, stated.formula)
+    if missing := [tag for tag in _CELL_TAGS[3:] if block.value(tag) is None]:
+        notes.append(f"{' and '.join(missing)} is not given and taken as 90 degrees")
     refuse_disorder(sites)
     problem = volume_contradiction(cell, stated)
     if problem is not None:
@@ -98,19 +108,19 @@ def sites_with_occupancies(text: str) -> list[tuple[str, list[CifSite], Symmetry
 
 
 def cell_of(block: CifBlock) -> NDArray[np.float64]:
-    """Return the cell of a block, rows in Å.
+    """Return the cell of a block, rows in Å; an angle that is not given is 90 degrees.
 
     Raises
     ------
     InputError
-        If a length or angle is missing or impossible.
+        If a length is missing, or a value is impossible.
     """
     values = []
-    for tag in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"):
-        value = block.number(f"_cell_{tag}")
-        if value is None:
-            raise InputError(f"_cell_{tag} is missing.")
-        values.append(value)
+    for tag in _CELL_TAGS:
+        value = block.number(tag)
+        if value is None and "length" in tag:
+            raise InputError(f"{tag} is missing.")
+        values.append(90.0 if value is None else value)
     try:
         cell = cell_from_parameters(values[:3], values[3:])
     except ValueError as error:

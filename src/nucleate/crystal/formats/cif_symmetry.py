@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
@@ -41,8 +41,10 @@ _CODE = ("_space_group_it_coordinate_system_code", "_symmetry_int_tables_setting
 _MODULATED = (
     "_space_group_ssg_",
     "_space_group_symop_ssg_",
+    "_space_group_magn_ssg_",
+    "_space_group_symop_magn_ssg_",
     "_cell_wave_vector_",
-    "_cell_subsystem_",
+    "_cell_subsystem",
     "_atom_site_fourier_",
     "_atom_site_occ_fourier_",
     "_atom_site_displace_fourier_",
@@ -89,10 +91,7 @@ def symmetries(block: CifBlock, cell: NDArray[np.float64]) -> list[Symmetry]:
     if magnetic := block.values(*_MAGNETIC):
         return [_magnetic(magnetic, block.values(*_CENTRINGS))]
     if any(tag.startswith("_space_group_magn_") for tag in block.pairs):
-        raise InputError(
-            "it names a magnetic space group without its operations. List them "
-            "(_space_group_symop_magn_operation.xyz and _space_group_symop_magn_centering.xyz)."
-        )
+        return [_of_magnetic_name(block, cell)]
     if listed := [text for text in block.values(*_OPERATIONS) if text not in ("?", ".")]:
         return [_listed(listed)]
     hall, name, number = block.value(*_HALL), _name_of(block), _number_of(block)
@@ -232,6 +231,24 @@ def _magnetic(operations: list[str], centrings: list[str]) -> Symmetry:
     return Symmetry("of its magnetic operations", rotations, translations, "magnetic")
 
 
+def _of_magnetic_name(block: CifBlock, cell: NDArray[np.float64]) -> Symmetry:
+    """Return the chemical group of a magnetic name whose lattice is that of the crystal.
+
+    In such a name (no subscript at the lattice letter) the primes mark operations with time
+    inversion; without them it is the name of the chemical group in its standard setting.
+    """
+    name = block.value("_space_group_magn_name_bns") or ""
+    plain = re.sub(r"\s*1'\s*$", "", name).replace("'", "").strip()
+    if plain and "_" not in plain:
+        found = _of_name(plain, None, "", cell)
+        if len(found) == 1:
+            return replace(found[0], source="magnetic")
+    raise InputError(
+        "it names a magnetic space group without its operations. List them "
+        "(_space_group_symop_magn_operation.xyz and _space_group_symop_magn_centering.xyz)."
+    )
+
+
 def _without_time(text: str) -> str:
     return re.sub(r",\s*([+-]?1|[+-]?m)\s*$", "", text.strip())
 
@@ -256,7 +273,7 @@ def _of_hall(
     import gemmi
 
     try:
-        group = gemmi.symops_from_hall(hall.replace("_", " "))
+        group = gemmi.symops_from_hall(hall[:100].replace("_", " "))
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the Hall symbol {shortened(hall)} cannot be read. Correct it, or list the symmetry "
@@ -346,7 +363,11 @@ def _symmetry(name: str, group: GroupOps, source: str) -> Symmetry:
 
 
 def _name_of(block: CifBlock) -> str | None:
-    return block.value(*_NAMES)
+    name = block.value(*_NAMES)
+    if name is not None and len(name) > 100:
+        raise _not_usable(name, "is not known")
+    unknown = name is None or name.strip("'\"() ").lower() in ("", "unknown", "none", "n/a", "na")
+    return None if unknown else name
 
 
 def _number_of(block: CifBlock) -> int | None:
@@ -360,7 +381,12 @@ def _number_of(block: CifBlock) -> int | None:
 
 def _split(name: str) -> tuple[str, str]:
     """Return the squashed symbol of a space group and its choice of origin or axes."""
-    text = re.sub(r"\{.*?\}|\(.*?\)", "", name.replace("_", "").replace("~", "")).strip()
+    text = re.sub(r"</?su[bp]>|[_~]", "", name, flags=re.IGNORECASE)
+    text = re.sub(r"\((-?\d)\)", r"\1", text)  # P2(1)/c
+    origin = re.search(r"[({\[]\s*origin\D*([12])\D*[)}\]]", text, re.IGNORECASE)
+    text = re.sub(r"\{.*?\}|\(.*?\)|\[.*?\]", "", text).strip()
+    if origin:
+        return _squashed(text), origin[1]
     match = re.fullmatch(r"(.+?)\s*:\s*([A-Za-z0-9-]+)", text)
     if match:
         return _squashed(match[1]), match[2].lower()

@@ -25,15 +25,16 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d{1,3})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Lines of a file and where a structure begins in it."""
+    """Lines of a file, and where a structure begins and ends in it."""
 
     lines: list[str]
     start: int
+    end: int
 
     def words(self, offset: int) -> list[str]:
         """Return the words of a line of the structure; none beyond the end."""
         place = self.start + offset
-        line = self.lines[place] if place < len(self.lines) else ""
+        line = self.lines[place] if place < self.end else ""
         return re.split(r"[!#]", line, maxsplit=1)[0].split()
 
     def fail(self, offset: int, problem: str) -> InputError:
@@ -47,7 +48,7 @@ def read_poscar_text(text: str) -> list[Item]:
     starts = _starts(lines)
     items = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        own = _Text(lines[:end], start)
+        own = _Text(lines, start, end)
         items.append(guarded(lambda own=own: _structure(own)))
     return items
 
@@ -92,7 +93,7 @@ def _structure(text: _Text) -> ReadStructure:
         symbol for symbol, count in zip(symbols or [], counts, strict=False) for _ in range(count)
     ]
     expected = _from_tails(text, place, tails, expected)
-    _refuse_more_rows(text, place + total)
+    _refuse_more_rows(text, place + total, total)
     points = np.array([point for point, _, _ in rows])
     scaled = points
     if cartesian:
@@ -258,12 +259,25 @@ def _from_tails(text: _Text, place: int, tails: list[str], expected: list[str]) 
     )  # fmt: skip
 
 
-def _refuse_more_rows(text: _Text, offset: int) -> None:
-    """Raise an error if coordinates of more atoms follow at once; velocities come after a gap."""
-    words = text.words(offset)
-    numbers = _numbers(words[:3])
-    if numbers is not None and len(numbers) == 3:
+def _refuse_more_rows(text: _Text, offset: int, total: int) -> None:
+    """Raise an error if rows of more atoms follow; velocities (as many rows) come after a gap."""
+    if _is_row(text, offset):
         raise text.fail(offset, "there are coordinates of more atoms than the counts say.")
+    end = text.end - text.start
+    while offset < end and not text.words(offset):
+        offset += 1
+    rows = 0
+    while offset + rows < end and _is_row(text, offset + rows):
+        rows += 1
+    if rows not in (0, total):
+        raise text.fail(
+            offset, f"{rows} rows of numbers follow the {total} atoms; velocities would be {total}."
+        )
+
+
+def _is_row(text: _Text, offset: int) -> bool:
+    words = text.words(offset)
+    return len(words) >= 3 and _numbers(words[:3]) is not None
 
 
 def _numbers(words: list[str]) -> list[float] | None:
