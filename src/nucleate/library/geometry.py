@@ -51,7 +51,9 @@ class Description:
     cell : ndarray of float64, shape (6,)
         a, b, c in Å and alpha, beta, gamma in degrees of the conventional cell.
     points : ndarray of float64, shape (n_orbits, 3)
-        A point of each orbit in fractional coordinates of that cell; orbits slot by slot.
+        A point of each orbit in fractional coordinates of that cell; orbits slot by slot, in the
+        order of the multiplicities of the protostructure. Of the colourings that another origin
+        or other axes give, the one with the least elements is taken.
     """
 
     proto: Protostructure
@@ -144,11 +146,16 @@ def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def slot_order(elements: Sequence[int], counts: Sequence[int]) -> list[int]:
-    """Return the order of elements by count, then electronegativity, then atomic number."""
-    return sorted(
-        range(len(elements)),
-        key=lambda k: (counts[k], element(elements[k]).electronegativity or 1.2, elements[k]),
-    )
+    """Return the order of elements by count, then electronegativity, then atomic number.
+
+    Atomic number 0, which stands for any element, comes first among equal counts.
+    """
+
+    def key(k: int) -> tuple[float, float, int]:
+        z = int(elements[k])
+        return counts[k], (element(z).electronegativity or 1.2) if z else 0.0, z
+
+    return sorted(range(len(elements)), key=key)
 
 
 def _description(crystal: Crystal, dataset: MoyoDataset) -> Description | None:
@@ -163,22 +170,18 @@ def _description(crystal: Crystal, dataset: MoyoDataset) -> Description | None:
     counts = [n // int(np.gcd.reduce(atoms)) for n in atoms]
     letters = ["".join(sorted(w for z, w, _ in orbits if z == kind)) for kind in kinds]
     first = slot_order(kinds, counts)
-    proto, places = canonical(dataset.number, [(counts[k], letters[k]) for k in first])
-    elements = tuple(kinds[first[k]] for k in places)
-    rows = [m[0] for kind in elements for z, _, m in orbits if z == kind]
-    return _least(Description(proto, elements, _parameters(dataset), points[rows]))
-
-
-def _least(found: Description) -> Description:
-    """Return the colouring with the least elements among those of another origin or axes."""
-    best = min(
-        automorphisms(found.proto), key=lambda auto: [found.elements[k] for k in auto]
-    )
-    sizes = found.proto.orbit_counts
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    rows = [r for k in best for r in range(starts[k], starts[k] + sizes[k])]
-    elements = tuple(found.elements[k] for k in best)
-    return Description(found.proto, elements, found.cell, found.points[rows])
+    proto, order = canonical(dataset.number, [(counts[k], letters[k]) for k in first])
+    elements = [kinds[first[k]] for k in order]
+    ours = [[k for k, (z, _, _) in enumerate(orbits) if z == kind] for kind in elements]
+    best = min(automorphisms(proto), key=lambda auto: [elements[k] for k in auto])
+    rows = []
+    for slot, sizes in zip(best, proto.multiplicities, strict=True):
+        rest = list(ours[slot])
+        for size in sizes:  # as the letters of the label, so that orbit and multiplicity agree
+            rows.append(rest.pop(next(k for k, r in enumerate(rest) if len(orbits[r][2]) == size)))
+    places = [orbits[row][2][0] for row in rows]
+    colours = tuple(elements[k] for k in best)
+    return Description(proto, colours, _parameters(dataset), points[places])
 
 
 def _primitive_orbits(

@@ -43,6 +43,8 @@ class Coloured:
         Atomic number in each slot.
     weight : float
         Its share of the vote; the shares of all coloured prototypes add up to 1.
+    vote : float
+        The vote itself, to compare with those of other compositions.
     entries : tuple of (int, tuple of int)
         Entries that vote for it, the most similar first, each with the target's elements in the
         order of that entry's slots (it differs from ``elements`` by another origin at most).
@@ -51,6 +53,7 @@ class Coloured:
     proto: Protostructure
     elements: tuple[int, ...]
     weight: float
+    vote: float
     entries: tuple[tuple[int, tuple[int, ...]], ...]
 
 
@@ -107,6 +110,7 @@ def rank(
                 group.prototypes[place],
                 tuple(int(z) for z in target[assignments[row]]),
                 float(folded[place, row] / total),
+                float(folded[place, row]),
                 tuple(members[:geometries]),
             )
         )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GEOMETRIES = 5
 """Most geometries of one coloured prototype."""
 
+LATER_GEOMETRY = 0.03
+"""Factor on the vote of each further geometry of a coloured prototype."""
+
 _ALIKE = 0.03
 _SCREENED = 40
 
@@ -39,10 +42,13 @@ class Proposal:
         Where it comes from: ``prototype`` (label), ``reference`` (identifier of the entry),
         ``reference_formula``, ``weight`` (share of the vote), ``geometry`` (1 for the first of
         its coloured prototype) and ``derived`` (how, for a derived prototype).
+    vote : float
+        What the order goes by.
     """
 
     crystal: Crystal
     detail: dict[str, Any]
+    vote: float
 
 
 def substituted(
@@ -52,8 +58,8 @@ def substituted(
     *,
     space: SearchSpace | None = None,
     most: int = 100,
-) -> list[Proposal]:
-    """Return the best candidates: the first geometry of every coloured prototype, then others.
+) -> Iterator[Proposal]:
+    """Yield candidates: the first geometry of every coloured prototype, then the second, ...
 
     Parameters
     ----------
@@ -64,23 +70,16 @@ def substituted(
     hold_out
         Which entries may be used.
     space
-        Candidates that it rejects for their size, contacts or an isolated atom are left out.
+        Prototypes of a size that it does not allow are left out.
     most
-        Number of candidates.
+        Number of coloured prototypes.
     """
     counts = [count for _, count in composition.items]
-    ranked = rank(
-        library, composition.elements, counts, hold_out, most=most, geometries=_SCREENED
+    ranked = rank(library, composition.elements, counts, hold_out, most=most, geometries=_SCREENED)
+    yield from _in_turn(
+        library,
+        [item for item in ranked if space is None or fits(space, item.proto.n_atoms, composition)],
     )
-    if space is not None:
-        ranked = [item for item in ranked if fits(space, item.proto.n_atoms, composition)]
-    found: list[Proposal] = []
-    for proposal in _in_turn(library, ranked):
-        if space is None or space.rejection(proposal.crystal, check_volume=False) is None:
-            found.append(proposal)
-            if len(found) == most:
-                break
-    return found
 
 
 def fits(space: SearchSpace, n_atoms: int, composition: Composition) -> bool:
@@ -143,4 +142,5 @@ def _proposal(library: Library, item: Coloured, place: int, turn: int) -> Propos
             "weight": item.weight,
             "geometry": turn,
         },
+        item.vote * LATER_GEOMETRY ** (turn - 1),
     )
