@@ -15,7 +15,7 @@ from nucleate.crystal.volumes import expected_volume
 from nucleate.library.container import Container
 from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
 from nucleate.library.geometry import expand
-from nucleate.library.labels import Protostructure
+from nucleate.library.labels import Protostructure, automorphisms
 from nucleate.library.merge import merged
 from nucleate.library.similarity import Counts
 
@@ -28,11 +28,19 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.merge import Arrays
+    from nucleate.library.names import Identity
     from nucleate.library.substitution import Proposal
 
 SHIPPED = "shipped"
 SHIPPED_PATH = Path(__file__).parent / "data" / "known-structures.nlib"
 
+NAMING_LADDER = (0.1, 0.03, 0.01)
+"""Tolerances in Å at which a crystal is compared with the library."""
+
+LEAST_WEIGHT = 1e-4
+"""Prior weight of a structure type that no entry votes for."""
+
+_COMPOSITIONS_KEPT = 64
 _HULL_SCALE = 50.0
 _UNKNOWN_WEIGHT = 0.7
 _LEAST_WEIGHT = 0.02
@@ -65,7 +73,7 @@ class Entry:
     in_icsd: bool | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
     """All entries of one anonymous formula.
 
@@ -88,6 +96,12 @@ class Group:
     elements: NDArray[np.uint8]
     weights: NDArray[np.float64]
 
+    @cached_property
+    def symmetric(self) -> list[tuple[int, tuple[tuple[int, ...], ...]]]:
+        """The prototypes in which another origin or other axes exchange slots, and how."""
+        found = ((k, automorphisms(proto)) for k, proto in enumerate(self.prototypes))
+        return [(k, autos) for k, autos in found if len(autos) > 1]
+
 
 class Library:
     """Known structures by anonymous formula; build it with :meth:`load`.
@@ -104,6 +118,8 @@ class Library:
         self._arrays = arrays
         self.headers = headers
         self._groups: dict[tuple[int, ...], Group] = {}
+        self._weights: dict[object, dict[tuple[str, tuple[int, ...]], float]] = {}
+        self.fingerprints: dict[int, NDArray[np.float32]] = {}
 
     @classmethod
     def load(cls, names: Sequence[str | Path] = (SHIPPED,)) -> Library:
@@ -261,6 +277,58 @@ class Library:
 
         hold_out = self.hold_out(composition, known, prototypes)
         return candidates(self, composition, hold_out, space=space, most=most, derived=derived)
+
+    def weight(
+        self,
+        crystal: Crystal,
+        *,
+        known: str = "all",
+        prototypes: frozenset[str] = frozenset(),
+        floor: float = LEAST_WEIGHT,
+    ) -> float:
+        """Return the prior weight of a crystal's structure type for its composition.
+
+        The share of the vote of its coloured prototype, between ``floor`` and 1; ``floor`` for a
+        type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, and the
+        largest weight counts.
+        """
+        from nucleate.crystal.composition import Composition
+        from nucleate.library.geometry import describe
+
+        composition = Composition.from_numbers(crystal.numbers)
+        shares = self._shares(composition, known, prototypes)
+        best = floor
+        for symprec in NAMING_LADDER:
+            found = describe(crystal, (symprec,))
+            if found is not None:
+                best = max(best, shares.get((found.proto.label, found.elements), floor))
+        return best
+
+    def identify(self, crystal: Crystal) -> Identity:
+        """Return structure type, Pearson symbol and nearest known compound of a crystal.
+
+        Raises
+        ------
+        ValueError
+            If the crystal has no atoms or its cell no volume.
+        """
+        from nucleate.library.names import identify
+
+        return identify(self, crystal)
+
+    def _shares(
+        self, composition: Composition, known: str, prototypes: frozenset[str]
+    ) -> dict[tuple[str, tuple[int, ...]], float]:
+        from nucleate.library.ranking import weights_of
+
+        key = frozenset(composition.items), known, prototypes
+        if key not in self._weights:
+            hold_out = self.hold_out(composition, known, prototypes)
+            counts = [count for _, count in composition.items]
+            if len(self._weights) >= _COMPOSITIONS_KEPT:
+                self._weights.clear()
+            self._weights[key] = weights_of(self, composition.elements, counts, hold_out)
+        return self._weights[key]
 
     def hold_out(
         self, composition: Composition, known: str, prototypes: frozenset[str] = frozenset()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TEMPERATURE = 0.35
 """Scale of the similarity in the vote."""
 
+MOST_WEIGHTS = 2000
+"""Coloured prototypes of a composition that are given a weight."""
+
 _MOST_CELLS = 4_000_000  # entries times assignments held at a time
 _MOST_ENTRIES = 300  # whose assignments are taken where there are too many
 
@@ -104,14 +107,15 @@ def rank(
         if folded[place, row] <= 0.0:
             break
         same = np.flatnonzero(canonical[place] == row)
-        members = _members(group, int(place), target[assignments[same]], allowed, table)
+        colourings = target[assignments[same]]
+        members = _members(group, int(place), colourings, allowed, table, geometries)
         found.append(
             Coloured(
                 group.prototypes[place],
                 tuple(int(z) for z in target[assignments[row]]),
                 float(folded[place, row] / total),
                 float(folded[place, row]),
-                tuple(members[:geometries]),
+                tuple(members),
             )
         )
     return found
@@ -182,10 +186,7 @@ def _folded(
     codes = assignments @ base
     order = np.argsort(codes)
     folded = votes.copy()
-    for place, proto in enumerate(group.prototypes):
-        autos = automorphisms(proto)
-        if len(autos) == 1 or n_rows == 1:
-            continue
+    for place, autos in group.symmetric if n_rows > 1 else ():
         images = np.stack([assignments[:, list(auto)] @ base for auto in autos])
         where = np.searchsorted(codes[order], images).clip(max=n_rows - 1)
         there = order[where]
@@ -201,6 +202,7 @@ def _members(
     colourings: NDArray[np.int64],
     allowed: NDArray[np.bool_],
     table: NDArray[np.float64],
+    most: int,
 ) -> list[tuple[int, tuple[int, ...]]]:
     """Return the entries of a prototype, the most similar first, each in its best colouring."""
     first, last = int(group.starts[place]), int(group.starts[place + 1])
@@ -212,9 +214,24 @@ def _members(
         score += np.log(np.where(allowed[first:last], group.weights[first:last], 0.0))[:, None]
     best = score.argmax(axis=1)
     value = score[np.arange(last - first), best]
-    order = np.argsort(-value, kind="stable")
+    order = np.argsort(-value, kind="stable")[:most]
     return [
         (group.first + first + int(row), tuple(int(z) for z in colourings[best[row]]))
         for row in order
         if np.isfinite(value[row])
     ]
+
+
+def weights_of(
+    library: Library, elements: Sequence[int], counts: Sequence[int], hold_out: HoldOut
+) -> dict[tuple[str, tuple[int, ...]], float]:
+    """Return the share of the vote of the coloured prototypes, by label and least colouring."""
+    found = {}
+    for item in rank(library, elements, counts, hold_out, most=MOST_WEIGHTS, geometries=0):
+        found[item.proto.label, least_colouring(item.proto, item.elements)] = item.weight
+    return found
+
+
+def least_colouring(proto: Protostructure, elements: Sequence[int]) -> tuple[int, ...]:
+    """Return the least of the colourings that another origin or other axes give."""
+    return min(tuple(elements[k] for k in auto) for auto in automorphisms(proto))
