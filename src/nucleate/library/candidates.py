@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
 
-DERIVED_FACTOR = 0.1
+DERIVED_FACTOR = 0.03
 """Factor on the vote of a derived prototype: it is trusted less than a known one."""
+
+SURE = 0.7
+"""Sum of the votes from which no prototypes are derived as long as there are enough known ones."""
 
 _MOST_ELEMENTS = 8
 
@@ -44,7 +47,9 @@ def candidates(
         islice(substituted(library, composition, hold_out, space=space, most=most), 3 * most)
     )
     proposals: Iterable[Proposal] = sorted(plain, key=lambda item: -item.vote)
-    if derived and len(composition.items) <= _MOST_ELEMENTS:
+    support = sum(item.vote for item in plain if item.detail["geometry"] == 1)
+    enough = len(plain) >= most and support >= SURE
+    if derived and not enough and len(composition.items) <= _MOST_ELEMENTS:
         least = proposals[most - 1].vote if len(plain) >= most else 0.0
         others = _derived(library, composition, hold_out, space, most, least)
         proposals = sorted(chain(plain, others), key=lambda item: -item.vote)

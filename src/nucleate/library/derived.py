@@ -82,9 +82,7 @@ def merged_and_split(
         share = counts[given] / (counts[kept] + counts[given])
         for item in ranked:
             if item.entries:
-                yield from _splits(
-                    item, int(elements[kept]), int(elements[given]), share, likeness
-                )
+                yield from _splits(item, int(elements[kept]), int(elements[given]), share, likeness)
 
 
 def with_orbits_removed(
@@ -96,7 +94,8 @@ def with_orbits_removed(
 ) -> Iterator[Plan]:
     """Yield plans that take one orbit out of a known structure."""
     for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
-        if library.group(counts_of) is None:
+        group = library.group(counts_of)
+        if group is None or not any(size in group.sizes for _, _, size in orbits):
             continue
         for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
             if item.entries:
@@ -121,9 +120,7 @@ def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDA
     return new[stays], box * ratio ** (1.0 / 3.0), scaled[stays]
 
 
-def _splits(
-    item: Coloured, kept: int, given: int, share: float, likeness: float
-) -> Iterator[Plan]:
+def _splits(item: Coloured, kept: int, given: int, share: float, likeness: float) -> Iterator[Plan]:
     number, coloured = item.entries[0]
     slot = coloured.index(kept)
     orbits = item.proto.multiplicities[slot]

@@ -195,6 +195,6 @@ def _milli(energy: float | None) -> int:
 
 
 def _stacked(rows: list[np.ndarray], width: int, dtype: type) -> np.ndarray:
-    return np.concatenate([row.reshape(-1, width) for row in rows] or [np.empty((0, width))]).astype(
-        dtype
-    )
+    return np.concatenate(
+        [row.reshape(-1, width) for row in rows] or [np.empty((0, width))]
+    ).astype(dtype)

@@ -62,9 +62,7 @@ class Description:
     points: NDArray[np.float64]
 
 
-def describe(
-    crystal: Crystal, ladder: Sequence[float] = LABEL_LADDER
-) -> Description | None:
+def describe(crystal: Crystal, ladder: Sequence[float] = LABEL_LADDER) -> Description | None:
     """Return the standard description at the first tolerance (Å) that gives one, or None."""
     for symprec in ladder:
         dataset = symmetry_dataset(crystal, symprec)

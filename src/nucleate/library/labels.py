@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, islice, permutations, product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -142,6 +142,34 @@ def automorphisms(proto: Protostructure) -> tuple[tuple[int, ...], ...]:
             places.setdefault(slot, []).append(k)
         found.add(tuple(places[slot].pop(0) for slot in new))
     return (identity, *sorted(found - {identity}))
+
+
+@lru_cache(maxsize=4096)
+def matchings(proto: Protostructure, most: int = 24) -> tuple[tuple[int, ...], ...]:
+    """Return the automorphisms, and those with like slots exchanged, a bounded number of them.
+
+    The label does not tell slots on the same letters apart, so that two crystals of one structure
+    type can hold their slots in another order.
+    """
+    like = [tuple(run) for run in _like_slots(proto)]
+    found: dict[tuple[int, ...], None] = {}
+    exchanges = islice(product(*(permutations(run) for run in like)), most)
+    for exchange in exchanges:
+        mapping = {
+            a: b
+            for run, new in zip(like, exchange, strict=True)
+            for a, b in zip(run, new, strict=True)
+        }
+        for auto in automorphisms(proto):
+            found[tuple(mapping[k] for k in auto)] = None
+    return tuple(islice(found, most))
+
+
+def _like_slots(proto: Protostructure) -> list[list[int]]:
+    runs: dict[Slot, list[int]] = {}
+    for place, slot in enumerate(proto.slots):
+        runs.setdefault(slot, []).append(place)
+    return list(runs.values())
 
 
 def anonymous_formula(counts: tuple[int, ...]) -> str:

@@ -97,6 +97,11 @@ class Group:
     weights: NDArray[np.float64]
 
     @cached_property
+    def sizes(self) -> frozenset[int]:
+        """Atoms in the primitive cells of its prototypes."""
+        return frozenset(proto.n_atoms for proto in self.prototypes)
+
+    @cached_property
     def symmetric(self) -> list[tuple[int, tuple[tuple[int, ...], ...]]]:
         """The prototypes in which another origin or other axes exchange slots, and how."""
         found = ((k, automorphisms(proto)) for k, proto in enumerate(self.prototypes))
@@ -404,7 +409,9 @@ def _expected(numbers: NDArray[np.integer]) -> float:
 def _formula(elements: tuple[int, ...], counts: tuple[int, ...]) -> str:
     from nucleate.crystal.elements import element
 
-    order = sorted(range(len(elements)), key=lambda k: element(elements[k]).electronegativity or 1.2)
+    order = sorted(
+        range(len(elements)), key=lambda k: element(elements[k]).electronegativity or 1.2
+    )
     return "".join(
         f"{element(elements[k]).symbol}{counts[k] if counts[k] > 1 else ''}" for k in order
     )

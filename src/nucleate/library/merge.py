@@ -81,9 +81,7 @@ class Arrays:
 
     def columns(self) -> Columns:
         """Return all columns."""
-        return Columns(
-            **{name: getattr(self, name) for name in Columns.__dataclass_fields__}
-        )
+        return Columns(**{name: getattr(self, name) for name in Columns.__dataclass_fields__})
 
 
 class MergedArrays(Arrays):
@@ -120,9 +118,7 @@ def _joined(parts: list[Columns]) -> Columns:
     blocks = [_unique(chunks[label]) for label in labels]
     sizes = [len(block[1]) for block in blocks]
     names = [name for block in blocks for name in block[3]]
-    elements, energy, icsd, _, cells, points = (
-        [block[k] for block in blocks] for k in range(6)
-    )
+    elements, energy, icsd, _, cells, points = ([block[k] for block in blocks] for k in range(6))
     return Columns(
         labels=labels,
         orbits=np.array([block[5].shape[1] for block in blocks], dtype=np.int16),

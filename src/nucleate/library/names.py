@@ -24,7 +24,7 @@ from nucleate.crystal.fingerprint import (
     fingerprint_distances,
 )
 from nucleate.library.geometry import describe, expand
-from nucleate.library.labels import automorphisms
+from nucleate.library.labels import matchings
 from nucleate.library.library import NAMING_LADDER
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from nucleate.library.geometry import Description
     from nucleate.library.library import Library
 
-NEW_TYPE_DISTANCE = 0.3
+NEW_TYPE_DISTANCE = 0.35
 """A structure farther than this from all of its protostructure is of a new type."""
 
 _COMPARED = 12
-_MOST_COLOURINGS = 8
 _KEPT_FINGERPRINTS = 20_000
 
 
@@ -154,7 +153,7 @@ def _nearest_of_type(library: Library, found: Description) -> tuple[int | None, 
     if members is None:
         return None, float("nan")
     first, elements = members
-    autos = automorphisms(found.proto)[:_MOST_COLOURINGS]
+    autos = matchings(found.proto)
     table = library.similarity
     scores = np.stack(
         [table[np.array(found.elements)[list(auto)], elements].sum(axis=1) for auto in autos]
@@ -181,7 +180,7 @@ def _nearest(
         return None, float("nan")
     stack = np.stack([_anonymous_of(library, number) for number in numbers])
     distances = np.full(len(numbers), np.inf)
-    for auto in automorphisms(found.proto)[:_MOST_COLOURINGS]:
+    for auto in matchings(found.proto):
         print_ = _anonymous(found, auto)
         distances = np.minimum(distances, fingerprint_distances(print_, stack))
     best = int(np.argmin(distances))

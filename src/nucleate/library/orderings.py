@@ -138,12 +138,14 @@ def _superlattices(
     else:
         rotations = np.array(dataset.operations.rotations, dtype=float).transpose(0, 2, 1)
         moves = np.array(dataset.operations.translations)
+    turns = np.unique(np.rint(rotations).astype(np.int64), axis=0)
     seen: set[tuple[int, ...]] = set()
     for matrix in _normal_forms(index):
-        images = {tuple(_normal_form(matrix @ np.rint(r).astype(int)).ravel()) for r in rotations}
-        if not images & seen:
-            seen |= images
-            yield _supercell(parent, matrix, rotations, moves)
+        if tuple(matrix.ravel()) in seen:
+            continue
+        images = {tuple(_normal_form(matrix @ turn).ravel()) for turn in turns}
+        seen |= images
+        yield _supercell(parent, matrix, rotations, moves)
 
 
 def _supercell(

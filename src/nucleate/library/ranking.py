@@ -121,9 +121,7 @@ def rank(
     return found
 
 
-def _allowed(
-    group: Group, counts: tuple[int, ...], hold_out: HoldOut
-) -> NDArray[np.bool_]:
+def _allowed(group: Group, counts: tuple[int, ...], hold_out: HoldOut) -> NDArray[np.bool_]:
     if hold_out.use != "no-prototype":
         return hold_out.allowed("", counts, group.elements)
     parts = [

@@ -52,9 +52,7 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sum."""
-        return Counts(
-            self.shared + other.shared, self.same + other.same, self.total + other.total
-        )
+        return Counts(self.shared + other.shared, self.same + other.same, self.total + other.total)
 
     def table(self) -> NDArray[np.float64]:
         """Return the similarity, shape (104, 104): 0 for the same element, else mostly negative.

@@ -108,7 +108,9 @@ def _crystal(path: Path, name: object, row: dict[str, Any]) -> Crystal:
             np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3),
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"library: {path}: the entry {name!r} cannot be read ({error}).") from error
+        raise InputError(
+            f"library: {path}: the entry {name!r} cannot be read ({error})."
+        ) from error
 
 
 def _database(path: Path) -> Iterator[Known]:

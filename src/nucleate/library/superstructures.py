@@ -28,7 +28,7 @@ LARGEST_INDEX = 4
 _PARENTS = 3
 _ORDERINGS = 8
 _MOST_SITES = 16
-_TRUST = 0.5
+_TRUST = 1.0
 
 
 def ordered_supercells(
@@ -103,8 +103,11 @@ def _ordered(
     )
     for ordering in found:
         plan = Plan(vote / len(found), "ordered-supercell", number, ())
-        yield plan, ordering.crystal.replace(
-            cell=ordering.crystal.cell * _swelling(ordering.crystal, pair) ** (1.0 / 3.0)
+        yield (
+            plan,
+            ordering.crystal.replace(
+                cell=ordering.crystal.cell * _swelling(ordering.crystal, pair) ** (1.0 / 3.0)
+            ),
         )
 
 
