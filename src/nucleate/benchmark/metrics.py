@@ -95,17 +95,17 @@ class Reference:
     def displacement(self, crystal: Crystal, tolerances: Tolerances = LOOSE) -> float | None:
         """Return the rms displacement of a match, or None where there is none.
 
-        A candidate in a primitive cell of the reference's size is compared as it is; one in a
-        larger cell is first reduced to its primitive cell.
+        Both are compared in pymatgen's primitive cells. A candidate of the reference's size is
+        first compared as it is, which saves its reduction where it does not match.
         """
         size = len(self._primitive)
         if crystal.n_atoms % size:
             return None
         candidate = crystal.to_pymatgen()
-        if crystal.n_atoms == size:
-            found = _matcher(tolerances, primitive=False).get_rms_dist(self._primitive, candidate)
-            if found is not None:
-                return float(found[0])
+        if crystal.n_atoms == size and not _matcher(tolerances, primitive=False).fit(
+            self._primitive, candidate
+        ):
+            return None
         found = _matcher(tolerances, primitive=True).get_rms_dist(self._primitive, candidate)
         return None if found is None else float(found[0])
 
