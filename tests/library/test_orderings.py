@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
+from tests.library.conftest import rocksalt
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint
@@ -15,7 +16,6 @@ from nucleate.library.disorder import (
     read_disordered_cif,
 )
 from nucleate.library.orderings import MixedSites, _normal_form, _normal_forms, orderings
-from tests.library.conftest import rocksalt
 
 FCC = Crystal.from_ase(bulk("Cu", "fcc", a=3.7))
 
@@ -104,10 +104,11 @@ def test_impossible_occupancies_are_refused() -> None:
         ordered_approximants(
             disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.8, 79: 0.4}]), max_atoms=4
         )
+    parent = rocksalt("MgO", 4.2)
+    sites = [{int(z): 1.0} for z in parent.numbers]
+    full = disordered_crystal(parent.cell, parent.scaled, sites)
     with pytest.raises(InputError, match="more than max_atoms"):
-        parent = rocksalt("MgO", 4.2)
-        sites = [{int(z): 1.0} for z in parent.numbers]
-        ordered_approximants(disordered_crystal(parent.cell, parent.scaled, sites), max_atoms=1)
+        ordered_approximants(full, max_atoms=1)
 
 
 CIF = """data_test

@@ -11,6 +11,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.library.derived import Plan, built, merged_and_split, with_orbits_removed
+from nucleate.library.recoloured import recoloured
 from nucleate.library.substitution import Proposal, fits, substituted
 from nucleate.library.superstructures import ordered_supercells
 
@@ -53,7 +54,11 @@ def candidates(
         least = proposals[most - 1].vote if len(plain) >= most else 0.0
         others = _derived(library, composition, hold_out, space, most, least)
         proposals = sorted(chain(plain, others), key=lambda item: -item.vote)
-    return _accepted(proposals, composition, space, most)
+    found = _accepted(proposals, composition, space, most)
+    if derived and len(found) < most and len(composition.items) <= _MOST_ELEMENTS:
+        others = _recoloured(library, composition, hold_out, space, most)
+        found = _accepted(chain(found, others), composition, space, most)
+    return found
 
 
 def _accepted(
@@ -111,6 +116,22 @@ def _derived(
         library, elements, counts, hold_out, space, least / DERIVED_FACTOR
     ):
         yield _proposal(library, plan, crystal)
+
+
+def _recoloured(
+    library: Library,
+    composition: Composition,
+    hold_out: HoldOut,
+    space: SearchSpace | None,
+    most: int,
+) -> Iterator[Proposal]:
+    """Yield recoloured skeletons, the best first; they come after all others."""
+    counts = [count for _, count in composition.items]
+    plans = recoloured(library, composition.elements, counts, hold_out, space)
+    for plan in nlargest(most, plans, key=lambda plan: plan.vote):
+        numbers, box, scaled = built(library, plan)
+        if space is None or fits(space, len(numbers), composition):
+            yield _proposal(library, plan, Crystal(numbers, box, scaled))
 
 
 def _proposal(library: Library, plan: Plan, crystal: Crystal) -> Proposal:

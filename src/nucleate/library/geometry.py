@@ -176,7 +176,9 @@ def _description(crystal: Crystal, dataset: MoyoDataset) -> Description | None:
     for slot, sizes in zip(best, proto.multiplicities, strict=True):
         rest = list(ours[slot])
         for size in sizes:  # as the letters of the label, so that orbit and multiplicity agree
-            rows.append(rest.pop(next(k for k, r in enumerate(rest) if len(orbits[r][2]) == size)))
+            row = next(row for row in rest if len(orbits[row][2]) == size)
+            rest.remove(row)
+            rows += [row]
     places = [orbits[row][2][0] for row in rows]
     colours = tuple(elements[k] for k in best)
     return Description(proto, colours, _parameters(dataset), points[places])

@@ -17,7 +17,6 @@ from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
 from nucleate.library.geometry import expand
 from nucleate.library.labels import Protostructure, automorphisms
 from nucleate.library.merge import merged
-from nucleate.library.similarity import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.merge import Arrays
     from nucleate.library.names import Identity
+    from nucleate.library.similarity import Counts
     from nucleate.library.substitution import Proposal
 
 SHIPPED = "shipped"

@@ -84,7 +84,7 @@ def count_shared(groups: Iterable[NDArray[np.integer]]) -> NDArray[np.float32]:
 def count_swaps(
     compounds: Iterable[tuple[tuple[tuple[int, int], ...], str]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return how often an exchange of one element keeps the protostructure, and how often it is seen.
+    """Return how often exchanges of one element keep the protostructure, and all of them.
 
     Parameters
     ----------
