@@ -44,6 +44,8 @@ def test_lowest_of_a_formula_comes_first(small: Library) -> None:
     assert names == ["t-2", "t-5"]
     assert small.entries_of(numbers_of("CaO")) == []
     assert small.entries_of(numbers_of("Ca5O3")) == []
+    found = small.known_structures(Composition.from_formula("KCl"))
+    assert [entry.space_group for entry in found] == ["Fm-3m", "Pm-3m"]
 
 
 def test_one_entry_a_formula_and_prototype(tmp_path) -> None:

@@ -143,3 +143,26 @@ def test_cif_with_occupancies(tmp_path) -> None:
     path.write_text("data_x\n_cell_length_a 3\n")
     with pytest.raises(InputError, match="not valid CIF"):
         read_disordered_cif(path)
+
+
+def test_a_spinel_with_half_filled_sites_is_quick() -> None:
+    import time
+
+    from ase.spacegroup import crystal as from_space_group
+
+    atoms = from_space_group(
+        ["Mg", "Al", "O"],
+        [(1 / 8, 1 / 8, 1 / 8), (1 / 2, 1 / 2, 1 / 2), (0.262, 0.262, 0.262)],
+        spacegroup=227,
+        setting=2,
+        cellpar=[8.1, 8.1, 8.1, 90, 90, 90],
+    )
+    sites = [{13: 0.5, 12: 0.5} if z == 13 else {int(z): 1.0} for z in atoms.numbers]
+    disordered = disordered_crystal(atoms.cell.array, atoms.get_scaled_positions(), sites)
+    begin = time.process_time()
+    found = ordered_approximants(disordered, max_atoms=28, most=30)
+    assert time.process_time() - begin < 20.0
+    assert {ordering.crystal.n_atoms for ordering in found} == {14, 28}
+    assert [o.images for o in found if o.index == 1] == sorted(
+        o.images for o in found if o.index == 1
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.symmetry import standardised
 from nucleate.errors import InputError
 from nucleate.library.orderings import VACANT, MixedSites, Ordering, orderings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _LARGEST_ERROR = 0.05
+_SYMPREC = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +71,9 @@ def ordered_approximants(
 ) -> list[Ordering]:
     """Return ordered crystals for a disordered one, small and symmetric ones first.
 
-    Sites with the same occupancies in the same orbit-independent mixture share their species. In
-    each supercell the occupancies are those that can be met exactly; where none of up to four
-    cells can, they are rounded to the nearest whole amounts in the largest that fits.
+    The crystal is reduced to its primitive cell. All sites with the same occupancies share their
+    species. Of the supercells of up to four cells those are used in which the amounts are whole;
+    where they are in none, they are rounded to whole amounts in the largest that fits.
 
     Parameters
     ----------
@@ -85,10 +87,11 @@ def ordered_approximants(
     Raises
     ------
     InputError
-        If occupancies of a site are negative or add up to more than 1, or the cell alone has more
-        sites than ``max_atoms``.
+        If occupancies of a site are negative or add up to more than 1, or the primitive cell has
+        more sites than ``max_atoms``.
     """
     mixtures = [_mixture(k, site) for k, site in enumerate(disordered.occupancies)]
+    cell, scaled, mixtures = _primitive(disordered, mixtures)
     if len(mixtures) > max_atoms:
         raise InputError(
             f"the disordered cell has {len(mixtures)} sites, more than max_atoms = {max_atoms}. "
@@ -96,7 +99,7 @@ def ordered_approximants(
         )
     numbers = np.array([max(mixture, key=mixture.__getitem__) for mixture in mixtures])
     numbers[numbers == VACANT] = 1
-    parent = Crystal(numbers, disordered.cell, disordered.scaled)
+    parent = Crystal(numbers, cell, scaled)
     groups: dict[tuple[tuple[int, float], ...], list[int]] = {}
     for site, mixture in enumerate(mixtures):
         if len(mixture) > 1:
@@ -129,6 +132,20 @@ def _mixture(site: int, occupancies: Mapping[int, float]) -> dict[int, float]:
     if total < 1.0 - 1e-3:
         mixture[VACANT] = round(1.0 - total, 6)
     return mixture
+
+
+def _primitive(
+    disordered: DisorderedCrystal, mixtures: list[dict[int, float]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[dict[int, float]]]:
+    """Return cell, sites and mixtures of the primitive cell; those given where it is not found."""
+    kinds: dict[tuple[tuple[int, float], ...], int] = {}
+    marks = [kinds.setdefault(tuple(sorted(m.items())), len(kinds) + 1) for m in mixtures]
+    marked = Crystal(np.array(marks), disordered.cell, disordered.scaled)
+    found = standardised(marked, _SYMPREC)
+    if found is None:
+        return disordered.cell, disordered.scaled, mixtures
+    mixture_of = {mark: dict(key) for key, mark in kinds.items()}
+    return found.cell, found.scaled, [mixture_of[int(mark)] for mark in found.numbers]
 
 
 def _whole(mixture: dict[int, float], sites: list[int], largest: int) -> MixedSites:

@@ -72,6 +72,13 @@ class Entry:
     above_hull: float | None
     in_icsd: bool | None
 
+    @property
+    def space_group(self) -> str:
+        """Short Hermann-Mauguin symbol."""
+        from moyopy import SpaceGroupType
+
+        return SpaceGroupType(self.proto.number).hm_short.replace(" ", "")
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -212,6 +219,11 @@ class Library:
         energy[energy == UNKNOWN_ENERGY] = 30.0
         return [int(row) for row in rows[np.argsort(energy, kind="stable")]]
 
+    def known_structures(self, composition: Composition) -> list[Entry]:
+        """Return the entries of a composition, lowest above the hull first."""
+        counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
+        return [self.entry(number) for number in self.entries_of(counts)]
+
     def raw_geometry(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return conventional cell (6,) and orbit points (n, 3) of an entry."""
         place = self._prototype_of(number)
@@ -342,9 +354,8 @@ class Library:
         from nucleate.library.hold_out import HoldOut
 
         if known == "no-prototype" and not prototypes:
-            counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
-            own = self.entries_of(counts)
-            prototypes = frozenset(self.entry(number).proto.label for number in own)
+            own = self.known_structures(composition)
+            prototypes = frozenset(entry.proto.label for entry in own)
         return HoldOut.of(known, composition, prototypes)
 
     @cached_property
