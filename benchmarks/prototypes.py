@@ -90,11 +90,13 @@ def measured(library: Library, row: Row, known: str, most: int) -> Row:
     )
     seconds = time.process_time() - begin
     reference = Reference(crystal)
-    loose, tight = {}, {}
+    loose, tight, fits = {}, {}, []
     for rank, candidate in enumerate(candidates, start=1):
         displacement = reference.displacement(candidate.crystal)
         if displacement is not None:
             loose[rank] = round(displacement, 5)
+            if reference.fits(candidate.crystal):
+                fits.append(rank)
             displacement = reference.displacement(candidate.crystal, TIGHT)
             if displacement is not None:
                 tight[rank] = round(displacement, 5)
@@ -111,6 +113,7 @@ def measured(library: Library, row: Row, known: str, most: int) -> Row:
         "seconds": round(seconds, 4),
         "loose": loose,
         "tight": tight,
+        "fits": fits,
         "derived": {str(k + 1): how for k, how in enumerate(derived) if how},
     }
 
@@ -157,8 +160,9 @@ def report(rows: Iterable[Row]) -> str:
     parts += [(f"{n} elements", lambda row, n=n: row["elements"] == n) for n in (1, 2, 3, 4)]
     parts += [("5 or more elements", lambda row: row["elements"] >= 5)]
     lines = [
-        "| targets | n | @1 | @5 | @20 | tight @1 | tight @20 | rms | METRe | cRMSE |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| targets | n | @1 | @5 | @20 | fit @1 | fit @20 | tight @1 | tight @20 | rms | METRe "
+        "| cRMSE |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, keep in parts:
         some = [row for row in rows if keep(row)]
@@ -172,10 +176,12 @@ def _measures(rows: list[Row]) -> list[str]:
     tight = [{int(k): v for k, v in row["tight"].items()} for row in rows]
     first = [min(found, default=None) for found in loose]
     first_tight = [min(found, default=None) for found in tight]
+    first_fit = [min(row["fits"], default=None) for row in rows]
     at_one = [found.get(1) for found in loose]
     pooled = pooled_displacements([row["formula"] for row in rows], loose, 1)
     return [
         *(str(match_at(first, k)) for k in (1, 5, 20)),
+        *(str(match_at(first_fit, k)) for k in (1, 20)),
         str(match_at(first_tight, 1)),
         str(match_at(first_tight, 20)),
         f"{mean_displacement(at_one):.3f}",

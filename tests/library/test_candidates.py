@@ -216,6 +216,20 @@ def test_removal_of_an_orbit(tmp_path) -> None:
     assert library.identify(best.crystal).label == "AB3_cP4_221_a_d"
 
 
+def test_insertion_of_an_orbit(tmp_path) -> None:
+    """The ReO3 type with an atom in its large void is the cubic perovskite."""
+    full = perovskite("Na", "W", "O", 3.85)
+    keep = full.numbers != 11
+    empty = Crystal(full.numbers[keep], full.cell, full.scaled[keep])
+    write_library(iter([Known("r", empty, 0.0)]), tmp_path / "x.nlib", {})
+    library = Library.load([tmp_path / "x.nlib"])
+    space = space_of("NaWO3")
+    found = library.candidates(space.composition, space)
+    inserted = [p for p in found if p.detail["derived"] == "insertion"]
+    assert inserted[0].crystal.n_atoms == 5
+    assert library.identify(inserted[0].crystal).label == "ABC3_cP5_221_a_b_c"
+
+
 def test_a_skeleton_in_other_colours(tmp_path) -> None:
     """ZnSb2O6 on trirutile gives Zn3O6 skeletons: Zn2SbO6 has the amounts the other way round."""
     write_library(iter([Known("t", trirutile(), 0.0)]), tmp_path / "x.nlib", {})

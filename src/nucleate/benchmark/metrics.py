@@ -95,19 +95,27 @@ class Reference:
     def displacement(self, crystal: Crystal, tolerances: Tolerances = LOOSE) -> float | None:
         """Return the rms displacement of a match, or None where there is none.
 
-        Both are compared in pymatgen's primitive cells. A candidate of the reference's size is
-        first compared as it is, which saves its reduction where it does not match.
+        Both are compared in pymatgen's primitive cells, as published match rates do. A candidate
+        of the reference's size is first compared as it is, which saves its reduction where it
+        does not match.
         """
         size = len(self._primitive)
         if crystal.n_atoms % size:
             return None
         candidate = crystal.to_pymatgen()
-        if crystal.n_atoms == size and not _matcher(tolerances, primitive=False).fit(
-            self._primitive, candidate
-        ):
+        matcher = _matcher(tolerances, primitive=False)
+        if crystal.n_atoms == size and not matcher.get_rms_dist(self._primitive, candidate):
             return None
         found = _matcher(tolerances, primitive=True).get_rms_dist(self._primitive, candidate)
         return None if found is None else float(found[0])
+
+    def fits(self, crystal: Crystal, tolerances: Tolerances = LOOSE) -> bool:
+        """Return whether ``StructureMatcher.fit`` holds, which limits the largest displacement.
+
+        It is stricter than :meth:`displacement`, in which the site tolerance limits the rms.
+        """
+        candidate = crystal.to_pymatgen()
+        return bool(_matcher(tolerances, primitive=True).fit(self._primitive, candidate))
 
 
 def match_at(first_matches: Sequence[int | None], k: int) -> Rate:

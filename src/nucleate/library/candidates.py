@@ -11,6 +11,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.library.derived import Plan, built, merged_and_split, with_orbits_removed
+from nucleate.library.insertion import in_voids, with_orbits_inserted
 from nucleate.library.recoloured import recoloured
 from nucleate.library.substitution import Proposal, fits, substituted
 from nucleate.library.superstructures import ordered_supercells
@@ -105,10 +106,11 @@ def _derived(
     plans = chain(
         merged_and_split(library, elements, counts, hold_out),
         with_orbits_removed(library, elements, counts, hold_out, space),
+        with_orbits_inserted(library, elements, counts, hold_out, space),
     )
     worth = (plan for plan in plans if plan.vote * DERIVED_FACTOR > least)
     best = nlargest(2 * most, worth, key=lambda plan: plan.vote)
-    for plan in best:
+    for plan in _placed(library, best):
         numbers, box, scaled = built(library, plan)
         if space is None or fits(space, len(numbers), composition):
             yield _proposal(library, plan, Crystal(numbers, box, scaled))
@@ -116,6 +118,15 @@ def _derived(
         library, elements, counts, hold_out, space, least / DERIVED_FACTOR
     ):
         yield _proposal(library, plan, crystal)
+
+
+def _placed(library: Library, plans: Iterable[Plan]) -> Iterator[Plan]:
+    """Yield the plans, those that put an orbit in once for each void that has room."""
+    for plan in plans:
+        if plan.inserted is None:
+            yield plan
+        else:
+            yield from in_voids(library, plan)
 
 
 def _recoloured(

@@ -53,12 +53,15 @@ class Plan:
         Entry it is derived from.
     elements : tuple of int
         Atomic number of each orbit of that entry; 0 for an orbit that is taken out.
+    inserted : (int, int, (float, float, float) or None) or None
+        Atomic number, atoms and point (conventional coordinates) of an orbit that is put in.
     """
 
     vote: float
     how: str
     number: int
     elements: tuple[int, ...]
+    inserted: tuple[int, int, tuple[float, ...] | None] | None = None
 
 
 def merged_and_split(
@@ -105,18 +108,26 @@ def with_orbits_removed(
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
     """Return numbers, cell and scaled positions of a plan, its volume scaled.
 
-    The volume of the known structure is kept for what is taken out, and multiplied by the ratio of
-    the expected volumes of what stays.
+    It is multiplied by the ratio of the expected volumes of what stays; an orbit that is taken out
+    or put in counts with half of its expected volume.
     """
     entry = library.entry(plan.number)
     cell, points = library.raw_geometry(plan.number)
+    of_orbit = np.repeat(np.array(entry.elements), entry.proto.orbit_counts)
+    new_of_orbit = np.array(plan.elements, dtype=np.int64)
+    if plan.inserted is not None and plan.inserted[2] is not None:
+        points = np.vstack([points, plan.inserted[2]])
+        of_orbit = np.append(of_orbit, ANY_ELEMENT)
+        new_of_orbit = np.append(new_of_orbit, plan.inserted[0])
     box, scaled, orbit_of = expand(entry.proto.number, cell, points)
-    old = np.repeat(np.array(entry.elements), entry.proto.orbit_counts)[orbit_of]
-    new = np.array(plan.elements, dtype=np.int64)[orbit_of]
+    old, new = of_orbit[orbit_of], new_of_orbit[orbit_of]
     stays = new > 0
-    ratio = volume_ratio(new[stays], old[stays])
+    both = stays & (old > 0)
+    ratio = volume_ratio(new[both], old[both])
     if not stays.all():
-        ratio *= (1.0 + volume_ratio(old[stays], old)) / 2.0
+        ratio *= (1.0 + volume_ratio(old[both], old)) / 2.0
+    if not both[stays].all():
+        ratio *= (1.0 + volume_ratio(new, new[both])) / 2.0
     return new[stays], box * ratio ** (1.0 / 3.0), scaled[stays]
 
 
