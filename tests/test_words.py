@@ -19,7 +19,8 @@ SCRIPT = ROOT / "scripts" / "check_words.py"
 @pytest.fixture(scope="module")
 def words() -> ModuleType:
     spec = spec_from_file_location("check_words", SCRIPT)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
