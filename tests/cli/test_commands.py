@@ -131,7 +131,9 @@ def test_predict_status_and_going_on(nucleate, tmp_path, emt):
     facts = json.loads(nucleate("status", folder, "--json").out)
     assert (facts["structures"], facts["seed"], facts["running"]) == (6, 5, False)
     assert facts["stop_reason"] == "6 structures were relaxed"
-    assert facts["best"][0]["unit"] == "eV"
+    assert facts["best"][0]["rank"] == 1
+    assert facts["best"][0]["formula"] == "AuCu3"
+    assert isinstance(facts["best"][0]["enthalpy_ev_per_atom"], float)
     assert list(folder.glob("**/*.cif"))
     result = nucleate("predict", emt, "--structures", "9")
     assert result.status == 0, result.err
