@@ -160,8 +160,10 @@ def report(rows: Iterable[Row]) -> str:
     parts += [(f"{n} elements", lambda row, n=n: row["elements"] == n) for n in (1, 2, 3, 4)]
     parts += [("5 or more elements", lambda row: row["elements"] >= 5)]
     lines = [
-        "| targets | n | @1 | @5 | @20 | fit @1 | fit @20 | tight @1 | tight @20 | rms | METRe "
-        "| cRMSE |",
+        (
+            "| targets | n | @1 | @5 | @20 | fit @1 | fit @20 | tight @1 | tight @20 | rms | METRe "
+            "| cRMSE |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, keep in parts:
