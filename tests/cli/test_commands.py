@@ -37,7 +37,7 @@ workers = 1
 
 @pytest.fixture
 def emt(tmp_path):
-    pytest.importorskip("nucleate.networks.engines.ase")
+    pytest.importorskip("nucleate.networks.kinds.ase")
     (tmp_path / "emt.toml").write_text(EMT)
     return "emt.toml"
 

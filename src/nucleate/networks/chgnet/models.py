@@ -14,7 +14,6 @@ from nucleate.networks.chgnet.checkpoint import Checkpoint, load_checkpoint
 from nucleate.networks.chgnet.parameters import Parameters, parameters_of
 from nucleate.networks.device import check_device
 from nucleate.networks.memory import device_memory, keep_freed_memory
-from nucleate.relax.batched import BatchedRelaxer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,18 +21,8 @@ if TYPE_CHECKING:
     from nucleate.energy.model import BatchedModel
     from nucleate.networks.chgnet.graph import Graph
     from nucleate.networks.chgnet.network import Network
-    from nucleate.relax.settings import TierSettings
 
 _ELEMENTS = frozenset(range(1, 95))
-
-
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
-    """Return the relaxer of a tier whose engine is CHGNet."""
-    engine = tier.engine
-    assert engine.kind == "chgnet"
-    return BatchedRelaxer(
-        build_chgnet(engine.model, engine.device, fuse=engine.fuse), tier, pressure_gpa
-    )
 
 
 def build_chgnet(

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.energy.level import LevelOfTheory
@@ -17,17 +18,59 @@ from nucleate.programs.kpoints import kpoint_grid
 from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, GridStage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.programs.settings import GpawSettings, GpawStage
 
 SCRIPT = Path(gpaw_job.__file__)
 INSTALL = "CC=g++ pip install gpaw==26.7.0 gpaw-data==1.2.1"
 PROBE_S = 120.0
+
+
+class GpawStage(GridStage):
+    """A stage of GPAW."""
+
+    optimizer: Literal["BFGS", "LBFGS", "FIRE", "BFGSLineSearch"] = Field(
+        "BFGS", description="Optimiser of ASE."
+    )
+    pulay: bool | None = Field(
+        None,
+        description="Whether the stress is corrected for the finite number of plane waves, by two "
+        "more energies a stage; default: where the cell moves.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keywords of gpaw.GPAW on top of those of the engine."
+    )
+
+
+class GpawSettings(ExternalSettings):
+    """GPAW, in a Python of its own."""
+
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
+
+    command: str = Field(
+        "{python}", description="Python that has GPAW: a path, or with mpirun in front."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keywords of gpaw.GPAW of every stage."
+    )
+    stage: tuple[GpawStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Gpaw:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Gpaw(self, version)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
+
+    def installed_version(self) -> str:
+        """Return the version that the program itself tells."""
+        return installed_version(self)
 
 
 class Gpaw:

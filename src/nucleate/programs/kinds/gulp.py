@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.energy.level import LevelOfTheory
 from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.programs.settings import GulpSettings, GulpStage
 
 _WHAT = {"none": "conp gradients", "positions": "opti conv", "cell": "opti conp"}
 _NUMBER = r"-?\d+\.\d+"
@@ -26,6 +27,31 @@ _TOTAL = re.compile(rf"Total lattice (energy|enthalpy)\s+=\s+({_NUMBER})\s+eV")
 _WORK = re.compile(rf"Pressure\*volume\s+=\s+({_NUMBER})\s+eV")
 _ROW = re.compile(rf"^\s*\d+\s+\S+\s+([cs])\s+({_NUMBER})\s*\*?\s*({_NUMBER})\s*\*?\s*({_NUMBER})")
 _STRESS_ROWS = (("xx", "yz"), ("yy", "xz"), ("zz", "xy"))
+
+
+class GulpStage(Stage):
+    """A stage of GULP."""
+
+    keywords: str = Field("", description="Words of the keyword line besides opti, conp, conv.")
+    options: tuple[str, ...] = Field((), description="Lines at the end of the input.")
+
+
+class GulpSettings(ExternalSettings):
+    """GULP, with a force field of yours for rigid ions."""
+
+    preset: str = Field("paper", description="Recipe that the other keys change.")
+    command: str = Field("gulp", description="As of every program.")
+    library: str | None = Field(None, description="Library file with the force field.")
+    options: tuple[str, ...] = Field((), description="Lines of every stage.")
+    stage: tuple[GulpStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Gulp:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Gulp(self, version)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
 
 
 class Gulp:

@@ -7,17 +7,18 @@ from importlib import metadata, util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.elements import MAX_NUMBER
+from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
-from nucleate.networks.engines.factory import made_by_path
+from nucleate.networks.factory import made_by_path
 from nucleate.networks.memory import device_memory
-from nucleate.relax.batched import BatchedRelaxer
 
 if TYPE_CHECKING:
-    from nucleate.relax.settings import TierSettings
+    from nucleate.energy.engine import EngineContext
 
 _EXAMPLE = "torch_sim.models.lennard_jones:LennardJonesModel"
 
@@ -82,25 +83,38 @@ class TorchSimModel:
         )
 
 
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
-    """Return the relaxer of a tier whose engine is a torch-sim model.
+class TorchSimSettings(Engine):
+    """Any model of torch-sim (Python 3.12 and later)."""
 
-    Raises
-    ------
-    InputError
-        If the import path names nothing, or the model does not take its options.
-    MissingDependencyError
-        If torch-sim or the model's package is not installed.
-    """
-    engine = tier.engine
-    assert engine.kind == "torch-sim"
-    if util.find_spec("torch_sim") is None:
-        raise MissingDependencyError(
-            "engine.kind = 'torch-sim' needs the package torch-sim-atomistic and Python 3.12 or "
-            'later: pip install "nucleate[torch-sim]".'
-        )
-    model = made_by_path("model", engine.model, engine.options, _EXAMPLE)
-    settings = sha256(repr(sorted(engine.options.items())).encode()).hexdigest()[:12]
-    version = metadata.version("torch-sim-atomistic")
-    level = LevelOfTheory("torch-sim", version, engine.model, settings=settings)
-    return BatchedRelaxer(TorchSimModel(model, level, engine.cutoff), tier, pressure_gpa)
+    model: str = Field(
+        description="Import path of the model's class or of a function that makes it, for example "
+        "torch_sim.models.lennard_jones:LennardJonesModel."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the model."
+    )
+    cutoff: float = Field(
+        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
+    )
+
+    def build(self, context: EngineContext) -> TorchSimModel:
+        """Return the model as a batched model.
+
+        Raises
+        ------
+        InputError
+            If the import path names nothing, or the model does not take its options.
+        MissingDependencyError
+            If torch-sim or the model's package is not installed.
+        """
+        del context
+        if util.find_spec("torch_sim") is None:
+            raise MissingDependencyError(
+                "engine.kind = 'torch-sim' needs the package torch-sim-atomistic and Python 3.12 "
+                'or later: pip install "nucleate[torch-sim]".'
+            )
+        model = made_by_path("model", self.model, self.options, _EXAMPLE)
+        settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
+        version = metadata.version("torch-sim-atomistic")
+        level = LevelOfTheory("torch-sim", version, self.model, settings=settings)
+        return TorchSimModel(model, level, self.cutoff)

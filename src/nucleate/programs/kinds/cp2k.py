@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.energy.level import LevelOfTheory
@@ -17,12 +18,12 @@ from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import merged
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, GridStage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.programs.settings import Cp2kSettings, Cp2kStage
 
     Section = dict[str, Any]
 
@@ -35,6 +36,50 @@ _RUN_TYPE = {"none": "ENERGY_FORCE", "positions": "GEO_OPT", "cell": "CELL_OPT"}
 _NUMBER = r"[-+]?\d+\.?\d*(?:[Ee][-+]?\d+)?"
 _ENERGY = re.compile(rf"ENERGY\| Total FORCE_EVAL.*?:?\s+({_NUMBER})\s*$", re.MULTILINE)
 _FAILED_SCF = "SCF run NOT converged"
+
+
+class Cp2kStage(GridStage):
+    """A stage of CP2K."""
+
+    input: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Sections of CP2K's input as tables, on top of those of the engine.",
+    )
+
+
+class Cp2kSettings(ExternalSettings):
+    """CP2K's Quickstep."""
+
+    command: str = Field("mpirun -n {cores} cp2k.psmp", description="As of every program.")
+    data: str | None = Field(
+        None,
+        description="Folder with basis sets and potentials; default: that of the variable "
+        "CP2K_DATA_DIR, or the one that the program was built with.",
+    )
+    basis: str = Field("DZVP-MOLOPT-SR-GTH", description="Basis set of every element.")
+    potential: str = Field("GTH-PBE", description="Potential of every element.")
+    basis_of: dict[str, str] = Field(
+        default_factory=dict, description="Basis set of an element, where it differs."
+    )
+    potential_of: dict[str, str] = Field(
+        default_factory=dict, description="Potential of an element, where it differs."
+    )
+    input: dict[str, Any] = Field(
+        default_factory=dict, description="Sections of CP2K's input of every stage, as tables."
+    )
+    stage: tuple[Cp2kStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Cp2k:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Cp2k(self, version)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
+
+    def installed_version(self) -> str:
+        """Return the version that the program itself tells."""
+        return installed_version(self)
 
 
 class Cp2k:

@@ -6,9 +6,10 @@ import gzip
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import MAX_NUMBER
@@ -18,16 +19,65 @@ from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, GridStage, Value
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.programs.settings import Value, VaspSettings, VaspStage
 
 KBAR_PER_GPA = 10.0
 _ISIF = {"none": 2, "positions": 2, "cell": 3}
 _ENMAX = re.compile(r"ENMAX\s*=\s*([\d.]+)")
+
+
+class VaspStage(GridStage):
+    """A stage of VASP."""
+
+    incar: dict[str, Value] = Field(
+        default_factory=dict, description="Keys of INCAR on top of those of the engine."
+    )
+
+
+class VaspSettings(ExternalSettings):
+    """VASP; bring your own licence, program and potentials."""
+
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
+
+    preset: str = Field("paper", description="Recipe that the other keys change.")
+    command: str = Field("mpirun -n {cores} vasp_std", description="As of every program.")
+    potentials: str | None = Field(
+        None,
+        description="Folder with a folder for each setup, such as potpaw_PBE; default: potpaw_PBE "
+        "in the folder of the variable VASP_PP_PATH.",
+    )
+    setups: dict[str, str] = Field(
+        default_factory=dict,
+        description="Setup of an element, by suffix (Ca = '_sv') or name; the key base names "
+        "ASE's table for the others: minimal, recommended, materialsproject or gw.",
+    )
+    encut_factor: float = Field(
+        1.3, gt=0.0, description="ENCUT over the largest ENMAX, unless INCAR has ENCUT."
+    )
+    incar: dict[str, Value] = Field(default_factory=dict, description="INCAR of every stage.")
+    stage: tuple[VaspStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Vasp:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Vasp(self, version)
+
+    def write_job(
+        self, folder: Path, crystal: Crystal, goal: Goal
+    ) -> tuple[Launch, tuple[str, ...]]:
+        """Write the input of the last stage; POTCAR is made there where it cannot be made here."""
+        place = potential_folder(self)
+        if place is not None and place.is_dir():
+            return super().write_job(folder, crystal, goal)
+        return _write_without_potentials(folder, crystal, self, goal)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
 
 
 class Vasp:
@@ -219,3 +269,33 @@ def _incar_value(value: Value) -> str:
     if isinstance(value, list):
         return " ".join(_incar_value(item) for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _write_without_potentials(
+    folder: Path, crystal: Crystal, engine: VaspSettings, goal: Goal
+) -> tuple[Launch, tuple[str, ...]]:
+    """Write POSCAR and INCAR; return the lines of a script that make POTCAR and ENCUT there."""
+    from nucleate.crystal.elements import symbols_of
+    from nucleate.crystal.files import write_poscar
+
+    write_poscar(folder / "POSCAR", crystal)
+    values = incar_of(engine, engine.stage[-1], goal, 0.0)
+    own = {key.upper() for key in (*engine.incar, *engine.stage[-1].incar)}
+    if "ENCUT" not in own:
+        del values["ENCUT"]
+    (folder / "INCAR").write_text(incar_text(values))
+    symbols = symbols_of(sorted(set(crystal.numbers.tolist())))
+    setups = [setup_name(engine, symbol) for symbol in symbols]
+    lines = [
+        "# POTCAR is made here, from the potentials of this machine:",
+        'potentials="${VASP_PP_PATH:?the folder above potpaw_PBE}/potpaw_PBE"',
+        "cat "
+        + " ".join(f'"$potentials/{name}/POTCAR"' for name in setups)
+        + " > POTCAR || exit 1",
+    ]
+    if "ENCUT" not in own:
+        lines += [
+            "grep -q ENCUT INCAR || awk '/ENMAX/ { if ($3 + 0 > m) m = $3 + 0 }",
+            f'  END {{ printf "ENCUT = %.3f\\n", {engine.encut_factor:g} * m }}\' POTCAR >> INCAR',
+        ]
+    return Launch(tuple(engine.words())), tuple(lines)

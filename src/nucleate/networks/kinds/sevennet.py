@@ -10,20 +10,21 @@ import hashlib
 import warnings
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.networks.chgnet.graph import build_graph
 from nucleate.networks.device import check_device
 from nucleate.networks.memory import device_memory, keep_freed_memory
-from nucleate.relax.batched import BatchedRelaxer
 
 if TYPE_CHECKING:
-    from nucleate.relax.settings import TierSettings
+    from nucleate.energy.engine import EngineContext
 
 CHECKPOINTS = {
     "7net-0": "SevenNet_0__11Jul2024",
@@ -35,12 +36,21 @@ CHECKPOINTS = {
 _VOIGT = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2]])  # of the package's xx, yy, zz, xy, yz, zx
 
 
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
-    """Return the relaxer of a tier whose engine is SevenNet."""
-    engine = tier.engine
-    assert engine.kind == "sevennet"
-    model = SevenNet(engine.model, modal=engine.modal, device=engine.device)
-    return BatchedRelaxer(model, tier, pressure_gpa)
+class SevennetSettings(Engine):
+    """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
+
+    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
+        "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."
+    )
+    modal: Literal["PBE", "R2SCAN"] | None = Field(
+        None, description="Functional of 7net-mf-0; default PBE."
+    )
+    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
+
+    def build(self, context: EngineContext) -> SevenNet:
+        """Return SevenNet as a batched model; raises as :class:`SevenNet`."""
+        del context
+        return SevenNet(self.model, modal=self.modal, device=self.device)
 
 
 class SevenNet:

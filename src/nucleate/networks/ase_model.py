@@ -1,23 +1,18 @@
-"""Any ASE calculator that gives energy, forces and stress, one crystal after another."""
+"""Any ASE calculator as a batched model, one crystal after another."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
-from nucleate.networks.engines.factory import made_by_path
-from nucleate.relax.batched import BatchedRelaxer
-from nucleate.relax.settings import AseSettings
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
-    from nucleate.relax.settings import TierSettings
+    from nucleate.energy.level import LevelOfTheory
 
 
 class AseModel:
@@ -64,25 +59,3 @@ class AseModel:
             forces=np.concatenate(forces),
             stresses=np.stack(stresses),
         )
-
-
-def build_relaxer(tier: TierSettings, pressure_gpa: float) -> BatchedRelaxer:
-    """Return the relaxer of a tier whose engine is an ASE calculator.
-
-    Raises
-    ------
-    InputError
-        If the import path names nothing, or the calculator does not take its options.
-    MissingDependencyError
-        If the module of the calculator is not installed.
-    """
-    import ase
-
-    engine = tier.engine
-    assert isinstance(engine, AseSettings)
-    calculator = made_by_path(
-        "calculator", engine.calculator, engine.options, "ase.calculators.emt:EMT"
-    )
-    settings = sha256(repr(sorted(engine.options.items())).encode()).hexdigest()[:12]
-    level = LevelOfTheory("ase", ase.__version__, engine.calculator, settings=settings)
-    return BatchedRelaxer(AseModel(calculator, level, engine.cutoff), tier, pressure_gpa)

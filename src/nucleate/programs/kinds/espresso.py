@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import MAX_NUMBER
@@ -17,18 +18,52 @@ from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, GridStage, Value
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.programs.settings import EspressoSettings, EspressoStage, Value
 
 KBAR_PER_GPA = 10.0
 EV_A_PER_RY_BOHR = 13.605693122994 / 0.529177210903
 """eV/Å in one Ry/Bohr."""
 RY_PER_EV = 1.0 / 13.605693122994
 _CALCULATION = {"none": "scf", "positions": "relax", "cell": "vc-relax"}
+
+
+class EspressoStage(GridStage):
+    """A stage of Quantum ESPRESSO."""
+
+    input: dict[str, Value] = Field(
+        default_factory=dict,
+        description="Keys of pw.x (Ry and Bohr) on top of those of the engine.",
+    )
+
+
+class EspressoSettings(ExternalSettings):
+    """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
+
+    command: str = Field("mpirun -n {cores} pw.x", description="As of every program.")
+    pseudopotentials: str | None = Field(
+        None, description="Folder with UPF files; default: that of the variable ESPRESSO_PSEUDO."
+    )
+    files: dict[str, str] = Field(
+        default_factory=dict,
+        description="File of an element, where the folder has none or several of its name.",
+    )
+    input: dict[str, Value] = Field(
+        default_factory=dict, description="Keys of pw.x (Ry and Bohr) of every stage."
+    )
+    stage: tuple[EspressoStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Espresso:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Espresso(self, version)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
 
 
 class Espresso:

@@ -7,19 +7,20 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from nucleate.crystal.elements import element
 from nucleate.energy.level import LevelOfTheory
 from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.programs.settings import ExternalSettings, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.programs.settings import LammpsSettings, LammpsStage
 
 BAR_PER_GPA = 1e4
 _BOX = ("lx", "xy", "ly", "xz", "yz", "lz")
@@ -27,6 +28,36 @@ _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 _COLUMNS = "id xsu ysu zsu fx fy fz"
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _NUMBERS = " ".join(f"$({name}:%.15g)" for name in ("pe", "step", *_BOX, *_PRESSURE))
+
+
+class LammpsStage(Stage):
+    """A stage of LAMMPS."""
+
+    lines: tuple[str, ...] = Field((), description="Commands before the minimisation.")
+
+
+class LammpsSettings(ExternalSettings):
+    """LAMMPS in units metal, with a force field of yours."""
+
+    command: str = Field("mpirun -n {cores} lmp", description="As of every program.")
+    elements: tuple[str, ...] = Field((), description="Elements by atom type, the first is type 1.")
+    charges: dict[str, float] = Field(default_factory=dict, description="Charge of an element.")
+    potential: tuple[str, ...] = Field(
+        (), description="Commands of the force field, such as pair_style and pair_coeff."
+    )
+    stage: tuple[LammpsStage, ...] = Field(min_length=1, description="Stages in order.")
+
+    def program(self, version: str = "") -> Lammps:
+        """Return the reader and writer of its files; the program itself may be elsewhere."""
+        return Lammps(self, version)
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return what keeps it from running, each with its remedy."""
+        return problems(self, elements)
+
+    def installed_version(self) -> str:
+        """Return the version that the program itself tells."""
+        return installed_version(self)
 
 
 class Lammps:
