@@ -25,7 +25,7 @@ from nucleate.benchmark.matrix import (
 )
 from nucleate.benchmark.runner import check_sides
 from nucleate.errors import InputError
-from nucleate.run.folder import locked
+from nucleate.run.lock import locked
 
 from .stores import cell, write_run
 

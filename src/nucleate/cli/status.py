@@ -40,7 +40,7 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; energies in eV/atom, times in seconds."""
     from nucleate.report.ranking import rank_structures
     from nucleate.report.tables import failure_words
-    from nucleate.run.folder import is_locked
+    from nucleate.run.lock import is_locked
 
     told = list(store.records())
     tiers, added = store.tiers(), store.added_tiers()
