@@ -79,8 +79,8 @@ def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nuc
     (tmp_path / "all.toml").write_text("\n".join(lines))
     data = tomllib.loads((tmp_path / "all.toml").read_text())
     settings = RunSettings.from_dict(data)
-    assert settings.search.structures == 500
-    assert settings.run.time == 3600.0
+    assert settings.stop.structures == 500
+    assert settings.stop.time == 3600.0
     # defaults that are shown are the defaults
     defaults = RunSettings.from_toml(tmp_path / "run.toml")
     for section, keys in {

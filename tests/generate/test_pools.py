@@ -19,12 +19,10 @@ from nucleate.generate.pool import Member, RankedPool, ranked
 from nucleate.generate.pool_files import collect_pool, read_pool, write_pool
 from nucleate.generate.settings import (
     GeneratorContext,
-    GraphSearchSettings,
     PoolSettings,
     build_generators,
 )
-from nucleate.search.basin_hopping import BasinHopping
-from nucleate.search.settings import SearchSettings
+from nucleate.search.kinds.lowest_minima import LowestMinima
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 
@@ -141,24 +139,24 @@ def test_element_unknown_to_the_network_is_told_and_others_serve() -> None:
     pytest.importorskip("torch")
     space = SearchSpace.create(Composition.from_formula("XeF2"), max_atoms=6)
     warned: list[str] = []
-    mix = build_generators([GraphSearchSettings()], space, GeneratorContext(warn=warned.append))
+    mix = build_generators([GraphLowestMinima()], space, GeneratorContext(warn=warned.append))
     assert "never seen Xe" in warned[0]
     assert {generator.name for generator in mix.generators} == {"symmetric", "blocks"}
     with pytest.warns(UserWarning, match="never seen Xe"):
-        build_generators([GraphSearchSettings()], space)
+        build_generators([GraphLowestMinima()], space)
 
 
 def test_single_points_need_a_model() -> None:
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="needs an energy model"):
-        build_generators([GraphSearchSettings(ranking="single-point")], NACL)
+        build_generators([GraphLowestMinima(ranking="single-point")], NACL)
 
 
 def search_with_pool(folder: Path) -> BasinHopping:
-    settings = GraphSearchSettings(
+    settings = GraphLowestMinima(
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
-    run = SearchSettings(generators=(settings,), population=4, fresh=0.5, seed=3)
+    run = LowestMinima(generators=(settings,), population=4, new_fraction=0.5, seed=3)
     around = GeneratorContext(seed=3, population=4, folder=folder)
     return BasinHopping(NACL, build_generators([settings], NACL, around), run, tiers=["toy"])
 

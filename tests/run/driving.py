@@ -12,8 +12,8 @@ from nucleate.relax.ladder import Ladder
 from nucleate.relax.settings import TierSettings
 from nucleate.run.campaign import Campaign
 from nucleate.run.folder import open_store
-from nucleate.run.lock import locked
 from nucleate.run.journal import StoreJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.settings import RunSettings
@@ -61,7 +61,9 @@ def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limi
             search_,
             ladder,
             pool,
-            stop=Stop(run.stop.structures, run.stop.without_improvement, time_limit_s, core_limit_s),
+            stop=Stop(
+                run.stop.structures, run.stop.without_improvement, time_limit_s, core_limit_s
+            ),
             seed=run.seed,
             space=space,
             callback=callback,

@@ -8,13 +8,13 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.experiments import experiment_input
-from nucleate.search.stop import CORE_TIME_SPENT
 from nucleate.run.lock import is_locked
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
+from nucleate.search.stop import CORE_TIME_SPENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nucleate.benchmark.experiments import Experiment

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.benchmark.baselines.baseline import BASELINES, run_baseline
 from nucleate.benchmark.compounds import MAX_ATOMS, compound_named
 from nucleate.benchmark.experiments import EXPERIMENTS, experiment_named
 from nucleate.benchmark.matrix import is_done, run_cell
-from nucleate.benchmark.baselines.baseline import BASELINES, run_baseline
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nucleate.benchmark.matrix import Cell

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.benchmark.baselines.baseline import BASELINES
 from nucleate.benchmark.compounds import COMPOUNDS
 from nucleate.benchmark.experiments import EXPERIMENTS
 from nucleate.benchmark.paper import paper_energies, paper_speedups
-from nucleate.benchmark.baselines.baseline import BASELINES
 from nucleate.benchmark.results import SAME_ENERGY
 from nucleate.benchmark.statistics import bootstrap_interval, wilson_interval
 

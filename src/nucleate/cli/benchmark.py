@@ -228,7 +228,10 @@ def _warm_up() -> None:
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
     from nucleate.benchmark.warm_up import warm_up
 
-    typer.echo("Warming up, so that compilation is not charged to any run (longer the first time)", nl=False)
+    typer.echo(
+        "Warming up, so that compilation is not charged to any run (longer the first time)",
+        nl=False,
+    )
     reason = warm_up()
     typer.echo(f": {reason}")
     if reason in STOPPED_FROM_OUTSIDE:

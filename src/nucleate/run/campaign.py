@@ -153,6 +153,7 @@ class Campaign:
         self._journal.commit()
         _log.info("started with %d records, window %d", self._n_finished, self._window)
         self._settle()
+        self.progress.session_structures = 0
         while (reason := self._stop_reason()) is None:
             self._turn()
         return self._end(reason)
@@ -195,7 +196,6 @@ class Campaign:
             self._core_before = max(self._core_before, data.get("core_s", 0.0))
             if kind == WINDOW:
                 self._window = data["candidates"]
-        self.progress.session_structures = 0
 
     def _take_times(self, record: Record) -> None:
         self._elapsed_before = max(self._elapsed_before, record.finished_s)

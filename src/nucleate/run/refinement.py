@@ -13,8 +13,8 @@ from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.folder import flat, may_change_of_tier
-from nucleate.run.lock import locked
 from nucleate.run.journal import RefinementJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals

@@ -16,8 +16,8 @@ from nucleate.relax.ladder import Ladder
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_input, now, surroundings
-from nucleate.run.lock import locked
 from nucleate.run.journal import StoreJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals

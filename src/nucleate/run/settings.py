@@ -15,13 +15,14 @@ from nucleate.errors import InputError
 from nucleate.plugins import component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
-from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

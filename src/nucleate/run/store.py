@@ -14,10 +14,10 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Relaxed
-from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.run import schema
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
 from nucleate.search.record import Record, SearchUpdate, TierOutcome

@@ -39,9 +39,7 @@ class ListSearch:
     @property
     def progress(self) -> SearchProgress:
         """How far it is."""
-        return SearchProgress(
-            self._n_structures, best=self._best, exhausted=self._is_drawn
-        )
+        return SearchProgress(self._n_structures, best=self._best, exhausted=self._is_drawn)
 
     def ask(self) -> Trial | None:
         """Return the next trial that was not restored; None if there is none left."""

@@ -141,11 +141,7 @@ class BasinHoppingSearch:
 
     def _draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         parent = self._parent
-        if (
-            number < self.settings.population
-            or parent is None
-            or self._proposals.wants_new(rng)
-        ):
+        if number < self.settings.population or parent is None or self._proposals.wants_new(rng):
             return self._proposals.new(None, rng=rng)
         weights = self._melted_weights if self._thermostat.melted else self._weights
         return self._proposals.child(parent, weights, None, rng=rng)
