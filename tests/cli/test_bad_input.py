@@ -42,7 +42,7 @@ FILES = {
     "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
     "[[tier]]\nfmax = -1": ["tier[0].fmax = -1", "greater than 0"],
     "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
-    "[run]\ntime = 'ten'": ["run.time = 'ten'", "10m"],
+    "[run]\ntime = 'ten'": ["stop.time = 'ten'", "10m"],
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
     "pressure_gpa = 'high'": ["pressure_gpa = 'high'", "number"],
     "x = = 1": ["TOML", "line"],

@@ -19,10 +19,12 @@ from nucleate.generate.pool import Member, RankedPool, ranked
 from nucleate.generate.pool_files import collect_pool, read_pool, write_pool
 from nucleate.generate.settings import (
     GeneratorContext,
+    GraphSearchSettings,
     PoolSettings,
     build_generators,
 )
-from nucleate.search.kinds.lowest_minima import LowestMinima
+from nucleate.search.context import SearchContext
+from nucleate.search.kinds.lowest_minima import LowestMinima, LowestMinimaSearch
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 
@@ -139,26 +141,27 @@ def test_element_unknown_to_the_network_is_told_and_others_serve() -> None:
     pytest.importorskip("torch")
     space = SearchSpace.create(Composition.from_formula("XeF2"), max_atoms=6)
     warned: list[str] = []
-    mix = build_generators([GraphLowestMinima()], space, GeneratorContext(warn=warned.append))
+    mix = build_generators([GraphSearchSettings()], space, GeneratorContext(warn=warned.append))
     assert "never seen Xe" in warned[0]
     assert {generator.name for generator in mix.generators} == {"symmetric", "blocks"}
     with pytest.warns(UserWarning, match="never seen Xe"):
-        build_generators([GraphLowestMinima()], space)
+        build_generators([GraphSearchSettings()], space)
 
 
 def test_single_points_need_a_model() -> None:
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="needs an energy model"):
-        build_generators([GraphLowestMinima(ranking="single-point")], NACL)
+        build_generators([GraphSearchSettings(ranking="single-point")], NACL)
 
 
-def search_with_pool(folder: Path) -> BasinHopping:
-    settings = GraphLowestMinima(
+def search_with_pool(folder: Path) -> LowestMinimaSearch:
+    settings = GraphSearchSettings(
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
     run = LowestMinima(generators=(settings,), population=4, new_fraction=0.5, seed=3)
     around = GeneratorContext(seed=3, population=4, folder=folder)
-    return BasinHopping(NACL, build_generators([settings], NACL, around), run, tiers=["toy"])
+    source = build_generators([settings], NACL, around)
+    return run.build(SearchContext(NACL, source, tiers=("toy",)))
 
 
 def test_search_begins_with_the_best_and_goes_on_the_same_after_an_interruption(

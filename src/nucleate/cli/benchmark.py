@@ -255,7 +255,7 @@ def _names(text: str) -> list[str]:
 
 
 def _duration(text: str) -> float:
-    from nucleate.run.settings import seconds
+    from nucleate.search.stop import seconds
 
     try:
         value = float(seconds(text))

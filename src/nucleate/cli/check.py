@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,10 +124,10 @@ def _relax(settings: RunSettings) -> bool:
             "No valid structure could be drawn: the limits of the search space are too tight."
         )
         return False
-    return all([_works(settings, tier, candidate) for tier in settings.tier])
+    return all(list(map(partial(_works, settings, candidate), settings.tier)))
 
 
-def _works(settings: RunSettings, tier: TierSettings, candidate: Candidate) -> bool:
+def _works(settings: RunSettings, candidate: Candidate, tier: TierSettings) -> bool:
     """Relax a structure a few steps on a tier; return whether that gives an energy."""
     from nucleate.relax.ladder import Ladder
     from nucleate.relax.outcome import Relaxed

@@ -203,9 +203,9 @@ class Pool:
             if message["remedy"] and not worker.is_ready:
                 raise InputError(message["remedy"])
         if message["op"] == "ready":
-            is_first = all(other.tiers != worker.tiers for other in self._workers if other.is_ready)
+            known = {other.tiers for other in self._workers if other.is_ready}
             worker.levels = message["levels"]
-            if is_first:
+            if worker.tiers not in known:
                 self._capacity += self.n_workers * sum(max(n, 1) for n in message["free"])
         if message["op"] in ("ready", "finished"):
             worker.free = dict(zip(worker.tiers, message["free"], strict=True))

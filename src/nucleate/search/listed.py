@@ -34,12 +34,11 @@ class ListSearch:
         self._left = 0
         self._is_drawn = False
         self._n_structures = 0
-        self._best: Record | None = None
 
     @property
     def progress(self) -> SearchProgress:
         """How far it is."""
-        return SearchProgress(self._n_structures, best=self._best, exhausted=self._is_drawn)
+        return SearchProgress(self._n_structures, exhausted=self._is_drawn)
 
     def ask(self) -> Trial | None:
         """Return the next trial that was not restored; None if there is none left."""
@@ -58,6 +57,7 @@ class ListSearch:
 
     def tell(self, record: Record) -> SearchUpdate:
         """Count a record."""
+        self._known.add(record.number)
         self._left -= 1
         self._n_structures += 1
         return SearchUpdate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from nucleate.generate.settings import GeneratorSettings
+from nucleate.generate.settings import GeneratorSettings  # noqa: TC001  pydantic reads it
 from nucleate.moves.table import move_weights
 from nucleate.plugins import Component
 from nucleate.renamed import renamed_keys

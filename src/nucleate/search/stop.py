@@ -105,9 +105,10 @@ class Stop:
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
         relaxed = record.relaxed
-        if self.target is not None and relaxed is not None:
-            if self.target.is_met_by(relaxed.crystal):
-                self._found.add(record.number)
+        if self.target is None or relaxed is None:
+            return
+        if self.target.is_met_by(relaxed.crystal):
+            self._found.add(record.number)
 
     def is_found_by(self, number: int) -> bool:
         """Return whether a record that was noted is the target structure."""
