@@ -41,7 +41,7 @@ class GeneticSearch:
             from ase_ga.utilities import CellBounds, closest_distances_generator
         except ImportError as error:
             raise MissingDependencyError(
-                "the peer ase-ga needs ase-ga: pip install 'nucleate[benchmark]'"
+                "the baseline ase-ga needs ase-ga: pip install 'nucleate[benchmark]'"
             ) from error
         self._numbers = space.composition.numbers(units)
         self._volume = space.composition.volume_per_atom * len(self._numbers)
@@ -59,7 +59,7 @@ class GeneticSearch:
         """Return a random crystal for the start, afterwards a child of the population."""
         legacy = np.random.RandomState(int(rng.integers(2**32)))
         if self._n_learnt < START or not self._members:
-            atoms, source, parents = self._random(legacy), "peer:ase-start", ()
+            atoms, source, parents = self._random(legacy), "baseline:ase-start", ()
         else:
             atoms, source, parents = self._child(legacy, rng)
         if atoms is None:
@@ -108,7 +108,7 @@ class GeneticSearch:
         operator, name = self._operator(legacy, rng)
         atoms, _ = operator.get_new_individual([_individual(first), _individual(second)])
         parents = (first[2], second[2]) if name == "cut-and-splice" else (first[2],)
-        return atoms, f"peer:ase-{name}", parents
+        return atoms, f"baseline:ase-{name}", parents
 
     def _operator(self, legacy: np.random.RandomState, rng: np.random.Generator) -> tuple[Any, str]:
         from ase import Atoms

@@ -34,7 +34,7 @@ class RandomSearch:
             import pyxtal  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
-                "the peer pyxtal-random needs PyXtal: pip install 'nucleate[benchmark]'"
+                "the baseline pyxtal-random needs PyXtal: pip install 'nucleate[benchmark]'"
             ) from error
         self._space = space
 
@@ -64,7 +64,7 @@ class RandomSearch:
         found = Crystal.from_ase(crystal.to_ase(resort=False)).wrapped()
         if found.n_atoms > self._space.max_atoms:
             return None
-        origin = Origin("peer:pyxtal", detail={"space_group": group, "formula_units": units})
+        origin = Origin("baseline:pyxtal", detail={"space_group": group, "formula_units": units})
         return Candidate(reduced_cell(found), origin)
 
     def learn(self, record: Record) -> None:
