@@ -13,10 +13,12 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import write_cif, write_extxyz
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
-from nucleate.generate import settings as generate_settings
+from nucleate.generate import build as generate_settings
+from nucleate.generate.build import build_generators
+from nucleate.generate.context import GeneratorContext
+from nucleate.generate.kinds.seeds import SeedsSettings
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.seeds import SeedsGenerator, load_seeds
-from nucleate.generate.settings import GeneratorContext, SeedsSettings, build_generators
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 ROCKSALT = Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64))
@@ -59,7 +61,7 @@ def test_mix_falls_through_and_counts() -> None:
 
 def test_seeds_alone_come_first_and_are_completed(tmp_path: Path) -> None:
     write_cif(tmp_path / "b.cif", ROCKSALT)
-    mix = build_generators([SeedsSettings(files=str(tmp_path / "b.cif"))], NACL)
+    mix = build_generators([SeedsSettings(files=str(tmp_path / "b.cif"))], GeneratorContext(NACL))
     sources = []
     for seed in range(4):
         candidate = mix.generate(rng=np.random.default_rng(seed))
@@ -77,14 +79,15 @@ def test_a_run_of_large_cells_begins_with_a_pool_and_small_ones_need_none(tmp_pa
     pytest.importorskip("torch")
     large = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
     small = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=12)
-    around = GeneratorContext(folder=tmp_path, score=None)
-    assert "graph-search" in kinds_of(build_generators([], large, around))
-    assert kinds_of(build_generators([], small, around)) == ["symmetric", "blocks"]
-    assert kinds_of(build_generators([], large)) == ["symmetric", "blocks"]
+    kept = GeneratorContext(large, folder=tmp_path)
+    assert "graph-search" in kinds_of(build_generators([], kept))
+    smaller = GeneratorContext(small, folder=tmp_path)
+    assert kinds_of(build_generators([], smaller)) == ["symmetric", "blocks"]
+    assert kinds_of(build_generators([], GeneratorContext(large))) == ["symmetric", "blocks"]
 
 
 def test_without_torch_the_defaults_do_without_a_pool(tmp_path, monkeypatch):
     monkeypatch.setattr(generate_settings, "_has_torch", lambda: False)
     space = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
-    around = GeneratorContext(folder=tmp_path, score=None)
-    assert kinds_of(build_generators([], space, around)) == ["symmetric", "blocks"]
+    around = GeneratorContext(space, folder=tmp_path)
+    assert kinds_of(build_generators([], around)) == ["symmetric", "blocks"]
