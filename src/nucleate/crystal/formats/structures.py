@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -144,9 +145,28 @@ def impossible(crystal: Crystal) -> str | None:
     return impossible_cell(crystal.cell, crystal.n_atoms)
 
 
+def cell_from_file(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the cell with lengths a, b, c (Å) and angles alpha, beta, gamma (degrees).
+
+    Raises
+    ------
+    InputError
+        If no crystal has such a cell.
+    """
+    try:
+        cell = cell_from_parameters(values[:3], values[3:])
+    except ValueError as error:
+        raise InputError(f"{error}.") from error
+    problem = impossible_cell(cell, 1)
+    if problem is not None:
+        raise InputError(problem)
+    return cell
+
+
 def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
     """Return why no crystal of ``n_atoms`` atoms has this cell (Å, finite), or None."""
-    lengths = np.linalg.norm(cell, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(cell, axis=1)
     if not isfinite(float(lengths.max())) or lengths.max() > LONGEST_VECTOR:
         return (
             f"its cell has a vector of {lengths.max():.4g} Å; the longest possible is "
