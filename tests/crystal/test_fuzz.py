@@ -95,7 +95,11 @@ def mutated(text: bytes, rng: np.random.Generator) -> bytes:
             case 1:
                 text = text[:place] + text[other:]
             case 2:
-                text = text[:other] + text[place:other] * int(rng.choice([0, 2, 3, 500])) + text[other:]
+                text = (
+                    text[:other]
+                    + text[place:other] * int(rng.choice([0, 2, 3, 500]))
+                    + text[other:]
+                )
             case 3:
                 text = text[:place] + bytes([int(rng.integers(256))]) + text[place + 1 :]
             case 4:
