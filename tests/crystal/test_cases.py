@@ -179,6 +179,7 @@ def test_long_nonsense_is_refused_in_linear_time(name: str, text: str, tmp_path:
         np.diag([1e9, 3.0, 3.0]),
         np.array([[3.9, 0.1, 0.0], [0.2, 3.8, 0.3], [0.0, 0.1, 0.0]]),
         np.array([[4.0, 0, 0], [3.9999999, 1e-4, 0], [0, 0, 1e4]]),
+        np.array([[1.0, 0, 0], [0, 4.2, 0], [0, 4.188720804342724, 0.3076004279360546]]),
         np.full((3, 3), np.nan),
     ],
 )

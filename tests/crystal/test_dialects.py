@@ -511,7 +511,7 @@ def poscar(text: str, tmp_path: Path) -> ReadStructure | Unreadable:
 VASP4 = "{title}\n{scale}\n4.2 0 0\n0 4.2 0\n0 0 4.2\n1 1\nDirect\n0 0 0{mg}\n0.5 0.5 0.5{o}\n"
 
 
-@pytest.mark.parametrize("title", ["Mg O", "MgO", "Mg1 O1", "Mg4O4", "Mg O cell"])
+@pytest.mark.parametrize("title", ["Mg O", "MgO", "Mg1 O1", "Mg4O4", "MgO cell", "Mg O cell"])
 def test_vasp4_takes_its_elements_from_the_title(title: str, tmp_path: Path) -> None:
     item = poscar(VASP4.format(title=title, scale=1.0, mg="", o=""), tmp_path)
     assert isinstance(item, ReadStructure), item.error

@@ -198,15 +198,13 @@ def _from_title(title: list[str], counts: list[int]) -> list[str] | None:
             map(is_element, title[len(counts) :])
         ):
             return first
-    joined = (
-        title[0] if len(counts) > len(title) or len(title) == 1 else "".join(title[: len(counts)])
-    )
-    parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", joined)
-    whole = "".join(symbol + number for symbol, number in parts) == joined
-    if whole and len(parts) == len(counts) and all(is_element(symbol) for symbol, _ in parts):
-        given = [int(number or 1) for _, number in parts]
-        if all(a * counts[0] == b * given[0] for a, b in zip(given, counts, strict=True)):
-            return [symbol for symbol, _ in parts]
+    for formula in (title[0], "".join(title[: len(counts)])):
+        parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", formula)
+        whole = "".join(symbol + number for symbol, number in parts) == formula
+        if whole and len(parts) == len(counts) and all(is_element(symbol) for symbol, _ in parts):
+            given = [int(number or 1) for _, number in parts]
+            if all(a * counts[0] == b * given[0] for a, b in zip(given, counts, strict=True)):
+                return [symbol for symbol, _ in parts]
     return None
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST_VECTOR = 1e4
 """Å; a longer lattice vector is a mistake."""
 
-SHORTEST_TRANSLATION = 0.3
+SHORTEST_TRANSLATION = 0.6
 """Å; a shorter lattice translation is a mistake."""
 
 SMALLEST_VOLUME_PER_ATOM = 0.1
@@ -180,7 +180,7 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
             f"its cell has {volume / n_atoms:.3g} Å³ per atom, which no matter has. Check the "
             "lattice vectors and their scale."
         )
-    shortest = _shortest_translation(cell)
+    shortest = shortest_translation(cell)
     if shortest < SHORTEST_TRANSLATION:
         return (
             f"its lattice repeats after {shortest:.3g} Å, less than any atom needs. Check the "
@@ -194,7 +194,8 @@ def renamed(item: Item, name: str) -> Item:
     return replace(item, name=name)
 
 
-def _shortest_translation(cell: NDArray[np.float64]) -> float:
+def shortest_translation(cell: NDArray[np.float64]) -> float:
+    """Return the length in Å of the shortest lattice translation of a cell with a volume."""
     from nucleate.crystal.periodic import reduce_lattice
 
     reduced, _ = reduce_lattice(cell.copy())
