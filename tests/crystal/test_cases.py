@@ -153,7 +153,7 @@ def test_a_broken_frame_costs_only_itself() -> None:
         ("a.cif", "data_x\n_cell_length_a " + "'" * 100_000),
         ("a.cif", "data_x\n_cell_length_a " + '"' * 100_000),
         ("a.cif", "data_x\nloop_\n_atom_site_fract_x\n" + "'a " * 40_000),
-        ("a.cif", "data_x\nloop_\n" * 20_000),
+        ("a.cif", "data_x\nloop_\n" * 5_000),
         ("a.cif", "data_x\n_atom_site_fract_x 0\n" * 4_000),
         ("a.cif", "data_x\n_symmetry_equiv_pos_as_xyz '" + "x+" * 50_000 + "'\n"),
         ("a.xyz", "2\n" + 'Lattice="4 0 0 0 4 0 0 0 4" ' + "a=[{" * 25_000 + "\nO 0 0 0\n"),

@@ -194,7 +194,8 @@ def test_families() -> None:
 
 @pytest.mark.parametrize(
     "formula",
-    ["C" * 300, "H" + "9" * 5000, "H99999999999", "((((((((((H9)9)9)9)9)9)9)9)9)9)9O", "Ca₂O", "Ca²O",
+    ["C" * 300, "H" + "9" * 5000, "H99999999999", "((((((((((H9)9)9)9)9)9)9)9)9)9)9O", "Ca₂O",
+     "Ca²O",
      "Ca\0O", "Ca٣O", "(" * 150, ")" * 150, "[" * 100 + "H" + "]" * 100 + "9999999999"],
 )  # fmt: skip
 def test_absurd_formulas_are_refused_in_a_sentence(formula: str) -> None:
@@ -204,32 +205,8 @@ def test_absurd_formulas_are_refused_in_a_sentence(formula: str) -> None:
 
 
 def test_many_elements_have_a_guess_in_no_time() -> None:
-    symbols = [
-        "Li",
-        "Na",
-        "K",
-        "Rb",
-        "Cs",
-        "Be",
-        "Mg",
-        "Ca",
-        "Sr",
-        "Ba",
-        "Ti",
-        "V",
-        "Cr",
-        "Mn",
-        "Fe",
-        "Co",
-        "Ni",
-        "Cu",
-        "Zn",
-        "O",
-        "S",
-        "Cl",
-        "F",
-    ]
-    composition = Composition.from_formula("".join(symbols))
+    formula = "LiNaKRbCsBeMgCaSrBaTiVCrMnFeCoNiCuZnOSClF"
+    composition = Composition.from_formula(formula)
     start = time.perf_counter()
     _ = composition.oxidation_states
     assert time.perf_counter() - start < 5.0

@@ -86,10 +86,8 @@ def test_conventional_cells_are_reduced_and_told_once(tmp_path: Path) -> None:
         first = mix.generators[0].generate(rng=np.random.default_rng(0))
         assert first is not None
         assert first.crystal.n_atoms == 2
-        assert warned == [
-            f"{settings.kind}: 3 structures were given in a larger cell and are used in their "
-            "primitive one"
-        ]
+        (told,) = warned
+        assert told.startswith(f"{settings.kind}: 3 structures were given in a larger cell")
 
 
 def test_one_bad_seed_costs_only_itself(tmp_path: Path) -> None:
