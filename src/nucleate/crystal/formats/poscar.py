@@ -97,7 +97,7 @@ def _structure(text: _Text) -> ReadStructure:
     points = np.array([point for point, _, _ in rows])
     scaled = points
     if cartesian:
-        scaled = np.linalg.solve(cell.T, (points * _scale(text)[1]).T).T
+        scaled = np.linalg.solve(cell.T, (points * _scale(text)[1]).T).T.astype(np.float64)
     numbers = np.array([1 if symbol == "D" else element(symbol).number for symbol in expected])
     if "D" in expected:
         notes.append(DEUTERIUM)
