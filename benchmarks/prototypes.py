@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Row = dict[str, Any]
+HEADINGS = ["targets", "n", "@1", "@5", "@20", "fit @1", "fit @20", "tight @1", "tight @20", "rms",
+            "METRe", "cRMSE"]  # fmt: skip
 COLUMNS = ["material_id", "split", "formula", "natoms", "lattice", "species", "frac_coords",
            "e_above_hull"]  # fmt: skip
 
@@ -160,9 +162,8 @@ def report(rows: Iterable[Row]) -> str:
     parts += [(f"{n} elements", lambda row, n=n: row["elements"] == n) for n in (1, 2, 3, 4)]
     parts += [("5 or more elements", lambda row: row["elements"] >= 5)]
     lines = [
-        "| targets | n | @1 | @5 | @20 | fit @1 | fit @20 | tight @1 | tight @20 | rms | METRe "
-        "| cRMSE |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADINGS)} |",
+        "|---" * len(HEADINGS) + "|",
     ]
     for name, keep in parts:
         some = [row for row in rows if keep(row)]
