@@ -203,9 +203,13 @@ def _derived_share(rows: list[Row]) -> str:
                 only[ways[0]] += 1
     mean = np.mean([row["seconds"] for row in rows]) if rows else 0.0
     return (
-        f"first match within 20 by source: {dict(first)}; matched by derived prototypes alone: "
-        f"{dict(only)}; {1000 * mean:.0f} ms of processor a target for its candidates\n"
+        f"First match within 20 by source: {_listed(first)}. Matched by derived prototypes alone: "
+        f"{_listed(only)}. Processor time for the candidates of a target: {1000 * mean:.0f} ms.\n"
     )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
 
 def show(arguments: argparse.Namespace) -> None:
