@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.symmetry import space_group
 from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.units import GRAM_PER_CM3_PER_AMU_A3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from nucleate.report.ranking import RankedStructure
     from nucleate.search.record import Record, Verdict
 
-AMU_PER_ANG3_IN_G_PER_CM3 = 1.66053906660
 LOOSE, TIGHT = 0.1, 0.01
 
 
@@ -25,7 +25,7 @@ def density(crystal: Crystal) -> float:
     from ase.data import atomic_masses
 
     mass = float(atomic_masses[crystal.numbers].sum())
-    return mass / crystal.volume * AMU_PER_ANG3_IN_G_PER_CM3
+    return mass / crystal.volume * GRAM_PER_CM3_PER_AMU_A3
 
 
 def write_results(path: Path, told: Iterable[tuple[Record, Verdict]], tiers: Sequence[str]) -> None:
