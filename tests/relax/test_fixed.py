@@ -12,13 +12,12 @@ from tests.relax.models import PairModel, argon
 from tests.relax.test_judge import bent
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.energy.fixed import free_forces, free_projectors
+from nucleate.energy.matrices import eigensystem
 from nucleate.energy.minimiser import (
     EXACT,
     LEARNED,
     deformation,
-    eigensystem,
-    free_forces,
-    free_projectors,
     gradient_at,
     start_minimisation,
 )
