@@ -44,7 +44,7 @@ COMPOUNDS = {
 }  # fmt: skip
 """Formula units in the cells compared."""
 
-TIER = TierSettings(name="chgnet", fmax=0.05, max_steps=500)
+TIER = TierSettings(name="chgnet", fmax_ev_per_ang=0.05, max_steps=500)
 
 
 def ranked_pools(

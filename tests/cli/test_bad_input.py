@@ -40,7 +40,7 @@ FILES = {
     "[search]\ngenerators = [{kind = 'blocks', wieght = 2}]": ["wieght", "'weight'"],
     "[search.moves]\nswap = 1": ["'swap'", "swap-two-atoms"],
     "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
-    "[[tier]]\nfmax = -1": ["tier[0].fmax = -1", "greater than 0"],
+    "[[tier]]\nfmax_ev_per_ang = -1": ["tier[0].fmax_ev_per_ang = -1", "greater than 0"],
     "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
     "[run]\ntime = 'ten'": ["stop.time = 'ten'", "10m"],
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],

@@ -128,7 +128,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
     assert nucleate("export", "done").status == 2
     changed = nucleate("relax", series, *EMT_TIER, "--fmax", 0.2, "--out", "done")
     assert changed.status == 2
-    assert "tier.0.fmax" in changed.err
+    assert "tier.0.fmax_ev_per_ang" in changed.err
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
         (("none.cif",), "none.cif: cannot be read"),
         (("ten.pdf",), "the format cannot be told"),
         (("ten.extxyz", "--tier", "magic"), "--tier = 'magic' is not an engine"),
-        (("ten.extxyz", "--fmax", -1), "fmax = -1.0 must be greater than 0"),
+        (("ten.extxyz", "--fmax", -1), "fmax_ev_per_ang = -1.0 must be greater than 0"),
         (("ten.extxyz", "--out", "a.extxyz"), "Give the name of a folder"),
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),
         (("junk.cif",), "junk.cif: "),

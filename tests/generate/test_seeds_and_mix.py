@@ -18,9 +18,9 @@ from nucleate.errors import InputError
 from nucleate.generate import build as generate_settings
 from nucleate.generate.build import build_generators
 from nucleate.generate.context import GeneratorContext
+from nucleate.generate.kinds.pool import PoolSettings
 from nucleate.generate.kinds.seeds import SeedsSettings
 from nucleate.generate.mix import GeneratorMix
-from nucleate.generate.kinds.pool import PoolSettings
 from nucleate.generate.seeds import SeedsGenerator, load_seeds, usable_seeds
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
@@ -81,7 +81,7 @@ def test_conventional_cells_are_reduced_and_told_once(tmp_path: Path) -> None:
     space = SearchSpace.create(Composition.from_formula("NaCl"), formula_units=[1, 2])
     for settings in (SeedsSettings(files=str(tmp_path)), PoolSettings(files=str(tmp_path))):
         warned: list[str] = []
-        mix = build_generators([settings], space, GeneratorContext(warn=warned.append))
+        mix = build_generators([settings], GeneratorContext(space, warn=warned.append))
         first = mix.generators[0].generate(rng=np.random.default_rng(0))
         assert first is not None
         assert first.crystal.n_atoms == 2
@@ -111,7 +111,7 @@ def test_no_usable_structure_is_a_warning_and_others_serve(tmp_path: Path, kind)
     write_cif(tmp_path / "salt.cif", Crystal.from_ase(bulk("KCl", "rocksalt", a=6.3)))
     (tmp_path / "bad.cif").write_text("this is not a CIF file")
     warned: list[str] = []
-    around = GeneratorContext(warn=warned.append)
+    around = GeneratorContext(NACL, warn=warned.append)
     mix = build_generators([kind(files=str(tmp_path))], around)
     assert not {"seeds", "pool"} & set(kinds_of(mix))
     (told,) = warned
@@ -119,14 +119,14 @@ def test_no_usable_structure_is_a_warning_and_others_serve(tmp_path: Path, kind)
     assert "composition 1" in told
     assert "unreadable 1" in told
     with pytest.raises(InputError, match="matches no structure file"):
-        build_generators([kind(files=str(tmp_path / "none*.cif"))], NACL)
+        build_generators([kind(files=str(tmp_path / "none*.cif"))], GeneratorContext(NACL))
 
 
 def test_a_warning_shows_its_message_and_no_line_of_code(tmp_path: Path) -> None:
     write_cif(tmp_path / "salt.cif", Crystal.from_ase(bulk("KCl", "rocksalt", a=6.3)))
     code = (
-        "from nucleate.generate.settings import GeneratorContext\n"
-        "GeneratorContext().warn('only this')\n"
+        "from nucleate.generate.context import GeneratorContext\n"
+        "GeneratorContext(None).warn('only this')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "Warning: only this\n"

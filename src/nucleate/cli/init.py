@@ -58,7 +58,7 @@ seed = 0
 [[tier]]                        # energy models, cheapest first; repeat for a ladder
 name = "chgnet"
 engine = {{ kind = "chgnet" }}
-# fmax = 0.05                   # eV/Å
+# fmax_ev_per_ang = 0.05        # eV/Å
 # max_stress_gpa = 0.5
 # max_steps = 500
 # wall_s = 600                  # seconds a crystal

@@ -10,8 +10,20 @@ from nucleate.crystal.elements import is_element
 from nucleate.crystal.formats.structures import shortened
 from nucleate.errors import InputError
 from nucleate.potentials.force_field import Buckingham, ForceField, pair_key
+from nucleate.units import (
+    BOLTZMANN_EV_PER_K,
+    EV_PER_HARTREE,
+    EV_PER_KCAL_MOL,
+    EV_PER_KJ_MOL,
+)
 
-_UNITS = {"ev": 1.0, "kcal": 0.0433641, "kjmol": 0.01036427, "au": 27.21138602, "k": 8.617333e-5}
+_UNITS = {
+    "ev": 1.0,
+    "kcal": EV_PER_KCAL_MOL,
+    "kjmol": EV_PER_KJ_MOL,
+    "au": EV_PER_HARTREE,
+    "k": BOLTZMANN_EV_PER_K,
+}
 _IGNORED = {
     "accu", "bsm", "cova", "dist", "dump", "eigh", "form", "gdcr", "gmax", "ioni", "iter", "keyw",
     "libr", "lowe", "mass", "maxc", "name", "outp", "pote", "prin", "rspe", "slow", "step", "stop",
