@@ -115,7 +115,7 @@ def nearest_image(cell, unit, gap0, gap1, gap2, cutoff, which, reach, table):
     Parameters
     ----------
     cell, gap0, gap1, gap2, cutoff, which, table
-        As of :func:`images_within`.
+        As in :func:`images_within`.
     unit : ndarray, shape (3,)
         :func:`reach_of` for 1 Å.
     reach : ndarray, shape (3,)

@@ -43,7 +43,7 @@ def nearest_distances(cell, scaled):
 
 @njit(cache=True, nogil=True)
 def nearest_range(cell, scaled):
-    """Return the least and the largest distance of an atom to its nearest neighbour."""
+    """Return the smallest and the largest distance of an atom to its nearest neighbour."""
     nearest = nearest_distances(cell, scaled)
     return nearest.min(), nearest.max()
 
@@ -52,7 +52,7 @@ def nearest_range(cell, scaled):
 def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
     """Return CLEAR, CLASH (a contact below its minimum) or ISOLATED (an atom by itself).
 
-    ``minimum[z, z']`` is the least distance allowed between two elements; the check for isolated
+    ``minimum[z, z']`` is the minimum distance allowed between two elements; the check for isolated
     atoms is left out where ``isolated_cutoff`` is 0.
     """
     reduced, fractions = reduced_frame(cell, scaled)
@@ -196,7 +196,7 @@ def _nearest_work(reduced):
 
 @njit(cache=True, nogil=True)
 def nearest_square(reduced, fractions, i, j, unit, reach, table):
-    """Return the square of the least distance between two atoms of a reduced crystal."""
+    """Return the square of the minimum distance between two atoms of a reduced crystal."""
     u = fractions[i, 0] - fractions[j, 0]
     v = fractions[i, 1] - fractions[j, 1]
     w = fractions[i, 2] - fractions[j, 2]

@@ -157,7 +157,7 @@ def problems(engine: EspressoSettings, elements: Sequence[str]) -> list[str]:
     ]
     folder = pseudopotential_folder(engine)
     if folder is None or not folder.is_dir():
-        where = "" if folder is None else f" ({folder} is not there)"
+        where = "" if folder is None else f" ({folder} does not exist)"
         found.append(
             f"the pseudopotentials of Quantum ESPRESSO are not found{where}. Add to the engine: "
             "pseudopotentials = '/path/to/folder' (or set ESPRESSO_PSEUDO)"

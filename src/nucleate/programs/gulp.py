@@ -141,7 +141,7 @@ def problems(engine: GulpSettings, elements: Sequence[str]) -> list[str]:
     options = (*engine.options, *(line for stage in engine.stage for line in stage.options))
     if engine.library is not None and not Path(engine.library).expanduser().is_file():
         found.append(
-            f"library = {engine.library!r} is not there. Add to the engine: "
+            f"library = {engine.library!r} does not exist. Add to the engine: "
             "library = '/path/to/force-field.lib'"
         )
     if engine.library is None and not any(_is_potential(line) for line in options):

@@ -176,7 +176,7 @@ def problems(engine: VaspSettings, elements: Sequence[str]) -> list[str]:
     ]
     folder = potential_folder(engine)
     if folder is None or not folder.is_dir():
-        where = "" if folder is None else f" ({folder} is not there)"
+        where = "" if folder is None else f" ({folder} does not exist)"
         found.append(
             f"the potentials of VASP are not found{where}. Add to the engine: potentials = "
             "'/path/to/potpaw_PBE' (or set VASP_PP_PATH to the folder above it)"

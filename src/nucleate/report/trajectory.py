@@ -31,7 +31,7 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
     Parameters
     ----------
     told
-        Records and verdicts in the order in which the search was told.
+        Records and verdicts in the order in which the search received them.
     tier
         The tier whose enthalpies are drawn.
     title
