@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from nucleate.api.generators import as_list
 from nucleate.errors import InputError
-from nucleate.relax.settings import EngineSettings, TierSettings
+from nucleate.plugins import find, kinds
+from nucleate.relax.settings import TierSettings
 
 if TYPE_CHECKING:
     from nucleate.energy.model import BatchedModel
     from nucleate.relax.relaxer import Relaxer
 
+ENGINES = ("models", "programs")
 FORCE_FIELD_SUFFIXES = (".toml", ".lib")
 
 
@@ -115,7 +117,7 @@ def _ase_model(calculator: Any, path: str) -> BatchedModel:
     import ase
 
     from nucleate.energy.level import LevelOfTheory
-    from nucleate.networks.engines.ase import AseModel
+    from nucleate.networks.ase_model import AseModel
 
     level = LevelOfTheory("ase", ase.__version__, path)
     return cast("BatchedModel", AseModel(calculator, level, cutoff=6.0))
@@ -135,27 +137,32 @@ def engine_named(text: str) -> dict[str, Any]:
     InputError
         If there is no such engine or file.
     """
-    engines = _engines()
     if Path(text).suffix in FORCE_FIELD_SUFFIXES:
         if not Path(text).is_file():
             raise InputError(f"model = {text!r}: there is no such file. Check the path.")
         return {"kind": "force-field", "file": str(Path(text).absolute())}
     separator = "=" if "=" in text else ":"
     kind, _, value = text.partition(separator)
-    if kind not in engines:
-        if separator == ":" and value:
-            return {"kind": "ase", "calculator": text}
-        raise InputError(f"model = {text!r} is not known. Use one of {', '.join(engines)}.")
+    if separator == ":" and value and not any(kind in kinds()[group] for group in ENGINES):
+        return {"kind": text} if _is_engine(text) else {"kind": "ase", "calculator": text}
+    try:
+        fields = find(kind, *ENGINES).model_fields
+    except InputError as error:
+        raise InputError(f"model = {text!r}: {error}") from None
     engine: dict[str, Any] = {"kind": kind}
     if value:
-        first = next(name for name in engines[kind].model_fields if name != "kind")
+        first = next(name for name in fields if name != "kind")
         engine[first] = str(Path(value).absolute()) if Path(value).is_file() else value
     return engine
 
 
-def _engines() -> dict[str, type[BaseModel]]:
-    members: tuple[type[BaseModel], ...] = get_args(get_args(EngineSettings)[0])
-    return {member.model_fields["kind"].default: member for member in members}
+def _is_engine(path: str) -> bool:
+    """Return whether a path names a component rather than an ASE calculator."""
+    try:
+        find(path, *ENGINES)
+    except InputError:
+        return False
+    return True
 
 
 def _settings(data: dict[str, Any]) -> TierSettings:
