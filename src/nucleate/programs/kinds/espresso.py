@@ -37,14 +37,14 @@ class EspressoStage(GridStage):
 
     input: dict[str, Value] = Field(
         default_factory=dict,
-        description="Keys of pw.x (Ry and Bohr) on top of those of the engine.",
+        description="Keys of pw.x (Ry and Bohr) in addition to those of the engine.",
     )
 
 
 class EspressoSettings(ExternalSettings):
     """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
 
-    command: str = Field("mpirun -n {cores} pw.x", description="As of every program.")
+    command: str = Field("mpirun -n {cores} pw.x", description="As for every program.")
     pseudopotentials: str | None = Field(
         None, description="Folder with UPF files; default: that of the variable ESPRESSO_PSEUDO."
     )

@@ -37,10 +37,10 @@ class GulpStage(Stage):
 
 
 class GulpSettings(ExternalSettings):
-    """GULP, with a force field of yours for rigid ions."""
+    """GULP, with your own force field for rigid ions."""
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
-    command: str = Field("gulp", description="As of every program.")
+    command: str = Field("gulp", description="As for every program.")
     library: str | None = Field(None, description="Library file with the force field.")
     options: tuple[str, ...] = Field((), description="Lines of every stage.")
     stage: tuple[GulpStage, ...] = Field(min_length=1, description="Stages in order.")

@@ -35,7 +35,7 @@ class VaspStage(GridStage):
     """A stage of VASP."""
 
     incar: dict[str, Value] = Field(
-        default_factory=dict, description="Keys of INCAR on top of those of the engine."
+        default_factory=dict, description="Keys of INCAR in addition to those of the engine."
     )
 
 
@@ -45,7 +45,7 @@ class VaspSettings(ExternalSettings):
     supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
-    command: str = Field("mpirun -n {cores} vasp_std", description="As of every program.")
+    command: str = Field("mpirun -n {cores} vasp_std", description="As for every program.")
     potentials: str | None = Field(
         None,
         description="Folder with a folder for each setup, such as potpaw_PBE; default: potpaw_PBE "
