@@ -11,7 +11,7 @@ Ten lines to begin with::
     pool = nc.generate("Ca3Ti2O7", "symmetric", n=100, seed=1)
     run.export("out")
 
-Names are imported when they are used first, so that ``import nucleate`` takes no time.
+Names are imported on first use, so that ``import nucleate`` is fast.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _LAZY = {
 """Module of every public name."""
 
 _ALSO_ROOMS = ("generate", "relax")
-"""Functions with the name of a package of ours; as attributes of this one they are functions."""
+"""Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
     "Candidate",

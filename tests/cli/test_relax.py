@@ -135,14 +135,14 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
     ("words", "message"),
     [
         (("none.cif",), "none.cif: cannot be read"),
-        (("ten.pdf",), "the format cannot be told"),
+        (("ten.pdf",), "the format cannot be determined"),
         (("ten.extxyz", "--tier", "magic"), "--tier = 'magic' is not an engine"),
         (("ten.extxyz", "--fmax", -1), "fmax_ev_per_ang = -1.0 must be greater than 0"),
         (("ten.extxyz", "--out", "a.extxyz"), "Give the name of a folder"),
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),
         (("junk.cif",), "junk.cif: "),
         (("ten.extxyz", "--tier", "spp", "--device", "cuda:0"), "the engine spp has no device"),
-        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is none"),
+        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is not a device"),
     ],
 )
 def test_bad_input(nucleate, series, tmp_path, words, message):

@@ -43,9 +43,9 @@ def generate(
     seed
         Seed of all random numbers.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     pair_distances_ang
-        Least distances in Å by pair, such as ``{"O-O": 2.2}``.
+        Minimum distances in Å by pair, such as ``{"O-O": 2.2}``.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def generate(
     from nucleate.api.inputs import settings_of
 
     if n < 1:
-        raise InputError(f"n = {n} is no number of structures. Give 1 or more.")
+        raise InputError(f"n = {n} is not a number of structures. Give 1 or more.")
     named, objects = split_generators(generator)
     settings = settings_of(
         formula,

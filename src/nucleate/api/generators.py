@@ -27,7 +27,7 @@ def split_generators(generators: Any) -> tuple[list[dict[str, Any]] | None, list
     Raises
     ------
     InputError
-        If something is no generator.
+        If something is not a generator.
     """
     if generators is None:
         return None, []
@@ -44,7 +44,7 @@ def split_generators(generators: Any) -> tuple[list[dict[str, Any]] | None, list
             objects.append(item)
         else:
             raise InputError(
-                f"generators: {item!r} is no generator. Give a name such as 'symmetric', "
+                f"generators: {item!r} is not a generator. Give a name such as 'symmetric', "
                 "settings, or an object with generate(*, rng, max_formula_units)."
             )
     return settings, objects
@@ -65,7 +65,7 @@ def build_mix(settings: RunSettings, objects: list[Generator], **context: Any) -
     objects
         Generators that were given as objects, each of weight 1.
     context
-        As of :func:`nucleate.run.predict.build_source`.
+        As in :func:`nucleate.run.predict.build_source`.
     """
     from nucleate.generate.mix import GeneratorMix
     from nucleate.run.predict import build_source

@@ -46,18 +46,18 @@ def predict(
     problem
         A formula such as ``Ca3Ti2O7``, the path of an input file, or settings.
     folder
-        Run folder. A run that is there already is continued. None uses a temporary folder, which
+        Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
         Charge of each element; guessed where left out.
     pressure_gpa
         External pressure in GPa.
     model
-        As of :func:`nucleate.relax`; of several each structure goes from one to the next.
+        As in :func:`nucleate.relax`; of several each structure goes from one to the next.
     generators
-        As of :func:`nucleate.generate`.
+        As in :func:`nucleate.generate`.
     seed
         Seed of all random numbers.
     time, core_time

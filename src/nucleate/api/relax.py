@@ -32,7 +32,7 @@ def relax(
     fix_symmetry: bool = False,
     single_point: bool = False,
 ) -> Any:
-    """Relax structures, or compute their energies, forces and stresses as they are.
+    """Relax structures, or compute their energies, forces and stresses as given.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def relax(
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
-        Most evaluations per structure.
+        Maximum number of evaluations per structure.
     fix_cell, fix_symmetry
         Move the atoms only; keep the space group of the start.
     single_point

@@ -1,4 +1,4 @@
-"""Pushing atoms apart until the least distances hold, in a fixed cell."""
+"""Pushing atoms apart until the minimum distances hold, in a fixed cell."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def push_apart(
     kinds : array_like of int, shape (n,)
         Index of each atom into ``limits``.
     limits : array_like of float, shape (n_kinds, n_kinds)
-        Least distances in Å, all periodic images included.
+        Minimum distances in Å, all periodic images included.
     max_sweeps : int
         Most sweeps before giving up.
 

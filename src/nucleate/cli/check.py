@@ -31,8 +31,8 @@ def register(app: Typer) -> None:
 
 def check(
     problem: Annotated[str, typer.Argument(help="Input file, or a formula.")] = "run.toml",
-    tier: Annotated[list[str] | None, typer.Option(help="As of predict.")] = None,
-    max_atoms: Annotated[int | None, typer.Option(help="As of predict.")] = None,
+    tier: Annotated[list[str] | None, typer.Option(help="As in predict.")] = None,
+    max_atoms: Annotated[int | None, typer.Option(help="As in predict.")] = None,
     external: Annotated[
         bool, typer.Option(help="Run external programs too, which may take minutes.")
     ] = False,
@@ -57,7 +57,7 @@ def _describe(settings: RunSettings) -> None:
     states = composition.oxidation_states or {}
     charges = ", ".join(f"{symbol} {state:+d}" for symbol, state in states.items())
     typer.echo(
-        f"{composition.formula}: {composition.n_atoms} atoms a formula unit, "
+        f"{composition.formula}: {composition.n_atoms} atoms per formula unit, "
         f"{_range(space.formula_units)} formula units, at most {space.max_atoms} atoms"
     )
     typer.echo(f"oxidation states ({composition.oxidation_source}): {charges or 'none'}")
@@ -80,7 +80,9 @@ def _find_programs(settings: RunSettings) -> bool:
             typer.echo(f"tier {tier.name}: {problem}")
         works = works and not problems
         if tier.engine.is_program and not problems:
-            typer.echo(f"tier {tier.name}: {tier.engine.kind} is there with all it needs")
+            typer.echo(
+                f"tier {tier.name}: {tier.engine.kind} is installed with everything it needs"
+            )
     return works
 
 

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live table, or plain lines where there is no terminal."""
+"""What a run in progress shows: a live table, or plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class PlainDisplay(Board):
 
 
 class LiveDisplay(Board):
-    """A table on the terminal that is drawn anew twice a second."""
+    """A table on the terminal that is redrawn twice per second."""
 
     def __init__(self, settings: RunSettings, folder: Path) -> None:
         from rich.live import Live
@@ -142,7 +142,7 @@ class LiveDisplay(Board):
         self._live.stop()
 
     def on_progress(self, progress: Progress) -> None:
-        """Draw the table, at most twice a second."""
+        """Draw the table, at most twice per second."""
         if progress.session_s - self._last_s >= 0.5:
             self._last_s = progress.session_s
             self._live.update(self._drawing(progress), refresh=True)

@@ -26,7 +26,7 @@ def export(
         Path | None,
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many structures get files.")] = 20,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
     program: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +66,7 @@ def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> Non
     kind = check_can_be_handed_off(tier).kind
     chosen = best_below(read_run(run), [tier.name], best)
     if not chosen:
-        raise InputError(f"{run} has no relaxed structure yet. Let its search go on first.")
+        raise InputError(f"{run} has no relaxed structure yet. Continue its search first.")
     target = out or run / f"for-{kind}"
     items = [
         (row_name(Row.of_ranked(item)), item.record.number, item.relaxed.crystal) for item in chosen

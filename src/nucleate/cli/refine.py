@@ -25,7 +25,7 @@ def refine(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     tier: Annotated[
         list[str] | None,
-        typer.Option(help="Energy model as of predict; repeat it, in the order of the tiers."),
+        typer.Option(help="Energy model as in predict; repeat it, in the order of the tiers."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -35,22 +35,23 @@ def refine(
         str | None, typer.Option(help="Name of the tier in tables. [default: its kind]")
     ] = None,
     best: Annotated[
-        int | None, typer.Option(help="How many distinct structures. [default: 20]")
+        int | None, typer.Option(help="Number of distinct structures. [default: 20]")
     ] = None,
     single_point: Annotated[
-        bool, typer.Option("--single-point", help="Energy of the geometry as it is.")
+        bool, typer.Option("--single-point", help="Energy of the geometry as given.")
     ] = False,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Try again what these tiers have failed on.")
+        bool, typer.Option("--retry", help="Repeat calculations that failed on these tiers.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one a core]")
+        int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
 ) -> None:
-    """Take the best distinct structures of a finished run through more tiers.
+    """Take the best distinct structures of a finished run through further tiers.
 
-    The results go into the run itself: its table, report and files rank on the new tier. The same
-    command goes on with what is left after an interruption; with a larger --best it takes more.
+    The results go into the run itself: its table, report and files rank on the new tier. After an
+    interruption the same command continues with the remaining structures; with a larger --best it
+    takes more.
     """
     from nucleate.cli import inputs
     from nucleate.cli.display import print_ranking
@@ -72,7 +73,7 @@ def refine(
         check_new_tiers(store, settings.tier)
     chosen = best_below(content, [item.name for item in settings.tier], settings.best)
     if not chosen:
-        raise InputError(f"{run} has no relaxed structure yet. Let its search go on first.")
+        raise InputError(f"{run} has no relaxed structure yet. Continue its search first.")
     numbers = [item.record.number for item in chosen]
     typer.echo(f"Loading the energy models for {len(numbers)} structures")
     with progress(len(numbers)) as on_record:
@@ -107,5 +108,5 @@ def _print_end(summary: RefinementSummary) -> None:
     text = f"{summary.n_through} of {summary.n_chosen} structures are through, "
     text += f"{summary.n_with_energy} have an energy."
     if summary.reason:
-        text += f" Stopped: {summary.reason}; the same command goes on."
+        text += f" Stopped: {summary.reason}; the same command continues."
     typer.echo(text)

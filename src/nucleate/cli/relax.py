@@ -41,7 +41,7 @@ def relax(
         ),
     ] = None,
     single_point: Annotated[
-        bool, typer.Option("--single-point", help="Energy of the geometry as it is.")
+        bool, typer.Option("--single-point", help="Energy of the geometry as given.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
@@ -53,19 +53,21 @@ def relax(
     max_stress: Annotated[
         float | None, typer.Option(help="Largest stress at the end, GPa.")
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Most evaluations a structure.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(help="Maximum number of evaluations per structure.")
+    ] = None,
     fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Move the atoms only.")] = False,
     fix_symmetry: Annotated[
         bool, typer.Option("--fix-symmetry", help="Keep the space group of the start.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one a core]")
+        int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, or a GPU such as cuda:0, for chgnet and other models.")
     ] = None,
 ) -> None:
-    """Relax structures of files, or only compute their energies, forces and stresses."""
+    """Relax the structures in files, or only compute their energies, forces and stresses."""
     from nucleate.cli import inputs
     from nucleate.cli.progress import progress
     from nucleate.report.export import write_relaxed
@@ -130,7 +132,7 @@ def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     done, converged = len(good), sum(relaxed.converged for relaxed in good)
     text = f"{done} of {len(rows)} structures have an energy, {converged} are converged."
     if summary.reason:
-        text += f" Stopped: {summary.reason}; with --out, the same command goes on."
+        text += f" Stopped: {summary.reason}; with --out, the same command continues."
     console.print(text)
 
 
@@ -148,7 +150,7 @@ def _print_arrays(console: Console, relaxed: Relaxed) -> None:
     console.print("cell (Å):")
     for vector in crystal.cell:
         console.print("  " + " ".join(f"{value:12.6f}" for value in vector))
-    console.print(f"scaled positions, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
+    console.print(f"fractional coordinates, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
     for number, place, force in zip(crystal.numbers, crystal.scaled, relaxed.forces, strict=True):
         numbers = " ".join(f"{value:10.6f}" for value in place)
         console.print(

@@ -11,7 +11,7 @@ EVERY_S = 10.0
 class Stages:
     """Prints where a long preparation stands: now and then, and at the end of each stage.
 
-    On a terminal one line is drawn anew.
+    On a terminal one line is redrawn.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Stages:
         self._start_s = 0.0
 
     def __call__(self, stage: str, done: int, whole: int) -> None:
-        """Show that so much of a stage is done."""
+        """Show the progress of a stage."""
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._start_s, self._last_s = stage, now, now

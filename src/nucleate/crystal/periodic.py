@@ -44,7 +44,7 @@ def nearest_distances(cell, scaled):
 
 @njit(cache=True, nogil=True)
 def nearest_range(cell, scaled):
-    """Return the least and the largest distance of an atom to its nearest neighbour."""
+    """Return the smallest and the largest distance of an atom to its nearest neighbour."""
     nearest = nearest_distances(cell, scaled)
     return nearest.min(), nearest.max()
 
@@ -53,7 +53,7 @@ def nearest_range(cell, scaled):
 def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
     """Return CLEAR, CLASH (a contact below its minimum) or ISOLATED (an atom by itself).
 
-    ``minimum[z, z']`` is the least distance allowed between two elements; the check for isolated
+    ``minimum[z, z']`` is the minimum distance allowed between two elements; the check for isolated
     atoms is left out where ``isolated_cutoff`` is 0.
     """
     reduced, fractions = reduced_frame(cell, scaled)

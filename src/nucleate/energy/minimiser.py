@@ -247,7 +247,7 @@ def advance(state, enthalpy, forces, virial, move_cell):
     Parameters
     ----------
     state, enthalpy, forces, virial, move_cell
-        As of :func:`take_in`.
+        As in :func:`take_in`.
 
     Returns
     -------

@@ -102,7 +102,7 @@ def substituted(
 
 
 def fits(space: SearchSpace, n_atoms: int, composition: Composition) -> bool:
-    """Return whether a primitive cell of so many atoms is allowed."""
+    """Return whether a primitive cell with this number of atoms is allowed."""
     units, rest = divmod(n_atoms, composition.n_atoms)
     return (
         rest == 0

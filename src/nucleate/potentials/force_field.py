@@ -36,7 +36,7 @@ class Buckingham:
         eV, Å, eV Å^6.
     r_min, r_max : float
         The published range in Å. Below ``r_min`` (or where the repulsion would give way to
-        -C/r^6) the attraction goes on as its second-order Taylor polynomial, so that atoms
+        -C/r^6) the attraction continues as its second-order Taylor polynomial, so that atoms
         cannot fall into each other.
     """
 

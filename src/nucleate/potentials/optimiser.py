@@ -66,7 +66,7 @@ class NeighbourList(NamedTuple):
     Attributes
     ----------
     first, other, shift : ndarray
-        As of :func:`~nucleate.potentials.kernels.neighbours`.
+        As in :func:`~nucleate.potentials.kernels.neighbours`.
     built_at : ndarray, shape (n, 3)
         Positions in the frame of the starting cell when it was made.
     built_inverse : ndarray, shape (3, 3)

@@ -4,9 +4,9 @@ It is the one loop of the package: searches for structures, series of files, ref
 baselines all run in it.
 
 A search that learns is told of its records in the order of their numbers, and only when no more
-may be asked: at most ``window`` candidates are asked for ahead of the last one told. So what the
-search knows when it is asked for candidate n is a function of n and the seed, and neither the
-speed of the workers nor an interruption changes the candidates.
+may be asked: at most ``window`` candidates are asked for ahead of the last one told. What the
+search knows when it is asked for candidate n is therefore a function of n and the seed, and
+neither the speed of the workers nor an interruption changes the candidates.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 FIRST_FAILURES = 10
-"""If so many structures fail before one succeeds, the run stops."""
+"""If this number of structures fail before one succeeds, the run stops."""
 
 QUEUED_PER_WORKER = 1
 """Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later

@@ -54,7 +54,7 @@ def predict(
     settings
         The input.
     folder
-        The run folder; made if need be.
+        The run folder; created if necessary.
     callback
         Who is shown the run.
     executor

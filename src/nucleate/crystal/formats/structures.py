@@ -56,7 +56,7 @@ class ReadStructure:
     fixed_along : {"lattice", "cartesian"}
         Whether the axes of ``fixed`` are the lattice vectors (POSCAR) or x, y, z (extxyz).
     notes : tuple of str
-        What the user must be told about the reading, each once.
+        What has to be reported about the reading, each once.
     info : mapping
         Values of the comment line of an extxyz frame, for example ``energy`` in eV.
     """

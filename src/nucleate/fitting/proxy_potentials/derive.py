@@ -44,7 +44,7 @@ class DerivationSettings:
     step : float
         Part of the Gauss-Newton step that is taken. A second step, from there, overshoots.
     path_structures : int
-        Structures with an anion whose relaxations are followed, drawn anew for each set.
+        Structures with an anion whose relaxations are followed, drawn newly for each set.
     path_ridge : float
         As ``response_ridge``, for these fits.
     path_steps : tuple of tuple of float

@@ -41,14 +41,14 @@ class Cp2kStage(GridStage):
 
     input: dict[str, Any] = Field(
         default_factory=dict,
-        description="Sections of CP2K's input as tables, on top of those of the engine.",
+        description="Sections of CP2K's input as tables, in addition to those of the engine.",
     )
 
 
 class Cp2kSettings(ExternalSettings):
     """CP2K's Quickstep."""
 
-    command: str = Field("mpirun -n {cores} cp2k.psmp", description="As of every program.")
+    command: str = Field("mpirun -n {cores} cp2k.psmp", description="As for every program.")
     data: str | None = Field(
         None,
         description="Folder with basis sets and potentials; default: that of the variable "

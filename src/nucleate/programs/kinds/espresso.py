@@ -36,14 +36,14 @@ class EspressoStage(GridStage):
 
     input: dict[str, Value] = Field(
         default_factory=dict,
-        description="Keys of pw.x (Ry and Bohr) on top of those of the engine.",
+        description="Keys of pw.x (Ry and Bohr) in addition to those of the engine.",
     )
 
 
 class EspressoSettings(ExternalSettings):
     """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
 
-    command: str = Field("mpirun -n {cores} pw.x", description="As of every program.")
+    command: str = Field("mpirun -n {cores} pw.x", description="As for every program.")
     pseudopotentials: str | None = Field(
         None, description="Folder with UPF files; default: that of the variable ESPRESSO_PSEUDO."
     )
@@ -191,7 +191,7 @@ def problems(engine: EspressoSettings, elements: Sequence[str]) -> list[str]:
     ]
     folder = pseudopotential_folder(engine)
     if folder is None or not folder.is_dir():
-        where = "" if folder is None else f" ({folder} is not there)"
+        where = "" if folder is None else f" ({folder} does not exist)"
         found.append(
             f"the pseudopotentials of Quantum ESPRESSO are not found{where}. Add to the engine: "
             "pseudopotentials = '/path/to/folder' (or set ESPRESSO_PSEUDO)"

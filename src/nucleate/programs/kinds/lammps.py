@@ -37,9 +37,9 @@ class LammpsStage(Stage):
 
 
 class LammpsSettings(ExternalSettings):
-    """LAMMPS in units metal, with a force field of yours."""
+    """LAMMPS in units metal, with your own force field."""
 
-    command: str = Field("mpirun -n {cores} lmp", description="As of every program.")
+    command: str = Field("mpirun -n {cores} lmp", description="As for every program.")
     elements: tuple[str, ...] = Field((), description="Elements by atom type, the first is type 1.")
     charges: dict[str, float] = Field(default_factory=dict, description="Charge of an element.")
     potential: tuple[str, ...] = Field(
