@@ -13,6 +13,7 @@ from nucleate.crystal.elements import element
 from nucleate.errors import InputError
 from nucleate.exact.grid import Grid
 from nucleate.exact.pair_models import PairModel
+from nucleate.exact.superlattices import Sites
 from nucleate.potentials.force_field import Buckingham, ForceField
 
 if TYPE_CHECKING:
@@ -165,9 +166,15 @@ class Proof(_Strict):
     solve_s: float = 0.0
     steps: int = 0
 
+    sites: list[Vector] | None = Field(
+        None, description="Fractional coordinates of the places, where they are no grid."
+    )
+
     @property
-    def points(self) -> Grid:
-        """The grid."""
+    def points(self) -> Grid | Sites:
+        """The grid, or the sites of a lattice."""
+        if self.sites is not None:
+            return Sites(np.array(self.cell), np.array(self.sites))
         return Grid(np.array(self.cell), self.grid)
 
     @property

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.exact.certificate import Certificate, Proof
+    from nucleate.exact.grid import Orbits
     from nucleate.potentials.model import EnergyModel
 
 TOLERANCE = 2e-6
@@ -156,6 +157,8 @@ def recomputed_orbits(number: int, shape: Sequence[int]) -> list[list[int]]:
 
 
 def _orbits(proof: Proof) -> list[str]:
+    if proof.sites is not None:
+        return _sites(proof)
     try:
         expected = recomputed_orbits(proof.space_group, proof.grid)
     except InputError as error:
@@ -180,17 +183,32 @@ def _orbits(proof: Proof) -> list[str]:
     return []
 
 
+def _sites(proof: Proof) -> list[str]:
+    """Every site is an orbit of its own, and no two are the same place."""
+    assert proof.sites is not None
+    n = len(proof.sites)
+    if [list(orbit) for orbit in proof.orbits] != [[k] for k in range(n)]:
+        return ["orbits: not one for each site"]
+    places = np.array(proof.sites)
+    gap = places[:, None, :] - places[None, :, :]
+    gap = np.abs(gap - np.rint(gap)).max(axis=2) + np.eye(n)
+    return ["two sites are the same place"] if gap.min() < 1e-6 else []
+
+
 def _crystal(proof: Proof, places: dict[str, list[int]]) -> Crystal:
     numbers = [element(s).number for s, points in places.items() for _ in points]
     points = np.array([p for points in places.values() for p in points], dtype=np.int64)
-    scaled = np.stack(np.unravel_index(points, proof.grid), axis=1) / np.array(proof.grid)
+    if proof.sites is not None:
+        scaled = np.array(proof.sites)[points]
+    else:
+        scaled = np.stack(np.unravel_index(points, proof.grid), axis=1) / np.array(proof.grid)
     return Crystal(np.array(numbers, dtype=np.int64), np.array(proof.cell), scaled)
 
 
 def _arrangements(certificate: Certificate, proof: Proof, model: EnergyModel) -> list[str]:
     problems = []
     limits = certificate.distances()
-    size = int(np.prod(proof.grid))
+    size = len(proof.sites) if proof.sites is not None else int(np.prod(proof.grid))
     for rank, found in enumerate(proof.found, 1):
         points = [p for places in found.places.values() for p in places]
         counts = {symbol: len(places) for symbol, places in found.places.items()}
@@ -330,6 +348,8 @@ class _System:
         return pair + pair.T, clash | clash.T
 
     def _vectors_are_fewer(self) -> bool:
+        if self.proof.sites is not None:
+            return False
         n, points = len(self.kind), int(np.prod(self.proof.grid))
         return points * len(self.symbols) ** 2 < 2 * n * n * float(np.mean(self.size))
 
@@ -395,7 +415,6 @@ class _System:
 
     def solved_again(self, proof: Proof, seconds: float) -> tuple[str, list[str]]:
         """Solve the problem from the recomputed energies, without use of symmetry."""
-        from nucleate.exact.grid import orbits_of
         from nucleate.exact.problem import Problem
         from nucleate.exact.solver import Limits, Status, solve
 
@@ -404,7 +423,7 @@ class _System:
         np.fill_diagonal(conflict, False)
         kind = np.array(self.kind)
         problem = Problem(
-            proof.points, orbits_of(proof.space_group, proof.points), proof.space_group,
+            proof.points, _orbit_arrays(proof), proof.space_group,
             tuple(element(s).number for s in self.symbols), self.counts, kind, orbit,
             self.size[orbit], self.own, np.where(conflict, 0.0, self.pair), conflict,
             self.constant, np.arange(kind.size)[None, :],
@@ -423,6 +442,16 @@ class _System:
         if solution.bound is None or proof.bound is None or solution.bound < proof.bound - slack:
             return "not verified", []
         return "solved again", []
+
+
+def _orbit_arrays(proof: Proof) -> Orbits:
+    from nucleate.exact.grid import Orbits
+
+    label = np.zeros(sum(len(orbit) for orbit in proof.orbits), dtype=np.int64)
+    for k, orbit in enumerate(proof.orbits):
+        label[orbit] = k
+    first = np.array([orbit[0] for orbit in proof.orbits])
+    return Orbits(label, first, np.array([len(orbit) for orbit in proof.orbits]))
 
 
 def _spread(n: int) -> NDArray[np.float64]:
