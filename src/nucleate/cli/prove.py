@@ -38,7 +38,9 @@ def prove(
     space_group: Annotated[
         list[int] | None, typer.Option(help="Space group; repeat it for several.")
     ] = None,
-    grid: Annotated[str | None, typer.Option(help="Points along each vector, such as 8x8x8.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="Points along each vector, such as 8x8x8.")
+    ] = None,
     z: Annotated[int | None, typer.Option("--z", help="Formula units in the given cell.")] = None,
     lattice: Annotated[
         str | None, typer.Option(help="Only decorate a lattice: fcc, bcc, hcp, sc, or a file.")
@@ -167,7 +169,9 @@ class _Watcher:
 
     def _show(self, text: str) -> None:
         if self._live:
-            sys.stderr.write("\r" + text[:110].ljust(len(self._last[:110])) + ("" if text else "\r"))
+            sys.stderr.write(
+                "\r" + text[:110].ljust(len(self._last[:110])) + ("" if text else "\r")
+            )
             sys.stderr.flush()
             self._last = text
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CLASH = 1e4  # eV: what two atoms at a forbidden distance cost while annealing
 _HOT, _COLD = 30.0, 0.05  # eV
+_WORK = 3e8  # energies between orbits that are summed in one call
 
 
 def anneal(
@@ -30,7 +31,7 @@ def anneal(
     sweeps
         Trials per orbit and restart.
     restarts
-        Random starts; each may give one arrangement.
+        Random starts, fewer on large grids; each may give one arrangement.
     rng
         The only source of randomness.
 
@@ -45,7 +46,7 @@ def anneal(
     lookup[problem.kind, problem.orbit] = np.arange(problem.n_variables)
     cost = np.where(problem.conflict, _CLASH, problem.quadratic)
     best: dict[bytes, tuple[float, NDArray[np.int64]]] = {}
-    for _ in range(restarts):
+    for _ in range(max(4, min(restarts, int(_WORK / (sweeps * n_orbits**2))))):
         start = _random_fill(problem, lookup, rng)
         if start is None:
             continue

@@ -38,7 +38,13 @@ _ORTHORHOMBIC = tuple(
     (b, c) for b, c in product(np.geomspace(0.4, 2.5, 7).tolist(), repeat=2) if 0.15 < b * c < 6.5
 )
 _MONOCLINIC = (95.0, 105.0, 115.0)
-_TRICLINIC = ((1.0, 1.0, 90.0), (1.0, 1.4, 90.0), (1.0, 0.7, 90.0), (1.0, 1.0, 60.0), (1.0, 1.6, 120.0))
+_TRICLINIC = (
+    (1.0, 1.0, 90.0),
+    (1.0, 1.4, 90.0),
+    (1.0, 0.7, 90.0),
+    (1.0, 1.0, 60.0),
+    (1.0, 1.6, 120.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,9 @@ def given_task(
     try:
         cell = cell_from_parameters(parameters[:3], parameters[3:])
     except ValueError as error:
-        raise InputError(f"--cell = {list(parameters)}: {error}. Give a b c alpha beta gamma.") from error
+        raise InputError(
+            f"--cell = {list(parameters)}: {error}. Give a b c alpha beta gamma."
+        ) from error
     check_cell(number, cell)
     volume = abs(float(np.linalg.det(cell)))
     expected = volume / (composition.volume_per_atom * composition.n_atoms)

@@ -76,7 +76,9 @@ class ModelRecord(_Strict):
                 dispersion=source.dispersion,
             )  # fmt: skip
         if isinstance(source, PairModel):
-            tables = [Table(pair=p, values=np.asarray(v).tolist()) for p, v in source.values.items()]
+            tables = [
+                Table(pair=p, values=np.asarray(v).tolist()) for p, v in source.values.items()
+            ]
             return cls(
                 kind="pairs", name=source.name, charges=dict(source.charges), step=source.step,
                 coulomb_constant=source.coulomb_constant, tables=tables,

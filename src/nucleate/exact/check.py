@@ -174,9 +174,7 @@ def _orbits(proof: Proof) -> list[str]:
     metric = np.array(proof.cell) @ np.array(proof.cell).T
     from moyopy import Setting, operations_from_number
 
-    for rotation in operations_from_number(
-        proof.space_group, setting=Setting.standard()
-    ).rotations:
+    for rotation in operations_from_number(proof.space_group, setting=Setting.standard()).rotations:
         turned = np.array(rotation).T @ metric @ np.array(rotation)
         if np.abs(turned - metric).max() > 1e-5 * np.abs(metric).max():
             return [f"the cell does not have the symmetry of space group {proof.space_group}"]

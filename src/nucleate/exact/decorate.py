@@ -65,9 +65,7 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
             if seconds <= 0.0:
                 left.append(f"supercells of index {index} and larger were not all looked at")
                 break
-            proofs.append(
-                _proof(composition, parent, form, operations, model, options, seconds)
-            )
+            proofs.append(_proof(composition, parent, form, operations, model, options, seconds))
         if left:
             break
     proofs.sort(key=lambda p: (p.best or 0.0) / sum(p.counts.values()))
@@ -115,11 +113,16 @@ def _proof(
     build_s = time.perf_counter() - begun
     limits = Limits(min(options.limit_s, seconds), options.memory_mb)
     outcome = prove(
-        problem, limits, keep=options.keep, rng=np.random.default_rng([options.seed, problem.grid.size])
+        problem,
+        limits,
+        keep=options.keep,
+        rng=np.random.default_rng([options.seed, problem.grid.size]),
     )
     units = problem.grid.size // composition.n_atoms
     proof = proof_of(problem, outcome, formula_units=units, build_s=build_s)
-    fractions = [tuple(float(x) for x in row) for row in problem.grid.scaled(np.arange(problem.grid.size))]
+    fractions = [
+        tuple(float(x) for x in row) for row in problem.grid.scaled(np.arange(problem.grid.size))
+    ]
     return proof.model_copy(update={"sites": fractions})
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nucleate.exact.problem import Problem
 
-_CHUNK = 20_000_000
+_CHUNK = 1_000_000
 """Steps between two looks at the clock."""
 
 

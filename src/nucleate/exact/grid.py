@@ -141,7 +141,9 @@ def fitting_shape(number: int, counts: NDArray[np.float64] | tuple[float, ...]) 
     """Return the shape next to ``counts`` that a space group maps onto itself."""
     multiples = divisors(number)
     mixed = np.any(operations(number)[0] != 0, axis=0)
-    wanted = [float(np.mean([counts[j] for j in range(3) if i == j or mixed[i, j]])) for i in (0, 1, 2)]
+    wanted = [
+        float(np.mean([counts[j] for j in range(3) if i == j or mixed[i, j]])) for i in (0, 1, 2)
+    ]
     return tuple(
         max(1, round(count / multiple)) * multiple
         for count, multiple in zip(wanted, multiples, strict=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from nucleate.exact.grid import Grid, Orbits
 
 _TOLERANCE = 1e-6
-_LARGEST = 20_000_000
-"""Entries of the table of permutations; beyond it only rotations about the origin are used."""
+_LARGEST = 4_000_000
+"""Entries of the table of permutations; beyond it only translations are used."""
 
 
 @cache
@@ -54,15 +54,14 @@ def permutations(number: int, grid: Grid, orbits: Orbits) -> NDArray[np.int64]:
         table[grid.index(shift)] = True
     heads = grid.points[orbits.first]
     rows = [np.arange(orbits.first.size)[None, :]]
-    entries = 0
-    for rotation in lattice_rotations(grid.cell):
+    rotations = lattice_rotations(grid.cell)
+    if len(rotations) * grid.size * heads.shape[0] > _LARGEST * len(np.unique(matrices, axis=0)):
+        rotations = np.eye(3, dtype=np.int64)[None]
+    for rotation in rotations:
         turned, rest = np.divmod(rotation * shape[:, None], shape[None, :])
         if rest.any():
             continue
         moves = _normalising_shifts(turned, matrices, shifts, allowed, grid)
-        entries += moves.shape[0] * heads.shape[0]
-        if entries > _LARGEST:
-            moves = moves[~moves.any(axis=1)]
         images = grid.index((heads @ turned.T)[None, :, :] + moves[:, None, :])
         rows.append(np.unique(orbits.label[images], axis=0))
     return _different(np.concatenate(rows))

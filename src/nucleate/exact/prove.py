@@ -165,9 +165,7 @@ def _is_among(problem: Problem, chosen: NDArray[np.int64], others: Ranked) -> bo
     return len(_merged(problem, [*others, (0.0, chosen)])) == len(_merged(problem, others))
 
 
-def proof_of(
-    problem: Problem, outcome: Outcome, *, formula_units: int, build_s: float
-) -> Proof:
+def proof_of(problem: Problem, outcome: Outcome, *, formula_units: int, build_s: float) -> Proof:
     """Return the record of an outcome for a certificate."""
     symbols = {z: element(z).symbol for z in problem.elements}
     found = [

@@ -36,9 +36,7 @@ def uncovered(
     if left:
         groups = Counter(task.space_group for task in left)
         text = ", ".join(f"{group} ({count})" for group, count in sorted(groups.items()))
-        lines.append(
-            f"{len(left)} of the {len(tasks)} grids of the scan, by space group: {text}."
-        )
+        lines.append(f"{len(left)} of the {len(tasks)} grids of the scan, by space group: {text}.")
     open_ones = [name for name, proof in proofs.items() if name in tasks and not proof.is_proven]
     if open_ones:
         lines.append(

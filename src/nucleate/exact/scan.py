@@ -274,7 +274,7 @@ class Scan:
             problem, limits, keep=self._settings.keep, rng=self._rng(task, 2),
             on_progress=lambda p: self._on_event(Event("progress", task.name, progress=p)),
         )  # fmt: skip
-        if outcome.method == "none" and not outcome.ranked:
+        if outcome.method == "none":
             try:
                 check_memory(problem, limits)
             except InputError as error:
@@ -326,6 +326,7 @@ class Scan:
 
     def _write(self, entry: dict[str, Any]) -> None:
         if self._store is not None:
+            entry = {**entry, "at_s": round(time.perf_counter() - self._begun, 2)}
             with self._store.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(entry) + "\n")
 
@@ -348,7 +349,9 @@ class Scan:
                 if number == len(lines) - 1:  # cut off by a crash: written again
                     self._store.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
                     break
-                raise InputError(f"{self._store}: line {number + 1} is not JSON ({error}).") from error
+                raise InputError(
+                    f"{self._store}: line {number + 1} is not JSON ({error})."
+                ) from error
         if not entries or entries[0].get("scan") != self._digest():
             raise InputError(
                 f"{self._store} belongs to a scan with another composition, model or settings. "

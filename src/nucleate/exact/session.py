@@ -141,9 +141,7 @@ def write_results(result: ScanResult, folder: Path) -> None:
             break
 
 
-def decorate_session(
-    composition: Composition, lattice: str, options: SessionOptions
-) -> ScanResult:
+def decorate_session(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
     """Find the best ordered decorations of a lattice and write them to the folder.
 
     Raises

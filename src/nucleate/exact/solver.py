@@ -222,7 +222,9 @@ class _Run:
         out = event.data_out
         self._history.append(
             Progress(
-                float(out.running_time), float(out.mip_dual_bound), float(out.mip_primal_bound),
+                float(out.running_time),
+                float(out.mip_dual_bound),
+                float(out.mip_primal_bound),
                 int(out.mip_node_count),
             )  # fmt: skip
         )

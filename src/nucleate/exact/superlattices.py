@@ -153,9 +153,7 @@ def superlattices(rotations: NDArray[np.int64], index: int) -> Iterator[NDArray[
                         yield form
 
 
-def supercell_sites(
-    parent: Crystal, form: NDArray[np.int64]
-) -> tuple[Sites, NDArray[np.float64]]:
+def supercell_sites(parent: Crystal, form: NDArray[np.int64]) -> tuple[Sites, NDArray[np.float64]]:
     """Return the sites of a supercell and their coordinates in the parent's cell."""
     a, b, c = (int(form[k, k]) for k in range(3))
     shifts = np.array([[i, j, k] for i in range(a) for j in range(b) for k in range(c)])
