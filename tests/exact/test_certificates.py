@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.exact.systems import METAL, OXIDE, numbers_of
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -16,7 +17,6 @@ from nucleate.exact.pair_models import ionic_field, read_pair_model
 from nucleate.exact.session import SessionOptions, decorate_session, prove_session
 from nucleate.exact.stop import compare, projection
 from nucleate.exact.superlattices import hermite, parent_lattice, parent_operations, superlattices
-from tests.exact.systems import METAL, OXIDE, numbers_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import nucleate
-
 if TYPE_CHECKING:
     from pathlib import Path
 

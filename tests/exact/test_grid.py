@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.exact.systems import METAL, OXIDE, crystal_on, numbers_of, plain_orbits, small_grids
+from tests.strategies import seeds
 
 from nucleate.crystal.cells import cell_from_parameters
 from nucleate.errors import InputError
@@ -13,8 +15,6 @@ from nucleate.exact.grid import Grid, divisors, fitting_shape, operations, orbit
 from nucleate.exact.normaliser import permutations
 from nucleate.exact.tables import constant_energy, pair_tables
 from nucleate.potentials.spp import shipped_library
-from tests.exact.systems import METAL, OXIDE, crystal_on, numbers_of, plain_orbits, small_grids
-from tests.strategies import seeds
 
 _CELLS = {
     "triclinic": ((4, 5, 6), (80, 95, 103)), "monoclinic": ((4, 5, 6), (90, 105, 90)),

@@ -6,15 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from nucleate.errors import InputError
-from nucleate.exact.anneal import anneal
-from nucleate.exact.exhaustive import count_arrangements, enumerate_arrangements
-from nucleate.exact.grid import Grid
-from nucleate.exact.linearise import linear_program, symmetry_images
-from nucleate.exact.problem import Problem, build_problem
-from nucleate.exact.prove import prove, require_possible
-from nucleate.exact.solver import Limits, Status, check_memory, solve
 from tests.exact.systems import (
     METAL,
     OXIDE,
@@ -26,6 +17,15 @@ from tests.exact.systems import (
     small_grids,
 )
 from tests.strategies import seeds
+
+from nucleate.errors import InputError
+from nucleate.exact.anneal import anneal
+from nucleate.exact.exhaustive import count_arrangements, enumerate_arrangements
+from nucleate.exact.grid import Grid
+from nucleate.exact.linearise import linear_program, symmetry_images
+from nucleate.exact.problem import Problem, build_problem
+from nucleate.exact.prove import prove, require_possible
+from nucleate.exact.solver import Limits, Status, check_memory, solve
 
 pytest.importorskip("highspy")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nucleate.crystal.cells import cell_from_parameters
-from nucleate.exact.grid import check_cell, fitting_shape, operations
 from nucleate.errors import InputError
+from nucleate.exact.grid import check_cell, fitting_shape, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

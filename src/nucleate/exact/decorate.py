@@ -76,8 +76,8 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
         program=f"nucleate {__version__}", solver=solver_name(), formula=composition.formula,
         model=record, min_distances=dict.fromkeys(_pairs(composition), 0.0), proofs=proofs,
         not_covered=[
-            f"Structures that are no decoration of {lattice} with at most {options.max_atoms} "
-            f"atoms at {parent.volume_per_atom:.3f} Å³ per site.",
+            f"Anything but decorations of {lattice} with up to {options.max_atoms} atoms per cell.",
+            f"Other volumes than {parent.volume_per_atom:.3f} Å³ per site.",
             *left,
         ],
     )  # fmt: skip
@@ -155,7 +155,7 @@ def decoration_problem(
     )  # type: ignore[arg-type]  # fmt: skip
 
 
-def _site_energies(sites: Sites, basis: int, model: EnergyModel):  # noqa: ANN202
+def _site_energies(sites: Sites, basis: int, model: EnergyModel):
     """Return energies of one and of two atoms on sites, and the function of what is left.
 
     Sites of one basis atom differ by lattice vectors of the parent, so only pairs with the first

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from nucleate.crystal.elements import element
 from nucleate.crystal.symmetry import space_group
 from nucleate.exact.certificate import RelaxedRecord
-from nucleate.crystal.elements import element
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal

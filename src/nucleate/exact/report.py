@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from nucleate.exact.certificate import Certificate, Proof
 
 
+_GRIDS_ALONE = (
+    "Structures whose atoms sit on none of the grids listed under proofs: the guarantee is for "
+    "arrangements on the grids, before relaxation."
+)
+
+
 def solver_name() -> str:
     """Return name and version of the solver."""
     try:
@@ -27,11 +33,7 @@ def uncovered(
     tasks: Mapping[str, Task], proofs: Mapping[str, Proof], refused: Mapping[str, str]
 ) -> list[str]:
     """Return what the proofs of a scan say nothing about."""
-    lines = [
-        "Structures whose atoms, after any relaxation, belong to no grid, cell or space group "
-        "listed under proofs: the guarantee is for the grids alone.",
-        "Arrangements with atoms closer than min_distances.",
-    ]
+    lines = [_GRIDS_ALONE, "Arrangements with atoms closer than min_distances."]
     left = [task for name, task in tasks.items() if name not in proofs]
     if left:
         groups = Counter(task.space_group for task in left)

@@ -145,7 +145,7 @@ class Scan:
         self._tasks = {task.name: task for task in tasks}
         self._distances, self._relax = min_distances, relax
         self._settings = settings or ScanSettings()
-        self._on_event = on_event or (lambda event: None)
+        self._on_event = on_event or (lambda _: None)
         self._store = store
         self._surveyed: dict[str, dict[str, Any]] = {}
         self._proofs: dict[str, Proof] = {}

@@ -226,7 +226,7 @@ class _Run:
                 float(out.mip_dual_bound),
                 float(out.mip_primal_bound),
                 int(out.mip_node_count),
-            )  # fmt: skip
+            )
         )
         if self._on_progress is not None:
             self._on_progress(self._history[-1])
