@@ -164,8 +164,9 @@ def check_cell(number: int, cell: NDArray[np.float64]) -> None:
     if np.abs(turned - metric).max() > _METRIC_TOLERANCE * np.abs(metric).max():
         lengths = np.round(np.sqrt(np.diag(metric)), 4).tolist()
         raise InputError(
-            f"cell = {lengths} Å is not one of space group {number}: operations change lengths "
-            "or angles. Give a cell of its crystal system in the standard setting, or another group."
+            f"cell = {lengths} Å does not fit space group {number}: operations change lengths or "
+            "angles. Give a cell of its crystal system in the standard setting, or another "
+            "group."
         )
 
 

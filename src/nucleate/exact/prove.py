@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FEW = 1e11
 """Arrangements up to which all of them are tried first for most of the time."""
 
+VERY_FEW = 1e6
+"""Arrangements up to which annealing would only cost time."""
+
 _FIRST_SHARE = 0.1
 Ranked = list[tuple[float, "NDArray[np.int64]"]]
 
@@ -70,7 +73,7 @@ def prove(
 ) -> Outcome:
     """Find the lowest arrangements and prove as much as the limits allow.
 
-    Annealing gives arrangements to beat. Where there are few arrangements, or the solver has no
+    Annealing gives arrangements to beat, unless there are very few. Where there are few arrangements, or the solver has no
     memory for its linear program, every one is tried; else HiGHS solves the problem after a short
     attempt at that.
 
@@ -91,8 +94,9 @@ def prove(
     begun = time.perf_counter()
     if problem.n_variables == 0 or problem.is_empty:
         return Outcome(Status.INFEASIBLE, "enumeration", None, [], 0, 0.0, 0)
-    known = anneal(problem, restarts=200, rng=rng)
-    few = count_arrangements(problem) / problem.images.shape[0] <= FEW
+    ways = count_arrangements(problem)
+    known = anneal(problem, restarts=200, rng=rng) if ways > VERY_FEW else []
+    few = ways / problem.images.shape[0] <= FEW
     fits = problem.memory_mb <= limits.memory_mb
     share = limits.seconds if few or not fits else max(1.0, _FIRST_SHARE * limits.seconds)
     ceiling = known[keep - 1][0] + 1e-6 if len(known) >= keep else np.inf
