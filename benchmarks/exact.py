@@ -81,7 +81,7 @@ CASES = {
 
 
 def field_of(name: str, *, whole: bool = False) -> ForceField | PairModel:
-    """Return the published potentials: cut off as on the published grids, or as for relaxation."""
+    """Return the published potentials, cut off as on the grids or as for relaxation."""
     if name == "garnet":
         functions = {
             pair: lambda r, p=p: (

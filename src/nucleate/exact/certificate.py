@@ -216,7 +216,7 @@ class Certificate(_Strict):
 
     def save(self, path: Path | str) -> None:
         """Write the certificate as JSON."""
-        Path(path).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        Path(path).write_text(self.model_dump_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> Certificate:
