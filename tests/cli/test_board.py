@@ -14,7 +14,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Relaxed
 from nucleate.run.settings import RunSettings
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 COPPER = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))
 LEVEL = LevelOfTheory("test", "1", "given")
@@ -37,7 +37,7 @@ def told(board: Board, number: int, energy: float, duplicate_of: int | None = No
     )
     outcomes = (TierOutcome("chgnet", outcome),)
     record = Record(number, Candidate(COPPER, Origin("blocks")), outcomes)
-    board.record(record, Verdict(duplicate_of=duplicate_of), replayed=False)
+    board.on_record(record, SearchUpdate(duplicate_of=duplicate_of), replayed=False)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ase.calculators.emt import EMT
 from ase.io import read
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 from nucleate.run.store import Store
 
 SEARCH = """\
@@ -150,10 +150,10 @@ def test_the_best_are_refined_and_ranked_on_the_new_tier(refined, searched):
 
 def test_exports_keep_the_tiers_apart(nucleate, refined):
     run, _ = refined
-    rows = {int(row["number"]): row for row in csv.DictReader((run / "results.csv").open())}
+    rows = {int(row["record"]): row for row in csv.DictReader((run / "results.csv").open())}
     results = outcomes(run, "tight")
     for number, outcome in results.items():
-        assert float(rows[number]["tight_energy_per_atom"]) == outcome.energy_per_atom
+        assert float(rows[number]["tight_energy_ev_per_atom"]) == outcome.energy_per_atom
         assert rows[number]["tight_status"] == "converged"
         assert rows[number]["rough_status"] in ("converged", "out of steps", "max steps") or (
             rows[number]["rough_converged"] == "False"
@@ -161,9 +161,9 @@ def test_exports_keep_the_tiers_apart(nucleate, refined):
     untouched = set(rows) - set(results)
     assert all(rows[number]["tight_status"] == "" for number in untouched)
     frames = read(run / "tiers" / "tight.extxyz", ":")
-    assert len(frames) == len({frame.info["number"] for frame in frames})
+    assert len(frames) == len({frame.info["record"] for frame in frames})
     for frame in frames:
-        outcome = results[frame.info["number"]]
+        outcome = results[frame.info["record"]]
         assert frame.get_potential_energy() == pytest.approx(outcome.energy)
         assert np.allclose(frame.get_forces(), outcome.forces, atol=1e-10)
     rough = read(run / "tiers" / "rough.extxyz", ":")
@@ -204,7 +204,7 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     assert "tight failed: calculator" in (run / "report.html").read_text(encoding="utf-8")
     assert "tight failed: calculator" in nucleate("status", run).out
     frame = next(frame for frame in read(run / "structures.extxyz", ":")
-                 if frame.info["number"] == best.record.number)  # fmt: skip
+                 if frame.info["record"] == best.record.number)  # fmt: skip
     assert frame.info["failed_tier"] == "tight"
 
 

@@ -23,8 +23,8 @@ from nucleate.generate.settings import (
     PoolSettings,
     build_generators,
 )
-from nucleate.search.basin_hopping import BasinHopping
-from nucleate.search.settings import SearchSettings
+from nucleate.search.context import SearchContext
+from nucleate.search.kinds.lowest_minima import LowestMinima, LowestMinimaSearch
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 
@@ -117,7 +117,9 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     write_cif(folder / "0.cif", salt(5.6))
     write_cif(folder / "1.cif", Crystal.from_ase(bulk("KCl", "rocksalt", a=6.3)))
     write_cif(folder / "2.cif", salt(2.0))
-    write_cif(folder / "3.cif", salt(5.6, repeat=9))
+    large = salt(5.6, repeat=9)  # rattled: its primitive cell is as large
+    moved = 0.02 * np.random.default_rng(0).random(large.scaled.shape)
+    write_cif(folder / "3.cif", large.replace(scaled=large.scaled + moved))
     (folder / "4.cif").write_text("data_broken\n")
     write_extxyz(folder / "5.extxyz", [("x", salt(5.8)), ("y", salt(6.0))])
     before = sorted(path.name for path in folder.iterdir())
@@ -132,7 +134,7 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     assert {generator.name for generator in mix.generators} == {"pool", "blocks"}
     wrong = SearchSpace.create(Composition.from_formula("MgO"), max_atoms=8)
     with pytest.raises(
-        InputError, match=r"none of the structures .*\(composition 6, unreadable 1\)"
+        InputError, match=r"none of the structures .*\(composition 6, unreadable 1; .* not MgO\)"
     ):
         collect_pool(wrong, str(folder))
 
@@ -154,13 +156,14 @@ def test_single_points_need_a_model() -> None:
         build_generators([GraphSearchSettings(ranking="single-point")], NACL)
 
 
-def search_with_pool(folder: Path) -> BasinHopping:
+def search_with_pool(folder: Path) -> LowestMinimaSearch:
     settings = GraphSearchSettings(
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
-    run = SearchSettings(generators=(settings,), population=4, fresh=0.5, seed=3)
+    run = LowestMinima(generators=(settings,), population=4, new_fraction=0.5, seed=3)
     around = GeneratorContext(seed=3, population=4, folder=folder)
-    return BasinHopping(NACL, build_generators([settings], NACL, around), run, tiers=["toy"])
+    source = build_generators([settings], NACL, around)
+    return run.build(SearchContext(NACL, source, tiers=("toy",)))
 
 
 def test_search_begins_with_the_best_and_goes_on_the_same_after_an_interruption(

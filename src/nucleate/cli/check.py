@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleate.run.events import Silent
+
 if TYPE_CHECKING:
     from typer import Typer
 
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.relax.outcome import Outcome
+    from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
+    from nucleate.search.record import Record, SearchUpdate
 
 STEPS = 3
 DRAWS = 50
@@ -65,31 +72,24 @@ def _range(units: tuple[int, ...]) -> str:
 
 def _find_programs(settings: RunSettings) -> bool:
     """Say what keeps a tier from running; return whether nothing does."""
-    from nucleate.programs.settings import ExternalSettings
-    from nucleate.relax.settings import find_problems
-
     elements = [symbol for symbol, _ in settings.problem.space().composition.items]
     works = True
     for tier in settings.tier:
-        problems = find_problems(tier, elements)
+        problems = tier.engine.problems(elements)
         for problem in problems:
             typer.echo(f"tier {tier.name}: {problem}")
         works = works and not problems
-        if isinstance(tier.engine, ExternalSettings) and not problems:
+        if tier.engine.is_program and not problems:
             typer.echo(f"tier {tier.name}: {tier.engine.kind} is there with all it needs")
     return works
 
 
 def _to_run(settings: RunSettings, external: bool) -> RunSettings:
     """Return the settings with external programs at a single point, or left out."""
-    from nucleate.programs.settings import ExternalSettings
-
     tiers = [
-        tier.model_copy(update={"relax": False})
-        if isinstance(tier.engine, ExternalSettings)
-        else tier
+        tier.model_copy(update={"relax": False}) if tier.engine.is_program else tier
         for tier in settings.tier
-        if external or not isinstance(tier.engine, ExternalSettings)
+        if external or not tier.engine.is_program
     ]
     return settings.model_copy(update={"tier": tuple(tiers)})
 
@@ -98,14 +98,12 @@ def _relax(settings: RunSettings) -> bool:
     """Relax a small structure a few steps on every tier; return whether all gave an energy."""
     import numpy as np
 
-    from nucleate.relax.outcome import Relaxed
-    from nucleate.run.pool import Pool, wait_until_ready
-    from nucleate.run.predict import build_ladder, build_search, build_source, worker_spec
-    from nucleate.run.process import Job
+    from nucleate.run.predict import build_ladder, build_search, build_source, build_target
 
     if not settings.tier:
         return True
     build_search(settings)
+    build_target(settings)
     build_ladder(settings)
     source = build_source(_with_small_pools(settings))
     smallest = settings.problem.space().formula_units[0]
@@ -119,39 +117,57 @@ def _relax(settings: RunSettings) -> bool:
             "No valid structure could be drawn: the limits of the search space are too tight."
         )
         return False
-    short = [tier.model_copy(update={"max_steps": STEPS}) for tier in settings.tier]
-    works = True
-    with Pool(worker_spec(settings.model_copy(update={"tier": tuple(short)})), workers=1) as pool:
-        wait_until_ready(pool)
-        for position, tier in enumerate(settings.tier):
-            start = time.monotonic()
-            pool.submit(Job(position, position, candidate.crystal))
-            pool.feed()
-            finished = pool.poll(0.1)
-            while not finished:
-                finished = pool.poll(0.1)
-                pool.feed()
-            outcome, seconds = finished[0].outcome, time.monotonic() - start
-            if isinstance(outcome, Relaxed):
-                level = outcome.level
-                typer.echo(
-                    f"tier {tier.name}: {level.model} ({level.code} {level.version}) gives "
-                    f"{outcome.energy_per_atom:.3f} {level.unit}/atom for {outcome.crystal.formula}"
-                    f" after {outcome.steps} steps in {seconds:.1f} s"
-                )
-            else:
-                works = False
-                typer.echo(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")
-    return works
+    return all(list(map(partial(_works, settings, candidate), settings.tier)))
+
+
+def _works(settings: RunSettings, candidate: Candidate, tier: TierSettings) -> bool:
+    """Relax a structure a few steps on a tier; return whether that gives an energy."""
+    from nucleate.relax.ladder import Ladder
+    from nucleate.relax.outcome import Relaxed
+    from nucleate.run.campaign import Campaign
+    from nucleate.run.journal import NoJournal
+    from nucleate.run.pool import Pool
+    from nucleate.run.predict import worker_spec
+    from nucleate.search.listed import ListSearch
+    from nucleate.search.search import Trial
+
+    short = tier.model_copy(update={"max_steps": STEPS})
+    seen = _Last()
+    with Pool(worker_spec(settings.model_copy(update={"tier": (short,)})), workers=1) as pool:
+        pool.wait_until_ready()
+        start = time.monotonic()
+        search = ListSearch([Trial(0, candidate)])
+        Campaign(NoJournal(), search, Ladder([short]), pool, callback=seen).run()
+        seconds = time.monotonic() - start
+    outcome = seen.outcome
+    if isinstance(outcome, Relaxed):
+        level = outcome.level
+        typer.echo(
+            f"tier {tier.name}: {level.model} ({level.code} {level.version}) gives "
+            f"{outcome.energy_per_atom:.3f} {level.unit}/atom for {outcome.crystal.formula}"
+            f" after {outcome.steps} steps in {seconds:.1f} s"
+        )
+        return True
+    if outcome is not None:
+        typer.echo(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")
+    return False
+
+
+class _Last(Silent):
+    """Keeps the last outcome of the last record."""
+
+    outcome: Outcome | None = None
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
+        """Keep it."""
+        self.outcome = record.outcomes[-1].outcome if record.outcomes else None
 
 
 def _with_small_pools(settings: RunSettings) -> RunSettings:
     """Return the settings with a graph search of seconds in place of minutes."""
-    from nucleate.generate.settings import GraphSearchSettings
-
     small = {"number": 40, "refined": 5, "descent_steps": 1, "most_formula_units": 1}
     generators = tuple(
-        item.model_copy(update=small) if isinstance(item, GraphSearchSettings) else item
+        item.model_copy(update=small) if set(small) <= set(type(item).model_fields) else item
         for item in settings.search.generators
     )
     search = settings.search.model_copy(update={"generators": generators})

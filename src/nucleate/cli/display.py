@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from nucleate.cli.stages import Stages
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.campaign import Progress, Summary
+    from nucleate.run.campaign import Summary
+    from nucleate.run.events import Progress
     from nucleate.run.settings import RunSettings
-    from nucleate.search.basin_hopping import BasinHopping
-    from nucleate.search.record import Record, TierOutcome, Verdict
+    from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 SHOWN = 8
 PLAIN_EVERY_S = 30.0
@@ -48,22 +50,27 @@ class Line:
 class Board:
     """Keeps what is shown of a run; base of the displays.
 
-    A :class:`~nucleate.run.campaign.Watcher`.
+    A :class:`~nucleate.run.events.Callback`.
     """
 
     def __init__(self, settings: RunSettings, folder: Path) -> None:
         self._title = f"{settings.problem.formula} in {folder}"
         self._depths = {tier.name: depth for depth, tier in enumerate(settings.tier)}
         self.best: list[Line] = []
+        self._stages = Stages()
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:  # noqa: ARG002
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how far a long preparation is."""
+        self._stages(text, done, total)
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
         """Take note of a finished record; return nothing."""
         relaxed, tier = record.relaxed, record.tier
         if relaxed is None or tier is None:
             return
         depth = self._depths.get(tier, 0)
         place = (-depth, relaxed.enthalpy_per_atom)
-        original = record.number if verdict.duplicate_of is None else verdict.duplicate_of
+        original = record.number if update.duplicate_of is None else update.duplicate_of
         others = [line for line in self.best if line.original != original]
         if any(line.original == original and line.order <= place for line in self.best):
             return
@@ -84,7 +91,7 @@ class Board:
         )
         self.best = sorted([*others, line], key=lambda item: item.order)[:SHOWN]
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Show the present state."""
 
 
@@ -97,21 +104,21 @@ class PlainDisplay(Board):
         self._last_s = 0.0
         self._write(self._title)
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
         """Print a new best structure."""
-        super().record(record, verdict, replayed=replayed)
-        if verdict.new_minimum and not replayed:
+        super().on_record(record, update, replayed=replayed)
+        if update.new_minimum and not replayed:
             line = self.best[0]
             self._write(
                 f"{duration(record.finished_s):>8}  {line.enthalpy:10.4f} {line.unit}/atom  "
                 f"{line.space_group}  {line.n_atoms} atoms  record {line.number}, {line.source}"
             )
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Print a line if the last one is long ago."""
         if progress.session_s - self._last_s >= PLAIN_EVERY_S:
             self._last_s = progress.session_s
-            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress, search)}")
+            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress)}")
 
     def _write(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -134,23 +141,23 @@ class LiveDisplay(Board):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Draw the table, at most twice a second."""
         if progress.session_s - self._last_s >= 0.5:
             self._last_s = progress.session_s
-            self._live.update(self._drawing(progress, search), refresh=True)
+            self._live.update(self._drawing(progress), refresh=True)
 
-    def _drawing(self, progress: Progress, search: BasinHopping) -> RenderableType:
+    def _drawing(self, progress: Progress) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        left, limits = "", progress.limits
+        left, limits = "", progress.stop
         if limits.time_s is not None:
             left = f", {duration(max(limits.time_s - progress.session_s, 0.0))} left"
         if limits.core_s is not None:
             left += f", {duration(max(limits.core_s - progress.core_s, 0.0))} of core time left"
         head = f"{self._title}: {duration(progress.elapsed_s)}{left}"
-        return Group(Text(head, style="bold"), best_table(self.best), counts(progress, search))
+        return Group(Text(head, style="bold"), best_table(self.best), counts(progress))
 
 
 def best_table(lines: list[Line]) -> RenderableType:
@@ -181,27 +188,14 @@ def best_table(lines: list[Line]) -> RenderableType:
 def print_ranking(ranked: Sequence[RankedStructure]) -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from rich.console import Console
-    from rich.table import Table
+
+    from nucleate.report.columns import columns
+    from nucleate.report.render import terminal_table
+    from nucleate.report.rows import ranked_rows
+    from nucleate.report.views import SHORT_RANKING
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    table = Table(box=None, pad_edge=False)
-    for name in ("rank", "per atom", "above best"):
-        table.add_column(name, justify="right")
-    for name in ("space group", "atoms", "record", "converged", "tier"):
-        table.add_column(name)
-    for item in ranked:
-        relaxed = item.relaxed
-        table.add_row(
-            str(item.rank),
-            f"{relaxed.enthalpy_per_atom:.4f} {relaxed.level.unit}",
-            f"{item.above_best:.4f}",
-            item.symmetry[0].symbol,
-            str(relaxed.crystal.n_atoms),
-            str(item.record.number),
-            "yes" if relaxed.converged else "no",
-            _tier_words(item.tier, item.failed),
-        )
-    console.print(table)
+    console.print(terminal_table(ranked_rows(ranked), columns(*SHORT_RANKING)))
 
 
 def _tier_words(tier: str, failed: TierOutcome | None) -> str:
@@ -211,8 +205,9 @@ def _tier_words(tier: str, failed: TierOutcome | None) -> str:
     return f"{tier} ({failed.tier} failed: {getattr(failed.outcome, 'reason', '')})"
 
 
-def counts(progress: Progress, search: BasinHopping) -> str:
+def counts(progress: Progress) -> str:
     """Return one line with the numbers of a run."""
+    search = progress.search
     minutes = max(progress.session_s, 1e-9) / 60.0
     parts = [
         f"{search.n_structures} structures",
@@ -221,6 +216,8 @@ def counts(progress: Progress, search: BasinHopping) -> str:
         f"{search.since_best} since the last best",
         f"{search.n_repeats} repeats skipped",
     ]
+    if search.text:
+        parts.append(search.text)
     if progress.failures:
         reasons = ", ".join(f"{n} {reason}" for reason, n in progress.failures.most_common())
         parts.append(f"failed: {reasons}")

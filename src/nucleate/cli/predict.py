@@ -70,25 +70,28 @@ def predict(
             pressure_gpa=pressure,
         ),
         "search": inputs.given(
-            structures=structures,
             seed=seed,
             generators=inputs.parse_all(inputs.parse_generator, generator),
+        ),
+        "stop": inputs.given(
+            structures=structures,
+            time=time,
+            core_time=core_time,
             target=None if target is None else str(target.absolute()),
         ),
-        "run": inputs.given(time=time, core_time=core_time, workers=workers),
+        "run": inputs.given(workers=workers),
         "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
     }
     settings, folder = inputs.read_input(problem, overrides, out)
 
     from nucleate.cli.display import print_summary, watching
-    from nucleate.cli.stages import Stages
     from nucleate.report.export import export_run
     from nucleate.run.predict import predict as run
 
     typer.echo("Loading the energy models (the first time ever takes a minute or two)")
-    with watching(settings, folder) as watcher:
-        summary = run(settings, folder, watcher=watcher, report=Stages())
-    print_summary(summary, watcher)
+    with watching(settings, folder) as display:
+        summary = run(settings, folder, callback=display)
+    print_summary(summary, display)
     if summary.error:
         typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stopping_on_signals(request_stop: Callable[[str], None]) -> Iterator[None]:
-    """Pass the first Ctrl-C or SIGTERM on as a reason to stop; the second one ends at once."""
+    """Pass the first Ctrl-C or SIGTERM on as a reason to stop; the second one ends at once.
+
+    Outside the main thread, where Python takes no signals, nothing is passed on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     previous: dict[int, Any] = {
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
     }
