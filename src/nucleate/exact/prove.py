@@ -73,9 +73,9 @@ def prove(
 ) -> Outcome:
     """Find the lowest arrangements and prove as much as the limits allow.
 
-    Annealing gives arrangements to beat, unless there are very few. Where there are few arrangements, or the solver has no
-    memory for its linear program, every one is tried; else HiGHS solves the problem after a short
-    attempt at that.
+    Annealing gives arrangements to beat, unless there are very few. Where there are few
+    arrangements, or the solver has no memory for its linear program, every one is tried; else HiGHS
+    solves the problem after a short attempt at that.
 
     Parameters
     ----------
