@@ -23,7 +23,9 @@ def derive_command(
     data: Annotated[Path, typer.Argument(help="Structures: parquet table, file or folder.")],
     out: Annotated[Path, typer.Option(help="Library to write.")] = Path("spp.npz"),
     method: Annotated[str, typer.Option(help="statistics, response or paths.")] = "paths",
-    max_structures: Annotated[int, typer.Option(help="Maximum number of structures to learn from.")] = 30_000,
+    max_structures: Annotated[
+        int, typer.Option(help="Maximum number of structures to learn from.")
+    ] = 30_000,
     fitted: Annotated[int, typer.Option(help="Structures of a linear fit.")] = 6_000,
     held_out: Annotated[int, typer.Option(help="Structures to test on.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
