@@ -38,8 +38,9 @@ class WorkerStartError(NucleateError):
 class Pool:
     """Workers and the queues of jobs for them, one queue a tier.
 
-    An :class:`~nucleate.run.executor.Executor`. A worker gets new crystals only when it waits, which is after it has
-    reported finished ones: until the next `feed` it stands still, so `feed` should come soon.
+    An :class:`~nucleate.run.executor.Executor`. A worker gets new crystals only when it waits,
+    which is after it has reported finished ones: until the next `feed` it stands still, so `feed`
+    should come soon.
 
     Parameters
     ----------
