@@ -1,3 +1,119 @@
-"""Crystal structure prediction of inorganic compositions."""
+"""Crystal structure prediction of inorganic compositions.
+
+Ten lines to begin with::
+
+    import nucleate as nc
+
+    run = nc.predict("SrTiO3", max_atoms=10, time="1m")
+    run.structures  # a table, best first
+    atoms = run.best.to_ase()  # with energy, forces and stress
+    relaxed = nc.relax(atoms, model="chgnet", pressure_gpa=5)
+    pool = nc.generate("Ca3Ti2O7", "symmetric", n=100, seed=1)
+    run.export("out")
+
+Names are imported when they are used first, so that ``import nucleate`` takes no time.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nucleate.api import (
+        Candidate,
+        Crystal,
+        Failed,
+        FailReason,
+        InputError,
+        MissingDependencyError,
+        NucleateError,
+        Origin,
+        Relaxed,
+        Run,
+        SearchFailedError,
+        Structures,
+        generate,
+        open,  # noqa: A004
+        predict,
+        relax,
+    )
+    from nucleate.plugins import Component
 
 __version__ = "0.1.0"
+
+_LAZY = {
+    "Candidate": "nucleate.crystal.candidate",
+    "Component": "nucleate.plugins",
+    "Crystal": "nucleate.crystal.crystal",
+    "FailReason": "nucleate.relax.outcome",
+    "Failed": "nucleate.relax.outcome",
+    "InputError": "nucleate.errors",
+    "MissingDependencyError": "nucleate.errors",
+    "NucleateError": "nucleate.errors",
+    "Origin": "nucleate.crystal.candidate",
+    "Relaxed": "nucleate.relax.outcome",
+    "Run": "nucleate.api",
+    "SearchFailedError": "nucleate.api",
+    "Structures": "nucleate.api",
+    "open": "nucleate.api",
+    "predict": "nucleate.api",
+}
+"""Module of every public name."""
+
+_ALSO_ROOMS = ("generate", "relax")
+"""Functions with the name of a package of ours; as attributes of this one they are functions."""
+
+__all__ = [
+    "Candidate",
+    "Component",
+    "Crystal",
+    "FailReason",
+    "Failed",
+    "InputError",
+    "MissingDependencyError",
+    "NucleateError",
+    "Origin",
+    "Relaxed",
+    "Run",
+    "SearchFailedError",
+    "Structures",
+    "__version__",
+    "generate",
+    "open",
+    "predict",
+    "relax",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'nucleate' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ALSO_ROOMS, *_LAZY})
+
+
+class _Function:
+    """A function of the face, which stays when the import system sets its room under its name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, package: ModuleType | None, owner: type) -> Any:
+        return getattr(import_module("nucleate.api"), self._name)
+
+    def __set__(self, package: ModuleType, room: ModuleType) -> None:
+        """Leave the function where it is; the room is found in ``sys.modules``."""
+
+
+class _Package(ModuleType):
+    generate = _Function()
+    relax = _Function()
+
+
+sys.modules[__name__].__class__ = _Package

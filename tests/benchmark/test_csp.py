@@ -55,7 +55,7 @@ def test_a_folder_is_a_set_too_and_the_search_is_told_formula_and_size(tmp_path)
     write_cif(tmp_path / "sto.cif", Crystal(np.array([38, 22, 8, 8, 8]), np.eye(3) * 3.905, scaled))
     entries = read_entries(tmp_path, number=10, seed=0, atoms=(1, 20))
     by_name = {entry.name: entry for entry in entries}
-    assert by_name["sto"].formula == "O3TiSr"
+    assert by_name["sto"].formula == "SrTiO3"
     assert by_name["sto"].problem == {"formula_units": [1], "max_atoms": 5}
     assert by_name["mn"].problem == {"formula_units": [2], "max_atoms": 2}
 

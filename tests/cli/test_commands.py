@@ -38,7 +38,7 @@ workers = 1
 
 @pytest.fixture
 def emt(tmp_path):
-    pytest.importorskip("nucleate.networks.engines.ase")
+    pytest.importorskip("nucleate.networks.kinds.ase")
     (tmp_path / "emt.toml").write_text(EMT)
     return "emt.toml"
 
@@ -133,7 +133,9 @@ def test_predict_status_and_going_on(nucleate, tmp_path, emt):
     facts = json.loads(nucleate("status", folder, "--json").out)
     assert (facts["structures"], facts["seed"], facts["running"]) == (6, 5, False)
     assert facts["stop_reason"] == "6 structures were relaxed"
-    assert facts["best"][0]["unit"] == "eV"
+    assert facts["best"][0]["rank"] == 1
+    assert facts["best"][0]["formula"] == "AuCu3"
+    assert isinstance(facts["best"][0]["enthalpy_ev_per_atom"], float)
     assert list(folder.glob("**/*.cif"))
     result = nucleate("predict", emt, "--structures", "9")
     assert result.status == 0, result.err

@@ -14,7 +14,7 @@ import pytest
 from ase.io import read
 from tests.programs.fakes import A0, fake_vasp, potentials
 
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 
 from .hand_off import SHAPES, folders, make_run, submit
 
@@ -47,7 +47,7 @@ def test_folders_go_out_and_come_back_as_a_tier(nucleate, run, dft):
     assert "3 folders are in out" in result.out
     out = folders(Path("out"))
     assert sorted(out) == [0, 1, 2]
-    assert out[0].name == "001-Mg4O4-Fm-3m-r0"
+    assert out[0].name == "001-MgO-Fm-3m-r0"
     for number, (atoms, _) in enumerate(SHAPES.values()):
         back = read(out[number] / "POSCAR")
         assert back.get_chemical_formula() == atoms.get_chemical_formula()

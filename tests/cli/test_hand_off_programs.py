@@ -21,7 +21,7 @@ from tests.programs.recorded import (
     mgo_pair,
 )
 
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 
 from .hand_off import folders, make_run, submit
 

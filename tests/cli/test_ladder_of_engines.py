@@ -11,7 +11,7 @@ from ase.io import read
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 
 INPUT = """\
 [problem]
@@ -104,8 +104,8 @@ def test_ranking_is_by_the_last_tier_and_failures_stay_below_with_a_mark(content
     for tier in run.tiers:
         energies = [item.relaxed.enthalpy_per_atom for item in ranked if item.tier == tier]
         assert energies == sorted(energies)
-    table = {int(row["number"]): row for row in csv.DictReader((folder / "ranking.csv").open())}
-    results = {int(row["number"]): row for row in csv.DictReader((folder / "results.csv").open())}
+    table = {int(row["record"]): row for row in csv.DictReader((folder / "ranking.csv").open())}
+    results = {int(row["record"]): row for row in csv.DictReader((folder / "results.csv").open())}
     failed = [r for r, _ in run.told if r.outcomes and isinstance(r.outcomes[-1].outcome, Failed)]
     assert any(record.outcomes[-1].tier == "relaxed" for record in failed), "guards are tight here"
     assert any(record.tier == "relaxed" for record, _ in run.told)
@@ -124,4 +124,4 @@ def test_ranking_is_by_the_last_tier_and_failures_stay_below_with_a_mark(content
     for tier in run.tiers:
         frames = read(folder / "tiers" / f"{tier}.extxyz", ":")
         expected = {r.number for r, _ in run.told if r.relaxed_by(tier)}
-        assert {frame.info["number"] for frame in frames} <= expected
+        assert {frame.info["record"] for frame in frames} <= expected

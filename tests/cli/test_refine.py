@@ -18,8 +18,14 @@ from ase.calculators.emt import EMT
 from ase.io import read
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.export import read_run
+from nucleate.report.content import read_run
 from nucleate.run.store import Store
+
+
+def with_path(folder):
+    """Return a search path of children with a folder in front of that of these tests."""
+    return os.pathsep.join([str(folder), *filter(None, sys.path)])
+
 
 SEARCH = """\
 [problem]
@@ -150,10 +156,10 @@ def test_the_best_are_refined_and_ranked_on_the_new_tier(refined, searched):
 
 def test_exports_keep_the_tiers_apart(nucleate, refined):
     run, _ = refined
-    rows = {int(row["number"]): row for row in csv.DictReader((run / "results.csv").open())}
+    rows = {int(row["record"]): row for row in csv.DictReader((run / "results.csv").open())}
     results = outcomes(run, "tight")
     for number, outcome in results.items():
-        assert float(rows[number]["tight_energy_per_atom"]) == outcome.energy_per_atom
+        assert float(rows[number]["tight_energy_ev_per_atom"]) == outcome.energy_per_atom
         assert rows[number]["tight_status"] == "converged"
         assert rows[number]["rough_status"] in ("converged", "out of steps", "max steps") or (
             rows[number]["rough_converged"] == "False"
@@ -161,9 +167,9 @@ def test_exports_keep_the_tiers_apart(nucleate, refined):
     untouched = set(rows) - set(results)
     assert all(rows[number]["tight_status"] == "" for number in untouched)
     frames = read(run / "tiers" / "tight.extxyz", ":")
-    assert len(frames) == len({frame.info["number"] for frame in frames})
+    assert len(frames) == len({frame.info["record"] for frame in frames})
     for frame in frames:
-        outcome = results[frame.info["number"]]
+        outcome = results[frame.info["record"]]
         assert frame.get_potential_energy() == pytest.approx(outcome.energy)
         assert np.allclose(frame.get_forces(), outcome.forces, atol=1e-10)
     rough = read(run / "tiers" / "rough.extxyz", ":")
@@ -185,11 +191,14 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     text = re.sub(r"engine = .*", f"engine = {engine}", TIGHT)
     (run.parent / "picky.toml").write_text(text)
     words = ("refine", run, "--input", "picky.toml")
-    os.environ["PYTHONPATH"] = str(run.parent)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = with_path(run.parent)
     try:
         result = nucleate(*words)
     finally:
-        del os.environ["PYTHONPATH"]
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
     assert result.status == 0, result.err
     assert f"record {best.record.number}: tight failed (calculator" in result.out
     ranked = read_run(run).ranked()
@@ -204,7 +213,7 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     assert "tight failed: calculator" in (run / "report.html").read_text(encoding="utf-8")
     assert "tight failed: calculator" in nucleate("status", run).out
     frame = next(frame for frame in read(run / "structures.extxyz", ":")
-                 if frame.info["number"] == best.record.number)  # fmt: skip
+                 if frame.info["record"] == best.record.number)  # fmt: skip
     assert frame.info["failed_tier"] == "tight"
 
 
@@ -246,7 +255,7 @@ def test_several_tiers_climb_and_tiers_can_be_added_later(nucleate, run):
 
 @pytest.mark.slow
 def test_failed_ones_are_tried_again_when_asked(nucleate, run, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(run.parent))
+    monkeypatch.setenv("PYTHONPATH", with_path(run.parent))
     (run.parent / "moody.py").write_text(
         "import os\nfrom ase.calculators.emt import EMT\n"
         "def Moody():\n    if not os.path.exists('licence'):\n"
@@ -289,7 +298,7 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     engine = '{ kind = "ase", calculator = "picky:Picky", options = { delay_s = 0.03 } }'
     (run.parent / "slow.toml").write_text(re.sub(r"engine = .*", f"engine = {engine}", TIGHT))
     words = [sys.executable, "-m", "nucleate", "refine", "run", "--input", "slow.toml"]
-    environment = dict(os.environ, PYTHONPATH=str(run.parent))
+    environment = dict(os.environ, PYTHONPATH=with_path(run.parent))
     kills, done = 0, 0
     while True:
         process = subprocess.Popen(words, cwd=run.parent, env=environment, stdout=subprocess.PIPE)

@@ -13,6 +13,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import write_cif, write_extxyz
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
+from nucleate.generate import settings as generate_settings
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.seeds import SeedsGenerator, load_seeds
 from nucleate.generate.settings import GeneratorContext, SeedsSettings, build_generators
@@ -83,7 +84,7 @@ def test_a_run_of_large_cells_begins_with_a_pool_and_small_ones_need_none(tmp_pa
 
 
 def test_without_torch_the_defaults_do_without_a_pool(tmp_path, monkeypatch):
-    monkeypatch.setattr("nucleate.generate.settings._has_torch", lambda: False)
+    monkeypatch.setattr(generate_settings, "_has_torch", lambda: False)
     space = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
     around = GeneratorContext(folder=tmp_path, score=None)
     assert kinds_of(build_generators([], space, around)) == ["symmetric", "blocks"]

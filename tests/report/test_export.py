@@ -15,7 +15,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
-from nucleate.report.export import export_run, read_run
+from nucleate.report.content import read_run
+from nucleate.report.export import export_run
 from nucleate.report.ranking import rank_structures
 from nucleate.run.store import Store
 
@@ -41,9 +42,10 @@ def test_ranking_is_distinct_and_by_last_tier(run_folder: Path) -> None:
 def test_csv_has_units_and_every_record(run_folder: Path) -> None:
     export_run(run_folder)
     table = rows(run_folder / "results.csv")
-    assert [int(row["number"]) for row in table] == [0, 1, 2, 3, 4]
-    assert table[0]["spp_energy_unit"] == "arbitrary"
-    assert table[0]["emt_energy_unit"] == "eV"
+    assert [int(row["record"]) for row in table] == [0, 1, 2, 3, 4]
+    assert float(table[0]["spp_energy_arbitrary_per_atom"])
+    assert float(table[0]["emt_energy_ev_per_atom"])
+    assert not [key for key in table[0] if key.startswith("spp") and ("_ev" in key or "gpa" in key)]
     assert table[3]["fail_reason"] == "exploded"
     assert table[1]["duplicate_of"] == "0"
     atoms = Crystal.from_ase(read(run_folder / "structures.extxyz", index=0))

@@ -76,7 +76,7 @@ def success_figure(results: Sequence[RunResult]) -> Figure:
 
 def trajectory(folder: Path, item: RunResult, reference: RelaxedStructure | None) -> Figure:
     """Draw the trajectory of a run with its start and the target (paper: Fig. 7)."""
-    from nucleate.report.export import read_run
+    from nucleate.report.content import read_run
     from nucleate.report.trajectory import trajectory_figure
 
     content = read_run(folder)

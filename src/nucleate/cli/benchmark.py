@@ -146,7 +146,7 @@ def csp_command(
     from nucleate.benchmark.experiments import experiment_named
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, is_done
     from nucleate.benchmark.report import markdown_table
-    from nucleate.report.tables import write_rows
+    from nucleate.report.render import write_rows
 
     low, _, high = atoms.partition("-")
     if not (low.isdigit() and high.isdigit()):

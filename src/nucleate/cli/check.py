@@ -72,31 +72,24 @@ def _range(units: tuple[int, ...]) -> str:
 
 def _find_programs(settings: RunSettings) -> bool:
     """Say what keeps a tier from running; return whether nothing does."""
-    from nucleate.programs.settings import ExternalSettings
-    from nucleate.relax.settings import find_problems
-
     elements = [symbol for symbol, _ in settings.problem.space().composition.items]
     works = True
     for tier in settings.tier:
-        problems = find_problems(tier, elements)
+        problems = tier.engine.problems(elements)
         for problem in problems:
             typer.echo(f"tier {tier.name}: {problem}")
         works = works and not problems
-        if isinstance(tier.engine, ExternalSettings) and not problems:
+        if tier.engine.is_program and not problems:
             typer.echo(f"tier {tier.name}: {tier.engine.kind} is there with all it needs")
     return works
 
 
 def _to_run(settings: RunSettings, external: bool) -> RunSettings:
     """Return the settings with external programs at a single point, or left out."""
-    from nucleate.programs.settings import ExternalSettings
-
     tiers = [
-        tier.model_copy(update={"relax": False})
-        if isinstance(tier.engine, ExternalSettings)
-        else tier
+        tier.model_copy(update={"relax": False}) if tier.engine.is_program else tier
         for tier in settings.tier
-        if external or not isinstance(tier.engine, ExternalSettings)
+        if external or not tier.engine.is_program
     ]
     return settings.model_copy(update={"tier": tuple(tiers)})
 
@@ -172,11 +165,9 @@ class _Last(Silent):
 
 def _with_small_pools(settings: RunSettings) -> RunSettings:
     """Return the settings with a graph search of seconds in place of minutes."""
-    from nucleate.generate.settings import GraphSearchSettings
-
     small = {"number": 40, "refined": 5, "descent_steps": 1, "most_formula_units": 1}
     generators = tuple(
-        item.model_copy(update=small) if isinstance(item, GraphSearchSettings) else item
+        item.model_copy(update=small) if set(small) <= set(type(item).model_fields) else item
         for item in settings.search.generators
     )
     search = settings.search.model_copy(update={"generators": generators})

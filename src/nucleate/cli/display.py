@@ -188,27 +188,14 @@ def best_table(lines: list[Line]) -> RenderableType:
 def print_ranking(ranked: Sequence[RankedStructure]) -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from rich.console import Console
-    from rich.table import Table
+
+    from nucleate.report.columns import columns
+    from nucleate.report.render import terminal_table
+    from nucleate.report.rows import ranked_rows
+    from nucleate.report.views import SHORT_RANKING
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    table = Table(box=None, pad_edge=False)
-    for name in ("rank", "per atom", "above best"):
-        table.add_column(name, justify="right")
-    for name in ("space group", "atoms", "record", "converged", "tier"):
-        table.add_column(name)
-    for item in ranked:
-        relaxed = item.relaxed
-        table.add_row(
-            str(item.rank),
-            f"{relaxed.enthalpy_per_atom:.4f} {relaxed.level.unit}",
-            f"{item.above_best:.4f}",
-            item.symmetry[0].symbol,
-            str(relaxed.crystal.n_atoms),
-            str(item.record.number),
-            "yes" if relaxed.converged else "no",
-            _tier_words(item.tier, item.failed),
-        )
-    console.print(table)
+    console.print(terminal_table(ranked_rows(ranked), columns(*SHORT_RANKING)))
 
 
 def _tier_words(tier: str, failed: TierOutcome | None) -> str:

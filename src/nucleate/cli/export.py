@@ -57,7 +57,9 @@ def export(
 
 def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> None:
     from nucleate.programs.jobs import check_can_be_handed_off
-    from nucleate.report.export import read_run, structure_name
+    from nucleate.report.content import read_run
+    from nucleate.report.files import row_name
+    from nucleate.report.rows import Row
     from nucleate.report.selection import best_below
     from nucleate.run.hand_back import hand_off
 
@@ -66,7 +68,9 @@ def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> Non
     if not chosen:
         raise InputError(f"{run} has no relaxed structure yet. Let its search go on first.")
     target = out or run / f"for-{kind}"
-    items = [(structure_name(item), item.record.number, item.relaxed.crystal) for item in chosen]
+    items = [
+        (row_name(Row.of_ranked(item)), item.record.number, item.relaxed.crystal) for item in chosen
+    ]
     hand_off(run, items, tier, target)
     typer.echo(
         f"{len(items)} folders are in {target}. Run run.sh in each, then: nucleate import {run} "

@@ -55,7 +55,8 @@ def refine(
     from nucleate.cli import inputs
     from nucleate.cli.display import print_ranking
     from nucleate.cli.progress import progress
-    from nucleate.report.export import export_run, read_run
+    from nucleate.report.content import read_run
+    from nucleate.report.export import export_run
     from nucleate.report.selection import best_below
     from nucleate.run.refinement import check_new_tiers
     from nucleate.run.refinement import refine as run_tiers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,7 +68,7 @@ def relax(
     """Relax structures of files, or only compute their energies, forces and stresses."""
     from nucleate.cli import inputs
     from nucleate.cli.progress import progress
-    from nucleate.report.relaxed import write_relaxed
+    from nucleate.report.export import write_relaxed
     from nucleate.run.relaxation import read_files, relax_files
     from nucleate.run.settings import RelaxationSettings
 
@@ -99,85 +99,39 @@ def relax(
 
 def _print_json(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     """Print one array, a line for each structure."""
-    from nucleate.report.relaxed import relaxed_json
+    from nucleate.report.columns import columns
+    from nucleate.report.render import json_dict
+    from nucleate.report.rows import file_rows
+    from nucleate.report.views import FILES
 
-    lines = (
-        json.dumps(relaxed_json(item, summary.records.get(number)))
-        for number, item in enumerate(items)
-    )
+    view = columns(*FILES)
+    lines = (json.dumps(json_dict(row, view)) for row in file_rows(items, summary.records))
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 
 def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     from rich.console import Console
 
-    from nucleate.report.relaxed import relaxed_row
+    from nucleate.report.columns import columns
+    from nucleate.report.render import terminal_table
+    from nucleate.report.rows import file_rows
+    from nucleate.report.views import SHORT_FILES
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    rows = [relaxed_row(item, summary.records.get(number)) for number, item in enumerate(items)]
-    console.print(_table(rows))
+    rows = file_rows(items, summary.records)
+    console.print(terminal_table(rows, columns(*SHORT_FILES)))
     for row in rows:
-        if row["status"] == "failed":
-            typer.echo(f"{row['name']} failed ({row['reason']}): {row['message']}")
+        if row.failure is not None:
+            typer.echo(f"{row.name} failed ({row.failure.reason}): {row.failure.message}")
     record = summary.records.get(0)
     if len(items) == 1 and record is not None and record.relaxed is not None:
         _print_arrays(console, record.relaxed)
-    done = sum(row["status"] not in ("failed", "not done") for row in rows)
-    converged = sum(bool(row.get("converged")) for row in rows)
+    good = [row.relaxed for row in rows if row.relaxed is not None and row.failure is None]
+    done, converged = len(good), sum(relaxed.converged for relaxed in good)
     text = f"{done} of {len(rows)} structures have an energy, {converged} are converged."
     if summary.reason:
         text += f" Stopped: {summary.reason}; with --out, the same command goes on."
     console.print(text)
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    numbers = _numbers(rows)
-    table = Table(box=None, pad_edge=False)
-    for name in ("name", "formula"):
-        table.add_column(name, overflow="fold")
-    for head, *_ in numbers:
-        table.add_column(head, justify="right")
-    for name in ("space group", "state"):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(
-            row["name"],
-            row.get("formula", ""),
-            *(_number(row.get(key), digits) for _, key, digits in numbers),
-            _change(row),
-            row["status"],
-        )
-    return table
-
-
-def _numbers(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, int]]:
-    """Return head, key and decimals of the columns of numbers; none where nothing has an energy."""
-    keys = {key for row in rows for key in row}
-    if "energy_ev" in keys:
-        unit, key, stress = "eV", "ev", ("stress GPa", "max_stress_gpa")
-    elif "energy_arbitrary" in keys:
-        unit, key, stress = "arb. unit", "arbitrary", ("stress", "max_stress_arbitrary_per_ang3")
-    else:
-        return []
-    return [
-        (unit, f"energy_{key}", 4),
-        (f"{unit}/atom", f"energy_{key}_per_atom", 5),
-        (f"force {unit}/Å", f"max_force_{key}_per_angstrom", 3),
-        (*stress, 3),
-        ("steps", "steps", 0),
-    ]
-
-
-def _change(row: dict[str, Any]) -> str:
-    start = row.get("start_space_group_0p1_angstrom", "")
-    end = row.get("space_group_0p1_angstrom", "")
-    return end if start == end or not start else f"{start} → {end}"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
 
 
 def _print_arrays(console: Console, relaxed: Relaxed) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Crystal:
     """Atoms in a periodic cell.
 
@@ -84,11 +84,55 @@ class Crystal:
 
     @property
     def formula(self) -> str:
-        """Formula of the whole cell in Hill order, for example ``Ca12O28Ti8``."""
-        from ase.formula import Formula
-        from ase.symbols import Symbols
+        """Formula of the whole cell in chemical order, for example ``Ca12Ti8O28``."""
+        from nucleate.crystal.formula import counts_of, formula_text
 
-        return Formula(str(Symbols(self.numbers))).format("hill")
+        return formula_text(counts_of(self.numbers))
+
+    @property
+    def reduced_formula(self) -> str:
+        """Formula of one formula unit in chemical order, for example ``Ca3Ti2O7``."""
+        from nucleate.crystal.formula import counts_of, formula_text, reduced
+
+        return formula_text(reduced(counts_of(self.numbers))[0])
+
+    @property
+    def formula_units(self) -> int:
+        """Number of formula units in the cell."""
+        from nucleate.crystal.formula import counts_of, reduced
+
+        return reduced(counts_of(self.numbers))[1]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether numbers, cell and fractional coordinates are exactly the same."""
+        if not isinstance(other, Crystal):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in zip(self._arrays, other._arrays, strict=True)
+        )
+
+    def __hash__(self) -> int:
+        # adding 0 makes -0.0, which equals 0.0, the same bytes
+        return hash(tuple((array + 0).tobytes() for array in self._arrays))
+
+    def __repr__(self) -> str:
+        if self.n_atoms == 0:
+            return "Crystal(no atoms)"
+        return f"Crystal({self.formula}, {self.n_atoms} atoms, {self.volume_per_atom:.2f} Å³/atom)"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: formula, size, lengths and angles."""
+        lengths = ", ".join(f"{value:.3f}" for value in self.lengths)
+        angles = ", ".join(f"{value:.1f}" for value in self.angles)
+        return (
+            f"<b>{self.formula}</b>, {self.n_atoms} atoms, {self.volume:.2f} Å³<br>"
+            f"a, b, c = {lengths} Å<br>α, β, γ = {angles}°"
+        )
+
+    @property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.numbers, self.cell, self.scaled
 
     def replace(self, **changes: Any) -> Crystal:
         """Return a copy with ``numbers``, ``cell`` or ``scaled`` replaced."""

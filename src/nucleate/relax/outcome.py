@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+    from ase import Atoms
     from numpy.typing import NDArray
+    from pymatgen.core import Structure
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
@@ -27,13 +29,12 @@ class FailReason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"  # the worker process died
     CALCULATOR = "calculator"  # the engine raised an error
-    RACED = "raced"  # ended early: could not matter
     MISSING_PROGRAM = "missing-program"  # an external program that cannot be started
     NOT_CONVERGED = "not-converged"  # the electrons of a DFT program did not converge
     UNREADABLE = "unreadable"  # an external program whose output holds no result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Relaxed:
     """A crystal at the end of its relaxation.
 
@@ -86,6 +87,52 @@ class Relaxed:
     def enthalpy_per_atom(self) -> float:
         """Enthalpy in eV/atom."""
         return self.enthalpy / self.crystal.n_atoms
+
+    def to_ase(self) -> Atoms:
+        """Return ASE atoms whose calculator gives energy (eV), forces (eV/Å) and stress (eV/Å³).
+
+        A model in arbitrary units leaves the calculator out: ASE's energies are in eV.
+        """
+        from ase.calculators.singlepoint import SinglePointCalculator
+
+        atoms = self.crystal.to_ase()
+        if self.level.unit == "eV":
+            atoms.calc = SinglePointCalculator(
+                atoms, energy=self.energy, forces=self.forces, stress=self._voigt_stress
+            )
+        atoms.info |= {"model": self.level.model, "converged": self.converged}
+        return atoms
+
+    def to_pymatgen(self) -> Structure:
+        """Return a pymatgen structure with ``properties`` and the site property ``forces``.
+
+        ``properties`` has ``energy`` (eV), ``stress`` (eV/Å³, ASE's sign and order), ``model``
+        and ``converged``. A model in arbitrary units gives ``energy_arbitrary`` and no more.
+        """
+        structure = self.crystal.to_pymatgen()
+        structure.properties |= {"model": self.level.model, "converged": self.converged}
+        if self.level.unit == "eV":
+            structure.add_site_property("forces", self.forces.tolist())
+            structure.properties |= {"energy": self.energy, "stress": self._voigt_stress.tolist()}
+        else:
+            structure.properties["energy_arbitrary"] = self.energy
+        return structure
+
+    @property
+    def _voigt_stress(self) -> NDArray[np.float64]:
+        """Stress in eV/Å³ as xx, yy, zz, yz, xz, xy."""
+        from nucleate.units import GPA_PER_EV_A3
+
+        stress = self.stress_gpa / GPA_PER_EV_A3
+        return stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+
+    def __repr__(self) -> str:
+        unit = "eV/atom" if self.level.unit == "eV" else "(arbitrary)/atom"
+        state = "converged" if self.converged else self.note or "not converged"
+        return (
+            f"Relaxed({self.crystal.formula}, {self.enthalpy_per_atom:.4f} {unit}, "
+            f"{self.level.model}, {state})"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

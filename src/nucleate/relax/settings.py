@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nucleate.networks.mlip_settings import (
-    GraceSettings,
-    MaceSettings,
-    MatglSettings,
-    MattersimSettings,
-    OrbSettings,
-    UpetSettings,
-)
-from nucleate.programs.settings import (
-    Cp2kSettings,
-    EspressoSettings,
-    ExternalSettings,
-    GpawSettings,
-    GulpSettings,
-    LammpsSettings,
-    VaspSettings,
-)
+from nucleate.energy.engine import Engine, EngineContext
+from nucleate.plugins import Component, component_of, find
+from nucleate.relax.capabilities import defaults_of, refuse_unsupported
+from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucleate.relax.relaxer import Relaxer
 
 
@@ -35,127 +20,8 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ChgnetSettings(_Settings):
-    """CHGNet, on the weights that the package ``chgnet`` carries."""
-
-    kind: Literal["chgnet"] = "chgnet"
-    model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
-        "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
-    )
-    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
-    fuse: bool | None = Field(
-        None,
-        description="On a GPU: kernels of our own (triton), faster and the same bit for bit every "
-        "time; by default where triton is installed and the GPU can run them.",
-    )
-
-    @model_validator(mode="after")
-    def _fuses_on_a_gpu(self) -> ChgnetSettings:
-        if self.fuse and self.device == "cpu":
-            raise ValueError(
-                'engine.fuse = true needs a GPU: set engine.device = "cuda:0", or leave fuse out'
-            )
-        return self
-
-
-class AseSettings(_Settings):
-    """Any ASE calculator that gives energy, forces and stress."""
-
-    kind: Literal["ase"] = "ase"
-    calculator: str = Field(
-        description="Import path of the class or function, for example ase.calculators.emt:EMT."
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the calculator."
-    )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
-
-
-class SppSettings(_Settings):
-    """Proxy potentials derived from known structures; energies in arbitrary units."""
-
-    kind: Literal["spp"] = "spp"
-    file: str | None = Field(
-        None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
-    )
-
-
-class ForceFieldSettings(_Settings):
-    """A published force field: Buckingham terms and charges."""
-
-    kind: Literal["force-field"] = "force-field"
-    file: str = Field(description="TOML file, or a GULP library.")
-
-
-class SevennetSettings(_Settings):
-    """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
-
-    kind: Literal["sevennet"] = "sevennet"
-    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
-        "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."
-    )
-    modal: Literal["PBE", "R2SCAN"] | None = Field(
-        None, description="Functional of 7net-mf-0; default PBE."
-    )
-    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
-
-
-class TorchSimSettings(_Settings):
-    """Any model of torch-sim (Python 3.12 and later)."""
-
-    kind: Literal["torch-sim"] = "torch-sim"
-    model: str = Field(
-        description="Import path of the model's class or of a function that makes it, for example "
-        "torch_sim.models.lennard_jones:LennardJonesModel."
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the model."
-    )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
-
-
-EngineSettings = Annotated[
-    ChgnetSettings
-    | SevennetSettings
-    | AseSettings
-    | TorchSimSettings
-    | SppSettings
-    | ForceFieldSettings
-    | MaceSettings
-    | MattersimSettings
-    | OrbSettings
-    | MatglSettings
-    | UpetSettings
-    | GraceSettings
-    | VaspSettings
-    | EspressoSettings
-    | Cp2kSettings
-    | GpawSettings
-    | GulpSettings
-    | LammpsSettings,
-    Field(discriminator="kind"),
-]
-
-_BUILDERS = {
-    "chgnet": "nucleate.networks.engines.chgnet",
-    "sevennet": "nucleate.networks.engines.sevennet",
-    "ase": "nucleate.networks.engines.ase",
-    "torch-sim": "nucleate.networks.engines.torch_sim",
-    "spp": "nucleate.potentials.engines.spp",
-    "force-field": "nucleate.potentials.engines.force_field",
-    **dict.fromkeys(
-        ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.networks.engines.mlip"
-    ),
-    **dict.fromkeys(
-        ("vasp", "espresso", "cp2k", "gpaw", "gulp", "lammps"),
-        "nucleate.programs.programs",
-    ),
-}
-"""Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
+def _default_engine() -> Component:
+    return find("chgnet", "models")()
 
 
 class Promotion(_Settings):
@@ -170,73 +36,73 @@ class Promotion(_Settings):
     )
 
 
-class Racing(_Settings):
-    """Rules that end a relaxation which can no longer matter.
-
-    A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
-    a guess of the fall still to come. Played against recorded relaxations of random crystals, the
-    default lost none of 66 structures that would have mattered and saved 0 to 3 % of the
-    evaluations. Bolder rules save up to half and lose many: the explanation of the relaxation has
-    the table.
-    """
-
-    window_ev_per_atom: float = Field(
-        0.5, ge=0.0, description="Final enthalpies this far above the best still matter."
-    )
-    caution: float = Field(4.0, ge=0.0, description="Factor on the fall still to be expected.")
-    first_step: int = Field(60, ge=1, description="No relaxation ends before this evaluation.")
-
-
 class Guards(_Settings):
     """Limits beyond which a relaxation has failed."""
 
     volume_ratio: tuple[float, float] = Field(
         (0.2, 4.0), description="Smallest and largest volume, relative to the start."
     )
-    shortest_distance: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
+    shortest_distance_ang: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
     shortest_contact: float = Field(
         0.6,
         ge=0.0,
         lt=1.0,
         description="Of the shortest contact of the two elements in known structures; a relaxation "
-        "that goes on or ends below it has fallen into a hole of the model. 0: not looked at.",
+        "that continues or ends below it has fallen into an unphysical minimum of the model. "
+        "0: not looked at.",
     )
-    max_force: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
-    energy_window: tuple[float, float] = Field(
+    max_force_ev_per_ang: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
+    energy_window_ev_per_atom: tuple[float, float] = Field(
         (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
     )
-    max_depth: float = Field(
+    max_depth_ev_per_atom: float = Field(
         3.0,
         gt=0.0,
         description="eV/atom below the model's energy of the composition alone, where it has one "
-        "(chgnet); deeper is a hole of the model and a failure.",
+        "(chgnet); anything deeper is an unphysical minimum of the model and a failure.",
     )
     max_atoms: int | None = Field(None, ge=1, description="Larger crystals are refused.")
+
+    _old_names = renamed_keys(
+        {
+            "shortest_distance": "shortest_distance_ang",
+            "max_force": "max_force_ev_per_ang",
+            "energy_window": "energy_window_ev_per_atom",
+            "max_depth": "max_depth_ev_per_atom",
+        }
+    )
 
 
 class TierSettings(_Settings):
     """One tier of the ladder."""
 
     name: str = Field("chgnet", min_length=1, description="Name in outputs.")
-    engine: EngineSettings = Field(default_factory=ChgnetSettings)
+    engine: component_of("models", "programs") = Field(
+        default_factory=_default_engine, description="Model or program; default: chgnet."
+    )
     relax: bool = Field(True, description="False: energy of the geometry as it is.")
     relax_cell: bool = Field(True, description="Whether the cell moves too.")
     fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
-    shake: float = Field(
+    rattle_ang: float = Field(
         0.0,
         ge=0.0,
         le=0.5,
-        description="Å; all coordinates are displaced at random by so much first, unless the "
-        "symmetry is fixed, so that symmetric starts leave saddle points.",
+        description="Å; standard deviation of a random displacement of every coordinate before "
+        "the relaxation, unless the symmetry is fixed, so that symmetric starts leave saddle "
+        "points.",
     )
-    fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
+    fmax_ev_per_ang: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
-    max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")
+    max_steps: int = Field(
+        500,
+        ge=1,
+        description="Energy evaluations per crystal; default for spp and force-field: 3000.",
+    )
     wall_s: float | None = Field(
-        600.0, gt=0.0, description="Seconds a crystal; default for external programs: a day."
+        600.0, gt=0.0, description="Seconds per crystal; default for external programs: a day."
     )
     slots: int | None = Field(None, ge=1, description="Crystals in flight; default: by their size.")
     python: str | None = Field(
@@ -245,24 +111,16 @@ class TierSettings(_Settings):
         "environment of its own.",
     )
     promote: Promotion = Field(default_factory=Promotion)
-    racing: Racing | None = None
     guards: Guards = Field(default_factory=Guards)
 
-    @model_validator(mode="after")
-    def _known_to_engine(self) -> TierSettings:
-        if isinstance(self.engine, SppSettings | ForceFieldSettings | ExternalSettings):
-            for key in ("fix_symmetry", "shake", "racing"):
-                if getattr(self, key):
-                    raise ValueError(
-                        f"{key} is not for engine {self.engine.kind!r}: only the machine-learned "
-                        f"potentials and 'ase' know it. Remove it from the tier {self.name!r}."
-                    )
-        return self
+    _old_names = renamed_keys({"fmax": "fmax_ev_per_ang", "shake": "rattle_ang"})
 
     @model_validator(mode="after")
-    def _defaults_of_engine(self) -> TierSettings:
-        if isinstance(self.engine, ExternalSettings) and "wall_s" not in self.model_fields_set:
-            object.__setattr__(self, "wall_s", self.engine.DAY_S)
+    def _keys_fit_the_engine(self) -> TierSettings:
+        refuse_unsupported(self, type(self.engine))
+        for key, value in defaults_of(type(self.engine)).items():
+            if key not in self.model_fields_set:
+                object.__setattr__(self, key, value)
         return self
 
 
@@ -276,19 +134,6 @@ def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
     InputError
         If the engine's settings name something that does not exist.
     """
-    return import_module(_BUILDERS[tier.engine.kind]).build_relaxer(tier, pressure_gpa)
-
-
-def find_problems(tier: TierSettings, elements: Sequence[str]) -> list[str]:
-    """Return what keeps a tier from running, found in seconds, each with the line to add.
-
-    Parameters
-    ----------
-    tier
-        Settings of the tier.
-    elements
-        Symbols of the elements that it must treat.
-    """
-    module = import_module(_BUILDERS[tier.engine.kind])
-    finder = getattr(module, "problems", None)
-    return [] if finder is None else finder(tier.engine, elements)
+    module, _, name = getattr(tier.engine, "relaxer", Engine.relaxer).partition(":")
+    relaxer = getattr(import_module(module), name)
+    return relaxer(tier.engine.build(EngineContext(pressure_gpa)), tier, pressure_gpa)

@@ -9,16 +9,17 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.tables import failure_words, tier_status
+from nucleate.report.columns import columns
+from nucleate.report.render import html_of, html_table
 from nucleate.report.trajectory import trajectory_figure
+from nucleate.report.views import SHORT_RANKING, tier_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from nucleate.relax.outcome import Outcome
-    from nucleate.report.export import RunContent
-    from nucleate.report.ranking import RankedStructure
+    from nucleate.report.content import RunContent
+    from nucleate.report.rows import Row
     from nucleate.search.record import Record, Verdict
 
 STYLE = """
@@ -30,7 +31,7 @@ img { max-width: 100% } .quiet { color: #666 }
 """
 
 
-def write_page(path: Path, content: RunContent, ranked: Sequence[RankedStructure]) -> None:
+def write_page(path: Path, content: RunContent, ranked: Sequence[Row]) -> None:
     """Write the report page; the trajectory is inside as a picture.
 
     Parameters
@@ -40,9 +41,9 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[RankedStructure
     content
         What the store of the run holds.
     ranked
-        The best distinct structures.
+        Rows of the best distinct structures.
     """
-    from nucleate.report.export import searched_tier
+    from nucleate.report.content import searched_tier
 
     told, tiers = content.told, content.tiers
     formula = escape(str(content.meta.get("formula", "run")))
@@ -55,7 +56,11 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[RankedStructure
         body.append(f'<img alt="energy trajectory" src="{_picture(told, searched, formula)}">')
     body += ["<h2>Distinct structures</h2>", _ranking(ranked)]
     if len(tiers) > 1:
-        body += ["<h2>Tier by tier</h2>", _by_tier(ranked, tiers), _tiers(told, tiers)]
+        body += [
+            "<h2>Tier by tier</h2>",
+            html_table(ranked, tier_columns(tiers)),
+            _tiers(told, tiers),
+        ]
     body += ["<h2>Sources</h2>", _sources(told)]
     body += ["<h2>Failures</h2>", _failures(told)]
     body += ["<h2>How it was made</h2>", _description(content.meta, ranked)]
@@ -72,64 +77,8 @@ def _picture(told: Sequence[tuple[Record, Verdict]], tier: str, title: str) -> s
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _ranking(ranked: Sequence[RankedStructure]) -> str:
-    if not ranked:
-        return "<p>None yet.</p>"
-    head = (
-        "rank",
-        "record",
-        "tier",
-        "enthalpy per atom",
-        "above best",
-        "space group (0.1 Å)",
-        "(0.01 Å)",
-        "atoms",
-        "volume Å³/atom",
-        "copies",
-        "converged",
-        "origin",
-        "tier above",
-    )
-    rows = []
-    for item in ranked:
-        electronvolt = item.relaxed.level.unit == "eV"
-        enthalpy = f"{item.relaxed.enthalpy_per_atom:.4f}"
-        above = f"{1000 * item.above_best:.1f} meV" if electronvolt else f"{item.above_best:.4f}"
-        rows.append(
-            (
-                item.rank,
-                item.record.number,
-                item.tier,
-                f"{enthalpy} eV" if electronvolt else f"{enthalpy} (arbitrary)",
-                above,
-                item.symmetry[0].symbol,
-                item.symmetry[-1].symbol,
-                item.relaxed.crystal.n_atoms,
-                f"{item.relaxed.crystal.volume_per_atom:.2f}",
-                item.copies,
-                "yes" if item.relaxed.converged else "no",
-                item.record.candidate.origin.source,
-                failure_words(item),
-            )
-        )
-    return _table(head, rows)
-
-
-def _by_tier(ranked: Sequence[RankedStructure], tiers: Sequence[str]) -> str:
-    """Return the enthalpy of each structure on each tier; they compare within a column only."""
-    rows = []
-    for item in ranked:
-        outcomes = {step.tier: step.outcome for step in item.record.outcomes}
-        cells = [_cell(outcomes.get(tier)) for tier in tiers]
-        rows.append((item.rank, item.record.number, *cells))
-    return _table(("rank", "record", *tiers), rows)
-
-
-def _cell(outcome: Outcome | None) -> str:
-    if not isinstance(outcome, Relaxed):
-        return tier_status(outcome)
-    unit = "eV/atom" if outcome.level.unit == "eV" else "(arbitrary)"
-    return f"{outcome.enthalpy_per_atom:.4f} {unit}, {tier_status(outcome)}"
+def _ranking(rows: Sequence[Row]) -> str:
+    return html_table(rows, columns(*SHORT_RANKING)) if rows else "<p>None yet.</p>"
 
 
 def _tiers(told: Sequence[tuple[Record, Verdict]], tiers: Sequence[str]) -> str:
@@ -141,7 +90,7 @@ def _tiers(told: Sequence[tuple[Record, Verdict]], tiers: Sequence[str]) -> str:
         converged = sum(outcome.converged for outcome in good)
         models = " ".join(sorted({outcome.level.model for outcome in good}))
         rows.append((tier, models, len(seen), len(good), converged, len(seen) - len(good)))
-    return _table(("tier", "model", "tried", "with energy", "converged", "failed"), rows)
+    return html_of(("tier", "model", "tried", "with energy", "converged", "failed"), rows)
 
 
 def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
@@ -153,7 +102,7 @@ def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
         record.candidate.origin.source for record, verdict in told if verdict.new_minimum
     )
     rows = [(name, tried[name], relaxed[name], minima[name]) for name in sorted(tried)]
-    return _table(("source", "tried", "relaxed", "new minima"), rows)
+    return html_of(("source", "tried", "relaxed", "new minima"), rows)
 
 
 def _failures(told: Sequence[tuple[Record, Verdict]]) -> str:
@@ -166,24 +115,15 @@ def _failures(told: Sequence[tuple[Record, Verdict]]) -> str:
     if not reasons:
         return "<p>None.</p>"
     rows = [(reason, tier, count) for (tier, reason), count in reasons.most_common()]
-    return _table(("reason", "tier", "structures"), rows)
+    return html_of(("reason", "tier", "structures"), rows)
 
 
-def _description(meta: dict[str, Any], ranked: Sequence[RankedStructure]) -> str:
-    levels = {(item.tier, item.relaxed.level) for item in ranked}
+def _description(meta: dict[str, Any], ranked: Sequence[Row]) -> str:
+    levels = {(row.tier, row.relaxed.level) for row in ranked if row.relaxed is not None}
     rows: list[tuple[Any, ...]] = [
         (tier, f"{level.code} {level.version}, {level.model} {level.checkpoint}")
         for tier, level in sorted(levels, key=str)
     ]
     rows += [(key, value) for key, value in sorted(meta.items()) if key != "input"]
     text = meta.get("input", "")
-    return _table(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"
-
-
-def _table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    top = "".join(f"<th>{escape(str(name))}</th>" for name in head)
-    lines = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{top}</tr>{''.join(lines)}</table>"
+    return html_of(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     import numpy as np
+    from ase import Atoms
+    from pymatgen.core import Structure
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Relaxed
     from nucleate.search.record import Record, TierOutcome
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     Group = tuple[Record, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RankedStructure:
     """A distinct structure and its place.
 
@@ -56,6 +59,32 @@ class RankedStructure:
     def failed(self) -> TierOutcome | None:
         """The tier above that failed, so that it is ranked on the one below; None if none did."""
         return self.record.stopped_by
+
+    @property
+    def crystal(self) -> Crystal:
+        """Its geometry on that tier."""
+        return self.relaxed.crystal
+
+    @property
+    def space_group(self) -> str:
+        """Short Hermann-Mauguin symbol at the loosest tolerance, 0.1 Å."""
+        return self.symmetry[0].symbol
+
+    def to_ase(self) -> Atoms:
+        """Return ASE atoms with energy, forces and stress, as :meth:`Relaxed.to_ase`."""
+        return self.relaxed.to_ase()
+
+    def to_pymatgen(self) -> Structure:
+        """Return a pymatgen structure with energy, forces and stress."""
+        return self.relaxed.to_pymatgen()
+
+    def __repr__(self) -> str:
+        unit = "eV/atom" if self.relaxed.level.unit == "eV" else "(arbitrary)/atom"
+        return (
+            f"RankedStructure({self.rank}: {self.crystal.reduced_formula} {self.space_group}, "
+            f"{self.relaxed.enthalpy_per_atom:.4f} {unit} by {self.tier}, "
+            f"{self.crystal.n_atoms} atoms)"
+        )
 
 
 def rank_structures(

@@ -9,7 +9,7 @@ from nucleate.report.ranking import rank_structures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.report.export import RunContent
+    from nucleate.report.content import RunContent
     from nucleate.report.ranking import RankedStructure
 
 

@@ -1,0 +1,110 @@
+"""Draw structures of a composition."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.generate.mix import GeneratorMix
+
+FAILURES_IN_A_ROW = 50
+
+
+def generate(
+    formula: str,
+    generator: Any = None,
+    *,
+    n: int = 100,
+    seed: int = 0,
+    max_atoms: int | None = None,
+    formula_units: Sequence[int] | None = None,
+    pair_distances_ang: dict[str, float] | None = None,
+) -> list[Candidate]:
+    """Return random structures of a composition, each of which keeps the contact distances.
+
+    Parameters
+    ----------
+    formula
+        Composition, such as ``Ca3Ti2O7``.
+    generator
+        A name (``"symmetric"``, ``"blocks"``), settings such as :class:`~nucleate.Symmetric`, an
+        object with ``generate(*, rng, max_formula_units)``, or a list of these. Default a mix of
+        symmetric and blocks.
+    n
+        How many.
+    seed
+        Seed of all random numbers.
+    max_atoms, formula_units
+        Most atoms in a cell, and allowed numbers of formula units.
+    pair_distances_ang
+        Least distances in Å by pair, such as ``{"O-O": 2.2}``.
+
+    Returns
+    -------
+    list of Candidate
+        Fewer than ``n``, with a warning, where no more are found.
+
+    Raises
+    ------
+    InputError
+        If the composition, a generator or a limit cannot be used.
+
+    Examples
+    --------
+    >>> import nucleate as nc
+    >>> pool = nc.generate("SrTiO3", "symmetric", n=3, max_atoms=5, seed=1)
+    >>> [candidate.crystal.reduced_formula for candidate in pool]
+    ['SrTiO3', 'SrTiO3', 'SrTiO3']
+    """
+    from nucleate.api.generators import build_mix, split_generators
+    from nucleate.api.inputs import settings_of
+
+    if n < 1:
+        raise InputError(f"n = {n} is no number of structures. Give 1 or more.")
+    named, objects = split_generators(generator)
+    settings = settings_of(
+        formula,
+        {
+            "problem": {
+                "max_atoms": max_atoms,
+                "formula_units": None if formula_units is None else list(formula_units),
+                "pair_distances": pair_distances_ang,
+            },
+            "search": {"seed": seed, "generators": named},
+        },
+    )
+    source = build_mix(settings, objects)
+    found = list(draws(source, n, seed=seed))
+    if len(found) < n:
+        warnings.warn(
+            f"only {len(found)} of {n} structures were found: the limits are tight, or the "
+            "generator is exhausted.",
+            stacklevel=2,
+        )
+    return found
+
+
+def draws(
+    source: GeneratorMix, n: int, *, seed: int, on_draw: Callable[[int], None] = lambda _: None
+) -> Iterator[Candidate]:
+    """Yield at most ``n`` candidates; ends when nothing valid was drawn many times in a row."""
+    found, failures = 0, 0
+    for draw in range(n * FAILURES_IN_A_ROW):
+        rng = np.random.default_rng(np.random.SeedSequence([seed, draw]))
+        candidate = source.generate(rng=rng)
+        failures = failures + 1 if candidate is None else 0
+        if candidate is not None:
+            source.note(candidate.origin)
+            found += 1
+            on_draw(found)
+            yield candidate
+        if failures == FAILURES_IN_A_ROW or found == n:
+            return

@@ -1,0 +1,102 @@
+"""The input of a run from what the face is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from nucleate.run.settings import RunSettings
+
+    Overrides = Mapping[str, Mapping[str, Any]]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None or empty."""
+    return {key: value for key, value in options.items() if value is not None and value != []}
+
+
+def is_input_file(problem: str) -> bool:
+    """Return whether something is an input file rather than a formula."""
+    return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()
+
+
+def default_folder(formula: str) -> Path:
+    """Return the run folder of a composition where none is given."""
+    from nucleate.crystal.composition import Composition
+
+    return Path(f"nucleate-{Composition.from_formula(formula).formula}")
+
+
+def settings_of(
+    problem: Any, overrides: Overrides | None = None, *, folder: Path | None = None
+) -> RunSettings:
+    """Return the input that a problem and some options make.
+
+    An option that is not given has, in this order, the value of the input file, that of the run
+    which the folder holds already (formulas only), or the default.
+
+    Parameters
+    ----------
+    problem
+        A formula, the path of an input file, settings, or an input as a mapping.
+    overrides
+        Options by section and key; those that are None or empty count as not given. The section
+        ``""`` holds keys without one, such as ``tier``.
+    folder
+        Run folder, if there is one.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used.
+    """
+    from nucleate.run.settings import RunSettings
+
+    data, source = _data(problem, folder)
+    for section, values in (overrides or {}).items():
+        part = data.setdefault(section, {}) if section else data
+        part.update(given(**values))
+    return RunSettings.from_dict(data, source=source)
+
+
+def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
+    """Return an input as nested dictionaries, and the name of its file."""
+    from nucleate.run.settings import RunSettings, read_toml, with_absolute_paths
+
+    if isinstance(problem, RunSettings):
+        return problem.to_dict(), ""
+    if isinstance(problem, Mapping):
+        return json.loads(json.dumps(dict(cast("Mapping[str, Any]", problem)))), ""
+    if isinstance(problem, Path) or (isinstance(problem, str) and is_input_file(problem)):
+        path = Path(problem)
+        return with_absolute_paths(read_toml(path), path.parent), str(problem)
+    if not isinstance(problem, str):
+        raise InputError(
+            f"problem is a {type(problem).__name__}. Give a formula such as 'SrTiO3', the path of "
+            "an input file, or settings."
+        )
+    stored = None if folder is None else _stored_input(folder, problem)
+    return stored or {"problem": {"formula": problem}}, ""
+
+
+def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
+    """Return the input of the run in a folder, with the formula as it is given now."""
+    from nucleate.crystal.composition import Composition
+    from nucleate.run.store import Store
+
+    if not Store.exists(folder):
+        return None
+    with Store.read(folder) as store:
+        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+    if "problem" not in data:
+        raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
+    data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
+    now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
+    if now.items != before.items:
+        data["problem"]["formula"] = formula
+    return data

@@ -1,0 +1,123 @@
+"""Search for the crystal structures of a composition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from nucleate.api.inputs import settings_of
+from nucleate.api.models import as_tiers
+from nucleate.api.run import Run
+from nucleate.errors import InputError, NucleateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class SearchFailedError(NucleateError):
+    """Every structure of a search failed; the message has the first error."""
+
+
+def predict(
+    problem: Any,
+    *,
+    folder: str | Path | None = None,
+    max_atoms: int | None = None,
+    formula_units: Sequence[int] | None = None,
+    oxidation_states: Mapping[str, int] | None = None,
+    pressure_gpa: float | None = None,
+    model: Any = None,
+    generators: Any = None,
+    seed: int | None = None,
+    time: str | float | None = None,
+    core_time: str | float | None = None,
+    structures: int | None = None,
+    target: str | Path | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+) -> Run:
+    """Search for the lowest-energy crystal structures of a composition.
+
+    Ctrl-C ends the search and returns what was found.
+
+    Parameters
+    ----------
+    problem
+        A formula such as ``Ca3Ti2O7``, the path of an input file, or settings.
+    folder
+        Run folder. A run that is there already is continued. None uses a temporary folder, which
+        lives as long as the run that is returned.
+    max_atoms, formula_units
+        Most atoms in a cell, and allowed numbers of formula units.
+    oxidation_states
+        Charge of each element; guessed where left out.
+    pressure_gpa
+        External pressure in GPa.
+    model
+        As of :func:`nucleate.relax`; of several each structure goes from one to the next.
+    generators
+        As of :func:`nucleate.generate`.
+    seed
+        Seed of all random numbers.
+    time, core_time
+        Running time and processor time after which to stop: seconds, or text like ``"10m"``.
+    structures
+        Stop after this many relaxed structures in all.
+    target
+        Stop when the structure in this file is found.
+    workers, threads
+        Worker processes, by default one per processor core, and threads of each.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used, or the folder holds a run of another input.
+    SearchFailedError
+        If the first structures all failed.
+    """
+    from nucleate.run.predict import predict as run_search
+
+    overrides: dict[str, dict[str, Any]] = {
+        "problem": {
+            "max_atoms": max_atoms,
+            "formula_units": None if formula_units is None else list(formula_units),
+            "oxidation_states": oxidation_states,
+            "pressure_gpa": pressure_gpa,
+        },
+        "search": {
+            "seed": seed,
+            "structures": structures,
+            "generators": _generators(generators),
+            "target": None if target is None else str(Path(target).absolute()),
+        },
+        "run": {"time": time, "core_time": core_time, "workers": workers, "threads": threads},
+        "": {"tier": None if model is None else _tiers(model)},
+    }
+    temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
+    path = Path(temporary.name if temporary is not None else str(folder))
+    settings = settings_of(problem, overrides, folder=path)
+    summary = run_search(settings, path)
+    if summary.error:
+        raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
+    return Run(path, temporary=temporary)
+
+
+def _tiers(model: Any) -> list[dict[str, Any]]:
+    tiers = as_tiers(model)
+    for tier in tiers:
+        if tier.model is not None:
+            raise InputError(
+                f"model = {type(tier.model).__name__} is a Python object, which cannot go to "
+                "worker processes. Give a name or settings."
+            )
+    return [tier.settings.model_dump(mode="json", exclude_unset=True) for tier in tiers]
+
+
+def _generators(generators: Any) -> list[dict[str, Any]] | None:
+    from nucleate.api.generators import split_generators
+
+    settings, objects = split_generators(generators)
+    if objects:
+        raise InputError("generators: objects need a search of their own. Give settings.")
+    return settings

@@ -1,0 +1,279 @@
+"""The result of a search, in a folder that may still grow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from nucleate.errors import InputError
+from nucleate.report.columns import columns
+from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
+from nucleate.report.rows import ranked_rows
+from nucleate.report.views import RANKING, SHORT_RANKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from tempfile import TemporaryDirectory
+
+    from matplotlib.figure import Figure
+    from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
+
+    from nucleate.report.columns import Value
+    from nucleate.report.content import RunContent
+    from nucleate.report.ranking import RankedStructure
+    from nucleate.run.settings import RunSettings
+    from nucleate.search.record import Record
+
+SHOWN = 20
+"""Rows of a table that a notebook or the interpreter shows."""
+
+
+class Structures:
+    """The distinct structures of a run, best first: a sequence that shows itself as a table."""
+
+    def __init__(self, ranked: Sequence[RankedStructure]) -> None:
+        self._ranked = tuple(ranked)
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def __iter__(self) -> Iterator[RankedStructure]:
+        return iter(self._ranked)
+
+    @overload
+    def __getitem__(self, place: int) -> RankedStructure: ...
+    @overload
+    def __getitem__(self, place: slice) -> Structures: ...
+    def __getitem__(self, place: int | slice) -> RankedStructure | Structures:
+        if isinstance(place, slice):
+            return Structures(self._ranked[place])
+        return self._ranked[place]
+
+    def to_dicts(self) -> list[dict[str, Value]]:
+        """Return a dictionary for each structure, with the units in its keys."""
+        return to_dicts(ranked_rows(self._ranked), columns(*RANKING))
+
+    def to_pandas(self) -> DataFrame:
+        """Return :meth:`to_dicts` as a data frame; raises MissingDependencyError without pandas."""
+        return to_pandas(ranked_rows(self._ranked), columns(*RANKING))
+
+    def __repr__(self) -> str:
+        if not self._ranked:
+            return "No structures yet."
+        table = plain_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
+        return table + self._rest()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """Return the first rows as an HTML table."""
+        if not self._ranked:
+            return "<p>No structures yet.</p>"
+        table = html_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
+        return table + f"<p>{self._rest()}</p>"
+
+    def _rest(self) -> str:
+        more = len(self._ranked) - SHOWN
+        return f"\n... and {more} more" if more > 0 else ""
+
+
+class Run:
+    """A search and what it has found.
+
+    Everything is read from the run folder when it is asked for, also while another process is
+    writing there. Made by :func:`nucleate.predict` and :func:`nucleate.open`.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    temporary
+        The folder, where it is a temporary one; it is deleted together with this object.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no search.
+    """
+
+    def __init__(
+        self, folder: str | Path, *, temporary: TemporaryDirectory[str] | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self._temporary = temporary
+        self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
+        self._content()
+
+    @property
+    def settings(self) -> RunSettings:
+        """The input."""
+        from nucleate.run.settings import RunSettings
+
+        return RunSettings.from_dict(self._content().meta["input"])
+
+    @property
+    def formula(self) -> str:
+        """Formula that is searched."""
+        return str(self._content().meta["formula"])
+
+    @property
+    def records(self) -> list[Record]:
+        """Every structure that was tried, in the order in which the search was told of it."""
+        return [record for record, _ in self._content().told]
+
+    @property
+    def structures(self) -> Structures:
+        """The distinct structures, best first."""
+        self._content()
+        assert self._read is not None
+        return self._read[2]
+
+    @property
+    def best(self) -> RankedStructure:
+        """The best structure; raises InputError while there is none."""
+        structures = self.structures
+        if not len(structures):
+            raise InputError(f"{self.folder} has no relaxed structure yet. Continue the run.")
+        return structures[0]
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the search stopped last; None while it has not, and where it was killed."""
+        return self.status()["stop_reason"]
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the run as JSON-ready facts; times in seconds."""
+        return status_of(self.folder, best=SHOWN)
+
+    def to_dicts(self) -> list[dict[str, Value]]:
+        """Return a dictionary for each distinct structure, with the units in its keys."""
+        return self.structures.to_dicts()
+
+    def to_pandas(self) -> DataFrame:
+        """Return the distinct structures as a data frame, with the units in its columns.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        return self.structures.to_pandas()
+
+    def plot_trajectory(self) -> Figure:
+        """Return a figure of enthalpy against the number of structures."""
+        from nucleate.report.trajectory import trajectory_figure
+
+        return trajectory_figure(self._content().told, self._searched(), title=self.formula)
+
+    def plot_energy_volume(self) -> Figure:
+        """Return a figure of enthalpy against volume per atom."""
+        from nucleate.report.energy_volume import energy_volume_figure
+
+        return energy_volume_figure(self.records, self._searched(), title=self.formula)
+
+    def export(self, out: str | Path | None = None, *, best: int = 20) -> Path:
+        """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+
+        Parameters
+        ----------
+        out
+            Folder to write to; default the run folder.
+        best
+            How many distinct structures get files of their own.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from nucleate.report.export import export_run
+
+        export_run(self.folder, out=out, best=best)
+        return self.folder if out is None else Path(out)
+
+    def continue_(self, **options: Any) -> Run:
+        """Continue the search and return this run.
+
+        Parameters
+        ----------
+        options
+            As of :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
+            and others that do not change what is searched.
+        """
+        from nucleate.api.predict import predict
+
+        settings = self.settings.to_dict()
+        settings["run"] = {**settings["run"], "time": None}
+        predict(settings, folder=self.folder, **options)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        content, structures = self._content(), self.structures
+        best = repr(structures[0]) if len(structures) else "no structure yet"
+        return (
+            f"Run({self.formula} in {self.folder}: {len(content.told)} records, "
+            f"{len(structures)} distinct structures, best {best})"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        facts = self.status()
+        state = "running" if facts["running"] else facts["stop_reason"] or "killed"
+        head = f"{self.formula}: {facts['structures']} structures, {facts['distinct']} distinct"
+        return f"<p><b>{escape(head)}</b> ({escape(state)})</p>{self.structures.to_html()}"
+
+    def _searched(self) -> str:
+        from nucleate.report.content import searched_tier
+
+        content = self._content()
+        return searched_tier(content) or content.ladder[0]
+
+    def _content(self) -> RunContent:
+        """Return what the store holds, read again if it has grown."""
+        from nucleate.report.content import read_run
+        from nucleate.run.store import Store
+
+        with Store.read(self.folder) as store:
+            state = (store.n_records(), sum(1 for _ in store.events()))
+        if self._read is None or self._read[0] != state:
+            content = read_run(self.folder)
+            self._read = state, content, Structures(content.ranked())
+        return self._read[1]
+
+
+def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
+    """Return the state of a run folder as JSON-ready facts; times in seconds.
+
+    Parameters
+    ----------
+    folder
+        A folder of a search or of relaxed files, which may be in use.
+    best
+        How many structures are listed.
+
+    Raises
+    ------
+    InputError
+        If it is no run folder.
+    """
+    from nucleate.report.status import read_status
+    from nucleate.run.store import Store
+
+    with Store.read(folder) as store:
+        return read_status(store, best=best)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Return the run of a folder, finished or not; ``nucleate.open``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no search.
+    """
+    return Run(folder)

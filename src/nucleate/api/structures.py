@@ -1,0 +1,119 @@
+"""Structures of any kind that the face takes, as crystals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from nucleate.run.relaxation import FileCrystal
+
+KINDS = (
+    "ASE Atoms, a pymatgen Structure, a nucleate Crystal, a trial or result of nucleate, or the "
+    "path of a CIF, POSCAR or extxyz file"
+)
+
+
+def as_crystal(value: Any, *, argument: str = "structure") -> Crystal:
+    """Return one structure as a crystal.
+
+    Parameters
+    ----------
+    value
+        ASE ``Atoms``, pymatgen ``Structure``, :class:`Crystal`, anything of nucleate that has a
+        crystal, or the path of a file with one structure.
+    argument
+        Name of the argument, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, has no three lattice vectors, or is disordered.
+    """
+    if isinstance(value, str | Path):
+        items = as_items(value, argument=argument)[0]
+        if len(items) != 1:
+            raise InputError(
+                f"{argument} = {str(value)!r} holds {len(items)} structures. Give a file with one."
+            )
+        crystal = items[0].crystal
+        if isinstance(crystal, InputError):
+            raise crystal
+        return crystal
+    return _converted(value, argument)
+
+
+def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrystal], bool]:
+    """Return structures with their names, and whether a single one was given.
+
+    A path gives all structures of its file, and counts as several.
+
+    Raises
+    ------
+    InputError
+        As :func:`as_crystal`.
+    """
+    from nucleate.run.relaxation import FileCrystal, read_files
+
+    if isinstance(value, str | Path):
+        return read_files([value]), False
+    if not _is_series(value):
+        return [FileCrystal("", argument, _converted(value, argument))], True
+    items: list[FileCrystal] = []
+    for number, one in enumerate(value):
+        if isinstance(one, str | Path):
+            items += read_files([one])
+        else:
+            name = f"{argument}-{number}"
+            items.append(FileCrystal("", name, _converted(one, f"{argument}[{number}]")))
+    return items, False
+
+
+def _is_series(value: Any) -> bool:
+    """Return whether something is a series of structures, not one that can be iterated over."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return True
+    if _has_crystal(value) or hasattr(value, "get_scaled_positions"):
+        return False
+    return not hasattr(value, "frac_coords") and isinstance(value, Iterable)
+
+
+def _has_crystal(value: Any) -> bool:
+    return isinstance(value, Crystal) or hasattr(value, "crystal") or hasattr(value, "candidate")
+
+
+def _converted(value: Any, argument: str) -> Crystal:
+    if isinstance(value, Crystal):
+        return value
+    inner = getattr(value, "crystal", None)
+    if inner is None and hasattr(value, "candidate"):
+        inner = getattr(value.candidate, "crystal", None)
+    if isinstance(inner, Crystal):
+        return inner
+    if hasattr(value, "get_scaled_positions"):
+        return _from_ase(value, argument)
+    if hasattr(value, "frac_coords") and hasattr(value, "lattice"):
+        return _from_pymatgen(value, argument)
+    raise InputError(f"{argument} is a {type(value).__name__}. Give {KINDS}.")
+
+
+def _from_ase(atoms: Any, argument: str) -> Crystal:
+    if not atoms.pbc.all() or atoms.cell.rank < 3:
+        raise InputError(
+            f"{argument} ({atoms.get_chemical_formula()}) is not periodic in three directions. "
+            "Give it a cell of three vectors and pbc=True."
+        )
+    return Crystal.from_ase(atoms)
+
+
+def _from_pymatgen(structure: Any, argument: str) -> Crystal:
+    if not structure.is_ordered:
+        raise InputError(
+            f"{argument} ({structure.formula}) has sites shared by several elements. Give an "
+            "ordered structure."
+        )
+    return Crystal.from_pymatgen(structure)

@@ -1,0 +1,90 @@
+"""Which columns each table has: names of :data:`nucleate.report.columns.COLUMNS`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.report.columns import Column, columns, energy_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GEOMETRY = (
+    "formula", "formula_units", "n_atoms", "space_group", "space_group_number",
+    "tight_space_group", "volume", "density",
+)  # fmt: skip
+
+RANKING = (
+    "rank", "record", "tier", "model", "enthalpy", "above_best", "energy", *GEOMETRY, "copies",
+    "converged", "max_force", "max_stress", "origin", "finished_s", "failed_tier", "fail_reason",
+    "fail_message",
+)  # fmt: skip
+"""The distinct structures of a run in files and data frames."""
+
+SHORT_RANKING = (
+    "rank", "formula", "space_group", "enthalpy", "above_best", "n_atoms", "volume", "copies",
+    "converged", "record", "origin", "tier", "tier_above",
+)  # fmt: skip
+"""The distinct structures of a run for people."""
+
+FILES = (
+    "file", "name", *GEOMETRY, "start_space_group", "state", "is_converged", "reason", "message",
+    "tier", "model", "energy_cell", "energy", "enthalpy", "max_force", "max_stress", "steps",
+    "evaluations", "wall_s",
+)  # fmt: skip
+"""Relaxed structures of files."""
+
+SHORT_FILES = (
+    "name", "formula", "n_atoms", "energy_cell", "energy", "max_force", "max_stress", "steps",
+    "space_group_change", "state",
+)  # fmt: skip
+"""Relaxed structures of files for people."""
+
+STATUS = (
+    "rank", "record", "tier", "formula", "n_atoms", "space_group", "space_group_number", "energy",
+    "enthalpy", "above_best", "converged", "tier_above", "origin", "finished_s",
+)  # fmt: skip
+"""The best structures in the state of a run."""
+
+SHORT_STATUS = (
+    "rank", "enthalpy", "above_best", "space_group", "n_atoms", "tier", "record", "finished_s",
+    "origin", "tier_above",
+)  # fmt: skip
+"""The same for people."""
+
+
+def result_columns(tiers: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of every record of a run, with those of each tier."""
+    own = (
+        "status",
+        "energy",
+        "enthalpy",
+        "max_force",
+        "max_stress",
+        "converged",
+        "steps",
+        "wall_s",
+    )
+    of_tiers: list[Column] = []
+    for tier in tiers:
+        made = energy_columns(lambda row, tier=tier: row.step(tier), prefix=f"{tier}_")
+        of_tiers += [made[name] for name in own]
+    return (
+        *columns(
+            "record", "origin", "parents", "tier", "accepted", "new_minimum", "duplicate_of",
+            *GEOMETRY,
+        ),
+        *of_tiers,
+        *columns("fail_reason", "fail_message", "asked_s", "finished_s", "core_s"),
+    )  # fmt: skip
+
+
+def tier_columns(tiers: Sequence[str]) -> tuple[Column, ...]:
+    """Return enthalpy and status on each tier, for people; values compare within a column only."""
+    made: list[Column] = []
+    for tier in tiers:
+        own = energy_columns(
+            lambda row, tier=tier: row.step(tier), prefix=f"{tier}_", head=f"{tier} "
+        )
+        made += [own["enthalpy"], own["status"]]
+    return (*columns("rank", "record"), *made)
