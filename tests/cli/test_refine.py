@@ -21,6 +21,12 @@ from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.content import read_run
 from nucleate.run.store import Store
 
+
+def with_path(folder):
+    """Return a search path of children with a folder in front of that of these tests."""
+    return os.pathsep.join([str(folder), *filter(None, sys.path)])
+
+
 SEARCH = """\
 [problem]
 formula = "Cu3Au"
@@ -185,11 +191,14 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     text = re.sub(r"engine = .*", f"engine = {engine}", TIGHT)
     (run.parent / "picky.toml").write_text(text)
     words = ("refine", run, "--input", "picky.toml")
-    os.environ["PYTHONPATH"] = str(run.parent)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = with_path(run.parent)
     try:
         result = nucleate(*words)
     finally:
-        del os.environ["PYTHONPATH"]
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
     assert result.status == 0, result.err
     assert f"record {best.record.number}: tight failed (calculator" in result.out
     ranked = read_run(run).ranked()
@@ -250,7 +259,7 @@ def test_several_tiers_climb_and_tiers_can_be_added_later(nucleate, run):
 
 @pytest.mark.slow
 def test_failed_ones_are_tried_again_when_asked(nucleate, run, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(run.parent))
+    monkeypatch.setenv("PYTHONPATH", with_path(run.parent))
     (run.parent / "moody.py").write_text(
         "import os\nfrom ase.calculators.emt import EMT\n"
         "def Moody():\n    if not os.path.exists('licence'):\n"
@@ -293,7 +302,7 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     engine = '{ kind = "ase", calculator = "picky:Picky", options = { delay_s = 0.03 } }'
     (run.parent / "slow.toml").write_text(re.sub(r"engine = .*", f"engine = {engine}", TIGHT))
     words = [sys.executable, "-m", "nucleate", "refine", "run", "--input", "slow.toml"]
-    environment = dict(os.environ, PYTHONPATH=str(run.parent))
+    environment = dict(os.environ, PYTHONPATH=with_path(run.parent))
     kills, done = 0, 0
     while True:
         process = subprocess.Popen(words, cwd=run.parent, env=environment, stdout=subprocess.PIPE)

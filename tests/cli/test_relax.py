@@ -161,7 +161,7 @@ def test_killed_series_goes_on(series, tmp_path):
     )
     words = [sys.executable, "-m", "nucleate", "relax", series, "--out", "done", "--workers", "1"]
     words += ["--tier", "ase=slow:Slow", "--json"]
-    environment = dict(os.environ, PYTHONPATH=str(tmp_path))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
     kills, finished = 0, 0
     for _ in range(20):
         process = subprocess.Popen(
