@@ -75,9 +75,33 @@ def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier
     return tuple(tiers)
 
 
+def tier_dicts(model: Any, options: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return the tiers of :func:`as_tiers` as an input file has them.
+
+    Raises
+    ------
+    InputError
+        If one is a Python object, which cannot go to worker processes.
+    """
+    tiers = as_tiers(model, options)
+    for tier in tiers:
+        if tier.model is not None:
+            raise InputError(
+                f"model = {type(tier.model).__name__} is a Python object, which cannot go to "
+                "worker processes. Give a name or settings."
+            )
+    return [_given_keys(tier.settings) for tier in tiers]
+
+
+def _given_keys(tier: TierSettings) -> dict[str, Any]:
+    """Return the keys of a tier that were given, and all of its engine."""
+    data = tier.model_dump(mode="json", exclude_unset=True)
+    return data | {"name": tier.name, "engine": tier.engine.model_dump(mode="json")}
+
+
 def _tier(model: Any, options: dict[str, Any]) -> Tier:
     if isinstance(model, TierSettings):
-        return Tier(_settings(model.model_dump(exclude_unset=True) | options))
+        return Tier(_settings(_given_keys(model) | options))
     if model is None:
         return Tier(_settings({"name": "chgnet", "engine": {"kind": "chgnet"}} | options))
     if isinstance(model, str | Path):

@@ -7,12 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import settings_of
-from nucleate.api.models import as_tiers
+from nucleate.api.models import tier_dicts
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from nucleate.report.displays import Display
 
 
 class SearchFailedError(NucleateError):
@@ -36,6 +38,7 @@ def predict(
     target: str | Path | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    display: Display | bool = True,
 ) -> Run:
     """Search for the lowest-energy crystal structures of a composition.
 
@@ -68,6 +71,8 @@ def predict(
         Stop when the structure in this file is found.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
+    display
+        Whether to show the search: a table in a notebook or on a terminal. Or a display.
 
     Raises
     ------
@@ -92,26 +97,27 @@ def predict(
             "target": None if target is None else str(Path(target).absolute()),
         },
         "run": {"time": time, "core_time": core_time, "workers": workers, "threads": threads},
-        "": {"tier": None if model is None else _tiers(model)},
+        "": {"tier": None if model is None else tier_dicts(model)},
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path)
-    summary = run_search(settings, path)
+    place = "" if temporary is not None else f" in {path}"
+    with display_of(display) as shown:
+        shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
+        summary = run_search(settings, path, watcher=shown, report=shown.stage)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary)
 
 
-def _tiers(model: Any) -> list[dict[str, Any]]:
-    tiers = as_tiers(model)
-    for tier in tiers:
-        if tier.model is not None:
-            raise InputError(
-                f"model = {type(tier.model).__name__} is a Python object, which cannot go to "
-                "worker processes. Give a name or settings."
-            )
-    return [tier.settings.model_dump(mode="json", exclude_unset=True) for tier in tiers]
+def display_of(display: Display | bool) -> Display:
+    """Return the display that an argument ``display=`` means."""
+    from nucleate.report.displays import NoDisplay, suitable_display
+
+    if isinstance(display, bool):
+        return suitable_display() if display else NoDisplay()
+    return display
 
 
 def _generators(generators: Any) -> list[dict[str, Any]] | None:

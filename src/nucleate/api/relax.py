@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.models import as_tiers
+from nucleate.api.inputs import given
+from nucleate.api.models import as_tiers, tier_dicts
 from nucleate.api.structures import as_items
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.relax.series import relax_all
+from nucleate.report.rows import file_rows
 from nucleate.search.record import TierOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nucleate.api.models import Tier
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.outcome import Outcome
+    from nucleate.report.rows import Row
+    from nucleate.run.relaxation import FileCrystal
+    from nucleate.search.record import Record
 
 
 def relax(
@@ -74,15 +81,15 @@ def relax(
     >>> relaxed.converged, round(relaxed.energy_per_atom, 2)
     (True, -0.01)
     """
-    options = {
-        "fmax": fmax_ev_per_ang,
-        "max_stress_gpa": max_stress_gpa,
-        "max_steps": max_steps,
-        "relax_cell": False if fix_cell else None,
-        "fix_symmetry": fix_symmetry or None,
-        "relax": False if single_point else None,
-    }
-    tiers = as_tiers(model, {key: value for key, value in options.items() if value is not None})
+    options = criteria(
+        fmax_ev_per_ang=fmax_ev_per_ang,
+        max_stress_gpa=max_stress_gpa,
+        max_steps=max_steps,
+        fix_cell=fix_cell,
+        fix_symmetry=fix_symmetry,
+        single_point=single_point,
+    )
+    tiers = as_tiers(model, options)
     items, is_single = as_items(structures)
     outcomes: list[Outcome] = [Failed(FailReason.INVALID, str(item.crystal)) for item in items]
     good = {
@@ -93,6 +100,106 @@ def relax(
     for number, outcome in _climb(tiers, good, pressure_gpa).items():
         outcomes[number] = outcome
     return outcomes[0] if is_single else outcomes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Structures of files and what came of them.
+
+    Attributes
+    ----------
+    items : list of FileCrystal
+        The structures, in order.
+    records : dict of int to Record
+        The finished ones by their place, from 0 on.
+    reason : str
+        Why the series stopped before its end; empty if it is complete.
+    """
+
+    items: list[FileCrystal]
+    records: dict[int, Record]
+    reason: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for every structure."""
+        return file_rows(self.items, self.records)
+
+
+def relax_files(
+    files: Any,
+    *,
+    model: Any = None,
+    folder: str | Path | None = None,
+    pressure_gpa: float | None = None,
+    workers: int | None = None,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_record: Callable[[Record], None] | None = None,
+    **options: Any,
+) -> Series:
+    """Relax structures in worker processes, and keep every outcome as soon as it is there.
+
+    Parameters
+    ----------
+    files
+        Paths, or structures as of :func:`relax`.
+    model
+        As of :func:`relax`, but no Python object.
+    folder
+        Run folder, in which ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` are written;
+        the same call continues what was interrupted.
+    pressure_gpa
+        External pressure in GPa.
+    workers
+        Worker processes; default one per processor core.
+    on_start, on_record
+        Called with the number of structures, and with every finished record.
+    options
+        Criteria as of :func:`relax`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or the model cannot be used.
+    """
+    from nucleate.report.export import write_relaxed
+    from nucleate.run.relaxation import relax_files as run_series
+    from nucleate.run.settings import RelaxationSettings
+
+    settings = RelaxationSettings.from_dict(
+        {
+            "tier": tier_dicts(model, criteria(**options)),
+            "run": given(workers=workers),
+            **given(pressure_gpa=pressure_gpa),
+        }
+    )
+    path = None if folder is None else Path(folder)
+    items, _ = as_items(files)
+    on_start(len(items))
+    summary = run_series(items, settings, folder=path, on_record=on_record)
+    if path is not None:
+        write_relaxed(path, items, summary.records)
+    return Series(items, summary.records, summary.reason)
+
+
+def criteria(
+    *,
+    fmax_ev_per_ang: float | None = None,
+    max_stress_gpa: float | None = None,
+    max_steps: int | None = None,
+    fix_cell: bool = False,
+    fix_symmetry: bool = False,
+    single_point: bool = False,
+) -> dict[str, Any]:
+    """Return the keys of a tier for the criteria of :func:`relax`."""
+    return given(
+        fmax=fmax_ev_per_ang,
+        max_stress_gpa=max_stress_gpa,
+        max_steps=max_steps,
+        relax_cell=False if fix_cell else None,
+        fix_symmetry=fix_symmetry or None,
+        relax=False if single_point else None,
+    )
 
 
 def _climb(

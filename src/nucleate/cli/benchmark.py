@@ -59,7 +59,7 @@ def run_command(
     from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, is_done
     from nucleate.benchmark.runner import check_sides, run_side
-    from nucleate.cli.stages import Stages
+    from nucleate.report.displays import Stages
 
     groups = {
         "all": [item.name for item in COMPOUNDS],

@@ -36,7 +36,7 @@ def predict(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one a core]")
+        int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. [default: nucleate-FORMULA]")
@@ -61,37 +61,29 @@ def predict(
 
     On a run folder that exists already, the run is continued.
     """
+    from nucleate.api import predict as search
     from nucleate.cli import inputs
-
-    overrides = {
-        "problem": inputs.given(
-            max_atoms=max_atoms,
-            formula_units=inputs.parse_formula_units(formula_units),
-            pressure_gpa=pressure,
-        ),
-        "search": inputs.given(
-            structures=structures,
-            seed=seed,
-            generators=inputs.parse_all(inputs.parse_generator, generator),
-            target=None if target is None else str(target.absolute()),
-        ),
-        "run": inputs.given(time=time, core_time=core_time, workers=workers),
-        "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
-    }
-    settings, folder = inputs.read_input(problem, overrides, out)
-
-    from nucleate.cli.display import print_summary, watching
-    from nucleate.cli.stages import Stages
-    from nucleate.report.export import export_run
-    from nucleate.run.predict import predict as run
+    from nucleate.cli.output import live_or_lines, print_end
 
     typer.echo("Loading the energy models (the first time ever takes a minute or two)")
-    with watching(settings, folder) as watcher:
-        summary = run(settings, folder, watcher=watcher, report=Stages())
-    print_summary(summary, watcher)
-    if summary.error:
-        typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)
-        raise typer.Exit(1)
-    if summary.best is not None:
-        export_run(folder)
+    folder = out or inputs.folder_of(problem)
+    run = search(
+        problem,
+        folder=folder,
+        max_atoms=max_atoms,
+        formula_units=inputs.parse_formula_units(formula_units),
+        pressure_gpa=pressure,
+        model=inputs.parse_all(inputs.parse_tier, tier),
+        generators=inputs.parse_all(inputs.parse_generator, generator),
+        structures=structures,
+        seed=seed,
+        target=target,
+        time=time,
+        core_time=core_time,
+        workers=workers,
+        display=live_or_lines(),
+    )
+    print_end(run)
+    if run.structures:
+        run.export()
     typer.echo(f"Results: {folder}")
