@@ -20,10 +20,10 @@ from ase.build import bulk
 from ase.eos import EquationOfState
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

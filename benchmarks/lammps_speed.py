@@ -28,12 +28,13 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.blocks import BlocksGenerator
-from nucleate.potentials.model import EV_PER_A3_IN_GPA, Criteria, EnergyModel
+from nucleate.potentials.model import Criteria, EnergyModel
 from nucleate.potentials.toml_format import read_force_field
+from nucleate.units import GPA_PER_EV_A3
 
 FMAX = 0.05  # eV/Å
 STRESS_GPA = 0.5
-CRITERIA = Criteria(fmax=FMAX, max_stress=STRESS_GPA / EV_PER_A3_IN_GPA)
+CRITERIA = Criteria(fmax=FMAX, max_stress=STRESS_GPA / GPA_PER_EV_A3)
 SAME = 1e-3  # eV/atom
 
 

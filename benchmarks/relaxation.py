@@ -1,4 +1,4 @@
-r"""What nucleate's batched relaxation is measured by; see docs/explanation/relaxation.md.
+r"""What nucleate's batched relaxation is measured by; see docs/measurements/relaxation.md.
 
     python benchmarks/relaxation.py accuracy --data mp_structures.parquet
     python benchmarks/relaxation.py package      # about an hour: the package's own relaxations

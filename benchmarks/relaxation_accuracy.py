@@ -10,8 +10,9 @@ import numpy as np
 from relaxation_starts import Journal, headline_starts
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import GPA_PER_EV_A3, Batch
+from nucleate.energy.model import Batch
 from nucleate.networks.engines.chgnet import build_chgnet
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from pathlib import Path

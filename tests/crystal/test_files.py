@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 from ase.build import bulk
 from ase.io import read
 from ase.spacegroup import crystal as build_crystal
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 
 from nucleate.crystal.cif import format_cif, read_cif
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import shortest_distance
 from nucleate.crystal.files import (
     read_crystals,
     write_cif,
@@ -74,6 +76,7 @@ def from_pymatgen(path: Path) -> Crystal:
 
 @given(crystals())
 def test_p1_cif_keeps_every_digit(crystal: Crystal) -> None:
+    assume(crystal.n_atoms == 1 or shortest_distance(crystal) > 0.1)  # one place, one atom
     ((_, again),) = read_cif(format_cif(crystal))
     sign = np.sign(np.linalg.det(crystal.cell))
     np.testing.assert_array_equal(again.numbers, crystal.numbers)
@@ -86,14 +89,14 @@ def test_p1_cif_keeps_every_digit(crystal: Crystal) -> None:
 @settings(max_examples=25)
 @given(crystals(max_atoms=6))
 def test_other_programs_read_our_files(tmp_path_factory: pytest.TempPathFactory, crystal) -> None:
+    assume(crystal.n_atoms == 1 or shortest_distance(crystal) > 0.1)
     folder = tmp_path_factory.mktemp("files")
     for name, write in (("a.cif", write_cif), ("a.vasp", write_poscar)):
         write(folder / name, crystal)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             atoms = Crystal.from_ase(read(folder / name))
-        if name == "a.vasp" or atoms.n_atoms == crystal.n_atoms:  # ASE merges coincident atoms
-            assert difference(atoms, crystal) < 1e-4
+        assert difference(atoms, crystal) < 1e-4
         assert difference(read_crystals(folder / name)[0][1], crystal) < 1e-4
 
 
@@ -176,10 +179,11 @@ def test_symmetric_cif_of_pymatgen_is_expanded(number: int, operations: bool) ->
         start = next(i for i, line in enumerate(lines) if "_symmetry_equiv_pos_site_id" in line)
         end = next(i for i, line in enumerate(lines) if i > start and line.startswith("loop_"))
         text = "\n".join(lines[: start - 1] + lines[end:])
-        if number == 227:
+        if number == 227:  # Z and multiplicities settle the origin; without them nothing does
+            bare = re.sub(r"_cell_(formula_units_Z|volume).*\n", "", text)
+            bare = re.sub(r"( (?:Mg|Al|O) +\w+ +)\d+", r"\1?", bare)
             with pytest.raises(InputError, match="two origins"):
-                read_cif(text)
-            text = text.replace("Fd-3m", "Fd-3m:1")  # spglib's choice
+                read_cif(bare)
     ((_, again),) = read_cif(text)
     assert again.n_atoms == conventional(crystal, 0.01).n_atoms  # type: ignore[union-attr]
     assert difference(again, crystal) < 5e-3

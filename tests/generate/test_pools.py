@@ -117,7 +117,9 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     write_cif(folder / "0.cif", salt(5.6))
     write_cif(folder / "1.cif", Crystal.from_ase(bulk("KCl", "rocksalt", a=6.3)))
     write_cif(folder / "2.cif", salt(2.0))
-    write_cif(folder / "3.cif", salt(5.6, repeat=9))
+    large = salt(5.6, repeat=9)  # rattled: its primitive cell is as large
+    moved = 0.02 * np.random.default_rng(0).random(large.scaled.shape)
+    write_cif(folder / "3.cif", large.replace(scaled=large.scaled + moved))
     (folder / "4.cif").write_text("data_broken\n")
     write_extxyz(folder / "5.extxyz", [("x", salt(5.8)), ("y", salt(6.0))])
     before = sorted(path.name for path in folder.iterdir())
@@ -132,7 +134,7 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     assert {generator.name for generator in mix.generators} == {"pool", "blocks"}
     wrong = SearchSpace.create(Composition.from_formula("MgO"), max_atoms=8)
     with pytest.raises(
-        InputError, match=r"none of the structures .*\(composition 6, unreadable 1\)"
+        InputError, match=r"none of the structures .*\(composition 6, unreadable 1; .* not MgO\)"
     ):
         collect_pool(wrong, str(folder))
 

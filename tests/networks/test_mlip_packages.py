@@ -15,10 +15,10 @@ import pytest
 from ase.build import bulk
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.relaxation import FileCrystal, relax_files
 from nucleate.run.settings import RelaxationSettings
+from nucleate.units import GPA_PER_EV_A3
 
 from . import tiny_models
 

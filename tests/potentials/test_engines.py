@@ -57,13 +57,21 @@ def test_pressure_gives_the_enthalpy(field_file):
     assert outcome.enthalpy == pytest.approx(outcome.energy + 5.0 / 160.21766208 * volume)
 
 
-def test_collapse_is_a_value(field_file):
+def test_an_overlap_is_a_value_and_is_pushed_apart_where_the_tier_says_so(field_file):
+    overlap = crystal_of(["Sr", "O"], 9.0 * np.eye(3), np.array([[0, 0, 0], [0.02, 0, 0]]))
+    near = crystal_of(["Sr", "O"], 9.0 * np.eye(3), np.array([[0, 0, 0], [0.05, 0, 0]]))
+    relaxer = build_relaxer(tier(field_file, pre_relax=False))
+    relaxer.add(0, overlap)
+    relaxer.add(1, near)
+    outcomes = dict(relaxer.step())
+    assert outcomes[0].reason is FailReason.TOO_CLOSE
+    assert "0.18 Å" in outcomes[0].message
+    assert outcomes[1].reason is FailReason.COLLAPSED
+    assert "0.5 Å" in outcomes[1].message
     relaxer = build_relaxer(tier(field_file))
-    relaxer.add(0, crystal_of(["Sr", "O"], 9.0 * np.eye(3), np.array([[0, 0, 0], [0.02, 0, 0]])))
+    relaxer.add(0, overlap)
     ((_, outcome),) = relaxer.step()
-    assert isinstance(outcome, Failed)
-    assert outcome.reason is FailReason.COLLAPSED
-    assert "0.5 Å" in outcome.message
+    assert isinstance(outcome, Relaxed)
 
 
 def test_unknown_elements_fail_by_themselves(field_file):
@@ -88,8 +96,8 @@ def test_spp_tier_has_arbitrary_units():
 @pytest.mark.parametrize("engine", ["spp", "force-field"])
 def test_what_no_model_should_see_is_refused_as_everywhere(engine, field_file):
     tiers = {
-        "spp": TierSettings(name="spp", engine={"kind": "spp"}),
-        "force-field": tier(field_file),
+        "spp": TierSettings(name="spp", engine={"kind": "spp"}, pre_relax=False),
+        "force-field": tier(field_file, pre_relax=False),
     }
     relaxer = build_relaxer(tiers[engine])
     pair = np.array([[0, 0, 0], [0.5] * 3])

@@ -14,12 +14,12 @@ from ase.build import bulk
 from tests.programs.fakes import executable
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
 from nucleate.programs import gpaw, gpaw_job
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
+from nucleate.units import GPA_PER_EV_A3
 
 FAKE = r"""
 import json, os, sys

@@ -159,7 +159,7 @@ def test_refused_crystals_start_no_program(tier):
 
 
 @pytest.mark.parametrize("engine", [{"kind": "spp"}, {"kind": "gulp"}])
-@pytest.mark.parametrize("key", [{"fix_symmetry": True}, {"shake": 0.03}, {"racing": {}}])
+@pytest.mark.parametrize("key", [{"fix_symmetry": True}])
 def test_what_only_the_own_optimiser_can_is_refused(engine, key):
     with pytest.raises(ValidationError, match=f"{next(iter(key))} is not for engine"):
         TierSettings.model_validate({"name": "dear", "engine": engine, **key})

@@ -17,7 +17,7 @@ from nucleate.relax.settings import TierSettings
 
 
 def tier(**settings: object) -> TierSettings:
-    return TierSettings.model_validate({"fmax": 0.01, "max_stress_gpa": 0.1, **settings})
+    return TierSettings.model_validate({"fmax_ev_per_ang": 0.01, "max_stress_gpa": 0.1, **settings})
 
 
 def relaxed_all(
@@ -51,18 +51,18 @@ def test_a_fixed_cell_stays_as_it_is() -> None:
     np.testing.assert_allclose(outcome.crystal.cell, start.cell, atol=1e-12)
 
 
-def test_a_shake_lets_a_symmetric_start_leave_its_saddle() -> None:
+def test_rattling_lets_a_symmetric_start_leave_its_saddle() -> None:
     side = 3.5
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) / 2
     simple_cubic = Crystal(np.full(8, 18), np.eye(3) * 2 * side, corners)
-    still, shaken, again = (
-        relaxed_all([simple_cubic], shake=size)[0] for size in (0.0, 0.03, 0.03)
+    still, rattled, again = (
+        relaxed_all([simple_cubic], rattle_ang=size)[0] for size in (0.0, 0.03, 0.03)
     )
     assert isinstance(still, Relaxed)
-    assert isinstance(shaken, Relaxed)
+    assert isinstance(rattled, Relaxed)
     assert isinstance(again, Relaxed)
-    assert shaken.energy < still.energy - 0.01
-    assert again.energy == shaken.energy
+    assert rattled.energy < still.energy - 0.01
+    assert again.energy == rattled.energy
 
 
 def test_single_points_leave_the_geometry() -> None:
@@ -121,7 +121,7 @@ def test_bad_input_is_refused_with_its_reason_and_others_go_on(
 @pytest.mark.parametrize("edge", [0.8, 2.65])
 def test_a_relaxation_that_ends_closer_than_any_known_contact_has_failed(edge: float) -> None:
     pair = Crystal([18, 18], np.eye(3) * 5.3, np.array([[0.0] * 3, [edge / 5.3, 0.0, 0.0]]))
-    options: dict[str, Any] = {"pre_relax": False, "fmax": 1e99, "max_stress_gpa": 1e99}
+    options: dict[str, Any] = {"pre_relax": False, "fmax_ev_per_ang": 1e99, "max_stress_gpa": 1e99}
     outcome = relaxed_all([pair], **options)[0]
     if edge < 1.0:
         assert failure(outcome).reason is FailReason.COLLAPSED
@@ -131,7 +131,9 @@ def test_a_relaxation_that_ends_closer_than_any_known_contact_has_failed(edge: f
 
 
 @pytest.mark.parametrize("per_atom", [-3.1, -2.9])
-def test_an_energy_far_below_that_of_the_composition_is_a_hole(per_atom: float) -> None:
+def test_an_energy_far_below_that_of_the_composition_is_an_unphysical_minimum(
+    per_atom: float,
+) -> None:
     model = PairModel(lambda crystal, _, forces: (per_atom * crystal.n_atoms, 0.0 * forces))
     model.composition_energies = np.zeros(95)
     options: dict[str, Any] = {"max_stress_gpa": 1e99}
@@ -139,7 +141,9 @@ def test_an_energy_far_below_that_of_the_composition_is_a_hole(per_atom: float) 
     if per_atom < -3.0:
         assert failure(outcome).reason is FailReason.COLLAPSED
         assert "below -3 it is not believed" in failure(outcome).message
-        outcome = relaxed_all([argon(4, 0)], model, **options, guards={"max_depth": 4.0})[0]
+        outcome = relaxed_all(
+            [argon(4, 0)], model, **options, guards={"max_depth_ev_per_atom": 4.0}
+        )[0]
     assert isinstance(outcome, Relaxed)
 
 

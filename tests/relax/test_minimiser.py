@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.relax.models import argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.relax.minimiser import deformation, gradient_at, start_minimisation
+from nucleate.energy.minimiser import deformation, gradient_at, start_minimisation
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
+from nucleate.units import GPA_PER_EV_A3
 
 
 @settings(max_examples=15)
@@ -58,9 +59,11 @@ def test_pressure_leads_to_the_same_minimum_as_the_frechet_filter_of_ase() -> No
     atoms.set_cell(atoms.cell @ (np.eye(3) + 0.03 * np.ones((3, 3))), scale_atoms=True)
     start = Crystal.from_ase(atoms)
     engine = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
-    tier = TierSettings.model_validate({"engine": engine, "fmax": 2e-3, "max_stress_gpa": 0.01})
+    tier = TierSettings.model_validate(
+        {"engine": engine, "fmax_ev_per_ang": 2e-3, "max_stress_gpa": 0.01}
+    )
     ((_, ours),) = relax_all(build_relaxer(tier, pressure_gpa=15.0), [(0, start)])
-    pressure = 15.0 / 160.21766208
+    pressure = 15.0 / GPA_PER_EV_A3
     atoms.calc = EMT()
     BFGS(FrechetCellFilter(atoms, scalar_pressure=pressure), logfile=None).run(1e-3, 300)
     theirs = atoms.get_potential_energy() + pressure * atoms.get_volume()

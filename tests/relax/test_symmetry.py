@@ -36,7 +36,7 @@ def wurtzite() -> Crystal:
 @pytest.mark.parametrize(("start", "groups"), [(rutile(), {136}), (wurtzite(), {186, 194})])
 def test_the_group_is_kept_at_every_step(start: Crystal, groups: set[int]) -> None:
     assert space_group(start, 0.01)[0] in groups
-    settings = {"fix_symmetry": True, "fmax": 0.01, "max_stress_gpa": 0.05}
+    settings = {"fix_symmetry": True, "fmax_ev_per_ang": 0.01, "max_stress_gpa": 0.05}
     relaxer = BatchedRelaxer(PairModel(), TierSettings.model_validate(settings))
     relaxer.add(0, start)
     ended, steps = relaxer.step(), 1

@@ -32,16 +32,12 @@ class ToyRelaxer:
         self._busy_s = busy_s
         self._faults = {int(key): fault for key, fault in (faults or {}).items()}
         self._jobs = {}
-        self.observed = None
 
     def free_slots(self):
         return self._slots - len(self._jobs)
 
     def add(self, key, crystal):
         self._jobs[key] = [crystal, 0]
-
-    def observe(self, best_enthalpy_per_atom):
-        self.observed = best_enthalpy_per_atom
 
     def step(self):
         began = time.monotonic()

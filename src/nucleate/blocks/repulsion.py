@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from nucleate.blocks.distances import nearest_within
+from nucleate.crystal.images import ALL, OTHERS, image_table, nearest_image, reach_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -68,13 +68,19 @@ def _sweep(
 ) -> bool:
     n_atoms = scaled.shape[0]
     inverse = np.linalg.inv(cell)
-    inverse_heights = np.sqrt(np.sum(inverse**2, axis=0))
+    unit = reach_of(cell, 1.0)
+    reach = unit * limits.max()
+    table = image_table(reach)
     for _ in range(max_sweeps):
         clear = True
         for i in range(n_atoms):
             for j in range(i, n_atoms):
                 limit = float(limits[kinds[i], kinds[j]])
-                vector, square = nearest_within(scaled, cell, inverse_heights, i, j, limit)
+                gap = scaled[j] - scaled[i]
+                which = OTHERS if i == j else ALL
+                x, y, z, square = nearest_image(
+                    cell, unit, gap[0], gap[1], gap[2], limit, which, reach, table
+                )
                 if square >= limit * limit:
                     continue
                 if i == j or square == 0.0:
@@ -83,9 +89,7 @@ def _sweep(
                 half = 0.5 * (MARGIN * limit / np.sqrt(square) - 1.0)
                 for axis in range(3):
                     change = half * (
-                        vector[0] * inverse[0, axis]
-                        + vector[1] * inverse[1, axis]
-                        + vector[2] * inverse[2, axis]
+                        x * inverse[0, axis] + y * inverse[1, axis] + z * inverse[2, axis]
                     )
                     scaled[i, axis] -= change
                     scaled[j, axis] += change

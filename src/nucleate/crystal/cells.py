@@ -74,7 +74,7 @@ def reduced_cell(crystal: Crystal) -> Crystal:
         If the cell has no volume.
     """
     from nucleate.crystal.distances import is_solid_cell
-    from nucleate.crystal.periodic import reduce_lattice
+    from nucleate.crystal.lattice import reduce_lattice
 
     if not is_solid_cell(crystal.cell):
         raise ValueError(f"cell {crystal.cell.tolist()} has no volume")

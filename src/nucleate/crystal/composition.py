@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-_TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[{])|([)\]}])|(\d+(?:\.\d+)?)")
+_TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[{])|([)\]}])|(\d+(?:\.\d+)?)", re.ASCII)
+_COUNT = re.compile(r"-?\d+(?:\.\d*)?|\.\d+", re.ASCII)
+
+LONGEST_FORMULA = 200
+"""Characters."""
+
+LARGEST_FORMULA_UNIT = 10_000
+"""Atoms."""
+
+MOST_ATOMS_IN_A_CELL = 10_000
+"""Upper limit of ``max_atoms``."""
+
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -139,6 +150,11 @@ class Composition:
         InputError
             If not even one formula unit fits.
         """
+        if max_atoms > MOST_ATOMS_IN_A_CELL:
+            raise InputError(
+                f"max_atoms = {max_atoms} is larger than {MOST_ATOMS_IN_A_CELL}, which no search "
+                "can treat. Lower it."
+            )
         if max_atoms < self.n_atoms:
             raise InputError(
                 f"max_atoms = {max_atoms} is smaller than one formula unit of {self.formula} "
@@ -221,6 +237,8 @@ def _checked_states(
 
 
 def _parse(formula: str) -> dict[str, int]:
+    if len(formula) > LONGEST_FORMULA:
+        raise _bad_formula(formula, f"it has more than {LONGEST_FORMULA} characters")
     text = "".join(formula.split())
     if not text:
         raise InputError("formula is empty. Give one such as Ca3Ti2O7.")
@@ -230,7 +248,8 @@ def _parse(formula: str) -> dict[str, int]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise _bad_formula(formula, f"{text[position:]!r} is not an element or a whole count")
+            rest = text[position : position + 20]
+            raise _bad_formula(formula, f"{rest!r} is not an element or a whole count")
         symbol, opening, closing, number = match.groups()
         position = match.end()
         if opening:
@@ -250,21 +269,27 @@ def _parse(formula: str) -> dict[str, int]:
             stack[-1][1][name] = stack[-1][1].get(name, 0) + inner * count
     if len(stack) > 1:
         raise _bad_formula(formula, f"bracket {stack[-1][0]!r} is missing")
+    total = sum(stack[0][1].values())
+    if total > LARGEST_FORMULA_UNIT * gcd(*stack[0][1].values()):
+        raise _bad_formula(formula, f"more than {LARGEST_FORMULA_UNIT} atoms in a formula unit")
     return stack[0][1]
 
 
 def _count_at(text: str, position: int, formula: str) -> tuple[int, int]:
-    match = re.compile(r"-?\d+(?:\.\d*)?|\.\d+").match(text, position)
+    match = _COUNT.match(text, position)
     if match is None:
         return 1, position
     number = match.group()
+    if len(number) > 9:
+        raise _bad_formula(formula, f"the count {number[:12]}... is too large")
     if not number.isdigit() or int(number) == 0:
         raise _bad_formula(formula, f"the count {number} is not a positive whole number")
     return int(number), match.end()
 
 
 def _bad_formula(formula: str, problem: str) -> InputError:
+    shown = formula if len(formula) <= 60 else f"{formula[:57]}..."
     return InputError(
-        f"formula = {formula!r}: {problem}. Write element symbols with positive whole counts, "
+        f"formula = {shown!r}: {problem}. Write element symbols with positive whole counts, "
         "such as Ca3Ti2O7 or Ca(OH)2."
     )

@@ -1,42 +1,94 @@
-"""Crystal files: CIF, extended XYZ and POSCAR, read and written without loss."""
+"""Crystal files: read in every dialect, with one bad structure costing only itself; written."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.cif import format_cif, read_cif
-from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.distances import is_solid_cell
-from nucleate.crystal.elements import MAX_NUMBER, symbols_of
+from nucleate.crystal.cif import format_cif
+from nucleate.crystal.elements import symbols_of
+from nucleate.crystal.formats.archives import (
+    decoded,
+    decompressed,
+    is_archive,
+    members,
+    plain_name,
+    read_bytes,
+)
+from nucleate.crystal.formats.cif_reader import read_cif_text
+from nucleate.crystal.formats.extxyz import read_extxyz_text
+from nucleate.crystal.formats.poscar import read_poscar_text
+from nucleate.crystal.formats.res import read_res_text
+from nucleate.crystal.formats.sniffing import format_of, structure_files_in, unknown_format
+from nucleate.crystal.formats.structures import (
+    Item,
+    ReadStructure,
+    Unreadable,
+    first_line,
+    printable,
+    renamed,
+)
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable
 
-    Info = Mapping[str, str | int | float | bool | np.ndarray]
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.formats.structures import Info
 
-_READ_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+__all__ = [
+    "Item",
+    "ReadStructure",
+    "Unreadable",
+    "read_crystals",
+    "read_frames",
+    "read_structures",
+    "structure_files_in",
+    "write_cif",
+    "write_extxyz",
+    "write_poscar",
+]
+
+_READERS: dict[str, Callable[[str], list[Item]]] = {
+    "cif": read_cif_text,
+    "extxyz": read_extxyz_text,
+    "vasp": read_poscar_text,
+    "res": read_res_text,
+}
+
+
+def read_structures(path: str | Path) -> list[Item]:
+    """Return every structure of a file, an archive or a folder, in order.
+
+    The format follows from the name: ``.cif`` or ``.mcif``; ``.extxyz`` or ``.xyz``; ``.res``;
+    ``.vasp``, ``.poscar``, ``POSCAR*`` or ``CONTCAR*``; each also with ``.gz``, ``.bz2`` or
+    ``.xz``. A ``.zip`` or ``.tar`` stands for the structure files in it, a folder for those
+    directly in it. Each structure stands alone: one that cannot be used is an
+    :class:`Unreadable`, whose error names file and structure.
+
+    A single structure has the name of its file; several are named by their CIF block, by the
+    ``name`` of their extxyz frame, or counted from 0.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or its format is not known.
+    """
+    source = Path(path)
+    if source.is_dir():
+        return _read_folder(source)
+    if is_archive(source.name):
+        return _read_archive(source)
+    kind = format_of(source.name)
+    if kind is None:
+        raise unknown_format(source)
+    return _items(read_bytes(source), kind, source.name, printable(source))
 
 
 def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
-    """Return the name and crystal of everything in a file.
-
-    The format follows from the name: ``.cif``; ``.extxyz`` or ``.xyz`` (any number of frames);
-    ``.vasp``, ``.poscar``, ``POSCAR*`` or ``CONTCAR*``. A single crystal has the name of its
-    file; several are named by their CIF block, by the ``name`` of their extxyz frame, or
-    counted from 0.
+    """Return the name and crystal of everything in a file, as :func:`read_structures`.
 
     Raises
     ------
@@ -54,25 +106,14 @@ def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
 def read_frames(path: str | Path) -> list[tuple[str, Crystal | InputError]]:
     """Return what :func:`read_crystals` does, with the error in place of a broken structure.
 
-    A structure of an extxyz file that is broken leaves the others unaffected.
-
     Raises
     ------
     InputError
         If the file cannot be opened, or its format is not known.
     """
-    source = Path(path)
-    kind = _format_of(source)
-    try:
-        text = source.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read ({error.strerror}). Check the path.") from error
-    frames = [_checked(source, name, frame) for name, frame in _frames(text, kind)]
-    if len(frames) == 1:
-        name = frames[0][0] if kind == "extxyz" else ""
-        return [(name or _stem(source), frames[0][1])]
     return [
-        (name or f"{_stem(source)}-{index}", frame) for index, (name, frame) in enumerate(frames)
+        (item.name, item.error if isinstance(item, Unreadable) else item.crystal)
+        for item in read_structures(path)
     ]
 
 
@@ -166,84 +207,59 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _format_of(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix == ".cif":
-        return "cif"
-    if suffix in (".extxyz", ".xyz"):
-        return "extxyz"
-    if suffix in (".vasp", ".poscar") or path.name.upper().startswith(("POSCAR", "CONTCAR")):
-        return "vasp"
-    raise InputError(
-        f"{path}: the format cannot be told from the name. Use .cif, .extxyz, .xyz, .vasp, "
-        ".poscar or a name that starts with POSCAR or CONTCAR."
-    )
-
-
-def _stem(path: Path) -> str:
-    return path.stem if path.suffix else path.name
-
-
-def _frames(text: str, kind: str) -> list[tuple[str, Crystal | InputError]]:
-    if kind == "cif":
+def _read_folder(folder: Path) -> list[Item]:
+    files = structure_files_in(folder)
+    if not files:
+        raise InputError(f"{printable(folder)}: the folder has no structure files.")
+    found: list[Item] = []
+    for file in files:
         try:
-            return list(read_cif(text))
+            found += read_structures(file)
         except InputError as error:
-            return [("", error)]
-    if kind == "vasp":
-        return [_read_with_ase(text, kind, "it")]
-    return [
-        _read_with_ase(frame, kind, f"structure {index}")
-        for index, frame in enumerate(_extxyz_texts(text))
-    ] or [("", InputError("it holds no structure."))]
+            found.append(Unreadable(_stem(file.name), error))
+    return found
 
 
-def _extxyz_texts(text: str) -> Iterator[str]:
-    """Yield the text of each frame; what cannot be divided any further comes as one."""
-    lines = text.splitlines(keepends=True)
-    start = 0
-    while start < len(lines):
-        count = lines[start].strip()
-        if not count:
-            start += 1
+def _read_archive(path: Path) -> list[Item]:
+    found: list[Item] = []
+    for name, raw in members(path):
+        kind = format_of(name)
+        if kind is None:
             continue
-        end = start + 2 + int(count) if count.isdecimal() else len(lines)
-        yield "".join(lines[start:end])
-        start = end
+        shown = f"{printable(path)}: {printable(name)}"
+        if isinstance(raw, InputError):
+            found.append(Unreadable(_stem(name), InputError(f"{shown}: {raw}")))
+            continue
+        try:
+            found += _items(decompressed(raw, name, shown), kind, name, shown)
+        except InputError as error:
+            found.append(Unreadable(_stem(name), error))
+    if not found:
+        raise InputError(f"{printable(path)}: the archive has no structure files.")
+    return found
 
 
-def _read_with_ase(text: str, kind: str, what: str) -> tuple[str, Crystal | InputError]:
-    from io import StringIO
-
-    from ase import Atoms
-    from ase.io import read
-
+def _items(raw: bytes, kind: str, file_name: str, shown: str) -> list[Item]:
+    """Return the structures in the bytes of a file; errors name the file and the structure."""
+    stem = _stem(file_name)
     try:
-        atoms = read(StringIO(text), format=kind)
-        assert isinstance(atoms, Atoms)
-        crystal = Crystal.from_ase(atoms)
-    except _READ_ERRORS as error:
-        return "", InputError(f"{what} is not valid {kind} ({error}).")
-    name = str(atoms.info.get("name", ""))
-    if not atoms.pbc.all():
-        return name, InputError(
-            f"{what} is not periodic in three directions. Give its three lattice vectors."
-        )
-    return name, crystal
+        items = _READERS[kind](decoded(raw))
+    except InputError as error:
+        items = [Unreadable("", error)]
+    except Exception as error:  # noqa: BLE001 - files from outside must never end in a traceback
+        items = [Unreadable("", InputError(f"it cannot be read ({first_line(error)})."))]
+    many = len(items) > 1
+    named = []
+    for index, item in enumerate(items):
+        own = "" if kind == "cif" and not many else item.name
+        name = own or (f"{stem}-{index}" if many else stem)
+        if isinstance(item, Unreadable):
+            where = f"{shown}: {name}" if many or own else shown
+            item = Unreadable(name, InputError(f"{where}: {item.error}"))
+        named.append(renamed(item, name))
+    return named
 
 
-def _checked(
-    source: Path, name: str, frame: Crystal | InputError
-) -> tuple[str, Crystal | InputError]:
-    where = f"{source}: {name}" if name else f"{source}"
-    if isinstance(frame, InputError):
-        return name, InputError(f"{where}: {frame}")
-    if frame.n_atoms == 0:
-        return name, InputError(f"{where}: it has no atoms.")
-    if frame.numbers.min() < 1 or frame.numbers.max() > MAX_NUMBER:
-        return name, InputError(f"{where}: it has an atom that is not an element from H to Lr.")
-    if not (np.isfinite(frame.scaled).all() and np.isfinite(frame.cell).all()):
-        return name, InputError(f"{where}: it has a coordinate that is not a number.")
-    if not is_solid_cell(frame.cell):
-        return name, InputError(f"{where}: its cell has no volume. Give three lattice vectors.")
-    return name, frame
+def _stem(name: str) -> str:
+    plain = PurePosixPath(printable(plain_name(name))).name
+    return PurePosixPath(plain).stem if PurePosixPath(plain).suffix else plain

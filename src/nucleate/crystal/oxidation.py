@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 from nucleate.crystal.elements import element
+
+_MOST_COMBINATIONS = 200_000
 
 
 def guess_oxidation_states(items: tuple[tuple[str, int], ...]) -> dict[str, int] | None:
@@ -27,6 +30,8 @@ def guess_oxidation_states(items: tuple[tuple[str, int], ...]) -> dict[str, int]
 def _best_states(items: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...] | None:
     data = [element(symbol) for symbol, _ in items]
     choices = [list(enumerate(item.oxidation_states)) for item in data]
+    while prod(map(len, choices)) > _MOST_COMBINATIONS:  # the least usual states are left out
+        max(choices, key=len).pop()
     best: tuple[tuple[str, int], ...] | None = None
     best_penalty = float("inf")
     for combination in product(*choices):

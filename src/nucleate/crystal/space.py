@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL
 from nucleate.crystal.contacts import minimum_distances
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import element
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_ATOMS = 50
 DEFAULT_VOLUME_WINDOW = (0.5, 3.0)
+
+LARGEST_VOLUME_RATIO = 1e4
+"""Upper limit of the volume window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,10 +108,11 @@ class SearchSpace:
         """
         units, limit = _sizes(composition, max_atoms, formula_units)
         low, high = volume_window
-        if not 0.0 <= low < high:
+        if not 0.0 <= low < high < LARGEST_VOLUME_RATIO:
             raise InputError(
                 f"volume_window = [{low}, {high}]: the first must be smaller than the second and "
-                "not negative. The default is [{:g}, {:g}].".format(*DEFAULT_VOLUME_WINDOW)
+                f"not negative, the second below {LARGEST_VOLUME_RATIO:g}. The default is "
+                f"{list(DEFAULT_VOLUME_WINDOW)}."
             )
         for key, value in (
             ("contact_scale", contact_scale),
@@ -221,10 +227,16 @@ def _sizes(
     if formula_units is None:
         limit = max(DEFAULT_MAX_ATOMS, size) if max_atoms is None else int(max_atoms)
         return composition.allowed_formula_units(limit), limit
-    units = tuple(sorted(set(formula_units)))
+    given = list(islice(formula_units, MOST_ATOMS_IN_A_CELL + 1))
+    if len(given) > MOST_ATOMS_IN_A_CELL or any(unit > MOST_ATOMS_IN_A_CELL for unit in given):
+        raise InputError(
+            f"formula_units: a number is larger than {MOST_ATOMS_IN_A_CELL}, which no search can "
+            "treat. Give numbers such as [1, 2, 4]."
+        )
+    units = tuple(sorted(set(given)))
     if not units or any(unit < 1 or unit != int(unit) for unit in units):
         raise InputError(
-            f"formula_units = {list(units)}: give one or more positive whole numbers, such as "
+            f"formula_units = {list(units)[:10]}: give one or more positive whole numbers, such as "
             "[1, 2, 4]."
         )
     limit = units[-1] * size if max_atoms is None else int(max_atoms)

@@ -122,12 +122,17 @@ def conventional(crystal: Crystal, symprec: float) -> Crystal | None:
 
 
 def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
-    """Return moyopy's analysis in the standard setting, or None where it fails."""
+    """Return moyopy's analysis in the standard setting, or None where it fails.
+
+    A cell that no crystal has (flat, very long) is not analysed at all.
+    """
     from moyopy import Cell, MoyoDataset, Setting
+
+    from nucleate.crystal.formats.structures import impossible
 
     if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
         return None
-    if not np.isfinite(crystal.scaled).all():
+    if impossible(crystal) is not None:  # flat and long cells never end
         return None
     cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
     logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of supercells

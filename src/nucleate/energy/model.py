@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
 
-GPA_PER_EV_A3 = 160.21766208
-"""GPa in one eV/Å³."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:

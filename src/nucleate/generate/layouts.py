@@ -150,7 +150,7 @@ def build(
         None if no cell has this shape, an orbit finds no place, or the crystal has a smaller
         cell.
     """
-    from nucleate.crystal.periodic import reduce_lattice
+    from nucleate.crystal.lattice import reduce_lattice
     from nucleate.generate.symmetric_placement import has_translation, place
 
     try:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.files import read_frames, write_extxyz
+from nucleate.crystal.files import Unreadable, read_structures, write_extxyz
 from nucleate.errors import InputError
+from nucleate.generate.given import GivenStructures, given_structures
 from nucleate.generate.pool import Member
-from nucleate.generate.seeds import structure_files
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -41,27 +41,41 @@ def read_pool(path: Path) -> list[Member]:
     InputError
         If the file cannot be read.
     """
-    from ase.io import iread
-
-    from nucleate.crystal.crystal import Crystal
-
     try:
-        frames = list(iread(path, index=":", format="extxyz"))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: the pool cannot be read ({error}). Remove the file to make it anew."
-        ) from error
-    return [
-        Member(
-            Crystal.from_ase(atoms),
-            {key: _plain(value) for key, value in atoms.info.items() if key not in _NOT_DETAIL},
-        )
-        for atoms in frames
-    ]
+        items = read_structures(path)
+    except InputError as error:
+        raise InputError(f"{error} Remove the pool to make it again.") from error
+    members = []
+    for item in items:
+        if isinstance(item, Unreadable):
+            raise InputError(
+                f"{path}: the pool cannot be read ({item.error}) Remove the file to make it again."
+            ) from item.error
+        detail = {key: _plain(value) for key, value in item.info.items()}
+        members.append(Member(item.crystal, {k: v for k, v in detail.items() if k != "source"}))
+    return members
 
 
 def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[Member], Counter]:
     """Return the usable crystals of files in their order, and why others were left out.
+
+    As :func:`given_pool`.
+
+    Raises
+    ------
+    InputError
+        If nothing is left.
+    """
+    members, given = given_pool(space, files)
+    if not members:
+        raise InputError(f"{unusable(given, 'pool', files)} {_wanted(space)}")
+    return members, given.left_out
+
+
+def given_pool(
+    space: SearchSpace, files: str | Sequence[str]
+) -> tuple[list[Member], GivenStructures]:
+    """Return the members that files give in their order, and what there is to tell.
 
     Other programs give broken files, other compositions and overlapping atoms; those are counted
     by reason, not refused as a whole, and no file is touched. The volume window does not apply.
@@ -76,37 +90,30 @@ def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[M
     Raises
     ------
     InputError
-        If nothing is left.
+        If a pattern matches nothing.
     """
-    members: list[Member] = []
-    left_out: Counter[str] = Counter()
-    for path in structure_files(files):
-        try:
-            frames = read_frames(path)
-        except InputError:
-            left_out["unreadable"] += 1
-            continue
-        for name, crystal in frames:
-            if isinstance(crystal, InputError):
-                left_out["unreadable"] += 1
-                continue
-            reason = space.rejection(crystal, check_volume=False)
-            if reason is not None:
-                left_out[reason] += 1
-                continue
-            units = space.composition.formula_units_of(crystal.numbers)
-            detail: Detail = {"file": str(path), "name": name, "formula_units": units or 0}
-            members.append(Member(crystal, detail))
-    if not members:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in left_out.most_common())
-        raise InputError(
-            f"pool: none of the structures in {files!r} can be used ({reasons}). Give structures "
-            f"of {space.composition.formula} with at most {space.max_atoms} atoms."
-        )
-    return members, left_out
+    given = given_structures(space, files, kind="pool")
+    members = []
+    for item in given.usable:
+        units = space.composition.formula_units_of(item.crystal.numbers)
+        detail: Detail = {"file": item.file, "name": item.name, "formula_units": units or 0}
+        members.append(Member(item.crystal, detail))
+    return members, given
 
 
-_NOT_DETAIL = ("name", "source")
+def unusable(given: GivenStructures, kind: str, files: str | Sequence[str]) -> str:
+    """Return a sentence for the case that none of the given structures can be used."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in given.left_out.most_common())
+    example = next(iter(given.examples.values()), "")
+    return (
+        f"{kind}: none of the structures in {files!r} can be used ({reasons}"
+        + (f"; {example}" if example else "")
+        + ")."
+    )
+
+
+def _wanted(space: SearchSpace) -> str:
+    return f"Give structures of {space.composition.formula} with at most {space.max_atoms} atoms."
 
 
 def _plain(value: object) -> str | int | float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from glob import glob
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
+from nucleate.crystal.formats.structures import printable
 from nucleate.errors import InputError
+from nucleate.generate.given import GivenStructures, given_structures, structure_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
-
-SUFFIXES = (".cif", ".extxyz", ".xyz", ".vasp", ".poscar")
+__all__ = ["SeedsGenerator", "load_seeds", "structure_files", "usable_seeds"]
 
 
 class SeedsGenerator:
@@ -67,7 +66,7 @@ class SeedsGenerator:
 
 
 def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
-    """Read crystals from files, folders and glob patterns.
+    """Read crystals from files, folders and glob patterns, as they are.
 
     Parameters
     ----------
@@ -83,38 +82,20 @@ def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
     for path in structure_files(files):
         named = read_crystals(path)
         many = len(named) > 1
-        found += [(f"{path}:{name}" if many else str(path), item) for name, item in named]
+        shown = printable(path)
+        found += [(f"{shown}:{name}" if many else shown, item) for name, item in named]
     return found
 
 
-def structure_files(files: str | Sequence[str]) -> list[Path]:
-    """Return the structure files that names, folders and glob patterns stand for, in order.
+def usable_seeds(space: SearchSpace, files: str | Sequence[str]) -> GivenStructures:
+    """Return the structures of files that a search can begin with, the others counted.
 
     Raises
     ------
     InputError
         If a pattern matches nothing.
     """
-    paths: list[Path] = []
-    for pattern in [files] if isinstance(files, str) else files:
-        matching = _paths(pattern)
-        if not matching:
-            raise InputError(
-                f"seeds: {pattern!r} matches no structure file. Give CIF, extxyz or POSCAR files, "
-                "a folder of them or a pattern such as 'known/*.cif'."
-            )
-        paths += matching
-    return paths
-
-
-def _paths(pattern: str) -> list[Path]:
-    path = Path(pattern)
-    if path.is_dir():
-        return sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
-    if path.is_file():
-        return [path]
-    found = glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-    return sorted(Path(item) for item in found if Path(item).is_file())
+    return given_structures(space, files, kind="seeds")
 
 
 def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -15,10 +16,10 @@ from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.generator import Generator
+    from nucleate.generate.given import GivenCrystal
     from nucleate.generate.mix import GeneratorMix
     from nucleate.generate.pool import Score
 
@@ -32,8 +33,17 @@ _MANY_SEEDS = 1e6
 """Weight of seeds without one: they are all taken before anything random is drawn."""
 
 
+_OTHERS_SERVE = "The other generators serve alone."
+
+
 def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=3)
+    """Warn with the message alone: the line of code that warns means nothing to a user."""
+    plain = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_options: f"Warning: {message}\n"
+    try:
+        warnings.warn(text, stacklevel=3)
+    finally:
+        warnings.formatwarning = plain
 
 
 class _Settings(BaseModel):
@@ -195,12 +205,7 @@ def build_generator(
 
             return SymmetricGenerator(space)
         case SeedsSettings():
-            from nucleate.generate.seeds import SeedsGenerator, load_seeds
-
-            files = settings.files
-            return SeedsGenerator(
-                space, load_seeds(files if isinstance(files, str) else list(files))
-            )
+            return _seeds(settings, space, context or GeneratorContext())
         case GraphSearchSettings():
             return _graph_search(settings, space, context or GeneratorContext())
         case PoolSettings():
@@ -290,15 +295,38 @@ def _graph_search(
     )
 
 
-def _pool(settings: PoolSettings, space: SearchSpace, context: GeneratorContext) -> Generator:
+def _seeds(
+    settings: SeedsSettings, space: SearchSpace, context: GeneratorContext
+) -> Generator | None:
+    from nucleate.generate.pool_files import unusable
+    from nucleate.generate.seeds import SeedsGenerator, usable_seeds
+
+    given = usable_seeds(space, settings.files)
+    if not given.usable:
+        context.warn(f"{unusable(given, 'seeds', settings.files)} {_OTHERS_SERVE}")
+        return None
+    for message in given.messages("seeds"):
+        context.warn(message)
+    return SeedsGenerator(space, [(_label(item), item.crystal) for item in given.usable])
+
+
+def _label(item: GivenCrystal) -> str:
+    return item.file if Path(item.file).stem == item.name else f"{item.file}:{item.name}"
+
+
+def _pool(
+    settings: PoolSettings, space: SearchSpace, context: GeneratorContext
+) -> Generator | None:
     from nucleate.generate.pool import RankedPool, ranked
-    from nucleate.generate.pool_files import collect_pool
+    from nucleate.generate.pool_files import given_pool, unusable
 
     _check_score(settings.ranking, context)
-    members, left_out = collect_pool(space, settings.files)
-    if left_out:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
-        context.warn(f"pool: {len(members)} structures can be used; left out: {reasons}")
+    members, given = given_pool(space, settings.files)
+    if not members:
+        context.warn(f"{unusable(given, 'pool', settings.files)} {_OTHERS_SERVE}")
+        return None
+    for message in given.messages("pool"):
+        context.warn(message)
     network = None
     if settings.ranking == "network":
         from nucleate.networks.graph_network.network import GraphNetwork

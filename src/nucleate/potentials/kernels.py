@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from nucleate.crystal.images import ALL, HALF, image_table, images_within, reach_of
+from nucleate.crystal.lattice import reduce_lattice
+from nucleate.crystal.periodic import round_shift
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -97,63 +101,40 @@ def neighbours(pos, cell, cutoff):
         Lattice translation of the second atom.
     """
     n = pos.shape[0]
-    inv, det = inverse3(cell)
-    reach = np.empty(3)
-    for d in range(3):
-        reach[d] = cutoff * math.sqrt(inv[0, d] ** 2 + inv[1, d] ** 2 + inv[2, d] ** 2)
+    reduced, change = reduce_lattice(cell)
+    inv, det = inverse3(reduced)
     frac = pos @ inv
-    along2 = cell[2, 0] ** 2 + cell[2, 1] ** 2 + cell[2, 2] ** 2
+    reach = reach_of(reduced, cutoff)
+    table = image_table(reach)
     size = int(n * (2.2 * cutoff**3 * n / abs(det) + 8.0)) + 16
     first = np.zeros(n + 1, np.int64)
-    other = np.empty(size, np.int32)
-    shift = np.empty((size, 3))
-    cut2 = cutoff * cutoff
+    other, shift = np.empty(size, np.int32), np.empty((size, 3))
     count = 0
     for i in range(n):
         for j in range(i, n):
-            fx = frac[j, 0] - frac[i, 0]
-            fy = frac[j, 1] - frac[i, 1]
-            fz = frac[j, 2] - frac[i, 2]
-            low = 0 if i == j else math.ceil(-reach[0] - fx)
-            for a in range(low, math.floor(reach[0] - fx) + 1):
-                ga = fx + a
-                for b in range(math.ceil(-reach[1] - fy), math.floor(reach[1] - fy) + 1):
-                    if i == j and a == 0 and b < 0:
-                        continue
-                    gb = fy + b
-                    x0 = ga * cell[0, 0] + gb * cell[1, 0]
-                    y0 = ga * cell[0, 1] + gb * cell[1, 1]
-                    z0 = ga * cell[0, 2] + gb * cell[1, 2]
-                    along = x0 * cell[2, 0] + y0 * cell[2, 1] + z0 * cell[2, 2]
-                    chord = along * along - along2 * (x0 * x0 + y0 * y0 + z0 * z0 - cut2)
-                    if chord < 0.0:
-                        continue  # this row of images passes outside the sphere
-                    middle, half = -along / along2, math.sqrt(chord) / along2 + 1e-9
-                    for c in range(
-                        math.ceil(middle - half - fz), math.floor(middle + half - fz) + 1
-                    ):
-                        if i == j and a == 0 and b == 0 and c <= 0:
-                            continue
-                        gc = fz + c
-                        x = x0 + gc * cell[2, 0]
-                        y = y0 + gc * cell[2, 1]
-                        z = z0 + gc * cell[2, 2]
-                        if x * x + y * y + z * z < cut2:
-                            if count == size:
-                                size *= 2
-                                bigger = np.empty(size, np.int32)
-                                bigger[:count] = other
-                                other = bigger
-                                wider = np.empty((size, 3))
-                                wider[:count] = shift
-                                shift = wider
-                            other[count] = j
-                            shift[count, 0] = a
-                            shift[count, 1] = b
-                            shift[count, 2] = c
-                            count += 1
+            gap0 = frac[j, 0] - frac[i, 0]
+            gap1 = frac[j, 1] - frac[i, 1]
+            gap2 = frac[j, 2] - frac[i, 2]
+            which = HALF if i == j else ALL
+            found = images_within(reduced, reach, gap0, gap1, gap2, cutoff, which, table)
+            if count + found > size:
+                size = 2 * (count + found)
+                other, shift = _roomier(other, shift, size)
+            for m in range(found):
+                other[count] = j
+                for k in range(3):
+                    shift[count, k] = round_shift(table[m], change, k)
+                count += 1
         first[i + 1] = count
     return first, other[:count], shift[:count]
+
+
+@njit(cache=True, nogil=True)
+def _roomier(other, shift, size):
+    longer, wider = np.empty(size, np.int32), np.empty((size, 3))
+    longer[: other.size] = other
+    wider[: other.size] = shift
+    return longer, wider
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)

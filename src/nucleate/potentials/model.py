@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.potentials.kernels import Tables
+    from nucleate.potentials.optimiser import Descent, Limits, NeighbourList
 
-EV_PER_A3_IN_GPA = 160.21766208
 OVERLAP = 0.5  # Å
 SMALLEST_VOLUME = 1.0 / 3.0  # of the expected volume
 LARGEST_VOLUME = 8.0
@@ -159,21 +159,58 @@ class EnergyModel:
         move_cell
             Relax the cell too.
         """
-        from nucleate.potentials.optimiser import relax_cell
+        from nucleate.potentials.optimiser import descend
 
         criteria = criteria or Criteria()
+        descent, near, order = self.start_descent(crystal)
+        limits = self.limits(crystal, criteria)
+        status, _ = descend(
+            descent, near, self.tables, pressure, move_cell, limits, 15 * criteria.max_steps + 15
+        )
+        return self.minimum(crystal, descent, order, status)
+
+    def start_descent(
+        self, crystal: Crystal, free: NDArray[np.bool_] | None = None
+    ) -> tuple[Descent, NeighbourList, NDArray[np.int64]]:
+        """Return a relaxation at its start, its neighbours, and the order of atoms in it."""
+        from nucleate.potentials.optimiser import start_descent
+
         kinds = self.kinds(crystal.numbers)
         order = np.argsort(kinds, kind="stable")
+        ordered = Crystal(crystal.numbers[order], crystal.cell, crystal.scaled[order])
+        free = None if free is None else free[order]
+        return *start_descent(ordered, kinds[order], free), order
+
+    def limits(self, crystal: Crystal, criteria: Criteria) -> Limits:
+        """Return where a relaxation of a crystal ends."""
+        from nucleate.potentials.optimiser import Limits
+
         expected = expected_volume(crystal)
-        bounds = (SMALLEST_VOLUME * expected, max(LARGEST_VOLUME * expected, 1.5 * crystal.volume))
-        status, energy, scaled, cell, forces, virial, steps, evaluations = relax_cell(
-            crystal.scaled[order], np.array(crystal.cell), kinds[order], self.tables, pressure,
-            move_cell, criteria.fmax, criteria.max_stress, criteria.rms_gradient,
-            criteria.max_steps, bounds, OVERLAP,
-        )  # fmt: skip
+        return Limits(
+            float(criteria.fmax),
+            float(criteria.max_stress),
+            float(criteria.rms_gradient),
+            SMALLEST_VOLUME * expected,
+            max(LARGEST_VOLUME * expected, 1.5 * crystal.volume),
+            OVERLAP,
+            criteria.max_steps,
+        )
+
+    def minimum(
+        self, crystal: Crystal, descent: Descent, order: NDArray[np.int64], status: int
+    ) -> Minimum:
+        """Return where a relaxation of a crystal is, in the order of the crystal's atoms."""
+        from nucleate.potentials.optimiser import accepted_geometry
+
+        scaled, cell = accepted_geometry(descent.state)
         final = Crystal(crystal.numbers, cell, _restored(scaled, order))
-        evaluation = Evaluation(energy, _restored(forces, order), virial / final.volume)
-        return Minimum(final, evaluation, status == 0, _FAILURES[status], steps, evaluations)
+        evaluation = Evaluation(
+            descent.energy, _restored(descent.forces, order), descent.virial / final.volume
+        )
+        return Minimum(
+            final, evaluation, status == 0, _FAILURES[status],
+            descent.state.steps_accepted, descent.evaluations,
+        )  # fmt: skip
 
     def relax_all(
         self, crystals: Sequence[Crystal], criteria: Criteria | None = None

@@ -10,7 +10,7 @@ import json
 import shlex
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, NucleateError
 from nucleate.programs.program import Launch, UnreadableError
 from nucleate.programs.programs import PROGRAMS, program_of
-from nucleate.programs.relaxer import ISOLATED, goal_of, relaxed_of
+from nucleate.programs.relaxer import facts_of, goal_of, judged
 from nucleate.programs.settings import ExternalSettings, VaspSettings
-from nucleate.relax.guards import misstep, nonsense
+from nucleate.relax.outcome import Failed
 from nucleate.relax.settings import TierSettings
 
 if TYPE_CHECKING:
@@ -136,16 +136,13 @@ def read_folder(folder: Path, manifest: Mapping[str, Any]) -> Relaxed:
         raise NotFinishedError(f"is not finished: the output ends after {result.steps} steps")
     if not result.scf_converged:
         raise NotFinishedError("the electrons did not converge")
-    guards = tier.guards
-    if program.total_energies:
-        guards = guards.model_copy(update={"energy_window": (-float("inf"), float("inf"))})
-    wrong = misstep(guards, result.crystal, start.volume, ISOLATED) or nonsense(
-        guards, result.crystal, result.energy, result.forces, evaluations=result.steps
+    facts = replace(
+        facts_of(program, float(manifest["pressure_gpa"])), level=LevelOfTheory(**manifest["level"])
     )
-    if wrong is not None:
-        raise NotFinishedError(f"its result cannot be right ({wrong.reason}: {wrong.message})")
-    level = LevelOfTheory(**manifest["level"])
-    return relaxed_of(result, tier, float(manifest["pressure_gpa"]), level=level)
+    outcome = judged(result, tier, facts, start_volume=start.volume)
+    if isinstance(outcome, Failed):
+        raise NotFinishedError(f"its result cannot be right ({outcome.reason}: {outcome.message})")
+    return outcome
 
 
 def _has_potentials(engine: VaspSettings) -> bool:

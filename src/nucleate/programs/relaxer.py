@@ -8,16 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nucleate.energy.model import GPA_PER_EV_A3
+from nucleate.energy.results import ContractError, real_array
 from nucleate.errors import InputError
 from nucleate.programs.process import ExternalProcess, tail
 from nucleate.programs.program import Goal, Program, StageResult, UnreadableError
-from nucleate.relax.guards import misstep, nonsense, refusal
-from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.relax.judge import EngineFacts, Point, Step, judge
+from nucleate.relax.outcome import Failed, FailReason
+from nucleate.relax.preparation import admit
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
     from nucleate.programs.process import Ending
@@ -81,10 +83,7 @@ class ExternalRelaxer:
         self._engine = engine
         self._pressure_gpa = pressure_gpa
         self._stages: list[Any] = list(engine.stage if tier.relax else engine.stage[-1:])
-        guards = tier.guards
-        if program.total_energies:
-            guards = guards.model_copy(update={"energy_window": (-np.inf, np.inf)})
-        self._guards = guards
+        self._facts = facts_of(program, pressure_gpa)
         self._flights: list[_Flight] = []
         self._ended: list[tuple[int, Outcome]] = []
 
@@ -97,26 +96,16 @@ class ExternalRelaxer:
         """Return how many more processes may run at once; one if the tier does not say."""
         return max((self._tier.slots or 1) - len(self._flights), 0)
 
-    def observe(self, best_enthalpy_per_atom: float) -> None:
-        """Do nothing: an external program does not race."""
-
-    def add(self, key: int, crystal: Crystal) -> None:
+    def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
         """Take a crystal; its first stage starts with the next :meth:`step`."""
-        tier = self._tier
-        refused = refusal(
-            crystal,
-            elements=self._program.elements,
-            cutoff=ISOLATED,
-            max_atoms=tier.guards.max_atoms,
-        )
-        overlap = refused is not None and refused.reason is FailReason.TOO_CLOSE
-        if refused is not None and not (overlap and tier.relax and tier.pre_relax):
-            self._ended.append((key, refused))
+        admitted = admit(self._tier, crystal, self._facts, fixed)
+        if not isinstance(admitted, Failed) and admitted.free is not None:
+            message = f"engine {self._engine.kind!r} cannot hold atoms fixed; free them all"
+            admitted = Failed(FailReason.INVALID, message, crystal)
+        if isinstance(admitted, Failed):
+            self._ended.append((key, admitted))
             return
-        if tier.relax and tier.pre_relax:
-            from nucleate.relax.pre_relaxation import pre_relax
-
-            crystal = pre_relax(crystal)
+        crystal = admitted.crystal
         folder = self._engine.scratch
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -166,7 +155,7 @@ class ExternalRelaxer:
         flight.runs += 1
         stage = self._stages[flight.stage]
         try:
-            goal = goal_of(stage, self._tier, self._pressure_gpa)
+            goal = goal_of(stage, self._tier, self._pressure_gpa, steps_taken=flight.steps)
             launch = self._program.write(folder, flight.crystal, stage, goal)
         except (InputError, OSError, ValueError) as error:
             return self._failed(flight, FailReason.INVALID, f"no input can be written: {error}")
@@ -196,11 +185,11 @@ class ExternalRelaxer:
         except Exception as error:  # noqa: BLE001 - whatever a reader raises over garbage is data
             unreadable = f"{type(error).__name__}: {error}"
         if result is not None:
-            failure = self._judge(flight, result)
-            if failure is not None:
-                return failure
-            flight.crystal = result.crystal
             flight.steps += result.steps
+            outcome = self._judge(flight, result)
+            if isinstance(outcome, Failed):
+                return outcome
+            flight.crystal = result.crystal
         if ending.timed_out:
             return self._after_kill(flight, ending, result)
         if result is None or not result.complete:
@@ -212,22 +201,23 @@ class ExternalRelaxer:
         if not result.scf_converged:
             message = "the electrons did not converge"
             return self._failed(flight, FailReason.NOT_CONVERGED, message, with_tail=True)
-        return self._relaxed(flight, result)
+        return self._judge(flight, result)
 
-    def _judge(self, flight: _Flight, result: StageResult) -> Failed | None:
-        """Return the failure of a geometry, energy or force that cannot be right."""
-        crystal = result.crystal
-        failure = misstep(self._guards, crystal, flight.start_volume, ISOLATED) or nonsense(
-            self._guards, crystal, result.energy, result.forces, evaluations=result.steps
+    def _judge(self, flight: _Flight, result: StageResult, note: str = "") -> Outcome:
+        """Return what the judge makes of a result, as if the recipe ended with it."""
+        return judged(
+            replace(result, steps=flight.steps),
+            self._tier,
+            self._facts,
+            start_volume=flight.start_volume,
+            wall_s=flight.wall_s,
+            note=note,
         )
-        if failure is None and not np.isfinite(result.stress_gpa).all():
-            failure = Failed(FailReason.NOT_FINITE, "the stress is not finite", crystal)
-        return failure and replace(failure, wall_s=flight.wall_s)
 
     def _after_kill(
         self, flight: _Flight, ending: Ending, result: StageResult | None
     ) -> Outcome | None:
-        """Go on from the last geometry after a kill at the limit, or end."""
+        """Continue from the last geometry after a kill at the limit, or end."""
         spent = self._tier.wall_s is not None and flight.wall_s >= self._tier.wall_s
         if result is not None and flight.restarts > 0 and not spent:
             flight.restarts -= 1
@@ -235,7 +225,7 @@ class ExternalRelaxer:
         message = f"killed after {ending.wall_s:.0f} s in stage {flight.stage + 1}"
         last = flight.stage + 1 == len(self._stages)
         if result is not None and last and result.scf_converged:
-            return self._relaxed(flight, result, note=message)
+            return self._judge(flight, result, note=message)
         return self._failed(flight, FailReason.TIMEOUT, message, with_tail=True)
 
     def _broken(self, flight: _Flight, ending: Ending, why: str) -> Failed:
@@ -254,71 +244,75 @@ class ExternalRelaxer:
             message += f". Its output ends:\n{end}" if end else ". It wrote nothing."
         return Failed(reason, message, flight.crystal, flight.wall_s)
 
-    def _relaxed(self, flight: _Flight, result: StageResult, note: str = "") -> Relaxed:
-        result = replace(result, steps=flight.steps)
-        found = relaxed_of(result, self._tier, self._pressure_gpa, level=self.level, note=note)
-        return replace(found, wall_s=flight.wall_s)
+
+def facts_of(program: Program, pressure_gpa: float) -> EngineFacts:
+    """Return what the judge must know of a program."""
+    return EngineFacts(
+        level=program.level,
+        elements=program.elements,
+        cutoff=ISOLATED,
+        pressure=pressure_gpa / GPA_PER_EV_A3,
+        energies_are_absolute=not program.total_energies,
+    )
 
 
-def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float) -> Goal:
-    """Return what a stage of a tier is to reach."""
+def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float, *, steps_taken: int = 0) -> Goal:
+    """Return what a stage of a tier is to reach, within the steps that the tier has left."""
     relax = stage.relax if tier.relax else "none"
     if relax == "cell" and not tier.relax_cell:
         relax = "positions"
     return Goal(
         relax=relax,
-        max_steps=stage.max_steps,
-        fmax=stage.fmax or tier.fmax,
+        max_steps=min(stage.max_steps, max(tier.max_steps - steps_taken, 0)),
+        fmax=stage.fmax or tier.fmax_ev_per_ang,
         max_stress_gpa=tier.max_stress_gpa,
         pressure_gpa=pressure_gpa,
     )
 
 
-def relaxed_of(
+def judged(
     result: StageResult,
     tier: TierSettings,
-    pressure_gpa: float,
+    facts: EngineFacts,
     *,
-    level: LevelOfTheory,
+    start_volume: float,
+    wall_s: float = 0.0,
     note: str = "",
-) -> Relaxed:
-    """Return the outcome of a last stage, judged by the criteria of its tier.
+) -> Outcome:
+    """Return what the judge makes of the result of a last stage.
 
     Parameters
     ----------
     result
-        Whole, with converged electrons.
+        Of the last stage; its steps are those of all stages.
     tier
-        Criteria of force and stress.
-    pressure_gpa
-        External pressure.
-    level
-        Of the energy.
+        Criteria, limits and guards.
+    facts
+        What is known of the program.
+    start_volume
+        Å³, of the geometry that the relaxation began with.
+    wall_s
+        Seconds charged to the crystal.
     note
         Why it is not converged, if that is known.
     """
-    left = result.stress_gpa + pressure_gpa * np.eye(3)
-    max_force = float(np.sqrt((result.forces**2).sum(axis=1).max()))
-    max_stress = float(np.abs(left).max())
-    quiet = max_stress <= tier.max_stress_gpa or not tier.relax_cell
-    converged = max_force <= tier.fmax and quiet
-    if not converged and not note:
-        note = f"not converged after {result.steps} steps" if tier.relax else "single point"
-    return Relaxed(
-        crystal=result.crystal,
-        energy=result.energy,
-        enthalpy=result.energy + pressure_gpa / GPA_PER_EV_A3 * result.crystal.volume,
-        forces=result.forces,
-        stress_gpa=result.stress_gpa,
-        max_force=max_force,
-        max_stress_gpa=max_stress,
-        converged=converged,
-        steps=result.steps if tier.relax else 0,
+    n_atoms = result.crystal.n_atoms
+    try:
+        forces = real_array("forces", result.forces, (n_atoms, 3))
+        stress = real_array("stress", result.stress_gpa, (3, 3)) / GPA_PER_EV_A3
+    except ContractError as error:
+        return Failed(FailReason.UNREADABLE, str(error), result.crystal, wall_s)
+    step = Step(
+        Point(result.crystal, result.energy, forces, stress),
+        start_volume=start_volume,
         evaluations=result.steps,
-        wall_s=0.0,
-        level=level,
-        note="" if converged else note,
+        steps=result.steps,
+        wall_s=wall_s,
+        stopped=note or f"not converged after {result.steps} steps",
     )
+    outcome = judge(tier, step, facts)
+    assert outcome is not None
+    return outcome
 
 
 def _in_words(status: int) -> str:

@@ -39,8 +39,10 @@ class _GridStage(Stage):
 class ExternalSettings(_Table):
     """What every external program has."""
 
-    DAY_S: ClassVar[float] = 86400.0
-    """Wall limit of a crystal where the tier gives none."""
+    supports: ClassVar[frozenset[str]] = frozenset()
+    """Optional keys of a tier that it honours; VASP and GPAW also judge the size of energies."""
+    tier_defaults: ClassVar[dict[str, Any]] = {"wall_s": 86400.0}
+    """A day for a crystal where the tier gives no limit."""
 
     kind: str
     preset: str = Field(
@@ -100,6 +102,8 @@ class VaspStage(_GridStage):
 class VaspSettings(ExternalSettings):
     """VASP; bring your own licence, program and potentials."""
 
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
+
     kind: Literal["vasp"] = "vasp"
     preset: str = Field("paper", description="Recipe that the other keys change.")
     command: str = Field("mpirun -n {cores} vasp_std", description="As of every program.")
@@ -138,6 +142,8 @@ class GpawStage(_GridStage):
 
 class GpawSettings(ExternalSettings):
     """GPAW, in a Python of its own."""
+
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     kind: Literal["gpaw"] = "gpaw"
     command: str = Field(

@@ -13,12 +13,12 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.energy.level import LevelOfTheory
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
 from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

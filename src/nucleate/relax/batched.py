@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import GPA_PER_EV_A3, Batch, BatchedModel, Evaluation
-from nucleate.relax.guards import (
-    SETTLED,
-    isolated_or_coincident,
-    lowest_believed,
-    misstep,
-    nonsense,
-    refusal,
-    squeezed,
-)
-from nucleate.relax.minimiser import State, advance, residuals, start_minimisation
-from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
-from nucleate.relax.racing import is_hopeless
+from nucleate.energy.minimiser import State, advance, start_minimisation
+from nucleate.energy.model import Batch, BatchedModel
+from nucleate.energy.results import checked, split
+from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
+from nucleate.relax.outcome import Failed, FailReason, Outcome
+from nucleate.relax.preparation import admit
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.settings import TierSettings
@@ -32,18 +26,6 @@ if TYPE_CHECKING:
 
 _TYPICAL_ATOMS = 20
 _IDENTITY = np.eye(3)
-
-
-class _Point(NamedTuple):
-    """One evaluation of a crystal on its way; forces in eV/Å, stress in eV/Å³."""
-
-    crystal: Crystal
-    energy: float
-    enthalpy: float
-    forces: NDArray[np.float64]
-    stress: NDArray[np.float64]
-    max_force: float
-    max_stress_gpa: float
 
 
 @dataclass(slots=True, eq=False)
@@ -54,11 +36,12 @@ class _Flight:
     crystal: Crystal
     state: State
     start_volume: float
-    lowest: float
     constraint: SymmetryConstraint | None
+    free: NDArray[np.bool_] | None
+    move_cell: bool
     evaluations: int = 0
     wall_s: float = 0.0
-    best: _Point | None = None
+    best: Point | None = None
 
 
 class BatchedRelaxer:
@@ -79,11 +62,16 @@ class BatchedRelaxer:
     def __init__(self, model: BatchedModel, tier: TierSettings, pressure_gpa: float = 0.0) -> None:
         self._model = model
         self._tier = tier
-        self._pressure = pressure_gpa / GPA_PER_EV_A3
+        self._engine = EngineFacts(
+            level=model.level,
+            elements=model.elements,
+            cutoff=model.cutoff,
+            pressure=pressure_gpa / GPA_PER_EV_A3,
+            composition_energies=model.composition_energies,
+        )
         self._batch_atoms = model.batch_atoms
         self._flights: list[_Flight] = []
         self._ended: list[tuple[int, Outcome]] = []
-        self._best_known = np.inf
 
     @property
     def level(self) -> LevelOfTheory:
@@ -99,48 +87,26 @@ class BatchedRelaxer:
         typical = atoms / in_flight if in_flight else _TYPICAL_ATOMS
         return max(1 - in_flight, int((self._batch_atoms - atoms) / typical), 0)
 
-    def observe(self, best_enthalpy_per_atom: float) -> None:
-        """Tell the best enthalpy known (eV/atom), which the racing rules compare with."""
-        self._best_known = best_enthalpy_per_atom
-
-    def add(self, key: int, crystal: Crystal) -> None:
-        """Take a crystal to relax; its outcome comes back from :meth:`step` under ``key``."""
+    def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
+        """Take a crystal to relax; see :meth:`nucleate.relax.relaxer.Relaxer.add`."""
         started = time.perf_counter()
-        tier = self._tier
-        refused = refusal(
-            crystal,
-            elements=self._model.elements,
-            cutoff=self._model.cutoff,
-            max_atoms=tier.guards.max_atoms,
+        admitted = admit(self._tier, crystal, self._engine, fixed)
+        if isinstance(admitted, Failed):
+            self._ended.append((key, admitted))
+            return
+        crystal, free = admitted.crystal, admitted.free
+        self._flights.append(
+            _Flight(
+                key,
+                crystal,
+                start_minimisation(crystal, free=free),
+                crystal.volume,
+                admitted.constraint,
+                free,
+                self._tier.relax_cell and free is None,
+                wall_s=time.perf_counter() - started,
+            )
         )
-        if refused is not None:
-            if tier.relax and tier.pre_relax and refused.reason is FailReason.TOO_CLOSE:
-                refused = None
-            else:
-                self._ended.append((key, refused))
-                return
-        constraint = None
-        if tier.relax and tier.fix_symmetry:
-            from nucleate.relax.symmetry import symmetry_constraint
-
-            constraint = symmetry_constraint(crystal)
-        if tier.relax and tier.shake and constraint is None:
-            from nucleate.crystal.shake import shaken
-
-            crystal = shaken(crystal, tier.shake)
-        if tier.relax and tier.pre_relax and constraint is None:
-            from nucleate.relax.pre_relaxation import pre_relax
-
-            crystal = pre_relax(crystal)
-            refused = isolated_or_coincident(crystal, self._model.cutoff)
-            if refused is not None:
-                self._ended.append((key, refused))
-                return
-        lowest = lowest_believed(tier.guards, crystal, self._model.composition_energies)
-        state = start_minimisation(crystal)
-        flight = _Flight(key, crystal, state, crystal.volume, lowest, constraint)
-        flight.wall_s = time.perf_counter() - started
-        self._flights.append(flight)
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Evaluate every crystal in flight once and move it; return those that ended."""
@@ -169,7 +135,8 @@ class BatchedRelaxer:
         while position < len(flights):
             chunk = self._chunk(flights, position)
             try:
-                evaluation = self._model.evaluate(Batch.of([item.crystal for item in chunk]))
+                batch = Batch.of([item.crystal for item in chunk])
+                evaluation = checked(self._model.evaluate(batch), batch)
             except MemoryError:
                 if len(chunk) == 1:
                     message = f"{chunk[0].crystal.n_atoms} atoms do not fit into memory"
@@ -188,7 +155,7 @@ class BatchedRelaxer:
                     results.append(Failed(FailReason.CALCULATOR, message, chunk[0].crystal))
                 position += len(chunk)
                 continue
-            results.extend(_split(evaluation, chunk))
+            results.extend(split(evaluation, batch))
             position += len(chunk)
         return results
 
@@ -213,91 +180,37 @@ class BatchedRelaxer:
         flight.evaluations += 1
         if flight.constraint is not None:
             forces, stress = flight.constraint.symmetrised(flight, forces, stress)
-        failure = nonsense(
-            tier.guards, crystal, energy, forces, flight.evaluations, flight.lowest
-        )  # fmt: skip
-        if failure is not None:
-            return _timed(failure, flight)
-        volume = crystal.volume
-        max_force, max_stress = residuals(forces, stress, self._pressure)
-        point = _Point(
-            crystal, energy, energy + self._pressure * volume, forces, stress,
-            max_force, max_stress * GPA_PER_EV_A3,
-        )  # fmt: skip
-        if not tier.relax:
-            return self._relaxed(flight, point)
-        converged, note = self._is_converged(point), self._limit_reached(flight)
-        if converged or note or flight.evaluations > SETTLED:
-            failure = squeezed(tier.guards, crystal)
-            if failure is not None:
-                return _timed(failure, flight)
-        if converged:
-            return self._relaxed(flight, point)
-        virial = volume * (stress + self._pressure * _IDENTITY)
+        point = Point(crystal, energy, forces, stress)
+        outcome = judge(tier, self._step_of(flight, point), self._engine)
+        if outcome is not None:
+            return outcome
+        pressure, volume = self._engine.pressure, crystal.volume
+        virial = volume * (stress + pressure * _IDENTITY)
         accepted, cell, scaled = advance(
-            flight.state, point.enthalpy, forces, virial, tier.relax_cell
-        )  # fmt: skip
-        if accepted:
+            flight.state, energy + pressure * volume, forces, virial, flight.move_cell
+        )
+        if accepted and (flight.best is None or self._falls(point, flight.best)):
             flight.best = point
-        if note:
-            return replace(self._relaxed(flight, flight.best or point), note=note)
-        if tier.racing is not None:
-            now = self._relaxed(flight, point)
-            if is_hopeless(tier.racing, now, flight.evaluations, self._best_known):
-                above = now.enthalpy_per_atom - self._best_known
-                message = f"{above:.3f} eV/atom above the best"
-                return _timed(Failed(FailReason.RACED, message, crystal), flight)
-        if not (np.isfinite(cell).all() and np.isfinite(scaled).all()):
-            return _timed(Failed(FailReason.NOT_FINITE, "the step is not finite", crystal), flight)
         flight.crystal = Crystal(crystal.numbers, cell, scaled)
-        failure = misstep(tier.guards, flight.crystal, flight.start_volume, self._model.cutoff)
+        failure = check_proposal(tier, flight.crystal, flight.start_volume, self._engine)
         return None if failure is None else _timed(failure, flight)
 
-    def _limit_reached(self, flight: _Flight) -> str:
-        tier = self._tier
-        if flight.evaluations >= tier.max_steps:
-            return f"not converged after {flight.evaluations} evaluations"
-        if tier.wall_s is not None and flight.wall_s > tier.wall_s:
-            return f"not converged after {flight.wall_s:.0f} s"
-        return ""
+    def _falls(self, point: Point, best: Point) -> bool:
+        pressure = self._engine.pressure
+        fall = best.energy - point.energy
+        return fall + pressure * (best.crystal.volume - point.crystal.volume) >= 0.0
 
-    def _is_converged(self, point: _Point) -> bool:
-        tier = self._tier
-        quiet = point.max_stress_gpa <= tier.max_stress_gpa or not tier.relax_cell
-        return point.max_force <= tier.fmax and quiet
-
-    def _relaxed(self, flight: _Flight, point: _Point) -> Relaxed:
-        converged = self._is_converged(point)
-        return Relaxed(
-            crystal=point.crystal,
-            energy=point.energy,
-            enthalpy=point.enthalpy,
-            forces=point.forces,
-            stress_gpa=point.stress * GPA_PER_EV_A3,
-            max_force=point.max_force,
-            max_stress_gpa=point.max_stress_gpa,
-            converged=converged,
-            steps=int(flight.state.count[3]) if self._tier.relax else 0,
+    def _step_of(self, flight: _Flight, point: Point) -> Step:
+        return Step(
+            point,
+            start_volume=flight.start_volume,
             evaluations=flight.evaluations,
+            steps=flight.state.steps_accepted,
             wall_s=flight.wall_s,
-            level=self.level,
-            note="" if converged else "single point",
+            best=flight.best,
+            relax_cell=flight.move_cell,
+            free=flight.free,
         )
-
-
-def _split(evaluation: Evaluation, flights: list[_Flight]) -> list[tuple]:
-    results, first = [], 0
-    for index, flight in enumerate(flights):
-        last = first + flight.crystal.n_atoms
-        results.append(
-            (
-                float(evaluation.energies[index]),
-                evaluation.forces[first:last],
-                evaluation.stresses[index],
-            )
-        )
-        first = last
-    return results
 
 
 def _timed(failure: Failed, flight: _Flight) -> Failed:

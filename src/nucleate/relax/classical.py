@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.errors import InputError
-from nucleate.potentials.model import Criteria, EnergyModel, Evaluation, Minimum
-from nucleate.relax.guards import refusal
-from nucleate.relax.outcome import Failed, FailReason, Outcome, Relaxed
+from nucleate.potentials.model import Criteria, EnergyModel
+from nucleate.potentials.optimiser import CONVERGED, NO_PROGRESS, RUNNING, descend
+from nucleate.relax.judge import EngineFacts, Point, Step, judge
+from nucleate.relax.outcome import Failed, FailReason, Outcome
+from nucleate.relax.preparation import Admitted, admit
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.settings import TierSettings
 
+CHUNK = 64
+"""Evaluations in compiled code between two looks of the judge."""
+
 _SLOTS = 4
+_NO_LIMIT = 1 << 30
 _REASONS = {
-    "overlap": FailReason.COLLAPSED,
-    "shrunk": FailReason.COLLAPSED,
-    "exploded": FailReason.EXPLODED,
-    "not-finite": FailReason.NOT_FINITE,
-}
-_MESSAGES = {
-    "overlap": "two atoms came closer than 0.5 Å",
-    "shrunk": "the volume fell under a third of the expected volume",
-    "exploded": "the volume rose to more than eight times the expected volume",
-    "not-finite": "the energy is not finite",
+    "overlap": (FailReason.COLLAPSED, "two atoms came closer than 0.5 Å"),
+    "shrunk": (FailReason.COLLAPSED, "the volume fell under a third of the expected volume"),
+    "exploded": (
+        FailReason.EXPLODED,
+        "the volume rose to more than eight times the expected volume",
+    ),
+    "not-finite": (FailReason.NOT_FINITE, "the energy is not finite"),
 }
 
 
@@ -51,16 +53,6 @@ class ModelSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ClassicalOptions:
-    """What a tier wants of a classical relaxation; see ``TierSettings``."""
-
-    criteria: Criteria
-    relax: bool
-    relax_cell: bool
-    slots: int
-
-
 class ClassicalRelaxer:
     """A :class:`~nucleate.relax.relaxer.Relaxer` on a compiled model.
 
@@ -70,8 +62,8 @@ class ClassicalRelaxer:
         Force field or library.
     level
         Level of theory of its energies.
-    options
-        Criteria and limits.
+    tier
+        Criteria, limits, guards and rules.
     pressure_gpa
         External pressure; zero for proxy potentials, whose energies have no unit.
     """
@@ -80,36 +72,38 @@ class ClassicalRelaxer:
         self,
         source: ModelSource,
         level: LevelOfTheory,
-        options: ClassicalOptions,
+        tier: TierSettings,
         pressure_gpa: float = 0.0,
     ) -> None:
         self._source = source
-        self._level = level
-        self._options = options
-        self._pressure = pressure_gpa / GPA_PER_EV_A3
-        self._waiting: list[tuple[int, Crystal]] = []
+        self._tier = tier
+        self._engine = EngineFacts(
+            level=level,
+            elements=None,  # the model names the pair that it lacks
+            cutoff=source.reach,
+            pressure=pressure_gpa / GPA_PER_EV_A3,
+            energies_are_absolute=False,
+        )
+        self._waiting: list[tuple[int, Crystal, ArrayLike | None]] = []
         self._models: dict[bytes, EnergyModel] = {}
 
     @property
     def level(self) -> LevelOfTheory:
         """Level of theory of every energy."""
-        return self._level
+        return self._engine.level
 
     def free_slots(self) -> int:
         """Return how many more crystals can be added now."""
-        return max(0, self._options.slots - len(self._waiting))
+        return max(0, (self._tier.slots or _SLOTS) - len(self._waiting))
 
-    def add(self, key: int, crystal: Crystal) -> None:
-        """Take a crystal to relax; its outcome comes back from :meth:`step` under ``key``."""
-        self._waiting.append((key, crystal))
+    def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
+        """Take a crystal to relax; see :meth:`nucleate.relax.relaxer.Relaxer.add`."""
+        self._waiting.append((key, crystal, fixed))
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Relax every crystal that was added and return the outcomes."""
         waiting, self._waiting = self._waiting, []
-        return [(key, self._outcome(crystal)) for key, crystal in waiting]
-
-    def observe(self, best_enthalpy_per_atom: float) -> None:
-        """Do nothing: these relaxations are too short for racing rules."""
+        return [(key, self._outcome(crystal, fixed)) for key, crystal, fixed in waiting]
 
     def _model_of(self, numbers: NDArray[np.int64]) -> EnergyModel:
         key = np.sort(numbers).tobytes()
@@ -119,70 +113,69 @@ class ClassicalRelaxer:
             self._models[key] = self._source.model(numbers)
         return self._models[key]
 
-    def _outcome(self, crystal: Crystal) -> Outcome:
+    def _outcome(self, crystal: Crystal, fixed: ArrayLike | None) -> Outcome:
         started = time.perf_counter()
-        known = frozenset(crystal.numbers.tolist())  # the model names the pair that it lacks
-        refused = refusal(crystal, elements=known, cutoff=self._source.reach, max_atoms=None)
-        if refused:
-            return refused
+        admitted = admit(self._tier, crystal, self._engine, fixed)
+        if isinstance(admitted, Failed):
+            return admitted
         try:
             model = self._model_of(crystal.numbers)
         except InputError as error:
             return Failed(FailReason.INVALID, str(error), crystal)
-        if self._options.relax:
-            end = model.relax(
-                crystal,
-                self._options.criteria,
-                pressure=self._pressure,
-                move_cell=self._options.relax_cell,
-            )
-        else:
-            end = Minimum(crystal, model.evaluate(crystal), True, "", 0, 1)
+        if self._tier.relax:
+            return self._relaxed(model, admitted, started)
+        result = model.evaluate(admitted.crystal)
+        point = Point(admitted.crystal, result.energy, result.forces, result.stress)
         wall_s = time.perf_counter() - started
-        if end.failure:
-            message = f"{_MESSAGES[end.failure]} after {end.steps} steps"
-            return Failed(_REASONS[end.failure], message, end.crystal, wall_s)
-        return self._relaxed(end, wall_s)
+        step = Step(point, admitted.crystal.volume, 1, 0, wall_s, stopped="")
+        outcome = judge(self._tier, step, self._engine)
+        assert outcome is not None
+        return outcome
 
-    def _relaxed(self, end: Minimum, wall_s: float) -> Outcome:
-        result: Evaluation = end.evaluation
-        stress = result.stress * GPA_PER_EV_A3
-        left = stress + self._pressure * GPA_PER_EV_A3 * np.eye(3)
-        if not np.isfinite(result.energy):
-            return Failed(FailReason.NOT_FINITE, _MESSAGES["not-finite"], end.crystal, wall_s)
-        return Relaxed(
-            crystal=end.crystal,
-            energy=float(result.energy),
-            enthalpy=float(result.energy + self._pressure * end.crystal.volume),
-            forces=result.forces,
-            stress_gpa=stress,
-            max_force=float(np.linalg.norm(result.forces, axis=1).max()),
-            max_stress_gpa=float(np.abs(left).max()),
-            converged=end.converged,
-            steps=end.steps,
-            evaluations=end.evaluations,
-            wall_s=wall_s,
-            level=self._level,
-            note="" if end.converged else "not converged within the limit of steps",
+    def _relaxed(self, model: EnergyModel, admitted: Admitted, started: float) -> Outcome:
+        """Relax in compiled chunks; the judge looks at the end of each."""
+        tier, start = self._tier, admitted.crystal
+        criteria = Criteria(
+            tier.fmax_ev_per_ang, tier.max_stress_gpa / GPA_PER_EV_A3, max_steps=_NO_LIMIT
         )
+        descent, near, order = model.start_descent(start, admitted.free)
+        limits = model.limits(start, criteria)
+        move_cell = tier.relax_cell and admitted.free is None
+        chunk = 1
+        while True:
+            status, near = descend(
+                descent, near, model.tables, self._engine.pressure, move_cell, limits, chunk
+            )
+            chunk = min(CHUNK, max(tier.max_steps - descent.evaluations, 1))
+            end = model.minimum(start, descent, order, status)
+            wall_s = time.perf_counter() - started
+            if end.failure:
+                reason, message = _REASONS[end.failure]
+                return Failed(reason, f"{message} after {end.steps} steps", end.crystal, wall_s)
+            step = Step(
+                Point(end.crystal, end.evaluation.energy, end.evaluation.forces,
+                      end.evaluation.stress),
+                start_volume=start.volume,
+                evaluations=end.evaluations,
+                steps=end.steps,
+                wall_s=wall_s,
+                stopped=_STOPPED[status],
+                relax_cell=move_cell,
+                free=admitted.free,
+            )  # fmt: skip
+            outcome = judge(tier, step, self._engine)
+            if outcome is not None:
+                return outcome
 
 
-def options_of(tier: TierSettings, *, tight: bool) -> ClassicalOptions:
-    """Return the options of a tier.
+_STOPPED = {RUNNING: None, CONVERGED: "", NO_PROGRESS: "no step along the forces lowers the energy"}
 
-    Parameters
-    ----------
-    tier
-        Its settings.
-    tight
-        Relax to 1e-4 eV/Å at least (force fields cost little); otherwise as far as the tier says.
-    """
-    fmax = min(tier.fmax, 1e-4) if tight else tier.fmax
-    stress = 2e-6 if tight else tier.max_stress_gpa / GPA_PER_EV_A3
-    criteria = Criteria(
-        fmax=fmax,
-        max_stress=stress,
-        rms_gradient=0.0 if tight else 0.1,
-        max_steps=max(tier.max_steps, 2000),
+
+def tightened(tier: TierSettings) -> TierSettings:
+    """Return a tier that relaxes to 1e-4 eV/Å and 2e-6 eV/Å³ at least: force fields cost little."""
+    return tier.model_copy(
+        update={
+            "fmax_ev_per_ang": min(tier.fmax_ev_per_ang, 1e-4),
+            "max_stress_gpa": min(tier.max_stress_gpa, 2e-6 * GPA_PER_EV_A3),
+        }
     )
-    return ClassicalOptions(criteria, tier.relax, tier.relax_cell, tier.slots or _SLOTS)

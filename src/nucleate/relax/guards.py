@@ -1,4 +1,4 @@
-"""Checks that keep nonsense away from a model, and end relaxations that go wrong."""
+"""The single checks of the judge: cells, geometries, contacts and energies."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from nucleate.crystal.composition import Composition
 from nucleate.crystal.contacts import ALLOWANCE, minimum_distances
 from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
+from nucleate.crystal.lattice import reduce_lattice
 from nucleate.crystal.periodic import CLASH, inspect, nearest_range
 from nucleate.relax.outcome import Failed, FailReason
 
@@ -26,53 +28,62 @@ SETTLED = 20
 COINCIDENT = 0.01
 """Å; no model is asked about atoms closer than this."""
 
+DENSEST = 0.1
+"""Least volume of a crystal that may start, relative to what its composition usually takes."""
 
-def refusal(
-    crystal: Crystal, *, elements: frozenset[int], cutoff: float, max_atoms: int | None
-) -> Failed | None:
-    """Return why a crystal must not be given to a model, or None.
+THINNEST = 1000.0
+"""Largest volume of a crystal that may start, relative to what its composition usually takes."""
 
-    Parameters
-    ----------
-    crystal
-        Anything.
-    elements
-        Atomic numbers that the model knows.
-    cutoff
-        Å; an atom without a neighbour within it counts as isolated.
-    max_atoms
-        Largest crystal that fits.
-    """
-    if crystal.n_atoms == 0:
-        return Failed(FailReason.INVALID, "the cell is empty")
+LONGEST = 1000.0
+"""Å; longest vector of the reduced lattice of a crystal that may start."""
+
+
+def check_cell(crystal: Crystal) -> Failed | None:
+    """Return the failure of a cell that no crystal has, or None; no neighbour is looked for."""
     if not (np.isfinite(crystal.scaled).all() and np.isfinite(crystal.cell).all()):
         return Failed(FailReason.INVALID, "cell or coordinates are not finite")
     if not is_solid_cell(crystal.cell):
         return Failed(FailReason.INVALID, "the cell has no volume", crystal)
-    unknown = sorted(set(crystal.numbers.tolist()) - elements)
-    if unknown:
-        return Failed(
-            FailReason.INVALID, f"the model does not know the elements Z = {unknown}", crystal
+    per_atom = crystal.volume / crystal.n_atoms
+    expected = Composition.from_numbers(crystal.numbers).volume_per_atom
+    if per_atom < DENSEST * expected:
+        message = (
+            f"{per_atom:.3g} Å³ per atom where about {expected:.3g} are usual: too dense by far "
+            "(a cell in nm?)"
         )
-    if max_atoms is not None and crystal.n_atoms > max_atoms:
-        message = f"{crystal.n_atoms} atoms, but at most {max_atoms} are allowed"
-        return Failed(FailReason.TOO_LARGE, message, crystal)
-    return isolated_or_coincident(crystal, cutoff)
+        return Failed(FailReason.INVALID, message, crystal)
+    longest = float(np.sqrt((reduce_lattice(crystal.cell.copy())[0] ** 2).sum(axis=1).max()))
+    if per_atom > THINNEST * expected or longest > LONGEST:
+        message = (
+            f"{per_atom:.3g} Å³ per atom where about {expected:.3g} are usual, and a lattice "
+            f"vector of {longest:.3g} Å: too dilute by far"
+        )
+        return Failed(FailReason.ISOLATED_ATOM, message, crystal)
+    return None
 
 
-def isolated_or_coincident(crystal: Crystal, cutoff: float) -> Failed | None:
-    """Return a failure if an atom is alone within ``cutoff`` Å, or on top of another one."""
+def refuse_neighbours(guards: Guards, crystal: Crystal, cutoff: float) -> Failed | None:
+    """Return a failure if an atom is alone within ``cutoff`` Å, or too close to another one."""
     nearest = nearest_neighbour_distances(crystal)
     if nearest.max() >= cutoff:
         message = f"atom {int(nearest.argmax())} has no neighbour within {cutoff:g} Å"
         return Failed(FailReason.ISOLATED_ATOM, message, crystal)
-    if nearest.min() < COINCIDENT:
-        message = f"atom {int(nearest.argmin())} lies on top of another one"
+    atom, shortest = int(nearest.argmin()), float(nearest.min())
+    if shortest < COINCIDENT:
+        message = f"atom {atom} lies on top of another one"
+        return Failed(FailReason.TOO_CLOSE, message, crystal)
+    if shortest < guards.shortest_distance_ang:
+        message = (
+            f"atom {atom} is {shortest:.2f} Å from another one; at least "
+            f"{guards.shortest_distance_ang:g} are asked for (guards.shortest_distance_ang)"
+        )
         return Failed(FailReason.TOO_CLOSE, message, crystal)
     return None
 
 
-def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float) -> Failed | None:
+def check_geometry(
+    guards: Guards, crystal: Crystal, start_volume: float, cutoff: float
+) -> Failed | None:
     """Return the failure of a geometry that a relaxation should never have reached, or None."""
     ratio = crystal.volume / start_volume
     low, high = guards.volume_ratio
@@ -83,7 +94,7 @@ def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float
     if ratio > high or not is_solid_cell(crystal.cell):
         return Failed(FailReason.EXPLODED, f"volume rose to {ratio:.2f} of the start", crystal)
     shortest, longest = nearest_range(crystal.cell.copy(), crystal.scaled.copy())
-    if shortest < guards.shortest_distance:
+    if shortest < guards.shortest_distance_ang:
         message = f"two atoms came as close as {shortest:.2f} Å"
         return Failed(FailReason.COLLAPSED, message, crystal)
     if longest >= cutoff:
@@ -93,7 +104,7 @@ def misstep(guards: Guards, crystal: Crystal, start_volume: float, cutoff: float
     return None
 
 
-def squeezed(guards: Guards, crystal: Crystal) -> Failed | None:
+def check_contacts(guards: Guards, crystal: Crystal) -> Failed | None:
     """Return the failure of a relaxed geometry with a contact that no crystal has, or None.
 
     Far from its training data a machine-learned potential may fall without end as two atoms
@@ -118,14 +129,14 @@ def _least_contacts(elements: tuple[int, ...], fraction: float) -> NDArray[np.fl
     return minimum_distances(elements, scale=fraction / ALLOWANCE)
 
 
-def lowest_believed(
+def energy_floor(
     guards: Guards, crystal: Crystal, composition_energies: NDArray[np.float64] | None
 ) -> float:
     """Return the energy in eV/atom below which an energy of this composition is not believed.
 
     Far from its training data a machine-learned potential may also fall without any short
     contact. Of 5,000 Materials Project crystals none lies more than 1.63 eV/atom below CHGNet's
-    energy of its composition; the holes of one search lay 5 to 17 below.
+    energy of its composition; the unphysical minima of one search lay 5 to 17 below.
 
     Parameters
     ----------
@@ -136,34 +147,63 @@ def lowest_believed(
     composition_energies
         Those of a :class:`~nucleate.energy.model.BatchedModel`.
     """
-    low = guards.energy_window[0]
+    low = guards.energy_window_ev_per_atom[0]
     if composition_energies is None:
         return low
-    return max(low, float(composition_energies[crystal.numbers].mean()) - guards.max_depth)
+    return max(
+        low, float(composition_energies[crystal.numbers].mean()) - guards.max_depth_ev_per_atom
+    )
 
 
-def nonsense(
-    guards: Guards,
+def check_finite(
+    crystal: Crystal,
+    energy: float,
+    forces: NDArray[np.float64],
+    stress: NDArray[np.float64],
+) -> Failed | None:
+    """Return the failure of a result with values that are not finite, naming them, or None."""
+    broken = [
+        name
+        for name, is_finite in (
+            ("energy", isfinite(energy)),
+            ("forces", isfinite(_largest(forces))),
+            ("stress", isfinite(_largest(stress))),
+        )
+        if not is_finite
+    ]
+    if not broken:
+        return None
+    return Failed(FailReason.NOT_FINITE, f"not finite: {' and '.join(broken)}", crystal)
+
+
+def check_energy(
     crystal: Crystal,
     energy: float,
     forces: NDArray[np.float64],
     evaluations: int,
-    lowest: float | None = None,
+    *,
+    window: tuple[float, float],
+    max_force: float,
 ) -> Failed | None:
-    """Return the failure of an energy or force that cannot be right, or None.
+    """Return the failure of a finite energy or force that cannot be right, or None.
 
-    ``lowest`` is what :func:`lowest_believed` gives; without it, the window's lower end.
+    Parameters
+    ----------
+    crystal, energy, forces
+        Geometry, eV per cell, eV/Å.
+    evaluations
+        How many the relaxation has had; the upper limits hold after the first five.
+    window
+        Lowest and highest energy in eV/atom.
+    max_force
+        Largest component of a force in eV/Å.
     """
-    largest = _largest(forces)
-    if not (isfinite(energy) and isfinite(largest)):
-        return Failed(FailReason.NOT_FINITE, "energy or forces are not finite", crystal)
-    per_atom = energy / crystal.n_atoms
-    low, high = guards.energy_window
-    low = low if lowest is None else lowest
+    per_atom, largest = energy / crystal.n_atoms, _largest(forces)
+    low, high = window
     if per_atom < low:
         message = f"energy fell to {per_atom:.3g} eV/atom; below {low:.3g} it is not believed"
         return Failed(FailReason.COLLAPSED, message, crystal)
-    if evaluations > 5 and (per_atom > high or largest > guards.max_force):
+    if evaluations > 5 and (per_atom > high or largest > max_force):
         message = f"{per_atom:.3g} eV/atom and {largest:.3g} eV/Å after {evaluations} evaluations"
         return Failed(FailReason.EXPLODED, message, crystal)
     return None

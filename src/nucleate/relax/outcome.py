@@ -29,7 +29,6 @@ class FailReason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"  # the worker process died
     CALCULATOR = "calculator"  # the engine raised an error
-    RACED = "raced"  # ended early: could not matter
     MISSING_PROGRAM = "missing-program"  # an external program that cannot be started
     NOT_CONVERGED = "not-converged"  # the electrons of a DFT program did not converge
     UNREADABLE = "unreadable"  # an external program whose output holds no result
@@ -122,7 +121,7 @@ class Relaxed:
     @property
     def _voigt_stress(self) -> NDArray[np.float64]:
         """Stress in eV/Å³ as xx, yy, zz, yz, xz, xy."""
-        from nucleate.energy.model import GPA_PER_EV_A3
+        from nucleate.units import GPA_PER_EV_A3
 
         stress = self.stress_gpa / GPA_PER_EV_A3
         return stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.outcome import Outcome
@@ -26,14 +28,21 @@ class Relaxer(Protocol):
         """Return how many more crystals can be added now."""
         ...
 
-    def add(self, key: int, crystal: Crystal) -> None:
-        """Take a crystal to relax; its outcome comes back under ``key``."""
+    def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
+        """Take a crystal to relax; its outcome comes back under ``key``.
+
+        Parameters
+        ----------
+        key
+            Any number.
+        crystal
+            Anything; what cannot be relaxed comes back as `Failed`.
+        fixed
+            True for each fractional coordinate that must stay, shape (n_atoms, 3). The cell then
+            stays too. An engine that cannot hold atoms answers with `Failed`.
+        """
         ...
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Advance every crystal in flight a little; return those that ended."""
-        ...
-
-    def observe(self, best_enthalpy_per_atom: float) -> None:
-        """Tell the best enthalpy known (eV/atom), which racing rules compare with."""
         ...

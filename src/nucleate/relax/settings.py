@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,12 +18,13 @@ from nucleate.networks.mlip_settings import (
 from nucleate.programs.settings import (
     Cp2kSettings,
     EspressoSettings,
-    ExternalSettings,
     GpawSettings,
     GulpSettings,
     LammpsSettings,
     VaspSettings,
 )
+from nucleate.relax.capabilities import BATCHED, CLASSICAL, defaults_of, refuse_unsupported
+from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ class _Settings(BaseModel):
 
 class ChgnetSettings(_Settings):
     """CHGNet, on the weights that the package ``chgnet`` carries."""
+
+    supports: ClassVar[frozenset[str]] = BATCHED | {"guards.max_depth_ev_per_atom"}
 
     kind: Literal["chgnet"] = "chgnet"
     model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
@@ -76,6 +79,9 @@ class AseSettings(_Settings):
 class SppSettings(_Settings):
     """Proxy potentials derived from known structures; energies in arbitrary units."""
 
+    supports: ClassVar[frozenset[str]] = CLASSICAL
+    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
+
     kind: Literal["spp"] = "spp"
     file: str | None = Field(
         None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
@@ -84,6 +90,9 @@ class SppSettings(_Settings):
 
 class ForceFieldSettings(_Settings):
     """A published force field: Buckingham terms and charges."""
+
+    supports: ClassVar[frozenset[str]] = CLASSICAL
+    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
 
     kind: Literal["force-field"] = "force-field"
     file: str = Field(description="TOML file, or a GULP library.")
@@ -170,48 +179,41 @@ class Promotion(_Settings):
     )
 
 
-class Racing(_Settings):
-    """Rules that end a relaxation which can no longer matter.
-
-    A relaxation ends when its enthalpy lies further above the best known one than ``window`` plus
-    a guess of the fall still to come. Played against recorded relaxations of random crystals, the
-    default lost none of 66 structures that would have mattered and saved 0 to 3 % of the
-    evaluations. Bolder rules save up to half and lose many: the explanation of the relaxation has
-    the table.
-    """
-
-    window_ev_per_atom: float = Field(
-        0.5, ge=0.0, description="Final enthalpies this far above the best still matter."
-    )
-    caution: float = Field(4.0, ge=0.0, description="Factor on the fall still to be expected.")
-    first_step: int = Field(60, ge=1, description="No relaxation ends before this evaluation.")
-
-
 class Guards(_Settings):
     """Limits beyond which a relaxation has failed."""
 
     volume_ratio: tuple[float, float] = Field(
         (0.2, 4.0), description="Smallest and largest volume, relative to the start."
     )
-    shortest_distance: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
+    shortest_distance_ang: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
     shortest_contact: float = Field(
         0.6,
         ge=0.0,
         lt=1.0,
         description="Of the shortest contact of the two elements in known structures; a relaxation "
-        "that goes on or ends below it has fallen into a hole of the model. 0: not looked at.",
+        "that continues or ends below it has fallen into an unphysical minimum of the model. "
+        "0: not looked at.",
     )
-    max_force: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
-    energy_window: tuple[float, float] = Field(
+    max_force_ev_per_ang: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
+    energy_window_ev_per_atom: tuple[float, float] = Field(
         (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
     )
-    max_depth: float = Field(
+    max_depth_ev_per_atom: float = Field(
         3.0,
         gt=0.0,
         description="eV/atom below the model's energy of the composition alone, where it has one "
-        "(chgnet); deeper is a hole of the model and a failure.",
+        "(chgnet); anything deeper is an unphysical minimum of the model and a failure.",
     )
     max_atoms: int | None = Field(None, ge=1, description="Larger crystals are refused.")
+
+    _old_names = renamed_keys(
+        {
+            "shortest_distance": "shortest_distance_ang",
+            "max_force": "max_force_ev_per_ang",
+            "energy_window": "energy_window_ev_per_atom",
+            "max_depth": "max_depth_ev_per_atom",
+        }
+    )
 
 
 class TierSettings(_Settings):
@@ -225,18 +227,23 @@ class TierSettings(_Settings):
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
-    shake: float = Field(
+    rattle_ang: float = Field(
         0.0,
         ge=0.0,
         le=0.5,
-        description="Å; all coordinates are displaced at random by so much first, unless the "
-        "symmetry is fixed, so that symmetric starts leave saddle points.",
+        description="Å; standard deviation of a random displacement of every coordinate before "
+        "the relaxation, unless the symmetry is fixed, so that symmetric starts leave saddle "
+        "points.",
     )
-    fmax: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
+    fmax_ev_per_ang: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
     max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
-    max_steps: int = Field(500, ge=1, description="Energy evaluations a crystal.")
+    max_steps: int = Field(
+        500,
+        ge=1,
+        description="Energy evaluations per crystal; default for spp and force-field: 3000.",
+    )
     wall_s: float | None = Field(
-        600.0, gt=0.0, description="Seconds a crystal; default for external programs: a day."
+        600.0, gt=0.0, description="Seconds per crystal; default for external programs: a day."
     )
     slots: int | None = Field(None, ge=1, description="Crystals in flight; default: by their size.")
     python: str | None = Field(
@@ -245,24 +252,16 @@ class TierSettings(_Settings):
         "environment of its own.",
     )
     promote: Promotion = Field(default_factory=Promotion)
-    racing: Racing | None = None
     guards: Guards = Field(default_factory=Guards)
 
-    @model_validator(mode="after")
-    def _known_to_engine(self) -> TierSettings:
-        if isinstance(self.engine, SppSettings | ForceFieldSettings | ExternalSettings):
-            for key in ("fix_symmetry", "shake", "racing"):
-                if getattr(self, key):
-                    raise ValueError(
-                        f"{key} is not for engine {self.engine.kind!r}: only the machine-learned "
-                        f"potentials and 'ase' know it. Remove it from the tier {self.name!r}."
-                    )
-        return self
+    _old_names = renamed_keys({"fmax": "fmax_ev_per_ang", "shake": "rattle_ang"})
 
     @model_validator(mode="after")
-    def _defaults_of_engine(self) -> TierSettings:
-        if isinstance(self.engine, ExternalSettings) and "wall_s" not in self.model_fields_set:
-            object.__setattr__(self, "wall_s", self.engine.DAY_S)
+    def _keys_fit_the_engine(self) -> TierSettings:
+        refuse_unsupported(self, type(self.engine))
+        for key, value in defaults_of(type(self.engine)).items():
+            if key not in self.model_fields_set:
+                object.__setattr__(self, key, value)
         return self
 
 

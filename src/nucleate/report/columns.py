@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.elements import element
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
-from nucleate.energy.model import GPA_PER_EV_A3
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.columns import columns
 from nucleate.report.render import row_dict
 from nucleate.report.views import FILES, RANKING
+from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

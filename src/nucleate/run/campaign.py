@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.outcome import Failed
 from nucleate.run.folder import now, surroundings
 from nucleate.run.outcomes import with_outcome
 from nucleate.run.process import Job
@@ -262,13 +262,11 @@ class Campaign:
 
     def _advance(self, item: Finished) -> None:
         """Write down an outcome and send the crystal to its next tier, if any."""
-        number, tier = item.job.key, item.job.tier
+        number = item.job.key
         self._pending[number] = with_outcome(
             self._pending[number], item, ladder=self._ladder, store=self._store
         )
         self._is_dirty = True
-        if isinstance(item.outcome, Relaxed):
-            self._pool.observe(tier, self._ladder.best(self._ladder.names[tier]))
         self._go_on(number)
 
     def _go_on(self, number: int) -> None:

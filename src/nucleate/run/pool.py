@@ -68,7 +68,6 @@ class Pool:
         self.n_workers = workers
         self._queues: list[deque[Job]] = [deque() for _ in spec.tiers]
         self._alone: deque[Job] = deque()
-        self._best: dict[int, float] = {}
         self._workers: list[WorkerProcess] = []
         self._selector = selectors.DefaultSelector()
         self._scratch = tempfile.TemporaryDirectory(prefix="nucleate-")
@@ -136,10 +135,6 @@ class Pool:
         """Queue a job."""
         self._queues[job.tier].append(job)
 
-    def observe(self, tier: int, enthalpy_per_atom: float) -> None:
-        """Let every worker know the best enthalpy of a tier (eV/atom) before its next step."""
-        self._best[tier] = enthalpy_per_atom
-
     def wants(self) -> int:
         """Return how many more jobs of the first tier the waiting workers could start now."""
         free = sum(
@@ -163,8 +158,6 @@ class Pool:
             else:
                 self._fill(worker)
             if worker.jobs:
-                for tier, enthalpy in self._best.items():
-                    worker.observe(tier, enthalpy)
                 worker.go()
                 at_work += 1
 

@@ -154,12 +154,6 @@ class WorkerProcess:
         tier = self.tiers.index(job.tier)
         self.send({"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()})
 
-    def observe(self, tier: int, enthalpy_per_atom: float) -> None:
-        """Tell the best enthalpy of a tier in eV/atom, if it serves that tier."""
-        if tier in self.tiers:
-            position = self.tiers.index(tier)
-            self.send({"op": "observe", "tier": position, "enthalpy": enthalpy_per_atom})
-
     def go(self) -> None:
         """Let it work until something is finished."""
         self.is_waiting = False

@@ -35,7 +35,7 @@ def single_points(
     if tier.engine.kind not in MLIP_KINDS or tier.python is not None:
         return None
 
-    still = tier.model_copy(update={"relax": False, "pre_relax": False, "racing": None})
+    still = tier.model_copy(update={"relax": False, "pre_relax": False})
     loaded: list[Relaxer] = []
 
     def score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:

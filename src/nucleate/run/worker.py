@@ -63,8 +63,6 @@ class Worker:
             if message["op"] == "relax":
                 crystal = Crystal.from_dict(message["crystal"])
                 self._waiting[message["tier"]].append((message["key"], crystal))
-            elif message["op"] == "observe":
-                self._relaxers[message["tier"]].observe(message["enthalpy"])
 
     def _step(self) -> list[list[Any]]:
         """Advance every relaxer that has work; return [key, tier, outcome] of what ended."""

@@ -1,7 +1,7 @@
 """Gradient descent of crystals on a graph network: positions and cell, many crystals at once.
 
 Each crystal has one step length for all its atoms and its cell. After the first step its atoms are
-shaken: a symmetric crystal would stay symmetric, and end on a saddle as often as in a minimum.
+rattled: a symmetric crystal would stay symmetric, and end on a saddle as often as in a minimum.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.shake import shaken
+from nucleate.crystal.rattle import rattled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ LONGEST_STEP = 0.15
 LARGEST_STRAIN = 0.04
 """Of an element in a step."""
 
-SHAKE = 0.1
+RATTLE_ANG = 0.1
 """Å; standard deviation of each coordinate."""
 
 _MEMORY, _SQUARE_MEMORY = 0.7, 0.9
@@ -78,7 +78,7 @@ def descend(
             if step < steps:
                 moving[k] = walks[k].step(moving[k], found.forces[k], found.stresses[k], length)
                 if step == 0:
-                    moving[k] = shaken(moving[k], SHAKE)
+                    moving[k] = rattled(moving[k], RATTLE_ANG)
         if progress is not None:
             progress(step + 1, steps + 1)
     return best, lowest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nucleate.generate.graph_search.pool import NAME, Account, Plan, make_pool
@@ -10,7 +9,6 @@ from nucleate.generate.pool import Member, RankedPool, Ranking, ranked
 from nucleate.generate.pool_files import read_pool, write_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
@@ -109,29 +107,15 @@ class GraphSearchGenerator:
     def _members(self) -> list[Member]:
         if self._file is not None and self._file.is_file():
             return read_pool(self._file)
-        with _one_thread():
-            found, self.account = make_pool(
-                self.space,
-                self._network,
-                self.plan,
-                processes=self._processes,
-                report=self._report,
-            )
+        found, self.account = make_pool(
+            self.space,
+            self._network,
+            self.plan,
+            processes=self._processes,
+            report=self._report,
+        )
         self._report("ranking", 0, len(found))
         members = ranked(found, self._ranking, network=self._network, score=self._score)
         if self._file is not None:
             write_pool(self._file, members, name=self.name)
         return members
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread, so that energies do not hang on the number of cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -103,11 +103,8 @@ def crystals_of_sizes(
 
 def serve() -> None:
     """Search the sizes that come through the pipe until there are no more: a child's whole life."""
-    import torch
-
     from nucleate.networks.graph_network.network import GraphNetwork
 
-    torch.set_num_threads(1)
     pipe: connection.Connection = connection.Connection(int(sys.argv[1]))
     with suppress(EOFError, OSError):  # the parent is gone
         space, checkpoint, plan = pipe.recv()

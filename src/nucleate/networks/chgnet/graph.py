@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nucleate.crystal.periodic import reduce_lattice
+from nucleate.crystal.images import ALL, HALF, image_table, images_within, reach_of
+from nucleate.crystal.lattice import reduce_lattice
+from nucleate.crystal.periodic import round_shift
 
 
 class Graph(NamedTuple):
@@ -107,49 +109,32 @@ def _bonds_of_crystal(
 ):
     """Fill in the bonds of one crystal (count only where ``ends`` is empty)."""
     reduced, change = reduce_lattice(cell)
-    inverse = np.linalg.inv(reduced)
-    fractions = positions[first:last] @ inverse
-    reach = np.empty(3)
-    for k in range(3):
-        reach[k] = cutoff * np.sqrt(inverse[0, k] ** 2 + inverse[1, k] ** 2 + inverse[2, k] ** 2)
+    fractions = positions[first:last] @ np.linalg.inv(reduced)
+    reach = reach_of(reduced, cutoff)
+    table = image_table(reach)
     fill = ends.shape[0] > 0
     found = found_short = 0
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for i in range(last - first):
         for j in range(i, last - first):
-            g0 = fractions[j, 0] - fractions[i, 0]
-            g1 = fractions[j, 1] - fractions[i, 1]
-            g2 = fractions[j, 2] - fractions[i, 2]
-            for k in range(3):
-                gap = fractions[j, k] - fractions[i, k]
-                low[k] = np.int64(np.ceil(-gap - reach[k]))
-                high[k] = np.int64(np.floor(-gap + reach[k]))
-            for p in range(low[0], high[0] + 1):
-                for q in range(low[1], high[1] + 1):
-                    for r in range(low[2], high[2] + 1):
-                        if i == j and (p < 0 or (p == 0 and (q < 0 or (q == 0 and r <= 0)))):
-                            continue
-                        u, v, w = g0 + p, g1 + q, g2 + r
-                        x = u * reduced[0, 0] + v * reduced[1, 0] + w * reduced[2, 0]
-                        y = u * reduced[0, 1] + v * reduced[1, 1] + w * reduced[2, 1]
-                        z = u * reduced[0, 2] + v * reduced[1, 2] + w * reduced[2, 2]
-                        square = x * x + y * y + z * z
-                        if square >= cutoff * cutoff:
-                            continue
-                        is_short = square < short_cutoff * short_cutoff
-                        if fill:
-                            at = next_long + found - found_short
-                            if is_short:
-                                at = next_short + found_short
-                            ends[at, 0], ends[at, 1] = first + i, first + j
-                            vectors[at, 0], vectors[at, 1], vectors[at, 2] = x, y, z
-                            for k in range(3):
-                                shifts[at, k] = np.int32(
-                                    np.rint(p * change[0, k] + q * change[1, k] + r * change[2, k])
-                                )
-                        found += 1
-                        if is_short:
-                            found_short += 1
+            gap0 = fractions[j, 0] - fractions[i, 0]
+            gap1 = fractions[j, 1] - fractions[i, 1]
+            gap2 = fractions[j, 2] - fractions[i, 2]
+            which = HALF if i == j else ALL
+            n = images_within(reduced, reach, gap0, gap1, gap2, cutoff, which, table)
+            for m in range(n):
+                square = table[m, 6]
+                if square >= cutoff * cutoff:
+                    continue
+                is_short = square < short_cutoff * short_cutoff
+                if fill:
+                    at = next_short + found_short if is_short else next_long + found - found_short
+                    ends[at, 0], ends[at, 1] = first + i, first + j
+                    for k in range(3):
+                        vectors[at, k] = table[m, 3 + k]
+                        shifts[at, k] = np.int32(round_shift(table[m], change, k))
+                found += 1
+                if is_short:
+                    found_short += 1
     return found, found_short
 
 

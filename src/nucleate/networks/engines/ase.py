@@ -61,8 +61,8 @@ class AseModel:
             stresses.append(atoms.get_stress(voigt=False))
         return Evaluation(
             energies=np.array(energies),
-            forces=np.concatenate(forces).astype(np.float64),
-            stresses=np.stack(stresses).astype(np.float64),
+            forces=np.concatenate(forces),
+            stresses=np.stack(stresses),
         )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from nucleate.crystal.images import ALL, OTHERS, image_table, images_within
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,45 +36,29 @@ def _within_radius(
     centre: int,
     radius: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    reach = radius / height + 1e-9
-    n_atoms = scaled.shape[0]
+    reach = radius / height
+    table = image_table(reach)
     room = 64
     atom = np.empty(room, np.int64)
     shift = np.empty((room, 3), np.int64)
     distance = np.empty(room, np.float64)
     found = 0
-    limit = radius * radius
-    origin = scaled[centre]
-    for j in range(n_atoms):
-        f0 = scaled[j, 0] - origin[0]
-        f1 = scaled[j, 1] - origin[1]
-        f2 = scaled[j, 2] - origin[2]
-        for a in range(int(np.ceil(-reach[0] - f0)), int(np.floor(reach[0] - f0)) + 1):
-            for b in range(int(np.ceil(-reach[1] - f1)), int(np.floor(reach[1] - f1)) + 1):
-                for c in range(int(np.ceil(-reach[2] - f2)), int(np.floor(reach[2] - f2)) + 1):
-                    square = 0.0
-                    for axis in range(3):
-                        x = (
-                            (f0 + a) * cell[0, axis]
-                            + (f1 + b) * cell[1, axis]
-                            + (f2 + c) * cell[2, axis]
-                        )
-                        square += x * x
-                    if square > limit or (j == centre and a == 0 and b == 0 and c == 0):
-                        continue
-                    if found == room:
-                        room *= 2
-                        atom = _grown(atom, room)
-                        distance = _grown(distance, room)
-                        larger = np.empty((room, 3), np.int64)
-                        larger[:found] = shift
-                        shift = larger
-                    atom[found] = j
-                    shift[found, 0] = a
-                    shift[found, 1] = b
-                    shift[found, 2] = c
-                    distance[found] = np.sqrt(square)
-                    found += 1
+    for j in range(scaled.shape[0]):
+        gap = scaled[j] - scaled[centre]
+        which = OTHERS if j == centre else ALL
+        n = images_within(cell, reach, gap[0], gap[1], gap[2], radius, which, table)
+        while found + n > room:
+            room *= 2
+            atom, distance = _grown(atom, room), _grown(distance, room)
+            larger = np.empty((room, 3), np.int64)
+            larger[:found] = shift[:found]
+            shift = larger
+        for m in range(n):
+            atom[found] = j
+            for k in range(3):
+                shift[found, k] = int(table[m, k])
+            distance[found] = np.sqrt(table[m, 6])
+            found += 1
     return atom[:found], shift[:found], distance[:found]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nucleate.errors import InputError
 from nucleate.networks.graph_network.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nucleate.networks.graph_network.graphs import build_graphs
+from nucleate.networks.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +102,7 @@ class GraphNetwork:
 
         energies = np.empty(len(graphs))
         batcher = Batcher(graphs, self.device)
-        with torch.no_grad():
+        with torch.no_grad(), one_torch_thread():
             for batch in _batches(np.diff(graphs.start)):
                 inputs = batcher.take(batch)
                 total = sum(member(**inputs).double() for member in self._members)
@@ -123,11 +124,12 @@ class GraphNetwork:
         forces: list[NDArray[np.float64]] = [np.empty((0, 3))] * sizes.size
         for batch in _batches(sizes):
             chosen = [crystals[number] for number in batch]
-            leaves = differentiable_batch(chosen, self.settings)
-            inputs = self._moved(leaves.inputs)
-            per_atom = sum(member(**inputs) for member in self._members) / len(self._members)
-            counts = leaves.positions.new_tensor(sizes[batch]).to(self.device)
-            force, virial = _derivatives(per_atom * counts, leaves)
+            with one_torch_thread():
+                leaves = differentiable_batch(chosen, self.settings)
+                inputs = self._moved(leaves.inputs)
+                per_atom = sum(member(**inputs) for member in self._members) / len(self._members)
+                counts = leaves.positions.new_tensor(sizes[batch]).to(self.device)
+                force, virial = _derivatives(per_atom * counts, leaves)
             energies[batch] = per_atom.detach().double().cpu().numpy()  # type: ignore[union-attr]
             volumes = np.array([crystal.volume for crystal in chosen])
             stresses[batch] = virial / volumes[:, None, None]

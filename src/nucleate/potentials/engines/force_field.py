@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nucleate import __version__
 from nucleate.energy.level import LevelOfTheory
 from nucleate.potentials.toml_format import read_force_field
-from nucleate.relax.classical import ClassicalRelaxer, options_of
+from nucleate.relax.classical import ClassicalRelaxer, tightened
 
 if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
@@ -32,4 +32,4 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ClassicalRelaxer:
         model=f"force-field:{field.name}",
         checkpoint=hashlib.sha256(Path(engine.file).read_bytes()).hexdigest()[:12],
     )
-    return ClassicalRelaxer(field, level, options_of(tier, tight=True), pressure_gpa)
+    return ClassicalRelaxer(field, level, tightened(tier), pressure_gpa)

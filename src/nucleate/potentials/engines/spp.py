@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nucleate import __version__
 from nucleate.energy.level import LevelOfTheory
 from nucleate.potentials.spp import SppLibrary, shipped_library
-from nucleate.relax.classical import ClassicalRelaxer, options_of
+from nucleate.relax.classical import ClassicalRelaxer
 
 if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
@@ -22,7 +22,7 @@ def build_relaxer(tier: TierSettings, pressure_gpa: float) -> ClassicalRelaxer:
     engine = tier.engine
     assert engine.kind == "spp"
     library = SppLibrary.load(engine.file) if engine.file else shipped_library()
-    return ClassicalRelaxer(library, level_of(library), options_of(tier, tight=False))
+    return ClassicalRelaxer(library, level_of(library), tier)
 
 
 def level_of(library: SppLibrary) -> LevelOfTheory:

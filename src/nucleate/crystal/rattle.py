@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 
-def shaken(crystal: Crystal, size: float) -> Crystal:
+def rattled(crystal: Crystal, size: float) -> Crystal:
     """Return the crystal with every coordinate displaced by a normal deviate of ``size`` Å.
 
-    The displacements follow from the crystal alone, so the same crystal is always shaken alike.
+    The displacements follow from the crystal alone, so the same crystal is always displaced alike.
     """
     seed = sha256(crystal.cell.tobytes() + crystal.scaled.tobytes()).digest()[:8]
     rng = np.random.default_rng(int.from_bytes(seed, "little"))

@@ -1,0 +1,1 @@
+"""Readers and writers of crystal files, a module for each format."""

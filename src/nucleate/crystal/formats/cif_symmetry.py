@@ -1,0 +1,433 @@
+"""Symmetry operations of a CIF: listed, by a Hall symbol, or by the name of a space group."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.formats.structures import shortened
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from gemmi import GroupOps, SpaceGroup
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.formats.cif_blocks import CifBlock
+
+MOST_OPERATIONS = 5000
+
+_OPERATIONS = (
+    "_space_group_symop_operation_xyz",
+    "_symmetry_equiv_pos_as_xyz",
+    "_space_group_symop_xyz",
+)
+_MAGNETIC = ("_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_xyz")
+_CENTRINGS = ("_space_group_symop_magn_centering_xyz", "_space_group_symop_magn_centring_xyz")
+_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_NAMES = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m_ref",
+    "_space_group_name_h-m_full",
+    "_symmetry_space_group_name_h-m_alt",
+)
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_CODE = ("_space_group_it_coordinate_system_code", "_symmetry_int_tables_setting")
+_MODULATED = (
+    "_space_group_ssg_",
+    "_space_group_symop_ssg_",
+    "_space_group_magn_ssg_",
+    "_space_group_symop_magn_ssg_",
+    "_cell_wave_vector_",
+    "_cell_subsystem",
+    "_atom_site_fourier_",
+    "_atom_site_occ_fourier_",
+    "_atom_site_displace_fourier_",
+)
+_TERM = re.compile(r"([+-]?)(?:(\d{1,9}(?:\.\d{0,15})?|\.\d{1,15})(?:/(\d{1,9}))?)?\*?([xyz])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Symmetry:
+    """Operations of one setting of a space group.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    rotations : ndarray of float64, shape (n, 3, 3)
+        Act on fractional coordinates as columns.
+    translations : ndarray of float64, shape (n, 3)
+        In cells.
+    source : {"none", "listed", "magnetic", "Hall", "name"}
+        Where they come from.
+    """
+
+    name: str
+    rotations: NDArray[np.float64]
+    translations: NDArray[np.float64]
+    source: str
+
+    @property
+    def order(self) -> int:
+        """Number of operations."""
+        return len(self.rotations)
+
+
+def symmetries(block: CifBlock, cell: NDArray[np.float64]) -> list[Symmetry]:
+    """Return the symmetry of a block; more than one where its name leaves the origin open.
+
+    Raises
+    ------
+    InputError
+        If it is modulated, contradicts itself, or cannot be read.
+    """
+    _refuse_modulated(block)
+    if magnetic := block.values(*_MAGNETIC):
+        return [_magnetic(magnetic, block.values(*_CENTRINGS))]
+    if any(tag.startswith("_space_group_magn_") for tag in block.pairs):
+        return [_of_magnetic_name(block, cell)]
+    if listed := [text for text in block.values(*_OPERATIONS) if text not in ("?", ".")]:
+        return [_listed(listed)]
+    hall, name, number = block.value(*_HALL), _name_of(block), _number_of(block)
+    if hall is not None:
+        return [_of_hall(hall, name, number, cell)]
+    if name is None and number is None:
+        return [Symmetry("P 1", np.eye(3)[None], np.zeros((1, 3)), "none")]
+    code = (block.value(*_CODE) or "").lower()
+    return _of_name(name, number, code, cell)
+
+
+def named_alternatives(block: CifBlock, cell: NDArray[np.float64]) -> list[Symmetry]:
+    """Return the settings of the space group that a block names beside listed operations.
+
+    Empty where it names none, or one that is not known.
+    """
+    name, number = _name_of(block), _number_of(block)
+    if name is None and number is None:
+        return []
+    try:
+        return _of_name(name, number, "", cell)
+    except InputError:
+        return []
+
+
+def named_number(block: CifBlock) -> tuple[int | None, str]:
+    """Return number and name of the space group that a block names, or None."""
+    number, name = _number_of(block), _name_of(block)
+    if number is None and name is not None:
+        found = _entries(*_split(name))
+        number = found[0].number if found else None
+    return number, name or str(number)
+
+
+def number_of_operations(symmetry: Symmetry) -> int | None:
+    """Return the number of the space group of some operations; None if they are no group."""
+    import gemmi
+
+    ops = []
+    for rotation, translation in zip(symmetry.rotations, symmetry.translations, strict=True):
+        op = gemmi.Op()
+        op.rot = np.rint(rotation * 24).astype(int).tolist()
+        op.tran = (np.rint(translation * 24).astype(int) % 24).tolist()
+        ops.append(op)
+    try:
+        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(ops))
+    except (RuntimeError, ValueError):
+        return None
+    return None if group is None else group.number
+
+
+def keeps_metric(rotations: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
+    """Return whether all rotations map the lattice of a cell onto itself within 1 %."""
+    metric = cell @ cell.T
+    turned = np.swapaxes(rotations, 1, 2) @ metric @ rotations
+    return bool(np.abs(turned - metric).max() < 0.01 * np.diag(metric).max())
+
+
+def parse_operation(text: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rotation and translation of an operation such as ``x+1/2, -y, z``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    rotation, translation = np.zeros((3, 3)), np.zeros(3)
+    parts = re.sub(r"\s", "", text.lower()).split(",")
+    if len(parts) != 3:
+        raise InputError(f"symmetry operation {shortened(text)} does not have three parts.")
+    for row, part in enumerate(parts):
+        position = 0
+        while position < len(part):
+            match = _TERM.match(part, position)
+            assert match is not None
+            sign, number, divisor, axis = match.groups()
+            joined = position > 0 and not sign
+            if match.end() == position or joined or not (number or axis):
+                raise _bad_operation(text)
+            value = _coefficient(number, divisor, text) * (-1.0 if sign == "-" else 1.0)
+            if axis:
+                rotation[row, "xyz".index(axis)] += value
+            else:
+                translation[row] += value
+            position = match.end()
+    whole = np.abs(rotation - np.rint(rotation)).max() < 1e-6
+    if not whole or abs(abs(np.linalg.det(rotation)) - 1.0) > 1e-6:
+        raise _bad_operation(text)
+    return np.rint(rotation), translation
+
+
+def _coefficient(number: str | None, divisor: str | None, text: str) -> float:
+    if divisor is not None and ("." in (number or "") or int(divisor) == 0):
+        raise _bad_operation(text)
+    return float(Fraction(number or "1") / int(divisor or 1))
+
+
+def _bad_operation(text: str) -> InputError:
+    return InputError(
+        f"symmetry operation {shortened(text)} cannot be read. Write it like 'x+1/2, -y, z'."
+    )
+
+
+def _refuse_modulated(block: CifBlock) -> None:
+    dimension = block.number("_cell_modulation_dimension")
+    tags = [*block.pairs, *(tag for loop in block.loops for tag in loop)]
+    if dimension or (dimension is None and any(tag.startswith(_MODULATED) for tag in tags)):
+        raise InputError(
+            "it is a modulated structure (superspace group), which has no unit cell in three "
+            "dimensions. Give a commensurate approximant in P1."
+        )
+
+
+def _listed(texts: list[str]) -> Symmetry:
+    if len(texts) > MOST_OPERATIONS:
+        raise InputError(f"it lists {len(texts)} symmetry operations; a space group has 192.")
+    parsed = [parse_operation(text) for text in texts]
+    rotations, translations = _with_identity(parsed)
+    source = "none" if len(rotations) == 1 else "listed"
+    return Symmetry("of its operations", rotations, translations, source)
+
+
+def _magnetic(operations: list[str], centrings: list[str]) -> Symmetry:
+    """Return the chemical operations of a magnetic group: its time inversions left out."""
+    if len(operations) * max(len(centrings), 1) > MOST_OPERATIONS:
+        raise InputError("it lists more magnetic operations than a space group has.")
+    parsed = [parse_operation(_without_time(text)) for text in operations]
+    shifts = [parse_operation(_without_time(text)) for text in centrings] or parsed[:0]
+    if any(not np.array_equal(rotation, np.eye(3)) for rotation, _ in shifts):
+        raise InputError("a magnetic centring is not a translation. Write it like 'x+1/2,y,z,-1'.")
+    pairs = [
+        (rotation, translation + shift)
+        for _, shift in shifts or [(np.eye(3), np.zeros(3))]
+        for rotation, translation in parsed
+    ]
+    rotations, translations = _with_identity(pairs)
+    return Symmetry("of its magnetic operations", rotations, translations, "magnetic")
+
+
+def _of_magnetic_name(block: CifBlock, cell: NDArray[np.float64]) -> Symmetry:
+    """Return the chemical group of a magnetic name whose lattice is that of the crystal.
+
+    In such a name (no subscript at the lattice letter) the primes mark operations with time
+    inversion; without them it is the name of the chemical group in its standard setting.
+    """
+    name = block.value("_space_group_magn_name_bns") or ""
+    plain = re.sub(r"\s*1'\s*$", "", name).replace("'", "").strip()
+    if plain and "_" not in plain:
+        found = _of_name(plain, None, "", cell)
+        if len(found) == 1:
+            return replace(found[0], source="magnetic")
+    raise InputError(
+        "it names a magnetic space group without its operations. List them "
+        "(_space_group_symop_magn_operation.xyz and _space_group_symop_magn_centering.xyz)."
+    )
+
+
+def _without_time(text: str) -> str:
+    return re.sub(r",\s*([+-]?1|[+-]?m)\s*$", "", text.strip())
+
+
+def _with_identity(
+    parsed: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return distinct operations, the identity first."""
+    found: dict[tuple[int, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    for rotation, translation in [(np.eye(3), np.zeros(3)), *parsed]:
+        shift = np.rint((translation % 1.0) * 1000).astype(int) % 1000
+        key = (*np.rint(rotation).astype(int).ravel().tolist(), *shift.tolist())
+        found.setdefault(key, (rotation, translation))
+    return np.array([pair[0] for pair in found.values()]), np.array(
+        [pair[1] for pair in found.values()]
+    )
+
+
+def _of_hall(
+    hall: str, name: str | None, number: int | None, cell: NDArray[np.float64]
+) -> Symmetry:
+    import gemmi
+
+    try:
+        group = gemmi.symops_from_hall(hall[:100].replace("_", " "))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the Hall symbol {shortened(hall)} cannot be read. Correct it, or list the symmetry "
+            "operations (_space_group_symop_operation_xyz)."
+        ) from error
+    found = gemmi.find_spacegroup_by_ops(group)
+    expected = number
+    if expected is None and name is not None:
+        entries = _entries(*_split(name))
+        expected = entries[0].number if entries else None
+    if found is not None and expected is not None and found.number != expected:
+        raise InputError(
+            f"its Hall symbol {shortened(hall)} is of space group {found.number}, its name "
+            f"{name or number!r} of {expected}. Correct one of them."
+        )
+    symmetry = _symmetry(hall, group, "Hall")
+    if not keeps_metric(symmetry.rotations, cell):
+        raise InputError(f"its Hall symbol {shortened(hall)} does not fit the cell.")
+    return symmetry
+
+
+def _of_name(
+    name: str | None, number: int | None, code: str, cell: NDArray[np.float64]
+) -> list[Symmetry]:
+    """Return the operations of every setting that a name leaves open and the cell allows."""
+    import gemmi
+
+    symbol, choice = ("", "") if name is None else _split(name)
+    shown = name or number
+    entries = _entries(symbol, choice) if symbol else []
+    if name is not None and not entries:
+        raise _not_usable(shown, "is not known")
+    if number is not None:
+        if not 1 <= number <= 230:
+            raise _not_usable(shown, f"has the number {number}, which none has")
+        if entries and entries[0].number != number:
+            raise InputError(
+                f"its space group is {name!r} (number {entries[0].number}) and also number "
+                f"{number}. Correct one of them."
+            )
+        if not entries:
+            reference = gemmi.get_spacegroup_reference_setting(number)
+            entries = [e for e in gemmi.spacegroup_table_itb() if e.hm == reference.hm]
+    entries = _by_code(entries, code or choice)
+    fitting = [
+        symmetry
+        for entry in entries
+        if keeps_metric(
+            (symmetry := _symmetry(entry.xhm(), entry.operations(), "name")).rotations, cell
+        )
+    ]
+    if not fitting:
+        raise _not_usable(shown, "does not fit the cell")
+    both = {symmetry.name[-1] for symmetry in fitting if symmetry.name.endswith((":1", ":2"))}
+    return fitting if len(both) > 1 else fitting[:1]
+
+
+def two_origins(symmetries: list[Symmetry]) -> InputError:
+    """Return the error for a name that leaves the origin open."""
+    name = symmetries[0].name.partition(":")[0]
+    return _not_usable(name, "has two origins, and the file does not say which it uses")
+
+
+def _by_code(entries: list[SpaceGroup], code: str) -> list[SpaceGroup]:
+    """Return the entries of a coordinate-system code such as 1, 2, h, r, b1; all if none is."""
+    plain = code.lower()
+    chosen = [
+        entry
+        for entry in entries
+        if plain and plain in (entry.ext.lower(), entry.qualifier, entry.ext + entry.qualifier)
+    ]
+    return chosen or entries
+
+
+def _not_usable(shown: object, problem: str) -> InputError:
+    return InputError(
+        f"space group {shortened(str(shown))} {problem}. List the symmetry operations "
+        "(_space_group_symop_operation_xyz)."
+    )
+
+
+def _symmetry(name: str, group: GroupOps, source: str) -> Symmetry:
+    pairs = list(group)
+    rotations = np.array([op.rot for op in pairs], dtype=np.float64) / 24
+    translations = np.array([op.tran for op in pairs], dtype=np.float64) / 24
+    return Symmetry(name, rotations, translations, source if len(pairs) > 1 else "none")
+
+
+def _name_of(block: CifBlock) -> str | None:
+    name = block.value(*_NAMES)
+    if name is not None and len(name) > 100:
+        raise _not_usable(name, "is not known")
+    unknown = name is None or name.strip("'\"() ").lower() in ("", "unknown", "none", "n/a", "na")
+    return None if unknown else name
+
+
+def _number_of(block: CifBlock) -> int | None:
+    text = block.value(*_NUMBERS)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[+-]?\d{1,4}", text, re.ASCII):
+        raise InputError(f"its space-group number {shortened(text)} is not a whole number.")
+    return int(text) or None
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the squashed symbol of a space group and its choice of origin or axes."""
+    text = re.sub(r"</?su[bp]>|[_~]", "", name, flags=re.IGNORECASE)
+    text = re.sub(r"\((-?\d)\)", r"\1", text)  # P2(1)/c
+    origin = re.search(r"[({\[]\s*origin\D*([12])\D*[)}\]]", text, re.IGNORECASE)
+    text = re.sub(r"\{.*?\}|\(.*?\)|\[.*?\]", "", text).strip()
+    if origin:
+        return _squashed(text), origin[1]
+    match = re.fullmatch(r"(.+?)\s*:\s*([A-Za-z0-9-]+)", text)
+    if match:
+        return _squashed(match[1]), match[2].lower()
+    for ending, choice in (("O1", "1"), ("O2", "2"), ("S", "1"), ("Z", "2"), ("HR", "h")):
+        if text.endswith(ending) and len(text) > len(ending) + 1:
+            return _squashed(text[: -len(ending)]), choice
+    if text[:1] in "Rr" and len(text) > 2 and text[-1] in "HR":
+        return _squashed(text[:-1]), text[-1].lower()
+    return _squashed(text), ""
+
+
+def _squashed(symbol: str) -> str:
+    return re.sub(r"[\s'\"]", "", symbol).lower()
+
+
+def _entries(symbol: str, choice: str) -> list[SpaceGroup]:
+    """Return the entries of gemmi's table with a squashed symbol, the usual setting first."""
+    table = _table()
+    found = table.get(symbol) or table.get("r" + symbol[1:] if symbol[:1] == "h" else "")
+    if found is None:
+        import gemmi
+
+        other = gemmi.find_spacegroup_by_name(symbol[:1].upper() + symbol[1:])
+        found = table.get(_squashed(other.hm)) if other is not None else None
+    found = found or []
+    chosen = [entry for entry in found if choice and entry.ext.lower() == choice]
+    return chosen or list(found)
+
+
+@cache
+def _table() -> dict[str, list[SpaceGroup]]:
+    import gemmi
+
+    table: dict[str, list[SpaceGroup]] = {}
+    for entry in gemmi.spacegroup_table():
+        names = {_squashed(entry.hm), _squashed(entry.short_name()).replace("h-", "r-")}
+        if entry.hm.startswith("R"):
+            names.add("r" + _squashed(entry.short_name())[1:])
+        if entry.crystal_system_str() == "monoclinic":  # the short symbol fits every unique axis
+            names.add("".join(word for word in entry.hm.split() if word != "1").lower())
+        for name in names:
+            if entry not in table.setdefault(name, []):
+                table[name].append(entry)
+    return table

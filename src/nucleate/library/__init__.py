@@ -1,0 +1,1 @@
+"""Known structures: a library of prototypes, substitution into them, and names."""

@@ -1,0 +1,137 @@
+"""Build a library file from structures with known formulas."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.errors import InputError
+from nucleate.library.container import SUFFIX, write_container
+from nucleate.library.entries import LeftOut, collect, to_columns
+from nucleate.library.labels import Protostructure
+from nucleate.library.similarity import count_shared, count_swaps
+from nucleate.library.sources import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from nucleate.library.entries import Columns, Known
+
+MATERIALS_PROJECT = {
+    "source": "Materials Project",
+    "licence": "CC-BY-4.0",
+    "citation": "A. Jain et al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323",
+}
+"""Provenance of the shipped library."""
+
+
+def build_library(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    *,
+    splits: Sequence[str] | None = None,
+    provenance: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Build a library file from tables and folders of structures.
+
+    Parameters
+    ----------
+    sources
+        Parquet tables, folders of CIF files, structure files, ASE databases, JSON files of the
+        Materials Project; see :func:`nucleate.library.sources.read_source`.
+    out
+        The file to write; its name ends in ``.nlib``.
+    splits
+        Take only rows of these splits of a table that has a column ``split``.
+    provenance
+        ``source``, ``licence`` and ``citation`` of the data, kept in the file.
+
+    Returns
+    -------
+    dict
+        The header of the file: what it holds, where it is from, what was left out and why.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, holds an entry without volume or an identifier twice, or
+        nothing is left.
+    """
+
+    def all_of() -> Iterator[Known]:
+        for source in sources:
+            yield from read_source(source, splits=splits)
+
+    details = {"sources": [Path(source).name for source in sources]}
+    if splits is not None:
+        details["splits"] = list(splits)
+    return write_library(all_of(), Path(out), {**details, **(provenance or {})})
+
+
+def write_library(
+    entries: Iterable[Known], out: Path, provenance: dict[str, Any]
+) -> dict[str, Any]:
+    """Label, deduplicate and write entries; return the header.
+
+    Raises
+    ------
+    InputError
+        As :func:`build_library`.
+    """
+    if out.suffix != SUFFIX:
+        raise InputError(f"library: {out} must have a name that ends in {SUFFIX}.")
+    found, left_out = collect(entries)
+    if not found:
+        raise InputError(
+            f"library: no entry of {provenance.get('sources', 'the sources')} can be used. Give "
+            "ordered structures with a cell."
+        )
+    columns = to_columns(found)
+    header = _header(columns, left_out, provenance)
+    same, total = count_swaps(_formulas(columns))
+    arrays = {
+        "labels": columns.labels,
+        "orbits": columns.orbits,
+        "starts": columns.starts,
+        "elements": columns.elements,
+        "above_hull": columns.above_hull,
+        "in_icsd": columns.in_icsd,
+        "names": columns.names,
+        "cells": columns.cells,
+        "points": columns.points,
+        "shared": count_shared(elements for _, elements in blocks(columns)),
+        "swap_same": same,
+        "swap_total": total,
+    }
+    write_container(out, header, arrays)
+    return header
+
+
+def blocks(columns: Columns) -> Iterator[tuple[Protostructure, np.ndarray]]:
+    """Yield each prototype with the elements of its entries, shape (n_entries, n_slots)."""
+    place = 0
+    for label, first, last in zip(columns.labels, columns.starts, columns.starts[1:], strict=False):
+        proto = Protostructure.from_label(label)
+        size = len(proto.slots) * int(last - first)
+        yield proto, columns.elements[place : place + size].reshape(-1, len(proto.slots))
+        place += size
+
+
+def _formulas(columns: Columns) -> Iterator[tuple[tuple[tuple[int, int], ...], str]]:
+    for proto, elements in blocks(columns):
+        for row in elements.tolist():
+            yield tuple(zip(row, proto.counts, strict=True)), proto.label
+
+
+def _header(columns: Columns, left_out: LeftOut, provenance: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **provenance,
+        "entries": len(columns.names),
+        "prototypes": len(columns.labels),
+        "with_energy": int(np.count_nonzero(columns.above_hull > -32768)),
+        "with_icsd_flag": int(np.count_nonzero(columns.in_icsd >= 0)),
+        "left_out": asdict(left_out),
+    }

@@ -1,0 +1,201 @@
+"""Prototypes derived from known ones: two elements on the orbits of one, and orbits taken out.
+
+*Merge and split*: two elements of the target count as one, the smaller composition is substituted
+into its own prototypes, and whole orbits of the merged element are given back to the second.
+*Removal*: a prototype that has one orbit too many, of an element of the target or of a further
+one, loses it. Both keep the symmetry of the known structure or a subgroup of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+from math import exp, gcd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.library.geometry import expand
+from nucleate.library.library import volume_ratio
+from nucleate.library.ranking import TEMPERATURE, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.library.hold_out import HoldOut
+    from nucleate.library.library import Library
+    from nucleate.library.ranking import Coloured
+
+ANY_ELEMENT = 0
+"""Stands for an element of a prototype that the target lacks: it is as like one as another."""
+
+_MERGED_RANKED = 20
+_REMOVED_RANKED = 10
+_SUBSETS = 12
+_MOST_SUBSET_STEPS = 4000
+_REMOVED_SHARE = 0.34
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A derived candidate that is not built yet.
+
+    Attributes
+    ----------
+    vote : float
+        Estimate on the scale of the votes for plain substitution.
+    how : str
+        ``merge-split``, ``removal``, ...
+    number : int
+        Entry it is derived from.
+    elements : tuple of int
+        Atomic number of each orbit of that entry; 0 for an orbit that is taken out.
+    inserted : (int, int, (float, float, float) or None) or None
+        Atomic number, atoms and point (conventional coordinates) of an orbit that is put in.
+    """
+
+    vote: float
+    how: str
+    number: int
+    elements: tuple[int, ...]
+    inserted: tuple[int, int, tuple[float, ...] | None] | None = None
+
+
+def merged_and_split(
+    library: Library, elements: Sequence[int], counts: Sequence[int], hold_out: HoldOut
+) -> Iterator[Plan]:
+    """Yield the plans of all pairs of elements, whatever their votes."""
+    if len(elements) < 2:
+        return
+    for kept, given in permutations(range(len(elements)), 2):
+        rest = [k for k in range(len(elements)) if k != given]
+        smaller = [counts[k] + (counts[given] if k == kept else 0) for k in rest]
+        unit = gcd(*smaller)
+        ranked = rank(
+            library,
+            [elements[k] for k in rest],
+            [count // unit for count in smaller],
+            hold_out,
+            most=_MERGED_RANKED,
+        )
+        likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
+        share = counts[given] / (counts[kept] + counts[given])
+        for item in ranked:
+            if item.entries:
+                yield from _splits(item, int(elements[kept]), int(elements[given]), share, likeness)
+
+
+def with_orbits_removed(
+    library: Library,
+    elements: Sequence[int],
+    counts: Sequence[int],
+    hold_out: HoldOut,
+    space: SearchSpace | None,
+) -> Iterator[Plan]:
+    """Yield plans that take one orbit out of a known structure."""
+    for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
+        group = library.group(counts_of)
+        if group is None or not any(size in group.sizes for _, _, size in orbits):
+            continue
+        for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
+            if item.entries:
+                yield from _removals(item, orbits)
+
+
+def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
+    """Return numbers, cell and scaled positions of a plan, its volume scaled.
+
+    It is multiplied by the ratio of the expected volumes of what stays; an orbit that is taken out
+    or put in counts with half of its expected volume.
+    """
+    entry = library.entry(plan.number)
+    cell, points = library.raw_geometry(plan.number)
+    of_orbit = np.repeat(np.array(entry.elements), entry.proto.orbit_counts)
+    new_of_orbit = np.array(plan.elements, dtype=np.int64)
+    if plan.inserted is not None and plan.inserted[2] is not None:
+        points = np.vstack([points, plan.inserted[2]])
+        of_orbit = np.append(of_orbit, ANY_ELEMENT)
+        new_of_orbit = np.append(new_of_orbit, plan.inserted[0])
+    box, scaled, orbit_of = expand(entry.proto.number, cell, points)
+    old, new = of_orbit[orbit_of], new_of_orbit[orbit_of]
+    stays = new > 0
+    both = stays & (old > 0)
+    ratio = volume_ratio(new[both], old[both])
+    if not stays.all():
+        ratio *= (1.0 + volume_ratio(old[both], old)) / 2.0
+    if not both[stays].all():
+        ratio *= (1.0 + volume_ratio(new, new[both])) / 2.0
+    return new[stays], box * ratio ** (1.0 / 3.0), scaled[stays]
+
+
+def _splits(item: Coloured, kept: int, given: int, share: float, likeness: float) -> Iterator[Plan]:
+    number, coloured = item.entries[0]
+    slot = coloured.index(kept)
+    orbits = item.proto.multiplicities[slot]
+    need = share * sum(orbits)
+    if abs(need - round(need)) > 1e-6:
+        return
+    subsets = _subsets(orbits, round(need))
+    of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
+    first = sum(item.proto.orbit_counts[:slot])
+    for subset in subsets:
+        new = of_orbit.copy()
+        new[[first + k for k in subset]] = given
+        vote = item.vote * likeness / len(subsets)
+        yield Plan(vote, "merge-split", number, tuple(int(z) for z in new))
+
+
+def _subsets(sizes: Sequence[int], total: int) -> list[tuple[int, ...]]:
+    """Return sets of orbits with so many atoms together, a bounded number of them."""
+    found: list[tuple[int, ...]] = []
+    stack: list[tuple[int, int, tuple[int, ...]]] = [(0, total, ())]
+    steps = 0
+    while stack and len(found) < _SUBSETS and steps < _MOST_SUBSET_STEPS:
+        place, left, chosen = stack.pop()
+        steps += 1
+        if left == 0:
+            found.append(chosen)
+        elif place < len(sizes):
+            stack.append((place + 1, left, chosen))
+            if sizes[place] <= left:
+                stack.append((place + 1, left - sizes[place], (*chosen, place)))
+    return found
+
+
+def _bigger_formulas(
+    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
+    """Return formulas with an orbit more: what is to be removed (element, atoms, cell atoms)."""
+    size = sum(counts)
+    limit = space.max_atoms if space is not None else 52
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
+    for units in range(1, limit // size + 1):
+        for more in (1, 2, 3, 4, 6, 8, 12):
+            if more > _REMOVED_SHARE * units * size:
+                break
+            for element in (*elements, ANY_ELEMENT):
+                atoms = {int(z): units * int(c) for z, c in zip(elements, counts, strict=True)}
+                atoms[element] = atoms.get(element, 0) + more
+                unit = gcd(*atoms.values())
+                key = tuple(atoms), tuple(n // unit for n in atoms.values())
+                if element == ANY_ELEMENT or key[1] != tuple(counts):
+                    found.setdefault(key, []).append((element, more, units * size + more))
+    return found
+
+
+def _removals(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+    number, coloured = item.entries[0]
+    of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
+    sizes = [size for slot in item.proto.multiplicities for size in slot]
+    for element, atoms, cell_atoms in orbits:
+        if item.proto.n_atoms != cell_atoms:
+            continue
+        for place, size in enumerate(sizes):
+            if of_orbit[place] == element and size == atoms:
+                new = of_orbit.copy()
+                new[place] = ANY_ELEMENT
+                vote = item.vote * exp(-0.3 / TEMPERATURE)
+                yield Plan(vote, "removal", number, tuple(int(z) for z in new))

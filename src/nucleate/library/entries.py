@@ -1,0 +1,200 @@
+"""The entries of a library as columns, sorted by protostructure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
+from nucleate.crystal.elements import MAX_NUMBER
+from nucleate.errors import InputError
+from nucleate.library.geometry import Description, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+
+UNKNOWN_ENERGY = -32768
+"""In the column of energies above the hull: not known."""
+
+POINT_STEPS = 65536
+CELL_STEPS = 10000
+
+_LARGEST_VOLUME = 250.0
+_SHORTEST_CONTACT = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A known compound as it is read from a source.
+
+    Attributes
+    ----------
+    name : str
+        Its identifier, for example ``mp-4163``.
+    crystal : Crystal
+    above_hull : float or None
+        eV/atom, where known.
+    in_icsd : bool or None
+        Whether it is in the ICSD, where known.
+    """
+
+    name: str
+    crystal: Crystal
+    above_hull: float | None = None
+    in_icsd: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Entries as columns; those of a protostructure stand together, prototypes by formula.
+
+    Attributes
+    ----------
+    labels : list of str
+        Protostructures, those of an anonymous formula next to each other.
+    orbits : ndarray of int16, shape (n_prototypes,)
+        Orbits of each prototype.
+    starts : ndarray of int32, shape (n_prototypes + 1,)
+        First entry of each prototype.
+    elements : ndarray of uint8, shape (n_slots,)
+        Elements of all entries in the order of their slots, one entry after the other.
+    above_hull : ndarray of int16, shape (n_entries,)
+        meV/atom; ``UNKNOWN_ENERGY`` where not known.
+    in_icsd : ndarray of int8, shape (n_entries,)
+        1 yes, 0 no, -1 not known.
+    names : list of str
+        Identifiers.
+    cells : ndarray of int32, shape (n_entries, 6)
+        Conventional cell in 1e-4 Å and 1e-4 degrees.
+    points : ndarray of uint16, shape (n_orbits, 3)
+        Fractional coordinates in 1/65536 of a point of each orbit.
+    """
+
+    labels: list[str]
+    orbits: NDArray[np.int16]
+    starts: NDArray[np.int32]
+    elements: NDArray[np.uint8]
+    above_hull: NDArray[np.int16]
+    in_icsd: NDArray[np.int8]
+    names: list[str]
+    cells: NDArray[np.int32]
+    points: NDArray[np.uint16]
+
+
+@dataclass
+class LeftOut:
+    """Why entries of a source are not in the library, and how many."""
+
+    unlabelled: int = 0
+    empty_space: int = 0
+    overlapping: int = 0
+    repeated: int = 0
+
+
+def collect(source: Iterable[Known]) -> tuple[list[tuple[Known, Description]], LeftOut]:
+    """Label the compounds of a source and keep one of each formula and coloured protostructure.
+
+    The one lowest above the hull is kept; one without an energy counts as 30 meV/atom. Structures
+    of more than 250 Å³ per atom or with a contact below 0.7 Å are left out.
+
+    Raises
+    ------
+    InputError
+        If an entry has no volume or an element without data, or an identifier comes twice.
+    """
+    left_out = LeftOut()
+    best: dict[tuple[str, tuple[int, ...]], tuple[float, Known, Description]] = {}
+    seen: set[str] = set()
+    for known in source:
+        if known.name in seen:
+            raise InputError(
+                f"library: the identifier {known.name!r} comes twice. Rename or remove one of the "
+                "entries."
+            )
+        seen.add(known.name)
+        found = _labelled(known, left_out)
+        if found is None:
+            continue
+        energy = 0.03 if known.above_hull is None else known.above_hull
+        key = found.proto.label, found.elements
+        if key in best:
+            left_out.repeated += 1
+        if key not in best or energy < best[key][0]:
+            best[key] = energy, known, found
+    return [(known, found) for _, known, found in best.values()], left_out
+
+
+def to_columns(entries: Sequence[tuple[Known, Description]]) -> Columns:
+    """Return the entries as columns, in their canonical order."""
+
+    def key(item: tuple[Known, Description]) -> tuple[object, ...]:
+        known, found = item
+        return found.proto.counts, found.proto.label, found.elements, known.name
+
+    ordered = sorted(entries, key=key)
+    labels: list[str] = []
+    orbits: list[int] = []
+    starts: list[int] = []
+    for place, (_, found) in enumerate(ordered):
+        if not labels or labels[-1] != found.proto.label:
+            labels.append(found.proto.label)
+            orbits.append(sum(found.proto.orbit_counts))
+            starts.append(place)
+    flags = {None: -1, False: 0, True: 1}
+    return Columns(
+        labels=labels,
+        orbits=np.array(orbits, dtype=np.int16),
+        starts=np.array([*starts, len(ordered)], dtype=np.int32),
+        elements=np.array([z for _, found in ordered for z in found.elements], dtype=np.uint8),
+        above_hull=np.array([_milli(known.above_hull) for known, _ in ordered], dtype=np.int16),
+        in_icsd=np.array([flags[known.in_icsd] for known, _ in ordered], dtype=np.int8),
+        names=[known.name for known, _ in ordered],
+        cells=_stacked([np.rint(found.cell * CELL_STEPS) for _, found in ordered], 6, np.int32),
+        points=_stacked(
+            [np.rint(found.points * POINT_STEPS) % POINT_STEPS for _, found in ordered],
+            3,
+            np.uint16,
+        ),
+    )
+
+
+def _labelled(known: Known, left_out: LeftOut) -> Description | None:
+    crystal = known.crystal
+    if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
+        raise InputError(
+            f"library: the entry {known.name!r} has no volume. Correct its cell or remove it."
+        )
+    if crystal.numbers.min() < 1 or crystal.numbers.max() > MAX_NUMBER:
+        raise InputError(
+            f"library: the entry {known.name!r} has an atom that is not an element from H to Lr. "
+            "Remove it."
+        )
+    if crystal.volume_per_atom > _LARGEST_VOLUME:
+        left_out.empty_space += 1
+        return None
+    if nearest_neighbour_distances(crystal).min() < _SHORTEST_CONTACT:
+        left_out.overlapping += 1
+        return None
+    found = describe(crystal)
+    if found is None:
+        left_out.unlabelled += 1
+        return None
+    return found
+
+
+def _milli(energy: float | None) -> int:
+    if energy is None or not np.isfinite(energy):
+        return UNKNOWN_ENERGY
+    return int(np.clip(round(energy * 1000.0), -32767, 32767))
+
+
+def _stacked(rows: list[np.ndarray], width: int, dtype: type) -> np.ndarray:
+    return np.concatenate(
+        [row.reshape(-1, width) for row in rows] or [np.empty((0, width))]
+    ).astype(dtype)

@@ -1,0 +1,154 @@
+"""Prototypes with one orbit more: an element of the target in a void of a known structure.
+
+The voids are looked for on a grid of twelfths and eighths of the conventional cell, among the
+points whose orbits have the right number of atoms; those farthest from all atoms, relative to the
+shortest contacts of known structures, are taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from math import exp, gcd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.contacts import shortest_contact
+from nucleate.library.derived import Plan
+from nucleate.library.geometry import expand, operations, primitive_vectors
+from nucleate.library.ranking import TEMPERATURE, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.library.hold_out import HoldOut
+    from nucleate.library.library import Library
+    from nucleate.library.ranking import Coloured
+
+_RANKED = 6
+_VOIDS = 2
+_COST = 0.5
+_LARGEST_SHARE = 0.34
+_LEAST_CONTACT = 0.8
+_GRIDS = (12, 8)
+
+
+def with_orbits_inserted(
+    library: Library,
+    elements: Sequence[int],
+    counts: Sequence[int],
+    hold_out: HoldOut,
+    space: SearchSpace | None,
+) -> Iterator[Plan]:
+    """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
+    for (kinds, smaller), orbits in _smaller_formulas(elements, counts, space).items():
+        group = library.group(smaller)
+        if group is None or not any(size in group.sizes for _, _, size in orbits):
+            continue
+        for item in rank(library, kinds, smaller, hold_out, most=_RANKED):
+            if item.entries:
+                yield from _plans(item, orbits)
+
+
+def in_voids(library: Library, plan: Plan) -> list[Plan]:
+    """Return a plan with its new orbit in the best voids of the known structure."""
+    assert plan.inserted is not None
+    z, atoms, _ = plan.inserted
+    entry = library.entry(plan.number)
+    number = entry.proto.number
+    points = _grid_points(number).get(atoms)
+    if points is None:
+        return []
+    cell, own = library.raw_geometry(plan.number)
+    box, scaled, orbit_of = expand(number, cell, own)
+    numbers = np.array(plan.elements, dtype=np.int64)[orbit_of]
+    room = _room(points @ np.linalg.inv(primitive_vectors(number)), z, numbers, scaled, box, number)
+    best = np.argsort(-room, kind="stable")[:_VOIDS]
+    return [
+        replace(plan, inserted=(z, atoms, tuple(float(x) for x in points[k])))
+        for k in best
+        if room[k] >= _LEAST_CONTACT
+    ]
+
+
+def _smaller_formulas(
+    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
+    """Return formulas with an orbit less: what is added (element, atoms, atoms before)."""
+    size = sum(counts)
+    limit = space.max_atoms if space is not None else 52
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
+    for units in range(1, limit // size + 1):
+        for more in (1, 2, 3, 4, 6, 8, 12):
+            if more > _LARGEST_SHARE * units * size:
+                break
+            for z in elements:
+                atoms = {int(e): units * int(c) for e, c in zip(elements, counts, strict=True)}
+                atoms[int(z)] -= more
+                atoms = {e: n for e, n in atoms.items() if n}
+                if not atoms or min(atoms.values()) < 0:
+                    continue
+                unit = gcd(*atoms.values())
+                key = tuple(atoms), tuple(n // unit for n in atoms.values())
+                if key[1] != tuple(counts):
+                    found.setdefault(key, []).append((int(z), more, units * size - more))
+    return found
+
+
+def _plans(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+    number, coloured = item.entries[0]
+    of_orbit = tuple(int(z) for z in np.repeat(np.array(coloured), item.proto.orbit_counts))
+    for z, atoms, before in orbits:
+        if item.proto.n_atoms == before:
+            vote = item.vote * exp(-_COST / TEMPERATURE)
+            yield Plan(vote, "insertion", number, of_orbit, (z, atoms, None))
+
+
+def _room(
+    points: NDArray[np.float64],
+    z: int,
+    numbers: NDArray[np.int64],
+    scaled: NDArray[np.float64],
+    box: NDArray[np.float64],
+    number: int,
+) -> NDArray[np.float64]:
+    """Return the least distance to an atom or an image in units of the shortest contacts."""
+    shifts = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
+    sites = (scaled[:, None] + shifts).reshape(-1, 3)
+    contact = np.repeat([shortest_contact(z, int(n)) for n in numbers], len(shifts))
+    room = np.empty(len(points))
+    rotations, moves = operations(number)
+    own = shortest_contact(z, z)
+    for k, point in enumerate(points - np.floor(points)):
+        near = np.linalg.norm((sites - point) @ box, axis=1) / contact
+        gap = np.einsum("i,gij->gj", point, rotations) + moves - point
+        images = np.linalg.norm(
+            ((gap - np.rint(gap))[:, None] + shifts).reshape(-1, 3) @ box, axis=1
+        )
+        others = images[images > 0.05]
+        room[k] = min(near.min(), others.min() / own if len(others) else np.inf)
+    return room
+
+
+@cache
+def _grid_points(number: int) -> dict[int, NDArray[np.float64]]:
+    """Return grid points in conventional coordinates, one of each orbit, by atoms of the orbit."""
+    axes = [np.arange(steps) / steps for steps in _GRIDS]
+    grid = np.concatenate(
+        [np.stack(np.meshgrid(a, a, a, indexing="ij"), -1).reshape(-1, 3) for a in axes]
+    )
+    rotations, moves = operations(number)
+    start = grid @ np.linalg.inv(primitive_vectors(number))
+    images = np.einsum("pi,gij->pgj", start, rotations) + moves
+    gap = images - start[:, None]
+    fixed = np.all(np.abs(gap - np.rint(gap)) < 1e-6, axis=2).sum(axis=1)
+    steps = np.rint(images * 720.0).astype(np.int64) % 720
+    codes = (steps @ np.array([720 * 720, 720, 1])).min(axis=1)
+    _, first = np.unique(codes, return_index=True)
+    sizes = len(rotations) // fixed[first]
+    return {int(size): grid[first[sizes == size]] for size in np.unique(sizes)}

@@ -1,0 +1,428 @@
+"""A library of known structures, read lazily from one file or several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.volumes import expected_volume
+from nucleate.library.container import Container
+from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
+from nucleate.library.geometry import expand
+from nucleate.library.labels import Protostructure, automorphisms
+from nucleate.library.merge import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.composition import Composition
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.library.hold_out import HoldOut
+    from nucleate.library.merge import Arrays
+    from nucleate.library.names import Identity
+    from nucleate.library.similarity import Counts
+    from nucleate.library.substitution import Proposal
+
+SHIPPED = "shipped"
+SHIPPED_PATH = Path(__file__).parent / "data" / "known-structures.nlib"
+
+NAMING_LADDER = (0.1, 0.03, 0.01)
+"""Tolerances in Å at which a crystal is compared with the library."""
+
+LEAST_WEIGHT = 1e-4
+"""Prior weight of a structure type that no entry votes for."""
+
+_COMPOSITIONS_KEPT = 64
+_HULL_SCALE = 50.0
+_UNKNOWN_WEIGHT = 0.7
+_LEAST_WEIGHT = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A known compound.
+
+    Attributes
+    ----------
+    name : str
+        Its identifier in its source, for example ``mp-4163``.
+    formula : str
+        Reduced formula.
+    proto : Protostructure
+    elements : tuple of int
+        Atomic number in each slot of the protostructure.
+    above_hull : float or None
+        eV/atom, where known.
+    in_icsd : bool or None
+        Whether it is in the ICSD, where known.
+    """
+
+    name: str
+    formula: str
+    proto: Protostructure
+    elements: tuple[int, ...]
+    above_hull: float | None
+    in_icsd: bool | None
+
+    @property
+    def space_group(self) -> str:
+        """Short Hermann-Mauguin symbol."""
+        from moyopy import SpaceGroupType
+
+        return SpaceGroupType(self.proto.number).hm_short.replace(" ", "")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """All entries of one anonymous formula.
+
+    Attributes
+    ----------
+    first : int
+        Number of its first entry in the library.
+    prototypes : list of Protostructure
+    starts : ndarray of int64, shape (n_prototypes + 1,)
+        First entry of each prototype within the group.
+    elements : ndarray of uint8, shape (n_entries, n_slots)
+        Elements in the slots; the slots of all prototypes have the same ascending counts.
+    weights : ndarray of float64, shape (n_entries,)
+        exp(-energy above the hull / 50 meV/atom), at least 0.02; 0.7 where not known.
+    """
+
+    first: int
+    prototypes: list[Protostructure]
+    starts: NDArray[np.int64]
+    elements: NDArray[np.uint8]
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def sizes(self) -> frozenset[int]:
+        """Atoms in the primitive cells of its prototypes."""
+        return frozenset(proto.n_atoms for proto in self.prototypes)
+
+    @cached_property
+    def symmetric(self) -> list[tuple[int, tuple[tuple[int, ...], ...]]]:
+        """The prototypes in which another origin or other axes exchange slots, and how."""
+        found = ((k, automorphisms(proto)) for k, proto in enumerate(self.prototypes))
+        return [(k, autos) for k, autos in found if len(autos) > 1]
+
+
+class Library:
+    """Known structures by anonymous formula; build it with :meth:`load`.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Columns, read when they are asked for.
+    headers : list of dict
+        Header of each file.
+    """
+
+    def __init__(self, arrays: Arrays, headers: list[dict[str, Any]]) -> None:
+        self._arrays = arrays
+        self.headers = headers
+        self._groups: dict[tuple[int, ...], Group] = {}
+        self._weights: dict[object, dict[tuple[str, tuple[int, ...]], float]] = {}
+        self.fingerprints: dict[int, NDArray[np.float32]] = {}
+
+    @classmethod
+    def load(cls, names: Sequence[str | Path] = (SHIPPED,)) -> Library:
+        """Open library files; ``shipped`` stands for the one of the package.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, cut short, no library or of another version.
+        """
+        files = [Container(SHIPPED_PATH if name == SHIPPED else Path(name)) for name in names]
+        return cls(merged(files), [file.header for file in files])
+
+    def __len__(self) -> int:
+        return int(self._arrays.starts[-1])
+
+    @property
+    def n_prototypes(self) -> int:
+        """Number of protostructures."""
+        return len(self.labels)
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of all protostructures, those of an anonymous formula together."""
+        return self._arrays.labels
+
+    @cached_property
+    def similarity(self) -> NDArray[np.float64]:
+        """How alike elements are, shape (104, 104): 0 for the same, else mostly negative."""
+        return self.counts.table()
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The counts over pairs of elements behind :attr:`similarity`."""
+        return self._arrays.counts
+
+    @cached_property
+    def prototype_places(self) -> dict[str, int]:
+        """Number of each protostructure by its label."""
+        return {label: place for place, label in enumerate(self.labels)}
+
+    def group(self, counts: Sequence[int]) -> Group | None:
+        """Return the entries whose reduced formula has these counts, or None."""
+        key = tuple(sorted(counts))
+        if key not in self._places:
+            return None
+        if key not in self._groups:
+            self._groups[key] = self._make_group(key)
+        return self._groups[key]
+
+    def group_keys(self) -> list[tuple[int, ...]]:
+        """Return the counts of all anonymous formulas."""
+        return list(self._places)
+
+    def entry(self, number: int) -> Entry:
+        """Return an entry by its number."""
+        proto, elements = self._slots(number)
+        energy = int(self._arrays.above_hull[number])
+        flag = int(self._arrays.in_icsd[number])
+        return Entry(
+            name=self._arrays.names[number],
+            formula=_formula(elements, proto.counts),
+            proto=proto,
+            elements=elements,
+            above_hull=None if energy == UNKNOWN_ENERGY else energy / 1000.0,
+            in_icsd=None if flag < 0 else bool(flag),
+        )
+
+    def entries_of(self, formula_counts: dict[int, int]) -> list[int]:
+        """Return the numbers of the entries of a composition, lowest above the hull first.
+
+        Parameters
+        ----------
+        formula_counts
+            Count in the reduced formula by atomic number.
+        """
+        group = self.group(tuple(formula_counts.values()))
+        if group is None:
+            return []
+        counts = np.array(sorted(formula_counts.values()))
+        wanted = np.zeros(256, dtype=np.int64)
+        wanted[list(formula_counts)] = list(formula_counts.values())
+        rows = np.flatnonzero(np.all(wanted[group.elements] == counts, axis=1)) + group.first
+        energy = self._arrays.above_hull[rows].astype(float)
+        energy[energy == UNKNOWN_ENERGY] = 30.0
+        return [int(row) for row in rows[np.argsort(energy, kind="stable")]]
+
+    def known_structures(self, composition: Composition) -> list[Entry]:
+        """Return the entries of a composition, lowest above the hull first."""
+        counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
+        return [self.entry(number) for number in self.entries_of(counts)]
+
+    def raw_geometry(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return conventional cell (6,) and orbit points (n, 3) of an entry."""
+        place = self._prototype_of(number)
+        size = int(self._arrays.orbits[place])
+        start = int(self._orbit_starts[place]) + size * (number - int(self._arrays.starts[place]))
+        points = self._arrays.points[start : start + size] / POINT_STEPS
+        return self._arrays.cells[number] / CELL_STEPS, points
+
+    def crystal(
+        self, number: int, elements: Sequence[int] | None = None, *, scale_volume: bool = True
+    ) -> Crystal:
+        """Return an entry's primitive cell, with other elements in its slots if given.
+
+        Parameters
+        ----------
+        number
+            The entry.
+        elements
+            Atomic number for each slot of its protostructure.
+        scale_volume
+            Multiply the volume by the ratio of the expected volumes of both compositions.
+        """
+        proto, own = self._slots(number)
+        cell, points = self.raw_geometry(number)
+        box, scaled, orbit_of = expand(proto.number, cell, points)
+        slot_of = np.repeat(np.arange(len(own)), proto.orbit_counts)[orbit_of]
+        new = own if elements is None else tuple(int(z) for z in elements)
+        crystal = Crystal(np.array(new)[slot_of], box, scaled)
+        if elements is None or not scale_volume:
+            return crystal
+        old = np.array(own)[slot_of]
+        return crystal.replace(cell=box * volume_ratio(crystal.numbers, old) ** (1.0 / 3.0))
+
+    def candidates(
+        self,
+        composition: Composition,
+        space: SearchSpace | None = None,
+        *,
+        known: str = "all",
+        most: int = 100,
+        prototypes: frozenset[str] = frozenset(),
+        derived: bool = True,
+    ) -> list[Proposal]:
+        """Return candidate structures of a composition, the most likely first.
+
+        Parameters
+        ----------
+        composition
+            The target.
+        space
+            Candidates that it rejects for their size or contacts are left out.
+        known
+            Which entries may be used: see :class:`nucleate.library.hold_out.HoldOut`.
+        most
+            Number of candidates.
+        prototypes
+            Labels of the target's protostructures, for ``known = "no-prototype"``; by default
+            those of the library's own entries of this composition.
+        derived
+            Whether prototypes are also derived from others.
+
+        Raises
+        ------
+        InputError
+            If ``known`` is not one of the hold-outs.
+        """
+        from nucleate.library.candidates import candidates
+
+        hold_out = self.hold_out(composition, known, prototypes)
+        return candidates(self, composition, hold_out, space=space, most=most, derived=derived)
+
+    def weight(
+        self,
+        crystal: Crystal,
+        *,
+        known: str = "all",
+        prototypes: frozenset[str] = frozenset(),
+        floor: float = LEAST_WEIGHT,
+    ) -> float:
+        """Return the prior weight of a crystal's structure type for its composition.
+
+        The share of the vote of its coloured prototype, between ``floor`` and 1; ``floor`` for a
+        type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, and the
+        largest weight counts.
+        """
+        from nucleate.crystal.composition import Composition
+        from nucleate.library.geometry import describe
+
+        composition = Composition.from_numbers(crystal.numbers)
+        shares = self._shares(composition, known, prototypes)
+        best = floor
+        for symprec in NAMING_LADDER:
+            found = describe(crystal, (symprec,))
+            if found is not None:
+                best = max(best, shares.get((found.proto.label, found.elements), floor))
+        return best
+
+    def identify(self, crystal: Crystal) -> Identity:
+        """Return structure type, Pearson symbol and nearest known compound of a crystal.
+
+        Raises
+        ------
+        ValueError
+            If the crystal has no atoms or its cell no volume.
+        """
+        from nucleate.library.names import identify
+
+        return identify(self, crystal)
+
+    def _shares(
+        self, composition: Composition, known: str, prototypes: frozenset[str]
+    ) -> dict[tuple[str, tuple[int, ...]], float]:
+        from nucleate.library.ranking import weights_of
+
+        key = frozenset(composition.items), known, prototypes
+        if key not in self._weights:
+            hold_out = self.hold_out(composition, known, prototypes)
+            counts = [count for _, count in composition.items]
+            if len(self._weights) >= _COMPOSITIONS_KEPT:
+                self._weights.clear()
+            self._weights[key] = weights_of(self, composition.elements, counts, hold_out)
+        return self._weights[key]
+
+    def hold_out(
+        self, composition: Composition, known: str, prototypes: frozenset[str] = frozenset()
+    ) -> HoldOut:
+        """Return the filter for a composition, with the labels of its own entries if none given."""
+        from nucleate.library.hold_out import HoldOut
+
+        if known == "no-prototype" and not prototypes:
+            own = self.known_structures(composition)
+            prototypes = frozenset(entry.proto.label for entry in own)
+        return HoldOut.of(known, composition, prototypes)
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, ...], tuple[int, int, int]]:
+        """First and last prototype, and first element, of each anonymous formula."""
+        places: dict[tuple[int, ...], tuple[int, int, int]] = {}
+        proto = element = 0
+        for _, run in groupby(self.labels, key=lambda label: label.split("_", 1)[0]):
+            run = list(run)
+            counts = Protostructure.from_label(run[0]).counts
+            last = proto + len(run)
+            places[counts] = proto, last, element
+            element += len(counts) * int(self._arrays.starts[last] - self._arrays.starts[proto])
+            proto = last
+        return places
+
+    @cached_property
+    def _orbit_starts(self) -> NDArray[np.int64]:
+        sizes = self._arrays.orbits.astype(np.int64) * np.diff(self._arrays.starts)
+        return np.concatenate([[0], np.cumsum(sizes)])
+
+    def _make_group(self, key: tuple[int, ...]) -> Group:
+        first, last, element = self._places[key]
+        starts = self._arrays.starts[first : last + 1].astype(np.int64)
+        size = int(starts[-1] - starts[0])
+        elements = self._arrays.elements[element : element + size * len(key)]
+        energy = self._arrays.above_hull[starts[0] : starts[-1]].astype(float)
+        weights = np.clip(np.exp(-np.clip(energy, 0.0, None) / _HULL_SCALE), _LEAST_WEIGHT, None)
+        weights[energy == UNKNOWN_ENERGY] = _UNKNOWN_WEIGHT
+        return Group(
+            first=int(starts[0]),
+            prototypes=[Protostructure.from_label(label) for label in self.labels[first:last]],
+            starts=starts - starts[0],
+            elements=elements.reshape(size, len(key)),
+            weights=weights,
+        )
+
+    def _prototype_of(self, number: int) -> int:
+        return int(np.searchsorted(self._arrays.starts, number, side="right")) - 1
+
+    def _slots(self, number: int) -> tuple[Protostructure, tuple[int, ...]]:
+        proto = Protostructure.from_label(self.labels[self._prototype_of(number)])
+        group = self.group(proto.counts)
+        assert group is not None
+        return proto, tuple(int(z) for z in group.elements[number - group.first])
+
+
+def volume_ratio(new: NDArray[np.integer], old: NDArray[np.integer]) -> float:
+    """Return the ratio of the expected volumes of two lists of atomic numbers."""
+    return _expected(new) / _expected(old)
+
+
+def _expected(numbers: NDArray[np.integer]) -> float:
+    from nucleate.crystal.elements import element
+
+    kinds, counts = np.unique(numbers, return_counts=True)
+    return expected_volume(
+        {element(int(z)).symbol: int(n) for z, n in zip(kinds, counts, strict=True)}
+    )
+
+
+def _formula(elements: tuple[int, ...], counts: tuple[int, ...]) -> str:
+    from nucleate.crystal.elements import element
+
+    order = sorted(
+        range(len(elements)), key=lambda k: element(elements[k]).electronegativity or 1.2
+    )
+    return "".join(
+        f"{element(elements[k]).symbol}{counts[k] if counts[k] > 1 else ''}" for k in order
+    )

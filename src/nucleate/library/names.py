@@ -1,0 +1,269 @@
+"""Names for structures: structure type, Pearson symbol and nearest known compound.
+
+Structures of one protostructure are compared by fingerprints in which the elements are replaced
+by the numbers of their slots and the volume by 10 Å³ per atom.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import dropwhile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.fingerprint import (
+    DUPLICATE_DISTANCE,
+    fingerprint,
+    fingerprint_distance,
+    fingerprint_distances,
+)
+from nucleate.library.geometry import describe, expand
+from nucleate.library.labels import matchings
+from nucleate.library.library import NAMING_LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from nucleate.library.geometry import Description
+    from nucleate.library.library import Library
+
+NEW_TYPE_DISTANCE = 0.35
+"""A structure farther than this from all of its protostructure is of a new type."""
+
+_COMPARED = 12
+_KEPT_FINGERPRINTS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class NamedType:
+    """A structure type with a common name; see the header of ``data/structure_types.csv``."""
+
+    label: str
+    formula: str
+    mineral: str
+    strukturbericht: str
+    aflow: str
+    example: str
+
+    @property
+    def title(self) -> str:
+        """Prototype formula with mineral and Strukturbericht symbol, where there are any."""
+        extra = ", ".join(word for word in (self.mineral, self.strukturbericht) if word)
+        return f"{self.formula} ({extra})" if extra else self.formula
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of a crystal.
+
+    Attributes
+    ----------
+    structure_type : str
+        Name of the type, for example ``CaTiO3 (Perovskite, E2_1)``; the formula of the nearest
+        compound where it has none; ``new type``.
+    label : str
+        Protostructure.
+    pearson : str
+        Pearson symbol; rhombohedral ones count the primitive cell.
+    space_group : int
+        Number.
+    aflow : str
+        AFLOW label of the type, where it has a name.
+    known : bool
+        Whether the library holds this crystal: same formula, fingerprints within 0.04.
+    nearest : str
+        Identifier of the nearest known compound; empty for a new protostructure.
+    nearest_formula : str
+        Its formula.
+    distance : float
+        Fingerprint distance to it: of the crystals themselves if ``known``, else of both with
+        their elements replaced by slots at equal volume; nan where there is none.
+    """
+
+    structure_type: str
+    label: str
+    pearson: str
+    space_group: int
+    aflow: str
+    known: bool
+    nearest: str
+    nearest_formula: str
+    distance: float
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no known structure has this type."""
+        return self.structure_type == NEW_TYPE
+
+
+NEW_TYPE = "new type"
+
+
+def identify(library: Library, crystal: Crystal) -> Identity:
+    """Return the names of a crystal; see :meth:`Library.identify`."""
+    found = _described(library, crystal)
+    if found is None:
+        return Identity(NEW_TYPE, "", "", 1, "", False, "", "", float("nan"))
+    proto = found.proto
+    near, distance = _nearest_of_type(library, found)
+    named = _name(library, found) if near is not None and distance <= NEW_TYPE_DISTANCE else None
+    title = NEW_TYPE
+    if near is not None and distance <= NEW_TYPE_DISTANCE:
+        title = named.title if named is not None else library.entry(near).formula
+    same, same_distance = _same_formula(library, crystal, found)
+    known = same is not None and same_distance < DUPLICATE_DISTANCE
+    if known:
+        near, distance = same, same_distance
+    entry = library.entry(near) if near is not None else None
+    return Identity(
+        structure_type=title,
+        label=proto.label,
+        pearson=proto.pearson,
+        space_group=proto.number,
+        aflow=named.aflow if named is not None else "",
+        known=known,
+        nearest=entry.name if entry else "",
+        nearest_formula=entry.formula if entry else "",
+        distance=float(distance),
+    )
+
+
+def _described(library: Library, crystal: Crystal) -> Description | None:
+    """Return the description at the loosest tolerance whose label is known, or the loosest."""
+    first = None
+    for symprec in NAMING_LADDER:
+        found = describe(crystal, (symprec,))
+        if found is not None and found.proto.label in library.prototype_places:
+            return found
+        first = first or found
+    return first
+
+
+def _nearest_of_type(library: Library, found: Description) -> tuple[int | None, float]:
+    """Return the nearest of the most similar entries of a protostructure."""
+    members = _members(library, found)
+    if members is None:
+        return None, float("nan")
+    first, elements = members
+    autos = matchings(found.proto)
+    table = library.similarity
+    scores = np.stack(
+        [table[np.array(found.elements)[list(auto)], elements].sum(axis=1) for auto in autos]
+    ).max(axis=0)
+    chosen = np.argsort(-scores, kind="stable")[:_COMPARED] + first
+    return _nearest(library, found, [int(number) for number in chosen])
+
+
+def _members(library: Library, found: Description) -> tuple[int, NDArray[np.uint8]] | None:
+    """Return the first entry of a protostructure, and the elements of all its entries."""
+    place = library.prototype_places.get(found.proto.label)
+    group = library.group(found.proto.counts)
+    if place is None or group is None:
+        return None
+    local = next(k for k, proto in enumerate(group.prototypes) if proto == found.proto)
+    start, end = int(group.starts[local]), int(group.starts[local + 1])
+    return group.first + start, group.elements[start:end]
+
+
+def _nearest(
+    library: Library, found: Description, numbers: Sequence[int]
+) -> tuple[int | None, float]:
+    if not numbers:
+        return None, float("nan")
+    stack = np.stack([_anonymous_of(library, number) for number in numbers])
+    distances = np.full(len(numbers), np.inf)
+    for auto in matchings(found.proto):
+        print_ = _anonymous(found, auto)
+        distances = np.minimum(distances, fingerprint_distances(print_, stack))
+    best = int(np.argmin(distances))
+    return numbers[best], float(distances[best])
+
+
+def _same_formula(
+    library: Library, crystal: Crystal, found: Description
+) -> tuple[int | None, float]:
+    """Return the nearest entry of the same composition, those of the same label first."""
+    composition = Composition.from_numbers(crystal.numbers)
+    counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
+    numbers = library.entries_of(counts)
+    numbers.sort(key=lambda number: library.entry(number).proto != found.proto)
+    print_ = fingerprint(crystal)
+    best: int | None = None
+    least = float("inf")
+    for number in numbers[:_COMPARED]:
+        distance = fingerprint_distance(print_, fingerprint(library.crystal(number)))
+        if distance < least:
+            best, least = number, distance
+        if least < DUPLICATE_DISTANCE:
+            break
+    return best, least
+
+
+def _name(library: Library, found: Description) -> NamedType | None:
+    """Return the named type of the crystal's protostructure that is nearest to it."""
+    types = named_types().get(found.proto.label, ())
+    members = _members(library, found)
+    if not types or members is None:
+        return None
+    first, elements = members
+    numbers = {library.entry(first + k).name: first + k for k in range(len(elements))}
+    best, least = None, NEW_TYPE_DISTANCE
+    for named in types:
+        if named.example in numbers:
+            distance = _nearest(library, found, [numbers[named.example]])[1]
+        else:
+            distance = NEW_TYPE_DISTANCE - 1e-9 if len(types) == 1 else float("inf")
+        if distance < least:
+            best, least = named, distance
+    return best
+
+
+@cache
+def named_types() -> dict[str, tuple[NamedType, ...]]:
+    """Return the structure types with names, by protostructure label."""
+    path = files("nucleate.library") / "data" / "structure_types.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    table: dict[str, tuple[NamedType, ...]] = {}
+    for row in csv.DictReader(dropwhile(lambda line: line.startswith("#"), lines)):
+        named = NamedType(**row)
+        table[named.label] = (*table.get(named.label, ()), named)
+    return table
+
+
+def anonymous_fingerprint(
+    number: int,
+    cell: NDArray[np.float64],
+    points: NDArray[np.float64],
+    slot_of_orbit: NDArray[np.integer],
+) -> NDArray[np.float32]:
+    """Return the fingerprint with slots for elements, at 10 Å³ per atom."""
+    box, scaled, orbit_of = expand(number, cell, points)
+    volume = abs(np.linalg.det(box)) / len(scaled)
+    crystal = Crystal(slot_of_orbit[orbit_of] + 1, box * (10.0 / volume) ** (1.0 / 3.0), scaled)
+    return fingerprint(crystal)
+
+
+def _anonymous(found: Description, auto: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the fingerprint in which slot ``auto[k]`` counts as slot k."""
+    place = np.argsort(auto)
+    slots = np.repeat(place, found.proto.orbit_counts)
+    return anonymous_fingerprint(found.proto.number, found.cell, found.points, slots)
+
+
+def _anonymous_of(library: Library, number: int) -> NDArray[np.float32]:
+    if number not in library.fingerprints:
+        if len(library.fingerprints) >= _KEPT_FINGERPRINTS:
+            library.fingerprints.clear()
+        proto = library.entry(number).proto
+        cell, points = library.raw_geometry(number)
+        slots = np.repeat(np.arange(len(proto.slots)), proto.orbit_counts)
+        library.fingerprints[number] = anonymous_fingerprint(proto.number, cell, points, slots)
+    return library.fingerprints[number]

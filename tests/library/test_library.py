@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from ase.db import connect
+from tests.library.conftest import KNOWN, perovskite, rocksalt
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.files import write_cif, write_extxyz
+from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
+from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
+from nucleate.library.build import build_library, write_library
+from nucleate.library.entries import Known
+from nucleate.library.library import SHIPPED_PATH, Library
+
+
+def numbers_of(formula: str) -> dict[int, int]:
+    composition = Composition.from_formula(formula)
+    return dict(zip(composition.elements, composition.counts.values(), strict=True))
+
+
+def test_entries_come_back(small: Library) -> None:
+    assert len(small) == len(KNOWN)
+    for known in KNOWN:
+        own = dict(zip(*np.unique(known.crystal.numbers, return_counts=True), strict=True))
+        unit = int(np.gcd.reduce(list(own.values())))
+        found = small.entries_of({int(z): int(n) // unit for z, n in own.items()})
+        (number,) = [n for n in found if small.entry(n).name == known.name]
+        entry = small.entry(number)
+        assert entry.in_icsd == known.in_icsd
+        assert entry.above_hull == known.above_hull
+        print_ = fingerprint(small.crystal(number))
+        assert fingerprint_distance(print_, fingerprint(known.crystal)) < 2e-3
+
+
+def test_lowest_of_a_formula_comes_first(small: Library) -> None:
+    names = [small.entry(n).name for n in small.entries_of(numbers_of("KCl"))]
+    assert names == ["t-2", "t-5"]
+    assert small.entries_of(numbers_of("CaO")) == []
+    assert small.entries_of(numbers_of("Ca5O3")) == []
+    found = small.known_structures(Composition.from_formula("KCl"))
+    assert [entry.space_group for entry in found] == ["Fm-3m", "Pm-3m"]
+
+
+def test_one_entry_a_formula_and_prototype(tmp_path) -> None:
+    entries = [
+        Known("a", rocksalt("NaCl", 5.6), 0.02),
+        Known("b", rocksalt("NaCl", 5.7), 0.01),
+        Known("c", rocksalt("NaCl", 5.8)),
+    ]
+    header = write_library(iter(entries), tmp_path / "x.nlib", {})
+    library = Library.load([tmp_path / "x.nlib"])
+    assert len(library) == 1
+    assert library.entry(0).name == "b"
+    assert header["left_out"]["repeated"] == 2
+
+
+def test_same_data_give_the_same_file(tmp_path) -> None:
+    for name in ("a.nlib", "b.nlib"):
+        write_library(iter(KNOWN), tmp_path / name, {"source": "x"})
+    assert (tmp_path / "a.nlib").read_bytes() == (tmp_path / "b.nlib").read_bytes()
+
+
+def test_every_source_gives_the_same_library(tmp_path) -> None:
+    cifs = tmp_path / "cifs"
+    cifs.mkdir()
+    for known in KNOWN:
+        write_cif(cifs / f"{known.name}.cif", known.crystal)
+    write_extxyz(tmp_path / "all.extxyz", [(known.name, known.crystal) for known in KNOWN])
+    with connect(tmp_path / "all.db") as database:
+        for known in KNOWN:
+            database.write(known.crystal.to_ase(), material_id=known.name)
+    documents = [
+        {
+            "material_id": known.name,
+            "energy_above_hull": known.above_hull,
+            "theoretical": not known.in_icsd,
+            "structure": known.crystal.to_pymatgen().as_dict(),
+        }
+        for known in KNOWN
+    ]
+    (tmp_path / "mp.json").write_text(json.dumps({"data": documents}))
+    sources = [cifs, tmp_path / "all.extxyz", tmp_path / "all.db", tmp_path / "mp.json"]
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = {
+        "material_id": [known.name for known in KNOWN],
+        "split": ["train"] * len(KNOWN),
+        "lattice": [known.crystal.cell.ravel().tolist() for known in KNOWN],
+        "species": [known.crystal.numbers.tolist() for known in KNOWN],
+        "frac_coords": [known.crystal.scaled.ravel().tolist() for known in KNOWN],
+        "e_above_hull": [known.above_hull for known in KNOWN],
+    }
+    parquet.write_table(pyarrow.table(table), tmp_path / "all.parquet")
+    sources.append(tmp_path / "all.parquet")
+    for source in sources:
+        out = tmp_path / f"{source.stem}-{source.suffix.strip('.')}.nlib"
+        assert build_library([source], out)["entries"] == len(KNOWN), source
+        library = Library.load([out])
+        assert [library.entry(n).proto.label for n in range(len(library))] == _labels(library)
+        assert sorted(library.entry(n).name for n in range(len(library))) == sorted(
+            known.name for known in KNOWN
+        )
+    assert Library.load([tmp_path / "mp-json.nlib"]).entry(0).in_icsd is not None
+    with pytest.raises(InputError, match="no entry"):
+        build_library([tmp_path / "all.parquet"], tmp_path / "none.nlib", splits=["val"])
+
+
+def _labels(library: Library) -> list[str]:
+    counts = np.diff(library._arrays.starts)
+    return [label for label, n in zip(library.labels, counts, strict=True) for _ in range(n)]
+
+
+def test_two_libraries_are_one(library_path, tmp_path) -> None:
+    other = [
+        Known("u-1", rocksalt("NaCl", 5.5), -0.01),
+        Known("u-2", perovskite("Ca", "Ti", "O", 3.84), 0.0),
+    ]
+    write_library(iter(other), tmp_path / "own.nlib", {})
+    both = Library.load([library_path, tmp_path / "own.nlib"])
+    assert len(both) == len(KNOWN) + 1
+    assert [both.entry(n).name for n in both.entries_of(numbers_of("NaCl"))] == ["u-1"]
+    assert [both.entry(n).name for n in both.entries_of(numbers_of("CaTiO3"))] == ["u-2"]
+    alone = Library.load([library_path])
+    for formula in ("SrTiO3", "TiO2", "MgO"):
+        (one,), (two,) = (lib.entries_of(numbers_of(formula)) for lib in (alone, both))
+        first, second = alone.crystal(one), both.crystal(two)
+        assert fingerprint_distance(fingerprint(first), fingerprint(second)) < 1e-6
+    assert both.similarity.shape == (104, 104)
+
+
+def test_broken_files_are_refused_in_a_sentence(library_path, tmp_path) -> None:
+    content = library_path.read_bytes()
+    cut = tmp_path / "cut.nlib"
+    cut.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cut short"):
+        Library.load([cut])
+    with pytest.raises(InputError, match="does not exist"):
+        Library.load([tmp_path / "none.nlib"])
+    foreign = tmp_path / "foreign.nlib"
+    with zipfile.ZipFile(foreign, "w") as archive:
+        archive.writestr("library.json", "{}")
+    with pytest.raises(InputError, match="not a library"):
+        Library.load([foreign])
+    newer = tmp_path / "newer.nlib"
+    with zipfile.ZipFile(library_path) as old, zipfile.ZipFile(newer, "w") as archive:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "library.json":
+                data = json.dumps({**json.loads(data), "version": 99}).encode()
+            archive.writestr(name, data)
+    with pytest.raises(InputError, match="version 99"):
+        Library.load([newer])
+    damaged = tmp_path / "damaged.nlib"
+    with zipfile.ZipFile(library_path) as old, zipfile.ZipFile(damaged, "w") as archive:
+        for name in old.namelist():
+            if name != "points.npy":
+                archive.writestr(name, old.read(name))
+    with pytest.raises(InputError, match="damaged"):
+        Library.load([damaged]).crystal(0)
+
+
+def test_broken_entries_are_refused_in_a_sentence(tmp_path) -> None:
+    flat = Crystal(np.array([11, 17]), np.diag([3.0, 3.0, 0.0]), np.zeros((2, 3)))
+    out = tmp_path / "x.nlib"
+    with pytest.raises(InputError, match="'bad' has no volume"):
+        write_library(iter([Known("bad", flat)]), out, {})
+    twice = [Known("a", rocksalt("NaCl", 5.6)), Known("a", rocksalt("KCl", 6.3))]
+    with pytest.raises(InputError, match="'a' comes twice"):
+        write_library(iter(twice), out, {})
+    with pytest.raises(InputError, match="no entry"):
+        write_library(iter([]), out, {})
+    with pytest.raises(InputError, match=r"ends in \.nlib"):
+        write_library(iter(KNOWN), tmp_path / "x.zip", {})
+    with pytest.raises(InputError, match="does not exist"):
+        build_library([tmp_path / "none.parquet"], out)
+    (tmp_path / "x.foo").write_text("")
+    with pytest.raises(InputError, match="cannot be told"):
+        build_library([tmp_path / "x.foo"], out)
+    (tmp_path / "bad.json").write_text('[{"material_id": "a"}]')
+    with pytest.raises(InputError, match="document 0"):
+        build_library([tmp_path / "bad.json"], out)
+    assert not out.exists()
+
+
+def test_unusable_structures_are_counted(tmp_path) -> None:
+    empty = Known("vacuum", rocksalt("NaCl", 13.0))
+    close = Known("close", rocksalt("NaCl", 1.2))
+    header = write_library(iter([*KNOWN, empty, close]), tmp_path / "x.nlib", {})
+    assert header["entries"] == len(KNOWN)
+    assert header["left_out"]["empty_space"] == header["left_out"]["overlapping"] == 1
+
+
+@pytest.mark.skipif(not SHIPPED_PATH.exists(), reason="no shipped library")
+def test_shipped_library_is_small_and_opens_at_once() -> None:
+    assert SHIPPED_PATH.stat().st_size < 10_000_000
+    begin = time.process_time()
+    library = Library.load()
+    assert library.group((1, 1)) is not None
+    assert time.process_time() - begin < 0.3
+    header = library.headers[0]
+    assert header["licence"] == "CC-BY-4.0"
+    assert "Jain" in header["citation"]
+    assert len(library) == header["entries"] > 90_000
+
+
+@pytest.mark.skipif(not SHIPPED_PATH.exists(), reason="no shipped library")
+def test_shipped_library_suggests_what_is_known_of_relatives() -> None:
+    library = Library.load()
+    composition = Composition.from_formula("YWB4")
+    space = SearchSpace.create(composition)
+    best = library.candidates(composition, space, known="no-formula", most=5)[0]
+    assert best.detail["prototype"] == "ABC4_oP24_55_g_g_4h"
+    assert space.rejection(best.crystal) is None

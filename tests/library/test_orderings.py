@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from tests.library.conftest import rocksalt
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.fingerprint import fingerprint
+from nucleate.crystal.known import KnownCrystals
+from nucleate.crystal.symmetry import space_group
+from nucleate.errors import InputError
+from nucleate.library.disorder import (
+    disordered_crystal,
+    ordered_approximants,
+    read_disordered_cif,
+)
+from nucleate.library.orderings import MixedSites, _normal_form, _normal_forms, orderings
+
+FCC = Crystal.from_ase(bulk("Cu", "fcc", a=3.7))
+
+
+@pytest.mark.parametrize(("index", "number"), [(1, 1), (2, 7), (3, 13), (4, 35)])
+def test_number_of_superlattices(index: int, number: int) -> None:
+    """The number of sublattices of an index is sum of d * e over triples d e f = index."""
+    forms = _normal_forms(index)
+    assert len(forms) == number
+    for form in forms:
+        assert np.array_equal(_normal_form(form), form)
+        turned = np.array([[1, 1, 0], [0, 1, 0], [0, -1, 1]]) @ form
+        assert np.array_equal(_normal_form(turned), form)
+
+
+def test_orderings_of_fcc_are_those_of_hart_and_forcade() -> None:
+    """Binary derivative structures of fcc: 2 at index 2 (L1_0, L1_1), 3 at index 3 for AB2."""
+    half = [MixedSites((0,), {29: 0.5, 79: 0.5})]
+    found = orderings(FCC, half, max_atoms=2, most=50)
+    assert sorted(space_group(o.crystal)[0] for o in found) == [123, 166]
+    third = [MixedSites((0,), {29: 2 / 3, 79: 1 / 3})]
+    assert len(orderings(FCC, third, max_atoms=3, most=50)) == 3
+    quarter = [MixedSites((0,), {29: 0.75, 79: 0.25})]
+    found = orderings(FCC, quarter, max_atoms=4, most=50)
+    assert len(found) == 7
+    assert 221 in {space_group(o.crystal)[0] for o in found}  # Cu3Au
+
+
+def test_orderings_are_distinct_and_keep_the_amounts() -> None:
+    parent = rocksalt("MgO", 4.2)
+    (metal,) = np.flatnonzero(parent.numbers == 12)
+    groups = [MixedSites((int(metal),), {12: 0.5, 20: 0.5})]
+    found = orderings(parent, groups, max_atoms=8, most=100)
+    known = KnownCrystals()
+    for place, ordering in enumerate(found):
+        numbers = ordering.crystal.numbers
+        assert np.count_nonzero(numbers == 12) == np.count_nonzero(numbers == 20)
+        assert np.count_nonzero(numbers == 8) == ordering.index
+        print_ = fingerprint(ordering.crystal)
+        if ordering.index == 2:  # those of index 4 hold those of index 2 as supercells
+            assert not known.matches(print_, within=1e-3)
+            known.add(place, print_)
+    assert [o.index for o in found] == sorted(o.index for o in found)
+
+
+def test_vacancies_become_empty_sites() -> None:
+    parent = rocksalt("NbO", 4.2)
+    sites = [{z: 0.75} for z in parent.numbers.tolist()]
+    disordered = disordered_crystal(parent.cell, parent.scaled, sites)
+    found = ordered_approximants(disordered, max_atoms=8, most=200)
+    assert found
+    for ordering in found:
+        assert np.count_nonzero(ordering.crystal.numbers == 41) == 3
+        assert np.count_nonzero(ordering.crystal.numbers == 8) == 3
+    # the ordered compound NbO is one of them
+    assert 221 in {space_group(ordering.crystal)[0] for ordering in found}
+
+
+def test_three_species_on_one_site() -> None:
+    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{28: 0.5, 46: 0.25, 78: 0.25}])
+    found = ordered_approximants(disordered, max_atoms=4, most=100)
+    assert found
+    for ordering in found:
+        unique, counts = np.unique(ordering.crystal.numbers, return_counts=True)
+        assert dict(zip(unique.tolist(), counts.tolist(), strict=True)) == {28: 2, 46: 1, 78: 1}
+
+
+def test_an_ordered_crystal_is_its_own_approximant() -> None:
+    parent = rocksalt("MgO", 4.2)
+    sites = [{int(z): 1.0} for z in parent.numbers]
+    (only,) = ordered_approximants(
+        disordered_crystal(parent.cell, parent.scaled, sites), max_atoms=2
+    )
+    assert np.array_equal(only.crystal.numbers, parent.numbers)
+
+
+def test_odd_occupancies_are_rounded() -> None:
+    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.63, 79: 0.37}])
+    found = ordered_approximants(disordered, max_atoms=4, most=10)
+    assert found
+    assert np.count_nonzero(found[0].crystal.numbers == 29) in (2, 3)
+
+
+def test_impossible_occupancies_are_refused() -> None:
+    with pytest.raises(InputError, match="add up to at most 1"):
+        ordered_approximants(
+            disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.8, 79: 0.4}]), max_atoms=4
+        )
+    parent = rocksalt("MgO", 4.2)
+    sites = [{int(z): 1.0} for z in parent.numbers]
+    full = disordered_crystal(parent.cell, parent.scaled, sites)
+    with pytest.raises(InputError, match="more than max_atoms"):
+        ordered_approximants(full, max_atoms=1)
+
+
+CIF = """data_test
+_cell_length_a 3.7
+_cell_length_b 3.7
+_cell_length_c 3.7
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'F m -3 m'
+_symmetry_Int_Tables_number 225
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Cu1 Cu 0 0 0 0.75
+Au1 Au 0 0 0 0.25
+"""
+
+
+def test_cif_with_occupancies(tmp_path) -> None:
+    path = tmp_path / "alloy.cif"
+    path.write_text(CIF)
+    disordered = read_disordered_cif(path)
+    assert len(disordered.occupancies) == 4
+    assert all(site == {29: 0.75, 79: 0.25} for site in disordered.occupancies)
+    found = ordered_approximants(disordered, max_atoms=4, most=20)
+    assert 221 in {space_group(ordering.crystal)[0] for ordering in found}
+    path.write_text("data_x\n_cell_length_a 3\n")
+    with pytest.raises(InputError, match="not valid CIF"):
+        read_disordered_cif(path)
+
+
+def test_a_spinel_with_half_filled_sites_is_quick() -> None:
+    import time
+
+    from ase.spacegroup import crystal as from_space_group
+
+    atoms = from_space_group(
+        ["Mg", "Al", "O"],
+        [(1 / 8, 1 / 8, 1 / 8), (1 / 2, 1 / 2, 1 / 2), (0.262, 0.262, 0.262)],
+        spacegroup=227,
+        setting=2,
+        cellpar=[8.1, 8.1, 8.1, 90, 90, 90],
+    )
+    sites = [{13: 0.5, 12: 0.5} if z == 13 else {int(z): 1.0} for z in atoms.numbers]
+    disordered = disordered_crystal(atoms.cell.array, atoms.get_scaled_positions(), sites)
+    begin = time.process_time()
+    found = ordered_approximants(disordered, max_atoms=28, most=30)
+    assert time.process_time() - begin < 20.0
+    assert {ordering.crystal.n_atoms for ordering in found} == {14, 28}
+    assert [o.images for o in found if o.index == 1] == sorted(
+        o.images for o in found if o.index == 1
+    )
