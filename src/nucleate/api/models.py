@@ -66,13 +66,18 @@ def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier
     if not given:
         raise InputError("model = [] names no energy model. Leave it out for CHGNet.")
     tiers = [_tier(item, dict(options or {})) for item in given]
-    names = [tier.settings.name for tier in tiers]
-    for place, tier in enumerate(tiers):
-        if tier.settings.name in names[:place]:
-            name = f"{tier.settings.name}-{place + 1}"
-            renamed = tier.settings.model_copy(update={"name": name})
-            tiers[place] = Tier(renamed, tier.model)
+    names: set[str] = set()
+    for place, (item, tier) in enumerate(zip(given, tiers, strict=True)):
+        if tier.settings.name in names and not _has_name(item):
+            settings = tier.settings.model_copy(update={"name": f"{tier.settings.name}-{place + 1}"})
+            tiers[place] = Tier(settings, tier.model)
+        names.add(tier.settings.name)
     return tuple(tiers)
+
+
+def _has_name(model: Any) -> bool:
+    """Return whether somebody gave a tier its name."""
+    return isinstance(model, TierSettings) or (isinstance(model, Mapping) and "name" in model)
 
 
 def tier_dicts(model: Any, options: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nucleate.report.displays import Display
+
+
+_log = logging.getLogger(__name__)
 
 
 class SearchFailedError(NucleateError):
@@ -103,6 +107,8 @@ def predict(
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path)
     place = "" if temporary is not None else f" in {path}"
+    tiers = " ".join(tier.name for tier in settings.tier)
+    _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
     with display_of(display) as shown:
         shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
         summary = run_search(settings, path, watcher=shown, report=shown.stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,9 @@ def relax(
     return outcomes[0] if is_single else outcomes
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """Structures of files and what came of them.
@@ -193,7 +197,7 @@ def criteria(
 ) -> dict[str, Any]:
     """Return the keys of a tier for the criteria of :func:`relax`."""
     return given(
-        fmax=fmax_ev_per_ang,
+        fmax_ev_per_ang=fmax_ev_per_ang,
         max_stress_gpa=max_stress_gpa,
         max_steps=max_steps,
         relax_cell=False if fix_cell else None,
@@ -213,6 +217,7 @@ def _climb(
                if ladder.next_tier(steps[n]) == place}  # fmt: skip
         if not due:
             continue
+        _log.info("%d structures to %s", len(due), tier.settings.name)
         for number, outcome in relax_all(tier.relaxer(pressure_gpa), due.items()):
             ladder.note(tier.settings.name, outcome)
             steps[number].append(TierOutcome(tier.settings.name, outcome))
