@@ -14,16 +14,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from nucleate.run.campaign import Campaign, Limits, Progress
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent
 from nucleate.run.folder import open_store
+from nucleate.run.journal import StoreJournal
 from nucleate.run.pool import Pool, wait_until_ready
 from nucleate.run.predict import build_ladder, build_search, worker_spec
 from nucleate.run.settings import RunSettings
-from nucleate.search.basin_hopping import BasinHopping
-from nucleate.search.record import Record, Verdict
+from nucleate.search.record import Record, SearchUpdate
+from nucleate.search.stop import Stop
 
 
-class Stopwatch:
+class Stopwatch(Silent):
     """Notes the processor times once the first structure is finished."""
 
     def __init__(self, pool: Pool) -> None:
@@ -38,13 +40,10 @@ class Stopwatch:
             ticks += int(fields[11]) + int(fields[12])
         return time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:  # noqa: ARG002
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
         """Start at the first record, when everything is imported and compiled."""
         if self.start is None:
             self.start = self.times()
-
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
-        """Do nothing."""
 
 
 def main() -> None:
@@ -62,12 +61,12 @@ def main() -> None:
         watch = Stopwatch(pool)
         with open_store(Path(folder), settings) as store:
             campaign = Campaign(
-                store,
+                StoreJournal(store),
                 build_search(settings),
                 build_ladder(settings),
                 pool,
-                limits=Limits(args.time),
-                watcher=watch,
+                stop=Stop(time_s=args.time),
+                callback=watch,
             )
             summary = campaign.run()
         end = watch.times()

@@ -92,7 +92,7 @@ def measure_errors(arguments: argparse.Namespace) -> None:
 def measure_ranking(arguments: argparse.Namespace) -> None:
     """Print how often copies are ranked above their parents, by kind of perturbation."""
     from nucleate.energy.model import Batch
-    from nucleate.networks.engines.chgnet import build_chgnet
+    from nucleate.networks.chgnet.models import build_chgnet
 
     network, chgnet = GraphNetwork.load(arguments.network), build_chgnet()
     data = load_dataset(arguments.data)

@@ -11,7 +11,7 @@ from relaxation_starts import Journal, headline_starts
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.model import Batch
-from nucleate.networks.engines.chgnet import build_chgnet
+from nucleate.networks.chgnet.models import build_chgnet
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:

@@ -240,7 +240,7 @@ def throughput(share: Share, processes: int, script: Path) -> str:
 
 def batches(*, seed: int) -> str:
     """Return whether results repeat, depend on neighbours, and what batch sizes cost."""
-    from nucleate.networks.engines.chgnet import build_chgnet
+    from nucleate.networks.chgnet.models import build_chgnet
 
     crystals = [item for formula in CLASSES.values() for item in starts(formula, 6, seed=seed)]
     lines = []
@@ -293,7 +293,7 @@ def device_curve(device: str, *, seed: int) -> str:
     """
     import torch
 
-    from nucleate.networks.engines.chgnet import build_chgnet
+    from nucleate.networks.chgnet.models import build_chgnet
 
     on_gpu = device.startswith("cuda")
     sizes = (1, 16, 64, 256, 1024) if on_gpu else (1, 4)

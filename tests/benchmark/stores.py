@@ -10,7 +10,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 LEVEL = LevelOfTheory("toy", "1", "none")
 TIER = {"name": "chgnet", "engine": {"kind": "chgnet"}}
@@ -52,7 +52,7 @@ def write_run(out, cell, energies, *, core_s=None, crystals=None, prepared_s=0.0
         "input": {
             "search": {"population": population},
             "tier": [TIER],
-            "run": {"core_time": budget_s},
+            "stop": {"core_time": budget_s},
         },
         "formula": cell.compound,
         "seed": cell.seed,
@@ -75,7 +75,7 @@ def write_run(out, cell, energies, *, core_s=None, crystals=None, prepared_s=0.0
             )
             store.add_candidate(number, candidate)
             store.add_outcome(number, 0, "chgnet", outcome)
-            store.add_record(record, Verdict())
+            store.add_record(record, SearchUpdate())
         if reason is not None:
             end = prepared_s + len(energies) if core_s is None else core_s
             store.add_event(9.0, "stop", {"reason": reason, "core_s": end})

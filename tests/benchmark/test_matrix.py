@@ -25,7 +25,7 @@ from nucleate.benchmark.matrix import (
 )
 from nucleate.benchmark.runner import check_sides
 from nucleate.errors import InputError
-from nucleate.run.folder import locked
+from nucleate.run.lock import locked
 
 from .stores import cell, write_run
 
@@ -46,9 +46,9 @@ def test_sides_of_a_comparison_lie_next_to_each_other():
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda item: item.name)
 def test_every_experiment_is_an_input_with_the_budget_and_no_other_end(experiment):
     settings = build(experiment.name)
-    assert settings.run.core_time == 240.0
-    assert settings.search.rmax > 10**6
-    assert settings.search.structures is None
+    assert settings.stop.core_time == 240.0
+    assert settings.stop.without_improvement > 10**6
+    assert settings.stop.structures is None
     kinds = [tier.engine.kind for tier in settings.tier]
     assert kinds == (["spp", "chgnet"] if experiment.name.endswith("-SPP") else ["chgnet"])
 

@@ -16,7 +16,7 @@ WORDS = {
     ("predict", "Ca3Ti2O7", "--max-atoms", "5"): ["max_atoms = 5", "at least 12"],
     ("predict", "CaO", "--formula-units", "30", "--max-atoms", "8"): ["[30]", "Raise max_atoms"],
     ("predict", "CaO", "--formula-units", "two"): ["'two'", "like 1,2,4"],
-    ("predict", "CaO", "--time", "10x"): ["run.time = '10x'", "10m"],
+    ("predict", "CaO", "--time", "10x"): ["stop.time = '10x'", "10m"],
     ("predict", "CaO", "--seed", "-1"): ["search.seed = -1", "0"],
     ("predict", "CaO", "--structures", "0"): ["search.structures = 0", "1"],
     ("predict", "CaO", "--workers", "0"): ["run.workers = 0", "1"],
@@ -42,7 +42,7 @@ FILES = {
     "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
     "[[tier]]\nfmax = -1": ["tier[0].fmax = -1", "greater than 0"],
     "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
-    "[run]\ntime = 'ten'": ["run.time = 'ten'", "10m"],
+    "[run]\ntime = 'ten'": ["stop.time = 'ten'", "10m"],
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
     "pressure_gpa = 'high'": ["pressure_gpa = 'high'", "number"],
     "x = = 1": ["TOML", "line"],
@@ -104,7 +104,7 @@ def test_a_run_folder_of_another_composition(nucleate, tmp_path):
     result = nucleate("predict", "MgO", "--out", tmp_path)
     assert is_one_sentence_of_error(result, ["CaO -> MgO", "must not change"])
     result = nucleate("predict", "CaO", "--out", tmp_path, "--seed", "3", "--time", "1m")
-    words = ["search.seed: 0 -> 3  (must not", "run.time: not set -> 60.0  (may"]
+    words = ["search.seed: 0 -> 3  (must not", "stop.time: not set -> 60.0  (may"]
     assert is_one_sentence_of_error(result, words)
     assert (tmp_path / "run.db").read_bytes() == before
 

@@ -14,8 +14,9 @@ import pytest
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.space import SearchSpace
-from nucleate.run.settings import RunSettings, json_schema, seconds
+from nucleate.run.settings import RunSettings, json_schema
 from nucleate.run.store import Store
+from nucleate.search.stop import seconds
 
 EMT = """\
 [problem]
@@ -37,7 +38,7 @@ workers = 1
 
 @pytest.fixture
 def emt(tmp_path):
-    pytest.importorskip("nucleate.networks.engines.ase")
+    pytest.importorskip("nucleate.networks.kinds.ase")
     (tmp_path / "emt.toml").write_text(EMT)
     return "emt.toml"
 
@@ -79,13 +80,14 @@ def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nuc
     (tmp_path / "all.toml").write_text("\n".join(lines))
     data = tomllib.loads((tmp_path / "all.toml").read_text())
     settings = RunSettings.from_dict(data)
-    assert settings.search.structures == 500
-    assert settings.run.time == 3600.0
+    assert settings.stop.structures == 500
+    assert settings.stop.time == 3600.0
     # defaults that are shown are the defaults
     defaults = RunSettings.from_toml(tmp_path / "run.toml")
     for section, keys in {
         "problem": ("pressure_gpa", "volume_window", "contact_scale"),
-        "search": ("seed", "population", "temperature", "melt_after", "melt_ceiling", "rmax"),
+        "search": ("kind", "seed", "population"),
+        "stop": ("without_improvement",),
         "run": ("threads",),
     }.items():
         for key in keys:

@@ -23,8 +23,8 @@ from nucleate.generate.settings import (
     PoolSettings,
     build_generators,
 )
-from nucleate.search.basin_hopping import BasinHopping
-from nucleate.search.settings import SearchSettings
+from nucleate.search.context import SearchContext
+from nucleate.search.kinds.lowest_minima import LowestMinima, LowestMinimaSearch
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 
@@ -156,13 +156,14 @@ def test_single_points_need_a_model() -> None:
         build_generators([GraphSearchSettings(ranking="single-point")], NACL)
 
 
-def search_with_pool(folder: Path) -> BasinHopping:
+def search_with_pool(folder: Path) -> LowestMinimaSearch:
     settings = GraphSearchSettings(
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
-    run = SearchSettings(generators=(settings,), population=4, fresh=0.5, seed=3)
+    run = LowestMinima(generators=(settings,), population=4, new_fraction=0.5, seed=3)
     around = GeneratorContext(seed=3, population=4, folder=folder)
-    return BasinHopping(NACL, build_generators([settings], NACL, around), run, tiers=["toy"])
+    source = build_generators([settings], NACL, around)
+    return run.build(SearchContext(NACL, source, tiers=("toy",)))
 
 
 def test_search_begins_with_the_best_and_goes_on_the_same_after_an_interruption(

@@ -10,7 +10,7 @@ from ase.calculators import emt as ase_emt
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch
-from nucleate.networks.engines.ase import AseModel
+from nucleate.networks.ase_model import AseModel
 from nucleate.relax.batched import BatchedRelaxer
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
@@ -118,7 +118,7 @@ def test_chgnet_agrees_with_its_package() -> None:
 @pytest.mark.parametrize("model", ["0.3.0", "r2scan"])
 def test_a_crystal_lies_near_the_energy_of_its_composition(model: str) -> None:
     pytest.importorskip("chgnet")
-    from nucleate.networks.engines.chgnet import build_chgnet
+    from nucleate.networks.chgnet.models import build_chgnet
 
     magnesia = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21))
     network = build_chgnet(model)

@@ -19,7 +19,8 @@ from ase.calculators.emt import EMT
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError
-from nucleate.networks.engines import mlip
+from nucleate.networks import mlip
+from nucleate.plugins import find
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
@@ -165,14 +166,14 @@ def test_a_folder_of_the_same_name_is_not_the_package(tmp_path, monkeypatch):
         build_relaxer(tier(kind="orb"))
 
 
-@pytest.mark.parametrize("kind", sorted(mlip.PACKAGES))
+@pytest.mark.parametrize("kind", ["grace", "mace", "matgl", "mattersim", "orb", "upet"])
 def test_a_missing_package_is_named_with_both_remedies(kind, monkeypatch):
     monkeypatch.setattr(mlip, "util", SimpleNamespace(find_spec=lambda name: None))
     with pytest.raises(MissingDependencyError) as error:
         build_relaxer(tier(kind=kind))
     text = str(error.value)
     assert f'pip install "nucleate[{kind}]"' in text
-    assert mlip.PACKAGES[kind].distribution in text
+    assert find(kind, "models").distribution in text
     assert 'python = "' in text
 
 

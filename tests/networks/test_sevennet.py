@@ -18,7 +18,7 @@ pytest.importorskip("sevenn")
 def test_a_batch_agrees_with_the_calculator(name: str, modal: str | None) -> None:
     from sevenn.calculator import SevenNetCalculator
 
-    from nucleate.networks.engines.sevennet import SevenNet
+    from nucleate.networks.kinds.sevennet import SevenNet
 
     crystals = []
     for k, atoms in enumerate([bulk("NaCl", "rocksalt", a=5.5), bulk("Cu") * (2, 1, 1)]):
@@ -36,7 +36,7 @@ def test_a_batch_agrees_with_the_calculator(name: str, modal: str | None) -> Non
 
 
 def test_a_modal_that_the_model_lacks_is_an_input_error() -> None:
-    from nucleate.networks.engines.sevennet import SevenNet
+    from nucleate.networks.kinds.sevennet import SevenNet
 
     with pytest.raises(InputError, match=r"engine\.modal"):
         SevenNet("7net-0", modal="PBE")

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from tests.programs.fakes import REPLAY, executable
 
-from nucleate.programs import cp2k, espresso, gulp, lammps
+from nucleate.programs.kinds import cp2k, espresso, gulp, lammps
 from nucleate.programs.program import Goal
-from nucleate.programs.programs import program_of
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
@@ -68,7 +67,7 @@ def engine(tmp_path):
 
 def test_espresso_units_are_ev_and_gpa(engine):
     text = (DATA / "espresso" / "none" / "output").read_text()
-    result = program_of(engine("espresso")).read(DATA / "espresso" / "none", li2o())
+    result = engine.program("espresso").read(DATA / "espresso" / "none", li2o())
     rydbergs = float(re.findall(r"^!\s+total energy\s+=\s+(\S+) Ry", text, re.M)[-1])
     assert result.energy == pytest.approx(rydbergs * RYDBERG, abs=1e-4)
     forces = re.findall(r"atom\s+\d+ type\s+\d+\s+force =\s+(\S+)\s+(\S+)\s+(\S+)", text)[:3]
@@ -83,7 +82,7 @@ def test_espresso_units_are_ev_and_gpa(engine):
 
 
 def test_espresso_returns_the_last_of_several_geometries(engine):
-    result = program_of(engine("espresso")).read(DATA / "espresso" / "cell", li2o())
+    result = engine.program("espresso").read(DATA / "espresso" / "cell", li2o())
     assert result.steps == 4
     assert result.energy == pytest.approx(-968.48044, abs=1e-4)
     assert result.crystal.volume < li2o().volume
@@ -94,7 +93,7 @@ def test_espresso_input_reads_back(engine, tmp_path):
 
     settings = engine("espresso", input={"ecutwfc": 60.0, "nspin": 2})
     goal = Goal("cell", 12, 0.05, 0.5, 10.0)
-    program_of(settings).write(tmp_path, li2o(), settings.stage[1], goal)
+    settings.program().write(tmp_path, li2o(), settings.stage[1], goal)
     with (tmp_path / "input").open() as file:
         atoms = read_espresso_in(file)
     np.testing.assert_allclose(atoms.cell.array, li2o().cell, atol=1e-9)
@@ -132,7 +131,7 @@ def test_espresso_problems_name_the_line_to_add(engine, monkeypatch):
 
 def test_cp2k_units_are_ev_and_gpa(engine):
     text = (DATA / "cp2k" / "final" / "output").read_text()
-    result = program_of(engine("cp2k")).read(DATA / "cp2k" / "final", licl())
+    result = engine.program("cp2k").read(DATA / "cp2k" / "final", licl())
     hartrees = float(re.findall(r"energy \[a\.u\.\]:\s+(\S+)", text)[-1])
     assert result.energy == pytest.approx(hartrees * HARTREE, abs=1e-4)
     forces = re.findall(r"^\s+\d\s+\d\s+\w+\s+(\S+)\s+(\S+)\s+(\S+)$", text, re.M)
@@ -146,7 +145,7 @@ def test_cp2k_units_are_ev_and_gpa(engine):
 
 def test_cp2k_geometry_is_that_of_its_restart_file(engine):
     """A single point of the geometry gave the energy that the relaxation ended with."""
-    program = program_of(engine("cp2k"))
+    program = engine.program("cp2k")
     relaxed = program.read(DATA / "cp2k" / "cell", licl())
     single = program.read(DATA / "cp2k" / "final", relaxed.crystal)
     assert relaxed.energy == pytest.approx(single.energy, abs=1e-8)
@@ -157,7 +156,7 @@ def test_cp2k_geometry_is_that_of_its_restart_file(engine):
 def test_cp2k_input_has_the_sections_of_user_and_goal(engine, tmp_path):
     settings = engine("cp2k", input={"FORCE_EVAL": {"DFT": {"MGRID": {"CUTOFF": 555}}}})
     goal = Goal("cell", 12, 0.05, 0.5, 10.0)
-    program_of(settings).write(tmp_path, licl(), settings.stage[1], goal)
+    settings.program().write(tmp_path, licl(), settings.stage[1], goal)
     lines = [line.strip() for line in (tmp_path / "input").read_text().splitlines()]
     for line in (
         "RUN_TYPE CELL_OPT",
@@ -196,7 +195,7 @@ def test_cp2k_data_are_looked_into(engine, tmp_path):
 
 def test_lammps_agrees_with_the_own_force_field(engine, tmp_path):
     """The recorded run against nucleate's compiled Buckingham and Ewald sums."""
-    result = program_of(engine("lammps")).read(DATA / "lammps" / "none", mgo())
+    result = engine.program("lammps").read(DATA / "lammps" / "none", mgo())
     file = tmp_path / "mgo.toml"
     file.write_text(
         "r_max_A = 8.0\ndispersion = 'cutoff'\n[charges]\nMg = 2.0\nO = -2.0\n"
@@ -231,7 +230,7 @@ def test_lammps_orientation_is_undone():
 def test_lammps_script_and_problems(engine, tmp_path):
     settings = engine("lammps")
     goal = Goal("cell", 12, 0.05, 0.5, 2.0)
-    program_of(settings).write(tmp_path, mgo(), settings.stage[1], goal)
+    settings.program().write(tmp_path, mgo(), settings.stage[1], goal)
     script = (tmp_path / "input").read_text().splitlines()
     assert "fix box all box/relax tri 20000 vmax 0.005" in script
     assert "minimize 0.0 0.05 12 240" in script
@@ -247,7 +246,7 @@ def test_lammps_script_and_problems(engine, tmp_path):
 
 
 def test_gulp_units_are_ev_and_gpa(engine):
-    result = program_of(engine("gulp")).read(DATA / "gulp" / "cell", mgo_pair())
+    result = engine.program("gulp").read(DATA / "gulp" / "cell", mgo_pair())
     assert result.energy == -82.6172
     assert result.steps == 3
     cell = np.array([[0.0, 2.1, 2.2], [2.1, 0.1, 2.1], [2.1, 2.1, 0.0]])
@@ -262,12 +261,12 @@ def test_gulp_units_are_ev_and_gpa(engine):
 
 
 def test_gulp_energy_is_without_the_work_of_the_pressure(engine):
-    result = program_of(engine("gulp")).read(DATA / "gulp" / "pressed", mgo_pair())
+    result = engine.program("gulp").read(DATA / "gulp" / "pressed", mgo_pair())
     assert result.energy == pytest.approx(-82.6172)
 
 
 def test_gulp_single_point_keeps_the_geometry(engine):
-    result = program_of(engine("gulp")).read(DATA / "gulp" / "none", mgo_pair())
+    result = engine.program("gulp").read(DATA / "gulp" / "none", mgo_pair())
     assert result.crystal.cell.tolist() == mgo_pair().cell.tolist()
     assert result.energy == -81.883555
 
@@ -275,7 +274,7 @@ def test_gulp_single_point_keeps_the_geometry(engine):
 def test_gulp_input_is_what_was_asked(engine, tmp_path):
     settings = engine("gulp")
     goal = Goal("cell", 250, 0.05, 0.5, 5.0)
-    launch = program_of(settings).write(tmp_path, mgo_pair(), settings.stage[0], goal)
+    launch = settings.program().write(tmp_path, mgo_pair(), settings.stage[0], goal)
     lines = (tmp_path / "input").read_text().splitlines()
     assert lines[0] == "opti conp nosymmetry stress_out conj"
     vectors = np.array([line.split() for line in lines[2:5]], dtype=float)
@@ -313,7 +312,7 @@ def test_a_replayed_run_gives_its_energy(engine, kind):
     outcome = single_point(engine, kind)
     assert isinstance(outcome, Relaxed), outcome
     case, crystal = CASES[kind]
-    assert outcome.energy == program_of(engine(kind)).read(DATA / kind / case, crystal()).energy
+    assert outcome.energy == engine.program(kind).read(DATA / kind / case, crystal()).energy
     assert outcome.level.code == kind
 
 

@@ -12,7 +12,7 @@ from tests.programs.fakes import fake_vasp, potentials
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
-from nucleate.programs import vasp
+from nucleate.programs.kinds import vasp
 from nucleate.programs.program import Goal, UnreadableError
 from nucleate.relax.settings import TierSettings, build_relaxer
 

@@ -11,7 +11,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.board import SHOWN, Board
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 COPPER = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))
 LEVEL = LevelOfTheory("test", "1", "given")
@@ -34,7 +34,7 @@ def told(board: Board, number: int, energy: float, duplicate_of: int | None = No
     )
     outcomes = (TierOutcome("chgnet", outcome),)
     record = Record(number, Candidate(COPPER, Origin("blocks")), outcomes)
-    board.add(record, Verdict(duplicate_of=duplicate_of))
+    board.add(record, SearchUpdate(duplicate_of=duplicate_of))
 
 
 def listed(board: Board) -> list[tuple[int, float]]:

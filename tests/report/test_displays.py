@@ -27,11 +27,13 @@ from nucleate.report.displays import (
     is_notebook,
     suitable_display,
 )
-from nucleate.run.campaign import Limits, Progress
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.run.events import Progress
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.search.search import SearchProgress
+from nucleate.search.stop import Stop
 
 COPPER = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))
-SEARCH = SimpleNamespace(n_structures=7, n_repeats=2, since_best=3)
+SEARCH = SearchProgress(n_structures=7, n_repeats=2, since_best=3, text="melted")
 
 
 def progress(session_s: float = 60.0) -> Progress:
@@ -39,7 +41,8 @@ def progress(session_s: float = 60.0) -> Progress:
         elapsed_s=3600.0,
         session_s=session_s,
         core_s=10.0,
-        limits=Limits(120.0, None),
+        stop=Stop(time_s=120.0),
+        search=SEARCH,
         session_structures=5,
         in_flight=2,
         failures=Counter({"exploded": 1}),
@@ -49,16 +52,16 @@ def progress(session_s: float = 60.0) -> Progress:
 def tell(display: NoDisplay, number: int = 0, origin: str = "blocks") -> None:
     steps = (TierOutcome("emt", emt_outcome(COPPER)),)
     record = Record(number, Candidate(COPPER, Origin(origin)), steps, finished_s=62.0)
-    display.record(record, Verdict(new_minimum=True), replayed=False)
+    display.on_record(record, SearchUpdate(new_minimum=True), replayed=False)
 
 
 def test_numbers_and_times() -> None:
     assert duration(62.9) == "1:02"
     assert duration(3723.0) == "1:02:03"
     assert heading("Cu", progress()) == "Cu: 1:00:00, 1:00 left"
-    assert counts(progress(), SEARCH) == (
+    assert counts(progress()) == (
         "7 structures, 5 per minute, 2 in flight, 3 since the last best, 2 repeats skipped, "
-        "failed: 1 exploded"
+        "melted, failed: 1 exploded"
     )
 
 
@@ -67,9 +70,9 @@ def test_plain_lines() -> None:
     with PlainDisplay(stream) as display:
         display.start("Cu in here", ["emt"])
         tell(display)
-        display.tick(progress(session_s=1.0), SEARCH)
-        display.tick(progress(), SEARCH)
-        display.tick(progress(), SEARCH)
+        display.on_progress(progress(session_s=1.0))
+        display.on_progress(progress())
+        display.on_progress(progress())
     lines = stream.getvalue().splitlines()
     assert lines[0] == "Cu in here"
     energy = emt_outcome(COPPER).enthalpy_per_atom
@@ -84,7 +87,7 @@ def test_records_of_an_earlier_start_are_not_printed_again() -> None:
     display = PlainDisplay(stream)
     steps = (TierOutcome("emt", emt_outcome(COPPER)),)
     record = Record(0, Candidate(COPPER, Origin("blocks")), steps)
-    display.record(record, Verdict(new_minimum=True), replayed=True)
+    display.on_record(record, SearchUpdate(new_minimum=True), replayed=True)
     assert stream.getvalue() == ""
 
 
@@ -93,7 +96,7 @@ def test_live_table_is_gone_at_the_end() -> None:
     with LiveDisplay(Console(file=stream, force_terminal=True, width=120)) as display:
         display.start("Cu", ["emt"])
         tell(display)
-        display.tick(progress(), SEARCH)
+        display.on_progress(progress())
         assert "Fm-3m" in stream.getvalue()
         assert "1:00 left" in stream.getvalue()
     erased = stream.getvalue().rpartition("in flight")[2]
@@ -118,9 +121,9 @@ def test_notebook_escapes_what_others_wrote(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(displays, "NOTEBOOK_EVERY_S", 0.0)
     with NotebookDisplay() as display:
         display.start("<Cu>", ["emt"])
-        display.stage("<pool>", 1, 2)
+        display.on_stage("<pool>", 1, 2)
         tell(display, origin="<script>")
-        display.tick(progress(), SEARCH)
+        display.on_progress(progress())
     stage, table, end = handle.shown
     assert stage == "<p>&lt;pool&gt;: 1 of 2</p>"
     assert "<script>" not in table

@@ -10,26 +10,31 @@ from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.mix import GeneratorMix
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.settings import TierSettings
-from nucleate.run.campaign import Campaign, Limits
-from nucleate.run.folder import locked, open_store
+from nucleate.run.campaign import Campaign
+from nucleate.run.folder import open_store
+from nucleate.run.journal import StoreJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.settings import RunSettings
 from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
-from nucleate.search.basin_hopping import BasinHopping
+from nucleate.search.context import SearchContext
+from nucleate.search.stop import Stop, StopSettings
 
 HERE = str(Path(__file__).resolve().parent)
 
 
 def settings(**search):
-    values = {"population": 5, "fresh": 0.3, "seed": 1, **search}
-    data = {"problem": {"formula": "CaTiO3", "max_atoms": 10}, "search": values}
+    values = {"population": 5, "new_fraction": 0.3, "seed": 1, **search}
+    stop = {key: values.pop(key) for key in tuple(values) if key in StopSettings.model_fields}
+    problem = {"formula": "CaTiO3", "max_atoms": 10}
+    data = {"problem": problem, "search": values, "stop": stop}
     return RunSettings.from_dict(data)
 
 
 def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limit_s=None,
-          core_limit_s=None, watcher=None, **search):  # fmt: skip
+          core_limit_s=None, callback=None, promote=None, **search):  # fmt: skip
     """Run or continue a campaign on toys; return its summary."""
     run = settings(**search)
     names = [tier.get("name", "toy") for tier in tiers]
@@ -41,22 +46,27 @@ def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limi
         pythons=tuple(pythons),
     )
     space = run.problem.space()
-    search_ = BasinHopping(
-        space, GeneratorMix([(BlocksGenerator(space), 1.0)]), run.search, tiers=names
-    )
-    ladder = Ladder([TierSettings(name=name) for name in names])
+    source = GeneratorMix([(BlocksGenerator(space), 1.0)])
+    search_ = run.search.build(SearchContext(space, source, tiers=tuple(names)))
+    rules = promote or [{}] * len(names)
+    ladder = Ladder([TierSettings(name=n, promote=r) for n, r in zip(names, rules, strict=True)])
     with (
         locked(Path(folder)),
         open_store(Path(folder), run) as store,
         Pool(spec, workers=workers) as pool,
     ):
+        pool.wait_until_ready()
         campaign = Campaign(
-            store,
+            StoreJournal(store),
             search_,
             ladder,
             pool,
-            limits=Limits(time_limit_s, core_limit_s),
-            watcher=watcher,
+            stop=Stop(
+                run.stop.structures, run.stop.without_improvement, time_limit_s, core_limit_s
+            ),
+            seed=run.seed,
+            space=space,
+            callback=callback,
         )
         with stopping_on_signals(campaign.request_stop):
             return campaign.run()

@@ -16,7 +16,9 @@ import pytest
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.campaign import QUEUED_PER_WORKER
-from nucleate.run.folder import is_locked, locked, may_change_of_tier, open_store
+from nucleate.run.events import Silent
+from nucleate.run.folder import may_change_of_tier, open_store
+from nucleate.run.lock import is_locked, locked
 from nucleate.run.store import Store
 
 from .driving import drive, settings, told
@@ -37,19 +39,16 @@ def start_driver(folder, **arguments):
     return driver
 
 
-class InterruptAt:
+class InterruptAt(Silent):
     """Sends the interrupt of Ctrl-C when so many records are finished."""
 
     def __init__(self, count):
         self.left = count
 
-    def record(self, record, verdict, *, replayed):
+    def on_record(self, record, update, *, replayed):
         self.left -= 1
         if self.left == 0:
             signal.raise_signal(signal.SIGINT)
-
-    def tick(self, progress, search):
-        pass
 
 
 def wait_for_records(folder, count):
@@ -102,7 +101,7 @@ def test_same_seed_one_worker_same_run_bit_for_bit(tmp_path):
 @pytest.mark.parametrize("cut", [3, 11])
 def test_a_continued_run_is_the_same_run(tmp_path, cut):
     drive(tmp_path / "whole", ONE_SLOT, structures=20)
-    stopped = drive(tmp_path / "parts", ONE_SLOT, structures=20, watcher=InterruptAt(cut))
+    stopped = drive(tmp_path / "parts", ONE_SLOT, structures=20, callback=InterruptAt(cut))
     assert stopped.reason == "interrupted"
     assert len(told(tmp_path / "parts")) == cut
     drive(tmp_path / "parts", ONE_SLOT, structures=20)
@@ -117,25 +116,22 @@ def test_every_tier_sees_every_crystal_and_keeps_its_own_energy(tmp_path):
         assert energies["dear"] == pytest.approx(-2.0 * energies["cheap"])
 
 
-class MostInFlight:
+class MostInFlight(Silent):
     """Remembers how many candidates were on their way at most."""
 
     most = 0
 
-    def record(self, record, verdict, *, replayed):
-        pass
-
-    def tick(self, progress, search):
+    def on_progress(self, progress):
         self.most = max(self.most, progress.in_flight)
 
 
 def test_candidates_do_not_pile_up_before_a_slow_tier(tmp_path):
-    watcher = MostInFlight()
+    callback = MostInFlight()
     tiers = ({"name": "fast", "slots": 4}, {"name": "slow", "slots": 1})
-    summary = drive(tmp_path, tiers, watcher=watcher, structures=40)
+    summary = drive(tmp_path, tiers, callback=callback, structures=40)
     assert summary.n_structures == 40
     in_fast, waiting, in_slow = 4, 4, 1  # a fast tier may end its four at once
-    assert watcher.most <= in_fast + QUEUED_PER_WORKER + waiting + in_slow
+    assert callback.most <= in_fast + QUEUED_PER_WORKER + waiting + in_slow
 
 
 def test_bad_crystals_are_recorded_with_their_reasons_and_the_run_goes_on(tmp_path):
@@ -230,7 +226,7 @@ def test_another_input_is_refused_with_the_differences(tmp_path):
         open_store(tmp_path, settings(seed=2, structures=5))
     text = str(error.value)
     assert "search.seed: 1 -> 2  (must not change)" in text
-    assert "search.structures: not set -> 5  (may change)" in text
+    assert "stop.structures: not set -> 5  (may change)" in text
     with Store.read(tmp_path) as store:
         assert store.meta["seed"] == 1
 
@@ -252,7 +248,7 @@ def test_what_changes_no_energy_of_a_tier_may_change(key, free):
 
 def test_limits_and_workers_may_change(tmp_path):
     open_store(tmp_path, settings()).close()
-    open_store(tmp_path, settings(structures=5, rmax=7)).close()
+    open_store(tmp_path, settings(structures=5, without_improvement=7)).close()
 
 
 def test_resuming_a_thousand_records_relaxes_none_of_them_again(tmp_path):

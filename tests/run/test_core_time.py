@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from nucleate.run.campaign import CORE_TIME_SPENT
 from nucleate.run.store import Store
+from nucleate.search.stop import CORE_TIME_SPENT
 
 from .driving import drive, told
 

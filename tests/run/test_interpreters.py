@@ -15,8 +15,9 @@ import pytest
 
 from nucleate.errors import InputError
 from nucleate.relax.outcome import FailReason, Relaxed
+from nucleate.run.executor import Job
 from nucleate.run.pool import Pool, wait_until_ready
-from nucleate.run.process import Job, WorkerSpec
+from nucleate.run.process import WorkerSpec
 from nucleate.run.scoring import single_points
 from nucleate.run.settings import ExecutionSettings, RunSettings, spec_of
 

@@ -15,8 +15,9 @@ import pytest
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.run.executor import Job
 from nucleate.run.pool import Pool, WorkerStartError, wait_until_ready
-from nucleate.run.process import Job, WorkerSpec
+from nucleate.run.process import WorkerSpec
 
 from .toys import ABORT, EXIT, FAIL, HANG, NAN, RAISE
 
@@ -140,7 +141,7 @@ import sys, time
 sys.path.insert(0, {str(HERE.parent)!r})
 from run.test_pool import spec, crystal, HANG
 from nucleate.run.pool import Pool, wait_until_ready
-from nucleate.run.process import Job
+from nucleate.run.executor import Job
 pool = Pool(spec(), workers=2)
 wait_until_ready(pool)
 pool.submit(Job(0, 0, crystal(first=HANG)))

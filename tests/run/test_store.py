@@ -13,7 +13,7 @@ from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 LEVEL = LevelOfTheory("toy", "1", "pair", checkpoint="abc", settings="def")
 
@@ -57,12 +57,12 @@ def write(store, number, *outcomes, verdict=None, **values):
     store.add_candidate(number, record.candidate, asked_s=1.5)
     for position, item in enumerate(outcomes):
         store.add_outcome(number, position, item.tier, item.outcome)
-    store.add_record(record, verdict or Verdict())
+    store.add_record(record, verdict or SearchUpdate())
     return record
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path):
-    verdict = Verdict(
+    verdict = SearchUpdate(
         accepted=True, new_minimum=True, melted=True, temperature=0.03, current=7, best=7
     )
     failed = Failed(FailReason.EXPLODED, "volume × 12", crystal(9), 0.5)
@@ -71,7 +71,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path):
             store, 7, TierOutcome("cheap", relaxed(1)), TierOutcome("dear", failed),
             verdict=verdict, finished_s=2.5, core_s=4.5,
         )  # fmt: skip
-        write(store, 8, verdict=Verdict(duplicate_of=7), finished_s=3.0)
+        write(store, 8, verdict=SearchUpdate(duplicate_of=7), finished_s=3.0)
         store.add_event(3.0, "note", {"text": "é"})
         store.commit()
     with Store.read(tmp_path) as store:
@@ -138,7 +138,7 @@ def test_a_candidate_is_finished_once(tmp_path):
     with Store.create(tmp_path, {}) as store:
         record = write(store, 0)
         with pytest.raises(sqlite3.IntegrityError):
-            store.add_record(record, Verdict())
+            store.add_record(record, SearchUpdate())
 
 
 def test_create_never_overwrites(tmp_path):

@@ -10,9 +10,10 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
-from nucleate.search.basin_hopping import BasinHopping
+from nucleate.search.context import SearchContext
+from nucleate.search.kinds.basin_hopping import BasinHopping
+from nucleate.search.kinds.lowest_minima import LowestMinima
 from nucleate.search.record import Record, TierOutcome
-from nucleate.search.settings import SearchSettings
 
 SPACE = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8, contact_scale=0.3)
 
@@ -45,11 +46,12 @@ class OneCrystal:
         return Candidate(crystal, Origin(self.name))
 
 
-def search(generator=None, *, tiers=("toy",), target=None, space=SPACE, **settings):
-    values = {"population": 1, "fresh": 1.0, "rmax": 10**6, "parents": "walk", **settings}
-    return BasinHopping(
-        space, generator or RandomPairs(), SearchSettings(**values), tiers=tiers, target=target
-    )
+def search(generator=None, *, tiers=("toy",), space=SPACE, kind=BasinHopping, **settings):
+    values = {"population": 1, "new_fraction": 1.0, **settings}
+    return kind(**values).build(SearchContext(space, generator or RandomPairs(), tiers=tiers))
+
+
+__all__ = ["BasinHopping", "LowestMinima"]
 
 
 def relaxed(crystal, per_atom, tier="toy"):

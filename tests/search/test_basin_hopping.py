@@ -13,10 +13,12 @@ from nucleate.crystal.space import SearchSpace
 from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.mix import GeneratorMix
 from nucleate.moves.table import MOVES
-from nucleate.search.basin_hopping import REPEATS_IN_A_ROW, Trial
+from nucleate.search.book import REPEATS_IN_A_ROW
+from nucleate.search.search import Trial
+from nucleate.search.stop import Stop
 from nucleate.search.target import Target
 
-from .scripted import OneCrystal, play, record_of, search
+from .scripted import BasinHopping, LowestMinima, OneCrystal, play, record_of, search
 
 MOVE_NAMES = [move.name for move in MOVES]
 
@@ -44,17 +46,18 @@ def test_the_population_starts_the_walk_at_its_best():
 
 
 def test_structures_since_the_last_best_count_everything_but_repeats():
-    walk = search(temperature=1e6, rmax=4)
+    walk = search(temperature=1e6)
     play(walk, -1.0, -2.0)
-    assert walk.since_best == 0
+    assert walk.progress.since_best == 0
     play(walk, -1.5, None)
-    assert walk.since_best == 2
+    assert walk.progress.since_best == 2
     # downhill from -1.5, but not a new minimum
     play(walk, -1.7)
-    assert walk.since_best == 3
-    assert walk.stop_reason() is None
+    assert walk.progress.since_best == 3
+    rule = Stop(without_improvement=4)
+    assert reason(rule, walk) is None
     play(walk, -1.0)
-    assert "since the last new minimum" in walk.stop_reason()
+    assert "since the last new minimum" in reason(rule, walk)
 
 
 def test_melting_shows_in_the_verdicts():
@@ -70,7 +73,7 @@ def test_the_melted_walk_uses_its_own_moves():
         "moves": dict.fromkeys(MOVE_NAMES[1:], 0.0) | {MOVE_NAMES[0]: 1.0},
         "melted_moves": {name: 0.0 for name in MOVE_NAMES if name != "double"} | {"double": 1.0},
     }
-    walk = search(fresh=0.0, melt_after=2, temperature=1e-6, **settings)
+    walk = search(new_fraction=0.0, melt_after=2, temperature=1e-6, **settings)
     play(walk, -1.0)
     assert walk.ask().candidate.origin.source == "move:swap-two-atoms"
     for number in (10, 11, 12):
@@ -79,17 +82,26 @@ def test_the_melted_walk_uses_its_own_moves():
     assert walk.ask().candidate.origin.source == "move:double"
 
 
-def test_a_known_minimum_is_a_duplicate_and_never_accepted():
-    walk = search(temperature=1e6)
+def test_a_known_minimum_is_a_duplicate_judged_by_its_enthalpy():
+    walk = search(temperature=1e-6)
     first = walk.ask()
     walk.tell(record_of(first, -1.0))
     shape = first.candidate.crystal
     moved = shape.replace(scaled=shape.scaled + 0.3)
     verdict = walk.tell(record_of(walk.ask(), -1.001, crystal=moved))
     assert verdict.duplicate_of == 0
-    assert not verdict.accepted
+    assert verdict.accepted  # a little lower than the walk
     assert not verdict.new_minimum
-    assert walk.since_best == 1
+    assert walk.progress.since_best == 1
+
+
+def test_the_walk_returns_downhill_to_a_known_minimum():
+    walk = search(temperature=1e6)
+    low = walk.ask()
+    walk.tell(record_of(low, -1.0))
+    walk.tell(record_of(walk.ask(), -0.5))
+    back = walk.tell(record_of(walk.ask(), -1.0, crystal=low.candidate.crystal))
+    assert (back.duplicate_of, back.accepted, back.current) == (0, True, 2)
 
 
 def test_the_same_shape_with_another_energy_is_no_duplicate():
@@ -109,7 +121,11 @@ def test_a_starting_geometry_is_paid_for_once():
     verdict = walk.tell(record_of(second))
     assert verdict.duplicate_of == 0
     assert not verdict.accepted
-    assert (walk.n_structures, walk.n_repeats, walk.since_best) == (0, 1, 0)
+    assert (walk.progress.n_structures, walk.progress.n_repeats, walk.progress.since_best) == (
+        0,
+        1,
+        0,
+    )
 
 
 def test_a_start_at_a_known_minimum_is_not_paid_for():
@@ -128,34 +144,40 @@ def test_an_exhausted_search_says_so_until_something_changes():
     walk = search(OneCrystal())
     paid = walk.ask()
     for _ in range(REPEATS_IN_A_ROW):
-        assert not walk.is_exhausted
+        assert not walk.progress.exhausted
         walk.tell(record_of(walk.ask()))
-    assert walk.is_exhausted
+    assert walk.progress.exhausted
     walk.tell(record_of(paid, -1.0))
-    assert not walk.is_exhausted
+    assert not walk.progress.exhausted
+
+
+def reason(rule, walk):
+    progress = walk.progress
+    return rule.reason(progress, n_finished=progress.n_structures, session_s=0.0, used_core_s=0.0)
 
 
 def test_stop_by_number_of_structures():
-    walk = search(structures=3)
+    walk, rule = search(), Stop(structures=3)
     play(walk, -1.0, None)
-    assert walk.stop_reason() is None
+    assert reason(rule, walk) is None
     play(walk, -1.0)
-    assert walk.stop_reason() == "3 structures were relaxed"
+    assert reason(rule, walk) == "3 structures were relaxed"
 
 
 def test_stop_at_the_target_whatever_its_cell_and_volume():
     cubic = Crystal([11, 17], np.eye(3) * 3.4, [[0, 0, 0], [0.5, 0.5, 0.5]])
-    walk = search(target=Target(cubic))
-    play(walk, -1.0)
-    assert walk.stop_reason() is None
+    walk, rule = search(), Stop(target=Target(cubic))
+    rule.note(record_of(walk.ask(), -1.0))
+    assert reason(rule, walk) is None
     double = Crystal(
         [11, 11, 17, 17],
         np.diag([7.2, 3.6, 3.6]),
         [[0.1, 0, 0], [0.6, 0, 0], [0.35, 0.5, 0.5], [0.85, 0.5, 0.5]],
     )
-    verdict = walk.tell(record_of(walk.ask(), -0.5, crystal=double))
-    assert verdict.is_target
-    assert walk.stop_reason() == "the target structure was found"
+    trial = walk.ask()
+    rule.note(record_of(trial, -0.5, crystal=double))
+    assert rule.is_found_by(trial.number)
+    assert reason(rule, walk) == "the target structure was found"
 
 
 def test_only_energies_of_one_tier_are_compared():
@@ -185,14 +207,14 @@ class Real:
     SPACE = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
 
     @classmethod
-    def new(cls, seed=3, parents="lowest"):
+    def new(cls, seed=3, kind=LowestMinima):
         return search(
             GeneratorMix([(BlocksGenerator(cls.SPACE), 1.0)]),
             space=cls.SPACE,
             population=4,
-            fresh=0.3,
+            new_fraction=0.3,
             seed=seed,
-            parents=parents,
+            kind=kind,
         )
 
     @staticmethod
@@ -235,13 +257,13 @@ def test_another_seed_gives_other_candidates():
     assert not np.array_equal(first.candidate.crystal.cell, second.candidate.crystal.cell)
 
 
-@pytest.mark.parametrize("parents", ["lowest", "walk"])
+@pytest.mark.parametrize("kind", [LowestMinima, BasinHopping])
 @pytest.mark.parametrize("cut", [1, 7, 20])
-def test_telling_the_records_again_resumes_the_search(cut, parents):
-    whole, _ = Real.run(Real.new(parents=parents), 30)
-    walk = Real.new(parents=parents)
+def test_telling_the_records_again_resumes_the_search(cut, kind):
+    whole, _ = Real.run(Real.new(kind=kind), 30)
+    walk = Real.new(kind=kind)
     told, flying = Real.run(walk, cut)
-    resumed = Real.new(parents=parents)
+    resumed = Real.new(kind=kind)
     for record in told:
         resumed.tell(record)
     for trial in flying:

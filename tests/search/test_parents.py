@@ -9,25 +9,24 @@ import pytest
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
-from nucleate.search.basin_hopping import Trial
-from nucleate.search.parents import CHILDREN_SCALE, RANK_SCALE, Lowest, News
+from nucleate.search.kinds.lowest_minima import CHILDREN_SCALE, RANK_SCALE, LowestMinima, Minima
+from nucleate.search.search import Trial
 
 from .scripted import RandomPairs, play, record_of, search
 
 TIERS = ("cheap", "dear")
 
 
-def news(number, *energies, crystal=None, is_known=False):
+def found(number, *energies, crystal=None):
     crystal = crystal or RandomPairs().generate(rng=np.random.default_rng(number)).crystal
-    record = record_of(
+    return record_of(
         Trial(number, Candidate(crystal, Origin("test"))), *energies, tiers=TIERS, crystal=crystal
     )
-    return News(record, is_best=False, is_known=is_known, is_of_population=False, difference=None)
 
 
-def lowest(*all_news):
-    parents = Lowest(TIERS, 2)
-    told = [parents.tell(item, rng=np.random.default_rng(0)) for item in all_news]
+def lowest(*records):
+    parents = Minima(TIERS, 2)
+    told = [parents.add(record) for record in records]
     return parents, told
 
 
@@ -43,54 +42,54 @@ def doubled(crystal):
 
 
 def test_low_minima_have_more_children():
-    parents, _ = lowest(news(0, -1.0), news(1, -3.0), news(2, -2.0))
-    assert parents.current == 1
+    parents, _ = lowest(found(0, -1.0), found(1, -3.0), found(2, -2.0))
+    assert parents.lowest == 1
     weights = np.exp(-np.arange(3) / RANK_SCALE)
     expected = dict(zip((1, 2, 0), weights / weights.sum(), strict=True))
     assert frequencies(parents) == pytest.approx(expected, abs=0.03)
 
 
 def test_a_minimum_with_many_children_gives_way():
-    parents, _ = lowest(news(0, -2.0), news(1, -1.0))
+    parents, _ = lowest(found(0, -2.0), found(1, -1.0))
     for _ in range(int(9 * CHILDREN_SCALE)):
         parents.note_child(0)
-    found = frequencies(parents)
-    assert found[1] / found[0] == pytest.approx(10 * np.exp(-1 / RANK_SCALE), rel=0.2)
+    shares = frequencies(parents)
+    assert shares[1] / shares[0] == pytest.approx(10 * np.exp(-1 / RANK_SCALE), rel=0.2)
 
 
-def test_failures_and_known_minima_are_no_parents():
-    parents, told = lowest(news(0, None), news(1, -5.0, is_known=True), news(2, -1.0))
-    assert told == [False, False, True]
+def test_failures_are_no_parents():
+    parents, told = lowest(found(0, None), found(2, -1.0))
+    assert told == [False, True]
     assert frequencies(parents) == {2: 1.0}
 
 
 def test_a_higher_tier_comes_first():
-    parents, _ = lowest(news(0, -5.0), news(1, -4.0, -1.0), news(2, -3.0, -2.0))
-    assert parents.current == 2
-    found = frequencies(parents)
-    assert found[2] > found[1] > found[0]
+    parents, _ = lowest(found(0, -5.0), found(1, -4.0, -1.0), found(2, -3.0, -2.0))
+    assert parents.lowest == 2
+    shares = frequencies(parents)
+    assert shares[2] > shares[1] > shares[0]
 
 
 def test_parents_are_no_larger_than_asked():
     pair = RandomPairs().generate(rng=np.random.default_rng(5)).crystal
     large = doubled(pair)
     large = large.replace(scaled=large.scaled + np.diag([0, 0, 0.03, 0.05])[:, 1:])
-    parents, _ = lowest(news(0, -9.0, crystal=large), news(1, -1.0))
+    parents, _ = lowest(found(0, -9.0, crystal=large), found(1, -1.0))
     assert frequencies(parents, most_units=1) == {1: 1.0}
     assert set(frequencies(parents, most_units=2)) == {0, 1}
 
 
 def test_a_parent_found_in_a_supercell_goes_on_in_its_primitive_cell():
     pair = RandomPairs().generate(rng=np.random.default_rng(6)).crystal
-    parents, _ = lowest(news(0, -1.0, crystal=doubled(pair)))
+    parents, _ = lowest(found(0, -1.0, crystal=doubled(pair)))
     parent = parents.pick(1, rng=np.random.default_rng(0))
     assert parent.crystal.n_atoms == 2
     assert parent.crystal.volume == pytest.approx(pair.volume)
 
 
 def test_nothing_to_start_from():
-    assert Lowest(TIERS, 2).pick(None, rng=np.random.default_rng(0)) is None
-    assert lowest(news(0, -1.0))[0].pick(0, rng=np.random.default_rng(0)) is None
+    assert Minima(TIERS, 2).pick(None, rng=np.random.default_rng(0)) is None
+    assert lowest(found(0, -1.0))[0].pick(0, rng=np.random.default_rng(0)) is None
 
 
 class Limits(RandomPairs):
@@ -106,7 +105,7 @@ class Limits(RandomPairs):
 
 def test_every_size_is_the_limit_alike():
     source = Limits()
-    balanced = search(source, parents="lowest")
+    balanced = search(source, kind=LowestMinima)
     play(balanced, *np.linspace(-1.0, -2.0, 400))
     counts = Counter(source.asked)
     assert set(counts) == {1, 2, 3, 4}
@@ -115,13 +114,13 @@ def test_every_size_is_the_limit_alike():
 
 def test_the_walk_has_no_limit_of_its_own():
     source = Limits()
-    play(search(source, parents="walk"), -1.0, -2.0, -3.0)
+    play(search(source), -1.0, -2.0, -3.0)
     assert set(source.asked) == {None}
 
 
 def test_children_keep_the_limit_of_their_trial():
     moves = dict.fromkeys(("double", "triple"), 1.0)
-    balanced = search(parents="lowest", fresh=0.0, moves=moves)
+    balanced = search(kind=LowestMinima, new_fraction=0.0, moves=moves)
     sizes = Counter()
     for energy in np.linspace(-1.0, -1.5, 150):
         trial = balanced.ask()

@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import settings_of
-from nucleate.api.models import tier_dicts
+from nucleate.api.models import as_tiers
+from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
 
     Say = Callable[[str], None]
@@ -51,7 +53,7 @@ def check(
     """
     overrides: dict[str, dict[str, Any]] = {
         "problem": {"max_atoms": max_atoms},
-        "": {"tier": None if model is None else tier_dicts(model)},
+        "": {"tier": None if model is None else as_tiers(model)},
     }
     settings = settings_of(problem, overrides)
     _describe(settings, say)
@@ -79,74 +81,67 @@ def _range(units: tuple[int, ...]) -> str:
 
 def _find_programs(settings: RunSettings, say: Say) -> bool:
     """Say what keeps a tier from running; return whether nothing does."""
-    from nucleate.programs.settings import ExternalSettings
-    from nucleate.relax.settings import find_problems
-
     elements = [symbol for symbol, _ in settings.problem.space().composition.items]
     works = True
     for tier in settings.tier:
-        problems = find_problems(tier, elements)
+        problems = tier.engine.problems(elements)
         for problem in problems:
             say(f"tier {tier.name}: {problem}")
         works = works and not problems
-        if isinstance(tier.engine, ExternalSettings) and not problems:
+        if tier.engine.is_program and not problems:
             say(f"tier {tier.name}: {tier.engine.kind} and all it needs are installed")
     return works
 
 
 def _to_run(settings: RunSettings, external: bool) -> RunSettings:
     """Return the settings with external programs at a single point, or left out."""
-    from nucleate.programs.settings import ExternalSettings
-
     tiers = [
-        tier.model_copy(update={"relax": False})
-        if isinstance(tier.engine, ExternalSettings)
-        else tier
+        tier.model_copy(update={"relax": False}) if tier.engine.is_program else tier
         for tier in settings.tier
-        if external or not isinstance(tier.engine, ExternalSettings)
+        if external or not tier.engine.is_program
     ]
     return settings.model_copy(update={"tier": tuple(tiers)})
 
 
 def _relax(settings: RunSettings, say: Say) -> bool:
     """Relax a small structure a few steps on every tier; return whether all gave an energy."""
-    from nucleate.relax.outcome import Relaxed
-    from nucleate.run.pool import Pool, wait_until_ready
-    from nucleate.run.predict import build_ladder, build_search, worker_spec
-    from nucleate.run.process import Job
+    from nucleate.run.predict import build_ladder, build_search, build_target
 
     if not settings.tier:
         return True
     build_search(settings)
+    build_target(settings)
     build_ladder(settings)
     crystal = _small_structure(settings)
     if crystal is None:
         say("No valid structure could be drawn: the limits of the search space are too tight.")
         return False
-    short = tuple(tier.model_copy(update={"max_steps": STEPS}) for tier in settings.tier)
-    works = True
-    with Pool(worker_spec(settings.model_copy(update={"tier": short})), workers=1) as pool:
-        wait_until_ready(pool)
-        for position, tier in enumerate(settings.tier):
-            start = time.monotonic()
-            pool.submit(Job(position, position, crystal))
-            pool.feed()
-            finished = pool.poll(0.1)
-            while not finished:
-                finished = pool.poll(0.1)
-                pool.feed()
-            outcome, seconds = finished[0].outcome, time.monotonic() - start
-            if isinstance(outcome, Relaxed):
-                level = outcome.level
-                say(
-                    f"tier {tier.name}: {level.model} ({level.code} {level.version}) gives "
-                    f"{outcome.energy_per_atom:.3f} {level.unit}/atom for {outcome.crystal.formula}"
-                    f" after {outcome.steps} steps in {seconds:.1f} s"
-                )
-            else:
-                works = False
-                say(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")
-    return works
+    return all([_works(settings, tier, crystal, say) for tier in settings.tier])  # noqa: C419
+
+
+def _works(settings: RunSettings, tier: TierSettings, crystal: Crystal, say: Say) -> bool:
+    """Relax a structure a few steps on a tier; return whether that gives an energy."""
+    from nucleate.api.relax import relax
+
+    start = time.monotonic()
+    outcome = relax(
+        crystal,
+        model=tier.model_copy(update={"python": tier.python or settings.run.python}),
+        pressure_gpa=settings.problem.pressure_gpa,
+        max_steps=STEPS,
+        workers=1,
+    )
+    seconds = time.monotonic() - start
+    if isinstance(outcome, Relaxed):
+        level = outcome.level
+        say(
+            f"tier {tier.name}: {level.model} ({level.code} {level.version}) gives "
+            f"{outcome.energy_per_atom:.3f} {level.unit}/atom for {outcome.crystal.formula} "
+            f"after {outcome.steps} steps in {seconds:.1f} s"
+        )
+        return True
+    say(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")
+    return False
 
 
 def _small_structure(settings: RunSettings) -> Crystal | None:
@@ -166,12 +161,12 @@ def _small_structure(settings: RunSettings) -> Crystal | None:
 
 def _with_small_pools(settings: RunSettings) -> RunSettings:
     """Return the settings with a graph search of seconds in place of minutes."""
-    from nucleate.generate.settings import GraphSearchSettings
-
     small = {"number": 40, "refined": 5, "descent_steps": 1, "most_formula_units": 1}
     generators = tuple(
-        item.model_copy(update=small) if isinstance(item, GraphSearchSettings) else item
-        for item in settings.search.generators
+        item.model_copy(update=small) if set(small) <= set(type(item).model_fields) else item
+        for item in getattr(settings.search, "generators", ())
     )
+    if not generators:
+        return settings
     search = settings.search.model_copy(update={"generators": generators})
     return settings.model_copy(update={"search": search})

@@ -59,8 +59,9 @@ def settings_of(
 
     data, source = _data(problem, folder)
     for section, values in (overrides or {}).items():
-        part = data.setdefault(section, {}) if section else data
-        part.update(given(**values))
+        if given(**values):
+            part = data.setdefault(section, {}) if section else data
+            part.update(given(**values))
     return RunSettings.from_dict(data, source=source)
 
 
@@ -95,7 +96,7 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
         data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
-    data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
+    data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
     now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
     if now.items != before.items:
         data["problem"]["formula"] = formula

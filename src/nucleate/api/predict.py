@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
 
 from nucleate.api.inputs import settings_of
-from nucleate.api.models import tier_dicts
+from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nucleate.report.displays import Display
 
@@ -34,11 +37,13 @@ def predict(
     oxidation_states: Mapping[str, int] | None = None,
     pressure_gpa: float | None = None,
     model: Any = None,
+    search: Any = None,
     generators: Any = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
     structures: int | None = None,
+    without_improvement: int | None = None,
     target: str | Path | None = None,
     workers: int | None = None,
     threads: int | None = None,
@@ -63,14 +68,17 @@ def predict(
         External pressure in GPa.
     model
         As of :func:`nucleate.relax`; of several each structure goes from one to the next.
+    search
+        How candidates are chosen: a kind (``"lowest-minima"``, ``"basin-hopping"``) or settings.
     generators
         As of :func:`nucleate.generate`.
     seed
         Seed of all random numbers.
     time, core_time
         Running time and processor time after which to stop: seconds, or text like ``"10m"``.
-    structures
-        Stop after this many relaxed structures in all.
+    structures, without_improvement
+        Stop after this many relaxed structures in all, and after this many since the last new
+        best one.
     target
         Stop when the structure in this file is found.
     workers, threads
@@ -94,14 +102,19 @@ def predict(
             "oxidation_states": oxidation_states,
             "pressure_gpa": pressure_gpa,
         },
-        "search": {
-            "seed": seed,
+        "search": {"seed": seed, "generators": _generators(generators)},
+        "stop": {
             "structures": structures,
-            "generators": _generators(generators),
+            "without_improvement": without_improvement,
             "target": None if target is None else str(Path(target).absolute()),
+            "time": time,
+            "core_time": core_time,
         },
-        "run": {"time": time, "core_time": core_time, "workers": workers, "threads": threads},
-        "": {"tier": None if model is None else tier_dicts(model)},
+        "run": {"workers": workers, "threads": threads},
+        "": {
+            "tier": None if model is None else as_tiers(model),
+            "search": None if search is None else _search(search),
+        },
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
@@ -111,7 +124,10 @@ def predict(
     _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
     with display_of(display) as shown:
         shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
-        summary = run_search(settings, path, watcher=shown, report=shown.stage)
+        executor = None
+        if has_objects(settings.tier):
+            executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
+        summary = run_search(settings, path, callback=shown, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary)
@@ -124,6 +140,19 @@ def display_of(display: Display | bool) -> Display:
     if isinstance(display, bool):
         return suitable_display() if display else NoDisplay()
     return display
+
+
+def _search(search: Any) -> dict[str, Any]:
+    """Return a kind or settings of a search as an input file has it."""
+    if isinstance(search, str):
+        return {"kind": search}
+    if isinstance(search, BaseModel):
+        return search.model_dump()
+    if isinstance(search, Mapping):
+        return dict(cast("Mapping[str, Any]", search))
+    raise InputError(
+        f"search is a {type(search).__name__}. Give a kind such as 'basin-hopping', or settings."
+    )
 
 
 def _generators(generators: Any) -> list[dict[str, Any]] | None:

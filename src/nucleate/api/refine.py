@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import given
-from nucleate.api.models import tier_dicts
+from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def refine(
     options = given(name=name, relax=False if single_point else None)
     overrides: dict[str, Any] = given(best=best)
     if model is not None:
-        overrides["tier"] = [tier | options for tier in tier_dicts(model)]
+        overrides["tier"] = as_tiers(model, options)
     settings = _settings(input_file, overrides, given(workers=workers))
     content = read_run(folder)
     with Store.read(folder) as store:
@@ -80,7 +80,10 @@ def refine(
     chosen = best_below(content, [item.name for item in settings.tier], settings.best)
     numbers = [item.record.number for item in _not_empty(chosen, folder)]
     on_start(len(numbers))
-    return run_tiers(folder, settings, numbers, retry=retry, on_record=on_record)
+    executor = None
+    if has_objects(settings.tier):
+        executor = inline_executor(settings.tier, content.pressure_gpa)
+    return run_tiers(folder, settings, numbers, retry=retry, on_record=on_record, executor=executor)
 
 
 def export_jobs(
@@ -186,7 +189,7 @@ def _only_tier(program: Any, file: str | Path | None) -> TierSettings:
         raise InputError(
             "a program and an input file (--for and --input) name the same thing. Give one of them."
         )
-    overrides = {} if program is None else {"tier": tier_dicts(program)}
+    overrides = {} if program is None else {"tier": as_tiers(program)}
     tier, *more = _settings(file, overrides, {}).tier
     if more:
         raise InputError(f"{file}: has {1 + len(more)} tiers. Give one [[tier]].")

@@ -1,1 +1,1 @@
-"""The eleven compounds: experiments on equal core time, their report, and peers to compare with."""
+"""The eleven compounds: experiments on equal core time, their report, and baselines."""

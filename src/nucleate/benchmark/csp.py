@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nucleate.benchmark.experiments import Experiment
     from nucleate.benchmark.results import RunResult
-    from nucleate.run.campaign import Watcher
+    from nucleate.run.events import Callback
 
 SIZES = ((1, 6), (7, 10), (11, 14), (15, 20), (21, 10**6))
 """Classes of the number of atoms in the summary."""
@@ -105,7 +105,7 @@ def run_entry(
     seed: int,
     core_time_s: float,
     workers: int,
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
 ) -> str:
     """Search for one entry until its budget is spent; return why the run stopped."""
     from nucleate.run.predict import predict
@@ -121,7 +121,7 @@ def run_entry(
         workers=workers,
         problem=entry.problem,
     )
-    return predict(settings, folder, watcher=watcher).reason
+    return predict(settings, folder, callback=callback).reason
 
 
 def entry_folder(out: Path, entry: Entry) -> Path:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEVER = 10**9
-"""``rmax`` of all runs: the budget alone ends a run."""
+"""``stop.without_improvement`` of all runs: the budget alone ends a run."""
 
 POOL_SHARE = 0.25
 """Part of the budget that the pool of the graph search is sized for."""
@@ -164,12 +164,13 @@ def experiment_input(
     generators: list[dict[str, Any]] = [{"kind": kind} for kind in experiment.generators]
     data: dict[str, Any] = {
         "problem": what,
-        "search": {"seed": seed, "rmax": NEVER, "generators": generators},
+        "search": {"seed": seed, "generators": generators},
+        "stop": {"without_improvement": NEVER, "core_time": core_time_s},
         "tier": [*_first_tiers(experiment), *last_tiers],
-        "run": {"core_time": core_time_s, "workers": workers},
+        "run": {"workers": workers},
     }
     if experiment.fresh is not None:
-        data["search"]["fresh"] = experiment.fresh
+        data["search"]["new_fraction"] = experiment.fresh
     for generator in generators:
         if generator["kind"] == "graph-search":
             space = RunSettings.from_dict(data).problem.space()

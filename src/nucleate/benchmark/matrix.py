@@ -8,17 +8,17 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.experiments import experiment_input
-from nucleate.run.campaign import CORE_TIME_SPENT
-from nucleate.run.folder import is_locked
+from nucleate.run.lock import is_locked
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
+from nucleate.search.stop import CORE_TIME_SPENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nucleate.benchmark.experiments import Experiment
-    from nucleate.run.campaign import Watcher
+    from nucleate.run.events import Callback
 
 RUNS = "runs"
 PLAN = "plan.json"
@@ -86,8 +86,7 @@ def run_cell(
     core_time_s: float,
     workers: int,
     last_tiers: Sequence[dict[str, Any]] = (),
-    watcher: Watcher | None = None,
-    report: Callable[[str, int, int], None] = lambda *_: None,
+    callback: Callback | None = None,
 ) -> str:
     """Run or continue one run until its budget is spent; return why it stopped.
 
@@ -101,7 +100,7 @@ def run_cell(
         What to run.
     core_time_s, workers, last_tiers
         As of :func:`~nucleate.benchmark.experiments.experiment_input`.
-    watcher, report
+    callback
         As of :func:`~nucleate.run.predict.predict`.
     """
     from nucleate.run.predict import predict
@@ -120,7 +119,7 @@ def run_cell(
             workers=workers,
             last_tiers=last_tiers,
         )
-    return predict(settings, folder, watcher=watcher, report=report).reason
+    return predict(settings, folder, callback=callback).reason
 
 
 def is_done(folder: Path, core_time_s: float) -> bool:
@@ -141,7 +140,7 @@ def state_of(out: Path, cell: Cell) -> CellState:
         return CellState(cell, "running" if is_locked(folder) else "waiting")
     with Store.read(folder) as store:
         reason, core_s = _end(store)
-        budget_s = store.meta["input"]["run"]["core_time"] or 0.0
+        budget_s = store.meta["input"]["stop"]["core_time"] or 0.0
         records = [record for record, _ in store.records() if record.outcomes]
         last_tier = store.meta["input"]["tier"][-1]["name"]
     if is_locked(folder):
@@ -188,7 +187,8 @@ def read_plan(out: Path) -> list[Cell]:
 def _stored_input(folder: Path, core_time_s: float, workers: int) -> RunSettings:
     with Store.read(folder) as store:
         data = store.meta["input"]
-    data["run"] |= {"core_time": core_time_s, "workers": workers}
+    data["stop"] |= {"core_time": core_time_s}
+    data["run"] |= {"workers": workers}
     return RunSettings.from_dict(data)
 
 

@@ -142,7 +142,7 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
         If there is no store.
     """
     with Store.read(folder) as store:
-        told = list(store.records())
+        told = sorted(store.records(), key=lambda item: item[0].core_s)
         meta = store.meta
         core_s = [data.get("core_s", 0.0) for _, _, data in store.events()]
         starts = [data.get("core_s", 0.0) for _, _, data in store.events("start")]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.benchmark.baselines.baseline import BASELINES
 from nucleate.benchmark.compounds import COMPOUNDS
 from nucleate.benchmark.experiments import EXPERIMENTS
 from nucleate.benchmark.paper import paper_energies, paper_speedups
-from nucleate.benchmark.peers.peer import PEERS
 from nucleate.benchmark.results import SAME_ENERGY
 from nucleate.benchmark.statistics import bootstrap_interval, wilson_interval
 
@@ -252,7 +252,7 @@ def compared_table(
             value
             for result in results
             if result.cell.compound == compound
-            and result.cell.experiment not in PEERS
+            and result.cell.experiment not in BASELINES
             and (value := result.best_ev_per_atom) is not None
         ]
         reference = references.get(compound)
@@ -318,7 +318,7 @@ def _groups(results: Sequence[RunResult]) -> list[tuple[str, str, list[RunResult
     groups: dict[tuple[str, str], list[RunResult]] = {}
     for item in results:
         groups.setdefault((item.cell.compound, item.cell.experiment), []).append(item)
-    names = [*(item.name for item in EXPERIMENTS), *PEERS]
+    names = [*(item.name for item in EXPERIMENTS), *BASELINES]
     order = sorted(groups, key=lambda key: (_place(key[0]), names.index(key[1])))
     return [(*key, groups[key]) for key in order]
 

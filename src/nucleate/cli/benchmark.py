@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nucleate.errors import InputError
+from nucleate.report.displays import Stages
 
 if TYPE_CHECKING:
     from nucleate.benchmark.matrix import CellState
-    from nucleate.run.campaign import Progress
-    from nucleate.search.basin_hopping import BasinHopping
-    from nucleate.search.record import Record, Verdict
+    from nucleate.run.events import Progress
+    from nucleate.search.record import Record, SearchUpdate
 
 TICK_S = 0.5
 
@@ -41,7 +41,7 @@ def run_command(
     experiments: Annotated[
         str,
         typer.Option(
-            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, and the peers "
+            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, and the baselines "
             "pyxtal-random and ase-ga, separated by commas; paper means the four of the paper."
         ),
     ] = "paper",
@@ -59,7 +59,6 @@ def run_command(
     from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, is_done
     from nucleate.benchmark.runner import check_sides, run_side
-    from nucleate.report.displays import Stages
 
     groups = {
         "all": [item.name for item in COMPOUNDS],
@@ -74,7 +73,7 @@ def run_command(
     cells = interleaved([item.name for item in chosen], names, range(1, runs + 1))
     add_to_plan(out, cells)
     if not all(is_done(cell.folder(out), core_time_s) for cell in cells):
-        _rehearse()
+        _warm_up()
     for number, cell in enumerate(cells, start=1):
         typer.echo(f"[{number} of {len(cells)}] {cell}", nl=False)
         reason = run_side(
@@ -83,8 +82,7 @@ def run_command(
             core_time_s=core_time_s,
             workers=workers,
             last_tiers=last_tiers,
-            watcher=_Ticker(core_time_s),
-            report=Stages(),
+            callback=_Ticker(core_time_s),
         )
         typer.echo(f": {reason}")
         if reason in STOPPED_FROM_OUTSIDE:
@@ -158,7 +156,7 @@ def csp_command(
         file, number=number, seed=seed, split=split, atoms=(int(low), int(high))
     )
     if not all(is_done(csp.entry_folder(out, entry), core_time_s) for entry in entries):
-        _rehearse()
+        _warm_up()
     for place, entry in enumerate(entries, start=1):
         typer.echo(f"[{place} of {len(entries)}] {entry.name} {entry.formula}", nl=False)
         reason = csp.run_entry(
@@ -168,7 +166,7 @@ def csp_command(
             seed=seed,
             core_time_s=core_time_s,
             workers=workers,
-            watcher=_Ticker(core_time_s),
+            callback=_Ticker(core_time_s),
         )
         typer.echo(f": {reason}")
         if reason in STOPPED_FROM_OUTSIDE:
@@ -201,16 +199,22 @@ class _Ticker:
     def __init__(self, core_time_s: float) -> None:
         self._core_time_s = core_time_s
         self._last_s = 0.0
+        self._stages = Stages()
         self._live = sys.stderr.isatty()
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
         """Take no note."""
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how far the making of a pool is."""
+        self._stages(text, done, total)
+
+    def on_progress(self, progress: Progress) -> None:
         """Draw the line, at most twice a second."""
         if not self._live or progress.session_s - self._last_s < TICK_S:
             return
         self._last_s = progress.session_s
+        search = progress.search
         best = None if search.best is None else search.best.relaxed
         energy = "" if best is None else f", best {best.energy_per_atom:.4f} {best.level.unit}/atom"
         sys.stderr.write(
@@ -220,12 +224,15 @@ class _Ticker:
         sys.stderr.flush()
 
 
-def _rehearse() -> None:
+def _warm_up() -> None:
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
-    from nucleate.benchmark.rehearsal import rehearse
+    from nucleate.benchmark.warm_up import warm_up
 
-    typer.echo("Rehearsing, so that no run compiles on its clock (longer the first time)", nl=False)
-    reason = rehearse()
+    typer.echo(
+        "Warming up, so that compilation is not charged to any run (longer the first time)",
+        nl=False,
+    )
+    reason = warm_up()
     typer.echo(f": {reason}")
     if reason in STOPPED_FROM_OUTSIDE:
         raise typer.Exit(1)
@@ -248,7 +255,7 @@ def _names(text: str) -> list[str]:
 
 
 def _duration(text: str) -> float:
-    from nucleate.run.settings import seconds
+    from nucleate.search.stop import seconds
 
     try:
         value = float(seconds(text))

@@ -29,14 +29,9 @@ formula = "{formula}"
 [search]                        # how
 seed = 0
 # population = 25               # new structures before the first move
-# fresh = 0.5                   # fraction of new structures after that; the rest are moves
-# parents = "lowest"            # what moves start from; "walk": the Metropolis walk of FUSE
+# kind = "lowest-minima"        # what moves start from; "basin-hopping": the walk of FUSE
+# new_fraction = 0.5            # fraction of new structures after that; the rest are moves
 # moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
-# melt_after = 150              # structures without one downhill
-# melt_ceiling = 0.2            # eV/atom
-# structures = 500              # stop after so many relaxed structures
-# rmax = 1000                   # stop after so many since the last new minimum
-# target = "known.cif"          # stop when this structure is found
 
 # [[search.generators]]         # sources of new structures; repeat to mix
 # kind = "symmetric"            # random crystals in random space groups
@@ -54,6 +49,12 @@ seed = 0
 # kind = "pool"                 # a ready pool of another program, the best first
 # files = ["generated/*.cif"]
 
+[stop]                          # when; the first rule that holds ends the run
+# structures = 500              # relaxed structures
+# without_improvement = 1000    # structures since the last new best one
+# time = "1h"                   # of each start
+# target = "known.cif"          # this structure is found
+
 [[tier]]                        # energy models, cheapest first; repeat for a ladder
 name = "chgnet"
 engine = {{ kind = "chgnet" }}
@@ -62,8 +63,7 @@ engine = {{ kind = "chgnet" }}
 # max_steps = 500
 # wall_s = 600                  # seconds a crystal
 
-[run]                           # where and how long
-# time = "1h"                   # of each start
+[run]                           # where
 # workers = 2                   # default one for each processor core
 # threads = 1                   # of each worker
 # python = "/path/to/python"    # of another environment

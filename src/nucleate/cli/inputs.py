@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 
@@ -49,15 +49,11 @@ def parse_tier(text: str) -> dict[str, Any]:
 
     The value is the first setting of the engine: the model of CHGNet, the file of a force field.
     """
-    from nucleate.relax.settings import EngineSettings
-
     kind, _, value = text.partition("=")
-    engines = _models_by_kind(EngineSettings)
-    if kind not in engines:
-        raise InputError(f"--tier = {text!r} is not an engine. Use one of {', '.join(engines)}.")
+    fields = _fields("--tier", text, kind, "models", "programs")
     engine: dict[str, Any] = {"kind": kind}
     if value:
-        first = next(name for name in engines[kind].model_fields if name != "kind")
+        first = next(name for name in fields if name != "kind")
         engine[first] = _absolute_if_file(value)
     return {"name": kind, "engine": engine}
 
@@ -70,12 +66,12 @@ def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
     InputError
         If the engine knows no devices.
     """
-    from nucleate.relax.settings import EngineSettings
+    from nucleate.plugins import find
 
     engine = tier["engine"]
     if device is None:
         return tier
-    if "device" not in _models_by_kind(EngineSettings)[engine["kind"]].model_fields:
+    if "device" not in find(engine["kind"], "models", "programs").model_fields:
         raise InputError(
             f"--device = {device!r}: the engine {engine['kind']} has no device. Leave --device out."
         )
@@ -84,17 +80,11 @@ def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
 
 def parse_generator(text: str) -> dict[str, Any]:
     """Return the settings of a generator from ``KIND``, ``KIND=WEIGHT`` or ``seeds=FILES``."""
-    from nucleate.generate.settings import GeneratorSettings
-
     kind, _, value = text.partition("=")
-    kinds = _models_by_kind(GeneratorSettings)
-    if kind not in kinds:
-        raise InputError(
-            f"--generator = {text!r} is not a generator. Use one of {', '.join(kinds)}."
-        )
+    fields = _fields("--generator", text, kind, "generators")
     if not value:
         return {"kind": kind}
-    if "files" in kinds[kind].model_fields:
+    if "files" in fields:
         return {"kind": kind, "files": [str(Path(value).absolute())]}
     try:
         return {"kind": kind, "weight": float(value)}
@@ -109,9 +99,14 @@ def parse_all(parse: Any, texts: Sequence[str] | None) -> list[dict[str, Any]] |
     return [parse(text) for text in texts] if texts else None
 
 
-def _models_by_kind(union: Any) -> dict[str, Any]:
-    members = get_args(get_args(union)[0])
-    return {member.model_fields["kind"].default: member for member in members}
+def _fields(option: str, text: str, kind: str, *groups: str) -> list[str]:
+    """Return the keys of a kind; raises InputError that names the option."""
+    from nucleate.plugins import find
+
+    try:
+        return list(find(kind, *groups).model_fields)
+    except InputError as error:
+        raise InputError(f"{option} = {text!r}: {error}") from None
 
 
 def _absolute_if_file(value: str) -> str:

@@ -30,7 +30,7 @@ _CUTOFF = 4.0  # in units of (volume per atom)^(1/3), as are the next two
 _WIDTH = 0.1
 _FINE_BINS = 100
 _BINS = 50
-_VOLUME_WEIGHT = 0.7  # distance per unit of ln(volume); 1 % of strain costs 0.02
+VOLUME_WEIGHT = 0.7  # distance per unit of ln(volume); 1 % of strain costs 0.02
 
 
 def fingerprint(crystal: Crystal) -> NDArray[np.float32]:
@@ -99,7 +99,7 @@ def fingerprint_distances(
     gap = shapes - shape
     square = np.einsum("ij,ij->i", gap, gap, dtype=np.float64)
     norm = 0.5 * (np.einsum("ij,ij->i", shapes, shapes, dtype=np.float64) + float(shape @ shape))
-    distance = np.sqrt(square / norm + (_VOLUME_WEIGHT * volume) ** 2)
+    distance = np.sqrt(square / norm + (VOLUME_WEIGHT * volume) ** 2)
     return np.where(same, distance, np.inf)
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from nucleate import __version__
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, NucleateError
+from nucleate.plugins import kinds
 from nucleate.programs.program import Launch, UnreadableError
-from nucleate.programs.programs import PROGRAMS, program_of
 from nucleate.programs.relaxer import facts_of, goal_of, judged
-from nucleate.programs.settings import ExternalSettings, VaspSettings
+from nucleate.programs.settings import ExternalSettings
 from nucleate.relax.outcome import Failed
 from nucleate.relax.settings import TierSettings
 
@@ -43,7 +43,7 @@ def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
     if not isinstance(tier.engine, ExternalSettings):
         raise InputError(
             f"engine.kind = {tier.engine.kind!r} is no program with input files. Use one of "
-            f"{', '.join(PROGRAMS)}; `nucleate refine` runs the others."
+            f"{', '.join(kinds()['programs'])}; `nucleate refine` runs the others."
         )
     return tier.engine
 
@@ -79,17 +79,13 @@ def write_folder(
     engine = check_can_be_handed_off(tier)
     folder.mkdir(parents=True)
     goal = goal_of(engine.stage[-1], tier, pressure_gpa)
-    first: tuple[str, ...] = ()
-    if isinstance(engine, VaspSettings) and not _has_potentials(engine):
-        launch, first = _write_vasp_without_potentials(folder, crystal, engine, goal)
-    else:
-        launch = program_of(engine).write(folder, crystal, engine.stage[-1], goal)
+    launch, first = engine.write_job(folder, crystal, goal)
     (folder / SCRIPT).write_text(_script(folder, launch, engine, first))
     (folder / SCRIPT).chmod(0o755)
     manifest = {
         "nucleate": __version__,
         **about,
-        "level": asdict(program_of(engine).level),
+        "level": asdict(engine.program().level),
         "pressure_gpa": pressure_gpa,
         "start": crystal.to_dict(),
         "tier": tier.model_dump(mode="json"),
@@ -124,7 +120,7 @@ def read_folder(folder: Path, manifest: Mapping[str, Any]) -> Relaxed:
     tier = TierSettings.model_validate(manifest["tier"])
     engine = check_can_be_handed_off(tier)
     start = Crystal.from_dict(manifest["start"])
-    program = program_of(engine)
+    program = engine.program()
     try:
         result = program.read(folder, start)
     except (UnreadableError, FileNotFoundError) as error:
@@ -143,44 +139,6 @@ def read_folder(folder: Path, manifest: Mapping[str, Any]) -> Relaxed:
     if isinstance(outcome, Failed):
         raise NotFinishedError(f"its result cannot be right ({outcome.reason}: {outcome.message})")
     return outcome
-
-
-def _has_potentials(engine: VaspSettings) -> bool:
-    from nucleate.programs.vasp import potential_folder
-
-    place = potential_folder(engine)
-    return place is not None and place.is_dir()
-
-
-def _write_vasp_without_potentials(
-    folder: Path, crystal: Crystal, engine: VaspSettings, goal: Any
-) -> tuple[Launch, tuple[str, ...]]:
-    """Write POSCAR and INCAR; return the lines of a script that make POTCAR and ENCUT there."""
-    from nucleate.crystal.elements import symbols_of
-    from nucleate.crystal.files import write_poscar
-    from nucleate.programs.vasp import incar_of, incar_text, setup_name
-
-    write_poscar(folder / "POSCAR", crystal)
-    values = incar_of(engine, engine.stage[-1], goal, 0.0)
-    own = {key.upper() for key in (*engine.incar, *engine.stage[-1].incar)}
-    if "ENCUT" not in own:
-        del values["ENCUT"]
-    (folder / "INCAR").write_text(incar_text(values))
-    symbols = symbols_of(sorted(set(crystal.numbers.tolist())))
-    setups = [setup_name(engine, symbol) for symbol in symbols]
-    lines = [
-        "# POTCAR is made here, from the potentials of this machine:",
-        'potentials="${VASP_PP_PATH:?the folder above potpaw_PBE}/potpaw_PBE"',
-        "cat "
-        + " ".join(f'"$potentials/{name}/POTCAR"' for name in setups)
-        + " > POTCAR || exit 1",
-    ]
-    if "ENCUT" not in own:
-        lines += [
-            "grep -q ENCUT INCAR || awk '/ENMAX/ { if ($3 + 0 > m) m = $3 + 0 }",
-            f'  END {{ printf "ENCUT = %.3f\\n", {engine.encut_factor:g} * m }}\' POTCAR >> INCAR',
-        ]
-    return Launch(tuple(engine.words())), tuple(lines)
 
 
 def _script(folder: Path, launch: Launch, engine: ExternalSettings, first: tuple[str, ...]) -> str:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nucleate import processes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -91,18 +93,10 @@ class ExternalProcess:
         }
         self._started = time.monotonic()
         self._received = b""
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SUPERVISOR)],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        self._supervisor = processes.spawn(
+            [sys.executable, "-I", "-S", str(SUPERVISOR)], stderr=subprocess.DEVNULL, folder=folder
         )
-        assert self._supervisor.stdin is not None
-        with suppress(BrokenPipeError):
-            self._supervisor.stdin.write(json.dumps(spec).encode() + b"\n")
-            self._supervisor.stdin.flush()
+        processes.write(self._supervisor, json.dumps(spec).encode() + b"\n")
 
     def ended(self, timeout_s: float) -> Ending | None:
         """Return how it ended, waiting at most ``timeout_s`` seconds; None while it runs."""
@@ -118,23 +112,16 @@ class ExternalProcess:
 
     def kill(self) -> None:
         """End the command and its descendants; the supervisor removes the scratch folder."""
-        self._close()
+        processes.close(self._supervisor)
 
     def _ending(self) -> Ending:
-        self._close()
+        processes.close(self._supervisor)
         wall_s = time.monotonic() - self._started
         try:
             report = json.loads(self._received)
         except ValueError:
             return Ending(status=self._supervisor.returncode or 1, wall_s=wall_s)
         return Ending(**{"wall_s": wall_s, **report})
-
-    def _close(self) -> None:
-        for stream in (self._supervisor.stdin, self._supervisor.stdout):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
-        self._supervisor.wait()
 
 
 def run_command(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.energy.results import ContractError, real_array
 from nucleate.errors import InputError
@@ -64,9 +64,7 @@ class ExternalRelaxer:
     program
         Writes inputs and reads outputs.
     tier
-        Tolerances, limits and guards.
-    engine
-        Recipe and processes.
+        Tolerances, limits and guards; its engine has the recipe and how processes are run.
     pressure_gpa
         External pressure.
     """
@@ -75,9 +73,9 @@ class ExternalRelaxer:
         self,
         program: Program,
         tier: TierSettings,
-        engine: ExternalSettings,
         pressure_gpa: float = 0.0,
     ) -> None:
+        engine = cast("ExternalSettings", tier.engine)
         self._program = program
         self._tier = tier
         self._engine = engine

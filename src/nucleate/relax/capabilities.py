@@ -1,13 +1,16 @@
 """Which keys of a tier an engine honours: one that it cannot honour is refused by its name.
 
 The settings class of an engine may have two class attributes: ``supports``, the keys out of
-:data:`OPTIONAL` that it honours (default: :data:`BATCHED`), and ``tier_defaults``, values of keys
-of the tier where the input gives none.
+:data:`OPTIONAL` that it honours (default: those of a batched model), and ``tier_defaults``, values
+of keys of the tier where the input gives none.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from nucleate.energy.engine import BATCHED
+from nucleate.plugins import kind_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,12 +21,6 @@ OPTIONAL = {
     "guards.max_depth_ev_per_atom": "it has no energy of a composition alone",
 }
 """Keys that not every engine can honour, and why not. Every other key holds for all of them."""
-
-BATCHED = frozenset({"fix_symmetry", "guards.energy_window_ev_per_atom"})
-"""What any model honours that is relaxed in batches."""
-
-CLASSICAL: frozenset[str] = frozenset()
-"""What the compiled classical models honour beyond the keys that hold for all."""
 
 
 def supported_by(engine: type) -> frozenset[str]:
@@ -56,8 +53,7 @@ def refuse_unsupported(tier: BaseModel, engine: type) -> None:
         if getattr(holder, name) != type(holder).model_fields[name].get_default(
             call_default_factory=True
         ):
-            kind = getattr(engine, "model_fields")["kind"].default  # noqa: B009
             raise ValueError(
-                f"{key} is not for engine {kind!r}: {reason}. Remove it from the tier "
+                f"{key} is not for engine {kind_of(engine)!r}: {reason}. Remove it from the tier "
                 f"{getattr(tier, 'name', '')!r}."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +16,11 @@ from nucleate.relax.preparation import Admitted, admit
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import ArrayLike, NDArray
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
+    from nucleate.potentials.source import ClassicalModel
     from nucleate.relax.settings import TierSettings
 
 CHUNK = 64
@@ -40,48 +39,32 @@ _REASONS = {
 }
 
 
-class ModelSource(Protocol):
-    """A force field or a library: makes the model of a set of elements."""
-
-    @property
-    def reach(self) -> float:
-        """Distance in Å beyond which an atom counts as isolated."""
-        ...
-
-    def model(self, numbers: Iterable[int]) -> EnergyModel:
-        """Return the model; raises `InputError` where the elements are not covered."""
-        ...
-
-
 class ClassicalRelaxer:
     """A :class:`~nucleate.relax.relaxer.Relaxer` on a compiled model.
 
     Parameters
     ----------
-    source
-        Force field or library.
-    level
-        Level of theory of its energies.
+    model
+        Force field or library, with the level of theory of its energies.
     tier
         Criteria, limits, guards and rules.
     pressure_gpa
-        External pressure; zero for proxy potentials, whose energies have no unit.
+        External pressure; not used where the energies have no unit.
     """
 
     def __init__(
         self,
-        source: ModelSource,
-        level: LevelOfTheory,
+        model: ClassicalModel,
         tier: TierSettings,
         pressure_gpa: float = 0.0,
     ) -> None:
-        self._source = source
+        self._source = model.source
         self._tier = tier
         self._engine = EngineFacts(
-            level=level,
+            level=model.level,
             elements=None,  # the model names the pair that it lacks
-            cutoff=source.reach,
-            pressure=pressure_gpa / GPA_PER_EV_A3,
+            cutoff=model.source.reach,
+            pressure=pressure_gpa / GPA_PER_EV_A3 if model.level.unit == "eV" else 0.0,
             energies_are_absolute=False,
         )
         self._waiting: list[tuple[int, Crystal, ArrayLike | None]] = []

@@ -65,6 +65,12 @@ class Ladder:
         noted = self._enthalpies[tier]
         return noted[0] if noted else math.inf
 
+    def is_conditional(self, tier: int) -> bool:
+        """Return whether a tier lets only some of its crystals go on to the next one."""
+        rule = self._rules[tier]
+        limits = (rule.best, rule.within_ev_per_atom, rule.fraction)
+        return tier + 1 < len(self.names) and any(limit is not None for limit in limits)
+
     def next_tier(self, outcomes: Sequence[TieredOutcome]) -> int | None:
         """Return the index of the tier that a crystal goes to next, or None if it is finished.
 

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nucleate.networks.mlip_settings import (
-    GraceSettings,
-    MaceSettings,
-    MatglSettings,
-    MattersimSettings,
-    OrbSettings,
-    UpetSettings,
-)
-from nucleate.programs.settings import (
-    Cp2kSettings,
-    EspressoSettings,
-    GpawSettings,
-    GulpSettings,
-    LammpsSettings,
-    VaspSettings,
-)
-from nucleate.relax.capabilities import BATCHED, CLASSICAL, defaults_of, refuse_unsupported
+from nucleate.energy.engine import Engine, EngineContext
+from nucleate.plugins import Component, component_of, find
+from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucleate.relax.relaxer import Relaxer
 
 
@@ -36,135 +20,8 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ChgnetSettings(_Settings):
-    """CHGNet, on the weights that the package ``chgnet`` carries."""
-
-    supports: ClassVar[frozenset[str]] = BATCHED | {"guards.max_depth_ev_per_atom"}
-
-    kind: Literal["chgnet"] = "chgnet"
-    model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
-        "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
-    )
-    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
-    fuse: bool | None = Field(
-        None,
-        description="On a GPU: kernels of our own (triton), faster and the same bit for bit every "
-        "time; by default where triton is installed and the GPU can run them.",
-    )
-
-    @model_validator(mode="after")
-    def _fuses_on_a_gpu(self) -> ChgnetSettings:
-        if self.fuse and self.device == "cpu":
-            raise ValueError(
-                'engine.fuse = true needs a GPU: set engine.device = "cuda:0", or leave fuse out'
-            )
-        return self
-
-
-class AseSettings(_Settings):
-    """Any ASE calculator that gives energy, forces and stress."""
-
-    kind: Literal["ase"] = "ase"
-    calculator: str = Field(
-        description="Import path of the class or function, for example ase.calculators.emt:EMT."
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the calculator."
-    )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
-
-
-class SppSettings(_Settings):
-    """Proxy potentials derived from known structures; energies in arbitrary units."""
-
-    supports: ClassVar[frozenset[str]] = CLASSICAL
-    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
-
-    kind: Literal["spp"] = "spp"
-    file: str | None = Field(
-        None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
-    )
-
-
-class ForceFieldSettings(_Settings):
-    """A published force field: Buckingham terms and charges."""
-
-    supports: ClassVar[frozenset[str]] = CLASSICAL
-    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
-
-    kind: Literal["force-field"] = "force-field"
-    file: str = Field(description="TOML file, or a GULP library.")
-
-
-class SevennetSettings(_Settings):
-    """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
-
-    kind: Literal["sevennet"] = "sevennet"
-    model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
-        "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."
-    )
-    modal: Literal["PBE", "R2SCAN"] | None = Field(
-        None, description="Functional of 7net-mf-0; default PBE."
-    )
-    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
-
-
-class TorchSimSettings(_Settings):
-    """Any model of torch-sim (Python 3.12 and later)."""
-
-    kind: Literal["torch-sim"] = "torch-sim"
-    model: str = Field(
-        description="Import path of the model's class or of a function that makes it, for example "
-        "torch_sim.models.lennard_jones:LennardJonesModel."
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the model."
-    )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
-
-
-EngineSettings = Annotated[
-    ChgnetSettings
-    | SevennetSettings
-    | AseSettings
-    | TorchSimSettings
-    | SppSettings
-    | ForceFieldSettings
-    | MaceSettings
-    | MattersimSettings
-    | OrbSettings
-    | MatglSettings
-    | UpetSettings
-    | GraceSettings
-    | VaspSettings
-    | EspressoSettings
-    | Cp2kSettings
-    | GpawSettings
-    | GulpSettings
-    | LammpsSettings,
-    Field(discriminator="kind"),
-]
-
-_BUILDERS = {
-    "chgnet": "nucleate.networks.engines.chgnet",
-    "sevennet": "nucleate.networks.engines.sevennet",
-    "ase": "nucleate.networks.engines.ase",
-    "torch-sim": "nucleate.networks.engines.torch_sim",
-    "spp": "nucleate.potentials.engines.spp",
-    "force-field": "nucleate.potentials.engines.force_field",
-    **dict.fromkeys(
-        ("mace", "mattersim", "orb", "matgl", "upet", "grace"), "nucleate.networks.engines.mlip"
-    ),
-    **dict.fromkeys(
-        ("vasp", "espresso", "cp2k", "gpaw", "gulp", "lammps"),
-        "nucleate.programs.programs",
-    ),
-}
-"""Module of each kind of engine; its ``build_relaxer(tier, pressure_gpa)`` makes the relaxer."""
+def _default_engine() -> Component:
+    return find("chgnet", "models")()
 
 
 class Promotion(_Settings):
@@ -220,7 +77,9 @@ class TierSettings(_Settings):
     """One tier of the ladder."""
 
     name: str = Field("chgnet", min_length=1, description="Name in outputs.")
-    engine: EngineSettings = Field(default_factory=ChgnetSettings)
+    engine: component_of("models", "programs") = Field(
+        default_factory=_default_engine, description="Model or program; default: chgnet."
+    )
     relax: bool = Field(True, description="False: energy of the geometry as it is.")
     relax_cell: bool = Field(True, description="Whether the cell moves too.")
     fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
@@ -275,19 +134,6 @@ def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
     InputError
         If the engine's settings name something that does not exist.
     """
-    return import_module(_BUILDERS[tier.engine.kind]).build_relaxer(tier, pressure_gpa)
-
-
-def find_problems(tier: TierSettings, elements: Sequence[str]) -> list[str]:
-    """Return what keeps a tier from running, found in seconds, each with the line to add.
-
-    Parameters
-    ----------
-    tier
-        Settings of the tier.
-    elements
-        Symbols of the elements that it must treat.
-    """
-    module = import_module(_BUILDERS[tier.engine.kind])
-    finder = getattr(module, "problems", None)
-    return [] if finder is None else finder(tier.engine, elements)
+    module, _, name = getattr(tier.engine, "relaxer", Engine.relaxer).partition(":")
+    relaxer = getattr(import_module(module), name)
+    return relaxer(tier.engine.build(EngineContext(pressure_gpa)), tier, pressure_gpa)

@@ -10,7 +10,7 @@ from nucleate.report.rows import Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.search.record import Record, Verdict
+    from nucleate.search.record import Record, SearchUpdate
 
 SHOWN = 8
 
@@ -31,7 +31,7 @@ class Board:
         self._shown = shown
         self._best: list[tuple[tuple[int, float], int, Row]] = []
 
-    def add(self, record: Record, update: Verdict) -> bool:
+    def add(self, record: Record, update: SearchUpdate) -> bool:
         """Take note of a finished record; return whether it is on the board now."""
         relaxed, tier = record.relaxed, record.tier
         if relaxed is None or tier is None:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from nucleate.run.campaign import Progress
-    from nucleate.search.basin_hopping import BasinHopping
-    from nucleate.search.record import Record, Verdict
+    from nucleate.run.events import Progress
+    from nucleate.search.record import Record, SearchUpdate
 
 PLAIN_EVERY_S = 30.0
 LIVE_EVERY_S = 0.5
@@ -37,15 +36,15 @@ class Display(Protocol):
         """Begin with the title of the run and the names of its tiers."""
         ...
 
-    def stage(self, stage: str, done: int, whole: int) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
         ...
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
         """Take note of a finished record, of this start or (``replayed``) of an earlier one."""
         ...
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Show the present state; called several times per second."""
         ...
 
@@ -69,15 +68,15 @@ class NoDisplay:
         self._title = title
         self._board = Board(tiers)
 
-    def stage(self, stage: str, done: int, whole: int) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
         """Take note of a finished record."""
         del replayed
-        self._board.add(record, verdict)
+        self._board.add(record, update)
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Show the present state."""
 
     def _is_due(self, every_s: float) -> bool:
@@ -102,24 +101,24 @@ class PlainDisplay(NoDisplay):
         super().start(title, tiers)
         self._write(title)
 
-    def stage(self, stage: str, done: int, whole: int) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
         """Print how much of a preparation is done."""
-        self._stages(stage, done, whole)
+        self._stages(text, done, total)
 
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
         """Print a new best structure."""
-        super().record(record, verdict, replayed=replayed)
-        if verdict.new_minimum and not replayed:
+        super().on_record(record, update, replayed=replayed)
+        if update.new_minimum and not replayed:
             best = texts(self._board.rows[:1], columns(*NEW_BEST))
             words = ", ".join(
                 f"{head} {cell}" for head, cell in zip(best.heads, best.cells[0], strict=True)
             )
             self._write(f"{duration(record.finished_s):>8}  {words}")
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Print a line if the last one is long ago."""
         if progress.session_s > PLAIN_EVERY_S and self._is_due(PLAIN_EVERY_S):
-            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress, search)}")
+            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress)}")
 
     def _write(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -144,11 +143,11 @@ class LiveDisplay(NoDisplay):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def stage(self, stage: str, done: int, whole: int) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
-        self._stages(stage, done, whole)
+        self._stages(text, done, total)
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Draw the table, at most twice per second."""
         if not self._is_due(LIVE_EVERY_S):
             return
@@ -158,7 +157,7 @@ class LiveDisplay(NoDisplay):
         self._live.start()
         head = Text(heading(self._title, progress), style="bold")
         table = terminal_table(self._board.rows, columns(*BOARD))
-        self._live.update(Group(head, table, counts(progress, search)), refresh=True)
+        self._live.update(Group(head, table, counts(progress)), refresh=True)
 
 
 class NotebookDisplay(NoDisplay):
@@ -174,16 +173,16 @@ class NotebookDisplay(NoDisplay):
     def __exit__(self, *_: object) -> None:
         self._show("")
 
-    def stage(self, stage: str, done: int, whole: int) -> None:
+    def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
-        if done >= whole or self._is_due(NOTEBOOK_EVERY_S):
-            self._show(f"<p>{escape(stage)}: {done:,} of {whole:,}</p>")
+        if done >= total or self._is_due(NOTEBOOK_EVERY_S):
+            self._show(f"<p>{escape(text)}: {done:,} of {total:,}</p>")
 
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Replace the table, at most once per second."""
         if self._is_due(NOTEBOOK_EVERY_S):
             table = html_table(self._board.rows, columns(*BOARD))
-            head, foot = heading(self._title, progress), counts(progress, search)
+            head, foot = heading(self._title, progress), counts(progress)
             self._show(f"<p><b>{escape(head)}</b></p>{table}<p>{escape(foot)}</p>")
 
     def _show(self, html: str) -> None:
@@ -236,7 +235,7 @@ class Stages:
 
 def heading(title: str, progress: Progress) -> str:
     """Return the title with the time that has passed and the time that is left."""
-    left, limits = "", progress.limits
+    left, limits = "", progress.stop
     if limits.time_s is not None:
         left = f", {duration(max(limits.time_s - progress.session_s, 0.0))} left"
     if limits.core_s is not None:
@@ -244,8 +243,9 @@ def heading(title: str, progress: Progress) -> str:
     return f"{title}: {duration(progress.elapsed_s)}{left}"
 
 
-def counts(progress: Progress, search: BasinHopping) -> str:
+def counts(progress: Progress) -> str:
     """Return one line with the numbers of a run."""
+    search = progress.search
     minutes = max(progress.session_s, 1e-9) / 60.0
     parts = [
         f"{search.n_structures} structures",
@@ -254,6 +254,8 @@ def counts(progress: Progress, search: BasinHopping) -> str:
         f"{search.since_best} since the last best",
         f"{search.n_repeats} repeats skipped",
     ]
+    if search.text:
+        parts.append(search.text)
     if progress.failures:
         reasons = ", ".join(f"{n} {reason}" for reason, n in progress.failures.most_common())
         parts.append(f"failed: {reasons}")

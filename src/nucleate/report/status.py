@@ -11,7 +11,7 @@ from nucleate.report.ranking import rank_structures
 from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import SHORT_STATUS, STATUS
-from nucleate.run.folder import is_locked
+from nucleate.run.lock import is_locked
 
 if TYPE_CHECKING:
     from nucleate.run.store import Store

@@ -1,24 +1,43 @@
-"""The campaign: search, ladder, workers and store together are one run."""
+"""The campaign: a search, a ladder, an executor and a journal together are one run.
+
+It is the one loop of the package: searches for structures, series of files, refinements and
+baselines all run in it.
+
+A search that learns is told of its records in the order of their numbers, and only when no more
+may be asked: at most ``window`` candidates are asked for ahead of the last one told. So what the
+search knows when it is asked for candidate n is a function of n and the seed, and neither the
+speed of the workers nor an interruption changes the candidates.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from nucleate.relax.outcome import Failed
+from nucleate.errors import NucleateError
+from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.run.events import Progress, Silent
+from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
-from nucleate.run.outcomes import with_outcome
-from nucleate.run.process import Job
-from nucleate.search.basin_hopping import Trial
-from nucleate.search.record import Record, Verdict
+from nucleate.run.promotions import Promotions
+from nucleate.search.book import trial_of
+from nucleate.search.candidates import check_trial, name_of
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nucleate.crystal.space import SearchSpace
     from nucleate.relax.ladder import Ladder
-    from nucleate.run.pool import Finished, Pool
-    from nucleate.run.store import Store
-    from nucleate.search.basin_hopping import BasinHopping
+    from nucleate.relax.outcome import Outcome
+    from nucleate.run.events import Callback
+    from nucleate.run.executor import Executor, Finished
+    from nucleate.run.journal import Journal
+    from nucleate.search.search import Search, Trial
 
 POLL_S = 0.2
 FIRST_FAILURES = 10
@@ -28,56 +47,10 @@ QUEUED_PER_WORKER = 1
 """Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later
 tier, no more are drawn: a search learns from what has come to its end."""
 
-CORE_TIME_SPENT = "the core time is spent"
-"""Why a run stopped at its limit of processor time."""
+WINDOW = "window"
+"""Kind of the events that say how many candidates are asked for ahead of the last one told."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a run may take.
-
-    Attributes
-    ----------
-    time_s : float or None
-        Running time of one start.
-    core_s : float or None
-        Processor time of driver and workers, all starts together.
-    """
-
-    time_s: float | None = None
-    core_s: float | None = None
-
-
-NO_LIMITS = Limits()
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is, kept up to date by the campaign.
-
-    Attributes
-    ----------
-    elapsed_s, session_s : float
-        Running time of the run and of this start of it.
-    core_s : float
-        Processor time of driver and workers in seconds, all starts together.
-    limits : Limits
-        Of ``session_s`` and of ``core_s``.
-    session_structures : int
-        Structures finished since this start.
-    in_flight : int
-        Relaxations queued or going on.
-    failures : Counter
-        How many relaxations failed, by reason.
-    """
-
-    elapsed_s: float = 0.0
-    session_s: float = 0.0
-    core_s: float = 0.0
-    limits: Limits = NO_LIMITS
-    session_structures: int = 0
-    in_flight: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,198 +73,295 @@ class Summary:
     progress: Progress
 
 
-class Watcher(Protocol):
-    """Someone who is shown the run as it goes on."""
-
-    def record(self, record: Record, verdict: Verdict, *, replayed: bool) -> None:
-        """Take note of a finished record, of this start or (``replayed``) of one before."""
-        ...
-
-    def tick(self, progress: Progress, search: BasinHopping) -> None:
-        """Show the present state; called several times a second."""
-        ...
-
-
 class Campaign:
     """One run: keeps every worker busy and writes down everything that comes of it.
 
     Parameters
     ----------
-    store : Store
+    journal : Journal
         Empty, or that of the run to continue.
     search, ladder
         Both new; a run that is continued is told to them again.
-    pool : Pool
-        The workers.
-    limits : Limits
+    executor : Executor
+        Who relaxes; ready.
+    stop : Stop, optional
         When to stop.
+    seed : int, optional
+        Of the run, for its records.
+    space : SearchSpace, optional
+        What candidates must keep; not checked by default.
     started_core_s : float, optional
         ``time.process_time()`` from which the driver's processor time counts; default now.
-    watcher : Watcher, optional
+    noted : iterable of Record, optional
+        Records of others, which the rules of promotion compare with.
+    callback : Callback, optional
         Who is shown the run.
     """
 
     def __init__(
         self,
-        store: Store,
-        search: BasinHopping,
+        journal: Journal,
+        search: Search,
         ladder: Ladder,
-        pool: Pool,
+        executor: Executor,
         *,
-        limits: Limits = NO_LIMITS,
+        stop: Stop | None = None,
+        seed: int = 0,
+        space: SearchSpace | None = None,
         started_core_s: float | None = None,
-        watcher: Watcher | None = None,
+        noted: Iterable[Record] = (),
+        callback: Callback | None = None,
     ) -> None:
-        self._store = store
+        self._journal = journal
         self._search = search
         self._ladder = ladder
-        self._pool = pool
-        self._watcher = watcher
+        self._executor = executor
+        self._seed = seed
+        self._space = space
+        self._callback = callback or Silent()
+        self._learns = getattr(search, "learns", True)
         self._pending: dict[int, Record] = {}
+        self._done: dict[int, Record] = {}
+        self._untold: deque[int] = deque()
+        self._untold_repeats = 0
+        self._promotions = Promotions(ladder)
         self._start = time.monotonic()
         self._start_core_s = time.process_time() if started_core_s is None else started_core_s
         self._elapsed_before = 0.0
         self._core_before = 0.0
         self._stop_request: str | None = None
+        self._n_finished = 0
         self._n_relaxed = 0
         self._first_failure: Failed | None = None
-        self._out_of_candidates = False
+        self._is_dry = False
         self._is_dirty = False
-        self.progress = Progress(limits=limits)
+        self._window = 0
+        self.progress = Progress(stop=stop or Stop())
+        for record in noted:
+            self._note(record)
 
     def request_stop(self, reason: str) -> None:
-        """Let :meth:`run` end soon; may be called by a signal handler."""
+        """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
         self._stop_request = reason
 
     def run(self) -> Summary:
-        """Go on until the search is over, the time is up or a stop was requested."""
+        """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
         self._resume()
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
-        self._store.add_event(self._elapsed_before, "start", prepared)
-        self._store.commit()
+        self._journal.add_event(self._elapsed_before, "start", prepared)
+        self._set_window()
+        self._journal.commit()
+        _log.info("started with %d records, window %d", self._n_finished, self._window)
+        self._settle()
+        self.progress.session_structures = 0
         while (reason := self._stop_reason()) is None:
             self._turn()
+        return self._end(reason)
+
+    def _end(self, reason: str) -> Summary:
+        self._tell_rest()
         error = self._error_of_all()
         self._update_progress()
         stopped = {"reason": reason, "error": error, "core_s": self.progress.core_s}
-        self._store.add_event(self.progress.elapsed_s, "stop", stopped)
-        self._store.commit()
+        self._journal.add_event(self.progress.elapsed_s, "stop", stopped)
+        self._journal.commit()
+        _log.info("stopped: %s", reason)
+        self._callback.on_progress(self.progress)
+        search = self.progress.search
         return Summary(
             reason=reason,
             error=error,
-            n_structures=self._search.n_structures,
-            n_repeats=self._search.n_repeats,
-            best=self._search.best,
+            n_structures=self._n_finished,
+            n_repeats=search.n_repeats,
+            best=search.best,
             progress=self.progress,
         )
 
     def _resume(self) -> None:
-        """Tell the search and the ladder what the store holds; queue what was in flight."""
-        for told, verdict in self._store.records():
+        """Tell the search and the ladder what the journal holds; queue what was in flight."""
+        for told, update in self._journal.told():
             record = told.within(self._ladder.names)
-            for item in record.outcomes:
-                self._ladder.note(item.tier, item.outcome)
-            self._search.tell(record)
+            self._note(record)
+            self._search.restore(trial_of(record))
+            self._tell_search(record)
             self._count(record)
-            self._elapsed_before = max(self._elapsed_before, record.finished_s)
-            self._core_before = max(self._core_before, record.core_s)
-            if self._watcher is not None:
-                self._watcher.record(record, verdict, replayed=True)
-        for record in self._store.unfinished():
-            self._search.restore(Trial(record.number, record.candidate, record.duplicate_of))
-            for item in record.outcomes:
-                self._ladder.note(item.tier, item.outcome)
-            self._pending[record.number] = record
-            self._go_on(record.number)
-        for time_s, _, data in self._store.events():
+            self._take_times(record)
+            self._callback.on_record(record, update, replayed=True)
+        for record in self._journal.unfinished():
+            self._search.restore(trial_of(record))
+            self._take_times(record)
+            self._take_up(record)
+        for time_s, kind, data in self._journal.events():
             self._elapsed_before = max(self._elapsed_before, time_s)
             self._core_before = max(self._core_before, data.get("core_s", 0.0))
-        self.progress.session_structures = 0
+            if kind == WINDOW:
+                self._window = data["candidates"]
+
+    def _take_times(self, record: Record) -> None:
+        self._elapsed_before = max(self._elapsed_before, record.finished_s)
+        self._core_before = max(self._core_before, record.core_s)
+
+    def _note(self, record: Record) -> None:
+        for item in record.outcomes:
+            self._ladder.note(item.tier, item.outcome)
+
+    def _set_window(self) -> None:
+        """Keep the window of earlier starts unless it is too small for these workers."""
+        capacity = self._executor.capacity()
+        needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
+        if needed > self._window:
+            self._window = needed
+            data = {"candidates": needed, "from": self._pending_first()}
+            self._journal.add_event(self._elapsed_before, WINDOW, data)
+
+    def _pending_first(self) -> int:
+        return self._untold[0] if self._untold else self._n_finished
 
     def _turn(self) -> None:
-        for item in self._pool.poll(POLL_S):
+        for item in self._executor.poll(POLL_S):
             self._advance(item)
-        self._ask_for(self._pool.wants())
-        self._pool.feed()
-        self._ask_for(QUEUED_PER_WORKER * self._pool.n_workers - self._pool.n_queued(0))
-        while self._pool.losses:
-            loss = self._pool.losses.pop(0)
-            self._store.add_event(self._elapsed_s(), "worker-lost", {"message": loss})
+        self._settle()
+        self._draw(self._executor.wants())
+        self._executor.feed()
+        ready = QUEUED_PER_WORKER * self._executor.n_workers
+        self._draw(ready - self._executor.n_queued(0))
+        self._executor.feed()
+        while self._executor.losses:
+            loss = self._executor.losses.pop(0)
+            _log.warning("worker lost: %s", loss)
+            self._journal.add_event(self._elapsed_s(), "worker-lost", {"message": loss})
             self._is_dirty = True
         if self._is_dirty:
-            self._store.commit()
+            self._journal.commit()
             self._is_dirty = False
         self._update_progress()
-        if self._watcher is not None:
-            self._watcher.tick(self.progress, self._search)
+        self._callback.on_progress(self.progress)
 
-    def _ask_for(self, count: int) -> None:
-        while count > 0 and self._may_ask():
-            trial = self._search.ask()
-            if trial is None:
-                self._out_of_candidates = True
+    def _draw(self, count: int) -> None:
+        """Ask for this many candidates to relax; tell the search of the next one in between."""
+        while count > 0 and not self._holds_back() and self._stop_reason() is None:
+            if self._is_open():
+                trial = self._search.ask()
+                if trial is None:
+                    self._is_dry = True
+                    continue
+                self._take(trial)
+                count -= trial.duplicate_of is None
+            elif not self._tell_next():
                 return
-            record = Record(
-                number=trial.number,
-                candidate=trial.candidate,
-                duplicate_of=trial.duplicate_of,
-                seed=self._search.settings.seed,
-                asked_s=self._elapsed_s(),
-            )
-            self._is_dirty = True
-            self._store.add_candidate(
-                trial.number,
-                trial.candidate,
-                asked_s=record.asked_s,
-                duplicate_of=trial.duplicate_of,
-            )
-            self._pending[trial.number] = record
-            if trial.duplicate_of is None:
-                count -= 1
-            self._go_on(trial.number)
 
-    def _may_ask(self) -> bool:
-        limit = self._search.settings.structures
-        if limit is not None and self._search.n_structures + len(self._pending) >= limit:
-            return False
-        if self._out_of_candidates or self._search.is_exhausted:
-            return False
-        if self._pool.backlog >= QUEUED_PER_WORKER * self._pool.n_workers:
-            return False
-        return self._search.stop_reason() is None
+    def _holds_back(self) -> bool:
+        """Return whether no candidate is to be drawn now, whatever the search would say."""
+        limit = self.progress.stop.structures
+        if limit is not None and self._n_finished + len(self._pending) >= limit:
+            return True
+        return self._executor.backlog >= QUEUED_PER_WORKER * self._executor.n_workers
 
-    def _advance(self, item: Finished) -> None:
-        """Write down an outcome and send the crystal to its next tier, if any."""
-        number = item.job.key
-        self._pending[number] = with_outcome(
-            self._pending[number], item, ladder=self._ladder, store=self._store
+    def _is_open(self) -> bool:
+        """Return whether the search may be asked before it is told of another record."""
+        if self._is_dry or self._search.progress.exhausted:
+            return False
+        repeats = self._untold_repeats
+        return not self._learns or (
+            len(self._untold) - repeats < self._window and repeats < self._window
+        )
+
+    def _take(self, trial: Trial) -> None:
+        check_trial(trial, self._search, self._space)
+        record = Record(
+            number=trial.number,
+            candidate=trial.candidate,
+            outcomes=trial.outcomes,
+            duplicate_of=trial.duplicate_of,
+            seed=self._seed,
+            asked_s=self._elapsed_s(),
         )
         self._is_dirty = True
-        self._go_on(number)
+        self._journal.add_candidate(record)
+        self._take_up(record)
+        if trial.outcomes:
+            self._settle()
 
-    def _go_on(self, number: int) -> None:
-        """Queue a candidate for its next tier, or finish it."""
-        record = self._pending[number]
-        tier = None if record.duplicate_of is not None else self._ladder.next_tier(record.outcomes)
-        if tier is None:
+    def _take_up(self, record: Record) -> None:
+        """Send a candidate on its way, or take note that it repeats another."""
+        if self._learns:
+            self._untold.append(record.number)
+        if record.duplicate_of is not None:
+            self._untold_repeats += 1
             self._finish(record)
+            return
+        self._pending[record.number] = record
+        self._promotions.add(record.number)
+        if record.within(self._ladder.names).outcomes:
+            self._promotions.arrive(record)
         else:
-            self._pool.submit(Job(number, tier, record.crystal))
+            self._executor.submit(Job(record.number, 0, record.crystal))
+
+    def _advance(self, item: Finished) -> None:
+        """Write down an outcome and add it to its record."""
+        number, tier = item.job.key, self._ladder.names[item.job.tier]
+        self._journal.append_outcome(number, tier, item.outcome)
+        self._is_dirty = True
+        record = self._pending[number]
+        outcomes = (*record.outcomes, TierOutcome(tier, item.outcome))
+        self._pending[number] = replace(record, outcomes=outcomes)
+        self._promotions.arrive(self._pending[number])
+        _log_outcome(number, tier, item.outcome)
+
+    def _settle(self) -> None:
+        """Queue the crystals that climb, and finish those that do not."""
+        for record, tier, is_known in self._promotions.decide():
+            if tier is None:
+                del self._pending[record.number]
+                self._finish(record)
+            elif not is_known:
+                self._executor.submit(Job(record.number, tier, record.crystal))
 
     def _finish(self, record: Record) -> None:
-        del self._pending[record.number]
-        done = replace(record, finished_s=self._elapsed_s(), core_s=self._core_s())
-        verdict = self._search.tell(done)
-        self._store.add_record(done, verdict)
-        self._is_dirty = True
-        self._out_of_candidates = False
+        done = record
+        if not record.finished_s:
+            done = replace(record, finished_s=self._elapsed_s(), core_s=self._core_s())
+        self._done[record.number] = done
         self._count(done)
-        if self._watcher is not None:
-            self._watcher.record(done, verdict, replayed=False)
+        if not self._learns:
+            self._tell(done.number)
+
+    def _tell_next(self) -> bool:
+        """Tell the search of the record with the smallest number that it does not know."""
+        if not self._untold or self._untold[0] not in self._done:
+            return False
+        self._tell(self._untold.popleft())
+        return True
+
+    def _tell_rest(self) -> None:
+        """Tell the search of what is finished; the next start takes this back."""
+        for number in sorted(self._done):
+            self._tell(number, provisional=True)
+
+    def _tell(self, number: int, *, provisional: bool = False) -> None:
+        record = self._done.pop(number)
+        self._untold_repeats -= record.duplicate_of is not None and not record.outcomes
+        update = self._tell_search(record)
+        is_target = self.progress.stop.is_found_by(number)
+        update = replace(update, is_target=is_target) if is_target else update
+        self._journal.add_record(record, update, provisional=provisional)
+        self._is_dirty = True
+        self._is_dry = False
+        self._callback.on_record(record, update, replayed=False)
+
+    def _tell_search(self, record: Record) -> SearchUpdate:
+        update = self._search.tell(record)
+        if not isinstance(update, SearchUpdate):
+            raise NucleateError(
+                f"{name_of(self._search)}.tell returned {update!r}, which is no SearchUpdate."
+            )
+        return update
 
     def _count(self, record: Record) -> None:
+        self.progress.stop.note(record)
         if not record.outcomes:
             return
+        self._n_finished += 1
         self.progress.session_structures += 1
         if record.relaxed is not None:
             self._n_relaxed += 1
@@ -304,25 +374,27 @@ class Campaign:
         if self._stop_request is not None:
             return self._stop_request
         if self._error_of_all():
-            return f"the first {self._search.n_structures} structures all failed"
+            return f"the first {self._n_finished} structures all failed"
         reason = self._search.stop_reason()
         if reason is not None:
             return reason
-        limits = self.progress.limits
-        if limits.time_s is not None and time.monotonic() - self._start >= limits.time_s:
-            return "the time is up"
-        if limits.core_s is not None and self._core_s() >= limits.core_s:
-            return CORE_TIME_SPENT
-        if not self._pending:
-            if self._search.is_exhausted:
-                return "every new candidate repeats one already tried"
-            if self._out_of_candidates:
-                return "no candidate could be drawn that keeps the limits of the search space"
+        reason = self.progress.stop.reason(
+            self._search.progress,
+            n_finished=self._n_finished,
+            session_s=time.monotonic() - self._start,
+            used_core_s=self._core_s(),
+        )
+        if reason is not None or self._pending or self._done:
+            return reason
+        if self._search.progress.exhausted:
+            return "every new candidate repeats one already tried"
+        if self._is_dry:
+            return "no candidate could be drawn that keeps the limits of the search space"
         return None
 
     def _error_of_all(self) -> str:
         """Return the first error if all the first structures failed, else an empty text."""
-        if self._n_relaxed or self._search.n_structures < FIRST_FAILURES:
+        if self._n_relaxed or self._n_finished < FIRST_FAILURES or not self._learns:
             return ""
         failure = self._first_failure
         return "" if failure is None else f"{failure.reason}: {failure.message}"
@@ -332,10 +404,18 @@ class Campaign:
 
     def _core_s(self) -> float:
         driver = time.process_time() - self._start_core_s
-        return self._core_before + driver + self._pool.core_s
+        return self._core_before + driver + self._executor.core_s
 
     def _update_progress(self) -> None:
         self.progress.core_s = self._core_s()
         self.progress.session_s = time.monotonic() - self._start
         self.progress.elapsed_s = self._elapsed_s()
         self.progress.in_flight = len(self._pending)
+        self.progress.search = self._search.progress
+
+
+def _log_outcome(number: int, tier: str, outcome: Outcome) -> None:
+    if isinstance(outcome, Relaxed):
+        _log.debug("record %d: %s gives %.5f/atom", number, tier, outcome.enthalpy_per_atom)
+    else:
+        _log.debug("record %d: %s failed (%s)", number, tier, outcome.reason)

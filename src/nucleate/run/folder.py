@@ -1,11 +1,10 @@
-"""The run folder: made once, continued afterwards, used by one driver at a time."""
+"""The run folder: made once, continued afterwards."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,12 @@ from nucleate.errors import InputError
 from nucleate.run.store import STORE_NAME, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nucleate.run.settings import RunSettings
 
-LOCK_NAME = "run.lock"
-
-CHANGEABLE = ("run.", "search.structures", "search.rmax")
+CHANGEABLE = ("run.", "stop.")
 """What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
 
 CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")
@@ -33,57 +30,6 @@ CHANGEABLE_OF_ENGINES = ("command", "cores", "environment", "scratch", "wall_s",
 REPORTED_PACKAGES = (
     "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "vesin", "torch", "chgnet", "sevenn",
 )  # fmt: skip
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder, which is made if need be, for one driver.
-
-    The lock goes with the process, however it ends.
-
-    Raises
-    ------
-    InputError
-        If another driver holds it, or the folder cannot be written.
-    """
-    import fcntl
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: the run folder cannot be written ({error.strerror}). Choose another one "
-            "with --out."
-        ) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
-            raise InputError(
-                f"{folder} is in use by another run ({holder or 'unknown process'}). Wait for its "
-                "end, or choose another folder with --out."
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def is_locked(folder: Path) -> bool:
-    """Return whether a driver is using the folder now."""
-    import fcntl
-
-    try:
-        with (folder / LOCK_NAME).open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def open_store(folder: Path, settings: RunSettings) -> Store:
@@ -118,7 +64,7 @@ def description(settings: RunSettings) -> dict[str, Any]:
     return {
         "input": settings.to_dict(),
         "formula": settings.problem.composition().formula,
-        "seed": settings.search.seed,
+        "seed": settings.seed,
         "created": now(),
         **surroundings(),
     }

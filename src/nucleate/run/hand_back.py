@@ -16,7 +16,7 @@ from nucleate.programs.jobs import (
     read_manifest,
     write_folder,
 )
-from nucleate.run.folder import locked
+from nucleate.run.lock import locked
 from nucleate.run.refinement import check_is_search, check_not_searched
 from nucleate.run.store import Store
 

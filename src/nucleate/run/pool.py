@@ -14,23 +14,18 @@ import selectors
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError, NucleateError
+from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
-from nucleate.run.process import (
-    DEFAULT_STEP_LIMIT_S,
-    Job,
-    WorkerProcess,
-    WorkerSpec,
-    describe_exit,
-)
-from nucleate.run.wire import Message, outcome_from_dict
+from nucleate.run.codec import checked, decode, from_json
+from nucleate.run.executor import Finished, Job
+from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 
 if TYPE_CHECKING:
-    from nucleate.relax.outcome import Outcome
+    from nucleate.run.wire import Message
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
@@ -40,20 +35,11 @@ class WorkerStartError(NucleateError):
     """Workers cannot load their engines; the message holds the error in full."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Finished:
-    """A job that has ended."""
-
-    job: Job
-    outcome: Outcome
-
-
 class Pool:
     """Workers and the queues of jobs for them, one queue a tier.
 
-    The owner calls :meth:`submit`, then :meth:`feed` to hand out what is queued, and :meth:`poll`
-    for what has ended. A worker gets new crystals only when it waits, which is after it has
-    reported finished ones: until the next `feed` it stands still, so `feed` should come soon.
+    An :class:`~nucleate.run.executor.Executor`. A worker gets new crystals only when it waits,
+    which is after it has reported finished ones: until the next `feed` it stands still, so `feed` should come soon.
 
     Parameters
     ----------
@@ -68,6 +54,7 @@ class Pool:
         self.n_workers = workers
         self._queues: list[deque[Job]] = [deque() for _ in spec.tiers]
         self._alone: deque[Job] = deque()
+        self._capacity = 0
         self._workers: list[WorkerProcess] = []
         self._selector = selectors.DefaultSelector()
         self._scratch = tempfile.TemporaryDirectory(prefix="nucleate-")
@@ -135,6 +122,10 @@ class Pool:
         """Queue a job."""
         self._queues[job.tier].append(job)
 
+    def capacity(self) -> int:
+        """Return how many crystals all tiers hold at a time, once workers are ready."""
+        return self._capacity
+
     def wants(self) -> int:
         """Return how many more jobs of the first tier the waiting workers could start now."""
         free = sum(
@@ -162,7 +153,7 @@ class Pool:
                 at_work += 1
 
     def poll(self, timeout_s: float) -> list[Finished]:
-        """Wait for news, at most ``timeout_s`` seconds; return the jobs that have ended.
+        """Wait for messages, at most ``timeout_s`` seconds; return the jobs that have ended.
 
         Raises
         ------
@@ -185,6 +176,21 @@ class Pool:
                 finished += self._lost(worker, hangs=True)
         return finished
 
+    def wait_until_ready(self) -> list[dict[str, str]]:
+        """Return the levels of theory as soon as a worker of each interpreter is ready.
+
+        Raises
+        ------
+        WorkerStartError
+            If none is ready within :data:`START_LIMIT_S`.
+        """
+        deadline = time.monotonic() + START_LIMIT_S
+        while (levels := self.levels) is None and time.monotonic() < deadline:
+            self.poll(0.2)
+        if levels is None:
+            raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
+        return levels
+
     def _fill(self, worker: WorkerProcess) -> None:
         for tier in reversed(worker.tiers):
             queue = self._queues[tier]
@@ -197,13 +203,16 @@ class Pool:
             if message["remedy"] and not worker.is_ready:
                 raise InputError(message["remedy"])
         if message["op"] == "ready":
+            known = {other.tiers for other in self._workers if other.is_ready}
             worker.levels = message["levels"]
+            if worker.tiers not in known:
+                self._capacity += self.n_workers * sum(max(n, 1) for n in message["free"])
         if message["op"] in ("ready", "finished"):
             worker.free = dict(zip(worker.tiers, message["free"], strict=True))
             worker.is_waiting = True
             worker.alone = False
         finished = [
-            Finished(worker.jobs.pop(key), outcome_from_dict(outcome))
+            Finished(worker.jobs.pop(key), checked(decode(from_json(outcome))))
             for key, _, outcome in message.get("items", ())
         ]
         if finished:
@@ -269,9 +278,4 @@ class Pool:
 
 def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
     """Return the levels of theory as soon as a worker of each interpreter is ready."""
-    deadline = time.monotonic() + START_LIMIT_S
-    while pool.levels is None and time.monotonic() < deadline:
-        pool.poll(0.2)
-    if pool.levels is None:
-        raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
-    return pool.levels
+    return pool.wait_until_ready()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.run.campaign import Campaign, Limits, Summary, Watcher
-from nucleate.run.folder import check_same_run, locked, open_store
-from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.campaign import Campaign, Summary
+from nucleate.run.events import Silent
+from nucleate.run.folder import check_same_run, open_store
+from nucleate.run.journal import StoreJournal
+from nucleate.run.lock import locked
+from nucleate.run.log import logged
+from nucleate.run.pool import Pool
 from nucleate.run.scoring import single_points
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
+from nucleate.search.context import SearchContext
+from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +27,11 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
+    from nucleate.run.events import Callback
+    from nucleate.run.executor import Executor
     from nucleate.run.process import WorkerSpec
     from nucleate.run.settings import RunSettings
-    from nucleate.search.basin_hopping import BasinHopping
+    from nucleate.search.search import Search
     from nucleate.search.target import Target
 
     Report = Callable[[str, int, int], None]
@@ -32,10 +41,10 @@ def predict(
     settings: RunSettings,
     folder: str | Path,
     *,
-    watcher: Watcher | None = None,
-    report: Report = lambda *_: None,
+    callback: Callback | None = None,
+    executor: Executor | None = None,
 ) -> Summary:
-    """Search for the crystal structures of a composition; continue a run that is there already.
+    """Search for the crystal structures of a composition; continue the run of a folder.
 
     Ctrl-C and SIGTERM end the run after what is being written; nothing is lost but the
     relaxations in flight, which the next start takes up again.
@@ -46,11 +55,10 @@ def predict(
         The input.
     folder
         The run folder; made if need be.
-    watcher
+    callback
         Who is shown the run.
-    report
-        Called while a generator makes its pool: with what is being done, how much of it is done,
-        and how much there is.
+    executor
+        Who relaxes, one relaxer for each tier; default: worker processes.
 
     Raises
     ------
@@ -60,32 +68,41 @@ def predict(
         If the engines cannot be loaded.
     """
     path = Path(folder)
+    callback = callback or Silent()
     _check_devices(settings)
-    source = build_source(settings, folder=path, report=report)
-    search = build_search(settings, source)
+    source = build_source(settings, folder=path, report=callback.on_stage)
+    target = build_target(settings)
+    search = build_search(settings, source, target)
     ladder = build_ladder(settings)
-    with locked(path):
+    with ExitStack() as stack:
+        stack.enter_context(locked(path))
+        stack.enter_context(logged(path))
         check_same_run(path, settings)
         started_core_s = time.process_time()
         started_core_s -= source.prepare()
-        with Pool(worker_spec(settings), workers=settings.run.n_workers) as pool:
-            wait_until_ready(pool)
-            with open_store(path, settings) as store:
-                campaign = Campaign(
-                    store,
-                    search,
-                    ladder,
-                    pool,
-                    limits=Limits(settings.run.time, settings.run.core_time),
-                    started_core_s=started_core_s,
-                    watcher=watcher,
-                )
-                with stopping_on_signals(campaign.request_stop):
-                    return campaign.run()
+        if executor is None:
+            executor = stack.enter_context(
+                Pool(worker_spec(settings), workers=settings.run.n_workers)
+            )
+            executor.wait_until_ready()
+        store = stack.enter_context(open_store(path, settings))
+        campaign = Campaign(
+            StoreJournal(store),
+            search,
+            ladder,
+            executor,
+            stop=Stop.of(settings.stop, target),
+            seed=settings.seed,
+            space=settings.problem.space(),
+            started_core_s=started_core_s,
+            callback=callback,
+        )
+        stack.enter_context(stopping_on_signals(campaign.request_stop))
+        return campaign.run()
 
 
 def _check_devices(settings: RunSettings) -> None:
-    """Refuse a GPU that is not there before pools are made for it."""
+    """Refuse a missing GPU before pools are made for it."""
     from nucleate.networks.device import check_device
 
     for tier in settings.tier:
@@ -94,17 +111,30 @@ def _check_devices(settings: RunSettings) -> None:
             check_device(device)
 
 
-def build_search(settings: RunSettings, source: GeneratorMix | None = None) -> BasinHopping:
+def build_search(
+    settings: RunSettings, source: GeneratorMix | None = None, target: Target | None = None
+) -> Search:
     """Return a new search; raises InputError if a file it needs cannot be used."""
-    from nucleate.search.basin_hopping import BasinHopping
-
-    return BasinHopping(
-        settings.problem.space(),
-        source or build_source(settings),
-        settings.search,
-        tiers=[tier.name for tier in settings.tier],
-        target=_target(settings.search.target, settings.problem.space()),
+    context = SearchContext(
+        space=settings.problem.space(),
+        generator=source or build_source(settings),
+        tiers=tuple(tier.name for tier in settings.tier),
+        target=target,
+        seed=settings.seed,
+        stop=settings.stop,
     )
+    search = settings.search.build(context)
+    missing = [name for name in REQUIRED if not hasattr(search, name)]
+    if missing:
+        raise InputError(
+            f"search.kind = {settings.search.kind!r}: what its build returns has no "
+            f"{', '.join(missing)}. Give it the methods of nucleate.search.search.Search."
+        )
+    return search
+
+
+REQUIRED = ("ask", "tell", "restore", "stop_reason", "progress")
+"""What every search has."""
 
 
 def build_source(
@@ -119,19 +149,21 @@ def build_source(
     folder
         Where a generator keeps its pool.
     report
-        As of :func:`predict`.
+        Called while a generator makes its pool: with what is being done, how much of it is done,
+        and how much there is.
     """
     from nucleate.generate.settings import GeneratorContext, build_generators
 
     context = GeneratorContext(
-        seed=settings.search.seed,
-        population=settings.search.population,
+        seed=settings.seed,
+        population=getattr(settings.search, "population", 0),
         processes=settings.run.n_workers,
         folder=folder,
         score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
         report=report,
     )
-    return build_generators(settings.search.generators, settings.problem.space(), context)
+    generators = getattr(settings.search, "generators", ())
+    return build_generators(generators, settings.problem.space(), context)
 
 
 def build_ladder(settings: RunSettings) -> Ladder:
@@ -146,9 +178,13 @@ def worker_spec(settings: RunSettings) -> WorkerSpec:
     return spec_of(settings.tier, settings.problem.pressure_gpa, settings.run)
 
 
-def _target(file: str | None, space: SearchSpace) -> Target | None:
-    if file is None:
-        return None
+def build_target(settings: RunSettings) -> Target | None:
+    """Return the structure to stop at; raises InputError if its file cannot be used."""
+    file = settings.stop.target
+    return None if file is None else _target(file, settings.problem.space())
+
+
+def _target(file: str, space: SearchSpace) -> Target:
     from nucleate.crystal.composition import Composition
     from nucleate.crystal.files import read_crystals
     from nucleate.search.target import Target
@@ -156,13 +192,13 @@ def _target(file: str | None, space: SearchSpace) -> Target | None:
     named = read_crystals(file)
     if len(named) > 1:
         raise InputError(
-            f"search.target = {file!r} holds {len(named)} structures. Give a file with one."
+            f"stop.target = {file!r} holds {len(named)} structures. Give a file with one."
         )
     crystal = named[0][1]
     if space.composition.formula_units_of(crystal.numbers) is None:
         found = Composition.from_numbers(crystal.numbers).formula
         raise InputError(
-            f"search.target = {file!r} is {found}, not {space.composition.formula}. Give a "
+            f"stop.target = {file!r} is {found}, not {space.composition.formula}. Give a "
             "structure of the composition that is searched."
         )
     return Target(crystal)

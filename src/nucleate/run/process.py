@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate import processes
 from nucleate.run.wire import FrameBuffer, Message, frame
 
 if TYPE_CHECKING:
-    from nucleate.crystal.crystal import Crystal
+    from nucleate.run.executor import Job
 
 SHOWN_LOG_BYTES = 3000
 DEFAULT_STEP_LIMIT_S = 600.0
@@ -29,15 +29,6 @@ spec.loader.exec_module(package)
 runpy.run_module("nucleate.run.worker", run_name="__main__", alter_sys=True)
 """
 """Run the worker of this very package under an interpreter that need not have it installed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A crystal for one tier of the ladder."""
-
-    key: int
-    tier: int
-    crystal: Crystal
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +101,8 @@ class WorkerProcess:
         self._log = log
         self._buffer = FrameBuffer()
         with log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                _command(python),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=_environment(python, spec.threads),
-                start_new_session=True,
+            self._process = processes.spawn(
+                _command(python), stderr=stderr, environment=_environment(python, spec.threads)
             )
         assert self._process.stdout is not None
         self.stdout = self._process.stdout
@@ -142,10 +128,7 @@ class WorkerProcess:
 
     def send(self, message: Message) -> None:
         """Write a message; a worker that is gone is noticed when it is read from."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(frame(message))
-            self._process.stdin.flush()
+        processes.write(self._process, frame(message))
 
     def give(self, job: Job) -> None:
         """Hand over a job; it starts with the next :meth:`go`."""
@@ -185,14 +168,7 @@ class WorkerProcess:
 
     def kill(self) -> int:
         """End the process and everything it started; return its exit status."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        status = self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
-        return status
+        return processes.end(self._process)
 
     def exit_status(self) -> int:
         """Return the status of a process that has closed its output, waiting for its end."""
@@ -223,11 +199,3 @@ def _environment(python: str, threads: int) -> dict[str, str]:
         digest = hashlib.sha256(python.encode()).hexdigest()[:12]
         environment.setdefault("NUMBA_CACHE_DIR", str(cache / "nucleate" / "numba" / digest))
     return environment
-
-
-def describe_exit(status: int) -> str:
-    """Return an exit status in words."""
-    if status < 0:
-        with suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
-    return f"exited with status {status}"

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.run.climb import Climb
-from nucleate.run.folder import flat, locked, may_change_of_tier
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent
+from nucleate.run.folder import flat, may_change_of_tier
+from nucleate.run.journal import RefinementJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
+from nucleate.search.listed import COMPLETE, ListSearch
+from nucleate.search.record import Record
+from nucleate.search.search import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nucleate.relax.settings import TierSettings
+    from nucleate.run.executor import Executor
     from nucleate.run.settings import RefinementSettings
-    from nucleate.search.record import Record
+    from nucleate.search.record import SearchUpdate, TierOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ def refine(
     *,
     retry: bool = False,
     on_record: Callable[[Record], None] | None = None,
+    executor: Executor | None = None,
 ) -> RefinementSummary:
     """Send records of a run through more tiers; their outcomes are added to the run's store.
 
@@ -73,6 +81,8 @@ def refine(
         Try again what these tiers have failed on.
     on_record
         Called with every record that is through, those of an earlier start included.
+    executor
+        Who relaxes, one relaxer for each tier; default: worker processes.
 
     Raises
     ------
@@ -88,14 +98,38 @@ def refine(
         store = stack.enter_context(Store.append_to(path))
         pressure_gpa = store.meta["input"]["problem"]["pressure_gpa"]
         check_new_tiers(store, settings.tier)
-        climb = _Refinement(settings.tier, store, numbers, retry=retry, on_record=on_record)
-        if climb.n_pending:
-            workers = min(settings.run.n_workers, climb.n_pending)
-            spec = spec_of(settings.tier, pressure_gpa, settings.run)
-            pool = stack.enter_context(Pool(spec, workers=workers))
-            stack.enter_context(stopping_on_signals(climb.request_stop))
-            climb.run(pool)
-        return climb.summary(len(numbers))
+        ladder = Ladder(settings.tier)
+        plan = _plan(store, ladder, numbers, retry=retry)
+        seen = _Seen(on_record)
+        reason = ""
+        if any(ladder.next_tier(_own(trial, ladder.names)) is not None for trial in plan.chosen):
+            if executor is None:
+                workers = min(settings.run.n_workers, len(plan.chosen))
+                spec = spec_of(settings.tier, pressure_gpa, settings.run)
+                executor = stack.enter_context(Pool(spec, workers=workers))
+                executor.wait_until_ready()
+            _add_tiers(store, settings.tier, executor.levels or [], plan.levels)
+            campaign = Campaign(
+                RefinementJournal(store),
+                ListSearch(plan.chosen),
+                ladder,
+                executor,
+                noted=plan.others,
+                callback=seen,
+            )
+            stack.enter_context(stopping_on_signals(campaign.request_stop))
+            reason = campaign.run().reason
+        else:
+            for trial in plan.chosen:
+                seen.keep(_record(trial))
+        unseen = (_record(trial) for trial in plan.chosen if trial.number not in seen.records)
+        return _summary(
+            [*seen.records.values(), *unseen],
+            ladder.names,
+            n_chosen=len(numbers),
+            n_through=len(seen.records),
+            reason="" if reason == COMPLETE else reason,
+        )
 
 
 def check_is_search(folder: Path) -> None:
@@ -156,81 +190,105 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     )
 
 
-class _Refinement(Climb):
-    """Records of a run on their way through more tiers."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """What is to be refined, what its tiers are compared with, and levels found in the store."""
 
-    start_event, stop_event = "refine-start", "refine-stop"
+    chosen: list[Trial]
+    others: list[Record]
+    levels: dict[str, dict[str, str]]
 
-    def __init__(
-        self,
-        tiers: Sequence[TierSettings],
-        store: Store,
-        numbers: Sequence[int],
-        *,
-        retry: bool,
-        on_record: Callable[[Record], None] | None,
-    ) -> None:
-        super().__init__(Ladder(tiers), store, on_record)
-        self._settings = {tier.name: tier.model_dump(mode="json") for tier in tiers}
-        self._numbers = numbers
-        self._levels: dict[str, dict[str, str]] = {}
-        self._take_up(retry)
 
-    def run(self, pool: Pool) -> None:
-        """Add the tiers to the run's ladder, then go on as every climb."""
-        from nucleate.run.pool import wait_until_ready
+def _plan(store: Store, ladder: Ladder, numbers: Sequence[int], *, retry: bool) -> _Plan:
+    """Find out what the tiers have done already."""
+    names = ladder.names
+    tiers = store.tiers()
+    first = min((tiers.index(name) for name in names if name in tiers), default=len(tiers))
+    visible = {*tiers[:first], *names}
+    records = {record.number: record.within(visible) for record, _ in store.records()}
+    levels = {
+        item.tier: asdict(item.outcome.level)
+        for record in records.values()
+        for item in record.within(names).outcomes
+        if isinstance(item.outcome, Relaxed)
+    }
+    chosen = [
+        _trial(_without_failures(records[number], names) if retry else records[number])
+        for number in numbers
+    ]
+    others = [record for number, record in records.items() if number not in set(numbers)]
+    return _Plan(chosen, others, levels)
 
-        levels = dict(zip(self._settings, wait_until_ready(pool), strict=True))
-        for name, level in self._levels.items():
-            if level != levels[name]:
-                raise InputError(
-                    f"tier.name = {name!r}: its energies are those of {_words(level)}, and now it "
-                    f"is {_words(levels[name])}; they cannot be compared. Give this tier another "
-                    "name with --name."
-                )
-        known = self._store.added_tiers()
-        for name, settings in self._settings.items():
-            if name not in known:
-                self._store.add_tier(
-                    self.elapsed_s, name, {"source": "refine", "settings": settings}
-                )
-        super().run(pool)
 
-    def summary(self, n_chosen: int) -> RefinementSummary:
-        """Return how it ended."""
-        records = (*self.records.values(), *self._pending.values())
-        own = [(record.number, item) for record in records
-               for item in record.within(self._ladder.names).outcomes]  # fmt: skip
-        return RefinementSummary(
-            n_chosen=n_chosen,
-            n_through=len(self.records),
-            n_with_energy=len({n for n, item in own if isinstance(item.outcome, Relaxed)}),
-            failures=tuple(
-                (number, item.tier, f"{item.outcome.reason}: {item.outcome.message}")
-                for number, item in own
-                if isinstance(item.outcome, Failed)
-            ),
-            reason=self.stop_request,
-        )
+def _trial(record: Record) -> Trial:
+    return Trial(record.number, record.candidate, outcomes=record.outcomes)
 
-    def _take_up(self, retry: bool) -> None:
-        """Find out what the tiers have done already; what is left becomes pending."""
-        names = self._ladder.names
-        ladder = self._store.tiers()
-        first = min((ladder.index(name) for name in names if name in ladder), default=len(ladder))
-        visible = {*ladder[:first], *names}
-        records = {record.number: record.within(visible) for record, _ in self._store.records()}
-        self.note(records.values())
-        for record in records.values():
-            for item in record.within(names).outcomes:
-                if isinstance(item.outcome, Relaxed):
-                    self._levels[item.tier] = asdict(item.outcome.level)
-        for number in self._numbers:
-            record = _without_failures(records[number], names) if retry else records[number]
-            if self.next_tier(record) is None:
-                self.end(record)
-            else:
-                self._pending[number] = record
+
+def _record(trial: Trial) -> Record:
+    return Record(trial.number, trial.candidate, trial.outcomes)
+
+
+def _own(trial: Trial, names: Sequence[str]) -> tuple[TierOutcome, ...]:
+    return tuple(item for item in trial.outcomes if item.tier in names)
+
+
+def _add_tiers(
+    store: Store,
+    tiers: Sequence[TierSettings],
+    levels: Sequence[dict[str, str]],
+    before: Mapping[str, dict[str, str]],
+) -> None:
+    """Add the tiers to the run's ladder; raises InputError if a level of theory has changed."""
+    now = dict(zip((tier.name for tier in tiers), levels, strict=True))
+    for name, level in before.items():
+        if level != now[name]:
+            raise InputError(
+                f"tier.name = {name!r}: its energies are those of {_words(level)}, and now it "
+                f"is {_words(now[name])}; they cannot be compared. Give this tier another "
+                "name with --name."
+            )
+    known = store.added_tiers()
+    elapsed_s = max((time_s for time_s, *_ in store.events()), default=0.0)
+    for tier in tiers:
+        if tier.name not in known:
+            settings = tier.model_dump(mode="json")
+            store.add_tier(elapsed_s, tier.name, {"source": "refine", "settings": settings})
+
+
+def _summary(
+    records: Sequence[Record], names: Sequence[str], *, n_chosen: int, n_through: int, reason: str
+) -> RefinementSummary:
+    own = [(record.number, item) for record in records
+           for item in record.within(names).outcomes]  # fmt: skip
+    return RefinementSummary(
+        n_chosen=n_chosen,
+        n_through=n_through,
+        n_with_energy=len({n for n, item in own if isinstance(item.outcome, Relaxed)}),
+        failures=tuple(
+            (number, item.tier, f"{item.outcome.reason}: {item.outcome.message}")
+            for number, item in own
+            if isinstance(item.outcome, Failed)
+        ),
+        reason=reason,
+    )
+
+
+class _Seen(Silent):
+    """Keeps the records and passes them on."""
+
+    def __init__(self, on_record: Callable[[Record], None] | None) -> None:
+        self.records: dict[int, Record] = {}
+        self._on_record = on_record
+
+    def keep(self, record: Record) -> None:
+        """Keep a record."""
+        self.records[record.number] = record
+        if self._on_record is not None:
+            self._on_record(record)
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
+        """Keep it."""
+        self.keep(record)
 
 
 def _without_failures(record: Record, names: Sequence[str]) -> Record:

@@ -13,18 +13,24 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
-from nucleate.run.climb import Climb
-from nucleate.run.folder import check_same_input, locked, now, surroundings
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent
+from nucleate.run.folder import check_same_input, now, surroundings
+from nucleate.run.journal import StoreJournal
+from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
-from nucleate.search.record import Record, Verdict
+from nucleate.search.listed import COMPLETE, ListSearch
+from nucleate.search.search import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from nucleate.run.executor import Executor
     from nucleate.run.settings import RelaxationSettings
+    from nucleate.search.record import Record, SearchUpdate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +93,7 @@ def relax_files(
     *,
     folder: Path | None = None,
     on_record: Callable[[Record], None] | None = None,
+    executor: Executor | None = None,
 ) -> SeriesSummary:
     """Relax the structures of files in worker processes; each climbs all tiers.
 
@@ -103,6 +110,8 @@ def relax_files(
         series, that part is not done again.
     on_record
         Called with every finished record, those of an earlier start included.
+    executor
+        Who relaxes, one relaxer for each tier; default: worker processes.
 
     Raises
     ------
@@ -116,48 +125,46 @@ def relax_files(
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="nucleate-")))
         stack.enter_context(locked(folder))
         store = stack.enter_context(_open_store(folder, items, settings))
-        series = _Series(items, Ladder(settings.tier), store, on_record)
-        if series.n_pending:
-            pool = stack.enter_context(_pool(settings, series.n_pending))
-            stack.enter_context(stopping_on_signals(series.request_stop))
-            series.run(pool)
-        return SeriesSummary(series.records, series.stop_request)
+        seen = Seen(on_record)
+        left = sum(isinstance(item.crystal, Crystal) for item in items) - store.n_records()
+        if not left:
+            for record, update in store.records():
+                seen.on_record(record, update, replayed=True)
+            return SeriesSummary(seen.records, "")
+        if executor is None:
+            executor = stack.enter_context(_pool(settings, left))
+            executor.wait_until_ready()
+        campaign = Campaign(
+            StoreJournal(store),
+            ListSearch(trials(items)),
+            Ladder(settings.tier),
+            executor,
+            callback=seen,
+        )
+        stack.enter_context(stopping_on_signals(campaign.request_stop))
+        reason = campaign.run().reason
+        return SeriesSummary(seen.records, "" if reason == COMPLETE else reason)
 
 
-class _Series(Climb):
-    """The structures of files on their way through the tiers."""
+class Seen(Silent):
+    """Keeps the records and passes them on."""
 
-    def __init__(
-        self,
-        items: Sequence[FileCrystal],
-        ladder: Ladder,
-        store: Store,
-        on_record: Callable[[Record], None] | None,
-    ) -> None:
-        super().__init__(ladder, store, on_record)
-        self._pending = {
-            number: Record(number, _candidate(item, item.crystal))
-            for number, item in enumerate(items)
-            if isinstance(item.crystal, Crystal)
-        }
-        self._take_up()
+    def __init__(self, on_record: Callable[[Record], None] | None) -> None:
+        self.records: dict[int, Record] = {}
+        self._on_record = on_record
 
-    def _take_up(self) -> None:
-        """Take what the store has from an earlier start, and write down what is new to it."""
-        store = self._store
-        for record, _ in store.records():
-            del self._pending[record.number]
-            self.end(record)
-        unfinished = {record.number: record for record in store.unfinished()}
-        for number, record in self._pending.items():
-            if number not in unfinished:
-                store.add_candidate(number, record.candidate)
-        self._pending |= unfinished
-        self.note((*self.records.values(), *unfinished.values()))
-        store.commit()
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
+        """Keep it."""
+        self.records[record.number] = record
+        if self._on_record is not None:
+            self._on_record(record)
 
-    def _finish(self, record: Record) -> None:
-        self._store.add_record(record, Verdict())
+
+def trials(items: Sequence[FileCrystal]) -> Iterator[Trial]:
+    """Yield a trial for each structure that is not broken, numbered by its place."""
+    for number, item in enumerate(items):
+        if isinstance(item.crystal, Crystal):
+            yield Trial(number, _candidate(item, item.crystal))
 
 
 def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:

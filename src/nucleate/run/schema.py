@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables."""
 
 TABLES = """
@@ -67,7 +67,8 @@ CREATE TABLE record (
     temperature_ev_per_atom REAL NOT NULL,
     current INTEGER,
     best INTEGER,
-    is_target INTEGER NOT NULL
+    is_target INTEGER NOT NULL,
+    provisional INTEGER NOT NULL
 );
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -91,9 +92,11 @@ INSERT_OUTCOME = (
 NEXT_POSITION = "SELECT coalesce(max(position) + 1, 0) FROM outcome WHERE candidate = ?"
 INSERT_RECORD = (
     "INSERT INTO record (candidate, duplicate_of, finished_s, core_s, accepted, new_minimum, "
-    "melted, temperature_ev_per_atom, current, best, is_target) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "melted, temperature_ev_per_atom, current, best, is_target, provisional) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+SELECT_PROVISIONAL = "SELECT candidate, finished_s, core_s FROM record WHERE provisional"
+DELETE_PROVISIONAL = "DELETE FROM record WHERE provisional"
 INSERT_EVENT = "INSERT INTO event (time_s, kind, data) VALUES (?, ?, ?)"
 INSERT_LEVEL = (
     "INSERT OR IGNORE INTO level (code, version, model, checkpoint, settings, unit) "

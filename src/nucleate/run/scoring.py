@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from nucleate.relax.relaxer import Relaxer
     from nucleate.relax.settings import TierSettings
 
-MLIP_KINDS = frozenset(
-    {"chgnet", "sevennet", "torch-sim", "ase"}
-    | {"mace", "mattersim", "orb", "matgl", "upet", "grace"}
-)
-"""Engines whose energies of crystals as they are can rank a pool."""
-
 
 def single_points(
     tier: TierSettings, *, pressure_gpa: float = 0.0
@@ -32,7 +26,7 @@ def single_points(
     None also where the engine lives under another Python. The engine is loaded at the first
     call and kept. Failures are NaN.
     """
-    if tier.engine.kind not in MLIP_KINDS or tier.python is not None:
+    if not getattr(tier.engine, "ranks_single_points", True) or tier.python is not None:
         return None
 
     still = tier.model_copy(update={"relax": False, "pre_relax": False})

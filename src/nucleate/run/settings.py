@@ -1,40 +1,27 @@
-"""The input of a run: ``[problem]``, ``[search]``, ``[[tier]]``, ``[run]``."""
+"""The input of a run: ``[problem]``, ``[search]``, ``[stop]``, ``[[tier]]``, ``[run]``."""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
+from nucleate.plugins import component_of, find
+from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
-from nucleate.search.settings import SearchSettings
+from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(value: Any) -> Any:
-    """Return a duration such as ``90``, ``"90s"``, ``"10m"``, ``"1h30m"`` in seconds."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
-        raise ValueError(f"{value!r} is not a duration; write one like 90s, 10m or 1h30m")
-    return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
 
 
 class _Settings(BaseModel):
@@ -82,19 +69,8 @@ class ProblemSettings(_Settings):
 
 
 class ExecutionSettings(_Settings):
-    """Where and how long; nothing here changes what is searched."""
+    """Where; nothing here changes what is searched."""
 
-    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None,
-        gt=0.0,
-        description="Stop after this time, counted from each start: seconds, or like 10m or 2h.",
-    )
-    core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None,
-        gt=0.0,
-        description="Stop when driver and workers have used this much processor time, counted "
-        "over all starts: seconds, or like 20m or 2h.",
-    )
     workers: int | None = Field(
         None, ge=1, le=1024, description="Worker processes; default one for each processor core."
     )
@@ -108,22 +84,34 @@ class ExecutionSettings(_Settings):
         """Worker processes to start."""
         if self.workers is not None:
             return self.workers
-        usable = getattr(os, "sched_getaffinity", None)
-        cores = len(usable(0)) if usable else (os.cpu_count() or 1)
-        return max(cores // self.threads, 1)
+        return max(usable_cores() // self.threads, 1)
 
 
 class RunSettings(_Settings):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
-    search: SearchSettings = Field(default_factory=lambda: SearchSettings.model_validate({}))
+    search: component_of("searches") = Field(  # type: ignore[valid-type]
+        default_factory=lambda: find(DEFAULT_SEARCH, "searches").model_validate({}),
+        description="How candidates are chosen.",
+    )
+    stop: StopSettings = Field(default_factory=lambda: StopSettings.model_validate({}))
     tier: tuple[TierSettings, ...] = Field(
         default_factory=lambda: (TierSettings.model_validate({}),),
         min_length=1,
         description="Energy models, cheapest first.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _modern(cls, data: Any) -> Any:
+        return modern(data)
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers; 0 for a search that has none."""
+        return int(getattr(self.search, "seed", 0))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RunSettings:
@@ -243,11 +231,11 @@ def _prefix(source: str) -> str:
 
 def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the input with the paths that it names made independent of the working folder."""
+    for section in (data.get("stop"), data.get("search")):
+        if isinstance(section, dict) and isinstance(section.get("target"), str):
+            section["target"] = str((folder / section["target"]).resolve())
     search = data.get("search")
     if isinstance(search, dict):
-        target = search.get("target")
-        if isinstance(target, str):
-            search["target"] = str((folder / target).resolve())
         for generator in search.get("generators", ()):
             if isinstance(generator, dict):
                 files = generator.get("files")

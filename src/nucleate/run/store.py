@@ -14,18 +14,18 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
-from nucleate.run.rows import candidate_from, geometry_values, outcome_from, outcome_values
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from nucleate.crystal.candidate import Candidate
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
@@ -46,6 +46,7 @@ class Store:
         self._db = connection
         self.path = path
         self._levels: dict[LevelOfTheory, int] = {}
+        self._times: dict[int, tuple[float, float]] = {}
 
     @classmethod
     def create(cls, folder: str | Path, meta: Mapping[str, Any]) -> Store:
@@ -126,8 +127,9 @@ class Store:
         if found != schema.SCHEMA_VERSION:
             store.close()
             raise InputError(
-                f"{path} has schema version {found}, this version of nucleate knows "
-                f"{schema.SCHEMA_VERSION}. Use the version of nucleate that wrote it."
+                f"{folder} is a run of another version of nucleate (schema version {found}, this "
+                f"one reads {schema.SCHEMA_VERSION}); nothing in it was changed. Open it with the "
+                "version that wrote it, or give another folder with --out."
             )
         if not writable:
             db.execute("PRAGMA query_only = ON")
@@ -176,7 +178,7 @@ class Store:
                 json.dumps(origin.parents),
                 json.dumps(origin.detail),
                 crystal.n_atoms,
-                *geometry_values(crystal),
+                *geometry(crystal).values(),
                 duplicate_of,
                 asked_s,
             ),
@@ -184,9 +186,10 @@ class Store:
 
     def add_outcome(self, number: int, position: int, tier: str, outcome: Outcome) -> None:
         """Write what a tier made of a candidate; ``position`` counts its outcomes from 0."""
-        level = self._level_id(outcome.level) if isinstance(outcome, Relaxed) else None
-        values = (number, position, tier, *outcome_values(outcome, level))
-        self._db.execute(schema.INSERT_OUTCOME, values)
+        row = encode(outcome)
+        if isinstance(outcome, Relaxed):
+            row["level"] = self._level_id(outcome.level)
+        self._db.execute(schema.INSERT_OUTCOME, (number, position, tier, *row.values()))
 
     def append_outcome(self, number: int, tier: str, outcome: Outcome) -> None:
         """Write an outcome behind those that a candidate has; a tier's last one is valid."""
@@ -206,25 +209,29 @@ class Store:
         searched = self.meta.get("input", {}).get("tier", ())
         return (*(tier["name"] for tier in searched), *self.added_tiers())
 
-    def add_record(self, record: Record, verdict: Verdict) -> None:
+    def add_record(
+        self, record: Record, update: SearchUpdate, *, provisional: bool = False
+    ) -> None:
         """Write that a candidate is finished and what the search made of it.
 
-        Its candidate and outcomes must have been written before.
+        Its candidate and outcomes must have been written before. What was written provisionally
+        is taken back when the run is continued.
         """
         self._db.execute(
             schema.INSERT_RECORD,
             (
                 record.number,
-                verdict.duplicate_of,
+                update.duplicate_of,
                 record.finished_s,
                 record.core_s,
-                verdict.accepted,
-                verdict.new_minimum,
-                verdict.melted,
-                verdict.temperature,
-                verdict.current,
-                verdict.best,
-                verdict.is_target,
+                update.accepted,
+                update.new_minimum,
+                update.melted,
+                update.temperature,
+                update.current,
+                update.best,
+                update.is_target,
+                provisional,
             ),
         )
 
@@ -232,8 +239,8 @@ class Store:
         """Write something that happened (start, stop, worker lost), for the log."""
         self._db.execute(schema.INSERT_EVENT, (time_s, kind, json.dumps(dict(data))))
 
-    def records(self, *, after: int = 0) -> Iterator[tuple[Record, Verdict]]:
-        """Yield the finished records and verdicts in the order in which the search was told.
+    def records(self, *, after: int = 0) -> Iterator[tuple[Record, SearchUpdate]]:
+        """Yield the finished records and updates in the order in which the search was told.
 
         Parameters
         ----------
@@ -249,7 +256,7 @@ class Store:
             current, best, is_target, number, asked_s, *candidate = rest
             record = Record(
                 number=number,
-                candidate=candidate_from(candidate),
+                candidate=_candidate(candidate),
                 outcomes=outcomes.get(number, ()),
                 duplicate_of=duplicate_of,
                 seed=seed,
@@ -257,7 +264,7 @@ class Store:
                 finished_s=finished_s,
                 core_s=core_s,
             )
-            verdict = Verdict(
+            update = SearchUpdate(
                 accepted=bool(accepted),
                 new_minimum=bool(new),
                 duplicate_of=duplicate_of,
@@ -267,13 +274,13 @@ class Store:
                 best=best,
                 is_target=bool(is_target),
             )
-            yield record, verdict
+            yield record, update
 
     def unfinished(self) -> list[Record]:
         """Return the candidates that were proposed but not finished, in order of number.
 
         Their ``duplicate_of`` is that of the starting geometry, their outcomes those of the tiers
-        that had ended.
+        that had ended. Times are those of a record that was taken back, else 0.
         """
         seed = self.meta.get("seed", 0)
         rows = self._db.execute(schema.SELECT_UNFINISHED).fetchall()
@@ -281,14 +288,23 @@ class Store:
         return [
             Record(
                 number=number,
-                candidate=candidate_from(candidate),
+                candidate=_candidate(candidate),
                 outcomes=outcomes.get(number, ()),
                 duplicate_of=duplicate_of,
                 seed=seed,
                 asked_s=asked_s,
+                finished_s=self._times.get(number, (0.0, 0.0))[0],
+                core_s=self._times.get(number, (0.0, 0.0))[1],
             )
             for number, duplicate_of, asked_s, *candidate in rows
         ]
+
+    def withdraw_provisional(self) -> None:
+        """Take back the records that were written provisionally."""
+        rows = self._db.execute(schema.SELECT_PROVISIONAL).fetchall()
+        self._times = {number: (finished_s, core_s) for number, finished_s, core_s in rows}
+        if rows:
+            self._db.execute(schema.DELETE_PROVISIONAL)
 
     def events(self, kind: str | None = None) -> Iterator[tuple[float, str, dict[str, Any]]]:
         """Yield time in seconds, kind and data of the events, all or those of one kind."""
@@ -316,7 +332,9 @@ class Store:
         levels = self._known_levels()
         found: dict[int, tuple[TierOutcome, ...]] = {}
         for number, tier, *values in rows:
-            item = TierOutcome(tier, outcome_from(values, levels))
+            row = dict(zip(COLUMNS, values, strict=True))
+            row["level"] = levels.get(row["level"])
+            item = TierOutcome(tier, decode(row))
             found[number] = (*found.get(number, ()), item)
         added = {name: depth for depth, name in enumerate(self.added_tiers(), start=1)}
         if added:
@@ -328,6 +346,13 @@ def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[
     """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
     latest = {item.tier: item for item in items}
     return tuple(sorted(latest.values(), key=lambda item: added.get(item.tier, 0)))
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    source, parents, detail, *arrays = row
+    crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
+    assert crystal is not None
+    return Candidate(crystal, Origin(source, tuple(json.loads(parents)), json.loads(detail)))
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import NucleateError
-from nucleate.run.wire import Message, frame, outcome_to_dict, read_frame
+from nucleate.processes import end_own_group
+from nucleate.run.codec import encode, to_json
+from nucleate.run.wire import Message, frame, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +77,7 @@ class Worker:
             if self._in_flight[tier]:
                 ended = relaxer.step()
                 self._in_flight[tier] -= len(ended)
-                finished += [[key, tier, outcome_to_dict(outcome)] for key, outcome in ended]
+                finished += [[key, tier, to_json(encode(outcome))] for key, outcome in ended]
         return finished
 
     def _free(self) -> list[int]:
@@ -128,7 +130,7 @@ def _read_forever(inbox: SimpleQueue[Message]) -> None:
     """Pass on the driver's messages; end the whole process group when the driver is gone."""
     while (message := read_frame(sys.stdin.buffer)) is not None:
         inbox.put(message)
-    os.killpg(0, signal.SIGKILL)
+    end_own_group()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A record: one candidate with everything that came of it, and the search's verdict on it."""
+"""A record: one candidate with everything that came of it, and what the search made of it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SearchUpdate:
     """What the search made of a record.
 
     Attributes
@@ -145,3 +145,7 @@ class Verdict:
     current: int | None = None
     best: int | None = None
     is_target: bool = False
+
+
+Verdict = SearchUpdate
+"""The former name."""

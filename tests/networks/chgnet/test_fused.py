@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.model import Batch
 from nucleate.networks.chgnet.graph import build_graph
+from nucleate.networks.chgnet.models import build_chgnet, can_fuse
 from nucleate.networks.chgnet.rows import build_rows
-from nucleate.networks.engines.chgnet import build_chgnet, can_fuse
-from nucleate.relax.settings import ChgnetSettings
+from nucleate.networks.kinds.chgnet import ChgnetSettings
 
 INTERPRETED = """
 import numpy as np
 from nucleate.crystal.crystal import Crystal
-from nucleate.networks.engines.chgnet import build_chgnet
+from nucleate.networks.chgnet.models import build_chgnet
 from nucleate.energy.model import Batch
 
 edges = 1.9 * (1.0 - np.eye(3))

@@ -12,9 +12,9 @@ from nucleate.crystal.crystal import Crystal  # noqa: E402
 from nucleate.energy.model import Batch, BatchedModel  # noqa: E402
 from nucleate.networks.chgnet.checkpoint import load_checkpoint  # noqa: E402
 from nucleate.networks.chgnet.graph import build_graph  # noqa: E402
+from nucleate.networks.chgnet.models import build_chgnet  # noqa: E402
 from nucleate.networks.chgnet.network import Network  # noqa: E402
 from nucleate.networks.chgnet.parameters import parameters_of  # noqa: E402
-from nucleate.networks.engines.chgnet import build_chgnet  # noqa: E402
 
 STEP = 1e-4
 

@@ -1,0 +1,52 @@
+"""Any ASE calculator that gives energy, forces and stress, one crystal after another."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from nucleate.energy.engine import Engine
+from nucleate.energy.level import LevelOfTheory
+
+if TYPE_CHECKING:
+    from nucleate.energy.engine import EngineContext
+    from nucleate.networks.ase_model import AseModel
+
+
+class AseSettings(Engine):
+    """Any ASE calculator that gives energy, forces and stress."""
+
+    calculator: str = Field(
+        description="Import path of the class or function, for example ase.calculators.emt:EMT."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the calculator."
+    )
+    cutoff: float = Field(
+        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
+    )
+
+    def build(self, context: EngineContext) -> AseModel:
+        """Return the calculator as a batched model.
+
+        Raises
+        ------
+        InputError
+            If the import path names nothing, or the calculator does not take its options.
+        MissingDependencyError
+            If the module of the calculator is not installed.
+        """
+        import ase
+
+        from nucleate.networks.ase_model import AseModel
+        from nucleate.networks.factory import made_by_path
+
+        del context
+        calculator = made_by_path(
+            "calculator", self.calculator, self.options, "ase.calculators.emt:EMT"
+        )
+        settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
+        level = LevelOfTheory("ase", ase.__version__, self.calculator, settings=settings)
+        return AseModel(calculator, level, self.cutoff)

@@ -1,0 +1,32 @@
+"""M3GNet, TensorNet and others, by the package ``matgl``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from nucleate.networks.mlip import MlipSettings
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+
+class MatglSettings(MlipSettings):
+    """M3GNet, TensorNet and others, by the package ``matgl``."""
+
+    module: ClassVar[str] = "matgl"
+    distribution: ClassVar[str] = "matgl"
+
+    model: str = Field(
+        "TensorNet-PES-MatPES-PBE-2025.2",
+        description="Potential that the package fetches when it is used first, or the path of its "
+        "folder.",
+    )
+
+    def calculator(self) -> Calculator:
+        """Return the calculator of the package."""
+        import matgl
+        from matgl.ext.ase import PESCalculator
+
+        return PESCalculator(matgl.load_model(self.model), stress_unit="eV/A3")

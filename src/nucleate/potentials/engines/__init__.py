@@ -1,1 +1,0 @@
-"""Classical energy models by name."""

@@ -1,0 +1,39 @@
+"""Published force fields (Buckingham and charges) from TOML or a GULP library."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from nucleate.energy.engine import Engine, EngineContext
+from nucleate.energy.level import LevelOfTheory
+from nucleate.potentials.source import ClassicalModel
+from nucleate.potentials.toml_format import read_force_field
+
+
+class ForceFieldSettings(Engine):
+    """A published force field: Buckingham terms and charges."""
+
+    relaxer: ClassVar[str] = "nucleate.relax.classical:ClassicalRelaxer"
+    ranks_single_points: ClassVar[bool] = False
+    supports: ClassVar[frozenset[str]] = frozenset()
+    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
+
+    file: str = Field(description="TOML file, or a GULP library.")
+
+    def build(self, context: EngineContext) -> ClassicalModel:
+        """Return the force field; raises InputError if the file is missing or malformed."""
+        from nucleate import __version__
+
+        del context
+        field = read_force_field(self.file)
+        level = LevelOfTheory(
+            code="nucleate",
+            version=__version__,
+            model=f"force-field:{field.name}",
+            checkpoint=hashlib.sha256(Path(self.file).read_bytes()).hexdigest()[:12],
+        )
+        return ClassicalModel(field, level)

@@ -1,0 +1,48 @@
+"""Proxy potentials derived from known structures; energies in arbitrary units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from nucleate.energy.engine import Engine, EngineContext
+from nucleate.potentials.source import ClassicalModel
+from nucleate.potentials.spp import SppLibrary, shipped_library
+
+if TYPE_CHECKING:
+    from nucleate.energy.level import LevelOfTheory
+
+
+class SppSettings(Engine):
+    """Proxy potentials derived from known structures; energies in arbitrary units."""
+
+    relaxer: ClassVar[str] = "nucleate.relax.classical:ClassicalRelaxer"
+    ranks_single_points: ClassVar[bool] = False
+    energy_unit: ClassVar[str] = "arbitrary"
+    supports: ClassVar[frozenset[str]] = frozenset()
+    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
+
+    file: str | None = Field(
+        None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
+    )
+
+    def build(self, context: EngineContext) -> ClassicalModel:
+        """Return the library; the external pressure is not used, as the energies have no unit."""
+        del context
+        library = SppLibrary.load(self.file) if self.file else shipped_library()
+        return ClassicalModel(library, level_of(library))
+
+
+def level_of(library: SppLibrary) -> LevelOfTheory:
+    """Return the level of theory of a library: no unit, never compared with an energy in eV."""
+    from nucleate import __version__
+    from nucleate.energy.level import LevelOfTheory
+
+    return LevelOfTheory(
+        code="nucleate",
+        version=__version__,
+        model="SPP",
+        checkpoint=library.digest,
+        unit="arbitrary",
+    )

@@ -1,0 +1,98 @@
+"""Who is shown a run: the terminal, a notebook, a benchmark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from nucleate.search.search import SearchProgress
+from nucleate.search.stop import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.search.record import Record, SearchUpdate
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is, kept up to date by the campaign.
+
+    Attributes
+    ----------
+    elapsed_s, session_s : float
+        Running time of the run and of this start of it.
+    core_s : float
+        Processor time of driver and workers in seconds, all starts together.
+    stop : Stop
+        The rules that end the run.
+    session_structures : int
+        Structures finished since this start.
+    in_flight : int
+        Candidates that are queued or being relaxed.
+    failures : Counter
+        How many relaxations failed, by reason.
+    search : SearchProgress
+        How far the search is.
+    """
+
+    elapsed_s: float = 0.0
+    session_s: float = 0.0
+    core_s: float = 0.0
+    stop: Stop = field(default_factory=Stop)
+    session_structures: int = 0
+    in_flight: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    search: SearchProgress = field(default_factory=SearchProgress)
+
+
+class Callback(Protocol):
+    """Someone who is shown a run while it proceeds."""
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Take note of a finished record, of this start or (``replayed``) of one before."""
+        ...
+
+    def on_progress(self, progress: Progress) -> None:
+        """Show the present state; called several times a second."""
+        ...
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how far a long preparation is."""
+        ...
+
+
+class Silent:
+    """Shows nothing; a base class for those who want to see one thing only."""
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Take no note."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Show nothing."""
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show nothing."""
+
+
+class Several(Silent):
+    """Passes everything on to several callbacks."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = tuple(callbacks)
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_record(record, update, replayed=replayed)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_progress(progress)
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_stage(text, done, total)

@@ -1,0 +1,199 @@
+"""Who relaxes: worker processes, or this process itself."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from nucleate.relax.outcome import Failed, FailReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.outcome import Outcome
+    from nucleate.relax.relaxer import Relaxer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A crystal for one tier of the ladder."""
+
+    key: int
+    tier: int
+    crystal: Crystal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A job that has ended."""
+
+    job: Job
+    outcome: Outcome
+
+
+class Executor(Protocol):
+    """Relaxes the jobs that it is given, in no particular order.
+
+    The owner calls :meth:`submit`, then :meth:`feed` to hand out what is queued, and :meth:`poll`
+    for what has ended.
+    """
+
+    n_workers: int
+    losses: list[str]
+
+    @property
+    def levels(self) -> list[dict[str, str]] | None:
+        """Levels of theory of the tiers, once their engines are loaded."""
+        ...
+
+    @property
+    def core_s(self) -> float:
+        """Processor time in seconds that was spent in other processes."""
+        ...
+
+    @property
+    def backlog(self) -> int:
+        """How many jobs are queued for tiers after the first."""
+        ...
+
+    def capacity(self) -> int:
+        """Return how many crystals the first tier holds at a time."""
+        ...
+
+    def n_queued(self, tier: int) -> int:
+        """Return how many jobs are queued for a tier."""
+        ...
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        ...
+
+    def wants(self) -> int:
+        """Return how many more jobs of the first tier could start now."""
+        ...
+
+    def feed(self) -> None:
+        """Hand out queued jobs."""
+        ...
+
+    def poll(self, timeout_s: float) -> list[Finished]:
+        """Wait for what ends, at most about ``timeout_s`` seconds, and return it."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...
+
+
+class InlineExecutor:
+    """Relaxes in this process: for objects that cannot travel to another one.
+
+    Parameters
+    ----------
+    build : callable
+        Returns a new relaxer for each tier; it is called again after one has raised an error.
+    """
+
+    n_workers = 1
+    core_s = 0.0
+    """Nothing is spent elsewhere: the processor time is that of this process."""
+
+    def __init__(self, build: Callable[[], Sequence[Relaxer]]) -> None:
+        self._build = build
+        self._relaxers = list(build())
+        self.losses: list[str] = []
+        self._queues: list[deque[Job]] = [deque() for _ in self._relaxers]
+        self._alone: deque[Job] = deque()
+        self._flying: list[dict[int, Job]] = [{} for _ in self._relaxers]
+        self._capacity = max(self._relaxers[0].free_slots(), 1)
+
+    def __enter__(self) -> InlineExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all jobs."""
+        for jobs in (*self._queues, self._alone, *self._flying):
+            jobs.clear()
+
+    @property
+    def levels(self) -> list[dict[str, str]]:
+        """Levels of theory of the tiers."""
+        return [asdict(relaxer.level) for relaxer in self._relaxers]
+
+    @property
+    def backlog(self) -> int:
+        """How many jobs are queued for tiers after the first."""
+        return sum(len(queue) for queue in self._queues[1:])
+
+    def capacity(self) -> int:
+        """Return how many crystals the first tier holds at a time."""
+        return self._capacity
+
+    def n_queued(self, tier: int) -> int:
+        """Return how many jobs are queued for a tier."""
+        return len(self._queues[tier])
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._queues[job.tier].append(job)
+
+    def wants(self) -> int:
+        """Return how many more jobs of the first tier could start now."""
+        if self._alone:
+            return 0
+        return max(self._relaxers[0].free_slots() - len(self._queues[0]), 0)
+
+    def feed(self) -> None:
+        """Give the relaxers what they have room for; a job to be tried again runs alone."""
+        if self._alone:
+            if not any(self._flying):
+                self._start(self._alone.popleft())
+            return
+        for tier, queue in enumerate(self._queues):
+            relaxer = self._relaxers[tier]
+            while queue and (relaxer.free_slots() > 0 or not self._flying[tier]):
+                self._start(queue.popleft())
+
+    def poll(self, timeout_s: float) -> list[Finished]:
+        """Step until something ends or the time is up."""
+        limit = time.monotonic() + timeout_s
+        while any(self._flying):
+            for tier, jobs in enumerate(self._flying):
+                finished = self._step(tier) if jobs else []
+                if finished:
+                    return finished
+            if time.monotonic() >= limit:
+                break
+        return []
+
+    def _start(self, job: Job) -> None:
+        self._flying[job.tier][job.key] = job
+        self._relaxers[job.tier].add(job.key, job.crystal)
+
+    def _step(self, tier: int) -> list[Finished]:
+        try:
+            ended = self._relaxers[tier].step()
+        except Exception as error:  # noqa: BLE001  whatever an engine raises is its failure
+            return self._broken(error)
+        jobs = self._flying[tier]
+        return [Finished(jobs.pop(key), outcome) for key, outcome in ended]
+
+    def _broken(self, error: Exception) -> list[Finished]:
+        """Start again with new relaxers; several crystals are tried once more, one by one."""
+        jobs = [job for flying in self._flying for job in flying.values()]
+        for flying in self._flying:
+            flying.clear()
+        self._relaxers = list(self._build())
+        text = "".join(traceback.format_exception(error)).strip()
+        if len(jobs) == 1:
+            return [Finished(jobs[0], Failed(FailReason.CALCULATOR, text))]
+        self.losses.append(text)
+        self._alone.extend(jobs)
+        return []

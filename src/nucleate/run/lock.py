@@ -1,0 +1,122 @@
+"""One driver for a run folder at a time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from filelock import BaseFileLock
+
+LOCK_NAME = "run.lock"
+HOLDER_NAME = "run.holder"
+"""File that says which process holds the lock."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder, which is made if need be, for one driver.
+
+    The lock goes with the process, however it ends. On a file system that cannot lock, a file
+    stands for the lock.
+
+    Raises
+    ------
+    InputError
+        If another driver holds it, or the folder cannot be written.
+    """
+    from filelock import Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(folder)
+        (folder / HOLDER_NAME).write_text(_own_name(), encoding="utf-8")
+    except Timeout:
+        raise InputError(
+            f"{folder} is in use by another run ({_holder(folder) or 'unknown process'}). Wait "
+            "for its end, or choose another folder with --out."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the run folder cannot be written ({error.strerror}). Choose another one "
+            "with --out."
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / HOLDER_NAME).unlink()
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a driver is using the folder now.
+
+    The lock itself is tried only if the process that says it holds it may be alive.
+    """
+    from filelock import FileLock, Timeout
+
+    holder = _holder(folder)
+    if not holder or _is_gone(holder):
+        return False
+    try:
+        with FileLock(folder / LOCK_NAME, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return True
+
+
+def _acquired(folder: Path) -> BaseFileLock:
+    from filelock import FileLock, SoftFileLock
+
+    lock: BaseFileLock = FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except NotImplementedError:
+        warnings.warn(
+            f"{folder}: the file system cannot lock files; do not start a second run there",
+            stacklevel=4,
+        )
+        soft = folder / f"{LOCK_NAME}.soft"
+        if _is_gone(_holder(folder)):
+            soft.unlink(missing_ok=True)
+        lock = SoftFileLock(soft, timeout=0)
+        lock.acquire()
+    return lock
+
+
+def _own_name() -> str:
+    return f"process {os.getpid()} on {platform.node()}\n"
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return (folder / HOLDER_NAME).read_text(encoding="utf-8", errors="replace")[:200].strip()
+    except OSError:
+        return ""
+
+
+def _is_gone(holder: str) -> bool:
+    """Return whether a holder is known to be dead; one of another machine never is."""
+    words = holder.split()
+    if len(words) != 4 or words[3] != platform.node() or not words[1].isdigit():
+        return False
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,47 @@
+"""What a search gets from the run that it serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucleate.search.stop import StopSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.moves.move import Move
+    from nucleate.search.search import Source
+    from nucleate.search.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class SearchContext:
+    """What a search gets from the run that it serves.
+
+    Attributes
+    ----------
+    space : SearchSpace
+        What is allowed.
+    generator : Source
+        Source of new structures.
+    moves : sequence of Move or None
+        Moves that replace the shipped ones; None for those.
+    tiers : tuple of str
+        Names of the tiers of the ladder, cheapest first.
+    target : Target or None
+        Structure at which the run stops.
+    seed : int
+        Of all random numbers.
+    stop : StopSettings
+        When the run stops. The run itself sees to it.
+    """
+
+    space: SearchSpace
+    generator: Source
+    moves: Sequence[Move] | None = None
+    tiers: tuple[str, ...] = ("tier",)
+    target: Target | None = None
+    seed: int = 0
+    stop: StopSettings = field(default_factory=lambda: StopSettings.model_validate({}))

@@ -1,0 +1,182 @@
+"""Children of the lowest distinct minima, in cells of all sizes."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.cells import reduced_cell
+from nucleate.crystal.symmetry import standardised
+from nucleate.search.book import Book, trial_of
+from nucleate.search.proposals import Parent, Proposals
+from nucleate.search.record import SearchUpdate
+from nucleate.search.settings import MovingSettings
+
+if TYPE_CHECKING:
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.search.context import SearchContext
+    from nucleate.search.record import Record
+    from nucleate.search.search import SearchProgress, Trial
+
+RANK_SCALE = 6.0
+"""Ranks over which the chance of a minimum to be a parent falls by e."""
+
+CHILDREN_SCALE = 10.0
+"""Children after which the chance of a minimum to be a parent has fallen by half."""
+
+LAST_RANK = 400
+"""Ranks beyond this have a chance below 1e-28 and are left out."""
+
+SYMPREC = 0.03
+"""Å; parents found in a supercell continue in the primitive cell that this tolerance gives."""
+
+
+class LowestMinima(MovingSettings):
+    """Moves start from the distinct minima found, low ones more often, at every size of the cell.
+
+    Every trial draws an upper bound on its number of formula units, uniformly from the allowed
+    values, so that no size takes all the work.
+    """
+
+    def build(self, context: SearchContext) -> LowestMinimaSearch:
+        """Return the search."""
+        return LowestMinimaSearch(self, context)
+
+
+class LowestMinimaSearch:
+    """Asks for new structures and for children of the lowest minima.
+
+    Parameters
+    ----------
+    settings : LowestMinima
+        Seed, population, moves.
+    context : SearchContext
+        What the run gives.
+    """
+
+    learns = True
+
+    def __init__(self, settings: LowestMinima, context: SearchContext) -> None:
+        self.settings = settings
+        self._units = context.space.formula_units
+        self._generator = context.generator
+        self._book = Book(settings.seed, context.tiers)
+        self._proposals = Proposals(context, settings.new_fraction)
+        self._weights = self._proposals.weights(settings.moves)
+        self._minima = Minima(context.tiers, context.space.composition.n_atoms)
+
+    @property
+    def progress(self) -> SearchProgress:
+        """How far the search is."""
+        return self._book.progress
+
+    def ask(self) -> Trial | None:
+        """Return what to try next, or None if nothing valid could be drawn."""
+        trial = self._book.ask(self._draw)
+        if trial is not None:
+            self.restore(trial)
+        return trial
+
+    def restore(self, trial: Trial) -> None:
+        """Take note of a trial."""
+        if self._book.note_trial(trial):
+            self._generator.note(trial.candidate.origin)
+            for parent in trial.candidate.origin.parents:
+                self._minima.note_child(parent)
+
+    def tell(self, record: Record) -> SearchUpdate:
+        """Take note of a finished record; it is accepted if it is a new minimum."""
+        self.restore(trial_of(record))
+        noted = self._book.note(record)
+        accepted = False
+        if noted.was_relaxed and noted.duplicate_of is None:
+            accepted = self._minima.add(record)
+        best = self._book.best
+        return SearchUpdate(
+            accepted=accepted,
+            new_minimum=noted.new_minimum,
+            duplicate_of=noted.duplicate_of,
+            current=self._minima.lowest,
+            best=None if best is None else best.number,
+        )
+
+    def stop_reason(self) -> str | None:
+        """Return None: the search has no end of its own."""
+        return None
+
+    def _draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        most_units = int(rng.choice(self._units))
+        settled = number >= self.settings.population and self._minima.lowest is not None
+        if not settled or self._proposals.wants_new(rng):
+            return self._proposals.new(most_units, rng=rng)
+        parent = self._minima.pick(most_units, rng=rng)
+        if parent is None:
+            return self._proposals.new(most_units, rng=rng)
+        return self._proposals.child(parent, self._weights, most_units, rng=rng)
+
+
+class Minima:
+    """The distinct minima found so far, the low ones more often, those with many children less.
+
+    The chance of a minimum is proportional to ``exp(-r / RANK_SCALE) / (1 + c / CHILDREN_SCALE)``,
+    where r is its rank by enthalpy per atom among the minima that are small enough for the trial
+    (those that reached a higher tier come first) and c the number of its children so far. Ranks
+    need no temperature: they suit a composition whose minima lie 1 meV/atom apart as well as one
+    where it is 100.
+
+    Parameters
+    ----------
+    tiers : tuple of str
+        Names of the tiers of the ladder, cheapest first.
+    atoms_per_unit : int
+        Atoms in a formula unit.
+    """
+
+    def __init__(self, tiers: tuple[str, ...], atoms_per_unit: int) -> None:
+        self._tiers = tiers
+        self._atoms_per_unit = atoms_per_unit
+        self._order: list[tuple[int, float, int]] = []
+        self._crystals: dict[int, Crystal] = {}  # primitive
+        self._children: Counter[int] = Counter()
+
+    @property
+    def lowest(self) -> int | None:
+        """Number of the lowest minimum."""
+        return self._order[0][2] if self._order else None
+
+    def pick(self, most_units: int | None, *, rng: np.random.Generator) -> Parent | None:
+        """Return a minimum of at most ``most_units`` formula units; None if there is none."""
+        numbers: list[int] = []
+        for _, _, number in self._order:
+            if (
+                most_units is None
+                or self._crystals[number].n_atoms <= most_units * self._atoms_per_unit
+            ):
+                numbers.append(number)
+                if len(numbers) == LAST_RANK:
+                    break
+        if not numbers:
+            return None
+        children = np.array([self._children[number] for number in numbers])
+        weights = np.exp(-np.arange(len(numbers)) / RANK_SCALE) / (1 + children / CHILDREN_SCALE)
+        number = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
+        return Parent(number, self._crystals[number])
+
+    def note_child(self, number: int) -> None:
+        """Count a child."""
+        self._children[number] += 1
+
+    def add(self, record: Record) -> bool:
+        """Add a new minimum; return False if the record has no energy."""
+        relaxed, tier = record.relaxed, record.tier
+        if relaxed is None or tier is None:
+            return False
+        place = (-self._tiers.index(tier), relaxed.enthalpy_per_atom, record.number)
+        insort(self._order, place)
+        primitive = standardised(relaxed.crystal, SYMPREC)
+        self._crystals[record.number] = primitive or reduced_cell(relaxed.crystal)
+        return True

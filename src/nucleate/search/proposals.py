@@ -1,0 +1,120 @@
+"""New structures from the generators, and children of a parent by the moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.moves.move import MoveContext
+from nucleate.moves.propose import propose
+from nucleate.moves.table import MOVES, move_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.moves.move import Move
+    from nucleate.search.context import SearchContext
+    from nucleate.search.search import Source
+    from nucleate.search.settings import MoveChoice
+
+SMALL_CELL, LARGE_CELL = 20, 50
+"""Atoms between which the default fraction of new structures falls."""
+
+NEW_SMALL, NEW_LARGE = 0.7, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A relaxed crystal to change.
+
+    Attributes
+    ----------
+    number : int
+        Of its record.
+    crystal : Crystal
+        In a reduced cell.
+    """
+
+    number: int
+    crystal: Crystal
+
+
+class Proposals:
+    """Draws new structures and children.
+
+    Parameters
+    ----------
+    context : SearchContext
+        Space, generator and moves.
+    new_fraction : float or None
+        Fraction of new structures once there are parents; None for what suits the space.
+    """
+
+    def __init__(self, context: SearchContext, new_fraction: float | None) -> None:
+        self._space = context.space
+        self._generator: Source = context.generator
+        self._moves: Sequence[Move] = MOVES if context.moves is None else context.moves
+        self._new_fraction = (
+            default_new_fraction(context.space) if new_fraction is None else new_fraction
+        )
+        self._contexts: dict[int | None, MoveContext] = {}
+
+    def weights(self, choice: MoveChoice) -> np.ndarray:
+        """Return the weights of the moves, in their order."""
+        if self._moves is not MOVES:
+            return np.ones(len(self._moves))
+        named = move_weights(choice)
+        return np.array([named[move.name] for move in self._moves])
+
+    def wants_new(self, rng: np.random.Generator) -> bool:
+        """Draw whether a new structure comes next, where there are parents."""
+        return rng.random() < self._new_fraction
+
+    def new(self, most_units: int | None, *, rng: np.random.Generator) -> Candidate | None:
+        """Return a structure of the generators with at most this many formula units."""
+        return self._generator.generate(rng=rng, max_formula_units=most_units)
+
+    def child(
+        self,
+        parent: Parent,
+        weights: np.ndarray,
+        most_units: int | None,
+        *,
+        rng: np.random.Generator,
+    ) -> Candidate | None:
+        """Return a child of a parent by one of the moves that apply; new where none does."""
+        context = self._context(most_units)
+        applies = np.array([bool(move.applies(parent.crystal, context)) for move in self._moves])
+        chances = weights * applies
+        total = chances.sum()
+        if not total > 0:
+            return self.new(most_units, rng=rng)
+        move = self._moves[rng.choice(len(self._moves), p=chances / total)]
+        return propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
+
+    def _context(self, most_units: int | None) -> MoveContext:
+        """Return what moves may use where no child may have more formula units than this."""
+        if most_units not in self._contexts:
+            space = self._space
+            if most_units is not None:
+                units = tuple(n for n in space.formula_units if n <= most_units)
+                atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
+                space = replace(space, formula_units=units, max_atoms=atoms)
+
+            def new(limit: int | None, rng: np.random.Generator) -> Candidate | None:
+                limits = [n for n in (limit, most_units) if n is not None]
+                return self.new(min(limits, default=None), rng=rng)
+
+            self._contexts[most_units] = MoveContext(space, new)
+        return self._contexts[most_units]
+
+
+def default_new_fraction(space: SearchSpace) -> float:
+    """Return the fraction of new structures that suits the size of the cells."""
+    position = (space.max_atoms - SMALL_CELL) / (LARGE_CELL - SMALL_CELL)
+    return NEW_SMALL + (NEW_LARGE - NEW_SMALL) * min(max(position, 0.0), 1.0)

@@ -1,0 +1,142 @@
+"""The ``[stop]`` section of the input file, and the one place where its rules are checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from nucleate.search.record import Record
+    from nucleate.search.search import SearchProgress
+    from nucleate.search.target import Target
+
+CORE_TIME_SPENT = "the core time is spent"
+"""Why a run stopped at its limit of processor time."""
+
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: Any) -> Any:
+    """Return a duration such as ``90``, ``"90s"``, ``"10m"``, ``"1h30m"`` in seconds."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
+        raise ValueError(f"{value!r} is not a duration; write one like 90s, 10m or 1h30m")
+    return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
+
+
+class StopSettings(BaseModel):
+    """When a run is over; the first rule that holds ends it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    structures: int | None = Field(
+        None, ge=1, description="Stop after this many relaxed structures, failures included."
+    )
+    without_improvement: int = Field(
+        1000, ge=1, description="Stop after this many structures since the last new best one."
+    )
+    target: str | None = Field(
+        None, description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found."
+    )
+    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None,
+        gt=0.0,
+        description="Stop after this time, counted from each start: seconds, or like 10m or 2h.",
+    )
+    core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None,
+        gt=0.0,
+        description="Stop when driver and workers have used this much processor time, counted "
+        "over all starts: seconds, or like 20m or 2h.",
+    )
+
+
+@dataclass(slots=True)
+class Stop:
+    """The rules of ``[stop]`` at work.
+
+    Attributes
+    ----------
+    structures : int or None
+        Relaxed structures, failures included.
+    without_improvement : int or None
+        Structures since the last new best one.
+    time_s : float or None
+        Running time of one start.
+    core_s : float or None
+        Processor time of driver and workers, all starts together.
+    target : Target or None
+        Structure to stop at.
+    """
+
+    structures: int | None = None
+    without_improvement: int | None = None
+    time_s: float | None = None
+    core_s: float | None = None
+    target: Target | None = None
+    _found: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, settings: StopSettings, target: Target | None = None) -> Stop:
+        """Return the rules of an input.
+
+        Parameters
+        ----------
+        settings
+            The section of the input.
+        target
+            What is in the file that ``settings.target`` names.
+        """
+        return cls(
+            settings.structures,
+            settings.without_improvement,
+            settings.time,
+            settings.core_time,
+            target,
+        )
+
+    def note(self, record: Record) -> None:
+        """Take note of a finished record."""
+        relaxed = record.relaxed
+        if self.target is None or relaxed is None:
+            return
+        if self.target.is_met_by(relaxed.crystal):
+            self._found.add(record.number)
+
+    def is_found_by(self, number: int) -> bool:
+        """Return whether a record that was noted is the target structure."""
+        return number in self._found
+
+    def reason(
+        self, progress: SearchProgress, *, n_finished: int, session_s: float, used_core_s: float
+    ) -> str | None:
+        """Return the rule that holds in words, or None.
+
+        Parameters
+        ----------
+        progress
+            Of the search.
+        n_finished
+            Structures that are finished, the search told or not.
+        session_s, used_core_s
+            Running time of this start; processor time of all.
+        """
+        if self._found:
+            return "the target structure was found"
+        if self.structures is not None and n_finished >= self.structures:
+            return f"{n_finished} structures were relaxed"
+        fruitless = progress.since_best
+        if self.without_improvement is not None and fruitless >= self.without_improvement:
+            return f"{fruitless} structures since the last new minimum"
+        if self.time_s is not None and session_s >= self.time_s:
+            return "the time is up"
+        if self.core_s is not None and used_core_s >= self.core_s:
+            return CORE_TIME_SPENT
+        return None
