@@ -12,17 +12,20 @@ from nucleate.api.refine import export_jobs, import_results, refine
 from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
+from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 __all__ = [
+    "BasinHopping",
     "Candidate",
     "Crystal",
     "FailReason",
     "Failed",
     "InputError",
+    "LowestMinima",
     "MissingDependencyError",
     "NucleateError",
     "Origin",

@@ -73,6 +73,6 @@ def build_mix(settings: RunSettings, objects: list[Generator], **context: Any) -
     if not objects:
         return build_source(settings, **context)
     chosen: list[tuple[Generator, float]] = [(item, 1.0) for item in objects]
-    if settings.search.generators:
+    if getattr(settings.search, "generators", ()):
         chosen += build_source(settings, **context).weighted()
     return GeneratorMix(chosen)

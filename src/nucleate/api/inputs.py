@@ -20,6 +20,11 @@ def given(**options: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None and value != []}
 
 
+def absolute(path: str | Path | None) -> str | None:
+    """Return the path of a file independent of the working folder."""
+    return None if path is None else str(Path(path).absolute())
+
+
 def is_input_file(problem: str) -> bool:
     """Return whether something is an input file rather than a formula."""
     return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
-from nucleate.api.inputs import settings_of
+from nucleate.api.inputs import absolute, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
@@ -96,6 +96,10 @@ def predict(
     from nucleate.run.predict import predict as run_search
 
     overrides: dict[str, dict[str, Any]] = {
+        "": {
+            "tier": None if model is None else as_tiers(model),
+            "search": None if search is None else _search(search),
+        },
         "problem": {
             "max_atoms": max_atoms,
             "formula_units": None if formula_units is None else list(formula_units),
@@ -106,15 +110,11 @@ def predict(
         "stop": {
             "structures": structures,
             "without_improvement": without_improvement,
-            "target": None if target is None else str(Path(target).absolute()),
+            "target": absolute(target),
             "time": time,
             "core_time": core_time,
         },
         "run": {"workers": workers, "threads": threads},
-        "": {
-            "tier": None if model is None else as_tiers(model),
-            "search": None if search is None else _search(search),
-        },
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
