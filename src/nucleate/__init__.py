@@ -11,7 +11,7 @@ Ten lines to begin with::
     pool = nc.generate("Ca3Ti2O7", "symmetric", n=100, seed=1)
     run.export("out")
 
-Names are imported when they are used first, so that ``import nucleate`` takes no time.
+Names are imported on first use, so that ``import nucleate`` is fast.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
         predict,
         relax,
     )
-    from nucleate.generate.settings import BlocksSettings as Blocks
-    from nucleate.generate.settings import SymmetricSettings as Symmetric
+    from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
+    from nucleate.generate.kinds.symmetric import SymmetricSettings as Symmetric
     from nucleate.moves.table import MOVES as FUSE_MOVES
     from nucleate.plugins import Component
 
@@ -51,7 +51,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "BasinHopping": "nucleate.api",
-    "Blocks": "nucleate.generate.settings:BlocksSettings",
+    "Blocks": "nucleate.generate.kinds.blocks:BlocksSettings",
     "Candidate": "nucleate.crystal.candidate",
     "Component": "nucleate.plugins",
     "Crystal": "nucleate.crystal.crystal",
@@ -67,14 +67,14 @@ _LAZY = {
     "Run": "nucleate.api",
     "SearchFailedError": "nucleate.api",
     "Structures": "nucleate.api",
-    "Symmetric": "nucleate.generate.settings:SymmetricSettings",
+    "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "open": "nucleate.api",
     "predict": "nucleate.api",
 }
 """Module of every public name; ``module:name`` where it has another name there."""
 
 _ALSO_ROOMS = ("generate", "relax")
-"""Functions with the name of a package of ours; as attributes of this one they are functions."""
+"""Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
     "FUSE_MOVES",

@@ -268,7 +268,7 @@ def test_an_exhausted_generator_gives_what_it_has(tmp_path: Path) -> None:
         (lambda: nc.relax(bulk("Cu"), model=[]), r"model = \[\]"),
         (lambda: nc.relax(bulk("Cu"), model=EMT(), fmax_ev_per_ang=-1), "fmax"),
         (lambda: nc.generate("SrTiO3", "magic"), "magic"),
-        (lambda: nc.generate("SrTiO3", 5), "generators: 5 is no generator"),
+        (lambda: nc.generate("SrTiO3", 5), "generators: 5 is not a generator"),
         (lambda: nc.generate("Xx2"), "Xx"),
         (lambda: nc.predict(5), "problem is a int"),
         (lambda: nc.predict("Cu", time="soon"), "soon"),

@@ -35,7 +35,7 @@ def check(
     Parameters
     ----------
     problem, max_atoms, model
-        As of :func:`nucleate.predict`.
+        As in :func:`nucleate.predict`.
     external
         Run external programs too, which may take minutes.
     say
@@ -89,7 +89,7 @@ def _find_programs(settings: RunSettings, say: Say) -> bool:
             say(f"tier {tier.name}: {problem}")
         works = works and not problems
         if tier.engine.is_program and not problems:
-            say(f"tier {tier.name}: {tier.engine.kind} and all it needs are installed")
+            say(f"tier {tier.name}: {tier.engine.kind} is installed with everything it needs")
     return works
 
 

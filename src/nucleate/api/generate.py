@@ -51,9 +51,9 @@ def generate(
     seed
         Seed of all random numbers.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     pair_distances_ang
-        Least distances in Å by pair, such as ``{"O-O": 2.2}``.
+        Minimum distances in Å by pair, such as ``{"O-O": 2.2}``.
     report
         Called while a generator makes a pool: with what is being done, how much of it is done,
         and how much there is.
@@ -76,7 +76,7 @@ def generate(
     ['SrTiO3', 'SrTiO3', 'SrTiO3']
     """
     if n < 1:
-        raise InputError(f"n = {n} is no number of structures. Give 1 or more.")
+        raise InputError(f"n = {n} is not a number of structures. Give 1 or more.")
     problem = {
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
@@ -114,7 +114,7 @@ def generate_pool(
     Returns
     -------
     GraphSearchGenerator
-        ``prepare().members`` are the distinct structures, best first; ``account`` says what was
+        ``members`` are the distinct structures, best first; ``account`` says what was
         evaluated and where the time went.
 
     Raises
@@ -141,12 +141,13 @@ def generate_pool(
 def _source(
     formula: str, generator: Any, problem: dict[str, Any], seed: int, report: Report
 ) -> GeneratorMix:
-    from nucleate.api.generators import build_mix, split_generators
+    from nucleate.api.generators import as_generators
     from nucleate.api.inputs import settings_of
+    from nucleate.run.predict import build_source
 
-    named, objects = split_generators(generator)
-    overrides = {"problem": problem, "search": {"seed": seed, "generators": named}}
-    return build_mix(settings_of(formula, overrides), objects, report=report)
+    search = {"seed": seed, "generators": as_generators(generator)}
+    settings = settings_of(formula, {"problem": problem, "search": search})
+    return build_source(settings, report=report)
 
 
 def draws(source: GeneratorMix, n: int, *, seed: int) -> Iterator[Candidate]:

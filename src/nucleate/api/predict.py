@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
+from nucleate.api.generators import as_generators
 from nucleate.api.inputs import absolute, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.run import Run
@@ -58,20 +59,20 @@ def predict(
     problem
         A formula such as ``Ca3Ti2O7``, the path of an input file, or settings.
     folder
-        Run folder. A run that is there already is continued. None uses a temporary folder, which
+        Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
         Charge of each element; guessed where left out.
     pressure_gpa
         External pressure in GPa.
     model
-        As of :func:`nucleate.relax`; of several each structure goes from one to the next.
+        As in :func:`nucleate.relax`; of several each structure goes from one to the next.
     search
         How candidates are chosen: a kind (``"lowest-minima"``, ``"basin-hopping"``) or settings.
     generators
-        As of :func:`nucleate.generate`.
+        As in :func:`nucleate.generate`.
     seed
         Seed of all random numbers.
     time, core_time
@@ -106,7 +107,7 @@ def predict(
             "oxidation_states": oxidation_states,
             "pressure_gpa": pressure_gpa,
         },
-        "search": {"seed": seed, "generators": _generators(generators)},
+        "search": {"seed": seed, "generators": as_generators(generators)},
         "stop": {
             "structures": structures,
             "without_improvement": without_improvement,
@@ -153,12 +154,3 @@ def _search(search: Any) -> dict[str, Any]:
     raise InputError(
         f"search is a {type(search).__name__}. Give a kind such as 'basin-hopping', or settings."
     )
-
-
-def _generators(generators: Any) -> list[dict[str, Any]] | None:
-    from nucleate.api.generators import split_generators
-
-    settings, objects = split_generators(generators)
-    if objects:
-        raise InputError("generators: objects need a search of their own. Give settings.")
-    return settings

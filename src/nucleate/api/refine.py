@@ -42,7 +42,7 @@ def refine(
     folder
         A run folder.
     model
-        As of :func:`nucleate.relax`.
+        As in :func:`nucleate.relax`.
     input_file
         TOML file with ``[[tier]]``, and ``best`` and ``[run]`` if wanted.
     best

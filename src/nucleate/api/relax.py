@@ -74,7 +74,7 @@ def relax(
     single_point: bool = False,
     workers: int | None = None,
 ) -> Any:
-    """Relax structures, or compute their energies, forces and stresses as they are.
+    """Relax structures, or compute their energies, forces and stresses as given.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def relax(
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
-        Most evaluations per structure.
+        Maximum number of evaluations per structure.
     rattle_ang
         Standard deviation in Å of a random displacement of all coordinates before the relaxation.
     fix_cell, fix_symmetry
@@ -157,7 +157,7 @@ def relax_files(
     files
         Paths, or structures as of :func:`relax`.
     model
-        As of :func:`relax`.
+        As in :func:`relax`.
     folder
         Run folder, in which ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` are written;
         the same call continues what was interrupted.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nucleate.api.generators import build_mix, split_generators
+from nucleate.api.generators import as_generators
 from nucleate.api.inputs import absolute, settings_of
 from nucleate.api.moves import as_moves
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.run.predict import build_target
+from nucleate.run.predict import build_source, build_target
 from nucleate.search.context import SearchContext
 from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
@@ -37,16 +37,16 @@ class AskTell:
     problem
         A formula, the path of an input file, or settings.
     generators
-        As of :func:`nucleate.generate`.
+        As in :func:`nucleate.generate`.
     moves
         A list of moves (:data:`nucleate.FUSE_MOVES`), names of moves and functions
         ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
     seed
         Seed of all random numbers.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     structures, target
-        As of :func:`nucleate.predict`; for :meth:`stop_reason`.
+        As in :func:`nucleate.predict`; for :meth:`stop_reason`.
     options
         Further settings of the search, such as ``population`` and ``new_fraction``.
 
@@ -84,7 +84,6 @@ class AskTell:
         target: str | Path | None = None,
         **options: Any,
     ) -> None:
-        named, objects = split_generators(generators)
         units = None if formula_units is None else list(formula_units)
         if isinstance(moves, str | dict):
             options, moves = {**options, "moves": moves}, None
@@ -93,12 +92,17 @@ class AskTell:
             {
                 "problem": {"max_atoms": max_atoms, "formula_units": units},
                 "stop": {"structures": structures, "target": absolute(target)},
-                "search": {"kind": self.kind, "seed": seed, "generators": named, **options},
+                "search": {
+                    "kind": self.kind,
+                    "seed": seed,
+                    "generators": as_generators(generators),
+                    **options,
+                },
             },
         )
         context = SearchContext(
             space=settings.problem.space(),
-            generator=build_mix(settings, objects),
+            generator=build_source(settings),
             moves=None if moves is None else as_moves(moves),
             tiers=(TIER,),
             target=build_target(settings),

@@ -25,6 +25,7 @@ COMMANDS = (
     "refine",
     "import_results",
     "generate",
+    "prove",
     "relax",
     "potentials",
     "presets",

@@ -22,7 +22,7 @@ def export(
         Path | None,
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many structures get files.")] = 20,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
     program: Annotated[
         str | None,
         typer.Option(

@@ -31,13 +31,15 @@ def generate(
         ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="How many structures.")] = 100,
-    max_atoms: Annotated[int | None, typer.Option(help="Most atoms. [default: 50]")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Maximum number of atoms. [default: 50]")
+    ] = None,
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     ranking: Annotated[
-        str, typer.Option(help="Of graph-search: network, spp or single-point (CHGNet).")
+        str, typer.Option(help="Ranking of graph-search: network, spp or single-point (CHGNet).")
     ] = "network",
     out: Annotated[Path, typer.Option(help="File to write (extxyz).")] = Path("pool.extxyz"),
 ) -> None:
@@ -87,7 +89,7 @@ def _write_pool(generator: GraphSearchGenerator, out: Path) -> None:
     from nucleate.generate.pool_files import write_pool
 
     _check_writable(out)
-    members = generator.prepare().members
+    members = generator.members
     write_pool(out, members, name=generator.name)
     account = generator.account
     evaluated = ", ".join(f"Z = {units}: {count:,}" for units, count in account.found.items())

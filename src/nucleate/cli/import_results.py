@@ -1,4 +1,4 @@
-"""``nucleate import``: read calculations that were submitted by hand back into their run."""
+"""``nucleate import``: read the results of calculations submitted by hand into their run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def import_results(
     tier: Annotated[
         str | None, typer.Option(help="Name of the tier in tables. [default: as exported]")
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many structures are listed.")] = 20,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 20,
 ) -> None:
     """Read finished calculations back as a tier of the run.
 

@@ -21,7 +21,8 @@ def predict(
         str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
     ],
     max_atoms: Annotated[
-        int | None, typer.Option(help="Most atoms in a cell. [default: 50]", show_default=False)
+        int | None,
+        typer.Option(help="Maximum number of atoms in a cell. [default: 50]", show_default=False),
     ] = None,
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
@@ -32,7 +33,7 @@ def predict(
         typer.Option(help="Stop after this processor time of driver and workers, like 20m."),
     ] = None,
     structures: Annotated[
-        int | None, typer.Option(help="Stop after so many relaxed structures in all.")
+        int | None, typer.Option(help="Stop after this total number of relaxed structures.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     workers: Annotated[
@@ -65,7 +66,7 @@ def predict(
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
-    typer.echo("Loading the energy models (the first time ever takes a minute or two)")
+    typer.echo("Loading the energy models (this takes a minute or two on first use)")
     folder = out or inputs.folder_of(problem)
     run = search(
         problem,

@@ -26,7 +26,7 @@ def refine(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     tier: Annotated[
         list[str] | None,
-        typer.Option(help="Energy model as for predict; repeat it, in the order of the tiers."),
+        typer.Option(help="Energy model as in predict; repeat it, in the order of the tiers."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -36,19 +36,19 @@ def refine(
         str | None, typer.Option(help="Name of the tier in tables. [default: its kind]")
     ] = None,
     best: Annotated[
-        int | None, typer.Option(help="How many distinct structures. [default: 20]")
+        int | None, typer.Option(help="Number of distinct structures. [default: 20]")
     ] = None,
     single_point: Annotated[
-        bool, typer.Option("--single-point", help="Energy of the geometry as it is.")
+        bool, typer.Option("--single-point", help="Energy of the geometry as given.")
     ] = False,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Try again what these tiers have failed on.")
+        bool, typer.Option("--retry", help="Repeat calculations that failed on these tiers.")
     ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
 ) -> None:
-    """Take the best distinct structures of a finished run through more tiers.
+    """Take the best distinct structures of a finished run through further tiers.
 
     The results are written to the run itself: its table, report and files rank on the new tier.
     The same command continues what was interrupted; with a larger --best it takes more.

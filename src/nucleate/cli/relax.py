@@ -41,7 +41,7 @@ def relax(
         ),
     ] = None,
     single_point: Annotated[
-        bool, typer.Option("--single-point", help="Energy of the geometry as it is.")
+        bool, typer.Option("--single-point", help="Energy of the geometry as given.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
@@ -145,7 +145,7 @@ def _print_arrays(console: Console, relaxed: Relaxed) -> None:
     console.print("cell (Å):")
     for vector in crystal.cell:
         console.print("  " + " ".join(f"{value:12.6f}" for value in vector))
-    console.print(f"scaled positions, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
+    console.print(f"fractional coordinates, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
     for number, place, force in zip(crystal.numbers, crystal.scaled, relaxed.forces, strict=True):
         numbers = " ".join(f"{value:10.6f}" for value in place)
         console.print(

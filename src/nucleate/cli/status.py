@@ -20,7 +20,7 @@ def register(app: Typer) -> None:
 def status(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    best: Annotated[int, typer.Option(min=1, help="How many structures are listed.")] = 10,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
 ) -> None:
     """Show the state of a run, during or after it."""
     from nucleate.api import status_of

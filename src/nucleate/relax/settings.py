@@ -1,4 +1,4 @@
-"""Settings of a tier: which engine, how far to relax, what to give up, what goes on."""
+"""Settings of a tier: engine, criteria, limits, and which crystals proceed to the next tier."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _default_engine() -> Engine:
 
 
 class Promotion(_Settings):
-    """Which crystals of a tier go on to the next one; all limits given must hold."""
+    """Which crystals of a tier proceed to the next one; all limits given must hold."""
 
     best: int | None = Field(None, ge=1, description="Only the n of lowest enthalpy so far.")
     within_ev_per_atom: float | None = Field(
@@ -54,8 +54,8 @@ class Guards(_Settings):
         ge=0.0,
         lt=1.0,
         description="Of the shortest contact of the two elements in known structures; a relaxation "
-        "that continues or ends below it has fallen into an unphysical minimum of the model. "
-        "0: not looked at.",
+        "that continues or ends below it has reached an unphysical minimum of the model. "
+        "0: not checked.",
     )
     max_force_ev_per_ang: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
     energy_window_ev_per_atom: tuple[float, float] = Field(
@@ -86,7 +86,7 @@ class TierSettings(_Settings):
     engine: EngineChoice = Field(
         default_factory=_default_engine, description="Model or program; default: chgnet."
     )
-    relax: bool = Field(True, description="False: energy of the geometry as it is.")
+    relax: bool = Field(True, description="False: energy of the geometry as given.")
     relax_cell: bool = Field(True, description="Whether the cell moves too.")
     fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
     pre_relax: bool = Field(

@@ -26,7 +26,7 @@ class RunContent:
     meta : dict
         Input, versions, machine, seed.
     told : list of (Record, SearchUpdate)
-        Finished records in the order in which the search was told of them.
+        Finished records in the order in which the search received them.
     tiers : tuple of str
         Names of the tiers that saw any record, in the order of the ladder.
     added : tuple of str
@@ -52,7 +52,7 @@ class RunContent:
 
 
 def read_run(folder: str | Path) -> RunContent:
-    """Read the store of a run, which may be going on meanwhile.
+    """Read the store of a run, which may be in progress.
 
     Raises
     ------

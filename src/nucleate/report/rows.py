@@ -149,7 +149,7 @@ def ranked_rows(ranked: Iterable[RankedStructure]) -> list[Row]:
 
 
 def record_rows(told: Sequence[tuple[Record, SearchUpdate]]) -> list[Row]:
-    """Return a row for every record, in the order in which the search was told of it."""
+    """Return a row for every record, in the order in which the search received it."""
     return [Row.of_record(record, update) for record, update in told]
 
 

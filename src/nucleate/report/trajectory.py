@@ -33,7 +33,7 @@ def trajectory_figure(
     Parameters
     ----------
     told
-        Records and verdicts in the order in which the search was told.
+        Records and search updates in the order in which the search received them.
     tier
         The tier whose enthalpies are drawn.
     title

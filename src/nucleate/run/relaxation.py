@@ -106,7 +106,7 @@ def relax_files(
     settings
         Tiers, pressure, workers.
     folder
-        Run folder that keeps every outcome as soon as it is there. If it holds part of the same
+        Run folder that keeps every outcome as soon as it is available. If it holds part of the same
         series, that part is not done again.
     on_record
         Called with every finished record, those of an earlier start included.

@@ -42,7 +42,9 @@ class ProblemSettings(_Settings):
         None, description="Charge of each element; guessed where it is left out."
     )
     max_atoms: int | None = Field(
-        None, ge=1, description="Most atoms in a cell; default 50, or what formula_units need."
+        None,
+        ge=1,
+        description="Maximum number of atoms in a cell; default 50, or what formula_units need.",
     )
     formula_units: tuple[int, ...] | None = Field(
         None, description="Allowed numbers of formula units in a cell; default all that fit."
@@ -52,10 +54,10 @@ class ProblemSettings(_Settings):
         (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
     )
     contact_scale: float = Field(
-        1.0, gt=0.0, description="Factor on the tabulated least distances."
+        1.0, gt=0.0, description="Factor on the tabulated minimum distances."
     )
     pair_distances: dict[str, float] = Field(
-        default_factory=dict, description="Least distances in Å by pair, such as O-O."
+        default_factory=dict, description="Minimum distances in Å by pair, such as O-O."
     )
 
     def composition(self) -> Composition:
@@ -129,6 +131,10 @@ class RunSettings(_Settings):
             One sentence for the first thing that is wrong: the key, the value and the remedy.
         """
         try:
+            data = modern(data)
+        except ValueError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
+        try:
             settings = cls.model_validate(data)
         except ValidationError as error:
             raise input_error(error, data, cls, source) from None
@@ -195,7 +201,7 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(
-                f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
+                f"{_prefix(source)}tier.name = {name!r} occurs twice. Give every [[tier]] "
                 "a name of its own."
             )
 

@@ -1,4 +1,4 @@
-"""The part of `ask` and `tell` that is alike in all searches for minima."""
+"""The part of `ask` and `tell` that all searches for minima share."""
 
 from __future__ import annotations
 
