@@ -16,6 +16,7 @@ from nucleate.exact.tables import PairTables, constant_energy, pair_tables
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nucleate.exact.superlattices import Sites
     from nucleate.potentials.model import EnergyModel
 
 _BYTES_PER_PRODUCT = 600
@@ -28,7 +29,7 @@ class Problem:
 
     Attributes
     ----------
-    grid, orbits : Grid, Orbits
+    grid, orbits : Grid or Sites, Orbits
         Points and their orbits.
     space_group : int
         Number of the space group.
@@ -50,7 +51,7 @@ class Problem:
         Permutations of the variables that keep all of the above; the first is the identity.
     """
 
-    grid: Grid
+    grid: Grid | Sites
     orbits: Orbits
     space_group: int
     elements: tuple[int, ...]
