@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, get_args
 
 from pydantic import (
     BaseModel,
@@ -273,7 +273,7 @@ def component_of(*groups: str) -> Any:
     return Annotated[SerializeAsAny[Component], BeforeValidator(read), _JsonSchema(groups)]
 
 
-def is_component(value: Any) -> bool:
+def is_component(value: Any) -> TypeGuard[type[Component]]:
     """Return whether something is a class of settings of the registry."""
     return isinstance(value, type) and issubclass(value, Component) and value is not Component
 
