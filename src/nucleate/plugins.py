@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, get_args
 
 from pydantic import (
     BaseModel,
@@ -33,7 +33,10 @@ from pydantic import (
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import GetJsonSchemaHandler
+    from pydantic.fields import FieldInfo
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
@@ -59,11 +62,14 @@ class Component(BaseModel):
         Name under which the registry finds the class; set by itself.
     supports : frozenset of str
         Class attribute: what the component can do beyond the least that its group asks for.
+    serves : frozenset of str
+        Class attribute: groups that it belongs to; empty if it does not say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     supports: ClassVar[frozenset[str]] = frozenset()
+    serves: ClassVar[frozenset[str]] = frozenset()
 
     kind: str = Field("", description="Name of the component, or module:Class.")
 
@@ -147,7 +153,7 @@ def find(name: str, *groups: str) -> type[Component]:
         If there is none, it cannot be imported, or it is not a component.
     """
     if ":" in name:
-        return _load(name, name)
+        return _of_group(name, _load(name, name), groups)
     known = {kind.name: kind for group in groups for kind in kinds()[group].values()}
     if name in known:
         return known[name].load()
@@ -158,6 +164,16 @@ def find(name: str, *groups: str) -> type[Component]:
         f"kind = {name!r} is not known. {nearest}Use one of {', '.join(known)}, the name of an "
         f"entry point of {points}, or module:Class."
     )
+
+
+def _of_group(name: str, component: type[Component], groups: tuple[str, ...]) -> type[Component]:
+    """Return a component that may be in one of the groups; raises InputError for another."""
+    if component.serves and component.serves.isdisjoint(groups):
+        raise InputError(
+            f"kind = {name!r} belongs to the {' and '.join(sorted(component.serves))}, not to the "
+            f"{' and '.join(groups)}. Give a component of these."
+        )
+    return component
 
 
 def kind_of(component: type[Component]) -> str:
@@ -206,6 +222,11 @@ class _JsonSchema:
     def __init__(self, groups: tuple[str, ...]) -> None:
         self._groups = groups
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups in which the kind may be."""
+        return self._groups
+
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
@@ -252,6 +273,18 @@ def component_of(*groups: str) -> Any:
     return Annotated[SerializeAsAny[Component], BeforeValidator(read), _JsonSchema(groups)]
 
 
-def is_component(value: Any) -> bool:
+def is_component(value: Any) -> TypeGuard[type[Component]]:
     """Return whether something is a class of settings of the registry."""
     return isinstance(value, type) and issubclass(value, Component) and value is not Component
+
+
+def component_groups(field: FieldInfo) -> tuple[str, ...]:
+    """Return the groups of the components that a pydantic field takes, itself or in a list."""
+
+    def marks(annotation: Any) -> Iterator[Any]:
+        yield annotation
+        for argument in get_args(annotation):
+            yield from marks(argument)
+
+    found = (*field.metadata, *marks(field.annotation))
+    return tuple(group for mark in found if isinstance(mark, _JsonSchema) for group in mark.groups)

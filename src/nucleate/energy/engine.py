@@ -50,6 +50,7 @@ class Engine(Component):
         Whether it is a program of its own, with files that can be handed to a queue.
     """
 
+    serves: ClassVar[frozenset[str]] = frozenset({"models", "programs"})
     supports: ClassVar[frozenset[str]] = BATCHED
     relaxer: ClassVar[str] = "nucleate.relax.batched:BatchedRelaxer"
     tier_defaults: ClassVar[dict[str, Any]] = {}

@@ -77,6 +77,7 @@ class GeneratorSettings(Component):
         Generators that a run adds where this one stands alone, because it comes to an end.
     """
 
+    serves: ClassVar[frozenset[str]] = frozenset({"generators"})
     completed_by: ClassVar[Literal["", "random", "blocks"]] = ""
 
     weight: float = Field(

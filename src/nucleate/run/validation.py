@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from nucleate.errors import InputError
+from nucleate.plugins import component_groups, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 
@@ -42,7 +44,7 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     key = _dotted(path)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(path, detail["loc"], model)
+        return _unknown_key(path, data, model)
     if kind == "missing":
         return f"{key} is missing. Add it."
     value = detail["input"]
@@ -50,18 +52,12 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     if kind == "value_error":
         text = str(context.get("error", detail["msg"]))
         return text if text.startswith(key.split(".")[-1]) else f"{shown}: {_stop(text)}"
-    if kind.startswith("union_tag"):
-        expected = context.get("expected_tags", "")
-        tag = value.get("kind") if isinstance(value, dict) else value
-        return f"{key}: kind = {tag!r} is not known. Use one of {expected}."
     message = detail["msg"].replace("Input should be", "must be")
     return f"{shown} {_stop(message) if message.startswith('must') else ': ' + _stop(message)}"
 
 
-def _unknown_key(
-    path: Sequence[str | int], loc: Sequence[str | int], model: type[BaseModel]
-) -> str:
-    known = sorted(_keys_at(model, loc[:-1]))
+def _unknown_key(path: Sequence[str | int], data: Mapping[str, Any], model: type[BaseModel]) -> str:
+    known = sorted(_keys_at(model, path[:-1], data))
     section = _dotted(path[:-1])
     where = f" of [{section}]" if section else ""
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
@@ -103,26 +99,30 @@ def _stop(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
-def _keys_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
-    """Return the keys of the models that a location can mean."""
-    models = [model]
-    for step in loc:
-        if not isinstance(step, str):
-            continue
-        inner = [m for owner in models for m in _models_of_field(owner, step)]
-        tagged = [m for m in models if _has_tag(m, step)]
-        models = inner or tagged or models
+def _keys_at(model: type[BaseModel], path: Sequence[str | int], data: Any) -> set[str]:
+    """Return the keys of the models that a place in the input can mean."""
+    models, groups = [model], frozenset[str]()
+    for step in path:
+        _, data = _inside(data, step)
+        if isinstance(step, str):
+            fields = [owner.model_fields[step] for owner in models if step in owner.model_fields]
+            groups = frozenset(group for field in fields for group in component_groups(field))
+            models = [inner for field in fields for inner in _models_of_field(field)] or models
+        if groups and isinstance(data, dict):
+            models = _component(data, groups) or models
     return {name for owner in models for name in owner.model_fields}
 
 
-def _models_of_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    field = model.model_fields.get(name)
-    return [] if field is None else list(_models_in(field.annotation))
+def _component(data: Mapping[str, Any], groups: frozenset[str]) -> list[type[BaseModel]]:
+    """Return the class of settings that a table with ``kind`` means, where it is known."""
+    try:
+        return [find(str(data.get("kind", "")), *sorted(groups))]
+    except InputError:
+        return []
 
 
-def _has_tag(model: type[BaseModel], tag: str) -> bool:
-    kind = model.model_fields.get("kind")
-    return kind is not None and tag in get_args(kind.annotation)
+def _models_of_field(field: FieldInfo) -> list[type[BaseModel]]:
+    return list(_models_in(field.annotation))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

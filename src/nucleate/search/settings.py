@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from nucleate.moves.table import move_weights
@@ -13,6 +15,8 @@ MoveChoice = str | dict[str, float]
 
 class SearchSettings(Component):
     """Seed and generators; base class of the settings of every search."""
+
+    serves: ClassVar[frozenset[str]] = frozenset({"searches"})
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers of the run.")
     generators: tuple[component_of("generators"), ...] = Field(
