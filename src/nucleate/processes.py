@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,14 +40,17 @@ def spawn(
         All of its variables; default: those of this process.
     """
     options: dict[str, Any] = {"start_new_session": True} if HAS_SESSIONS else {}
-    return subprocess.Popen(
-        list(command),
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env=None if environment is None else dict(environment),
-        **options,
+    return cast(
+        "subprocess.Popen[bytes]",
+        subprocess.Popen(
+            list(command),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=None if environment is None else dict(environment),
+            **options,
+        ),
     )
 
 

@@ -187,7 +187,8 @@ class Campaign:
             self._count(record)
             self._take_times(record)
             self._callback.on_record(record, update, replayed=True)
-        for record in self._journal.unfinished():
+        for asked in self._journal.unfinished():
+            record = asked.within(self._ladder.names)
             self._search.restore(trial_of(record))
             self._take_times(record)
             self._take_up(record)

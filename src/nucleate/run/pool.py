@@ -164,6 +164,9 @@ class Pool:
         WorkerStartError
             If a worker cannot load its engines, or workers die one after the other.
         """
+        return self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float) -> list[Finished]:
         finished: list[Finished] = []
         for key, _ in self._selector.select(timeout_s):
             worker: WorkerProcess = key.data
@@ -188,7 +191,7 @@ class Pool:
         """
         deadline = time.monotonic() + START_LIMIT_S
         while (levels := self.levels) is None and time.monotonic() < deadline:
-            self.poll(0.2)
+            self._receive(0.2)
         if levels is None:
             raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
         return levels
