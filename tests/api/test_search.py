@@ -100,7 +100,7 @@ def test_several_trials_in_flight_and_failures() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(nc.InputError, match="moves: 3 is no move"):
+    with pytest.raises(nc.InputError, match="moves: 3 is not a move"):
         nc.BasinHopping("Cu", moves=[3])
     with pytest.raises(nc.InputError, match="given twice"):
         nc.BasinHopping("Cu", moves=["double", "double"])
@@ -145,3 +145,28 @@ def test_predict_with_a_search_by_name_and_by_settings() -> None:
     assert run.settings.seed == 4
     with pytest.raises(nc.InputError, match="search is a int"):
         nc.predict("Cu", search=3)
+
+
+def test_predict_with_generators_and_moves_of_the_users_own(tmp_path) -> None:
+    options = {
+        "max_atoms": 4,
+        "model": Springs(),
+        "generators": [Squares()],
+        "search": {"kind": "lowest-minima", "population": 2, "new_fraction": 0.0},
+    }
+    folder = tmp_path / "run"
+    run = nc.predict("NaCl", folder=folder, moves=[shear], structures=16, **options)
+    sources = [record.candidate.origin.source for record in run.records]
+    assert sources[0] == "squares"
+    assert "move:shear" in sources
+    with pytest.raises(nc.InputError, match="begun with shear moves"):
+        nc.predict("NaCl", folder=folder, structures=20, **options)
+    with pytest.raises(nc.InputError, match=r"generators: the Python object .*Squares"):
+        run.continue_(structures=20, model=Springs(), moves=[shear])
+    nc.predict("NaCl", folder=folder, moves=[shear], structures=20, **options)
+    assert len([record for record in run.records if record.outcomes]) == 20
+
+
+def test_weights_of_moves(tmp_path) -> None:
+    run = nc.predict("Cu", max_atoms=2, model=EMT(), structures=2, moves={"double": 3.0})
+    assert run.settings.search.moves == {"double": 3.0}

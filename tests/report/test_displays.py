@@ -74,6 +74,7 @@ def test_plain_lines() -> None:
         display.on_progress(progress())
         display.on_progress(progress())
     lines = stream.getvalue().splitlines()
+    assert lines.pop(1).startswith("Loading the energy models")
     assert lines[0] == "Cu in here"
     energy = emt_outcome(COPPER).enthalpy_per_atom
     words = f"eV/atom {energy:.4f}, space group Fm-3m, atoms 1, record 0, origin blocks"

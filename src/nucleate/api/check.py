@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.plugins import Component
     from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
 
@@ -162,11 +163,12 @@ def _small_structure(settings: RunSettings) -> Crystal | None:
 def _with_small_pools(settings: RunSettings) -> RunSettings:
     """Return the settings with a graph search of seconds in place of minutes."""
     small = {"number": 40, "refined": 5, "descent_steps": 1, "most_formula_units": 1}
+    given: tuple[Component, ...] = getattr(settings.search, "generators", ())
+    if not given:
+        return settings
     generators = tuple(
         item.model_copy(update=small) if set(small) <= set(type(item).model_fields) else item
-        for item in getattr(settings.search, "generators", ())
+        for item in given
     )
-    if not generators:
-        return settings
     search = settings.search.model_copy(update={"generators": generators})
     return settings.model_copy(update={"search": search})

@@ -50,7 +50,7 @@ def refine(
     name
         Name of the tier in tables; default its kind.
     single_point
-        Compute the energy of the geometry as it is.
+        Compute the energy of the geometry as given.
     retry
         Try again what these tiers have failed on.
     workers

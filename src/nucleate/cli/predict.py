@@ -66,7 +66,6 @@ def predict(
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
-    typer.echo("Loading the energy models (this takes a minute or two on first use)")
     folder = out or inputs.folder_of(problem)
     run = search(
         problem,

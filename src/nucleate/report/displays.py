@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nucleate.run.events import Progress
     from nucleate.search.record import Record, SearchUpdate
 
+LOADING = "Loading the energy models (this takes a minute or two on first use)"
 PLAIN_EVERY_S = 30.0
 LIVE_EVERY_S = 0.5
 NOTEBOOK_EVERY_S = 1.0
@@ -100,6 +101,7 @@ class PlainDisplay(NoDisplay):
         """Print the title."""
         super().start(title, tiers)
         self._write(title)
+        self._write(LOADING)
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Print how much of a preparation is done."""
@@ -139,6 +141,11 @@ class LiveDisplay(NoDisplay):
         super().__init__()
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._stages = Stages()
+
+    def start(self, title: str, tiers: Sequence[str]) -> None:
+        """Print what takes the first minute."""
+        super().start(title, tiers)
+        self._live.console.print(LOADING)
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
