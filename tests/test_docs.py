@@ -55,7 +55,18 @@ def commands() -> list[tuple[str, list[str]]]:
                 names = [k for k, word in enumerate(words) if Path(word).name == "nucleate"]
                 if names and words[0] not in ("python", "pip", "source") and "pip" not in part:
                     found.append((page, words[names[0] + 1 :]))
+    table = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    for row in re.findall(r"^\| `nucleate ([^`]*)`", table, re.MULTILINE):
+        found.append(("commands.md", row.split()))
     return found
+
+
+def test_every_command_is_in_the_reference() -> None:
+    from nucleate.cli import COMMANDS
+
+    named = {words[0] for page, words in commands() if page == "commands.md"}
+
+    assert {"import" if name == "import_results" else name for name in COMMANDS} <= named
 
 
 @pytest.mark.parametrize(("page", "words"), commands(), ids=lambda value: " ".join(value)[:60])
