@@ -128,7 +128,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
     assert nucleate("export", "done").status == 2
     changed = nucleate("relax", series, *EMT_TIER, "--fmax", 0.2, "--out", "done")
     assert changed.status == 2
-    assert "tier.0.fmax" in changed.err
+    assert "tier.0.fmax_ev_per_ang" in changed.err
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_killed_series_goes_on(series, tmp_path):
     )
     words = [sys.executable, "-m", "nucleate", "relax", series, "--out", "done", "--workers", "1"]
     words += ["--tier", "ase=slow:Slow", "--json"]
-    environment = dict(os.environ, PYTHONPATH=str(tmp_path))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
     kills, finished = 0, 0
     for _ in range(20):
         process = subprocess.Popen(

@@ -24,6 +24,7 @@ COMMANDS = (
     "refine",
     "import_results",
     "generate",
+    "prove",
     "relax",
     "potentials",
     "presets",

@@ -121,7 +121,7 @@ def _write_pool(settings: RunSettings, source: GeneratorMix, out: Path) -> None:
         raise InputError(
             f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
         ) from error
-    members = generator.prepare().members
+    members = generator.members
     write_pool(out, members, name=generator.name)
     account = generator.account
     evaluated = ", ".join(f"Z = {units}: {count:,}" for units, count in account.found.items())

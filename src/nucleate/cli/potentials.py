@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def derive_command(
     data: Annotated[Path, typer.Argument(help="Structures: parquet table, file or folder.")],
     out: Annotated[Path, typer.Option(help="Library to write.")] = Path("spp.npz"),
-    method: Annotated[str, typer.Option(help="statistics, score, response or paths.")] = "paths",
+    method: Annotated[str, typer.Option(help="statistics, response or paths.")] = "paths",
     max_structures: Annotated[
         int, typer.Option(help="Maximum number of structures to learn from.")
     ] = 30_000,
@@ -39,8 +39,8 @@ def derive_command(
     from nucleate.fitting.proxy_potentials.derive import DerivationSettings, derive
     from nucleate.fitting.proxy_potentials.structures import split_samples
 
-    if method not in {"statistics", "score", "response", "paths"}:
-        raise InputError(f"--method = {method}: use statistics, score, response or paths.")
+    if method not in {"statistics", "response", "paths"}:
+        raise InputError(f"--method = {method}: use statistics, response or paths.")
     training, tested = split_samples(data)
     settings = DerivationSettings(
         method=method,  # type: ignore[arg-type]

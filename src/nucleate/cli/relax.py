@@ -74,7 +74,7 @@ def relax(
     from nucleate.run.relaxation import read_files, relax_files
     from nucleate.run.settings import RelaxationSettings
 
-    options = inputs.given(fmax=fmax, max_stress_gpa=max_stress, max_steps=max_steps)
+    options = inputs.given(fmax_ev_per_ang=fmax, max_stress_gpa=max_stress, max_steps=max_steps)
     options |= {"relax": not single_point, "relax_cell": not fix_cell, "fix_symmetry": fix_symmetry}
     tiers = [
         inputs.on_device(inputs.parse_tier(text), device) | options for text in tier or ["chgnet"]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.library.geometry import expand
-from nucleate.library.library import volume_ratio
 from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from nucleate.energy.matrices import eigensystem, times3
 from nucleate.energy.minimiser import (
     ACCEPTED,
     EXACT,
     STALLED,
     State,
     deformation,
-    eigensystem,
     start_minimisation,
     take_in,
-    times3,
 )
 from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
 

@@ -194,7 +194,7 @@ class Campaign:
         for time_s, kind, data in self._journal.events():
             self._elapsed_before = max(self._elapsed_before, time_s)
             self._core_before = max(self._core_before, data.get("core_s", 0.0))
-            if kind == WINDOW:
+            if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
 
     def _take_times(self, record: Record) -> None:
@@ -207,6 +207,8 @@ class Campaign:
 
     def _set_window(self) -> None:
         """Keep the window of earlier starts unless it is too small for these workers."""
+        if not self._learns:
+            return
         capacity = self._executor.capacity()
         needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
         if needed > self._window:

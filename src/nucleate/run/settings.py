@@ -125,6 +125,10 @@ class RunSettings(_Settings):
             One sentence for the first thing that is wrong: the key, the value and the remedy.
         """
         try:
+            data = modern(data)
+        except ValueError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
+        try:
             settings = cls.model_validate(data)
         except ValidationError as error:
             raise input_error(error, data, cls, source) from None

@@ -19,6 +19,7 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import merged
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage
+from nucleate.units import ANGSTROM_PER_BOHR, BAR_PER_GPA, EV_PER_HARTREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
-EV_PER_HARTREE = 27.211386245988
-ANGSTROM_PER_BOHR = 0.529177210903
-BAR_PER_GPA = 1e4
 BASIS_FILES = ("BASIS_MOLOPT", "BASIS_SET")
 POTENTIAL_FILE = "GTH_POTENTIALS"
 _RUN_TYPE = {"none": "ENERGY_FORCE", "positions": "GEO_OPT", "cell": "CELL_OPT"}

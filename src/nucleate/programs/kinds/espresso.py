@@ -19,16 +19,15 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage, Value
-from nucleate.units import GPA_PER_EV_A3
+from nucleate.units import ANGSTROM_PER_BOHR, EV_PER_RYDBERG, GPA_PER_EV_A3, KBAR_PER_GPA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-KBAR_PER_GPA = 10.0
-EV_A_PER_RY_BOHR = 13.605693122994 / 0.529177210903
+EV_A_PER_RY_BOHR = EV_PER_RYDBERG / ANGSTROM_PER_BOHR
 """eV/Å in one Ry/Bohr."""
-RY_PER_EV = 1.0 / 13.605693122994
+RY_PER_EV = 1.0 / EV_PER_RYDBERG
 _CALCULATION = {"none": "scf", "positions": "relax", "cell": "vc-relax"}
 
 

@@ -20,13 +20,12 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage, Value
-from nucleate.units import GPA_PER_EV_A3
+from nucleate.units import GPA_PER_EV_A3, KBAR_PER_GPA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-KBAR_PER_GPA = 10.0
 _ISIF = {"none": 2, "positions": 2, "cell": 3}
 _ENMAX = re.compile(r"ENMAX\s*=\s*([\d.]+)")
 

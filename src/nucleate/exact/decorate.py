@@ -1,0 +1,235 @@
+"""The best ordered decorations of a lattice, proven cell by cell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
+from nucleate.exact.certificate import Certificate, ModelRecord, Proof
+from nucleate.exact.grid import Orbits
+from nucleate.exact.problem import Problem
+from nucleate.exact.prove import proof_of, prove
+from nucleate.exact.relaxing import relax_with
+from nucleate.exact.report import solver_name
+from nucleate.exact.scan import ScanResult
+from nucleate.exact.solver import Limits
+from nucleate.exact.superlattices import (
+    Sites,
+    parent_lattice,
+    parent_operations,
+    site_permutations,
+    supercell_sites,
+    superlattices,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.composition import Composition
+    from nucleate.exact.session import SessionOptions
+    from nucleate.potentials.model import EnergyModel
+
+
+def decorate(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
+    """Return the proofs of every supercell of a lattice up to a size, and the best relaxed.
+
+    Parameters
+    ----------
+    composition
+        What decorates the sites; every site holds an atom.
+    lattice
+        See :func:`nucleate.exact.superlattices.parent_lattice`.
+    options
+        Model, size and limits.
+
+    Raises
+    ------
+    InputError
+        If no supercell holds the composition.
+    """
+    begun = time.perf_counter()
+    parent = parent_lattice(lattice, composition.volume_per_atom)
+    operations = parent_operations(parent)
+    model = options.source.model(composition.numbers(1).tolist())
+    record = ModelRecord.of(options.source)
+    proofs: list[Proof] = []
+    left: list[str] = []
+    for index in _indices(composition, parent, options.max_atoms):
+        for form in superlattices(operations[0], index):
+            seconds = options.time_s - (time.perf_counter() - begun)
+            if seconds <= 0.0:
+                left.append(f"supercells of index {index} and larger were not all looked at")
+                break
+            proofs.append(_proof(composition, parent, form, operations, model, options, seconds))
+        if left:
+            break
+    proofs.sort(key=lambda p: (p.best or 0.0) / sum(p.counts.values()))
+    proofs, relaxed = _relaxed(proofs, model, record.name, options)
+    from nucleate import __version__
+
+    certificate = Certificate(
+        program=f"nucleate {__version__}", solver=solver_name(), formula=composition.formula,
+        model=record, min_distances=dict.fromkeys(_pairs(composition), 0.0), proofs=proofs,
+        not_covered=[
+            f"Anything but decorations of {lattice} with up to {options.max_atoms} atoms per cell.",
+            f"Other volumes than {parent.volume_per_atom:.3f} Å³ per site.",
+            *left,
+        ],
+    )  # fmt: skip
+    return ScanResult(certificate, relaxed, time.perf_counter() - begun)
+
+
+def _indices(composition: Composition, parent: Crystal, max_atoms: int) -> list[int]:
+    indices = [
+        index
+        for index in range(1, max_atoms // parent.n_atoms + 1)
+        if index * parent.n_atoms % composition.n_atoms == 0
+    ]
+    if not indices:
+        raise InputError(
+            f"--max-atoms = {max_atoms}: no supercell of {parent.n_atoms} sites per cell holds "
+            f"{composition.formula}. Allow at least "
+            f"{np.lcm(parent.n_atoms, composition.n_atoms)} atoms."
+        )
+    return indices
+
+
+def _proof(
+    composition: Composition,
+    parent: Crystal,
+    form: NDArray[np.int64],
+    operations: tuple[NDArray[np.int64], NDArray[np.float64]],
+    model: EnergyModel,
+    options: SessionOptions,
+    seconds: float,
+) -> Proof:
+    begun = time.perf_counter()
+    problem = decoration_problem(composition, parent, form, operations, model)
+    build_s = time.perf_counter() - begun
+    limits = Limits(min(options.limit_s, seconds), options.memory_mb)
+    outcome = prove(
+        problem,
+        limits,
+        keep=options.keep,
+        rng=np.random.default_rng([options.seed, problem.grid.size]),
+    )
+    units = problem.grid.size // composition.n_atoms
+    proof = proof_of(problem, outcome, formula_units=units, build_s=build_s)
+    fractions = [
+        tuple(float(x) for x in row) for row in problem.grid.scaled(np.arange(problem.grid.size))
+    ]
+    return proof.model_copy(update={"sites": fractions})
+
+
+def decoration_problem(
+    composition: Composition,
+    parent: Crystal,
+    form: NDArray[np.int64],
+    operations: tuple[NDArray[np.int64], NDArray[np.float64]],
+    model: EnergyModel,
+) -> Problem:
+    """Return the problem of decorating one supercell: every site is an orbit of its own."""
+    sites, _ = supercell_sites(parent, form)
+    n, elements = sites.size, model.elements
+    single, pair, constant = _site_energies(sites, parent.n_atoms, model)
+    orbits = Orbits(np.arange(n), np.arange(n), np.ones(n, dtype=np.int64))
+    counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
+    units = n // composition.n_atoms
+    number = np.array([counts[z] * units for z in elements], dtype=np.int64)
+    kind, orbit = (array.ravel() for array in np.indices((len(elements), n)))
+    conflict = orbit[:, None] == orbit[None, :]
+    quadratic = np.where(conflict, 0.0, pair[kind[:, None], kind, orbit[:, None], orbit])
+    conflict = conflict & ~np.eye(kind.size, dtype=bool)
+    moves = site_permutations(parent, form, operations)
+    images = moves[:, orbit] + n * kind[None, :]
+    full = np.repeat(elements, number)
+    constant = constant(Crystal(full, sites.cell, sites.fractions))
+    return Problem(
+        sites, orbits, 1, elements, number, kind, orbit, np.ones(kind.size, dtype=np.int64),
+        single[kind, orbit], quadratic, conflict, constant, images,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _site_energies(sites: Sites, basis: int, model: EnergyModel):
+    """Return energies of one and of two atoms on sites, and the function of what is left.
+
+    Sites of one basis atom differ by lattice vectors of the parent, so only pairs with the first
+    site of each basis atom are computed.
+    """
+    bare = replace(model, tables=model.tables._replace(volume_stiffness=0.0))
+    n, kinds = sites.size, len(model.elements)
+
+    def energy(places: list[int], types: list[int]) -> float:
+        numbers = np.array([model.elements[k] for k in types])
+        return float(bare.evaluate(Crystal(numbers, sites.cell, sites.fractions[places])).energy)
+
+    single = np.array([[energy([b], [k]) for b in range(basis)] for k in range(kinds)])
+    pair = np.zeros((kinds, kinds, n, n))
+    for k in range(kinds):
+        for m in range(kinds):
+            heads = np.zeros((basis, n))
+            for b in range(basis):
+                for s in range(n):
+                    if s != b:
+                        alone = single[k, b] + single[m, s % basis]
+                        heads[b, s] = energy([b, s], [k, m]) - alone
+            pair[k, m] = _spread(heads, sites, basis)
+
+    def constant(crystal: Crystal) -> float:
+        return float(model.evaluate(crystal).energy - bare.evaluate(crystal).energy)
+
+    return single[:, np.arange(n) % basis], pair, constant
+
+
+def _spread(heads: NDArray[np.float64], sites: Sites, basis: int) -> NDArray[np.float64]:
+    """Return the energies of all pairs from those with the first site of each basis atom."""
+    n = sites.size
+    out = np.zeros((n, n))
+    for i in range(n):
+        b = i % basis
+        moved = sites.fractions - sites.fractions[i] + sites.fractions[b]
+        gap = moved[:, None, :] - sites.fractions[None, :, :]
+        gap -= np.rint(gap)
+        target = np.argmin(np.abs(gap).max(axis=2), axis=1)
+        out[i] = heads[b, target]
+    return out
+
+
+def _relaxed(
+    proofs: list[Proof], model: EnergyModel, name: str, options: SessionOptions
+) -> tuple[list[Proof], list]:
+    """Relax the best arrangements, each energy once."""
+    from nucleate.exact.scan import arrangement
+
+    relax = relax_with(model, name)
+    rng = np.random.default_rng([options.seed, 1])
+    ends, seen = [], set()
+    result = list(proofs)
+    pool = sorted(
+        (found.energy / sum(proof.counts.values()), p, f)
+        for p, proof in enumerate(proofs)
+        for f, found in enumerate(proof.found)
+    )
+    for energy, p, f in pool:
+        key = round(energy, 7)
+        if key in seen or len(seen) >= 10:
+            continue
+        seen.add(key)
+        proof = result[p]
+        end = relax(arrangement(proof.points, proof.found[f].places), rng=rng)
+        if end is not None:
+            ends.append(end)
+            found = list(proof.found)
+            found[f] = found[f].model_copy(update={"relaxed": end})
+            result[p] = proof.model_copy(update={"found": found})
+    return result, sorted(ends, key=lambda end: end.energy / len(end.symbols))
+
+
+def _pairs(composition: Composition) -> list[str]:
+    symbols = list(composition.counts)
+    return [f"{a}-{b}" for i, a in enumerate(symbols) for b in symbols[i:]]

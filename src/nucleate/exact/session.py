@@ -1,0 +1,156 @@
+"""What ``nucleate prove`` does, as functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nucleate.crystal.contacts import minimum_distances
+from nucleate.errors import InputError
+from nucleate.exact.cells import LIKELY_GROUPS, Task, given_task, tasks_of
+from nucleate.exact.certificate import ModelRecord
+from nucleate.exact.relaxing import relax_with
+from nucleate.exact.scan import Scan, ScanResult, ScanSettings
+from nucleate.exact.solver import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nucleate.crystal.composition import Composition
+    from nucleate.exact.pair_models import PairModel
+    from nucleate.exact.relaxing import Relax
+    from nucleate.exact.scan import Event
+    from nucleate.potentials.force_field import ForceField
+    from nucleate.potentials.spp import SppLibrary
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Options of the command; see its help.
+
+    Attributes
+    ----------
+    source : ForceField, PairModel or SppLibrary
+        Where energies come from.
+    cell : tuple of float or None
+        a, b, c in Å and three angles in degrees; None scans.
+    groups : tuple of int
+        Space groups; empty for the likely ones, or 1 with a cell.
+    grid, formula_units
+        For a cell that was given.
+    max_atoms, keep, contacts, limit_s, time_s, memory_mb, seed
+        As in the command.
+    folder : Path
+        Where certificate, structures and the state of the scan go.
+    """
+
+    source: ForceField | PairModel | SppLibrary
+    folder: Path
+    cell: tuple[float, ...] | None = None
+    groups: tuple[int, ...] = ()
+    grid: tuple[int, int, int] | None = None
+    formula_units: int | None = None
+    max_atoms: int = 14
+    keep: int = 3
+    contacts: float = 1.0
+    limit_s: float = 60.0
+    time_s: float = 1800.0
+    memory_mb: float = 4000.0
+    seed: int = 0
+
+
+def prove_session(
+    composition: Composition,
+    options: SessionOptions,
+    on_event: Callable[[Event], None] | None = None,
+    *,
+    relax: Relax | None = None,
+) -> ScanResult:
+    """Scan, prove, relax and write the results to the folder.
+
+    Parameters
+    ----------
+    composition
+        What to place.
+    options
+        See :class:`SessionOptions`.
+    on_event
+        Called with news.
+    relax
+        Relaxes arrangements; by default the model of the proofs does.
+
+    Raises
+    ------
+    InputError
+        If charges, potentials, cell, group and grid do not fit each other.
+    """
+    tasks = _tasks(composition, options)
+    model = options.source.model(composition.numbers(1).tolist())
+    record = ModelRecord.of(options.source)
+    distances = minimum_distances(composition.elements, scale=options.contacts)
+    scan = Scan(
+        composition, model, record, tasks, distances, relax or relax_with(model, record.name),
+        ScanSettings(
+            keep=options.keep, limits=Limits(options.limit_s, options.memory_mb),
+            seconds=options.time_s, seed=options.seed,
+        ),
+        store=options.folder / "scan.jsonl", on_event=on_event,
+    )  # fmt: skip
+    if options.cell is not None:
+        scan.require_possible()
+    result = scan.run()
+    write_results(result, options.folder)
+    return result
+
+
+def _tasks(composition: Composition, options: SessionOptions) -> list[Task]:
+    if options.cell is None:
+        if options.grid is not None or options.formula_units is not None:
+            raise InputError("--grid and --z belong to a cell. Give --cell too, or leave them out.")
+        return tasks_of(
+            composition, max_atoms=options.max_atoms, groups=options.groups or LIKELY_GROUPS
+        )
+    return [
+        task
+        for group in options.groups or (1,)
+        for task in given_task(
+            composition, options.cell, group, formula_units=options.formula_units,
+            shape=options.grid,
+        )
+    ]  # fmt: skip
+
+
+def write_results(result: ScanResult, folder: Path) -> None:
+    """Write certificate and relaxed structures, each once, lowest energy first."""
+    from nucleate.crystal.files import write_cif
+    from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+
+    folder.mkdir(parents=True, exist_ok=True)
+    result.certificate.save(folder / "certificate.json")
+    prints: list = []
+    for end in result.relaxed:
+        crystal = end.crystal()
+        mark = fingerprint(crystal)
+        if any(is_duplicate(mark, other) for other in prints):
+            continue
+        prints.append(mark)
+        name = "best.cif" if len(prints) == 1 else f"structure-{len(prints)}.cif"
+        write_cif(folder / name, crystal)
+        if len(prints) == 10:
+            break
+
+
+def decorate_session(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
+    """Find the best ordered decorations of a lattice and write them to the folder.
+
+    Raises
+    ------
+    InputError
+        If the lattice is not known or the cells hold too many atoms.
+    """
+    from nucleate.exact.decorate import decorate
+
+    result = decorate(composition, lattice, options)
+    write_results(result, options.folder)
+    return result

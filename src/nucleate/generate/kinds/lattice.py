@@ -1,0 +1,68 @@
+"""Lowest arrangements of ions on grids, relaxed with a force field or with formal charges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from nucleate.plugins import Component
+
+if TYPE_CHECKING:
+    from nucleate.generate.lattice import LatticeGenerator
+
+
+class LatticeSettings(Component):
+    """Ions on grids under likely space groups: the lowest arrangements, relaxed."""
+
+    completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
+
+    weight: float = Field(
+        1.0, ge=0.0, allow_inf_nan=False, description="How often it is drawn from."
+    )
+    force_field: str | None = Field(
+        None,
+        description="TOML file or GULP library; default: formal charges and radii.",
+    )
+    grids: int = Field(1000, ge=1, description="Grids that are looked at, cheap ones first.")
+    relaxed: int = Field(40, ge=1, description="Lowest grids whose arrangements are relaxed.")
+    keep: int = Field(3, ge=1, description="Arrangements of each of these grids.")
+    max_atoms: int = Field(30, ge=1, description="Most atoms in a primitive cell on a grid.")
+    leading: int = Field(
+        10, ge=0, description="Candidates that are relaxed before anything else is drawn."
+    )
+
+    def build(self, context: Any) -> LatticeGenerator | None:
+        """Return the generator; None with a warning for compositions without charges.
+
+        Parameters
+        ----------
+        context
+            Has the search space, the seed, and functions to report and to warn.
+        """
+        from nucleate.exact.pair_models import ionic_field
+        from nucleate.generate.lattice import LatticeGenerator
+        from nucleate.potentials.toml_format import read_force_field
+
+        composition = context.space.composition
+        if self.force_field is not None:
+            source = read_force_field(self.force_field)
+        elif composition.oxidation_states is None:
+            context.warn(
+                f"lattice: {composition.formula} has no oxidation states that add up to 0; give "
+                "force_field, or oxidation_states. The other generators serve alone."
+            )
+            return None
+        else:
+            source = ionic_field(composition)
+        return LatticeGenerator(
+            context.space,
+            source,
+            grids=self.grids,
+            relaxed=self.relaxed,
+            keep=self.keep,
+            max_atoms=self.max_atoms,
+            leading=self.leading,
+            seed=context.seed,
+            report=context.report,
+        )

@@ -1,0 +1,146 @@
+"""Candidates from grids: the lowest arrangements of ions, relaxed with a classical model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nucleate.crystal.symmetry import standardised
+from nucleate.exact.cells import LIKELY_GROUPS, tasks_of
+from nucleate.exact.relaxing import relax_with
+from nucleate.exact.survey import cheapest, grid_structures
+from nucleate.generate.pool import Member, RankedPool, ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from nucleate.crystal.candidate import Candidate, Origin
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.exact.pair_models import PairModel
+    from nucleate.potentials.force_field import ForceField
+
+_SYMPREC = 0.05  # Å
+
+
+class LatticeGenerator:
+    """Gives the lowest arrangements of ions on grids, each once, then None.
+
+    The candidates are made before the first draw and do not depend on its random numbers.
+    ``Origin.detail`` holds space group, grid and place of the arrangement among those of its grid,
+    and whether that place is proven.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is searched.
+    source : ForceField or PairModel
+        Energies on the grids and for relaxation.
+    grids : int
+        Grids that are looked at, cheap ones first.
+    relaxed : int
+        Grids whose arrangements are relaxed.
+    keep : int
+        Arrangements of each of these.
+    max_atoms : int
+        Most atoms in a primitive cell.
+    leading : int
+        Candidates that come before all other generators.
+    seed : int
+        Of the annealing.
+    report : callable
+        Called with what is being done, how much of it is done, and how much there is.
+    """
+
+    name = "lattice"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        source: ForceField | PairModel,
+        *,
+        grids: int,
+        relaxed: int,
+        keep: int,
+        max_atoms: int,
+        leading: int,
+        seed: int = 0,
+        report: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
+        self._space, self._leading, self._report = space, leading, report
+        self._grids, self._relaxed, self._keep, self._seed = grids, relaxed, keep, seed
+        self._source = source
+        self._model = source.model(space.composition.numbers(1).tolist())
+        self._tasks = cheapest(
+            tasks_of(
+                space.composition,
+                max_atoms=min(max_atoms, space.max_atoms),
+                groups=LIKELY_GROUPS,
+            ),
+            grids,
+        )
+
+    @property
+    def core_s_elsewhere(self) -> float:
+        """Processor time in other processes: none."""
+        return 0.0
+
+    @property
+    def leads(self) -> bool:
+        """Whether its candidates come before all other generators now."""
+        return self._pool.leads
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All candidates, lowest energy first."""
+        return self._pool.members
+
+    def prepare(self) -> RankedPool:
+        """Make the candidates now."""
+        return self._pool
+
+    def generate(
+        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+    ) -> Candidate | None:
+        """Return the best candidate left of at most this size; it stays until it is taken."""
+        return self._pool.generate(rng=rng, max_formula_units=max_formula_units)
+
+    def note(self, origin: Origin) -> None:
+        """Leave out a candidate that was taken, in this session or before an interruption."""
+        self._pool.note(origin)
+
+    @cached_property
+    def _pool(self) -> RankedPool:
+        space = self._space
+        counts = dict(
+            zip(space.composition.elements, space.composition.counts.values(), strict=True)
+        )
+        structures = grid_structures(
+            self._model,
+            counts,
+            self._tasks,
+            space.min_distances,
+            relax_with(self._model, self._source.name),
+            keep=self._keep,
+            relaxed=self._relaxed,
+            seed=self._seed,
+            report=self._report,
+        )
+        members = []
+        for structure in structures:
+            crystal = structure.relaxed.crystal()
+            crystal = standardised(crystal, _SYMPREC) or crystal
+            if space.rejection(crystal) is not None:
+                continue
+            detail: dict[str, str | int | float] = {
+                "model": self._source.name,
+                "grid": "x".join(str(n) for n in structure.task.shape),
+                "grid_space_group": structure.task.space_group,
+                "grid_rank": structure.rank,
+                "grid_rank_proven": int(structure.proven),
+                "grid_energy": round(structure.grid_energy, 6),
+                "lattice_energy": round(structure.energy_per_atom, 6),
+            }
+            members.append(Member(crystal, detail))
+        return RankedPool(space, ranked(members, "given"), name=self.name, leading=self._leading)
