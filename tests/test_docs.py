@@ -56,9 +56,8 @@ def commands() -> list[tuple[str, list[str]]]:
                 if names and words[0] not in ("python", "pip", "source") and "pip" not in part:
                     found.append((page, words[names[0] + 1 :]))
     table = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    for row in re.findall(r"^\| `nucleate ([^`]*)`", table, re.MULTILINE):
-        found.append(("commands.md", row.split()))
-    return found
+    rows = re.findall(r"^\| `nucleate ([^`]*)`", table, re.MULTILINE)
+    return found + [("commands.md", row.split()) for row in rows]
 
 
 def test_every_command_is_in_the_reference() -> None:

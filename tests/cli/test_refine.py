@@ -334,7 +334,7 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
         (("refine", "run", *EMT_TIER, "--best", 0), "best = 0 must be greater than or equal to 1"),
         (("refine", "run", "--input", "none.toml"), "none.toml: cannot be read"),
         (("refine", "run", "--input", "typo.toml"), "Did you mean 'best'?"),
-        (("refine", "run", *EMT_TIER, *EMT_TIER), "is there twice"),
+        (("refine", "run", *EMT_TIER, *EMT_TIER), "occurs twice"),
         (("refine", "run", "--tier", "ase=no.such:Thing"), "the module no is not installed"),
     ],
 )

@@ -45,15 +45,17 @@ def prove(
     lattice: Annotated[
         str | None, typer.Option(help="Only decorate a lattice: fcc, bcc, hcp, sc, or a file.")
     ] = None,
-    max_atoms: Annotated[int, typer.Option(help="Most atoms in the primitive cell.")] = 14,
+    max_atoms: Annotated[
+        int, typer.Option(help="Maximum number of atoms in the primitive cell.")
+    ] = 14,
     keep: Annotated[int, typer.Option(help="Arrangements of each grid to prove and relax.")] = 3,
     contacts: Annotated[
-        float, typer.Option(help="Factor on the least distances between elements.")
+        float, typer.Option(help="Factor on the minimum distances between elements.")
     ] = 1.0,
     limit: Annotated[float, typer.Option(help="Seconds for each grid.")] = 60.0,
     time_limit: Annotated[float, typer.Option("--time", help="Seconds for all.")] = 1800.0,
     memory_mb: Annotated[float, typer.Option(help="Memory of the solver in MB.")] = 4000.0,
-    seed: Annotated[int, typer.Option(help="Of the annealing.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the annealing.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder; the same command continues. [prove-FORMULA]")
     ] = None,
@@ -147,7 +149,7 @@ def _grid(text: str) -> tuple[int, int, int]:
 
 
 class _Watcher:
-    """One line on a terminal that says what goes on; nothing elsewhere."""
+    """One line on a terminal that shows the progress; nothing elsewhere."""
 
     def __enter__(self) -> _Watcher:
         self._live = sys.stderr.isatty()
