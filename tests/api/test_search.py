@@ -100,7 +100,7 @@ def test_several_trials_in_flight_and_failures() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(nc.InputError, match="moves: 3 is no move"):
+    with pytest.raises(nc.InputError, match="moves: 3 is not a move"):
         nc.BasinHopping("Cu", moves=[3])
     with pytest.raises(nc.InputError, match="given twice"):
         nc.BasinHopping("Cu", moves=["double", "double"])

@@ -107,7 +107,7 @@ def generate_pool(
     Parameters
     ----------
     formula, seed, max_atoms, formula_units, report
-        As of :func:`generate`.
+        As in :func:`generate`.
     search
         Settings of the kind ``graph-search``.
 

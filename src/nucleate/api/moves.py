@@ -31,7 +31,7 @@ def as_moves(moves: Any) -> list[Move]:
     Raises
     ------
     InputError
-        If something is no move, or two have the same name.
+        If something is not a move, or two have the same name.
     """
     found = [_move(item, place) for place, item in enumerate(as_list(moves), start=1)]
     names = [move.name for move in found]
@@ -50,7 +50,7 @@ def _move(item: Any, number: int) -> Move:
         return move_named(item)
     if not callable(item):
         raise InputError(
-            f"moves: {item!r} is no move. Give the name of a move, or a function "
+            f"moves: {item!r} is not a move. Give the name of a move, or a function "
             "move(parent, context, *, rng)."
         )
     name = str(getattr(item, "name", None) or getattr(item, "__name__", type(item).__name__))

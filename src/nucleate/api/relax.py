@@ -150,12 +150,12 @@ def relax_files(
     on_record: OnRecord | None = None,
     **options: Any,
 ) -> Series:
-    """Relax structures in worker processes, and keep every outcome as soon as it is there.
+    """Relax structures in worker processes, and keep every outcome as soon as it is available.
 
     Parameters
     ----------
     files
-        Paths, or structures as of :func:`relax`.
+        Paths, or structures as in :func:`relax`.
     model
         As in :func:`relax`.
     folder
@@ -168,7 +168,7 @@ def relax_files(
     on_start, on_record
         Called with the number of structures, and with every finished record.
     options
-        Criteria as of :func:`relax`.
+        Criteria as in :func:`relax`.
 
     Raises
     ------

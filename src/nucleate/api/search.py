@@ -29,7 +29,7 @@ TIER = "model"
 class AskTell:
     """A search that the caller drives; base of :class:`BasinHopping` and :class:`LowestMinima`.
 
-    Candidates are a function of the seed, their number and what the search was told. Several
+    Candidates are a function of the seed, their number and the records told so far. Several
     trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones.
 
     Parameters

@@ -20,7 +20,9 @@ def check(
     tier: Annotated[
         list[str] | None, typer.Option(help="Energy model, as for predict; repeat it.")
     ] = None,
-    max_atoms: Annotated[int | None, typer.Option(help="Most atoms in a cell.")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Maximum number of atoms in a cell.")
+    ] = None,
     external: Annotated[
         bool, typer.Option(help="Run external programs too, which may take minutes.")
     ] = False,
