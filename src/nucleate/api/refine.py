@@ -33,7 +33,7 @@ def refine(
     on_start: Callable[[int], None] = lambda _: None,
     on_record: Callable[[Record], None] | None = None,
 ) -> RefinementSummary:
-    """Send the best distinct structures of a run through more tiers, and rank them by those.
+    """Send the best distinct structures of a run through further tiers, and rank them by those.
 
     The outcomes are written to the run itself. The same call continues what was interrupted.
 
@@ -52,7 +52,7 @@ def refine(
     single_point
         Compute the energy of the geometry as given.
     retry
-        Try again what these tiers have failed on.
+        Repeat calculations that failed on these tiers.
     workers
         Worker processes; default one per processor core.
     on_start, on_record

@@ -48,7 +48,7 @@ def prove(
     max_atoms: Annotated[int, typer.Option(help="Most atoms in the primitive cell.")] = 14,
     keep: Annotated[int, typer.Option(help="Arrangements of each grid to prove and relax.")] = 3,
     contacts: Annotated[
-        float, typer.Option(help="Factor on the least distances between elements.")
+        float, typer.Option(help="Factor on the minimum distances between elements.")
     ] = 1.0,
     limit: Annotated[float, typer.Option(help="Seconds for each grid.")] = 60.0,
     time_limit: Annotated[float, typer.Option("--time", help="Seconds for all.")] = 1800.0,
@@ -153,7 +153,7 @@ def _grid(text: str) -> tuple[int, int, int]:
 
 
 class _Watcher:
-    """One line on a terminal that says what goes on; nothing elsewhere."""
+    """One line on a terminal that shows the progress; nothing elsewhere."""
 
     def __enter__(self) -> _Watcher:
         self._live = sys.stderr.isatty()

@@ -53,7 +53,9 @@ def relax(
     max_stress: Annotated[
         float | None, typer.Option(help="Largest stress at the end, GPa.")
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Most evaluations per structure.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(help="Maximum number of evaluations per structure.")
+    ] = None,
     fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Move the atoms only.")] = False,
     fix_symmetry: Annotated[
         bool, typer.Option("--fix-symmetry", help="Keep the space group of the start.")
@@ -65,7 +67,7 @@ def relax(
         str | None, typer.Option(help="cpu, or a GPU such as cuda:0, for chgnet and other models.")
     ] = None,
 ) -> None:
-    """Relax structures of files, or only compute their energies, forces and stresses."""
+    """Relax the structures in files, or only compute their energies, forces and stresses."""
     from nucleate import api
     from nucleate.cli import inputs
     from nucleate.cli.progress import progress

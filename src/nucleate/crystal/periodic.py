@@ -192,7 +192,7 @@ def mark_occupied(cell, scaled, shape, exclusion):
 
 @njit(cache=True, nogil=True)
 def nearest_square(reduced, cells, fractions, i, j):
-    """Return the square of the least distance between two atoms of a reduced crystal."""
+    """Return the square of the minimum distance between two atoms of a reduced crystal."""
     return nearest_image(
         reduced,
         cells,

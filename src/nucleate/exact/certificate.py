@@ -240,7 +240,7 @@ class Certificate(_Strict):
             ) from error
 
     def distances(self) -> np.ndarray:
-        """Return the least distances in Å, indexed by two atomic numbers."""
+        """Return the minimum distances in Å, indexed by two atomic numbers."""
         table = np.zeros((120, 120))
         for pair, distance in self.min_distances.items():
             a, b = (element(symbol).number for symbol in pair.split("-"))

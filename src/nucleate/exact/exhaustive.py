@@ -237,7 +237,7 @@ def _is_first_image(images, chosen, n):
 
 @njit(cache=True)
 def _keep(images, chosen, n, energy, top, sets):
-    """Put an arrangement among the best, unless an image of it is there."""
+    """Put an arrangement among the best, unless an image of it is among them."""
     first, image = np.empty(n, np.int64), np.empty(n, np.int64)
     for k in range(n):
         first[k] = chosen[k]
@@ -299,7 +299,7 @@ def _search(
     ends, counts, size, tails, quadratic, conflict, images, own_floor, field, blocked, stack,
     energy, top, sets, counters, budget,
 ):  # fmt: skip
-    """Continue the search for so many steps; return whether it is complete."""
+    """Continue the search for this number of steps; return whether it is complete."""
     last = counts.size - 1
     n = size.size
     depth = counters[2]

@@ -9,7 +9,7 @@ and each clique K of variables that exclude each other gives, times each variabl
 
     sum over v in K of  y_uv  <=  x_u
 
-of which only so many are kept that each product is in one of them from both sides.
+of which only as many are kept as are needed for each product to be in one of them from both sides.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ def require_possible(problem: Problem) -> None:
             symbol = element(problem.elements[k]).symbol
             raise InputError(
                 f"grid = {problem.grid.name}: no orbits of space group {problem.space_group} that "
-                f"keep the least distances hold {count} {symbol} (sizes "
+                f"keep the minimum distances hold {count} {symbol} (sizes "
                 f"{sorted(set(sizes.tolist()))}; "
                 f"spacing {spacing} Å). Use a finer grid, another number of formula units, or a "
                 "group of lower symmetry."

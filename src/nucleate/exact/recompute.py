@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nucleate.potentials.model import EnergyModel
 
 TOLERANCE = 2e-6
-"""Relative; energies of a certificate may differ by so much from those recomputed."""
+"""Largest relative difference of the energies of a certificate from those recomputed."""
 
 _CHUNK = 50_000_000
 _LEVELS = 64

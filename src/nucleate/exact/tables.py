@@ -1,4 +1,4 @@
-"""Pair energies over the difference vectors of a grid, from any classical model of ours.
+"""Pair energies over the difference vectors of a grid, from any classical model of nucleate.
 
 The energy of atoms on the points of a grid is a constant, plus a term for each atom, plus a term
 for each pair that depends on both elements and on the difference vector alone, all periodic images

@@ -33,7 +33,7 @@ class BlocksGenerator(Generator):
     The generator of the FUSE method (doi 10.1039/d4fd00094c) in another order: the number of
     formula units comes first (uniform), then a lattice, a grid of sub-modules that can hold the
     atoms, and a volume near the expected one, to which the sub-modules are stretched. Atoms are
-    then placed one after the other on the motif sites, each on a random site that keeps the least
+    then placed one after the other on the motif sites, each on a random site that keeps the minimum
     distances. Where the composition has oxidation states, cations come first, on the origin sites
     of the sub-modules as far as there are enough, then the anions; without them the order is
     random. A sub-module gets atoms elsewhere only once its origin is occupied, so each holds one
@@ -92,7 +92,7 @@ class BlocksGenerator(Generator):
         return None
 
     def attempt(self, formula_units: int, *, rng: np.random.Generator) -> Candidate | None:
-        """Try once to build a crystal of so many formula units; None if it breaks a limit."""
+        """Try once to build a crystal of this many formula units; None if it breaks a limit."""
         n_atoms = formula_units * self.space.composition.n_atoms
         fewest, most = ATOMS_PER_MODULE
         sizes = range(ceil(n_atoms / most), max(floor(n_atoms / fewest), 2) + 1)

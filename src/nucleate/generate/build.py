@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.plugins import Component
 
 SMALL_CELL = 20
-"""Atoms up to which random crystals find what there is without a pool."""
+"""Number of atoms up to which random crystals are sufficient without a pool."""
 
 
 def named(kind: str, **settings: Any) -> Component:

@@ -28,7 +28,7 @@ def distinct(
     crystals
         Of one composition, the best first.
     most
-        Stop after so many.
+        Stop after this number.
     kinds
         What kind each is of.
     most_of_a_kind

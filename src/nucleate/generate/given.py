@@ -58,7 +58,7 @@ class GivenStructures:
     reduced : int
         How many were given in a larger cell than their primitive one.
     notes : list of str
-        What must be told about the reading, each once.
+        What has to be reported about the reading, each once.
     """
 
     usable: list[GivenCrystal] = field(default_factory=list)

@@ -140,7 +140,7 @@ def build(
     volume
         Of the primitive cell in Å³.
     limits
-        Least distances in Å, shape (n_elements, n_elements).
+        Minimum distances in Å, shape (n_elements, n_elements).
     rolls
         Free coordinates to try, shape (n_orbits, n_tries, 3).
 

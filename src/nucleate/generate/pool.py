@@ -104,7 +104,7 @@ def _scored(
 
 
 class RankedPool(Generator):
-    """Gives the best member that is still there; one is gone once it was taken.
+    """Gives the best remaining member; a member is removed once it was taken.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class RankedPool(Generator):
     name : str
         Source of the candidates.
     leading : int
-        So many members come before all other generators: the initial population.
+        Number of members that come before all other generators: the initial population.
     """
 
     def __init__(

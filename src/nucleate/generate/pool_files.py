@@ -75,7 +75,7 @@ def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[M
 def given_pool(
     space: SearchSpace, files: str | Sequence[str]
 ) -> tuple[list[Member], GivenStructures]:
-    """Return the members that files give in their order, and what there is to tell.
+    """Return the members that files give in their order, and what has to be reported.
 
     Other programs give broken files, other compositions and overlapping atoms; those are counted
     by reason, not refused as a whole, and no file is touched. The volume window does not apply.

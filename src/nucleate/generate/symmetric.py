@@ -38,10 +38,10 @@ BUDGET_S = 5.0
 """Wall time of a draw; the attempts end long before it unless the machine stalls."""
 
 CONTACT_RANGE = (0.80, 1.00)
-"""First least distance asked for, relative to the usual shortest contact of the pair."""
+"""First minimum distance asked for, relative to the usual shortest contact of the pair."""
 
 CONTACT_SHRINK = 0.93
-"""Factor on the least distances from one cell to the next."""
+"""Factor on the minimum distances from one cell to the next."""
 
 LOG_VOLUME = (0.02, 0.10)
 """Mean and standard deviation of the logarithm of the volume relative to the expected one."""
@@ -81,7 +81,7 @@ class SymmetricGenerator(Generator):
     structures (:mod:`nucleate.generate.symmetric_prior`). A cell of a usual shape and about the
     expected volume and one set of free coordinates for each orbit complete the crystal; contacts
     are checked orbit by orbit, first against the usual contacts of the elements, then against
-    shorter ones, and never below the least distances of the space. The primitive cell has exactly
+    shorter ones, and never below the minimum distances of the space. The primitive cell has exactly
     the atoms drawn, and the space group is the one drawn or a supergroup.
 
     An assignment with few free parameters is soon exhausted: a cubic crystal on fixed positions is
@@ -153,7 +153,7 @@ class SymmetricGenerator(Generator):
         return None
 
     def attempt(self, formula_units: int, *, rng: np.random.Generator) -> Candidate | None:
-        """Draw one assignment of so many formula units; None if no cell holds it."""
+        """Draw one assignment with this number of formula units; None if no cell holds it."""
         content = self.content(formula_units)
         explore = bool(rng.random() < self.exploration)
         shares = content.flat_shares if explore else content.shares

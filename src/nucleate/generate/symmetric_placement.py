@@ -31,7 +31,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
     translations : ndarray of float64, shape (n_atoms, 3)
         Atom k of an orbit is at ``first @ rotations[k] + translations[k]``.
     limits : ndarray of float64, shape (n_kinds, n_kinds)
-        Least distances in Å.
+        Minimum distances in Å.
     rolls : ndarray of float64, shape (n_orbits, n_tries, 3)
         Random numbers in [0, 1).
 

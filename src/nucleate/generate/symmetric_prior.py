@@ -220,7 +220,7 @@ def _read_memory(
 ) -> dict[tuple[int, ...], tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Return the groups and how often each was seen, by the sorted counts of the elements.
 
-    ``keys`` has one row an entry, sorted, padded on the right with zeros.
+    ``keys`` has one row per entry, sorted, padded on the right with zeros.
     """
     memory: dict[tuple[int, ...], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
     ends = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1

@@ -91,7 +91,7 @@ def shuffle_some_with_vacancies(
     """Permute three to N - 1 atoms among their places and vacant sites (move 4).
 
     Every chosen atom goes, with even chances, to one of the places of the chosen atoms or to a
-    vacant site, as far as there are vacant sites that keep the least distances.
+    vacant site, as far as there are vacant sites that keep the minimum distances.
     """
     if not has_atoms_to_shuffle(parent, context):
         return None
@@ -163,7 +163,7 @@ class _Sites:
     def rearranged(self, atoms: NDArray[np.int64], rng: np.random.Generator) -> Child | None:
         """Return a child with these atoms on one another's places or, half of them, on vacancies.
 
-        None if an atom found no place that keeps the least distances.
+        None if an atom found no place that keeps the minimum distances.
         """
         n_atoms = self.parent.n_atoms
         board = self.board_without(atoms)

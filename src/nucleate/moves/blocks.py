@@ -1,4 +1,4 @@
-"""Moves 7, 8 and 10: sub-modules and layers change places, a sub-module is filled anew."""
+"""Moves 7, 8 and 10: sub-modules and layers change places, a sub-module is refilled."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TRIES = 10
 """How often a move draws again when its trial breaks a contact limit."""
 
 CONTACT_SCALE = 0.85
-"""Factor on the least distances of the space for the children of moves.
+"""Factor on the minimum distances of the space for the children of moves.
 
 A relaxation pushes atoms apart that are a little too close, so moves may bring them closer than a
 generator does. Measured in ``benchmarks/blocks_and_moves.py``.
@@ -55,7 +55,7 @@ class MoveContext:
         ``fresh(max_formula_units, rng)`` returns a new candidate from the pool or a generator, or
         None; ``max_formula_units=None`` means the limit of the space.
     contact_scale : float
-        Factor on the least distances of the space.
+        Factor on the minimum distances of the space.
     align_anchors : bool
         Swapped sub-modules are shifted so that the atoms nearest to their origins change places.
     rattle : float
@@ -86,17 +86,17 @@ class MoveContext:
     def rejection(self, crystal: Crystal) -> str | None:
         """Return why a child is not allowed, or None if it is.
 
-        The reasons are those of :meth:`SearchSpace.rejection`, with the relaxed least distances
+        The reasons are those of :meth:`SearchSpace.rejection`, with the relaxed minimum distances
         and without the volume window.
         """
         return self._screen.rejection(crystal, check_volume=False)
 
     def least_distances(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the relaxed least distances in Å between elements, shape (k, k)."""
+        """Return the relaxed minimum distances in Å between elements, shape (k, k)."""
         return self._screen.min_distances[np.ix_(numbers, numbers)]
 
     def fits(self, copies: int, parent: Crystal) -> bool:
-        """Return whether a cell of so many copies of the parent is allowed in size."""
+        """Return whether a cell of this number of copies of the parent is allowed in size."""
         return self._screen.size_rejection(np.tile(parent.numbers, copies)) is None
 
 

@@ -23,7 +23,7 @@ def propose(
 ) -> Candidate | None:
     """Apply a move and return a candidate that is allowed, or None.
 
-    The child has the composition of the space, keeps its limit of atoms and the relaxed least
+    The child has the composition of the space, keeps its limit of atoms and the relaxed minimum
     distances under full periodicity, and is rattled by ``context.rattle`` where that breaks no
     limit. The parent is not changed.
 

@@ -1,4 +1,4 @@
-"""Moves 13 and 14: the walk goes on from a new structure."""
+"""Moves 13 and 14: the search continues from a new structure."""
 
 from __future__ import annotations
 

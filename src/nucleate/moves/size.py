@@ -100,7 +100,7 @@ def doubled_by_inversion(parent: Crystal, axis: int, limits: NDArray[np.float64]
     axis : int
         0, 1 or 2.
     limits : ndarray of float, shape (n_atoms,)
-        Least distance in Å of each atom from another of its element.
+        Minimum distance in Å of each atom from another of its element.
     """
     cell = parent.cell.copy()
     cell[axis] *= 2

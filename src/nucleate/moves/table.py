@@ -36,7 +36,7 @@ MOVES: tuple[Move, ...] = (
 """The moves of doi 10.1039/d4fd00094c in their order."""
 
 PRESETS: dict[str, dict[str, float]] = {"fuse2": {move.name: 1.0 for move in MOVES}}
-"""Sets of weights by name; ``fuse2`` is the paper's, all alike."""
+"""Sets of weights by name; ``fuse2`` is the paper's, with equal weights."""
 
 
 def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float]:

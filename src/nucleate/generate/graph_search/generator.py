@@ -25,7 +25,7 @@ class GraphSearchGenerator(Generator):
     """Low-energy crystals by a graph network and an optimiser, the best first.
 
     The pool is made at the first draw or by :meth:`prepare`. With a file it is written there, and
-    read from there the next time: an interrupted run goes on with the same pool.
+    read from there the next time: an interrupted run continues with the same pool.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class GraphSearchGenerator(Generator):
     score : callable, optional
         Energies of crystals, for ``single-point``.
     leading : int
-        So many crystals come before all other generators: the initial population.
+        Number of crystals that come before all other generators: the initial population.
     processes : int
         Processes that search sizes side by side; with one there are none but this one.
     file : Path, optional
@@ -83,7 +83,7 @@ class GraphSearchGenerator(Generator):
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The crystals of the pool, the best first; it is made if need be."""
+        """The crystals of the pool, the best first; it is created if necessary."""
         return self._ranked().members
 
     def _ranked(self) -> RankedPool:

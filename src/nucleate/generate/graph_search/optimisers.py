@@ -57,7 +57,7 @@ class ParticleSwarm:
 
     A particle's numbers choose a layout from a menu drawn from the prior and sorted by space
     group, change the cell that goes with it, and set the volume and the free coordinates, whose
-    meaning hangs on the layout. Coordinates are periodic.
+    meaning depends on the layout. Coordinates are periodic.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class ParticleSwarm:
         self._moved: NDArray[np.int64] = np.arange(0)
 
     def propose(self, count: int, *, rng: np.random.Generator) -> list[Proposal]:
-        """Move as many particles as asked for, in turns, and return where they are."""
+        """Move as many particles as requested, taking turns, and return where they are."""
         self._moved = (self._turn + np.arange(count)) % POPULATION
         first = self._turn < POPULATION
         self._turn += count

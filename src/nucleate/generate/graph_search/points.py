@@ -89,7 +89,7 @@ class Sample:
 
     @property
     def key(self) -> tuple[int, str]:
-        """What tells layouts apart."""
+        """What distinguishes layouts."""
         return self.layout.group, self.layout.words
 
     @property
@@ -191,7 +191,7 @@ class PointSpace:
         """Build the crystal of a proposal; None if no try keeps the space's limits.
 
         Contacts are first checked against the usual ones of the elements, then against shorter
-        ones, but never below the least distances of the space.
+        ones, but never below the minimum distances of the space.
         """
         layout = proposal.layout
         volume = self.n_atoms * self.space.composition.volume_per_atom * np.exp(proposal.log_volume)

@@ -18,7 +18,7 @@ class LatticeSettings(Component):
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
     weight: float = Field(
-        1.0, ge=0.0, allow_inf_nan=False, description="How often it is drawn from."
+        1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."
     )
     force_field: str | None = Field(
         None,
