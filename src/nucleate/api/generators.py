@@ -75,4 +75,4 @@ def build_mix(settings: RunSettings, objects: list[Generator], **context: Any) -
     chosen: list[tuple[Generator, float]] = [(item, 1.0) for item in objects]
     if settings.search.generators:
         chosen += build_source(settings, **context).weighted()
-    return GeneratorMix(chosen)
+    return GeneratorMix(chosen, settings.problem.space())
