@@ -259,7 +259,10 @@ def test_an_exhausted_generator_gives_what_it_has(tmp_path: Path) -> None:
         (lambda: nc.relax([bulk("Cu"), None], model=EMT()), r"structures\[1\] is a NoneType"),
         (lambda: nc.relax(Atoms("Cu"), model=EMT()), "not periodic in three directions"),
         (lambda: nc.relax("none.cif"), "none.cif: cannot be read"),
-        (lambda: nc.relax(bulk("Cu"), model="magic"), "model = 'magic' is not known"),
+        (
+            lambda: nc.relax(bulk("Cu"), model="magic"),
+            "kind = 'magic' is not known",
+        ),
         (lambda: nc.relax(bulk("Cu"), model="none.toml"), "there is no such file"),
         (lambda: nc.relax(bulk("Cu"), model=7), "model is a int"),
         (lambda: nc.relax(bulk("Cu"), model=[]), r"model = \[\]"),

@@ -18,7 +18,7 @@ WORDS = {
     ("predict", "CaO", "--formula-units", "two"): ["'two'", "like 1,2,4"],
     ("predict", "CaO", "--time", "10x"): ["stop.time = '10x'", "10m"],
     ("predict", "CaO", "--seed", "-1"): ["search.seed = -1", "0"],
-    ("predict", "CaO", "--structures", "0"): ["search.structures = 0", "1"],
+    ("predict", "CaO", "--structures", "0"): ["stop.structures = 0", "1"],
     ("predict", "CaO", "--workers", "0"): ["run.workers = 0", "1"],
     ("predict", "CaO", "--tier", "dft"): ["'dft'", "chgnet"],
     ("predict", "CaO", "--generator", "magic"): ["'magic'", "symmetric"],

@@ -232,7 +232,7 @@ def test_other_programs_have_their_input_and_a_script(nucleate, run, tmp_path, k
     ("words", "message"),
     [
         (("export", "run", "--for", "chgnet"), "is not a program with input files"),
-        (("export", "run", "--for", "magic"), "'magic' is not an engine"),
+        (("export", "run", "--for", "magic"), "kind = 'magic' is not known"),
         (("export", "nowhere", "--for", "vasp"), "not a run folder"),
         (("export", "run", "--for", "vasp", "--input", "dft.toml"), "Give one of them"),
         (("export", "run", "--input", "dft.toml", "--out", "full"), "is not empty"),

@@ -329,12 +329,12 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     [
         (("refine", "nowhere", *EMT_TIER), "nowhere is not a run folder"),
         (("refine", "run"), "No tier is given"),
-        (("refine", "run", "--tier", "magic"), "'magic' is not an engine"),
+        (("refine", "run", "--tier", "magic"), "kind = 'magic' is not known"),
         (("refine", "run", *EMT_TIER, "--name", "rough"), "is a tier of the search itself"),
         (("refine", "run", *EMT_TIER, "--best", 0), "best = 0 must be greater than or equal to 1"),
         (("refine", "run", "--input", "none.toml"), "none.toml: cannot be read"),
         (("refine", "run", "--input", "typo.toml"), "Did you mean 'best'?"),
-        (("refine", "run", *EMT_TIER, *EMT_TIER), "is there twice"),
+        (("refine", "run", *EMT_TIER, *EMT_TIER), "occurs twice"),
         (("refine", "run", "--tier", "ase=no.such:Thing"), "the module no is not installed"),
     ],
 )

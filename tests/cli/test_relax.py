@@ -136,7 +136,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
     [
         (("none.cif",), "none.cif: cannot be read"),
         (("ten.pdf",), "the format cannot be determined"),
-        (("ten.extxyz", "--tier", "magic"), "--tier = 'magic' is not an engine"),
+        (("ten.extxyz", "--tier", "magic"), "--tier = 'magic': kind = 'magic' is not known"),
         (("ten.extxyz", "--fmax", -1), "fmax_ev_per_ang = -1.0 must be greater than 0"),
         (("ten.extxyz", "--out", "a.extxyz"), "Give the name of a folder"),
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),

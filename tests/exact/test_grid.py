@@ -11,7 +11,14 @@ from nucleate.crystal.cells import cell_from_parameters
 from nucleate.errors import InputError
 from nucleate.exact.cells import centring, crystal_system
 from nucleate.exact.check import recomputed_orbits
-from nucleate.exact.grid import Grid, divisors, fitting_shape, operations, orbits_of
+from nucleate.exact.grid import (
+    Grid,
+    divisors,
+    fitting_shape,
+    generators,
+    operations,
+    orbits_of,
+)
 from nucleate.exact.normaliser import permutations
 from nucleate.exact.tables import constant_energy, pair_tables
 from nucleate.potentials.spp import shipped_library
@@ -102,3 +109,22 @@ def test_permutations_keep_energies(grid: Grid, seed: int, number: int) -> None:
 def test_a_primitive_cubic_grid_has_all_its_isometries() -> None:
     grid = Grid(np.eye(3) * 4.0, (3, 3, 3))
     assert len(permutations(1, grid, orbits_of(1, grid))) == 48 * 27
+
+
+@pytest.mark.parametrize("number", [1, 2, 62, 141, 194, 206, 227, 230])
+def test_generators_make_the_whole_group(number: int) -> None:
+    rotations, shifts = operations(number)
+    few = generators(number)
+    assert len(few) <= 8
+    known = {(np.eye(3, dtype=np.int64).tobytes(), np.zeros(3, dtype=np.int64).tobytes())}
+    while True:
+        more = set(known)
+        for r, t in known:
+            matrix, shift = np.frombuffer(r, np.int64).reshape(3, 3), np.frombuffer(t, np.int64)
+            for g in few:
+                image = (rotations[g] @ shift + shifts[g]) % 24
+                more.add(((rotations[g] @ matrix).tobytes(), image.tobytes()))
+        if more == known:
+            break
+        known = more
+    assert len(known) == len(rotations)

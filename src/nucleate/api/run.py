@@ -204,7 +204,7 @@ class Run:
         from nucleate.api.predict import predict
 
         settings = self.settings.to_dict()
-        settings["run"] = {**settings["run"], "time": None}
+        settings["stop"] = {**settings["stop"], "time": None}
         predict(settings, folder=self.folder, **options)
         return self
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.cli.stages import Stages
 from nucleate.errors import InputError
+from nucleate.report.displays import Stages
 
 if TYPE_CHECKING:
     from nucleate.benchmark.matrix import CellState

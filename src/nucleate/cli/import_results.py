@@ -28,18 +28,19 @@ def import_results(
 
     Folders without a result are listed with the reason; the same command adds them later.
     """
-    from nucleate.cli.display import print_ranking
-    from nucleate.report.export import export_run
-    from nucleate.run.hand_back import import_results as read_back
+    from nucleate import api
+    from nucleate.cli.output import print_ranking
 
-    summary = read_back(run, folder, tier)
+    summary = api.import_results(run, folder, name=tier)
     for place, reason in summary.problems:
         typer.echo(f"{place}: {reason}")
     for place, number, converged in summary.imported:
         state = "" if converged else ", not converged"
         typer.echo(f"{place}: record {number} has an energy of {summary.tier}{state}")
     if summary.imported:
-        print_ranking(export_run(run)[:best])
+        found = api.open(run)
+        found.export()
+        print_ranking(found, best)
     typer.echo(
         f"{len(summary.imported)} imported as {summary.tier}, {len(summary.known)} known already, "
         f"{len(summary.problems)} without a result."

@@ -62,40 +62,29 @@ def predict(
 
     On a run folder that exists already, the run is continued.
     """
+    from nucleate.api import predict as search
     from nucleate.cli import inputs
-
-    overrides = {
-        "problem": inputs.given(
-            max_atoms=max_atoms,
-            formula_units=inputs.parse_formula_units(formula_units),
-            pressure_gpa=pressure,
-        ),
-        "search": inputs.given(
-            seed=seed,
-            generators=inputs.parse_all(inputs.parse_generator, generator),
-        ),
-        "stop": inputs.given(
-            structures=structures,
-            time=time,
-            core_time=core_time,
-            target=None if target is None else str(target.absolute()),
-        ),
-        "run": inputs.given(workers=workers),
-        "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
-    }
-    settings, folder = inputs.read_input(problem, overrides, out)
-
-    from nucleate.cli.display import print_summary, watching
-    from nucleate.report.export import export_run
-    from nucleate.run.predict import predict as run
+    from nucleate.cli.output import live_or_lines, print_end
 
     typer.echo("Loading the energy models (this takes a minute or two on first use)")
-    with watching(settings, folder) as display:
-        summary = run(settings, folder, callback=display)
-    print_summary(summary, display)
-    if summary.error:
-        typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)
-        raise typer.Exit(1)
-    if summary.best is not None:
-        export_run(folder)
+    folder = out or inputs.folder_of(problem)
+    run = search(
+        problem,
+        folder=folder,
+        max_atoms=max_atoms,
+        formula_units=inputs.parse_formula_units(formula_units),
+        pressure_gpa=pressure,
+        model=inputs.parse_all(inputs.parse_tier, tier),
+        generators=inputs.parse_all(inputs.parse_generator, generator),
+        structures=structures,
+        seed=seed,
+        target=target,
+        time=time,
+        core_time=core_time,
+        workers=workers,
+        display=live_or_lines(),
+    )
+    print_end(run)
+    if run.structures:
+        run.export()
     typer.echo(f"Results: {folder}")

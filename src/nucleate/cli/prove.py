@@ -54,6 +54,10 @@ def prove(
     time_limit: Annotated[float, typer.Option("--time", help="Seconds for all.")] = 1800.0,
     memory_mb: Annotated[float, typer.Option(help="Memory of the solver in MB.")] = 4000.0,
     seed: Annotated[int, typer.Option(help="Of the annealing.")] = 0,
+    relax: Annotated[
+        str | None,
+        typer.Option(help="Relax the ten best with this model as well, such as chgnet."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder; the same command continues. [prove-FORMULA]")
     ] = None,
@@ -97,11 +101,13 @@ def prove(
         folder=out or Path(f"prove-{composition.formula}"),
     )
     if lattice is not None:
-        _print_result(decorate_session(composition, lattice, options), options.folder)
-        return
-    with _Watcher() as watch:
-        result = prove_session(composition, options, watch)
+        result = decorate_session(composition, lattice, options)
+    else:
+        with _Watcher() as watch:
+            result = prove_session(composition, options, watch)
     _print_result(result, options.folder)
+    if relax is not None and result.relaxed:
+        _relax_best(result, relax, options.folder)
 
 
 def _source(composition: Any, force_field: Path | None, pairs: Path | None, proxy: bool) -> Any:
@@ -206,6 +212,28 @@ def _print_result(result: ScanResult, folder: Path) -> None:
             f"{len(best.symbols)} atoms; {folder / 'best.cif'}"
         )
     console.print(f"Certificate: {folder / 'certificate.json'} ({result.seconds:.0f} s)")
+
+
+def _relax_best(result: ScanResult, model: str, folder: Path) -> None:
+    """Relax the best structures with another model, print and write them by their new order."""
+    from nucleate.api import Relaxed
+    from nucleate.api import relax as relax_structures
+    from nucleate.crystal.files import write_cif
+    from nucleate.crystal.symmetry import space_group
+    from nucleate.exact.session import distinct_relaxed
+
+    ends = relax_structures([end.crystal() for end in distinct_relaxed(result)], model=model)
+    good = sorted((e for e in ends if isinstance(e, Relaxed)), key=lambda e: e.energy_per_atom)
+    for number, end in enumerate(good, 1):
+        group, symbol = space_group(end.crystal, 0.1)
+        path = folder / f"relaxed-{number}.cif"
+        write_cif(path, end.crystal)
+        typer.echo(
+            f"{end.level.model}: {end.energy_per_atom:.5f} {end.level.unit}/atom, "
+            f"{symbol} ({group}), {end.crystal.n_atoms} atoms; {path}"
+        )
+    if len(good) < len(ends):
+        typer.echo(f"{len(ends) - len(good)} of {len(ends)} relaxations with {model} failed.")
 
 
 def _order(proof: Any) -> tuple[float, float]:

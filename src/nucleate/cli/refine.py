@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.errors import InputError
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typer import Typer
 
     from nucleate.run.refinement import RefinementSummary
-    from nucleate.run.settings import RefinementSettings
+    from nucleate.search.record import Record
 
 
 def register(app: Typer) -> None:
@@ -49,57 +50,40 @@ def refine(
 ) -> None:
     """Take the best distinct structures of a finished run through further tiers.
 
-    The results go into the run itself: its table, report and files rank on the new tier. After an
-    interruption the same command continues with the remaining structures; with a larger --best it
-    takes more.
+    The results are written to the run itself: its table, report and files rank on the new tier.
+    The same command continues what was interrupted; with a larger --best it takes more.
     """
+    from nucleate import api
     from nucleate.cli import inputs
-    from nucleate.cli.display import print_ranking
+    from nucleate.cli.output import print_ranking
     from nucleate.cli.progress import progress
-    from nucleate.report.content import read_run
-    from nucleate.report.export import export_run
-    from nucleate.report.selection import best_below
-    from nucleate.run.refinement import check_new_tiers
-    from nucleate.run.refinement import refine as run_tiers
-    from nucleate.run.store import Store
 
-    options = inputs.given(name=name, relax=False if single_point else None)
-    overrides = inputs.given(
-        best=best, tier=[inputs.parse_tier(text) | options for text in tier or ()]
-    )
-    settings = _settings(file, overrides, inputs.given(workers=workers))
-    content = read_run(run)
-    with Store.read(run) as store:
-        check_new_tiers(store, settings.tier)
-    chosen = best_below(content, [item.name for item in settings.tier], settings.best)
-    if not chosen:
-        raise InputError(f"{run} has no relaxed structure yet. Continue its search first.")
-    numbers = [item.record.number for item in chosen]
-    typer.echo(f"Loading the energy models for {len(numbers)} structures")
-    with progress(len(numbers)) as on_record:
-        summary = run_tiers(run, settings, numbers, retry=retry, on_record=on_record)
-    ranked = export_run(run)
-    print_ranking(ranked[: settings.best])
+    with ExitStack() as stack:
+        bars: list[Callable[[Record], None]] = []
+
+        def start(number: int) -> None:
+            typer.echo(f"Loading the energy models for {number} structures")
+            bars.append(stack.enter_context(progress(number)))
+
+        summary = api.refine(
+            run,
+            inputs.parse_all(inputs.parse_tier, tier),
+            input_file=file,
+            best=best,
+            name=name,
+            single_point=single_point,
+            retry=retry,
+            workers=workers,
+            on_start=start,
+            on_record=lambda record: bars[0](record),
+        )
+    found = api.open(run)
+    found.export()
+    print_ranking(found, best or summary.n_chosen)
     _print_end(summary)
     typer.echo(f"Results: {run}")
     if summary.reason or not summary.n_with_energy:
         raise typer.Exit(1)
-
-
-def _settings(
-    file: Path | None, overrides: dict[str, Any], execution: dict[str, Any]
-) -> RefinementSettings:
-    from nucleate.run.settings import RefinementSettings, read_toml, with_absolute_paths
-
-    if file is None and not overrides.get("tier"):
-        raise InputError("No tier is given. Add --tier, such as --tier chgnet, or --input FILE.")
-    data: dict[str, Any] = {}
-    if file is not None:
-        data = with_absolute_paths(read_toml(file), file.parent)
-    data |= overrides
-    if execution:
-        data["run"] = {**data.get("run", {}), **execution}
-    return RefinementSettings.from_dict(data, source="" if file is None else str(file))
 
 
 def _print_end(summary: RefinementSummary) -> None:

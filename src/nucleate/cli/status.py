@@ -26,11 +26,12 @@ def status(
     from nucleate.api import status_of
 
     facts = status_of(run, best=best)
+    table = facts.pop("table")
     if as_json:
-        del facts["table"]
         typer.echo(json.dumps(facts, indent=2))
     else:
         _print(facts)
+        typer.echo(table)
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -44,5 +45,3 @@ def _print(facts: dict[str, Any]) -> None:
         f"{facts['structures']} structures, {facts['distinct']} distinct, "
         f"{facts['repeats']} repeats not relaxed, failures: {failed or 'none'}"
     )
-    if facts["best"]:
-        typer.echo(facts["table"])

@@ -28,6 +28,8 @@ from nucleate.exact.superlattices import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
@@ -152,10 +154,12 @@ def decoration_problem(
     return Problem(
         sites, orbits, 1, elements, number, kind, orbit, np.ones(kind.size, dtype=np.int64),
         single[kind, orbit], quadratic, conflict, constant, images,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
-def _site_energies(sites: Sites, basis: int, model: EnergyModel):
+def _site_energies(
+    sites: Sites, basis: int, model: EnergyModel
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Callable[[Crystal], float]]:
     """Return energies of one and of two atoms on sites, and the function of what is left.
 
     Sites of one basis atom differ by lattice vectors of the parent, so only pairs with the first

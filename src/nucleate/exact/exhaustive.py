@@ -150,7 +150,7 @@ class _Search:
             / int(problem.size[u])
             for i, u in enumerate(part)
         ]
-        return 0.5 * count * min(floors) if floors else 0.0
+        return float(0.5 * count * min(floors)) if floors else 0.0
 
     def run(self, deadline: float) -> bool:
         """Search until the end or the deadline; return whether it is complete."""
@@ -206,7 +206,7 @@ def _cheapest(cost: NDArray[np.float64], size: NDArray[np.int64], count: int) ->
         left -= part * float(size[k])
         if left <= 0.0:
             break
-    return total
+    return float(total)
 
 
 @njit(cache=True)

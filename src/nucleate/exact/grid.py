@@ -124,6 +124,33 @@ def operations(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 @cache
+def generators(number: int) -> tuple[int, ...]:
+    """Return the places of a few operations of which products make all others."""
+    rotations, shifts = operations(number)
+    place = {_key(r, t): k for k, (r, t) in enumerate(zip(rotations, shifts, strict=True))}
+    reached = {place[_key(np.eye(3, dtype=np.int64), np.zeros(3, dtype=np.int64))]}
+    chosen: list[int] = []
+    for k in range(len(rotations)):
+        if k in reached:
+            continue
+        chosen.append(k)
+        waiting = list(reached)
+        while waiting:
+            m = waiting.pop()
+            for g in chosen:
+                shift = np.mod(rotations[g] @ shifts[m] + shifts[g], _DENOMINATOR)
+                product = place[_key(rotations[g] @ rotations[m], shift)]
+                if product not in reached:
+                    reached.add(product)
+                    waiting.append(product)
+    return tuple(chosen)
+
+
+def _key(rotation: NDArray[np.int64], shift: NDArray[np.int64]) -> bytes:
+    return rotation.tobytes() + shift.tobytes()
+
+
+@cache
 def divisors(number: int) -> tuple[int, int, int]:
     """Return the number that the points along each vector must be a multiple of."""
     _, shifts = operations(number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.exact.grid import grid_operations
+from nucleate.exact.grid import generators, grid_operations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +21,10 @@ _LARGEST = 4_000_000
 
 
 @cache
-def _unimodular() -> NDArray[np.int64]:
+def _unimodular() -> NDArray[np.float64]:
     """Return the 3 x 3 matrices of -1, 0 and 1 with determinant 1 or -1."""
     every = np.array(list(product((-1, 0, 1), repeat=9)), dtype=np.int64).reshape(-1, 3, 3)
-    return every[np.abs(np.rint(np.linalg.det(every))) == 1]
+    return every[np.abs(np.rint(np.linalg.det(every))) == 1].astype(np.float64)
 
 
 def lattice_rotations(cell: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -35,9 +35,9 @@ def lattice_rotations(cell: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     metric = cell @ cell.T
     candidates = _unimodular()
-    turned = np.einsum("kji,jl,klm->kim", candidates, metric, candidates)
+    turned = candidates.transpose(0, 2, 1) @ metric @ candidates
     keep = np.abs(turned - metric).max(axis=(1, 2)) < _TOLERANCE * np.abs(metric).max()
-    return candidates[keep]
+    return candidates[keep].astype(np.int64)
 
 
 def permutations(number: int, grid: Grid, orbits: Orbits) -> NDArray[np.int64]:
@@ -52,6 +52,7 @@ def permutations(number: int, grid: Grid, orbits: Orbits) -> NDArray[np.int64]:
     for matrix, shift in zip(matrices, shifts, strict=True):
         table = allowed.setdefault(matrix.tobytes(), np.zeros(grid.size, dtype=bool))
         table[grid.index(shift)] = True
+    few = list(generators(number))
     heads = grid.points[orbits.first]
     rows = [np.arange(orbits.first.size)[None, :]]
     rotations = lattice_rotations(grid.cell)
@@ -61,7 +62,7 @@ def permutations(number: int, grid: Grid, orbits: Orbits) -> NDArray[np.int64]:
         turned, rest = np.divmod(rotation * shape[:, None], shape[None, :])
         if rest.any():
             continue
-        moves = _normalising_shifts(turned, matrices, shifts, allowed, grid)
+        moves = _normalising_shifts(turned, matrices[few], shifts[few], allowed, grid)
         images = grid.index((heads @ turned.T)[None, :, :] + moves[:, None, :])
         rows.append(np.unique(orbits.label[images], axis=0))
     return _different(np.concatenate(rows))
@@ -74,7 +75,7 @@ def _normalising_shifts(
     allowed: dict[bytes, NDArray[np.bool_]],
     grid: Grid,
 ) -> NDArray[np.int64]:
-    """Return the shifts with which a rotation takes every operation of the group to another."""
+    """Return the shifts with which a rotation takes the generators to operations of the group."""
     moves = grid.points
     inverse = np.rint(np.linalg.inv(turn)).astype(np.int64)
     for matrix, shift in zip(matrices, shifts, strict=True):

@@ -16,6 +16,7 @@ from nucleate.exact.tables import PairTables, constant_energy, pair_tables
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nucleate.exact.superlattices import Sites
     from nucleate.potentials.model import EnergyModel
 
 _BYTES_PER_PRODUCT = 600
@@ -28,7 +29,7 @@ class Problem:
 
     Attributes
     ----------
-    grid, orbits : Grid, Orbits
+    grid, orbits : Grid or Sites, Orbits
         Points and their orbits.
     space_group : int
         Number of the space group.
@@ -50,7 +51,7 @@ class Problem:
         Permutations of the variables that keep all of the above; the first is the identity.
     """
 
-    grid: Grid
+    grid: Grid | Sites
     orbits: Orbits
     space_group: int
     elements: tuple[int, ...]
@@ -82,10 +83,7 @@ class Problem:
     @property
     def is_empty(self) -> bool:
         """Whether an element finds no set of orbits with its number of atoms."""
-        return any(
-            not subset_sums(self.size[self.kind == k], int(count))[count]
-            for k, count in enumerate(self.counts)
-        )
+        return _is_empty(self.kind, self.size, self.counts)
 
     def energy(self, chosen: NDArray[np.int64]) -> float:
         """Return the energy in eV per cell of an arrangement, given its variables that are 1."""
@@ -168,11 +166,19 @@ def build_problem(
     np.fill_diagonal(conflict, False)
     quadratic[conflict] = 0.0
     np.fill_diagonal(quadratic, 0.0)
-    images = _variable_images(permutations(space_group, grid, orbits), kind, orbit, n_orbits)
+    hopeless = _is_empty(kind, size, number)
+    moves = np.arange(n_orbits)[None, :] if hopeless else permutations(space_group, grid, orbits)
+    images = _variable_images(moves, kind, orbit, n_orbits)
     return Problem(
         grid, orbits, space_group, model.elements, number, kind, orbit, size, linear, quadratic,
         conflict, constant_energy(model, grid, number), images,
     )  # fmt: skip
+
+
+def _is_empty(kind: NDArray[np.int64], size: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
+    return any(
+        not subset_sums(size[kind == k], int(count))[count] for k, count in enumerate(counts)
+    )
 
 
 def _orbit_sums(

@@ -16,7 +16,7 @@ from nucleate.exact.exhaustive import count_arrangements, enumerate_arrangements
 from nucleate.exact.solver import TOLERANCE, Limits, Progress, Solution, Status, check_memory, solve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,6 +68,7 @@ def prove(
     limits: Limits | None = None,
     *,
     keep: int = 3,
+    starts: Sequence[NDArray[np.int64]] = (),
     rng: np.random.Generator,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
@@ -85,6 +86,8 @@ def prove(
         Time, memory and threads for this problem.
     keep
         Arrangements wanted.
+    starts
+        Arrangements that are known already, as variables that are 1; others are ignored.
     rng
         Randomness of the annealing; proofs do not depend on it.
     on_progress
@@ -96,6 +99,8 @@ def prove(
         return Outcome(Status.INFEASIBLE, "enumeration", None, [], 0, 0.0, 0)
     ways = count_arrangements(problem)
     known = anneal(problem, restarts=200, rng=rng) if ways > VERY_FEW else []
+    given = [(problem.energy(s), s) for s in starts if problem.is_arrangement(s)]
+    known = _merged(problem, [*given, *known]) if given else known
     few = ways / problem.images.shape[0] <= FEW
     fits = problem.memory_mb <= limits.memory_mb
     share = limits.seconds if few or not fits else max(1.0, _FIRST_SHARE * limits.seconds)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nucleate.crystal.composition import Composition
+    from nucleate.exact.certificate import RelaxedRecord
     from nucleate.exact.pair_models import PairModel
     from nucleate.exact.relaxing import Relax
     from nucleate.exact.scan import Event
@@ -124,21 +128,29 @@ def _tasks(composition: Composition, options: SessionOptions) -> list[Task]:
 def write_results(result: ScanResult, folder: Path) -> None:
     """Write certificate and relaxed structures, each once, lowest energy first."""
     from nucleate.crystal.files import write_cif
-    from nucleate.crystal.fingerprint import fingerprint, is_duplicate
 
     folder.mkdir(parents=True, exist_ok=True)
     result.certificate.save(folder / "certificate.json")
-    prints: list = []
+    for number, end in enumerate(distinct_relaxed(result), 1):
+        name = "best.cif" if number == 1 else f"structure-{number}.cif"
+        write_cif(folder / name, end.crystal())
+
+
+def distinct_relaxed(result: ScanResult, most: int = 10) -> list[RelaxedRecord]:
+    """Return the lowest relaxed arrangements that differ from each other."""
+    from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+
+    found: list[RelaxedRecord] = []
+    prints: list[NDArray[np.float32]] = []
     for end in result.relaxed:
-        crystal = end.crystal()
-        mark = fingerprint(crystal)
+        mark = fingerprint(end.crystal())
         if any(is_duplicate(mark, other) for other in prints):
             continue
         prints.append(mark)
-        name = "best.cif" if len(prints) == 1 else f"structure-{len(prints)}.cif"
-        write_cif(folder / name, crystal)
-        if len(prints) == 10:
+        found.append(end)
+        if len(found) == most:
             break
+    return found
 
 
 def decorate_session(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:

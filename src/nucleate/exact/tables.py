@@ -141,7 +141,8 @@ def _reciprocal_space(tables: Tables, grid: Grid, n: int) -> NDArray[np.float64]
     if tables.k_cutoff <= 0.0:
         return out
     volume = abs(float(np.linalg.det(grid.cell)))
-    vectors, k = lattice_points(2.0 * np.pi * np.linalg.inv(grid.cell).T, tables.k_cutoff)
+    reciprocal = (2.0 * np.pi * np.linalg.inv(grid.cell).T).astype(np.float64)
+    vectors, k = lattice_points(reciprocal, tables.k_cutoff)
     place = grid.index(vectors)
     coulomb, six = _factors(k, tables.alpha)
     uniform = np.pi**1.5 * tables.alpha**3 / 3.0 / volume

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
-from nucleate.plugins import Component, component_of, find
+from nucleate.plugins import component_of, find
 from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from nucleate.relax.relaxer import Relaxer
 
 
+if TYPE_CHECKING:
+    EngineChoice = Engine
+else:
+    EngineChoice = component_of("models", "programs")
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _default_engine() -> Component:
-    return find("chgnet", "models")()
+def _default_engine() -> Engine:
+    return cast("Engine", find("chgnet", "models")())
 
 
 class Promotion(_Settings):
@@ -77,7 +83,7 @@ class TierSettings(_Settings):
     """One tier of the ladder."""
 
     name: str = Field("chgnet", min_length=1, description="Name in outputs.")
-    engine: component_of("models", "programs") = Field(
+    engine: EngineChoice = Field(
         default_factory=_default_engine, description="Model or program; default: chgnet."
     )
     relax: bool = Field(True, description="False: energy of the geometry as given.")

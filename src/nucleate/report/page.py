@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from nucleate.relax.outcome import Failed, Relaxed
@@ -72,9 +71,8 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[Row]) -> None:
 
 
 def _picture(told: Sequence[tuple[Record, SearchUpdate]], tier: str, title: str) -> str:
-    stream = BytesIO()
-    trajectory_figure(told, tier, title=title).savefig(stream, format="png", dpi=130)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    picture = trajectory_figure(told, tier, title=title).to_png()
+    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
 
 
 def _ranking(rows: Sequence[Row]) -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+    from nucleate.report.figure import ShownFigure
     from nucleate.search.record import Record, SearchUpdate
 
 WINDOW_EV_PER_ATOM = 0.6
@@ -24,7 +24,7 @@ LEVEL_EV_PER_ATOM = 1e-3
 
 def trajectory_figure(
     told: Sequence[tuple[Record, SearchUpdate]], tier: str, *, title: str
-) -> Figure:
+) -> ShownFigure:
     """Draw enthalpy against the number of structures.
 
     Points are the structures of one tier, coloured by where they came from; lines are the
@@ -39,9 +39,9 @@ def trajectory_figure(
     title
         Title of the figure.
     """
-    from matplotlib.figure import Figure
+    from nucleate.report.figure import ShownFigure
 
-    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
     enthalpies = [record.enthalpies().get(tier, np.nan) for record, _ in told]
     by_number = {record.number: value for (record, _), value in zip(told, enthalpies, strict=True)}

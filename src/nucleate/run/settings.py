@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
-from nucleate.plugins import component_of, find
+from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
@@ -22,6 +22,12 @@ from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+if TYPE_CHECKING:
+    SearchChoice = Component
+else:
+    SearchChoice = component_of("searches")
 
 
 class _Settings(BaseModel):
@@ -93,7 +99,7 @@ class RunSettings(_Settings):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
-    search: component_of("searches") = Field(  # type: ignore[valid-type]
+    search: SearchChoice = Field(
         default_factory=lambda: find(DEFAULT_SEARCH, "searches").model_validate({}),
         description="How candidates are chosen.",
     )
