@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from nucleate.api.generators import as_generators
 from nucleate.api.inputs import absolute, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
+from nucleate.api.moves import as_choice
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
 
@@ -40,6 +41,7 @@ def predict(
     model: Any = None,
     search: Any = None,
     generators: Any = None,
+    moves: Any = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
@@ -73,6 +75,9 @@ def predict(
         How candidates are chosen: a kind (``"lowest-minima"``, ``"basin-hopping"``) or settings.
     generators
         As in :func:`nucleate.generate`.
+    moves
+        Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
+        and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
     seed
         Seed of all random numbers.
     time, core_time
@@ -107,7 +112,11 @@ def predict(
             "oxidation_states": oxidation_states,
             "pressure_gpa": pressure_gpa,
         },
-        "search": {"seed": seed, "generators": as_generators(generators)},
+        "search": {
+            "seed": seed,
+            "generators": as_generators(generators),
+            "moves": as_choice(moves),
+        },
         "stop": {
             "structures": structures,
             "without_improvement": without_improvement,

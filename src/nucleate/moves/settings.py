@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from nucleate.errors import InputError
 from nucleate.moves.move import Child, Move
 from nucleate.plugins import Component, find
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from nucleate.crystal.crystal import Crystal
@@ -59,6 +61,34 @@ class MoveSettings(Component):
         """Return the move."""
         del context
         return Move(self.number, self.kind, self.apply, self.applies, self.renews)
+
+
+class GivenMoves(BaseModel):
+    """Moves that were given as Python objects, which live in the process that was given them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names: tuple[str, ...]
+
+    _moves: tuple[Move, ...] = PrivateAttr(())
+
+    @classmethod
+    def of(cls, moves: Iterable[Move]) -> Self:
+        """Return the settings that hold some moves."""
+        kept = tuple(moves)
+        made = cls(names=tuple(move.name for move in kept))
+        made._moves = kept
+        return made
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """The moves; raises InputError where they are gone."""
+        if len(self._moves) != len(self.names):
+            raise InputError(
+                f"search.moves: the Python objects {', '.join(self.names)} live in the process "
+                "that was given them. Give them again with moves=..."
+            )
+        return self._moves
 
 
 def as_move(source: object) -> Move:

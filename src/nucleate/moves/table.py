@@ -6,13 +6,16 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.moves.settings import as_move, move_of_kind
+from nucleate.moves.settings import GivenMoves, as_move, move_of_kind
 from nucleate.plugins import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nucleate.moves.move import Move
+
+Choice = str | dict[str, float] | GivenMoves
+"""The name of a preset, weights by the name of a move, or moves themselves."""
 
 MOVES: tuple[Move, ...] = tuple(
     sorted((as_move(kind.load()) for kind in shipped("moves")), key=lambda move: move.number)
@@ -75,9 +78,9 @@ def move_named(name: str) -> Move:
 
 
 def moves_for(
-    given: Iterable[object] | None, *choices: str | Mapping[str, float]
-) -> tuple[Move, ...]:
-    """Return the moves that a search draws from.
+    given: Iterable[object] | None, *choices: Choice
+) -> tuple[tuple[Move, ...], frozenset[str]]:
+    """Return the moves that a search draws from, and the names of those that are on by default.
 
     Parameters
     ----------
@@ -85,11 +88,16 @@ def moves_for(
         Moves that replace the shipped ones, each in any form that
         :func:`~nucleate.moves.settings.as_move` takes; None for the shipped ones.
     choices
-        Weights by name; moves that they name besides those come last, in the order of naming.
+        Weights by name, or moves that replace the shipped ones. Moves that weights name besides
+        those come last, in the order of naming; they are off where another choice counts.
     """
-    moves = list(MOVES) if given is None else [as_move(source) for source in given]
+    if given is None:
+        objects = [choice for choice in choices if isinstance(choice, GivenMoves)]
+        given = objects[0].moves if objects else MOVES
+    moves = [as_move(source) for source in given]
+    by_default = frozenset(move.name for move in moves)
     for choice in choices:
-        for name in () if isinstance(choice, str) else choice:
+        for name in choice if isinstance(choice, dict) else ():
             if all(move.name != name for move in moves):
                 moves.append(move_named(name))
-    return tuple(moves)
+    return tuple(moves), by_default

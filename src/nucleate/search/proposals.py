@@ -9,7 +9,7 @@ import numpy as np
 
 from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
-from nucleate.moves.table import MOVES, moves_for
+from nucleate.moves.table import moves_for
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
@@ -59,9 +59,7 @@ class Proposals:
     ) -> None:
         self._space = context.space
         self._generator: Source = context.generator
-        self._moves = moves_for(context.moves, *choices)
-        n_default = len(MOVES if context.moves is None else context.moves)
-        self._by_default = {move.name for move in self._moves[:n_default]}
+        self._moves, self._by_default = moves_for(context.moves, *choices)
         self._new_fraction = (
             default_new_fraction(context.space) if new_fraction is None else new_fraction
         )
@@ -72,7 +70,7 @@ class Proposals:
 
         Those that the choice does not name have the weight 1, or 0 if another choice named them.
         """
-        named = {} if isinstance(choice, str) else choice
+        named = choice if isinstance(choice, dict) else {}
         return np.array(
             [named.get(move.name, float(move.name in self._by_default)) for move in self._moves]
         )
