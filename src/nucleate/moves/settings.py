@@ -135,8 +135,8 @@ def _with_defaults(component: type[Component]) -> Component:
 def _from_callable(source: Any, name: str) -> Move:
     if not callable(source):
         raise InputError(
-            f"moves: {name} is not callable. Give a function (parent, context, *, rng), or a "
-            "component whose build returns one."
+            f"moves: {source!r:.200} is no move. Give the name of a move, a function "
+            "move(parent, context, *, rng), or a component whose build returns one."
         )
     applies: Precondition = getattr(source, "applies", _always)
     return Move(0, name, source, applies, bool(getattr(source, "renews", False)))
@@ -148,5 +148,4 @@ def _always(parent: Crystal, context: MoveContext) -> bool:
 
 
 def _name_of(source: object) -> str:
-    owner = source if hasattr(source, "__qualname__") else type(source)
-    return f"{owner.__module__}:{owner.__qualname__}"  # type: ignore[attr-defined]
+    return str(getattr(source, "__name__", type(source).__name__))
