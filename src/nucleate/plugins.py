@@ -137,6 +137,16 @@ def kinds() -> dict[str, dict[str, Kind]]:
     return found
 
 
+def shipped(*groups: str) -> list[Kind]:
+    """Return the kinds of some groups that come with nucleate, in the order of their names."""
+    return [
+        kind
+        for group in groups
+        for kind in kinds()[group].values()
+        if kind.source == "nucleate" and ":" not in kind.path
+    ]
+
+
 def find(name: str, *groups: str) -> type[Component]:
     """Return the class of settings of a kind.
 
@@ -230,18 +240,15 @@ class _JsonSchema:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        shipped = [
-            {**handler(kind.load().__pydantic_core_schema__)}
-            for group in self._groups
-            for kind in kinds()[group].values()
-            if kind.source == "nucleate"
+        known = [
+            {**handler(kind.load().__pydantic_core_schema__)} for kind in shipped(*self._groups)
         ]
         other = {
             "type": "object",
             "properties": {"kind": {"type": "string", "pattern": ":"}},
             "required": ["kind"],
         }
-        return {"anyOf": [*shipped, other, {"type": "string"}]}
+        return {"anyOf": [*known, other, {"type": "string"}]}
 
 
 def component_of(*groups: str) -> Any:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nucleate.api.generators import as_generators
 from nucleate.api.inputs import absolute, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
-from nucleate.api.moves import as_moves
+from nucleate.api.moves import as_choice
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
 
@@ -76,8 +76,8 @@ def predict(
     generators
         As in :func:`nucleate.generate`.
     moves
-        Weights by the name of the move, or a list of moves (:data:`nucleate.FUSE_MOVES`), names
-        of moves and functions ``move(parent, context, *, rng)``.
+        Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
+        and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
     seed
         Seed of all random numbers.
     time, core_time
@@ -115,7 +115,7 @@ def predict(
         "search": {
             "seed": seed,
             "generators": as_generators(generators),
-            "moves": moves if isinstance(moves, str | dict) else None,
+            "moves": as_choice(moves),
         },
         "stop": {
             "structures": structures,

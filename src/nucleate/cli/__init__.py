@@ -29,6 +29,7 @@ COMMANDS = (
     "relax",
     "potentials",
     "presets",
+    "plugins",
     "train",
     "benchmark",
     "schema",

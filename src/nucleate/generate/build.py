@@ -59,7 +59,8 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
         settings = default_generators(context.space)
     chosen = _built(settings, context)
     return GeneratorMix(
-        [*chosen, *_built(_completing(settings if chosen else (), context), context)]
+        [*chosen, *_built(_completing(settings if chosen else (), context), context)],
+        context.space,
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.candidate import Candidate
+from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
 from nucleate.generate.generator import Generator, as_generator
@@ -15,8 +16,7 @@ from nucleate.generate.generator import Generator, as_generator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.crystal.candidate import Origin
-
+    from nucleate.crystal.space import SearchSpace
 
 LEADING_WEIGHT = 1e4
 """Least weight of a generator while it leads."""
@@ -29,6 +29,8 @@ class GeneratorMix:
     ----------
     generators : sequence of (Generator, float)
         Generators and their weights, which need not sum to one.
+    space : SearchSpace or None
+        What is searched, where the candidates are to be checked against it.
 
     Raises
     ------
@@ -38,7 +40,10 @@ class GeneratorMix:
 
     name = "mix"
 
-    def __init__(self, generators: Sequence[tuple[object, float]]) -> None:
+    def __init__(
+        self, generators: Sequence[tuple[object, float]], space: SearchSpace | None = None
+    ) -> None:
+        self._space = space
         self._generators = [as_generator(source) for source, weight in generators if weight > 0.0]
         self._weights = np.array([weight for _, weight in generators if weight > 0.0])
         if not self._generators:
@@ -68,7 +73,7 @@ class GeneratorMix:
             generator = self._generators[index]
             candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
             if candidate is not None:
-                check_candidate(candidate, generator)
+                check_candidate(candidate, generator, self._space)
                 self.counts[candidate.origin.source] += 1
                 return candidate
         return None
@@ -89,19 +94,37 @@ class GeneratorMix:
             generator.note(origin)
 
 
-def check_candidate(candidate: object, generator: Generator) -> None:
-    """Check what a generator returned; a wrong composition is the business of the search.
+def check_candidate(
+    candidate: object, generator: Generator, space: SearchSpace | None = None
+) -> None:
+    """Check what a generator returned.
 
     Raises
     ------
     ContractError
-        If it is no candidate with a crystal of finite numbers; the message names the generator.
+        If it is no candidate with a crystal of finite numbers and of the composition and size of
+        the space; the message names the generator.
     """
+    problem = _problem(candidate, space)
+    if problem:
+        raise ContractError(
+            f"the generator {generator.name} returned {problem}. Correct its generate."
+        )
+
+
+def _problem(candidate: object, space: SearchSpace | None) -> str:
     crystal = getattr(candidate, "crystal", None)
     if not isinstance(candidate, Candidate) or not isinstance(crystal, Crystal):
-        problem = f"{candidate!r:.200}, which is no Candidate with a Crystal"
-    elif not (np.isfinite(crystal.cell).all() and np.isfinite(crystal.scaled).all()):
-        problem = "a crystal whose cell or coordinates are not finite"
-    else:
-        return
-    raise ContractError(f"the generator {generator.name} returned {problem}. Correct its generate.")
+        return f"{candidate!r:.200}, which is no Candidate with a Crystal"
+    if not isinstance(candidate.origin, Origin):
+        return f"a candidate whose origin is {candidate.origin!r:.200}, which is no Origin"
+    if not (np.isfinite(crystal.cell).all() and np.isfinite(crystal.scaled).all()):
+        return "a crystal whose cell or coordinates are not finite"
+    if space is None:
+        return ""
+    if space.composition.formula_units_of(crystal.numbers) is None:
+        found = Composition.from_numbers(crystal.numbers).formula
+        return f"{found}, which is not {space.composition.formula}"
+    if crystal.n_atoms > space.max_atoms:
+        return f"a crystal of {crystal.n_atoms} atoms, more than max_atoms = {space.max_atoms}"
+    return ""

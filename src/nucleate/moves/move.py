@@ -105,7 +105,7 @@ class ApplyMove(Protocol):
 
     def __call__(
         self, parent: Crystal, context: MoveContext, *, rng: np.random.Generator
-    ) -> Child | None:
+    ) -> Child | Crystal | None:
         """Return a changed copy of the parent, or None."""
         ...
 
@@ -125,11 +125,11 @@ class Move:
     Attributes
     ----------
     number : int
-        Number in the paper, 1 to 14.
+        Number in the paper, 1 to 14; 0 for a move that is not from there.
     name : str
         Name in input files and records.
     apply : callable
-        ``apply(parent, context, rng=rng)`` returns a :class:`Child` or None.
+        ``apply(parent, context, rng=rng)`` returns a :class:`Child`, a crystal or None.
     applies : callable
         ``applies(parent, context)``: the precondition.
     renews : bool

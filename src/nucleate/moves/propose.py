@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import ContractError
+from nucleate.moves.move import Child
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from nucleate.crystal.crystal import Crystal
     from nucleate.moves.move import Move, MoveContext
 
 
@@ -30,7 +33,7 @@ def propose(
     Parameters
     ----------
     move : Move
-        One of :data:`nucleate.moves.table.MOVES`.
+        The move.
     parent : Crystal
         The relaxed crystal that the walk stands on.
     context : MoveContext
@@ -39,8 +42,13 @@ def propose(
         The only source of randomness.
     parents : tuple of int
         Record numbers of the parent, for the origin.
+
+    Raises
+    ------
+    ContractError
+        If the move returned what it must not; the message names it.
     """
-    child = move.apply(parent, context, rng=rng)
+    child = checked(move.apply(parent, context, rng=rng), move, context)
     if child is None or context.rejection(child.crystal) is not None:
         return None
     crystal = child.crystal
@@ -50,3 +58,38 @@ def propose(
         if context.rejection(rattled) is None:
             crystal = rattled
     return Candidate(crystal, Origin(f"move:{move.name}", parents, dict(child.detail)))
+
+
+def checked(child: object, move: Move, context: MoveContext) -> Child | None:
+    """Return what a move returned as a child, after the only check of what moves may return.
+
+    A child of another size, or with atoms too close, is allowed: it is refused later like those
+    of the shipped moves.
+
+    Raises
+    ------
+    ContractError
+        If it is neither a child, a crystal nor None, if its numbers are not finite, or if it has
+        another composition than the space.
+    """
+    if isinstance(child, Crystal):
+        child = Child(child, {})
+    if child is None:
+        return None
+    problem = _problem(child, context)
+    if problem:
+        raise ContractError(f"the move {move.name} returned {problem}. Correct the move.")
+    return child  # type: ignore[return-value]
+
+
+def _problem(child: object, context: MoveContext) -> str:
+    if not isinstance(child, Child) or not isinstance(child.crystal, Crystal):
+        return f"{child!r:.200}, which is no Child, Crystal or None"
+    crystal = child.crystal
+    if not (np.isfinite(crystal.cell).all() and np.isfinite(crystal.scaled).all()):
+        return "a crystal whose cell or coordinates are not finite"
+    composition = context.space.composition
+    if composition.formula_units_of(crystal.numbers) is None:
+        found = Composition.from_numbers(crystal.numbers).formula
+        return f"{found}, which is not {composition.formula}"
+    return ""

@@ -1,4 +1,4 @@
-"""The table of the fourteen moves and their weights."""
+"""The shipped moves in their order, and the weights of moves by name."""
 
 from __future__ import annotations
 
@@ -6,32 +6,19 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.moves import atoms, blocks, cell, renewal, size
-from nucleate.moves.move import Move
+from nucleate.moves.settings import GivenMoves, as_move, move_of_kind
+from nucleate.plugins import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-MOVES: tuple[Move, ...] = (
-    Move(1, "swap-two-atoms", atoms.swap_two_atoms, atoms.has_two_elements),
-    Move(2, "move-atom-to-vacancy", atoms.move_atom_to_vacancy, atoms.has_two_atoms),
-    Move(3, "shuffle-some-atoms", atoms.shuffle_some_atoms, atoms.has_atoms_to_shuffle),
-    Move(
-        4,
-        "shuffle-some-with-vacancies",
-        atoms.shuffle_some_with_vacancies,
-        atoms.has_atoms_to_shuffle,
-    ),
-    Move(5, "shuffle-all-atoms", atoms.shuffle_all_atoms, atoms.has_two_elements),
-    Move(6, "shuffle-all-with-vacancies", atoms.shuffle_all_with_vacancies, atoms.has_two_atoms),
-    Move(7, "swap-two-blocks", blocks.swap_two_sub_modules, blocks.has_three_sub_modules),
-    Move(8, "swap-two-layers", blocks.swap_two_layers, blocks.has_three_layers),
-    Move(9, "reshape", cell.reshape, cell.always),
-    Move(10, "refill-block", blocks.refill_sub_module, blocks.can_have_sparse_sub_module),
-    Move(11, "double", size.double, size.can_double),
-    Move(12, "triple", size.triple, size.can_triple),
-    Move(13, "renew", renewal.renew, cell.always, renews=True),
-    Move(14, "renew-at-any-size", renewal.renew_at_any_size, cell.always, renews=True),
+    from nucleate.moves.move import Move
+
+Choice = str | dict[str, float] | GivenMoves
+"""The name of a preset, weights by the name of a move, or moves themselves."""
+
+MOVES: tuple[Move, ...] = tuple(
+    sorted((as_move(kind.load()) for kind in shipped("moves")), key=lambda move: move.number)
 )
 """The moves of doi 10.1039/d4fd00094c in their order."""
 
@@ -45,8 +32,9 @@ def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float
     Parameters
     ----------
     choice : str or mapping
-        The name of a preset, or weights by the name of a move; those not named keep the weight
-        of the ``fuse2`` preset, 0 switches a move off.
+        The name of a preset, or weights by the name of a move, which may be that of an entry
+        point or ``module:Class``; moves of the ``fuse2`` preset that are not named keep its
+        weight, 0 switches a move off.
 
     Raises
     ------
@@ -63,7 +51,7 @@ def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float
     weights = dict(PRESETS["fuse2"])
     for name, weight in choice.items():
         if name not in weights:
-            raise InputError(f"moves: {name!r} is not a move. Use one of {', '.join(weights)}.")
+            move_named(name)
         if not 0.0 <= weight < inf:
             raise InputError(f"moves: {name} = {weight} is not a weight. Give a number from 0 on.")
         weights[name] = float(weight)
@@ -73,7 +61,7 @@ def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float
 
 
 def move_named(name: str) -> Move:
-    """Return the move of this name.
+    """Return the move of this name: a shipped one, that of an entry point, or ``module:Class``.
 
     Raises
     ------
@@ -83,6 +71,33 @@ def move_named(name: str) -> Move:
     for move in MOVES:
         if move.name == name:
             return move
-    raise InputError(
-        f"moves: {name!r} is not a move. Use one of {', '.join(move.name for move in MOVES)}."
-    )
+    try:
+        return move_of_kind(name)
+    except InputError as error:
+        raise InputError(f"moves: {error}") from error
+
+
+def moves_for(
+    given: Iterable[object] | None, *choices: Choice
+) -> tuple[tuple[Move, ...], frozenset[str]]:
+    """Return the moves that a search draws from, and the names of those that are on by default.
+
+    Parameters
+    ----------
+    given
+        Moves that replace the shipped ones, each in any form that
+        :func:`~nucleate.moves.settings.as_move` takes; None for the shipped ones.
+    choices
+        Weights by name, or moves that replace the shipped ones. Moves that weights name besides
+        those come last, in the order of naming; they are off where another choice counts.
+    """
+    if given is None:
+        objects = [choice for choice in choices if isinstance(choice, GivenMoves)]
+        given = objects[0].moves if objects else MOVES
+    moves = [as_move(source) for source in given]
+    by_default = frozenset(move.name for move in moves)
+    for choice in choices:
+        for name in choice if isinstance(choice, dict) else ():
+            if all(move.name != name for move in moves):
+                moves.append(move_named(name))
+    return tuple(moves), by_default

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.space import SearchSpace
-    from nucleate.moves.move import Move
     from nucleate.search.search import Source
     from nucleate.search.target import Target
 
@@ -26,8 +25,9 @@ class SearchContext:
         What is allowed.
     generator : Source
         Source of new structures.
-    moves : sequence of Move or None
-        Moves that replace the shipped ones; None for those.
+    moves : sequence or None
+        Moves that replace the shipped ones, in any form that
+        :func:`nucleate.moves.settings.as_move` takes; None for those.
     tiers : tuple of str
         Names of the tiers of the ladder, cheapest first.
     target : Target or None
@@ -40,7 +40,7 @@ class SearchContext:
 
     space: SearchSpace
     generator: Source
-    moves: Sequence[Move] | None = None
+    moves: Sequence[object] | None = None
     tiers: tuple[str, ...] = ("tier",)
     target: Target | None = None
     seed: int = 0

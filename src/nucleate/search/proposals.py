@@ -9,15 +9,12 @@ import numpy as np
 
 from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
-from nucleate.moves.table import MOVES, move_weights
+from nucleate.moves.table import moves_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
-    from nucleate.moves.move import Move
     from nucleate.search.context import SearchContext
     from nucleate.search.search import Source
     from nucleate.search.settings import MoveChoice
@@ -53,23 +50,30 @@ class Proposals:
         Space, generator and moves.
     new_fraction : float or None
         Fraction of new structures once there are parents; None for what suits the space.
+    choices : str or dict
+        Weights of the moves that :meth:`weights` will be asked for.
     """
 
-    def __init__(self, context: SearchContext, new_fraction: float | None) -> None:
+    def __init__(
+        self, context: SearchContext, new_fraction: float | None, *choices: MoveChoice
+    ) -> None:
         self._space = context.space
         self._generator: Source = context.generator
-        self._moves: Sequence[Move] = MOVES if context.moves is None else context.moves
+        self._moves, self._by_default = moves_for(context.moves, *choices)
         self._new_fraction = (
             default_new_fraction(context.space) if new_fraction is None else new_fraction
         )
         self._contexts: dict[int | None, MoveContext] = {}
 
     def weights(self, choice: MoveChoice) -> np.ndarray:
-        """Return the weights of the moves, in their order."""
-        if self._moves is not MOVES:
-            return np.ones(len(self._moves))
-        named = move_weights(choice)
-        return np.array([named[move.name] for move in self._moves])
+        """Return the weights of the moves, in their order.
+
+        Those that the choice does not name have the weight 1, or 0 if another choice named them.
+        """
+        named = choice if isinstance(choice, dict) else {}
+        return np.array(
+            [named.get(move.name, float(move.name in self._by_default)) for move in self._moves]
+        )
 
     def wants_new(self, rng: np.random.Generator) -> bool:
         """Draw whether a new structure comes next, where there are parents."""

@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
+from nucleate.errors import InputError
+from nucleate.moves.settings import GivenMoves
 from nucleate.moves.table import move_weights
 from nucleate.plugins import Component, component_of
 from nucleate.renamed import renamed_keys
 
-MoveChoice = str | dict[str, float]
+MoveChoice = str | dict[str, float] | SkipJsonSchema[GivenMoves]
+
+
+def known_moves(choice: MoveChoice) -> MoveChoice:
+    """Return a choice of moves; raises InputError if it names one that is not known."""
+    if not isinstance(choice, GivenMoves):
+        try:
+            move_weights(choice)
+        except InputError as error:
+            raise ValueError(str(error)) from error  # pydantic adds the place in the input
+    return choice
 
 
 class SearchSettings(Component):
@@ -40,7 +53,9 @@ class MovingSettings(SearchSettings):
         "moves. The default falls from 0.7 for small cells to 0.3 for large ones.",
     )
     moves: MoveChoice = Field(
-        "fuse2", description="Weights of the moves by name, or the name of a preset."
+        "fuse2",
+        description="Weights of the moves by name, entry point or module:Class; or the name of a "
+        "preset.",
     )
 
     _old_names = renamed_keys({"fresh": "new_fraction"})
@@ -48,5 +63,4 @@ class MovingSettings(SearchSettings):
     @field_validator("moves")
     @classmethod
     def _known_moves(cls, choice: MoveChoice) -> MoveChoice:
-        move_weights(choice)
-        return choice
+        return known_moves(choice)

@@ -8,13 +8,12 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from nucleate.crystal.cells import reduced_cell
-from nucleate.moves.table import move_weights
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.book import Book, trial_of
 from nucleate.search.known import PRECISION
 from nucleate.search.proposals import Parent, Proposals
 from nucleate.search.record import SearchUpdate
-from nucleate.search.settings import MoveChoice, MovingSettings
+from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
@@ -50,8 +49,7 @@ class BasinHopping(MovingSettings):
     @field_validator("melted_moves")
     @classmethod
     def _known_melted_moves(cls, choice: MoveChoice) -> MoveChoice:
-        move_weights(choice)
-        return choice
+        return known_moves(choice)
 
     def build(self, context: SearchContext) -> BasinHoppingSearch:
         """Return the search."""
@@ -77,7 +75,9 @@ class BasinHoppingSearch:
         self.settings = settings
         self._generator = context.generator
         self._book = Book(settings.seed, context.tiers)
-        self._proposals = Proposals(context, settings.new_fraction)
+        self._proposals = Proposals(
+            context, settings.new_fraction, settings.moves, settings.melted_moves
+        )
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(
