@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.search.scripted import RandomPairs
 
-from nucleate.errors import InputError
+from nucleate.errors import ContractError, InputError
 from nucleate.plugins import Component
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.outcome import FailReason
@@ -18,7 +18,6 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.executor import InlineExecutor
 from nucleate.run.journal import NoJournal
 from nucleate.run.settings import RunSettings
-from nucleate.search.candidates import SearchContractError
 from nucleate.search.listed import ListSearch
 from nucleate.search.record import SearchUpdate
 from nucleate.search.search import SearchProgress, Trial
@@ -175,7 +174,7 @@ def test_a_search_of_ones_own_runs_and_resumes(tmp_path):
 
 @pytest.mark.parametrize(("wrong", "words"), [("text", "no Trial"), ("composition", "NaCl")])
 def test_a_search_that_asks_for_nonsense_is_named(tmp_path, wrong, words):
-    with pytest.raises(SearchContractError, match=words) as error:
+    with pytest.raises(ContractError, match=words) as error:
         drive(tmp_path, kind=PLUGIN, wrong=wrong, new_fraction=None)
     assert "AlternatingSearch" in str(error.value)
 

@@ -137,8 +137,7 @@ def predict(
         executor = None
         if has_objects(settings.tier):
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
-        own = None if moves is None or isinstance(moves, str | dict) else as_moves(moves)
-        summary = run_search(settings, path, callback=shown, executor=executor, moves=own)
+        summary = run_search(settings, path, callback=shown, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary)

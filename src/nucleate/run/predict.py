@@ -22,24 +22,19 @@ from nucleate.search.context import SearchContext
 from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
-    from nucleate.moves.move import Move
     from nucleate.relax.ladder import Ladder
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor
     from nucleate.run.process import WorkerSpec
     from nucleate.run.settings import RunSettings
-    from nucleate.run.store import Store
     from nucleate.search.search import Search
     from nucleate.search.target import Target
 
     Report = Callable[[str, int, int], None]
-
-MOVES = "moves"
-"""Kind of the event with the names of moves that replace the shipped ones."""
 
 
 def predict(
@@ -48,7 +43,6 @@ def predict(
     *,
     callback: Callback | None = None,
     executor: Executor | None = None,
-    moves: Sequence[Move] | None = None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue the run of a folder.
 
@@ -65,8 +59,6 @@ def predict(
         Who is shown the run.
     executor
         Who relaxes, one relaxer for each tier; default: worker processes.
-    moves
-        Moves that replace the shipped ones; a run that was begun with them needs them again.
 
     Raises
     ------
@@ -80,7 +72,7 @@ def predict(
     _check_devices(settings)
     source = build_source(settings, folder=path, report=callback.on_stage)
     target = build_target(settings)
-    search = build_search(settings, source, target, moves)
+    search = build_search(settings, source, target)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
@@ -94,7 +86,6 @@ def predict(
             )
             executor.wait_until_ready()
         store = stack.enter_context(open_store(path, settings))
-        _check_moves(store, moves)
         campaign = Campaign(
             StoreJournal(store),
             search,
@@ -108,26 +99,6 @@ def predict(
         )
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
-
-
-def _check_moves(store: Store, moves: Sequence[Move] | None) -> None:
-    """Write down the names of moves that replace the shipped ones, or compare with them.
-
-    Raises
-    ------
-    InputError
-        If the run was begun with other moves.
-    """
-    names = [] if moves is None else [move.name for move in moves]
-    is_new = not any(True for _ in store.events())
-    if is_new and names:
-        store.add_event(0.0, MOVES, {"names": names})
-    before = [data["names"] for _, _, data in store.events(MOVES)]
-    if (before[-1] if before else []) != names:
-        raise InputError(
-            f"moves: the run was begun with {', '.join(before[-1]) if before else 'the shipped'} "
-            "moves. Give the same again with moves=..., or choose another folder."
-        )
 
 
 def _check_devices(settings: RunSettings) -> None:
@@ -144,13 +115,11 @@ def build_search(
     settings: RunSettings,
     source: GeneratorMix | None = None,
     target: Target | None = None,
-    moves: Sequence[Move] | None = None,
 ) -> Search:
     """Return a new search; raises InputError if a file it needs cannot be used."""
     context = SearchContext(
         space=settings.problem.space(),
         generator=source or build_source(settings),
-        moves=moves,
         tiers=tuple(tier.name for tier in settings.tier),
         target=target,
         seed=settings.seed,
