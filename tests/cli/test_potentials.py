@@ -29,7 +29,7 @@ def test_show_writes_a_figure(nucleate, tmp_path):
         (("show", "O-Zz"), "Zz"),
         (("show", "O-Ti", "--library", "none.npz"), "none.npz"),
         (("derive", "none.parquet"), "no such file"),
-        (("derive", "x", "--method", "magic"), "statistics, score, response or paths"),
+        (("derive", "x", "--method", "magic"), "statistics, response or paths"),
     ],
 )
 def test_bad_input_is_one_sentence(nucleate, words, expected):

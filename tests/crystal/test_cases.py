@@ -15,11 +15,11 @@ from nucleate.crystal.symmetry import space_group
 DATA = Path(__file__).parent / "data"
 
 READ = {
-    "c02_full_cell_and_ops.cif": ("Cl4Na4", 225, "coincide"),
-    "c02b_full_cell_and_symbol.cif": ("Cl4Na4", 225, "coincide"),
-    "c02c_one_image_twice.cif": ("O4Ti2", 136, "coincide"),
-    "c03_hall_only.cif": ("Cl4Na4", 225, ""),
-    "c03b_hall_and_hm_unknown.cif": ("Cl4Na4", 225, ""),
+    "c02_full_cell_and_ops.cif": ("Na4Cl4", 225, "coincide"),
+    "c02b_full_cell_and_symbol.cif": ("Na4Cl4", 225, "coincide"),
+    "c02c_one_image_twice.cif": ("Ti2O4", 136, "coincide"),
+    "c03_hall_only.cif": ("Na4Cl4", 225, ""),
+    "c03b_hall_and_hm_unknown.cif": ("Na4Cl4", 225, ""),
     "c03c_two_origins_hall_says.cif": ("Si8", 227, ""),
     "c04_magnetic.mcif": ("Mn4O4", 0, "magnetic"),
     "c04b_magnetic.cif": ("Mn4O4", 0, "magnetic"),

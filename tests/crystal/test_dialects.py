@@ -347,7 +347,7 @@ def test_symmetry_that_cannot_be_used(lines: str, told: str) -> None:
 def test_a_magnetic_name_gives_its_chemical_group() -> None:
     text = cell(7.13, c=4.05) + "_space_group.magn_name_BNS \"P 4/m' b' m' \"\n"
     structure = single(text + sites("Gd1 0.31746 0.81746 0", "B1 0 0 0.2029"))
-    assert structure.crystal.formula == "B4Gd4"
+    assert structure.crystal.formula == "Gd4B4"
     assert "magnetic" in structure.notes[0]
 
 

@@ -67,7 +67,7 @@ def engine(tmp_path):
 
 def test_espresso_units_are_ev_and_gpa(engine):
     text = (DATA / "espresso" / "none" / "output").read_text()
-    result = engine.program("espresso").read(DATA / "espresso" / "none", li2o())
+    result = engine("espresso").program().read(DATA / "espresso" / "none", li2o())
     rydbergs = float(re.findall(r"^!\s+total energy\s+=\s+(\S+) Ry", text, re.M)[-1])
     assert result.energy == pytest.approx(rydbergs * RYDBERG, abs=1e-4)
     forces = re.findall(r"atom\s+\d+ type\s+\d+\s+force =\s+(\S+)\s+(\S+)\s+(\S+)", text)[:3]
@@ -82,7 +82,7 @@ def test_espresso_units_are_ev_and_gpa(engine):
 
 
 def test_espresso_returns_the_last_of_several_geometries(engine):
-    result = engine.program("espresso").read(DATA / "espresso" / "cell", li2o())
+    result = engine("espresso").program().read(DATA / "espresso" / "cell", li2o())
     assert result.steps == 4
     assert result.energy == pytest.approx(-968.48044, abs=1e-4)
     assert result.crystal.volume < li2o().volume
@@ -131,7 +131,7 @@ def test_espresso_problems_name_the_line_to_add(engine, monkeypatch):
 
 def test_cp2k_units_are_ev_and_gpa(engine):
     text = (DATA / "cp2k" / "final" / "output").read_text()
-    result = engine.program("cp2k").read(DATA / "cp2k" / "final", licl())
+    result = engine("cp2k").program().read(DATA / "cp2k" / "final", licl())
     hartrees = float(re.findall(r"energy \[a\.u\.\]:\s+(\S+)", text)[-1])
     assert result.energy == pytest.approx(hartrees * HARTREE, abs=1e-4)
     forces = re.findall(r"^\s+\d\s+\d\s+\w+\s+(\S+)\s+(\S+)\s+(\S+)$", text, re.M)
@@ -145,7 +145,7 @@ def test_cp2k_units_are_ev_and_gpa(engine):
 
 def test_cp2k_geometry_is_that_of_its_restart_file(engine):
     """A single point of the geometry gave the energy that the relaxation ended with."""
-    program = engine.program("cp2k")
+    program = engine("cp2k").program()
     relaxed = program.read(DATA / "cp2k" / "cell", licl())
     single = program.read(DATA / "cp2k" / "final", relaxed.crystal)
     assert relaxed.energy == pytest.approx(single.energy, abs=1e-8)
@@ -195,7 +195,7 @@ def test_cp2k_data_are_looked_into(engine, tmp_path):
 
 def test_lammps_agrees_with_the_own_force_field(engine, tmp_path):
     """The recorded run against nucleate's compiled Buckingham and Ewald sums."""
-    result = engine.program("lammps").read(DATA / "lammps" / "none", mgo())
+    result = engine("lammps").program().read(DATA / "lammps" / "none", mgo())
     file = tmp_path / "mgo.toml"
     file.write_text(
         "r_max_A = 8.0\ndispersion = 'cutoff'\n[charges]\nMg = 2.0\nO = -2.0\n"
@@ -246,7 +246,7 @@ def test_lammps_script_and_problems(engine, tmp_path):
 
 
 def test_gulp_units_are_ev_and_gpa(engine):
-    result = engine.program("gulp").read(DATA / "gulp" / "cell", mgo_pair())
+    result = engine("gulp").program().read(DATA / "gulp" / "cell", mgo_pair())
     assert result.energy == -82.6172
     assert result.steps == 3
     cell = np.array([[0.0, 2.1, 2.2], [2.1, 0.1, 2.1], [2.1, 2.1, 0.0]])
@@ -261,12 +261,12 @@ def test_gulp_units_are_ev_and_gpa(engine):
 
 
 def test_gulp_energy_is_without_the_work_of_the_pressure(engine):
-    result = engine.program("gulp").read(DATA / "gulp" / "pressed", mgo_pair())
+    result = engine("gulp").program().read(DATA / "gulp" / "pressed", mgo_pair())
     assert result.energy == pytest.approx(-82.6172)
 
 
 def test_gulp_single_point_keeps_the_geometry(engine):
-    result = engine.program("gulp").read(DATA / "gulp" / "none", mgo_pair())
+    result = engine("gulp").program().read(DATA / "gulp" / "none", mgo_pair())
     assert result.crystal.cell.tolist() == mgo_pair().cell.tolist()
     assert result.energy == -81.883555
 
@@ -312,7 +312,7 @@ def test_a_replayed_run_gives_its_energy(engine, kind):
     outcome = single_point(engine, kind)
     assert isinstance(outcome, Relaxed), outcome
     case, crystal = CASES[kind]
-    assert outcome.energy == engine.program(kind).read(DATA / kind / case, crystal()).energy
+    assert outcome.energy == engine(kind).program().read(DATA / kind / case, crystal()).energy
     assert outcome.level.code == kind
 
 

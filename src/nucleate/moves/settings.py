@@ -135,7 +135,7 @@ def _with_defaults(component: type[Component]) -> Component:
 def _from_callable(source: Any, name: str) -> Move:
     if not callable(source):
         raise InputError(
-            f"moves: {source!r:.200} is no move. Give the name of a move, a function "
+            f"moves: {source!r:.200} is not a move. Give the name of a move, a function "
             "move(parent, context, *, rng), or a component whose build returns one."
         )
     applies: Precondition = getattr(source, "applies", _always)

@@ -152,13 +152,3 @@ class ClassicalRelaxer:
 
 
 _STOPPED = {RUNNING: None, CONVERGED: "", NO_PROGRESS: "no step along the forces lowers the energy"}
-
-
-def tightened(tier: TierSettings) -> TierSettings:
-    """Return a tier that relaxes to 1e-4 eV/Å and 2e-6 eV/Å³ at least: force fields cost little."""
-    return tier.model_copy(
-        update={
-            "fmax_ev_per_ang": min(tier.fmax_ev_per_ang, 1e-4),
-            "max_stress_gpa": min(tier.max_stress_gpa, 2e-6 * GPA_PER_EV_A3),
-        }
-    )

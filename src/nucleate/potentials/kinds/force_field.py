@@ -20,7 +20,11 @@ class ForceFieldSettings(Engine):
     relaxer: ClassVar[str] = "nucleate.relax.classical:ClassicalRelaxer"
     ranks_single_points: ClassVar[bool] = False
     supports: ClassVar[frozenset[str]] = frozenset()
-    tier_defaults: ClassVar[dict[str, Any]] = {"max_steps": 3000}
+    tier_defaults: ClassVar[dict[str, Any]] = {
+        "max_steps": 3000,
+        "fmax_ev_per_ang": 1e-4,
+        "max_stress_gpa": 3e-4,
+    }
 
     file: str = Field(description="TOML file, or a GULP library.")
 
