@@ -39,7 +39,7 @@ class Rules(NamedTuple):
     max_move, max_strain : float
         Å and 1; longer steps are shortened.
     rise : float
-        eV/atom by which a step may rise, which spares evaluations where they are dear or noisy.
+        eV/atom by which a step may rise, which spares evaluations where they are expensive or noisy.
     armijo : float
         Share of the fall expected from the slope that a step must bring.
     noise : float
@@ -51,7 +51,7 @@ class Rules(NamedTuple):
     restart_move : float
         Å, longest step after a restart.
     curvature : float
-        Least cosine between a step and the change of the gradient for the pair to be kept.
+        Smallest cosine between a step and the change of the gradient for the pair to be kept.
     """
 
     first_step: float
