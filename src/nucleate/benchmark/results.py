@@ -69,7 +69,7 @@ class RunResult:
     core_s, preparation_s : float
         Core seconds in all, and before the first relaxation (the making of a pool).
     structures, relaxed, repeats : int
-        Relaxed in vain or not; with an energy of the last tier; drawn again and left out.
+        Relaxed, successfully or not; with an energy of the last tier; drawn again and left out.
     failures : Counter
         Number of failures by ``tier: reason``.
     curve : tuple of (float, float)

@@ -41,7 +41,7 @@ def push_apart(
     limits : array_like of float, shape (n_kinds, n_kinds)
         Minimum distances in Å, all periodic images included.
     max_sweeps : int
-        Most sweeps before giving up.
+        Maximum number of sweeps before giving up.
 
     Returns
     -------

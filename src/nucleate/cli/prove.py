@@ -45,7 +45,9 @@ def prove(
     lattice: Annotated[
         str | None, typer.Option(help="Only decorate a lattice: fcc, bcc, hcp, sc, or a file.")
     ] = None,
-    max_atoms: Annotated[int, typer.Option(help="Most atoms in the primitive cell.")] = 14,
+    max_atoms: Annotated[
+        int, typer.Option(help="Maximum number of atoms in the primitive cell.")
+    ] = 14,
     keep: Annotated[int, typer.Option(help="Arrangements of each grid to prove and relax.")] = 3,
     contacts: Annotated[
         float, typer.Option(help="Factor on the minimum distances between elements.")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a candidate came from; kept for ever and written to every export.
+    """Where a candidate came from; kept permanently and written to every export.
 
     Attributes
     ----------

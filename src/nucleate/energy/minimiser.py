@@ -39,7 +39,7 @@ class Rules(NamedTuple):
     max_move, max_strain : float
         Å and 1; longer steps are shortened.
     rise : float
-        eV/atom by which a step may rise, which spares evaluations where they are dear or noisy.
+        eV/atom by which a step may rise, which spares expensive or noisy evaluations.
     armijo : float
         Share of the fall expected from the slope that a step must bring.
     noise : float
@@ -51,7 +51,7 @@ class Rules(NamedTuple):
     restart_move : float
         Å, longest step after a restart.
     curvature : float
-        Least cosine between a step and the change of the gradient for the pair to be kept.
+        Smallest cosine between a step and the change of the gradient for the pair to be kept.
     """
 
     first_step: float
@@ -67,7 +67,7 @@ class Rules(NamedTuple):
 
 
 LEARNED = Rules(1.0 / 50.0, 0.25, 0.08, 0.002, 0.0, 0.0, 4, False, 0.0, 1e-6)
-"""For models whose evaluations are dear and whose energies carry single-precision noise."""
+"""For models whose evaluations are expensive and whose energies carry single-precision noise."""
 
 EXACT = Rules(1.0 / 70.0, 0.3, 0.06, 0.0, 1e-4, 1e-11, 12, True, 0.05, 1e-8)
 """For cheap models in double precision, relaxed to tight criteria."""

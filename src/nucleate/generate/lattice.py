@@ -44,7 +44,7 @@ class LatticeGenerator:
     keep : int
         Arrangements of each of these.
     max_atoms : int
-        Most atoms in a primitive cell.
+        Maximum number of atoms in a primitive cell.
     leading : int
         Candidates that come before all other generators.
     seed : int

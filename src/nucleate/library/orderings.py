@@ -86,7 +86,7 @@ def orderings(
     groups
         The mixed sites, all others keep their element.
     max_atoms
-        Most atoms of a supercell.
+        Maximum number of atoms in a supercell.
     most
         Number of orderings; all indices share it.
     least_index, largest_index

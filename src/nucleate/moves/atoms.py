@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 LARGEST_SAMPLE = 128
-"""Most vacant sites that one move looks at."""
+"""Maximum number of vacant sites that one move considers."""
 
 
 def has_two_elements(parent: Crystal, context: MoveContext) -> bool:  # noqa: ARG001

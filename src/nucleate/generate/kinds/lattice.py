@@ -27,7 +27,9 @@ class LatticeSettings(Component):
     grids: int = Field(1000, ge=1, description="Grids that are looked at, cheap ones first.")
     relaxed: int = Field(40, ge=1, description="Lowest grids whose arrangements are relaxed.")
     keep: int = Field(3, ge=1, description="Arrangements of each of these grids.")
-    max_atoms: int = Field(30, ge=1, description="Most atoms in a primitive cell on a grid.")
+    max_atoms: int = Field(
+        30, ge=1, description="Maximum number of atoms in a primitive cell on a grid."
+    )
     leading: int = Field(
         10, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
