@@ -44,7 +44,7 @@ COMPOUNDS = {
 }  # fmt: skip
 """Formula units in the cells compared."""
 
-TIER = TierSettings(name="chgnet", fmax=0.05, max_steps=500)
+TIER = TierSettings(name="chgnet", fmax_ev_per_ang=0.05, max_steps=500)
 
 
 def ranked_pools(
@@ -181,7 +181,7 @@ def measure_time(arguments: argparse.Namespace) -> None:
         plan = Plan(optimiser=optimiser, symmetry=symmetry, number=arguments.number, seed=0)
         begin, wall = time.process_time(), time.monotonic()
         generator = GraphSearchGenerator(space, network, plan)
-        members = generator.prepare().members
+        members = generator.members
         spent = time.process_time() - begin
         account = generator.account
         stages = ", ".join(f"{name} {s:.1f}" for name, s in account.seconds.items())

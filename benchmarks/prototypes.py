@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Row = dict[str, Any]
+HEADINGS = ["targets", "n", "@1", "@5", "@20", "fit @1", "fit @20", "tight @1", "tight @20", "rms",
+            "METRe", "cRMSE"]  # fmt: skip
 COLUMNS = ["material_id", "split", "formula", "natoms", "lattice", "species", "frac_coords",
            "e_above_hull"]  # fmt: skip
 
@@ -160,11 +162,8 @@ def report(rows: Iterable[Row]) -> str:
     parts += [(f"{n} elements", lambda row, n=n: row["elements"] == n) for n in (1, 2, 3, 4)]
     parts += [("5 or more elements", lambda row: row["elements"] >= 5)]
     lines = [
-        (
-            "| targets | n | @1 | @5 | @20 | fit @1 | fit @20 | tight @1 | tight @20 | rms | METRe "
-            "| cRMSE |"
-        ),
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADINGS)} |",
+        "|---" * len(HEADINGS) + "|",
     ]
     for name, keep in parts:
         some = [row for row in rows if keep(row)]
@@ -204,9 +203,13 @@ def _derived_share(rows: list[Row]) -> str:
                 only[ways[0]] += 1
     mean = np.mean([row["seconds"] for row in rows]) if rows else 0.0
     return (
-        f"first match within 20 by source: {dict(first)}; matched by derived prototypes alone: "
-        f"{dict(only)}; {1000 * mean:.0f} ms of processor a target for its candidates\n"
+        f"First match within 20 by source: {_listed(first)}. Matched by derived prototypes alone: "
+        f"{_listed(only)}. Processor time for the candidates of a target: {1000 * mean:.0f} ms.\n"
     )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
 
 def show(arguments: argparse.Namespace) -> None:

@@ -127,7 +127,7 @@ def main() -> None:
         report(arguments.out, arguments.formulas)
         return
     tier = TierSettings(
-        name="chgnet", fmax=0.05, max_steps=400, wall_s=None,
+        name="chgnet", fmax_ev_per_ang=0.05, max_steps=400, wall_s=None,
         pre_relax=not arguments.no_pre_relax,
     )  # fmt: skip
     mlip = build_relaxer(tier)

@@ -3,7 +3,6 @@ r"""What nucleate's batched relaxation is measured by; see docs/measurements/rel
     python benchmarks/relaxation.py accuracy --data mp_structures.parquet
     python benchmarks/relaxation.py package      # about an hour: the package's own relaxations
     python benchmarks/relaxation.py whole        # ours, and the comparison
-    python benchmarks/relaxation.py racing
     python benchmarks/relaxation.py throughput --processes 2 [--staged]
     python benchmarks/relaxation.py device --device cuda:0
     python benchmarks/relaxation.py throughput --device cuda:0 --fuse --processes 14 \
@@ -21,7 +20,6 @@ import warnings
 from pathlib import Path
 
 import relaxation_accuracy as accuracy
-import relaxation_racing as racing
 import relaxation_speed as speed
 from relaxation_package import relax_with_package
 from relaxation_starts import Journal
@@ -33,7 +31,7 @@ def main() -> None:
     """Run one sub-command and print its result."""
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
-    commands = ("accuracy", "evaluation", "package", "whole", "throughput", "batches", "racing")
+    commands = ("accuracy", "evaluation", "package", "whole", "throughput", "batches")
     parser.add_argument("command", choices=[*commands, "device", "share"])
     parser.add_argument("--out", type=Path, default=Path("runs/relaxation"))
     parser.add_argument("--data", type=Path, help="parquet file of known crystals")
@@ -45,9 +43,9 @@ def main() -> None:
     parser.add_argument("--n-atoms", type=int, default=20)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--slots", type=int)
-    parser.add_argument("--shake", type=float, default=0.0)
+    parser.add_argument("--rattle", type=float, default=0.0)
     parser.add_argument("--fuse", action="store_true")
-    parser.add_argument("--staged", action="store_true", help="screen, then finish; racing on")
+    parser.add_argument("--staged", action="store_true", help="screen, then finish")
     parser.add_argument("--ready", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     print(run(arguments))
@@ -56,7 +54,7 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Return the text that a sub-command gives."""
     out, seed, count = arguments.out, arguments.seed, arguments.count
-    shake = arguments.shake
+    rattle = arguments.rattle
     share = speed.Share(
         arguments.formula, count, seed, arguments.threads, arguments.n_atoms, arguments.device,
         arguments.slots, arguments.fuse, arguments.staged,
@@ -73,8 +71,8 @@ def run(arguments: argparse.Namespace) -> str:
             items = speed.headline(count, out, seed=seed)
             return f"{len(relax_with_package(items, out / 'package.jsonl'))} relaxed"
         case "whole":
-            path = out / (f"nucleate-shake-{shake}.jsonl" if shake else "nucleate.jsonl")
-            ours = speed.relax_headline(speed.headline(count, out, seed=seed), path, shake)
+            path = out / (f"nucleate-rattle-{rattle}.jsonl" if rattle else "nucleate.jsonl")
+            ours = speed.relax_headline(speed.headline(count, out, seed=seed), path, rattle)
             return speed.compare_with_package(ours, Journal(out / "package.jsonl"))
         case "throughput":
             return speed.throughput(share, arguments.processes, Path(__file__))
@@ -82,10 +80,6 @@ def run(arguments: argparse.Namespace) -> str:
             return json.dumps(speed.one_share(share, arguments.ready))
         case "batches":
             return speed.batches(seed=seed)
-        case "racing":
-            path = out / "paths.jsonl"
-            racing.record(48, path, seed=7)
-            return racing.report_racing(path)
         case _:
             return speed.device_curve(arguments.device, seed=seed)
 

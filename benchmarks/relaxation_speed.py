@@ -33,7 +33,7 @@ def tier_of(**changes: Any) -> TierSettings:
     return TierSettings.model_validate({"wall_s": None, **changes})
 
 
-def relax_headline(items: list[tuple[str, Crystal]], path: Path, shake: float) -> Journal:
+def relax_headline(items: list[tuple[str, Crystal]], path: Path, rattle: float) -> Journal:
     """Relax the headline starts, a class at a time in one batched relaxer."""
     journal = Journal(path)
     warm = build_relaxer(tier_of(max_steps=2))
@@ -43,7 +43,7 @@ def relax_headline(items: list[tuple[str, Crystal]], path: Path, shake: float) -
         if all(key in journal for key, _ in mine):
             continue
         begin = time.process_time()
-        relaxer = build_relaxer(tier_of(shake=shake))
+        relaxer = build_relaxer(tier_of(rattle_ang=rattle))
         outcomes = dict(relax_all(relaxer, enumerate([item for _, item in mine])))
         core_s = (time.process_time() - begin) / len(mine)
         for k, (key, _) in enumerate(mine):
@@ -109,8 +109,7 @@ def _same_basin(one: dict[str, Any], other: dict[str, Any]) -> bool:
 class Share:
     """What one process relaxes: `count` random crystals of a formula, on a device.
 
-    ``staged``: to 0.3 eV/Å first, then what lies within 0.3 eV/atom of the best to the end, both
-    with racing.
+    ``staged``: to 0.3 eV/Å first, then what lies within 0.3 eV/atom of the best to the end.
     """
 
     formula: str
@@ -142,8 +141,8 @@ def one_share(share: Share, ready: Path | None = None) -> dict[str, Any]:
     stages = [{}]
     if share.staged:
         stages = [
-            {"fmax": 0.3, "max_stress_gpa": 2.0, "racing": {}},
-            {"pre_relax": False, "racing": {}},
+            {"fmax_ev_per_ang": 0.3, "max_stress_gpa": 2.0},
+            {"pre_relax": False},
         ]
     relaxers = [build_relaxer(tier_of(**settings, **stage)) for stage in stages]
     list(relax_all(build_relaxer(tier_of(**settings, max_steps=2)), [(0, crystals[0])]))
@@ -167,13 +166,9 @@ def one_share(share: Share, ready: Path | None = None) -> dict[str, Any]:
 
 
 def _relax_within(relaxer: Relaxer, crystals: list[Crystal]) -> list[Relaxed]:
-    """Relax crystals, the relaxer told of the best so far as in a run; return what came out."""
-    relaxed: list[Relaxed] = []
-    for _, outcome in relax_all(relaxer, enumerate(crystals)):
-        if isinstance(outcome, Relaxed):
-            relaxed.append(outcome)
-            relaxer.observe(min(item.enthalpy_per_atom for item in relaxed))
-    return relaxed
+    """Relax crystals; return those that gave an energy."""
+    outcomes = dict(relax_all(relaxer, enumerate(crystals))).values()
+    return [outcome for outcome in outcomes if isinstance(outcome, Relaxed)]
 
 
 def wait_for_all(folder: Path) -> None:
@@ -216,7 +211,7 @@ def run_shares(share: Share, processes: int, script: Path) -> list[dict[str, Any
 
 
 def throughput(share: Share, processes: int, script: Path) -> str:
-    """Return relaxed crystals an hour with several processes, racing off; each class by default."""
+    """Return relaxed crystals an hour with several processes; each class by default."""
     lines = []
     for kind, formula in CLASSES.items():
         if share.formula not in ("", formula):

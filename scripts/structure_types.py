@@ -25,11 +25,10 @@ from nucleate.library.library import Library
 from nucleate.library.names import _members, _nearest
 
 HEADER = """\
-# Names of structure types. AFLOW labels, Strukturbericht symbols and mineral names are those of
-# the AFLOW Library of Crystallographic Prototypes (M. J. Mehl et al., Comput. Mater. Sci. 136, S1, 2017;
+# Names of structure types. AFLOW labels, Strukturbericht symbols and mineral names: from the AFLOW
+# Library of Crystallographic Prototypes (M. J. Mehl et al., Comput. Mater. Sci. 136, S1, 2017;
 # D. Hicks et al., 161, S1, 2019) as listed in pymatgen (MIT). Protostructure labels and the nearest
-# entry of the shipped library are computed here (scripts/structure_types.py); no coordinates are
-# copied.
+# entry of the shipped library are computed (scripts/structure_types.py); no coordinates are copied.
 """
 FARTHEST = 0.2
 

@@ -11,7 +11,7 @@ Ten lines to begin with::
     pool = nc.generate("Ca3Ti2O7", "symmetric", n=100, seed=1)
     run.export("out")
 
-Names are imported when they are used first, so that ``import nucleate`` takes no time.
+Names are imported on first use, so that ``import nucleate`` is fast.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nucleate.api import (
+        BasinHopping,
         Candidate,
         Crystal,
         Failed,
         FailReason,
         InputError,
+        LowestMinima,
         MissingDependencyError,
         NucleateError,
         Origin,
@@ -40,17 +42,24 @@ if TYPE_CHECKING:
         predict,
         relax,
     )
+    from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
+    from nucleate.generate.kinds.symmetric import SymmetricSettings as Symmetric
+    from nucleate.moves.table import MOVES as FUSE_MOVES
     from nucleate.plugins import Component
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "BasinHopping": "nucleate.api",
+    "Blocks": "nucleate.generate.kinds.blocks:BlocksSettings",
     "Candidate": "nucleate.crystal.candidate",
     "Component": "nucleate.plugins",
     "Crystal": "nucleate.crystal.crystal",
+    "FUSE_MOVES": "nucleate.moves.table:MOVES",
     "FailReason": "nucleate.relax.outcome",
     "Failed": "nucleate.relax.outcome",
     "InputError": "nucleate.errors",
+    "LowestMinima": "nucleate.api",
     "MissingDependencyError": "nucleate.errors",
     "NucleateError": "nucleate.errors",
     "Origin": "nucleate.crystal.candidate",
@@ -58,21 +67,26 @@ _LAZY = {
     "Run": "nucleate.api",
     "SearchFailedError": "nucleate.api",
     "Structures": "nucleate.api",
+    "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "open": "nucleate.api",
     "predict": "nucleate.api",
 }
-"""Module of every public name."""
+"""Module of every public name; ``module:name`` where it has another name there."""
 
 _ALSO_ROOMS = ("generate", "relax")
-"""Functions with the name of a package of ours; as attributes of this one they are functions."""
+"""Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
+    "FUSE_MOVES",
+    "BasinHopping",
+    "Blocks",
     "Candidate",
     "Component",
     "Crystal",
     "FailReason",
     "Failed",
     "InputError",
+    "LowestMinima",
     "MissingDependencyError",
     "NucleateError",
     "Origin",
@@ -80,6 +94,7 @@ __all__ = [
     "Run",
     "SearchFailedError",
     "Structures",
+    "Symmetric",
     "__version__",
     "generate",
     "open",
@@ -91,7 +106,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'nucleate' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    module, _, attribute = _LAZY[name].partition(":")
+    return getattr(import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

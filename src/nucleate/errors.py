@@ -13,3 +13,7 @@ class InputError(NucleateError):
 
 class MissingDependencyError(NucleateError):
     """An optional package is not installed; the message gives the install line."""
+
+
+class ContractError(NucleateError):
+    """A component returned what it must not; the message names the component."""

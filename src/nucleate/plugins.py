@@ -109,7 +109,7 @@ class Kind:
         Raises
         ------
         InputError
-            If it cannot be imported or is no component.
+            If it cannot be imported or is not a component.
         """
         return _load(self.name, self.path)
 
@@ -144,7 +144,7 @@ def find(name: str, *groups: str) -> type[Component]:
     Raises
     ------
     InputError
-        If there is none, it cannot be imported, or it is no component.
+        If there is none, it cannot be imported, or it is not a component.
     """
     if ":" in name:
         return _load(name, name)

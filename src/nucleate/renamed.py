@@ -45,7 +45,7 @@ def renamed_keys(names: Mapping[str, str]) -> Any:
 
 
 def with_new_names(data: Any, names: Mapping[str, str]) -> Any:
-    """Return a table with its old keys renamed; anything but a table comes back as it is.
+    """Return a table with its old keys renamed; anything but a table is returned unchanged.
 
     Raises
     ------

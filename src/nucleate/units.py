@@ -17,6 +17,9 @@ BAR_PER_GPA = 1e4
 COULOMB_EV_A = 14.399645478425668
 """e²/(4 π ε0) in eV Å."""
 
+COULOMB_EV_A_OF_GULP = 14.3997584
+"""The same as GULP has it; published force fields were fitted with it."""
+
 EV_PER_HARTREE = 27.211386245988
 """eV in one Hartree."""
 

@@ -47,10 +47,10 @@ def test_the_start_has_a_time_and_evaluations_of_its_own(tmp_path):
     assert (fgen.start_s, fgen.start_evaluations, fgen.later_evaluations) == (1.0, 50.0, 20.0)
     assert (mlgen.start_s, mlgen.start_evaluations, mlgen.later_evaluations) == (1.0, 10.0, 50.0)
     rows = tables.speed_table([fgen, mlgen], rng=_rng())
-    assert [row["evaluations a start"] for row in rows] == ["50", "10"]
+    assert [row["evaluations per start"] for row in rows] == ["50", "10"]
     assert [row["evaluations later"] for row in rows] == ["20", "50"]
     assert [row[tables.START_SPEEDUP] for row in rows] == ["1.00", "1.00"]
-    assert rows[0]["core s a structure"] == "2.50"
+    assert rows[0]["core s per structure"] == "2.50"
 
 
 def test_the_reference_is_found_with_rank_and_time(tmp_path):

@@ -16,7 +16,7 @@ from nucleate.relax.outcome import Relaxed
 from nucleate.run.folder import description
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
-from nucleate.search.record import Record, Verdict
+from nucleate.search.record import Record, SearchUpdate
 
 SHAPES = {
     "rocksalt": (bulk("MgO", "rocksalt", a=4.4, cubic=True), -6.0),
@@ -41,7 +41,7 @@ def make_run(folder, seed=1, formula="MgO", found=None):
             )  # fmt: skip
             store.add_candidate(number, candidate)
             store.add_outcome(number, 0, "chgnet", outcome)
-            store.add_record(Record(number, candidate), Verdict(best=0))
+            store.add_record(Record(number, candidate), SearchUpdate(best=0))
         store.commit()
     return folder
 

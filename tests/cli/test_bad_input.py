@@ -18,7 +18,7 @@ WORDS = {
     ("predict", "CaO", "--formula-units", "two"): ["'two'", "like 1,2,4"],
     ("predict", "CaO", "--time", "10x"): ["stop.time = '10x'", "10m"],
     ("predict", "CaO", "--seed", "-1"): ["search.seed = -1", "0"],
-    ("predict", "CaO", "--structures", "0"): ["search.structures = 0", "1"],
+    ("predict", "CaO", "--structures", "0"): ["stop.structures = 0", "1"],
     ("predict", "CaO", "--workers", "0"): ["run.workers = 0", "1"],
     ("predict", "CaO", "--tier", "dft"): ["'dft'", "chgnet"],
     ("predict", "CaO", "--generator", "magic"): ["'magic'", "symmetric"],
@@ -40,7 +40,7 @@ FILES = {
     "[search]\ngenerators = [{kind = 'blocks', wieght = 2}]": ["wieght", "'weight'"],
     "[search.moves]\nswap = 1": ["'swap'", "swap-two-atoms"],
     "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
-    "[[tier]]\nfmax = -1": ["tier[0].fmax = -1", "greater than 0"],
+    "[[tier]]\nfmax_ev_per_ang = -1": ["tier[0].fmax_ev_per_ang = -1", "greater than 0"],
     "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
     "[run]\ntime = 'ten'": ["stop.time = 'ten'", "10m"],
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
@@ -77,17 +77,15 @@ def test_a_missing_formula(nucleate, tmp_path):
     assert is_one_sentence_of_error(nucleate("predict", "in.toml"), ["problem.formula", "missing"])
 
 
-def test_a_seed_file_of_another_composition(nucleate, tmp_path):
+def test_a_target_of_another_composition(nucleate, tmp_path):
     write_cif(tmp_path / "salt.cif", Crystal([11, 17], np.eye(3) * 3.9, [[0, 0, 0], [0.5] * 3]))
-    result = nucleate("predict", "CaO", "--generator", "seeds=salt.cif")
-    assert is_one_sentence_of_error(result, ["salt", "NaCl", "CaO"])
     result = nucleate("predict", "CaO", "--target", "salt.cif")
     assert is_one_sentence_of_error(result, ["salt.cif", "NaCl", "CaO"])
 
 
-def test_an_unreadable_seed_file(nucleate, tmp_path):
+def test_an_unreadable_target(nucleate, tmp_path):
     (tmp_path / "bad.cif").write_text("this is not a CIF file")
-    result = nucleate("predict", "CaO", "--generator", "seeds=bad.cif")
+    result = nucleate("predict", "CaO", "--target", "bad.cif")
     assert is_one_sentence_of_error(result, ["bad.cif"])
 
 

@@ -93,7 +93,7 @@ def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nuc
         for key in keys:
             shown = getattr(getattr(settings, section), key)
             assert shown == getattr(getattr(defaults, section), key), key
-    for key in ("fmax", "max_stress_gpa", "max_steps", "wall_s"):
+    for key in ("fmax_ev_per_ang", "max_stress_gpa", "max_steps", "wall_s"):
         assert getattr(settings.tier[0], key) == getattr(defaults.tier[0], key), key
 
 

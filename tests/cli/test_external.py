@@ -72,5 +72,5 @@ def test_a_program_that_is_there_runs_if_asked(nucleate, tmp_path):
     )
     thorough = nucleate("check", run_file(tmp_path, engine), "--external")
     assert thorough.status == 1
-    assert "tier dft: vasp is there" in thorough.out
+    assert "tier dft: vasp is installed with everything it needs" in thorough.out
     assert "tier dft failed (unreadable)" in thorough.out

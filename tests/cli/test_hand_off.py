@@ -115,7 +115,7 @@ def test_every_folder_without_a_result_is_listed_with_its_reason(nucleate, run, 
     assert result.status == 1
     assert f"{out[0].name}: its output cannot be read" in result.out
     assert f"{out[1].name}: the electrons did not converge" in result.out
-    assert f"{out[2].name}: is not there" in result.out
+    assert f"{out[2].name}: is missing" in result.out
     assert "notes: has no nucleate.json" in result.out
     assert "0 imported as dft, 0 known already, 4 without a result" in result.out
     assert read_run(run).ladder == ("chgnet",)
@@ -231,12 +231,12 @@ def test_other_programs_have_their_input_and_a_script(nucleate, run, tmp_path, k
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("export", "run", "--for", "chgnet"), "is no program with input files"),
-        (("export", "run", "--for", "magic"), "'magic' is not an engine"),
+        (("export", "run", "--for", "chgnet"), "is not a program with input files"),
+        (("export", "run", "--for", "magic"), "kind = 'magic' is not known"),
         (("export", "nowhere", "--for", "vasp"), "not a run folder"),
         (("export", "run", "--for", "vasp", "--input", "dft.toml"), "Give one of them"),
         (("export", "run", "--input", "dft.toml", "--out", "full"), "is not empty"),
-        (("import", "run", "nothing"), "nothing is no folder"),
+        (("import", "run", "nothing"), "nothing is not a folder"),
         (("import", "nowhere", "full"), "not a run folder"),
         (("import", "run", "full"), "holds no calculation of this run"),
         (("import", "run", "strange"), "is of another run (MgO)"),

@@ -21,6 +21,12 @@ from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.content import read_run
 from nucleate.run.store import Store
 
+
+def with_path(folder):
+    """Return a search path of children with a folder in front of that of these tests."""
+    return os.pathsep.join([str(folder), *filter(None, sys.path)])
+
+
 SEARCH = """\
 [problem]
 formula = "Cu3Au"
@@ -61,7 +67,7 @@ TIGHT = """\
 best = 4
 [[tier]]
 name = "tight"
-fmax = 0.005
+fmax_ev_per_ang = 0.005
 max_stress_gpa = 0.1
 pre_relax = false
 engine = { kind = "ase", calculator = "ase.calculators.emt:EMT" }
@@ -145,7 +151,7 @@ def test_the_best_are_refined_and_ranked_on_the_new_tier(refined, searched):
         assert outcome.enthalpy_per_atom <= start[number].relaxed.enthalpy_per_atom + 1e-9
     with Store.read(run) as store:
         data = store.added_tiers()["tight"]
-    assert (data["source"], data["settings"]["fmax"]) == ("refine", 0.005)
+    assert (data["source"], data["settings"]["fmax_ev_per_ang"]) == ("refine", 0.005)
 
 
 def test_exports_keep_the_tiers_apart(nucleate, refined):
@@ -185,11 +191,14 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     text = re.sub(r"engine = .*", f"engine = {engine}", TIGHT)
     (run.parent / "picky.toml").write_text(text)
     words = ("refine", run, "--input", "picky.toml")
-    os.environ["PYTHONPATH"] = str(run.parent)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = with_path(run.parent)
     try:
         result = nucleate(*words)
     finally:
-        del os.environ["PYTHONPATH"]
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
     assert result.status == 0, result.err
     assert f"record {best.record.number}: tight failed (calculator" in result.out
     ranked = read_run(run).ranked()
@@ -224,7 +233,9 @@ def test_again_does_nothing_and_more_of_the_best_does_the_rest(nucleate, run):
 @pytest.mark.slow
 def test_several_tiers_climb_and_tiers_can_be_added_later(nucleate, run):
     two = TIGHT + TIGHT.partition("\n")[2].partition("[run]")[0].replace("tight", "tighter")
-    (run.parent / "two.toml").write_text(two.replace("fmax = 0.005", "fmax = 0.01", 1))
+    (run.parent / "two.toml").write_text(
+        two.replace("fmax_ev_per_ang = 0.005", "fmax_ev_per_ang = 0.01", 1)
+    )
     assert nucleate("refine", run, "--input", "two.toml", "--best", 3).status == 0
     assert len(outcomes(run, "tight")) == len(outcomes(run, "tighter")) == 3
     assert nucleate("refine", run, *EMT_TIER, "--best", 1, "--single-point").status == 0
@@ -233,7 +244,9 @@ def test_several_tiers_climb_and_tiers_can_be_added_later(nucleate, run):
     top = content.ranked()[0]
     assert [item.tier for item in top.record.outcomes] == ["rough", "tight", "tighter", "ase"]
     # the lower of the added tiers may go on later: it starts from below, and ranks where it was
-    settings = two.replace("fmax = 0.005", "fmax = 0.01", 1).partition('[[tier]]\nname = "tighter')
+    settings = two.replace("fmax_ev_per_ang = 0.005", "fmax_ev_per_ang = 0.01", 1).partition(
+        '[[tier]]\nname = "tighter'
+    )
     (run.parent / "lower.toml").write_text(settings[0])
     assert nucleate("refine", run, "--input", "lower.toml", "--best", 5).status == 0
     content = read_run(run)
@@ -246,7 +259,7 @@ def test_several_tiers_climb_and_tiers_can_be_added_later(nucleate, run):
 
 @pytest.mark.slow
 def test_failed_ones_are_tried_again_when_asked(nucleate, run, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(run.parent))
+    monkeypatch.setenv("PYTHONPATH", with_path(run.parent))
     (run.parent / "moody.py").write_text(
         "import os\nfrom ase.calculators.emt import EMT\n"
         "def Moody():\n    if not os.path.exists('licence'):\n"
@@ -289,7 +302,7 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     engine = '{ kind = "ase", calculator = "picky:Picky", options = { delay_s = 0.03 } }'
     (run.parent / "slow.toml").write_text(re.sub(r"engine = .*", f"engine = {engine}", TIGHT))
     words = [sys.executable, "-m", "nucleate", "refine", "run", "--input", "slow.toml"]
-    environment = dict(os.environ, PYTHONPATH=str(run.parent))
+    environment = dict(os.environ, PYTHONPATH=with_path(run.parent))
     kills, done = 0, 0
     while True:
         process = subprocess.Popen(words, cwd=run.parent, env=environment, stdout=subprocess.PIPE)
@@ -316,12 +329,12 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     [
         (("refine", "nowhere", *EMT_TIER), "nowhere is not a run folder"),
         (("refine", "run"), "No tier is given"),
-        (("refine", "run", "--tier", "magic"), "'magic' is not an engine"),
+        (("refine", "run", "--tier", "magic"), "kind = 'magic' is not known"),
         (("refine", "run", *EMT_TIER, "--name", "rough"), "is a tier of the search itself"),
         (("refine", "run", *EMT_TIER, "--best", 0), "best = 0 must be greater than or equal to 1"),
         (("refine", "run", "--input", "none.toml"), "none.toml: cannot be read"),
         (("refine", "run", "--input", "typo.toml"), "Did you mean 'best'?"),
-        (("refine", "run", *EMT_TIER, *EMT_TIER), "is there twice"),
+        (("refine", "run", *EMT_TIER, *EMT_TIER), "occurs twice"),
         (("refine", "run", "--tier", "ase=no.such:Thing"), "the module no is not installed"),
     ],
 )
@@ -339,10 +352,12 @@ def test_bad_input(nucleate, run, words, message):
 @pytest.mark.slow
 def test_a_name_stands_for_one_kind_of_energy(nucleate, run):
     assert nucleate("refine", run, "--input", "tight.toml", "--best", 1).status == 0
-    (run.parent / "other.toml").write_text(TIGHT.replace("fmax = 0.005", "fmax = 0.01"))
+    (run.parent / "other.toml").write_text(
+        TIGHT.replace("fmax_ev_per_ang = 0.005", "fmax_ev_per_ang = 0.01")
+    )
     result = nucleate("refine", run, "--input", "other.toml")
     assert result.status == 2
-    assert "(fmax: 0.005 -> 0.01)" in result.err
+    assert "(fmax_ev_per_ang: 0.005 -> 0.01)" in result.err
     assert "--name" in result.err
     (run.parent / "same.toml").write_text(TIGHT.replace("pre_relax", "wall_s = 50\npre_relax"))
     assert nucleate("refine", run, "--input", "same.toml").status == 0

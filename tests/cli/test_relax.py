@@ -128,21 +128,21 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
     assert nucleate("export", "done").status == 2
     changed = nucleate("relax", series, *EMT_TIER, "--fmax", 0.2, "--out", "done")
     assert changed.status == 2
-    assert "tier.0.fmax" in changed.err
+    assert "tier.0.fmax_ev_per_ang" in changed.err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("none.cif",), "none.cif: cannot be read"),
-        (("ten.pdf",), "the format cannot be told"),
-        (("ten.extxyz", "--tier", "magic"), "--tier = 'magic' is not an engine"),
-        (("ten.extxyz", "--fmax", -1), "fmax = -1.0 must be greater than 0"),
+        (("ten.pdf",), "the format cannot be determined"),
+        (("ten.extxyz", "--tier", "magic"), "--tier = 'magic': kind = 'magic' is not known"),
+        (("ten.extxyz", "--fmax", -1), "fmax_ev_per_ang = -1.0 must be greater than 0"),
         (("ten.extxyz", "--out", "a.extxyz"), "Give the name of a folder"),
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),
         (("junk.cif",), "junk.cif: "),
         (("ten.extxyz", "--tier", "spp", "--device", "cuda:0"), "the engine spp has no device"),
-        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is none"),
+        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is not a device"),
     ],
 )
 def test_bad_input(nucleate, series, tmp_path, words, message):
@@ -161,7 +161,7 @@ def test_killed_series_goes_on(series, tmp_path):
     )
     words = [sys.executable, "-m", "nucleate", "relax", series, "--out", "done", "--workers", "1"]
     words += ["--tier", "ase=slow:Slow", "--json"]
-    environment = dict(os.environ, PYTHONPATH=str(tmp_path))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
     kills, finished = 0, 0
     for _ in range(20):
         process = subprocess.Popen(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -188,3 +190,23 @@ def test_families() -> None:
     assert family({"Si": 6, "Al": 6, "B": 3, "Fe": 3, "Na": 1, "O": 30, "F": 1}) == "oxide"
     assert family({"Li": 2, "Sn": 2, "S": 3, "Cl": 4}) == "halide"
     assert family({"W": 1}) == "metal"
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["C" * 300, "H" + "9" * 5000, "H99999999999", "((((((((((H9)9)9)9)9)9)9)9)9)9)9O", "Ca₂O",
+     "Ca²O",
+     "Ca\0O", "Ca٣O", "(" * 150, ")" * 150, "[" * 100 + "H" + "]" * 100 + "9999999999"],
+)  # fmt: skip
+def test_absurd_formulas_are_refused_in_a_sentence(formula: str) -> None:
+    with pytest.raises(InputError, match="formula = ") as raised:
+        Composition.from_formula(formula)
+    assert len(str(raised.value)) < 400
+
+
+def test_many_elements_have_a_guess_in_no_time() -> None:
+    formula = "LiNaKRbCsBeMgCaSrBaTiVCrMnFeCoNiCuZnOSClF"
+    composition = Composition.from_formula(formula)
+    start = time.perf_counter()
+    _ = composition.oxidation_states
+    assert time.perf_counter() - start < 5.0

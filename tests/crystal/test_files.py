@@ -275,7 +275,7 @@ def test_bad_cif_says_what_is_wrong(text: str, problem: str, tmp_path: Path) -> 
 
 
 def test_unknown_and_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="format cannot be told"):
+    with pytest.raises(InputError, match="format cannot be determined"):
         read_crystals(tmp_path / "structure.txt")
     with pytest.raises(InputError, match="cannot be read"):
         read_crystals(tmp_path / "missing.cif")

@@ -28,11 +28,12 @@ LONGEST_S = 2.0
 MOST_MB = 500
 KINDS = ("cif", "vasp", "extxyz", "res", "toml", "gulp", "formula")
 PIECES = [
-    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", "²".encode(), "\u2028".encode(), b"\r", b"\f", b"'", b'"',
-    b";\n", b"\n;", b"\nloop_\n", b"\ndata_x\n", b"?", b".", b"nan", b"inf", b"-1", b"1e308", b"1e-308",
-    b"9" * 400, b"1/0", b"0.5/2", b"((((", b"))))", b"[" * 300, b"T F", b"#", b"-", b" ", b"\t", b"=",
-    b"_atom_site_occupancy 0.5\n", b"x,y,z", b"x+1/0,y,z", b"1000000000", b"Direct\n", b"0", b"0 0 0\n",
-    b"Lattice=", b":R:3", b"$(touch x)", b"%s", b"{}", "é".encode("latin-1"), b"A" * 300, b"Wat1", b"Mg,Fe",
+    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", "²".encode(), "\u2028".encode(), b"\r", b"\f", b"'",
+    b'"', b";\n", b"\n;", b"\nloop_\n", b"\ndata_x\n", b"?", b".", b"nan", b"inf", b"-1",
+    b"1e308", b"1e-308", b"9" * 400, b"1/0", b"0.5/2", b"((((", b"))))", b"[" * 300, b"T F", b"#",
+    b"-", b" ", b"\t", b"=", b"_atom_site_occupancy 0.5\n", b"x,y,z", b"x+1/0,y,z", b"1000000000",
+    b"Direct\n", b"0", b"0 0 0\n", b"Lattice=", b":R:3", b"$(touch x)", b"%s", b"{}",
+    "é".encode("latin-1"), b"A" * 300, b"Wat1", b"Mg,Fe",
 ]  # fmt: skip
 FORCE_FIELD = b"""name = "x"
 r_max_A = 10.0
@@ -85,15 +86,20 @@ def originals(tmp_path: Path) -> dict[str, list[bytes]]:
 
 def mutated(text: bytes, rng: np.random.Generator) -> bytes:
     """Return a text with a few insertions, deletions, doublings and swaps."""
-    for _ in range(int(rng.integers(1, 5))):
+    for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
         place, other = sorted(int(k) for k in rng.integers(0, len(text) + 1, 2))
-        match int(rng.integers(0, 7)):
+        other = min(other, place + 40)
+        match int(rng.integers(0, 13)) // 2:
             case 0:
                 text = text[:place] + PIECES[int(rng.integers(len(PIECES)))] + text[place:]
             case 1:
-                text = text[:place] + text[min(other, place + 40) :]
+                text = text[:place] + text[other:]
             case 2:
-                text = text[:other] + text[place:other] * int(rng.integers(2, 5)) + text[other:]
+                text = (
+                    text[:other]
+                    + text[place:other] * int(rng.choice([0, 2, 3, 500]))
+                    + text[other:]
+                )
             case 3:
                 text = text[:place] + bytes([int(rng.integers(256))]) + text[place + 1 :]
             case 4:
@@ -107,7 +113,7 @@ def mutated(text: bytes, rng: np.random.Generator) -> bytes:
                 words[int(rng.integers(len(words)))] = piece
                 text = b" ".join(words)
             case _:
-                text = text[:other]
+                text = text[:place]
     return text[:200_000]
 
 
@@ -122,8 +128,7 @@ def outcome(kind: str, text: bytes, tmp_path: Path) -> str:
         try:
             readers[kind]()
         except InputError as error:
-            assert "\n" not in str(error).strip()
-            return "refused"
+            return "refused" if "\n" not in str(error).strip() else "several lines"
         return "read"
     results = set()
     for item in _items(text, kind, "x", "x"):
@@ -159,7 +164,8 @@ def drill(number: int, seed: int, tmp_path: Path) -> tuple[Counter[str], list[st
     failures: list[str] = []
     for _ in range(number):
         kind = KINDS[int(rng.integers(len(KINDS)))]
-        text = mutated(texts[kind][int(rng.integers(len(texts[kind])))], rng)
+        some = texts[kind][:2] if rng.random() < 0.5 else texts[kind]  # the good ones come first
+        text = mutated(some[int(rng.integers(len(some)))], rng)
         start = time.perf_counter()
         try:
             result = outcome(kind, text, tmp_path)
@@ -168,15 +174,17 @@ def drill(number: int, seed: int, tmp_path: Path) -> tuple[Counter[str], list[st
             failures.append(f"{kind}: {type(error).__name__}: {error}: {text[:2000]!r}")
         if time.perf_counter() - start > LONGEST_S:
             failures.append(f"{kind}: {time.perf_counter() - start:.1f} s: {text[:2000]!r}")
+        if result == "several lines":
+            failures.append(f"{kind}: a message of several lines: {text[:2000]!r}")
         counts[f"{kind} {result}"] += 1
     return counts, failures
 
 
 def test_mutated_inputs_end_in_a_crystal_or_a_sentence(tmp_path: Path) -> None:
     space("MgO")  # compiles
-    counts, failures = drill(1_500, 1, tmp_path)
+    counts, failures = drill(1_000, 1, tmp_path)
     assert not failures, failures[:3]
-    assert counts.total() == 1_500
+    assert counts.total() == 1_000
 
 
 @pytest.mark.slow

@@ -154,3 +154,20 @@ def test_known_structures_pass(shared_data: Path) -> None:
             verdicts.append(space.rejection(crystal))  # the others are wires in vacuum, or broken
     assert len(verdicts) > 950
     assert verdicts.count(None) >= 0.995 * len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"max_atoms": 10**9}, "max_atoms = 1000000000"),
+        ({"formula_units": range(1, 10**9)}, "formula_units"),
+        ({"formula_units": [10**9]}, "formula_units"),
+        ({"formula_units": [10_000]}, "max_atoms = 20000"),
+        ({"volume_window": (0.5, float("inf"))}, "volume_window"),
+        ({"volume_window": (float("nan"), 2.0)}, "volume_window"),
+        ({"contact_scale": float("nan")}, "contact_scale"),
+    ],
+)
+def test_sizes_are_bounded(options: dict, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        SearchSpace.create(Composition.from_formula("NaCl"), **options)

@@ -14,15 +14,13 @@ from nucleate.crystal.files import write_cif, write_extxyz
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
 from nucleate.generate.blocks import BlocksGenerator
+from nucleate.generate.build import build_generators
+from nucleate.generate.context import GeneratorContext
+from nucleate.generate.kinds.graph_search import GraphSearchSettings
+from nucleate.generate.kinds.pool import PoolSettings
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.pool import Member, RankedPool, ranked
 from nucleate.generate.pool_files import collect_pool, read_pool, write_pool
-from nucleate.generate.settings import (
-    GeneratorContext,
-    GraphSearchSettings,
-    PoolSettings,
-    build_generators,
-)
 from nucleate.search.context import SearchContext
 from nucleate.search.kinds.lowest_minima import LowestMinima, LowestMinimaSearch
 
@@ -128,8 +126,8 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     assert left_out == {"composition": 1, "contact": 1, "too-many-atoms": 1, "unreadable": 1}
     assert sorted(path.name for path in folder.iterdir()) == before
     warned: list[str] = []
-    around = GeneratorContext(population=2, warn=warned.append)
-    mix = build_generators([PoolSettings(files=str(folder))], NACL, around)
+    around = GeneratorContext(NACL, population=2, warn=warned.append)
+    mix = build_generators([PoolSettings(files=str(folder))], around)
     assert "1 contact" in warned[0]
     assert {generator.name for generator in mix.generators} == {"pool", "blocks"}
     wrong = SearchSpace.create(Composition.from_formula("MgO"), max_atoms=8)
@@ -143,17 +141,17 @@ def test_element_unknown_to_the_network_is_told_and_others_serve() -> None:
     pytest.importorskip("torch")
     space = SearchSpace.create(Composition.from_formula("XeF2"), max_atoms=6)
     warned: list[str] = []
-    mix = build_generators([GraphSearchSettings()], space, GeneratorContext(warn=warned.append))
+    mix = build_generators([GraphSearchSettings()], GeneratorContext(space, warn=warned.append))
     assert "never seen Xe" in warned[0]
     assert {generator.name for generator in mix.generators} == {"symmetric", "blocks"}
     with pytest.warns(UserWarning, match="never seen Xe"):
-        build_generators([GraphSearchSettings()], space)
+        build_generators([GraphSearchSettings()], GeneratorContext(space))
 
 
 def test_single_points_need_a_model() -> None:
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="needs an energy model"):
-        build_generators([GraphSearchSettings(ranking="single-point")], NACL)
+        build_generators([GraphSearchSettings(ranking="single-point")], GeneratorContext(NACL))
 
 
 def search_with_pool(folder: Path) -> LowestMinimaSearch:
@@ -161,8 +159,8 @@ def search_with_pool(folder: Path) -> LowestMinimaSearch:
         number=60, refined=12, descent_steps=2, most_formula_units=2, ranking="network"
     )
     run = LowestMinima(generators=(settings,), population=4, new_fraction=0.5, seed=3)
-    around = GeneratorContext(seed=3, population=4, folder=folder)
-    source = build_generators([settings], NACL, around)
+    around = GeneratorContext(NACL, seed=3, population=4, folder=folder)
+    source = build_generators([settings], around)
     return run.build(SearchContext(NACL, source, tiers=("toy",)))
 
 

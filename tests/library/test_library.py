@@ -181,7 +181,7 @@ def test_broken_entries_are_refused_in_a_sentence(tmp_path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         build_library([tmp_path / "none.parquet"], out)
     (tmp_path / "x.foo").write_text("")
-    with pytest.raises(InputError, match="cannot be told"):
+    with pytest.raises(InputError, match="cannot be determined"):
         build_library([tmp_path / "x.foo"], out)
     (tmp_path / "bad.json").write_text('[{"material_id": "a"}]')
     with pytest.raises(InputError, match="document 0"):

@@ -25,7 +25,9 @@ def test_emt_relaxes_to_the_lattice_of_ase() -> None:
 
     atoms = bulk("Cu", "fcc", a=3.75) * (2, 1, 1)
     atoms.rattle(0.05, seed=1)
-    tier = TierSettings.model_validate({"engine": EMT, "fmax": 0.005, "max_stress_gpa": 0.02})
+    tier = TierSettings.model_validate(
+        {"engine": EMT, "fmax_ev_per_ang": 0.005, "max_stress_gpa": 0.02}
+    )
     ((key, outcome),) = relax_all(build_relaxer(tier), [(7, Crystal.from_ase(atoms))])
     atoms.calc = ase_emt.EMT()
     BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.001, steps=200)
@@ -48,7 +50,7 @@ class SingleEMT(ase_emt.EMT):
 def test_a_calculator_in_single_precision_relaxes() -> None:
     atoms = bulk("Cu", "fcc", a=3.75) * (2, 1, 1)
     atoms.rattle(0.05, seed=1)
-    tier = TierSettings.model_validate({"engine": EMT, "fmax": 0.02})
+    tier = TierSettings.model_validate({"engine": EMT, "fmax_ev_per_ang": 0.02})
     model = AseModel(SingleEMT(), LevelOfTheory("ase", "", "EMT"), 6.0)
     outcomes = []
     for relaxer in (BatchedRelaxer(model, tier, 0.0), build_relaxer(tier)):
@@ -62,7 +64,9 @@ def test_a_calculator_in_single_precision_relaxes() -> None:
 
 def test_pressure_shrinks_the_cell_and_counts_in_the_enthalpy() -> None:
     crystal = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))
-    tier = TierSettings.model_validate({"engine": EMT, "fmax": 0.005, "max_stress_gpa": 0.02})
+    tier = TierSettings.model_validate(
+        {"engine": EMT, "fmax_ev_per_ang": 0.005, "max_stress_gpa": 0.02}
+    )
     ((_, free),) = relax_all(build_relaxer(tier), [(0, crystal)])
     ((_, pressed),) = relax_all(build_relaxer(tier, pressure_gpa=20.0), [(0, crystal)])
     assert isinstance(free, Relaxed)

@@ -182,7 +182,7 @@ def test_a_missing_file_and_a_model_that_cannot_be_loaded(stand_in):
         raise RuntimeError("no network")
 
     stand_in(mace__calculators={"mace_mp": broken, "MACECalculator": broken})
-    with pytest.raises(InputError, match=r"nowhere/a\.model is not there"):
+    with pytest.raises(InputError, match=r"nowhere/a\.model does not exist"):
         build_relaxer(tier(kind="mace", model="nowhere/a.model"))
     with pytest.raises(InputError, match=r"'small' cannot be loaded by mace-torch .*no network"):
         build_relaxer(tier(kind="mace", model="small"))

@@ -15,7 +15,8 @@ from tests.programs.fakes import executable
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
-from nucleate.programs import gpaw, gpaw_job
+from nucleate.programs import gpaw_job
+from nucleate.programs.kinds import gpaw
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer

@@ -140,7 +140,7 @@ def test_an_energy_far_below_that_of_the_composition_is_an_unphysical_minimum(
     outcome = relaxed_all([argon(4, 0)], model, **options)[0]
     if per_atom < -3.0:
         assert failure(outcome).reason is FailReason.COLLAPSED
-        assert "below -3 it is not believed" in failure(outcome).message
+        assert "below -3 it is unphysical" in failure(outcome).message
         outcome = relaxed_all(
             [argon(4, 0)], model, **options, guards={"max_depth_ev_per_atom": 4.0}
         )[0]

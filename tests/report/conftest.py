@@ -14,7 +14,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 LEVEL = LevelOfTheory("ase", "3", "EMT")
 PROXY = LevelOfTheory("nucleate", "0", "SPP", unit="arbitrary")
@@ -73,7 +73,7 @@ def run_folder(tmp_path: Path) -> Path:
                 store.add_outcome(number, position, item.tier, item.outcome)
             store.add_record(
                 record,
-                Verdict(number == 0, number == 0, duplicate, False, 0.02, best, best),
+                SearchUpdate(number == 0, number == 0, duplicate, False, 0.02, best, best),
             )
         store.commit()
     return tmp_path

@@ -39,7 +39,7 @@ from nucleate.report.render import (
 from nucleate.report.rows import Row, file_rows, ranked_rows, record_rows
 from nucleate.report.views import result_columns, tier_columns
 from nucleate.run.relaxation import FileCrystal
-from nucleate.search.record import Record, TierOutcome, Verdict
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 VIEWS = [getattr(table, name) for name in dir(table)
          if name.isupper() and isinstance(getattr(table, name), tuple)]  # fmt: skip
@@ -223,7 +223,9 @@ def test_files_that_are_broken_failed_or_not_done() -> None:
 
 
 def test_tiers_stand_side_by_side() -> None:
-    rows = record_rows([(record(0, emt_outcome(COPPER, PROXY), RELAXED), Verdict(accepted=True))])
+    rows = record_rows(
+        [(record(0, emt_outcome(COPPER, PROXY), RELAXED), SearchUpdate(accepted=True))]
+    )
     found = row_dict(rows[0], result_columns(["t0", "t1"]))
     assert found["t0_energy_arbitrary_per_atom"] == RELAXED.energy_per_atom
     assert found["t1_energy_ev_per_atom"] == RELAXED.energy_per_atom

@@ -28,6 +28,7 @@ HERE = str(Path(__file__).resolve().parent)
 def settings(**search):
     values = {"population": 5, "new_fraction": 0.3, "seed": 1, **search}
     stop = {key: values.pop(key) for key in tuple(values) if key in StopSettings.model_fields}
+    values = {key: value for key, value in values.items() if value is not None}
     problem = {"formula": "CaTiO3", "max_atoms": 10}
     data = {"problem": problem, "search": values, "stop": stop}
     return RunSettings.from_dict(data)

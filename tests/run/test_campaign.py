@@ -239,7 +239,7 @@ def test_another_input_is_refused_with_the_differences(tmp_path):
         ("engine.environment.VASP_PP_PATH", True),
         ("engine.model", False),
         ("engine.stage.0.kspacing", False),
-        ("fmax", False),
+        ("fmax_ev_per_ang", False),
     ],
 )
 def test_what_changes_no_energy_of_a_tier_may_change(key, free):

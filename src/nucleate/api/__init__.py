@@ -5,32 +5,44 @@ Everything here is also in :mod:`nucleate` itself.
 
 from __future__ import annotations
 
-from nucleate.api.generate import generate
+from nucleate.api.check import check
+from nucleate.api.generate import generate, generate_pool
 from nucleate.api.predict import SearchFailedError, predict
-from nucleate.api.relax import relax
+from nucleate.api.refine import export_jobs, import_results, refine
+from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
+from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 __all__ = [
+    "BasinHopping",
     "Candidate",
     "Crystal",
     "FailReason",
     "Failed",
     "InputError",
+    "LowestMinima",
     "MissingDependencyError",
     "NucleateError",
     "Origin",
     "Relaxed",
     "Run",
     "SearchFailedError",
+    "Series",
     "Structures",
+    "check",
+    "export_jobs",
     "generate",
+    "generate_pool",
+    "import_results",
     "open",
     "predict",
+    "refine",
     "relax",
+    "relax_files",
     "status_of",
 ]

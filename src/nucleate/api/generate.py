@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nucleate.crystal.candidate import Candidate
+    from nucleate.generate.graph_search.generator import GraphSearchGenerator
     from nucleate.generate.mix import GeneratorMix
 
+    Report = Callable[[str, int, int], None]
+
 FAILURES_IN_A_ROW = 50
+
+
+def no_report(stage: str, done: int, whole: int) -> None:
+    """Show nothing."""
 
 
 def generate(
@@ -27,6 +34,7 @@ def generate(
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     pair_distances_ang: dict[str, float] | None = None,
+    report: Report = no_report,
 ) -> list[Candidate]:
     """Return random structures of a composition, each of which keeps the contact distances.
 
@@ -43,9 +51,12 @@ def generate(
     seed
         Seed of all random numbers.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     pair_distances_ang
-        Least distances in Å by pair, such as ``{"O-O": 2.2}``.
+        Minimum distances in Å by pair, such as ``{"O-O": 2.2}``.
+    report
+        Called while a generator makes a pool: with what is being done, how much of it is done,
+        and how much there is.
 
     Returns
     -------
@@ -64,24 +75,14 @@ def generate(
     >>> [candidate.crystal.reduced_formula for candidate in pool]
     ['SrTiO3', 'SrTiO3', 'SrTiO3']
     """
-    from nucleate.api.generators import build_mix, split_generators
-    from nucleate.api.inputs import settings_of
-
     if n < 1:
-        raise InputError(f"n = {n} is no number of structures. Give 1 or more.")
-    named, objects = split_generators(generator)
-    settings = settings_of(
-        formula,
-        {
-            "problem": {
-                "max_atoms": max_atoms,
-                "formula_units": None if formula_units is None else list(formula_units),
-                "pair_distances": pair_distances_ang,
-            },
-            "search": {"seed": seed, "generators": named},
-        },
-    )
-    source = build_mix(settings, objects)
+        raise InputError(f"n = {n} is not a number of structures. Give 1 or more.")
+    problem = {
+        "max_atoms": max_atoms,
+        "formula_units": None if formula_units is None else list(formula_units),
+        "pair_distances": pair_distances_ang,
+    }
+    source = _source(formula, generator, problem, seed, report)
     found = list(draws(source, n, seed=seed))
     if len(found) < n:
         warnings.warn(
@@ -92,9 +93,64 @@ def generate(
     return found
 
 
-def draws(
-    source: GeneratorMix, n: int, *, seed: int, on_draw: Callable[[int], None] = lambda _: None
-) -> Iterator[Candidate]:
+def generate_pool(
+    formula: str,
+    search: dict[str, Any],
+    *,
+    seed: int = 0,
+    max_atoms: int | None = None,
+    formula_units: Sequence[int] | None = None,
+    report: Report = no_report,
+) -> GraphSearchGenerator:
+    """Return the graph search of a composition with its ranked pool made.
+
+    Parameters
+    ----------
+    formula, seed, max_atoms, formula_units, report
+        As of :func:`generate`.
+    search
+        Settings of the kind ``graph-search``.
+
+    Returns
+    -------
+    GraphSearchGenerator
+        ``members`` are the distinct structures, best first; ``account`` says what was
+        evaluated and where the time went.
+
+    Raises
+    ------
+    InputError
+        If the graph network does not know an element, or the input cannot be used.
+    """
+    from nucleate.generate.graph_search.generator import GraphSearchGenerator
+
+    problem = {
+        "max_atoms": max_atoms,
+        "formula_units": None if formula_units is None else list(formula_units),
+    }
+    source = _source(formula, {**search, "kind": "graph-search"}, problem, seed, report)
+    generator = source.generators[0]
+    if not isinstance(generator, GraphSearchGenerator):
+        raise InputError(
+            f"the graph network cannot serve {formula}. Use the generator symmetric or blocks "
+            "(--generator symmetric on the command line)."
+        )
+    return generator
+
+
+def _source(
+    formula: str, generator: Any, problem: dict[str, Any], seed: int, report: Report
+) -> GeneratorMix:
+    from nucleate.api.generators import as_generators
+    from nucleate.api.inputs import settings_of
+    from nucleate.run.predict import build_source
+
+    search = {"seed": seed, "generators": as_generators(generator)}
+    settings = settings_of(formula, {"problem": problem, "search": search})
+    return build_source(settings, report=report)
+
+
+def draws(source: GeneratorMix, n: int, *, seed: int) -> Iterator[Candidate]:
     """Yield at most ``n`` candidates; ends when nothing valid was drawn many times in a row."""
     found, failures = 0, 0
     for draw in range(n * FAILURES_IN_A_ROW):
@@ -104,7 +160,6 @@ def draws(
         if candidate is not None:
             source.note(candidate.origin)
             found += 1
-            on_draw(found)
             yield candidate
         if failures == FAILURES_IN_A_ROW or found == n:
             return

@@ -20,6 +20,11 @@ def given(**options: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None and value != []}
 
 
+def absolute(path: str | Path | None) -> str | None:
+    """Return the path of a file independent of the working folder."""
+    return None if path is None else str(Path(path).absolute())
+
+
 def is_input_file(problem: str) -> bool:
     """Return whether something is an input file rather than a formula."""
     return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()
@@ -59,8 +64,9 @@ def settings_of(
 
     data, source = _data(problem, folder)
     for section, values in (overrides or {}).items():
-        part = data.setdefault(section, {}) if section else data
-        part.update(given(**values))
+        if given(**values):
+            part = data.setdefault(section, {}) if section else data
+            part.update(given(**values))
     return RunSettings.from_dict(data, source=source)
 
 
@@ -95,7 +101,7 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
         data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
-    data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
+    data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
     now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
     if now.items != before.items:
         data["problem"]["formula"] = formula

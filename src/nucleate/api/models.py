@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,51 +10,29 @@ from pydantic import BaseModel, ValidationError
 
 from nucleate.api.generators import as_list
 from nucleate.errors import InputError
+from nucleate.networks.given import GivenSettings
 from nucleate.plugins import find, kinds
-from nucleate.relax.settings import TierSettings
+from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
-    from nucleate.energy.model import BatchedModel
-    from nucleate.relax.relaxer import Relaxer
+    from collections.abc import Sequence
+
+    from nucleate.run.executor import InlineExecutor
 
 ENGINES = ("models", "programs")
 FORCE_FIELD_SUFFIXES = (".toml", ".lib")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tier:
-    """A tier, and the Python object that computes it where it is not one of the registry.
-
-    Attributes
-    ----------
-    settings : TierSettings
-        Criteria, limits, and the engine.
-    model : BatchedModel or None
-        The object that was given; None where the engine is made from its settings.
-    """
-
-    settings: TierSettings
-    model: BatchedModel | None = None
-
-    def relaxer(self, pressure_gpa: float) -> Relaxer:
-        """Return the relaxer of the tier in this process."""
-        from nucleate.relax.batched import BatchedRelaxer
-        from nucleate.relax.settings import build_relaxer
-
-        if self.model is None:
-            return build_relaxer(self.settings, pressure_gpa=pressure_gpa)
-        return BatchedRelaxer(self.model, self.settings, pressure_gpa)
-
-
-def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier, ...]:
+def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[TierSettings, ...]:
     """Return the tiers that ``model=`` names.
 
     Parameters
     ----------
     model
         A name (``chgnet``), ``kind:model`` (``mace:medium-mpa-0``), the path of a force field,
-        ``module:Class`` of an ASE calculator, an ASE calculator, a batched model, settings of an
-        engine or of a tier, or a sequence of these, cheapest first. None means CHGNet.
+        ``module:Class`` of a component or an ASE calculator, an ASE calculator, a batched model,
+        settings of an engine or of a tier, or a sequence of these, cheapest first. None means
+        CHGNet.
     options
         Keys of a tier that replace those of each of them.
 
@@ -68,59 +45,26 @@ def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier
     if not given:
         raise InputError("model = [] names no energy model. Leave it out for CHGNet.")
     tiers = [_tier(item, dict(options or {})) for item in given]
-    names = [tier.settings.name for tier in tiers]
-    for place, tier in enumerate(tiers):
-        if tier.settings.name in names[:place]:
-            name = f"{tier.settings.name}-{place + 1}"
-            renamed = tier.settings.model_copy(update={"name": name})
-            tiers[place] = Tier(renamed, tier.model)
+    names: set[str] = set()
+    for place, (item, tier) in enumerate(zip(given, tiers, strict=True)):
+        if tier.name in names and not _has_name(item):
+            tiers[place] = tier.model_copy(update={"name": f"{tier.name}-{place + 1}"})
+        names.add(tiers[place].name)
     return tuple(tiers)
 
 
-def _tier(model: Any, options: dict[str, Any]) -> Tier:
-    if isinstance(model, TierSettings):
-        return Tier(_settings(model.model_dump(exclude_unset=True) | options))
-    if model is None:
-        return Tier(_settings({"name": "chgnet", "engine": {"kind": "chgnet"}} | options))
-    if isinstance(model, str | Path):
-        engine = engine_named(str(model))
-        return Tier(_settings({"name": engine["kind"], "engine": engine} | options))
-    if isinstance(model, Mapping):
-        data = dict(cast("Mapping[str, Any]", model))
-        if "engine" not in data:
-            data = {"name": data.get("kind", "model"), "engine": data}
-        return Tier(_settings(data | options))
-    if isinstance(model, BaseModel):
-        name = str(getattr(model, "kind", "model"))
-        return Tier(_settings({"name": name, "engine": model.model_dump()} | options))
-    return _tier_of_object(model, options)
+def has_objects(tiers: Sequence[TierSettings]) -> bool:
+    """Return whether a tier is computed by a Python object, which cannot leave this process."""
+    return any(isinstance(tier.engine, GivenSettings) for tier in tiers)
 
 
-def _tier_of_object(model: Any, options: dict[str, Any]) -> Tier:
-    """Return the tier of an ASE calculator or a batched model."""
-    kind = cast("type[Any]", type(model))
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    settings = _settings(
-        {"name": kind.__name__, "engine": {"kind": "ase", "calculator": path}} | options
+def inline_executor(tiers: Sequence[TierSettings], pressure_gpa: float) -> InlineExecutor:
+    """Return what relaxes in this process."""
+    from nucleate.run.executor import InlineExecutor
+
+    return InlineExecutor(
+        lambda: [build_relaxer(tier, pressure_gpa=pressure_gpa) for tier in tiers]
     )
-    if hasattr(model, "evaluate") and hasattr(model, "level"):
-        return Tier(settings, model)
-    if hasattr(model, "get_potential_energy") and hasattr(model, "calculate"):
-        return Tier(settings, _ase_model(model, path))
-    raise InputError(
-        f"model is a {kind.__name__}. Give the name of a model, the path of a force field, an ASE "
-        "calculator, a batched model (with level and evaluate), or settings."
-    )
-
-
-def _ase_model(calculator: Any, path: str) -> BatchedModel:
-    import ase
-
-    from nucleate.energy.level import LevelOfTheory
-    from nucleate.networks.ase_model import AseModel
-
-    level = LevelOfTheory("ase", ase.__version__, path)
-    return cast("BatchedModel", AseModel(calculator, level, cutoff=6.0))
 
 
 def engine_named(text: str) -> dict[str, Any]:
@@ -130,7 +74,7 @@ def engine_named(text: str) -> dict[str, Any]:
     ----------
     text
         ``kind``, ``kind:value`` or ``kind=value`` with the first setting of the engine, the path
-        of a force field, or ``module:Class`` of an ASE calculator.
+        of a force field, or ``module:Class``.
 
     Raises
     ------
@@ -163,6 +107,31 @@ def _is_engine(path: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _has_name(model: Any) -> bool:
+    """Return whether somebody gave a tier its name."""
+    return isinstance(model, TierSettings) or (isinstance(model, Mapping) and "name" in model)
+
+
+def _tier(model: Any, options: dict[str, Any]) -> TierSettings:
+    if isinstance(model, TierSettings):
+        given = {key: getattr(model, key) for key in model.model_fields_set}
+        return _settings(given | {"engine": model.engine} | options)
+    return _settings(_described(model) | options)
+
+
+def _described(model: Any) -> dict[str, Any]:
+    """Return name and engine of a tier, or all that a mapping has."""
+    if model is None or isinstance(model, str | Path):
+        engine = {"kind": "chgnet"} if model is None else engine_named(str(model))
+        return {"name": engine["kind"].rpartition(":")[2], "engine": engine}
+    if isinstance(model, Mapping):
+        data = dict(cast("Mapping[str, Any]", model))
+        return data if "engine" in data else {"name": data.get("kind", "model"), "engine": data}
+    if isinstance(model, BaseModel):
+        return {"name": str(getattr(model, "kind", "model")).rpartition(":")[2], "engine": model}
+    return {"name": type(model).__name__, "engine": GivenSettings.of(model)}
 
 
 def _settings(data: dict[str, Any]) -> TierSettings:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from nucleate.api.inputs import settings_of
-from nucleate.api.models import as_tiers
+from pydantic import BaseModel
+
+from nucleate.api.generators import as_generators
+from nucleate.api.inputs import absolute, settings_of
+from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.run import Run
 from nucleate.errors import InputError, NucleateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from nucleate.report.displays import Display
+
+
+_log = logging.getLogger(__name__)
 
 
 class SearchFailedError(NucleateError):
@@ -28,14 +38,17 @@ def predict(
     oxidation_states: Mapping[str, int] | None = None,
     pressure_gpa: float | None = None,
     model: Any = None,
+    search: Any = None,
     generators: Any = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
     structures: int | None = None,
+    without_improvement: int | None = None,
     target: str | Path | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    display: Display | bool = True,
 ) -> Run:
     """Search for the lowest-energy crystal structures of a composition.
 
@@ -46,28 +59,33 @@ def predict(
     problem
         A formula such as ``Ca3Ti2O7``, the path of an input file, or settings.
     folder
-        Run folder. A run that is there already is continued. None uses a temporary folder, which
+        Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
     max_atoms, formula_units
-        Most atoms in a cell, and allowed numbers of formula units.
+        Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
         Charge of each element; guessed where left out.
     pressure_gpa
         External pressure in GPa.
     model
-        As of :func:`nucleate.relax`; of several each structure goes from one to the next.
+        As in :func:`nucleate.relax`; of several each structure goes from one to the next.
+    search
+        How candidates are chosen: a kind (``"lowest-minima"``, ``"basin-hopping"``) or settings.
     generators
-        As of :func:`nucleate.generate`.
+        As in :func:`nucleate.generate`.
     seed
         Seed of all random numbers.
     time, core_time
         Running time and processor time after which to stop: seconds, or text like ``"10m"``.
-    structures
-        Stop after this many relaxed structures in all.
+    structures, without_improvement
+        Stop after this many relaxed structures in all, and after this many since the last new
+        best one.
     target
         Stop when the structure in this file is found.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
+    display
+        Whether to show the search: a table in a notebook or on a terminal. Or a display.
 
     Raises
     ------
@@ -79,45 +97,60 @@ def predict(
     from nucleate.run.predict import predict as run_search
 
     overrides: dict[str, dict[str, Any]] = {
+        "": {
+            "tier": None if model is None else as_tiers(model),
+            "search": None if search is None else _search(search),
+        },
         "problem": {
             "max_atoms": max_atoms,
             "formula_units": None if formula_units is None else list(formula_units),
             "oxidation_states": oxidation_states,
             "pressure_gpa": pressure_gpa,
         },
-        "search": {
-            "seed": seed,
+        "search": {"seed": seed, "generators": as_generators(generators)},
+        "stop": {
             "structures": structures,
-            "generators": _generators(generators),
-            "target": None if target is None else str(Path(target).absolute()),
+            "without_improvement": without_improvement,
+            "target": absolute(target),
+            "time": time,
+            "core_time": core_time,
         },
-        "run": {"time": time, "core_time": core_time, "workers": workers, "threads": threads},
-        "": {"tier": None if model is None else _tiers(model)},
+        "run": {"workers": workers, "threads": threads},
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path)
-    summary = run_search(settings, path)
+    place = "" if temporary is not None else f" in {path}"
+    tiers = " ".join(tier.name for tier in settings.tier)
+    _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
+    with display_of(display) as shown:
+        shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
+        executor = None
+        if has_objects(settings.tier):
+            executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
+        summary = run_search(settings, path, callback=shown, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary)
 
 
-def _tiers(model: Any) -> list[dict[str, Any]]:
-    tiers = as_tiers(model)
-    for tier in tiers:
-        if tier.model is not None:
-            raise InputError(
-                f"model = {type(tier.model).__name__} is a Python object, which cannot go to "
-                "worker processes. Give a name or settings."
-            )
-    return [tier.settings.model_dump(mode="json", exclude_unset=True) for tier in tiers]
+def display_of(display: Display | bool) -> Display:
+    """Return the display that an argument ``display=`` means."""
+    from nucleate.report.displays import NoDisplay, suitable_display
+
+    if isinstance(display, bool):
+        return suitable_display() if display else NoDisplay()
+    return display
 
 
-def _generators(generators: Any) -> list[dict[str, Any]] | None:
-    from nucleate.api.generators import split_generators
-
-    settings, objects = split_generators(generators)
-    if objects:
-        raise InputError("generators: objects need a search of their own. Give settings.")
-    return settings
+def _search(search: Any) -> dict[str, Any]:
+    """Return a kind or settings of a search as an input file has it."""
+    if isinstance(search, str):
+        return {"kind": search}
+    if isinstance(search, BaseModel):
+        return search.model_dump()
+    if isinstance(search, Mapping):
+        return dict(cast("Mapping[str, Any]", search))
+    raise InputError(
+        f"search is a {type(search).__name__}. Give a kind such as 'basin-hopping', or settings."
+    )

@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.models import as_tiers
+from nucleate.api.inputs import given
+from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.structures import as_items
-from nucleate.errors import InputError
-from nucleate.relax.ladder import Ladder
+from nucleate.crystal.crystal import Crystal
 from nucleate.relax.outcome import Failed, FailReason
-from nucleate.relax.series import relax_all
-from nucleate.search.record import TierOutcome
+from nucleate.report.rows import file_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from nucleate.api.models import Tier
-    from nucleate.crystal.crystal import Crystal
     from nucleate.relax.outcome import Outcome
+    from nucleate.relax.settings import TierSettings
+    from nucleate.report.rows import Row
+    from nucleate.run.relaxation import FileCrystal
+    from nucleate.search.record import Record
+
+    OnRecord = Callable[[Record], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Structures and what came of them.
+
+    Attributes
+    ----------
+    items : list of FileCrystal
+        The structures, in order.
+    records : dict of int to Record
+        The finished ones by their place, from 0 on.
+    reason : str
+        Why the series stopped before its end; empty if it is complete.
+    """
+
+    items: list[FileCrystal]
+    records: dict[int, Record]
+    reason: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for every structure."""
+        return file_rows(self.items, self.records)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The outcome of every structure: the failure if a model failed, else that of the last."""
+        return [
+            _outcome(item, self.records.get(place), self.reason)
+            for place, item in enumerate(self.items)
+        ]
 
 
 def relax(
@@ -28,11 +68,13 @@ def relax(
     fmax_ev_per_ang: float | None = None,
     max_stress_gpa: float | None = None,
     max_steps: int | None = None,
+    rattle_ang: float | None = None,
     fix_cell: bool = False,
     fix_symmetry: bool = False,
     single_point: bool = False,
+    workers: int | None = None,
 ) -> Any:
-    """Relax structures, or compute their energies, forces and stresses as they are.
+    """Relax structures, or compute their energies, forces and stresses as given.
 
     Parameters
     ----------
@@ -48,11 +90,15 @@ def relax(
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
-        Most evaluations per structure.
+        Maximum number of evaluations per structure.
+    rattle_ang
+        Standard deviation in Å of a random displacement of all coordinates before the relaxation.
     fix_cell, fix_symmetry
         Move the atoms only; keep the space group of the start.
     single_point
         Compute without relaxing.
+    workers
+        Worker processes; by default everything is done in this process.
 
     Returns
     -------
@@ -74,43 +120,139 @@ def relax(
     >>> relaxed.converged, round(relaxed.energy_per_atom, 2)
     (True, -0.01)
     """
-    options = {
-        "fmax": fmax_ev_per_ang,
-        "max_stress_gpa": max_stress_gpa,
-        "max_steps": max_steps,
-        "relax_cell": False if fix_cell else None,
-        "fix_symmetry": fix_symmetry or None,
-        "relax": False if single_point else None,
-    }
-    tiers = as_tiers(model, {key: value for key, value in options.items() if value is not None})
+    options = _criteria(
+        fmax_ev_per_ang=fmax_ev_per_ang,
+        max_stress_gpa=max_stress_gpa,
+        max_steps=max_steps,
+        rattle_ang=rattle_ang,
+        fix_cell=fix_cell,
+        fix_symmetry=fix_symmetry,
+        single_point=single_point,
+    )
+    tiers = as_tiers(model, options)
     items, is_single = as_items(structures)
-    outcomes: list[Outcome] = [Failed(FailReason.INVALID, str(item.crystal)) for item in items]
-    good = {
-        number: item.crystal
-        for number, item in enumerate(items)
-        if not isinstance(item.crystal, InputError)
-    }
-    for number, outcome in _climb(tiers, good, pressure_gpa).items():
-        outcomes[number] = outcome
+    if workers is None:
+        series = _in_this_process(items, tiers, pressure_gpa)
+    else:
+        series = _in_workers(items, tiers, given(pressure_gpa=pressure_gpa), None, workers, None)
+    outcomes = series.outcomes
     return outcomes[0] if is_single else outcomes
 
 
-def _climb(
-    tiers: Sequence[Tier], crystals: dict[int, Crystal], pressure_gpa: float
-) -> dict[int, Outcome]:
-    """Return the last outcome of each crystal; each tier is finished before the next begins."""
-    ladder = Ladder([tier.settings for tier in tiers])
-    steps: dict[int, list[TierOutcome]] = {number: [] for number in crystals}
-    for place, tier in enumerate(tiers):
-        due = {n: _geometry(crystals[n], steps[n]) for n in steps
-               if ladder.next_tier(steps[n]) == place}  # fmt: skip
-        if not due:
-            continue
-        for number, outcome in relax_all(tier.relaxer(pressure_gpa), due.items()):
-            ladder.note(tier.settings.name, outcome)
-            steps[number].append(TierOutcome(tier.settings.name, outcome))
-    return {number: done[-1].outcome for number, done in steps.items()}
+def relax_files(
+    files: Any,
+    *,
+    model: Any = None,
+    folder: str | Path | None = None,
+    pressure_gpa: float | None = None,
+    workers: int | None = None,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_record: OnRecord | None = None,
+    **options: Any,
+) -> Series:
+    """Relax structures in worker processes, and keep every outcome as soon as it is there.
+
+    Parameters
+    ----------
+    files
+        Paths, or structures as of :func:`relax`.
+    model
+        As in :func:`relax`.
+    folder
+        Run folder, in which ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` are written;
+        the same call continues what was interrupted.
+    pressure_gpa
+        External pressure in GPa.
+    workers
+        Worker processes; default one per processor core.
+    on_start, on_record
+        Called with the number of structures, and with every finished record.
+    options
+        Criteria as of :func:`relax`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or the model cannot be used.
+    """
+    from nucleate.report.export import write_relaxed
+
+    tiers = as_tiers(model, _criteria(**options))
+    path = None if folder is None else Path(folder)
+    items, _ = as_items(files)
+    on_start(len(items))
+    pressure = given(pressure_gpa=pressure_gpa)
+    series = _in_workers(items, tiers, pressure, path, workers, on_record)
+    if path is not None:
+        write_relaxed(path, items, series.records)
+    return series
 
 
-def _geometry(crystal: Crystal, steps: Sequence[TierOutcome]) -> Crystal:
-    return getattr(steps[-1].outcome, "crystal", crystal) if steps else crystal
+def _criteria(
+    *,
+    fmax_ev_per_ang: float | None = None,
+    max_stress_gpa: float | None = None,
+    max_steps: int | None = None,
+    rattle_ang: float | None = None,
+    fix_cell: bool = False,
+    fix_symmetry: bool = False,
+    single_point: bool = False,
+) -> dict[str, Any]:
+    """Return the keys of a tier for the criteria of :func:`relax`."""
+    return given(
+        fmax_ev_per_ang=fmax_ev_per_ang,
+        max_stress_gpa=max_stress_gpa,
+        max_steps=max_steps,
+        rattle_ang=rattle_ang,
+        relax_cell=False if fix_cell else None,
+        fix_symmetry=fix_symmetry or None,
+        relax=False if single_point else None,
+    )
+
+
+def _in_this_process(
+    items: list[FileCrystal], tiers: Sequence[TierSettings], pressure_gpa: float
+) -> Series:
+    """Relax without worker processes and without a folder."""
+    from nucleate.relax.ladder import Ladder
+    from nucleate.run.campaign import Campaign
+    from nucleate.run.journal import NoJournal
+    from nucleate.run.relaxation import Seen, trials
+    from nucleate.search.listed import ListSearch
+
+    seen = Seen(None)
+    if any(isinstance(item.crystal, Crystal) for item in items):
+        _log.info("%d structures to %s", len(items), " ".join(tier.name for tier in tiers))
+        with inline_executor(tiers, pressure_gpa) as executor:
+            search = ListSearch(trials(items))
+            Campaign(NoJournal(), search, Ladder(tiers), executor, callback=seen).run()
+    return Series(items, seen.records, "")
+
+
+def _in_workers(
+    items: list[FileCrystal],
+    tiers: Sequence[TierSettings],
+    pressure: dict[str, Any],
+    folder: Path | None,
+    workers: int | None,
+    on_record: OnRecord | None,
+) -> Series:
+    from nucleate.run.relaxation import relax_files as run_series
+    from nucleate.run.settings import RelaxationSettings
+
+    settings = RelaxationSettings.from_dict(
+        {"tier": tiers, "run": given(workers=workers), **pressure}
+    )
+    executor = None
+    if has_objects(settings.tier):
+        executor = inline_executor(settings.tier, settings.pressure_gpa)
+    summary = run_series(items, settings, folder=folder, on_record=on_record, executor=executor)
+    return Series(items, summary.records, summary.reason)
+
+
+def _outcome(item: FileCrystal, record: Record | None, reason: str) -> Outcome:
+    if not isinstance(item.crystal, Crystal):
+        return Failed(FailReason.INVALID, str(item.crystal))
+    if record is None or not record.outcomes:
+        return Failed(FailReason.CRASHED, f"not computed: {reason or 'the series ended early'}")
+    return (record.failure or record.outcomes[-1]).outcome

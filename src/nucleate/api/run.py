@@ -119,7 +119,7 @@ class Run:
 
     @property
     def records(self) -> list[Record]:
-        """Every structure that was tried, in the order in which the search was told of it."""
+        """Every structure that was tried, in the order in which the search received it."""
         return [record for record, _ in self._content().told]
 
     @property
@@ -198,13 +198,13 @@ class Run:
         Parameters
         ----------
         options
-            As of :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
+            As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
         from nucleate.api.predict import predict
 
         settings = self.settings.to_dict()
-        settings["run"] = {**settings["run"], "time": None}
+        settings["stop"] = {**settings["stop"], "time": None}
         predict(settings, folder=self.folder, **options)
         return self
 
@@ -254,12 +254,12 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
     folder
         A folder of a search or of relaxed files, which may be in use.
     best
-        How many structures are listed.
+        Number of structures to list.
 
     Raises
     ------
     InputError
-        If it is no run folder.
+        If it is not a run folder.
     """
     from nucleate.report.status import read_status
     from nucleate.run.store import Store

@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def problem(self) -> dict[str, Any]:
-        """What the search is told: the formula and the size of the cell."""
+        """What the search is given: the formula and the size of the cell."""
         composition = Composition.from_numbers(self.crystal.numbers)
         units = composition.formula_units_of(self.crystal.numbers)
         return {"formula_units": [units], "max_atoms": self.crystal.n_atoms}

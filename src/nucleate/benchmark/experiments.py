@@ -39,7 +39,7 @@ class Experiment:
         Kinds of generators; none means the defaults of ``predict``.
     is_proxy_first : bool
         Whether the proxy potentials relax every structure before the MLIP does.
-    fresh : float or None
+    new_fraction : float or None
         Fraction of new structures after the population; None means the default of ``predict``.
     description : str
         For tables.
@@ -48,7 +48,7 @@ class Experiment:
     name: str
     generators: tuple[str, ...]
     is_proxy_first: bool
-    fresh: float | None
+    new_fraction: float | None
     description: str
 
 
@@ -57,49 +57,49 @@ EXPERIMENTS = (
         "default",
         generators=(),
         is_proxy_first=False,
-        fresh=None,
+        new_fraction=None,
         description="predict as it is",
     ),
     Experiment(
         "fgen",
         generators=("blocks",),
         is_proxy_first=False,
-        fresh=0.0,
+        new_fraction=0.0,
         description="random blocks, then moves",
     ),
     Experiment(
         "fgen-SPP",
         generators=("blocks",),
         is_proxy_first=True,
-        fresh=0.0,
+        new_fraction=0.0,
         description="as fgen, relaxed by the proxy potentials first",
     ),
     Experiment(
         "mlgen",
         generators=("graph-search",),
         is_proxy_first=False,
-        fresh=0.0,
+        new_fraction=0.0,
         description="the pool of the graph network, then moves",
     ),
     Experiment(
         "mlgen-SPP",
         generators=("graph-search",),
         is_proxy_first=True,
-        fresh=0.0,
+        new_fraction=0.0,
         description="as mlgen, relaxed by the proxy potentials first",
     ),
     Experiment(
         "symmetric",
         generators=("symmetric",),
         is_proxy_first=False,
-        fresh=None,
+        new_fraction=None,
         description="symmetric random crystals and moves",
     ),
     Experiment(
         "all",
         generators=("symmetric", "blocks", "graph-search"),
         is_proxy_first=False,
-        fresh=None,
+        new_fraction=None,
         description="all generators together and moves",
     ),
 )
@@ -169,8 +169,8 @@ def experiment_input(
         "tier": [*_first_tiers(experiment), *last_tiers],
         "run": {"workers": workers},
     }
-    if experiment.fresh is not None:
-        data["search"]["new_fraction"] = experiment.fresh
+    if experiment.new_fraction is not None:
+        data["search"]["new_fraction"] = experiment.new_fraction
     for generator in generators:
         if generator["kind"] == "graph-search":
             space = RunSettings.from_dict(data).problem.space()

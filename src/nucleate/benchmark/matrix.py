@@ -90,7 +90,7 @@ def run_cell(
 ) -> str:
     """Run or continue one run until its budget is spent; return why it stopped.
 
-    A run that has begun goes on with the input that it began with.
+    A run that has begun continues with the input that it began with.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def run_cell(
     cell, experiment
         What to run.
     core_time_s, workers, last_tiers
-        As of :func:`~nucleate.benchmark.experiments.experiment_input`.
+        As in :func:`~nucleate.benchmark.experiments.experiment_input`.
     callback
-        As of :func:`~nucleate.run.predict.predict`.
+        As in :func:`~nucleate.run.predict.predict`.
     """
     from nucleate.run.predict import predict
 
@@ -193,7 +193,7 @@ def _stored_input(folder: Path, core_time_s: float, workers: int) -> RunSettings
 
 
 def _end(store: Store) -> tuple[str, float]:
-    """Return why the last start of a run stopped ("" if it was killed or goes on), and its time."""
+    """Return why the last start stopped ("" if it was killed or is still running), and its time."""
     reason, core_s = "", 0.0
     for _, kind, data in store.events():
         if kind in ("start", "stop"):

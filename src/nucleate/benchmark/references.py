@@ -72,7 +72,7 @@ def relaxed_structures(
     settings = RelaxationSettings.from_dict({"tier": list(tiers), "run": {"workers": workers}})
     summary = relax_files(items, settings, folder=folder)
     if summary.reason:
-        raise InputError(f"{folder}: {summary.reason} before its end. The same command goes on.")
+        raise InputError(f"{folder}: {summary.reason} before its end. The same command continues.")
     last = settings.tier[-1].name
     found = []
     for number, item in enumerate(items):

@@ -181,7 +181,7 @@ def _tables(benchmark: Benchmark) -> list[tuple[str, str, list[dict[str, Any]]]]
     rng = np.random.default_rng(0)
     tiered = [item for item in results if len(item.tiers) > 1]
     return [
-        ("Time a structure (Tables 1 and 3)", "speed", tables.speed_table(results, rng=rng)),
+        ("Time per structure (Tables 1 and 3)", "speed", tables.speed_table(results, rng=rng)),
         ("Mean speed-up", "mean-speed", tables.mean_speedups(results)),
         (
             "Lowest energies (Tables 2 and 4)",

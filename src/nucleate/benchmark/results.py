@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nucleate.benchmark.matrix import Cell
     from nucleate.benchmark.references import RelaxedStructure
     from nucleate.crystal.crystal import Crystal
-    from nucleate.search.record import Record, Verdict
+    from nucleate.search.record import Record, SearchUpdate
 
 NEAR_EV_PER_ATOM = 0.03
 """Only structures this near the relaxed reference in energy are compared with it."""
@@ -121,7 +121,7 @@ class RunResult:
 
     @property
     def s_per_structure(self) -> float | None:
-        """Core seconds a structure, the making of a pool left out."""
+        """Core seconds per structure, the making of a pool left out."""
         if not self.structures:
             return None
         return (self.core_s - self.preparation_s) / self.structures
@@ -193,7 +193,7 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
 
 
 def find_reference(
-    told: Sequence[tuple[Record, Verdict]],
+    told: Sequence[tuple[Record, SearchUpdate]],
     energies: dict[int, float],
     reference: RelaxedStructure,
 ) -> Hit | None:
@@ -202,7 +202,7 @@ def find_reference(
     Parameters
     ----------
     told
-        Records and verdicts in their order.
+        Records and search updates in their order.
     energies
         Energy of the last tier in eV/atom by record number.
     reference

@@ -41,8 +41,8 @@ def run_side(
 ) -> str:
     """Run or continue a run of an experiment or a baseline; return why it stopped.
 
-    Parameters are those of :func:`~nucleate.benchmark.matrix.run_cell`. A baseline has one
-    process and no tier but CHGNet.
+    Parameters are those of :func:`~nucleate.benchmark.matrix.run_cell`. A baseline has one process
+    and no tier but CHGNet.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def runs_table(
 
 
 def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> list[Row]:
-    """Return core seconds a structure and the speed-up against fgen (paper: Tables 1 and 3).
+    """Return core seconds per structure and the speed-up against fgen (paper: Tables 1 and 3).
 
     Of all structures of a run, and of its initial population alone.
     """
@@ -88,14 +88,14 @@ def speed_table(results: Sequence[RunResult], *, rng: np.random.Generator) -> li
                 "runs": len(group),
                 "structures": sum(item.structures for item in group),
                 "of these by the last tier": sum(item.relaxed for item in group),
-                "core s a structure": f"{np.mean(times):.2f}",
+                "core s per structure": f"{np.mean(times):.2f}",
                 "95 %": f"{low:.2f}-{high:.2f}",
                 "with pool": f"{np.mean(whole):.2f}",
                 "speed-up": _ratio(_known(item.s_per_structure for item in base), times),
                 "paper": published.get((compound, experiment), ""),
-                "core s a start": _mean((item.start_s for item in group), 2),
+                "core s per start": _mean((item.start_s for item in group), 2),
                 START_SPEEDUP: _ratio(_known(item.start_s for item in base), start_s),
-                "evaluations a start": _mean((item.start_evaluations for item in group), 0),
+                "evaluations per start": _mean((item.start_evaluations for item in group), 0),
                 "evaluations later": _mean((item.later_evaluations for item in group), 0),
             }
         )

@@ -14,7 +14,7 @@ EVERYTHING = Experiment(
     "warm-up",
     generators=("symmetric", "blocks", "graph-search"),
     is_proxy_first=True,
-    fresh=0.5,
+    new_fraction=0.5,
     description="every generator, every move, every tier",
 )
 

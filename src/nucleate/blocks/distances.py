@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from nucleate.crystal.images import ALL, OTHERS, image_table, nearest_image, reach_of
+from nucleate.crystal.images import adjacent_cells, is_beyond, nearest_image, reach_of
+from nucleate.crystal.lattice import inverse_of, reduce_lattice
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,15 +43,21 @@ def _shortest_distances(
     scaled: NDArray[np.float64], cell: NDArray[np.float64], cutoff: float
 ) -> NDArray[np.float64]:
     n = scaled.shape[0]
-    unit = reach_of(cell, 1.0)
-    reach = unit * cutoff
-    table = image_table(reach)
+    reduced, change = reduce_lattice(cell)
+    fractions = scaled @ inverse_of(change)
+    cells = adjacent_cells(reduced)
+    unit, own = reach_of(reduced, 1.0), (reduced[0] ** 2).sum()
     shortest = np.full((n, n), np.inf)
     for i in range(n):
-        for j in range(i, n):
-            gap = scaled[j] - scaled[i]
-            which = OTHERS if i == j else ALL
-            found = nearest_image(cell, unit, gap[0], gap[1], gap[2], cutoff, which, reach, table)
-            if found[3] < cutoff * cutoff:
-                shortest[i, j] = shortest[j, i] = np.sqrt(found[3])
+        if own < cutoff * cutoff:
+            shortest[i, i] = np.sqrt(own)
+        for j in range(i):
+            gap0 = fractions[j, 0] - fractions[i, 0]
+            gap1 = fractions[j, 1] - fractions[i, 1]
+            gap2 = fractions[j, 2] - fractions[i, 2]
+            if is_beyond(unit, gap0, gap1, gap2, cutoff):
+                continue
+            square = nearest_image(reduced, cells, gap0, gap1, gap2)[3]
+            if square < cutoff * cutoff:
+                shortest[i, j] = shortest[j, i] = np.sqrt(square)
     return shortest

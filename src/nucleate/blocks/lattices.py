@@ -116,7 +116,7 @@ def draw_stacking(n_layers: int, gamma: float, *, rng: np.random.Generator) -> N
     """Draw the in-plane shift of each layer, as fractions of the edges of a sub-module.
 
     Square nets alternate (0, 0) and (1/2, 1/2). Hexagonal nets use (0, 0), (1/3, 2/3) and
-    (2/3, 1/3); no two neighbouring layers are shifted alike, the first and the last included.
+    (2/3, 1/3); no two neighbouring layers have the same shift, including the first and the last.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def draw_shape(sizes: range, *, rng: np.random.Generator) -> Shape | None:
     Returns
     -------
     Shape or None
-        None if no compact grid has so many sub-modules.
+        None if no compact grid has this number of sub-modules.
     """
     by_lattice = _grids_by_lattice_and_size(sizes)
     if not by_lattice:

@@ -98,7 +98,7 @@ class SiteBoard:
             A site is open only while the site it needs is occupied, or if it needs itself.
         floor : float
             Below 1, an atom for which no site is left goes to the least crowded one, if its
-            shortest distance is there at least this fraction of the limit.
+            shortest distance there is at least this fraction of the limit.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Pushing atoms apart until the least distances hold, in a fixed cell."""
+"""Pushing atoms apart until the minimum distances hold, in a fixed cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from nucleate.crystal.images import ALL, OTHERS, image_table, nearest_image, reach_of
+from nucleate.crystal.images import adjacent_cells, is_beyond, nearest_image, reach_of
+from nucleate.crystal.lattice import inverse_of, reduce_lattice
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -38,7 +39,7 @@ def push_apart(
     kinds : array_like of int, shape (n,)
         Index of each atom into ``limits``.
     limits : array_like of float, shape (n_kinds, n_kinds)
-        Least distances in Å, all periodic images included.
+        Minimum distances in Å, all periodic images included.
     max_sweeps : int
         Most sweeps before giving up.
 
@@ -68,22 +69,32 @@ def _sweep(
 ) -> bool:
     n_atoms = scaled.shape[0]
     inverse = np.linalg.inv(cell)
-    unit = reach_of(cell, 1.0)
-    reach = unit * limits.max()
-    table = image_table(reach)
+    reduced, change = reduce_lattice(cell)
+    to_reduced = inverse_of(change)
+    cells = adjacent_cells(reduced)
+    unit, own = reach_of(reduced, 1.0), (reduced[0] ** 2).sum()
+    gap = np.empty(3)
     for _ in range(max_sweeps):
         clear = True
         for i in range(n_atoms):
             for j in range(i, n_atoms):
                 limit = float(limits[kinds[i], kinds[j]])
-                gap = scaled[j] - scaled[i]
-                which = OTHERS if i == j else ALL
-                x, y, z, square = nearest_image(
-                    cell, unit, gap[0], gap[1], gap[2], limit, which, reach, table
-                )
+                if i == j:
+                    if own < limit * limit:
+                        return False
+                    continue
+                for axis in range(3):
+                    gap[axis] = (
+                        (scaled[j, 0] - scaled[i, 0]) * to_reduced[0, axis]
+                        + (scaled[j, 1] - scaled[i, 1]) * to_reduced[1, axis]
+                        + (scaled[j, 2] - scaled[i, 2]) * to_reduced[2, axis]
+                    )
+                if is_beyond(unit, gap[0], gap[1], gap[2], limit):
+                    continue
+                x, y, z, square = nearest_image(reduced, cells, gap[0], gap[1], gap[2])
                 if square >= limit * limit:
                     continue
-                if i == j or square == 0.0:
+                if square == 0.0:
                     return False
                 clear = False
                 half = 0.5 * (MARGIN * limit / np.sqrt(square) - 1.0)

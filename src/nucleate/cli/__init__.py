@@ -6,6 +6,7 @@ inside the command.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -51,6 +52,15 @@ def main() -> None:
         sys.exit(1)
 
 
+def _log(level: int) -> None:
+    """Write what the package logs from this level on to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("nucleate")
+    logger.addHandler(handler)
+    logger.setLevel(level)
+
+
 def build_app() -> Typer:
     """Return the typer app with all commands."""
     import typer
@@ -67,7 +77,12 @@ def build_app() -> Typer:
     @app.callback(invoke_without_command=True)
     def show_version(
         version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+        verbose: int = typer.Option(
+            0, "--verbose", "-v", count=True, help="Log to standard error; twice for details."
+        ),
     ) -> None:
+        if verbose:
+            _log(logging.INFO if verbose == 1 else logging.DEBUG)
         if version:
             typer.echo(f"nucleate {__version__}")
             raise typer.Exit

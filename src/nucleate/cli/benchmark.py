@@ -1,4 +1,4 @@
-"""``nucleate benchmark``: the eleven compounds, a held-out set, and other programs."""
+"""``nucleate benchmark``: the eleven compounds, a hold-out set, and other programs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.cli.stages import Stages
 from nucleate.errors import InputError
+from nucleate.report.displays import Stages
 
 if TYPE_CHECKING:
     from nucleate.benchmark.matrix import CellState
@@ -54,7 +54,7 @@ def run_command(
     ] = None,
     out: Out = Path("nucleate-benchmark"),
 ) -> None:
-    """Run compounds by experiments by seeds on equal core time; continue what is there."""
+    """Run compounds by experiments by seeds on equal core time; continue existing runs."""
     from nucleate.benchmark.compounds import COMPOUNDS, compound_named
     from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
     from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, is_done
@@ -127,8 +127,8 @@ def compare_command(
 
 def csp_command(
     file: Annotated[Path, typer.Argument(help="Parquet table of structures, or folder of CIFs.")],
-    number: Annotated[int, typer.Option(min=1, help="How many entries, at random.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the runs.")] = 0,
+    number: Annotated[int, typer.Option(min=1, help="Number of entries, drawn at random.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample and of the runs.")] = 0,
     split: Annotated[str, typer.Option(help="Part of the table.")] = "val",
     atoms: Annotated[str, typer.Option(help="Sizes of the primitive cell.")] = "4-20",
     experiment: Annotated[str, typer.Option(help="How to search, as in benchmark run.")] = (
@@ -138,7 +138,7 @@ def csp_command(
     workers: Workers = 2,
     out: Out = Path("nucleate-csp"),
 ) -> None:
-    """Search for structures of a set held out; say how many are found.
+    """Search for the structures of a hold-out set and report how many are found.
 
     As in the published match rates the number of atoms in the primitive cell is given.
     """
@@ -194,7 +194,7 @@ def status_command(out: Out = Path("nucleate-benchmark")) -> None:
 
 
 class _Ticker:
-    """Shows how far one run is: on a terminal one line that is drawn anew, else nothing."""
+    """Shows how far one run is: one line that is redrawn on a terminal, nothing elsewhere."""
 
     def __init__(self, core_time_s: float) -> None:
         self._core_time_s = core_time_s
@@ -210,7 +210,7 @@ class _Ticker:
         self._stages(text, done, total)
 
     def on_progress(self, progress: Progress) -> None:
-        """Draw the line, at most twice a second."""
+        """Draw the line, at most twice per second."""
         if not self._live or progress.session_s - self._last_s < TICK_S:
             return
         self._last_s = progress.session_s
@@ -262,5 +262,5 @@ def _duration(text: str) -> float:
     except ValueError as error:
         raise InputError(f"--budget: {error}.") from None
     if value <= 0.0:
-        raise InputError(f"--budget = {text!r} is no time at all. Give one like 20m.")
+        raise InputError(f"--budget = {text!r} is not a positive time. Give one like 20m.")
     return value

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.errors import InputError
-
 if TYPE_CHECKING:
     from typer import Typer
-
-    from nucleate.relax.settings import TierSettings
 
 
 def register(app: Typer) -> None:
@@ -26,7 +22,7 @@ def export(
         Path | None,
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many structures get files.")] = 20,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
     program: Annotated[
         str | None,
         typer.Option(
@@ -40,57 +36,23 @@ def export(
         typer.Option("--input", help="The same, with the settings of the [[tier]] in a TOML file."),
     ] = None,
 ) -> None:
-    """Write CIF, POSCAR, extxyz, CSV, the trajectory and the report of a run.
+    """Write tables, structures, the trajectory and the report of a run.
 
-    With --for or --input write a folder for each of the best structures instead, ready for a
-    program that you run yourself; `nucleate import` reads the results back.
+    Structures are written as CIF, POSCAR, extxyz, ASE database and AIRSS .res. With --for or
+    --input write a folder for each of the best structures instead, ready for a program that you
+    run yourself; `nucleate import` reads the results back.
     """
-    if program is not None or file is not None:
-        _hand_off(run, _tier(program, file), out, best)
+    from nucleate import api
+    from nucleate.cli import inputs
+
+    if program is None and file is None:
+        found = api.open(run)
+        target = found.export(out, best=best)
+        typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
         return
-    from nucleate.report.export import export_run
-
-    ranked = export_run(run, out=out, best=best)
-    target = run if out is None else out
-    typer.echo(f"{len(ranked)} distinct structures; files are in {target}")
-
-
-def _hand_off(run: Path, tier: TierSettings, out: Path | None, best: int) -> None:
-    from nucleate.programs.jobs import check_can_be_handed_off
-    from nucleate.report.content import read_run
-    from nucleate.report.files import row_name
-    from nucleate.report.rows import Row
-    from nucleate.report.selection import best_below
-    from nucleate.run.hand_back import hand_off
-
-    kind = check_can_be_handed_off(tier).kind
-    chosen = best_below(read_run(run), [tier.name], best)
-    if not chosen:
-        raise InputError(f"{run} has no relaxed structure yet. Let its search go on first.")
-    target = out or run / f"for-{kind}"
-    items = [
-        (row_name(Row.of_ranked(item)), item.record.number, item.relaxed.crystal) for item in chosen
-    ]
-    hand_off(run, items, tier, target)
+    tier = None if program is None else inputs.parse_tier(program)
+    target, number = api.export_jobs(run, tier, input_file=file, out=out, best=best)
     typer.echo(
-        f"{len(items)} folders are in {target}. Run run.sh in each, then: nucleate import {run} "
+        f"{number} folders are in {target}. Run run.sh in each, then: nucleate import {run} "
         f"{target}"
     )
-
-
-def _tier(program: str | None, file: Path | None) -> TierSettings:
-    from nucleate.cli import inputs
-    from nucleate.run.settings import RefinementSettings, read_toml, with_absolute_paths
-
-    if program is not None and file is not None:
-        raise InputError("--for and --input say the same thing. Give one of them.")
-    if file is None:
-        assert program is not None
-        data, source = {"tier": [inputs.parse_tier(program)]}, ""
-    else:
-        data, source = with_absolute_paths(read_toml(file), file.parent), str(file)
-    settings = RefinementSettings.from_dict(data, source=source)
-    tier, *more = settings.tier
-    if more:
-        raise InputError(f"{source}: has {1 + len(more)} tiers. Give one [[tier]].")
-    return tier

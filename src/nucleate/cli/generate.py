@@ -12,10 +12,8 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from typer import Typer
 
-    from nucleate.generate.mix import GeneratorMix
-    from nucleate.run.settings import RunSettings
-
-FAILURES_IN_A_ROW = 50
+    from nucleate.crystal.candidate import Candidate
+    from nucleate.generate.graph_search.generator import GraphSearchGenerator
 
 
 def register(app: Typer) -> None:
@@ -33,13 +31,15 @@ def generate(
         ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="How many structures.")] = 100,
-    max_atoms: Annotated[int | None, typer.Option(help="Most atoms. [default: 50]")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Maximum number of atoms. [default: 50]")
+    ] = None,
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     ranking: Annotated[
-        str, typer.Option(help="Of graph-search: network, spp or single-point (CHGNet).")
+        str, typer.Option(help="Ranking of graph-search: network, spp or single-point (CHGNet).")
     ] = "network",
     out: Annotated[Path, typer.Option(help="File to write (extxyz).")] = Path("pool.extxyz"),
 ) -> None:
@@ -48,78 +48,48 @@ def generate(
     With ``--generator graph-search`` alone, --number is how many are evaluated for each number of
     formula units, and the ranked pool of the best distinct ones is written.
     """
-    import numpy as np
-
+    from nucleate import api
     from nucleate.cli import inputs
-    from nucleate.cli.stages import Stages
-    from nucleate.crystal.files import write_extxyz
-    from nucleate.run.predict import build_source
-    from nucleate.run.settings import RunSettings as Settings
+    from nucleate.report.displays import Stages
 
-    data: dict[str, dict[str, Any]] = {
-        "problem": {
-            "formula": formula,
-            **inputs.given(
-                max_atoms=max_atoms, formula_units=inputs.parse_formula_units(formula_units)
-            ),
-        },
-        "search": inputs.given(
-            seed=seed, generators=inputs.parse_all(inputs.parse_generator, generator)
-        ),
+    generators = inputs.parse_all(inputs.parse_generator, generator)
+    limits: dict[str, Any] = {
+        "max_atoms": max_atoms,
+        "formula_units": inputs.parse_formula_units(formula_units),
+        "seed": seed,
+        "report": Stages(),
     }
-    generators = data["search"].get("generators", [])
-    alone = len(generators) == 1 and generators[0]["kind"] == "graph-search"
-    if alone:
-        generators[0] |= {"number": number, "ranking": ranking}
-    settings = Settings.from_dict(data)
-    source = build_source(settings, report=Stages())
     if out.exists():
         raise InputError(f"--out = {out} exists already. Choose another name, or remove it.")
-    if alone:
-        _write_pool(settings, source, out)
+    if generators is not None and [item["kind"] for item in generators] == ["graph-search"]:
+        search = generators[0] | {"number": number, "ranking": ranking}
+        _write_pool(api.generate_pool(formula, search, **limits), out)
         return
-    found, failures = 0, 0
-    for draw in range(number * FAILURES_IN_A_ROW):
-        rng = np.random.default_rng(np.random.SeedSequence([seed, draw]))
-        candidate = source.generate(rng=rng)
-        failures = failures + 1 if candidate is None else 0
-        if failures == FAILURES_IN_A_ROW or found == number:
-            break
-        if candidate is not None:
-            origin = candidate.origin
-            source.note(origin)
-            info = {"source": origin.source, **origin.detail}
-            name = f"{source.name}-{found}"
-            try:
-                write_extxyz(out, [(name, candidate.crystal, info)], append=found > 0)
-            except OSError as error:
-                raise InputError(
-                    f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
-                ) from error
-            found += 1
-    typer.echo(f"Wrote {found} structures to {out}" if found else "No valid structure was found.")
-    if found < number:
+    found = api.generate(formula, generators, n=number, **limits)
+    if found:
+        _write(found, out)
+    typer.echo(f"Wrote {len(found)} structures to {out}" if found else "No valid structure found.")
+    if len(found) < number:
         raise typer.Exit(1)
 
 
-def _write_pool(settings: RunSettings, source: GeneratorMix, out: Path) -> None:
+def _write(found: list[Candidate], out: Path) -> None:
+    from nucleate.crystal.files import write_extxyz
+
+    frames = [
+        (f"mix-{place}", item.crystal, {"source": item.origin.source, **item.origin.detail})
+        for place, item in enumerate(found)
+    ]
+    _check_writable(out)
+    write_extxyz(out, frames)
+
+
+def _write_pool(generator: GraphSearchGenerator, out: Path) -> None:
     """Write the whole pool of the graph search with its provenance, and where the time went."""
-    from nucleate.generate.graph_search.generator import GraphSearchGenerator
     from nucleate.generate.pool_files import write_pool
 
-    generator = source.generators[0]
-    if not isinstance(generator, GraphSearchGenerator):
-        raise InputError(
-            f"the graph network cannot serve {settings.problem.formula}. Use --generator symmetric "
-            "or --generator blocks."
-        )
-    try:
-        out.touch()
-    except OSError as error:
-        raise InputError(
-            f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
-        ) from error
-    members = generator.prepare().members
+    _check_writable(out)
+    members = generator.members
     write_pool(out, members, name=generator.name)
     account = generator.account
     evaluated = ", ".join(f"Z = {units}: {count:,}" for units, count in account.found.items())
@@ -129,3 +99,12 @@ def _write_pool(settings: RunSettings, source: GeneratorMix, out: Path) -> None:
     typer.echo(f"Wrote {len(members)} distinct structures to {out}, the best first.")
     if not members:
         raise typer.Exit(1)
+
+
+def _check_writable(out: Path) -> None:
+    try:
+        out.touch()
+    except OSError as error:
+        raise InputError(
+            f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
+        ) from error

@@ -1,4 +1,4 @@
-"""``nucleate import``: read calculations that were submitted by hand back into their run."""
+"""``nucleate import``: read the results of calculations submitted by hand into their run."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ def import_results(
     tier: Annotated[
         str | None, typer.Option(help="Name of the tier in tables. [default: as exported]")
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many structures are listed.")] = 20,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 20,
 ) -> None:
     """Read finished calculations back as a tier of the run.
 
     Folders without a result are listed with the reason; the same command adds them later.
     """
-    from nucleate.cli.display import print_ranking
-    from nucleate.report.export import export_run
-    from nucleate.run.hand_back import import_results as read_back
+    from nucleate import api
+    from nucleate.cli.output import print_ranking
 
-    summary = read_back(run, folder, tier)
+    summary = api.import_results(run, folder, name=tier)
     for place, reason in summary.problems:
         typer.echo(f"{place}: {reason}")
     for place, number, converged in summary.imported:
         state = "" if converged else ", not converged"
         typer.echo(f"{place}: record {number} has an energy of {summary.tier}{state}")
     if summary.imported:
-        print_ranking(export_run(run)[:best])
+        found = api.open(run)
+        found.export()
+        print_ranking(found, best)
     typer.echo(
         f"{len(summary.imported)} imported as {summary.tier}, {len(summary.known)} known already, "
         f"{len(summary.problems)} without a result."

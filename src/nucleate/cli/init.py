@@ -19,12 +19,12 @@ TEMPLATE = """\
 [problem]                       # what is searched
 formula = "{formula}"
 # oxidation_states = {{ Ca = 2, Ti = 4, O = -2 }}   # guessed where left out
-# max_atoms = 50                # most atoms in a cell
+# max_atoms = 50                # maximum number of atoms in a cell
 # formula_units = [1, 2, 4]     # in a cell; all that fit where left out
 # pressure_gpa = 0.0
 # volume_window = [0.5, 3.0]    # volume per atom relative to the expected one
-# contact_scale = 1.0           # factor on the tabulated least distances
-# pair_distances = {{ "O-O" = 2.0 }}                # least distances in Å
+# contact_scale = 1.0           # factor on the tabulated minimum distances
+# pair_distances = {{ "O-O" = 2.0 }}                # minimum distances in Å
 
 [search]                        # how
 seed = 0
@@ -58,13 +58,13 @@ seed = 0
 [[tier]]                        # energy models, cheapest first; repeat for a ladder
 name = "chgnet"
 engine = {{ kind = "chgnet" }}
-# fmax = 0.05                   # eV/Å
+# fmax_ev_per_ang = 0.05        # largest force at the end
 # max_stress_gpa = 0.5
 # max_steps = 500
-# wall_s = 600                  # seconds a crystal
+# wall_s = 600                  # seconds per crystal
 
 [run]                           # where
-# workers = 2                   # default one for each processor core
+# workers = 2                   # default one per processor core
 # threads = 1                   # of each worker
 # python = "/path/to/python"    # of another environment
 """

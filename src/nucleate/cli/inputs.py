@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,55 +11,17 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.run.settings import RunSettings
 
+def folder_of(problem: str) -> Path:
+    """Return the run folder of a command where none is given."""
+    from nucleate.api.inputs import default_folder, is_input_file
+    from nucleate.run.settings import read_toml
 
-def is_input_file(problem: str) -> bool:
-    """Return whether the argument of ``predict`` is an input file rather than a formula."""
-    return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()
-
-
-def default_folder(formula: str) -> Path:
-    """Return the run folder of a composition where none is given."""
-    from nucleate.crystal.composition import Composition
-
-    return Path(f"nucleate-{Composition.from_formula(formula).formula}")
-
-
-def read_input(
-    problem: str, overrides: dict[str, dict[str, Any]], out: Path | None
-) -> tuple[RunSettings, Path]:
-    """Return the settings and the run folder of a command.
-
-    An option that was not given has, in this order, the value of the input file, that of the run
-    which the folder holds already (formulas only), or the default.
-
-    Parameters
-    ----------
-    problem
-        A formula or the path of an input file.
-    overrides
-        Options that were given, by section and key; ``{"": {"tier": [...]}}`` for the tiers.
-    out
-        Run folder, if given.
-    """
-    from nucleate.run.settings import RunSettings, read_toml, with_absolute_paths
-
+    formula: Any = problem
     if is_input_file(problem):
-        path = Path(problem)
-        data, source = with_absolute_paths(read_toml(path), path.parent), problem
-        formula = data.get("problem", {}).get("formula", "")
-    else:
-        data, source, formula = {"problem": {"formula": problem}}, "", problem
-    if not (out or isinstance(formula, str)):
-        formula = ""
-    folder = out or (default_folder(formula) if formula else Path("nucleate-run"))
-    if not source:
-        data = _stored_input(folder, problem) or data
-    for section, values in overrides.items():
-        part = data.setdefault(section, {}) if section else data
-        part.update(values)
-    return RunSettings.from_dict(data, source=source), folder
+        section = read_toml(Path(problem)).get("problem", {})
+        formula = section.get("formula") if isinstance(section, dict) else None
+    return default_folder(formula) if isinstance(formula, str) and formula else Path("nucleate-run")
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -150,19 +111,3 @@ def _fields(option: str, text: str, kind: str, *groups: str) -> list[str]:
 
 def _absolute_if_file(value: str) -> str:
     return str(Path(value).absolute()) if Path(value).is_file() else value
-
-
-def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
-    """Return the input of the run in a folder, with the formula as it was given now."""
-    from nucleate.crystal.composition import Composition
-    from nucleate.run.store import Store
-
-    if not Store.exists(folder):
-        return None
-    with Store.read(folder) as store:
-        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
-    data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
-    now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
-    if now.items != before.items:
-        data["problem"]["formula"] = formula
-    return data

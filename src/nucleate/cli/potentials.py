@@ -22,13 +22,15 @@ def register(app: typer.Typer) -> None:
 def derive_command(
     data: Annotated[Path, typer.Argument(help="Structures: parquet table, file or folder.")],
     out: Annotated[Path, typer.Option(help="Library to write.")] = Path("spp.npz"),
-    method: Annotated[str, typer.Option(help="statistics, score, response or paths.")] = "paths",
-    max_structures: Annotated[int, typer.Option(help="Most structures to learn from.")] = 30_000,
+    method: Annotated[str, typer.Option(help="statistics, response or paths.")] = "paths",
+    max_structures: Annotated[
+        int, typer.Option(help="Maximum number of structures to learn from.")
+    ] = 30_000,
     fitted: Annotated[int, typer.Option(help="Structures of a linear fit.")] = 6_000,
     held_out: Annotated[int, typer.Option(help="Structures to test on.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
 ) -> None:
-    """Derive a library of proxy potentials from a structure set and test it on a part held out.
+    """Derive a library of proxy potentials from a structure set and test it on a held-out part.
 
     A table with a column ``split`` is trained on its rows ``train`` and tested on ``val``; of
     anything else every tenth formula is held out.
@@ -37,8 +39,8 @@ def derive_command(
     from nucleate.fitting.proxy_potentials.derive import DerivationSettings, derive
     from nucleate.fitting.proxy_potentials.structures import split_samples
 
-    if method not in {"statistics", "score", "response", "paths"}:
-        raise InputError(f"--method = {method}: use statistics, score, response or paths.")
+    if method not in {"statistics", "response", "paths"}:
+        raise InputError(f"--method = {method}: use statistics, response or paths.")
     training, tested = split_samples(data)
     settings = DerivationSettings(
         method=method,  # type: ignore[arg-type]

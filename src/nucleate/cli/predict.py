@@ -21,7 +21,8 @@ def predict(
         str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
     ],
     max_atoms: Annotated[
-        int | None, typer.Option(help="Most atoms in a cell. [default: 50]", show_default=False)
+        int | None,
+        typer.Option(help="Maximum number of atoms in a cell. [default: 50]", show_default=False),
     ] = None,
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
@@ -32,11 +33,11 @@ def predict(
         typer.Option(help="Stop after this processor time of driver and workers, like 20m."),
     ] = None,
     structures: Annotated[
-        int | None, typer.Option(help="Stop after so many relaxed structures in all.")
+        int | None, typer.Option(help="Stop after this total number of relaxed structures.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one a core]")
+        int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. [default: nucleate-FORMULA]")
@@ -61,40 +62,29 @@ def predict(
 
     On a run folder that exists already, the run is continued.
     """
+    from nucleate.api import predict as search
     from nucleate.cli import inputs
+    from nucleate.cli.output import live_or_lines, print_end
 
-    overrides = {
-        "problem": inputs.given(
-            max_atoms=max_atoms,
-            formula_units=inputs.parse_formula_units(formula_units),
-            pressure_gpa=pressure,
-        ),
-        "search": inputs.given(
-            seed=seed,
-            generators=inputs.parse_all(inputs.parse_generator, generator),
-        ),
-        "stop": inputs.given(
-            structures=structures,
-            time=time,
-            core_time=core_time,
-            target=None if target is None else str(target.absolute()),
-        ),
-        "run": inputs.given(workers=workers),
-        "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
-    }
-    settings, folder = inputs.read_input(problem, overrides, out)
-
-    from nucleate.cli.display import print_summary, watching
-    from nucleate.report.export import export_run
-    from nucleate.run.predict import predict as run
-
-    typer.echo("Loading the energy models (the first time ever takes a minute or two)")
-    with watching(settings, folder) as display:
-        summary = run(settings, folder, callback=display)
-    print_summary(summary, display)
-    if summary.error:
-        typer.echo(f"Error: {summary.reason}. The first error was:\n{summary.error}", err=True)
-        raise typer.Exit(1)
-    if summary.best is not None:
-        export_run(folder)
+    typer.echo("Loading the energy models (this takes a minute or two on first use)")
+    folder = out or inputs.folder_of(problem)
+    run = search(
+        problem,
+        folder=folder,
+        max_atoms=max_atoms,
+        formula_units=inputs.parse_formula_units(formula_units),
+        pressure_gpa=pressure,
+        model=inputs.parse_all(inputs.parse_tier, tier),
+        generators=inputs.parse_all(inputs.parse_generator, generator),
+        structures=structures,
+        seed=seed,
+        target=target,
+        time=time,
+        core_time=core_time,
+        workers=workers,
+        display=live_or_lines(),
+    )
+    print_end(run)
+    if run.structures:
+        run.export()
     typer.echo(f"Results: {folder}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +12,15 @@ import typer
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from rich.console import Console
     from typer import Typer
 
+    from nucleate.api import Series
     from nucleate.relax.outcome import Relaxed
-    from nucleate.run.relaxation import FileCrystal, SeriesSummary
+    from nucleate.search.record import Record
 
-PLAIN_WIDTH = 140
 FILE_SUFFIXES = (".extxyz", ".xyz", ".cif", ".vasp", ".json", ".csv")
 
 
@@ -41,7 +41,7 @@ def relax(
         ),
     ] = None,
     single_point: Annotated[
-        bool, typer.Option("--single-point", help="Energy of the geometry as it is.")
+        bool, typer.Option("--single-point", help="Energy of the geometry as given.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[
@@ -53,85 +53,82 @@ def relax(
     max_stress: Annotated[
         float | None, typer.Option(help="Largest stress at the end, GPa.")
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Most evaluations a structure.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Most evaluations per structure.")] = None,
     fix_cell: Annotated[bool, typer.Option("--fix-cell", help="Move the atoms only.")] = False,
     fix_symmetry: Annotated[
         bool, typer.Option("--fix-symmetry", help="Keep the space group of the start.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. [default: one a core]")
+        int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, or a GPU such as cuda:0, for chgnet and other models.")
     ] = None,
 ) -> None:
     """Relax structures of files, or only compute their energies, forces and stresses."""
+    from nucleate import api
     from nucleate.cli import inputs
     from nucleate.cli.progress import progress
-    from nucleate.report.export import write_relaxed
-    from nucleate.run.relaxation import read_files, relax_files
-    from nucleate.run.settings import RelaxationSettings
 
-    options = inputs.given(fmax=fmax, max_stress_gpa=max_stress, max_steps=max_steps)
-    options |= {"relax": not single_point, "relax_cell": not fix_cell, "fix_symmetry": fix_symmetry}
-    tiers = [
-        inputs.on_device(inputs.parse_tier(text), device) | options for text in tier or ["chgnet"]
-    ]
-    settings = RelaxationSettings.from_dict(
-        {"tier": tiers, "run": inputs.given(workers=workers), **inputs.given(pressure_gpa=pressure)}
-    )
     if out is not None and (out.suffix in FILE_SUFFIXES or out.is_file()):
         raise InputError(f"--out = {out} looks like a file. Give the name of a folder.")
-    items = read_files(files)
-    with progress(len(items)) as on_record:
-        summary = relax_files(items, settings, folder=out, on_record=on_record)
-    if out is not None:
-        write_relaxed(out, items, summary.records)
+    tiers = [inputs.on_device(inputs.parse_tier(text), device) for text in tier or ["chgnet"]]
+    with ExitStack() as stack:
+        bars: list[Callable[[Record], None]] = []
+        series = api.relax_files(
+            files,
+            model=tiers,
+            folder=out,
+            pressure_gpa=pressure,
+            workers=workers,
+            fmax_ev_per_ang=fmax,
+            max_stress_gpa=max_stress,
+            max_steps=max_steps,
+            fix_cell=fix_cell,
+            fix_symmetry=fix_symmetry,
+            single_point=single_point,
+            on_start=lambda number: bars.append(stack.enter_context(progress(number))),
+            on_record=lambda record: bars[0](record),
+        )
     if as_json:
-        _print_json(items, summary)
+        _print_json(series)
     else:
-        _print(items, summary)
+        _print(series)
         if out is not None:
             typer.echo(f"Results: {out}")
-    if summary.reason or not any(record.relaxed for record in summary.records.values()):
+    if series.reason or not any(record.relaxed for record in series.records.values()):
         raise typer.Exit(1)
 
 
-def _print_json(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
+def _print_json(series: Series) -> None:
     """Print one array, a line for each structure."""
     from nucleate.report.columns import columns
     from nucleate.report.render import json_dict
-    from nucleate.report.rows import file_rows
     from nucleate.report.views import FILES
 
     view = columns(*FILES)
-    lines = (json.dumps(json_dict(row, view)) for row in file_rows(items, summary.records))
+    lines = (json.dumps(json_dict(row, view)) for row in series.rows)
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 
-def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
-    from rich.console import Console
-
+def _print(series: Series) -> None:
+    from nucleate.cli.output import console, print_table
     from nucleate.report.columns import columns
-    from nucleate.report.render import terminal_table
-    from nucleate.report.rows import file_rows
     from nucleate.report.views import SHORT_FILES
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    rows = file_rows(items, summary.records)
-    console.print(terminal_table(rows, columns(*SHORT_FILES)))
+    rows = series.rows
+    print_table(rows, columns(*SHORT_FILES))
     for row in rows:
         if row.failure is not None:
             typer.echo(f"{row.name} failed ({row.failure.reason}): {row.failure.message}")
-    record = summary.records.get(0)
-    if len(items) == 1 and record is not None and record.relaxed is not None:
-        _print_arrays(console, record.relaxed)
+    if len(rows) == 1 and rows[0].relaxed is not None:
+        _print_arrays(console(), rows[0].relaxed)
     good = [row.relaxed for row in rows if row.relaxed is not None and row.failure is None]
-    done, converged = len(good), sum(relaxed.converged for relaxed in good)
-    text = f"{done} of {len(rows)} structures have an energy, {converged} are converged."
-    if summary.reason:
-        text += f" Stopped: {summary.reason}; with --out, the same command goes on."
-    console.print(text)
+    converged = sum(relaxed.converged for relaxed in good)
+    text = f"{len(good)} of {len(rows)} structures have an energy, {converged} are converged."
+    if series.reason:
+        text += f" Stopped: {series.reason}; with --out, the same command continues."
+    typer.echo(text)
 
 
 def _print_arrays(console: Console, relaxed: Relaxed) -> None:
@@ -148,7 +145,7 @@ def _print_arrays(console: Console, relaxed: Relaxed) -> None:
     console.print("cell (Å):")
     for vector in crystal.cell:
         console.print("  " + " ".join(f"{value:12.6f}" for value in vector))
-    console.print(f"scaled positions, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
+    console.print(f"fractional coordinates, forces ({'arbitrary units' if proxy else 'eV'}/Å):")
     for number, place, force in zip(crystal.numbers, crystal.scaled, relaxed.forces, strict=True):
         numbers = " ".join(f"{value:10.6f}" for value in place)
         console.print(

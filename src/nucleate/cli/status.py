@@ -1,4 +1,4 @@
-"""``nucleate status``: how a run is going, read from its store."""
+"""``nucleate status``: the state of a run, read from its store."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def register(app: Typer) -> None:
 def status(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    best: Annotated[int, typer.Option(min=1, help="How many structures are listed.")] = 10,
+    best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
 ) -> None:
-    """Show how a run is going, while or after it goes on."""
+    """Show the state of a run, during or after it."""
     from nucleate.api import status_of
 
     facts = status_of(run, best=best)
+    table = facts.pop("table")
     if as_json:
-        del facts["table"]
         typer.echo(json.dumps(facts, indent=2))
     else:
         _print(facts)
+        typer.echo(table)
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -44,5 +45,3 @@ def _print(facts: dict[str, Any]) -> None:
         f"{facts['structures']} structures, {facts['distinct']} distinct, "
         f"{facts['repeats']} repeats not relaxed, failures: {failed or 'none'}"
     )
-    if facts["best"]:
-        typer.echo(facts["table"])

@@ -28,7 +28,9 @@ def graph_network(
     data: Annotated[
         Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the training; an existing one goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the training; an existing training is continued.")
+    ],
     configuration: Annotated[
         str, typer.Option(help="harmonic, megnet (the paper's) or megnet-10.")
     ] = "harmonic",
@@ -36,11 +38,14 @@ def graph_network(
         str | None, typer.Option(help="Column of formation energies, eV/atom.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Crystals a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crystals per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
-    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs without improvement after which training stops."),
+    ] = None,
     members: Annotated[
-        int, typer.Option(min=1, help="Networks to train; their mean predicts.")
+        int, typer.Option(min=1, help="Number of networks to train; the prediction is their mean.")
     ] = 1,
     perturbed: Annotated[
         int, typer.Option(min=0, help="Perturbed copies to label with CHGNet and learn from.")
@@ -51,9 +56,13 @@ def graph_network(
             help="Label training crystals without an energy with CHGNet and learn from them."
         ),
     ] = False,
-    ood: Annotated[Path | None, typer.Option(help="Another data file, only measured on.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read so many rows only.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
+    ood: Annotated[
+        Path | None, typer.Option(help="Another data file, used only to measure the error.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read at most this number of rows.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a graph network that predicts formation energies."""

@@ -20,7 +20,7 @@ class Origin:
     parents : tuple of int
         Record numbers of the parents.
     detail : dict
-        What the source wants to tell (space group drawn, file name, formula units).
+        Further details of the source (space group drawn, file name, formula units).
     """
 
     source: str

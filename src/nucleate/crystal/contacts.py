@@ -1,4 +1,4 @@
-"""Least distances between elements, from the shortest contacts of known structures."""
+"""Minimum distances between elements, from the shortest contacts of known structures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALLOWANCE = 0.8
-"""Least distance allowed, relative to the shortest contact of known structures."""
+"""Minimum distance allowed, relative to the shortest contact of known structures."""
 
 _COVALENT_FACTOR = 0.75
 """Contact of a pair without data, relative to the sum of its covalent radii."""
@@ -45,7 +45,7 @@ def shortest_contact(first: int, second: int) -> float:
 
 
 def minimum_distances(elements: Sequence[int], *, scale: float) -> NDArray[np.float64]:
-    """Return the least distance in Å for every pair of the given elements.
+    """Return the minimum distance in Å for every pair of the given elements.
 
     It is 0.8 of the shortest contact of known structures, which 99.8 % of those respect, all
     their pairs together (``benchmarks/fit_contacts.py``).
@@ -55,7 +55,7 @@ def minimum_distances(elements: Sequence[int], *, scale: float) -> NDArray[np.fl
     elements
         Atomic numbers.
     scale
-        Factor on the least distances.
+        Factor on the minimum distances.
 
     Returns
     -------

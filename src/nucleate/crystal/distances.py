@@ -17,7 +17,7 @@ _SMALLEST_VOLUME = 0.01  # Å³
 
 
 def shortest_distance(crystal: Crystal) -> float:
-    """Return the least distance between two atoms in Å, periodic images included.
+    """Return the minimum distance between two atoms in Å, periodic images included.
 
     Coincident atoms give 0; the images of an atom count, so a crystal of one atom gives the
     shortest lattice vector. A flat cell gives 0.
@@ -70,7 +70,7 @@ def neighbour_pairs(
 
 
 def pairs_too_close(crystal: Crystal, min_distances: NDArray[np.float64]) -> bool:
-    """Return whether any two atoms are closer than the least distance of their elements.
+    """Return whether any two atoms are closer than the minimum distance of their elements.
 
     Parameters
     ----------

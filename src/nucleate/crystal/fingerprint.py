@@ -2,8 +2,8 @@
 
 The fingerprint holds the partial radial distribution functions of all element pairs (after
 Oganov and Valle, J. Chem. Phys. 130, 104504, 2009), with lengths in units of the cube root of the
-volume per atom, and that volume by itself. So a small strain, which smears every distance, costs
-only what the volume term says, and the shape can be compared sharply.
+volume per atom, and that volume by itself. A small strain, which changes every distance, therefore
+costs only what the volume term says, and the shape can be compared sharply.
 
 It does not depend on the choice of cell, supercell, origin, orientation or order of atoms, and it
 changes smoothly with the positions. Mirror images have the same fingerprint.

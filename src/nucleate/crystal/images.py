@@ -49,7 +49,7 @@ def image_table(reach):
     return np.empty((room, COLUMNS))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def images_within(cell, reach, gap0, gap1, gap2, cutoff, which, table):
     """Write the images of a point within a cut-off into a table; return how many there are.
 
@@ -71,6 +71,7 @@ def images_within(cell, reach, gap0, gap1, gap2, cutoff, which, table):
     limit = cutoff * cutoff
     c0, c1, c2 = cell[2, 0], cell[2, 1], cell[2, 2]
     along2 = c0 * c0 + c1 * c1 + c2 * c2
+    per_along2 = 1.0 / along2
     low0, high0 = math.ceil(-reach[0] - _MARGIN - gap0), math.floor(reach[0] + _MARGIN - gap0)
     low1, high1 = math.ceil(-reach[1] - _MARGIN - gap1), math.floor(reach[1] + _MARGIN - gap1)
     if which == HALF:
@@ -87,7 +88,8 @@ def images_within(cell, reach, gap0, gap1, gap2, cutoff, which, table):
             chord = along * along - along2 * (x0 * x0 + y0 * y0 + z0 * z0 - limit)
             if chord < -_MARGIN * along2 * limit:
                 continue  # this row of images passes outside the sphere
-            middle, half = -along / along2 - gap2, math.sqrt(max(chord, 0.0)) / along2 + _MARGIN
+            middle = -along * per_along2 - gap2
+            half = math.sqrt(max(chord, 0.0)) * per_along2 + _MARGIN
             low = math.ceil(middle - half)
             if which == HALF and p == 0:
                 if q < 0:
@@ -109,30 +111,57 @@ def images_within(cell, reach, gap0, gap1, gap2, cutoff, which, table):
 
 
 @njit(cache=True, nogil=True)
-def nearest_image(cell, unit, gap0, gap1, gap2, cutoff, which, reach, table):
-    """Return the vector to the nearest image within a cut-off, and its square.
+def adjacent_cells(reduced):
+    """Return the translations to a cell and its 26 neighbours in Å, shape (27, 3).
+
+    In a reduced cell the nearest image of a wrapped difference vector is reached by one of them.
+    """
+    out = np.empty((27, 3))
+    for m in range(27):
+        p, q, r = m // 9 - 1, m // 3 % 3 - 1, m % 3 - 1
+        for k in range(3):
+            out[m, k] = p * reduced[0, k] + q * reduced[1, k] + r * reduced[2, k]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def is_beyond(unit, gap0, gap1, gap2, cutoff):
+    """Return whether the gap along one axis alone keeps every image outside a cut-off.
+
+    ``unit`` is :func:`reach_of` for 1 Å.
+    """
+    return (
+        abs(gap0 - np.rint(gap0)) > cutoff * unit[0]
+        or abs(gap1 - np.rint(gap1)) > cutoff * unit[1]
+        or abs(gap2 - np.rint(gap2)) > cutoff * unit[2]
+    )
+
+
+@njit(cache=True, nogil=True)
+def nearest_image(reduced, cells, gap0, gap1, gap2):
+    """Return the shortest vector from a point to an image of another one, and its square.
 
     Parameters
     ----------
-    cell, gap0, gap1, gap2, cutoff, which, table
-        As of :func:`images_within`.
-    unit : ndarray, shape (3,)
-        :func:`reach_of` for 1 Å.
-    reach : ndarray, shape (3,)
-        Overwritten.
-
-    Returns
-    -------
-    x, y, z, square : float
-        In Å and Å²; the square is infinite where no image lies within the cut-off.
+    reduced : ndarray, shape (3, 3)
+        Minkowski-reduced cell.
+    cells : ndarray, shape (27, 3)
+        Of :func:`adjacent_cells`.
+    gap0, gap1, gap2 : float
+        Difference of their fractional coordinates in the reduced cell, not wrapped.
     """
-    for k in range(3):
-        reach[k] = cutoff * unit[k]
-    found = images_within(cell, reach, gap0, gap1, gap2, cutoff, which, table)
-    x = y = z = 0.0
-    best = math.inf
-    for m in range(found):
-        if table[m, 6] < best:
-            best = table[m, 6]
-            x, y, z = table[m, 3], table[m, 4], table[m, 5]
-    return x, y, z, best
+    u, v, w = gap0 - np.rint(gap0), gap1 - np.rint(gap1), gap2 - np.rint(gap2)
+    x = u * reduced[0, 0] + v * reduced[1, 0] + w * reduced[2, 0]
+    y = u * reduced[0, 1] + v * reduced[1, 1] + w * reduced[2, 1]
+    z = u * reduced[0, 2] + v * reduced[1, 2] + w * reduced[2, 2]
+    best = x * x + y * y + z * z
+    shortest = reduced[0, 0] ** 2 + reduced[0, 1] ** 2 + reduced[0, 2] ** 2
+    if 4.0 * best <= shortest:
+        return x, y, z, best
+    at = 13
+    for m in range(27):
+        x1, y1, z1 = x + cells[m, 0], y + cells[m, 1], z + cells[m, 2]
+        square = x1 * x1 + y1 * y1 + z1 * z1
+        if square < best:
+            best, at = square, m
+    return x + cells[at, 0], y + cells[at, 1], z + cells[at, 2], best

@@ -8,7 +8,7 @@ from math import prod
 
 from nucleate.crystal.elements import element
 
-_MOST_COMBINATIONS = 200_000
+_MOST_COMBINATIONS = 100_000
 
 
 def guess_oxidation_states(items: tuple[tuple[str, int], ...]) -> dict[str, int] | None:

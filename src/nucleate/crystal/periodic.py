@@ -14,6 +14,7 @@ from numba import njit
 from nucleate.crystal.images import (
     ALL,
     OTHERS,
+    adjacent_cells,
     image_table,
     images_within,
     nearest_image,
@@ -30,12 +31,12 @@ ISOLATED = 2
 def nearest_distances(cell, scaled):
     """Return the distance of each atom to its nearest neighbour, own images included."""
     reduced, fractions = reduced_frame(cell, scaled)
-    unit, table, reach = _nearest_work(reduced)
+    cells = adjacent_cells(reduced)
     n_atoms = fractions.shape[0]
     nearest = np.full(n_atoms, dot_rows(reduced, 0, 0))
     for i in range(n_atoms):
         for j in range(i):
-            square = nearest_square(reduced, fractions, i, j, unit, reach, table)
+            square = nearest_square(reduced, cells, fractions, i, j)
             nearest[i] = min(nearest[i], square)
             nearest[j] = min(nearest[j], square)
     return np.sqrt(nearest)
@@ -43,7 +44,7 @@ def nearest_distances(cell, scaled):
 
 @njit(cache=True, nogil=True)
 def nearest_range(cell, scaled):
-    """Return the least and the largest distance of an atom to its nearest neighbour."""
+    """Return the smallest and the largest distance of an atom to its nearest neighbour."""
     nearest = nearest_distances(cell, scaled)
     return nearest.min(), nearest.max()
 
@@ -52,11 +53,11 @@ def nearest_range(cell, scaled):
 def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
     """Return CLEAR, CLASH (a contact below its minimum) or ISOLATED (an atom by itself).
 
-    ``minimum[z, z']`` is the least distance allowed between two elements; the check for isolated
+    ``minimum[z, z']`` is the minimum distance allowed between two elements; the check for isolated
     atoms is left out where ``isolated_cutoff`` is 0.
     """
     reduced, fractions = reduced_frame(cell, scaled)
-    unit, table, reach = _nearest_work(reduced)
+    cells = adjacent_cells(reduced)
     n_atoms = fractions.shape[0]
     own = dot_rows(reduced, 0, 0)
     nearest = np.full(n_atoms, own)
@@ -65,7 +66,7 @@ def inspect(numbers, cell, scaled, minimum, isolated_cutoff):
         if not own >= limit * limit:  # also where it is not a number
             return CLASH
         for j in range(i):
-            square = nearest_square(reduced, fractions, i, j, unit, reach, table)
+            square = nearest_square(reduced, cells, fractions, i, j)
             limit = minimum[numbers[i], numbers[j]]
             if not square >= limit * limit:
                 return CLASH
@@ -92,9 +93,11 @@ def neighbour_list(cell, scaled, cutoff):
     pairs, distances = np.empty((64, 5), np.int64), np.empty(64)
     for i in range(n_atoms):
         for j in range(n_atoms):
-            gap = fractions[j] - fractions[i]
+            gap0 = fractions[j, 0] - fractions[i, 0]
+            gap1 = fractions[j, 1] - fractions[i, 1]
+            gap2 = fractions[j, 2] - fractions[i, 2]
             which = OTHERS if i == j else ALL
-            n = images_within(reduced, reach, gap[0], gap[1], gap[2], cutoff, which, table)
+            n = images_within(reduced, reach, gap0, gap1, gap2, cutoff, which, table)
             if found + n > pairs.shape[0]:
                 pairs, distances = _roomier(pairs, distances, 2 * (found + n))
             for m in range(n):
@@ -138,11 +141,14 @@ def pair_histogram(cell, scaled, kinds, n_kinds, cutoff, n_bins):
             first = min(kinds[i], kinds[j])
             second = max(kinds[i], kinds[j])
             factor = 2.0 if i != j and first == second else 1.0
-            gap = fractions[j] - fractions[i]
+            gap0 = fractions[j, 0] - fractions[i, 0]
+            gap1 = fractions[j, 1] - fractions[i, 1]
+            gap2 = fractions[j, 2] - fractions[i, 2]
             which = OTHERS if i == j else ALL
-            n = images_within(reduced, reach, gap[0], gap[1], gap[2], cutoff, which, table)
+            n = images_within(reduced, reach, gap0, gap1, gap2, cutoff, which, table)
+            row = histogram[first, second]
             for m in range(n):
-                _count(histogram[first, second], table[m, 6], factor, cutoff, per_length)
+                _count(row, table[m, 6], factor, cutoff, per_length)
     return histogram
 
 
@@ -185,29 +191,15 @@ def mark_occupied(cell, scaled, shape, exclusion):
 
 
 @njit(cache=True, nogil=True)
-def _nearest_work(reduced):
-    """Return what :func:`nearest_square` needs: reach per Å, a table and room for a reach."""
-    unit = reach_of(reduced, 1.0)
-    longest = 0.0
-    for k in range(3):
-        longest += math.sqrt(dot_rows(reduced, k, k))
-    return unit, image_table(unit * (0.5 * longest * (1.0 + 1e-9))), np.empty(3)
-
-
-@njit(cache=True, nogil=True)
-def nearest_square(reduced, fractions, i, j, unit, reach, table):
+def nearest_square(reduced, cells, fractions, i, j):
     """Return the square of the least distance between two atoms of a reduced crystal."""
-    u = fractions[i, 0] - fractions[j, 0]
-    v = fractions[i, 1] - fractions[j, 1]
-    w = fractions[i, 2] - fractions[j, 2]
-    u -= np.rint(u)
-    v -= np.rint(v)
-    w -= np.rint(w)
-    best = _square(reduced, u, v, w)
-    if 4.0 * best <= dot_rows(reduced, 0, 0) or not np.isfinite(best):
-        return best
-    cutoff = math.sqrt(best) * (1.0 + 1e-12)
-    return min(best, nearest_image(reduced, unit, u, v, w, cutoff, ALL, reach, table)[3])
+    return nearest_image(
+        reduced,
+        cells,
+        fractions[i, 0] - fractions[j, 0],
+        fractions[i, 1] - fractions[j, 1],
+        fractions[i, 2] - fractions[j, 2],
+    )[3]
 
 
 @njit(cache=True, nogil=True)

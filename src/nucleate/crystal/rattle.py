@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def rattled(crystal: Crystal, size: float) -> Crystal:
     """Return the crystal with every coordinate displaced by a normal deviate of ``size`` Å.
 
-    The displacements follow from the crystal alone, so the same crystal is always displaced alike.
+    The displacements follow from the crystal alone, so the same crystal is always displaced
+    in the same way.
     """
     seed = sha256(crystal.cell.tobytes() + crystal.scaled.tobytes()).digest()[:8]
     rng = np.random.default_rng(int.from_bytes(seed, "little"))

@@ -40,17 +40,17 @@ class SearchSpace:
     formula_units : tuple of int
         Allowed numbers of formula units in the cell, ascending.
     max_atoms : int
-        Most atoms in a cell.
+        Maximum number of atoms in a cell.
     volume_window : (float, float)
         Allowed volume per atom, relative to the expected one.
     contact_scale : float
-        Factor on the least distances (0.8 of the shortest contacts of known structures).
+        Factor on the minimum distances (0.8 of the shortest contacts of known structures).
     isolated_cutoff : float
         Å; an atom without a neighbour this near is isolated.
     vacancy_spacing, vacancy_exclusion : float
         Å; the grid on which moves look for vacant sites.
     min_distances : ndarray of float64, shape (104, 104)
-        Least distance in Å allowed between two elements, indexed by atomic numbers.
+        Minimum distance in Å allowed between two elements, indexed by atomic numbers.
     """
 
     composition: Composition
@@ -89,15 +89,15 @@ class SearchSpace:
         composition
             What is searched.
         max_atoms
-            Most atoms in a cell; default 50, or what ``formula_units`` need.
+            Maximum number of atoms in a cell; default 50, or what ``formula_units`` need.
         formula_units
             Allowed numbers of formula units; default every number that fits.
         volume_window
-            Least and largest volume per atom relative to the expected one.
+            Smallest and largest volume per atom relative to the expected one.
         contact_scale
-            Factor on the least distances (0.8 of the shortest contacts of known structures).
+            Factor on the minimum distances (0.8 of the shortest contacts of known structures).
         pair_distances
-            Least distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
+            Minimum distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
         isolated_cutoff, vacancy_spacing, vacancy_exclusion
             Å.
 
@@ -138,18 +138,18 @@ class SearchSpace:
 
     @property
     def volume_bounds(self) -> tuple[float, float]:
-        """Least and largest allowed volume in Å³ per atom."""
+        """Smallest and largest allowed volume in Å³ per atom."""
         expected = self.composition.volume_per_atom
         return self.volume_window[0] * expected, self.volume_window[1] * expected
 
     def min_distance(self, first: str | int, second: str | int) -> float:
-        """Return the least distance in Å allowed between two elements."""
+        """Return the minimum distance in Å allowed between two elements."""
         return float(self.min_distances[element(first).number, element(second).number])
 
     def rejection(self, crystal: Crystal, *, check_volume: bool = True) -> str | None:
         """Return why a crystal is not allowed, or None if it is.
 
-        The verdict does not depend on the choice of cell or on wrapping. One of
+        The answer does not depend on the choice of cell or on wrapping. One of
         ``not-finite``, ``flat-cell``, ``composition``, ``too-many-atoms``, ``formula-units``,
         ``volume``, ``contact``, ``isolated-atom``.
 

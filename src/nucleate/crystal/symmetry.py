@@ -19,6 +19,7 @@ SYMPREC_LADDER = (0.1, 0.03, 0.01)
 """Tolerances in Å, loosest first."""
 
 _LARGEST_VOLUME_CHANGE = 0.15
+_LEAST_RATIO = 12.0  # of the shortest translation and the tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,13 @@ def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
     """
     from moyopy import Cell, MoyoDataset, Setting
 
-    from nucleate.crystal.formats.structures import impossible
+    from nucleate.crystal.formats.structures import impossible, shortest_translation
 
     if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
         return None
     if impossible(crystal) is not None:  # flat and long cells never end
+        return None
+    if shortest_translation(crystal.cell) < _LEAST_RATIO * symprec:  # nor do these
         return None
     cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
     logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of supercells

@@ -42,7 +42,7 @@ def family(counts: Mapping[str, int]) -> str:
 
 
 def expected_volume(counts: Mapping[str, int]) -> float:
-    """Return the expected volume in Å³ of so many atoms of each element.
+    """Return the expected volume in Å³ of given numbers of atoms of each element.
 
     The mean error on held-out structures is 7 % (header of ``data/volumes.csv``).
 

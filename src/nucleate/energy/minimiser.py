@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from nucleate.energy.fixed import free_projectors, projected
+from nucleate.energy.matrices import eigensystem, of_eigensystem, times3
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -159,65 +162,7 @@ def deformation(state, point):
     """Return the deformation (3, 3) at a point, and the eigensystem of the strain."""
     strain = point[-9:].copy().reshape(3, 3) / state.real[_LENGTH]
     values, vectors = eigensystem(strain)
-    return _of_eigensystem(np.exp(values), vectors), values, vectors
-
-
-@njit(cache=True, nogil=True)
-def eigensystem(matrix):
-    """Return eigenvalues and eigenvectors (columns) of a symmetric 3 x 3 matrix, in any order.
-
-    Cyclic Jacobi rotations: several times faster here than a call of LAPACK.
-    """
-    a, vectors = matrix.copy(), np.eye(3)
-    for _ in range(30):
-        size = a[0, 0] ** 2 + a[1, 1] ** 2 + a[2, 2] ** 2
-        rest = a[0, 1] ** 2 + a[0, 2] ** 2 + a[1, 2] ** 2
-        if rest <= 1e-32 * size or rest == 0.0 or not np.isfinite(rest):
-            break
-        for p, q in ((0, 1), (0, 2), (1, 2)):
-            if a[p, q] != 0.0:
-                _rotate(a, vectors, p, q)
-    return np.array([a[0, 0], a[1, 1], a[2, 2]]), vectors
-
-
-@njit(cache=True, nogil=True)
-def _rotate(a, vectors, p, q):
-    """Make an element of a symmetric matrix zero by a rotation, and take the rotation down."""
-    theta = 0.5 * (a[q, q] - a[p, p]) / a[p, q]
-    t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
-    if theta < 0.0:
-        t = -t
-    c = 1.0 / np.sqrt(t * t + 1.0)
-    s = t * c
-    for k in range(3):
-        a[k, p], a[k, q] = c * a[k, p] - s * a[k, q], s * a[k, p] + c * a[k, q]
-    for k in range(3):
-        a[p, k], a[q, k] = c * a[p, k] - s * a[q, k], s * a[p, k] + c * a[q, k]
-    for k in range(3):
-        v, w = vectors[k, p], vectors[k, q]
-        vectors[k, p], vectors[k, q] = c * v - s * w, s * v + c * w
-
-
-@njit(cache=True, nogil=True)
-def times3(rows, matrix):
-    """Return ``rows @ matrix`` for a 3 x 3 matrix, without the overhead of BLAS."""
-    out = np.empty((rows.shape[0], 3))
-    for i in range(rows.shape[0]):
-        x, y, z = rows[i, 0], rows[i, 1], rows[i, 2]
-        for k in range(3):
-            out[i, k] = x * matrix[0, k] + y * matrix[1, k] + z * matrix[2, k]
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _of_eigensystem(values, vectors):
-    """Return ``vectors diag(values) vectors^T``."""
-    out = np.zeros((3, 3))
-    for i in range(3):
-        for j in range(3):
-            for k in range(3):
-                out[i, j] += vectors[i, k] * values[k] * vectors[j, k]
-    return out
+    return of_eigensystem(np.exp(values), vectors), values, vectors
 
 
 @njit(cache=True, nogil=True)
@@ -226,11 +171,11 @@ def gradient_at(state, forces, virial, values, vectors, deform, move_cell):
     gradient = np.zeros(state.x.size)
     by_position = -times3(forces, deform)
     if state.projectors.shape[0] > 0:
-        by_position = _projected(by_position, state.projectors)
+        by_position = projected(by_position, state.projectors)
     gradient[:-9] = by_position.ravel()
     if move_cell:
         exponentials = np.exp(values)
-        inverse = _of_eigensystem(1.0 / exponentials, vectors)
+        inverse = of_eigensystem(1.0 / exponentials, vectors)
         by_deform = times3(times3(vectors.T, times3(virial, inverse)), vectors)
         for i in range(3):
             for j in range(3):
@@ -302,7 +247,7 @@ def advance(state, enthalpy, forces, virial, move_cell):
     Parameters
     ----------
     state, enthalpy, forces, virial, move_cell
-        As of :func:`take_in`.
+        As in :func:`take_in`.
 
     Returns
     -------
@@ -390,57 +335,3 @@ def _propose(state, max_move):
     state.real[_SCALE] = 1.0
     state.real[_SLOPE] = slope / excess
     state.count[_FAILED] = 0
-
-
-@njit(cache=True, nogil=True)
-def free_projectors(cell, free):
-    """Return for each atom the projector onto the directions in which it may move.
-
-    Parameters
-    ----------
-    cell : ndarray, shape (3, 3)
-        Rows are the lattice vectors.
-    free : ndarray of bool, shape (n_atoms, 3)
-        Fractional coordinates that may change.
-
-    Returns
-    -------
-    ndarray, shape (n_atoms, 3, 3)
-        Symmetric; onto the span of the lattice vectors of the free coordinates.
-    """
-    out = np.zeros((free.shape[0], 3, 3))
-    axes = np.empty((3, 3))
-    for i in range(free.shape[0]):
-        found = 0
-        for k in range(3):
-            if not free[i, k]:
-                continue
-            axes[found] = cell[k]
-            for m in range(found):
-                axes[found] -= np.dot(axes[m], cell[k]) * axes[m]
-            axes[found] /= np.sqrt(np.dot(axes[found], axes[found]))
-            found += 1
-        for m in range(found):
-            for a in range(3):
-                for b in range(3):
-                    out[i, a, b] += axes[m, a] * axes[m, b]
-    return out
-
-
-@njit(cache=True, nogil=True)
-def free_forces(forces, cell, free):
-    """Return the part of the forces along the fractional coordinates that may change."""
-    return _projected(forces, free_projectors(cell, free))
-
-
-@njit(cache=True, nogil=True)
-def _projected(rows, projectors):
-    out = np.empty_like(rows)
-    for i in range(rows.shape[0]):
-        for a in range(3):
-            out[i, a] = (
-                rows[i, 0] * projectors[i, 0, a]
-                + rows[i, 1] * projectors[i, 1, a]
-                + rows[i, 2] * projectors[i, 2, a]
-            )
-    return out

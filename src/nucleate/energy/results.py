@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.energy.model import Evaluation
+from nucleate.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.energy.model import Batch
-
-
-class ContractError(Exception):
-    """A model returned something of the wrong shape or type; the message names the component."""
 
 
 def checked(evaluation: Evaluation, batch: Batch) -> Evaluation:

@@ -12,6 +12,7 @@ from nucleate.blocks.lattices import Shape, draw_shape, draw_stacking
 from nucleate.blocks.motifs import SITES
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.generate.generator import Generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ ATTEMPTS_AT_ONE_SIZE = 50
 SIZES_TRIED = 5
 
 
-class BlocksGenerator:
+class BlocksGenerator(Generator):
     """Stacks of flat square or hexagonal nets with random occupations.
 
     The generator of the FUSE method (doi 10.1039/d4fd00094c) in another order: the number of

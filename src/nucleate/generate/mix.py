@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from nucleate.crystal.candidate import Candidate
+from nucleate.crystal.crystal import Crystal
+from nucleate.errors import ContractError
+from nucleate.generate.generator import Generator, as_generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.crystal.candidate import Candidate, Origin
-    from nucleate.generate.generator import Generator
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A generator whose draws depend on what was taken from it before."""
-
-    def note(self, origin: Origin) -> None:
-        """Take note of a candidate that was taken, in this session or before an interruption."""
-        ...
-
-
-@runtime_checkable
-class Leading(Protocol):
-    """A generator that comes before the others for a while."""
-
-    @property
-    def leads(self) -> bool:
-        """Whether it does now."""
-        ...
-
-
-@runtime_checkable
-class Preparing(Protocol):
-    """A generator with work to do before its first draw."""
-
-    @property
-    def core_s_elsewhere(self) -> float:
-        """Processor time in seconds that the work took in other processes."""
-        ...
-
-    def prepare(self) -> object:
-        """Do it now."""
-        ...
+    from nucleate.crystal.candidate import Origin
 
 
 LEADING_WEIGHT = 1e4
@@ -67,8 +38,8 @@ class GeneratorMix:
 
     name = "mix"
 
-    def __init__(self, generators: Sequence[tuple[Generator, float]]) -> None:
-        self._generators = [generator for generator, weight in generators if weight > 0.0]
+    def __init__(self, generators: Sequence[tuple[object, float]]) -> None:
+        self._generators = [as_generator(source) for source, weight in generators if weight > 0.0]
         self._weights = np.array([weight for _, weight in generators if weight > 0.0])
         if not self._generators:
             raise ValueError("at least one generator needs a positive weight")
@@ -89,7 +60,7 @@ class GeneratorMix:
         """Return a candidate of one of the generators, or None if none gives one."""
         weights = self._weights.copy()
         for index, generator in enumerate(self._generators):
-            if isinstance(generator, Leading) and generator.leads:
+            if generator.leads:
                 weights[index] = max(weights[index], LEADING_WEIGHT)
         chances = weights / weights.sum()
         order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
@@ -97,6 +68,7 @@ class GeneratorMix:
             generator = self._generators[index]
             candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
             if candidate is not None:
+                check_candidate(candidate, generator)
                 self.counts[candidate.origin.source] += 1
                 return candidate
         return None
@@ -108,13 +80,28 @@ class GeneratorMix:
         """
         elsewhere_s = 0.0
         for generator in self._generators:
-            if isinstance(generator, Preparing):
-                generator.prepare()
-                elsewhere_s += generator.core_s_elsewhere
+            elsewhere_s += generator.prepare()
         return elsewhere_s
 
     def note(self, origin: Origin) -> None:
         """Take note of a candidate that was taken, in this session or before an interruption."""
         for generator in self._generators:
-            if isinstance(generator, Remembering):
-                generator.note(origin)
+            generator.note(origin)
+
+
+def check_candidate(candidate: object, generator: Generator) -> None:
+    """Check what a generator returned; a wrong composition is the business of the search.
+
+    Raises
+    ------
+    ContractError
+        If it is no candidate with a crystal of finite numbers; the message names the generator.
+    """
+    crystal = getattr(candidate, "crystal", None)
+    if not isinstance(candidate, Candidate) or not isinstance(crystal, Crystal):
+        problem = f"{candidate!r:.200}, which is no Candidate with a Crystal"
+    elif not (np.isfinite(crystal.cell).all() and np.isfinite(crystal.scaled).all()):
+        problem = "a crystal whose cell or coordinates are not finite"
+    else:
+        return
+    raise ContractError(f"the generator {generator.name} returned {problem}. Correct its generate.")

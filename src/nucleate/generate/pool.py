@@ -9,6 +9,7 @@ import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.generate.distinct import distinct
+from nucleate.generate.generator import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ def _scored(
     return [(member, float(e)) for member, e in zip(members, energies, strict=True)]
 
 
-class RankedPool:
+class RankedPool(Generator):
     """Gives the best member that is still there; one is gone once it was taken.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nucleate.generate.generator import Generator
 from nucleate.generate.pool import Member, RankedPool
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ LEADING = 20
 """Candidates that come before all other generators."""
 
 
-class PrototypesGenerator:
+class PrototypesGenerator(Generator):
     """Gives the structures that known compounds suggest, each once, then None.
 
     The candidates do not depend on random numbers. ``Origin.detail`` holds the prototype, the

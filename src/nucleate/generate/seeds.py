@@ -9,6 +9,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.formats.structures import printable
 from nucleate.errors import InputError
+from nucleate.generate.generator import Generator
 from nucleate.generate.given import GivenStructures, given_structures, structure_files
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SeedsGenerator", "load_seeds", "structure_files", "usable_seeds"]
 
 
-class SeedsGenerator:
+class SeedsGenerator(Generator):
     """Gives each crystal once, in order, then None.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.generate.generator import Generator
 from nucleate.generate.layouts import build, layout_of
 from nucleate.generate.symmetric_prior import SymmetricPrior, load_prior, positions
 from nucleate.generate.wyckoff import symbol
@@ -71,7 +72,7 @@ class _Content:
     flat_shares: NDArray[np.float64]
 
 
-class SymmetricGenerator:
+class SymmetricGenerator(Generator):
     """Random crystals with the symmetry, the sites and the cell shapes that real ones have.
 
     The number of formula units is drawn first, then a space group among those that can hold the

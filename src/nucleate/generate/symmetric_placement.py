@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nucleate.crystal.images import adjacent_cells
+
 
 @njit(cache=True)
 def place(cell, kinds, start, freedom, origins, directions, rotations, translations, limits, rolls):
@@ -46,7 +48,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
     taken = np.zeros(n_orbits, np.int64)
     scaled = np.empty((start[n_orbits], 3))
     species = np.empty(start[n_orbits], np.int64)
-    heights = _heights(cell)
+    heights, near = _heights(cell), adjacent_cells(cell)
     shortest = cell[0, 0] ** 2 + cell[0, 1] ** 2 + cell[0, 2] ** 2
     for o in range(n_orbits):
         kind = kinds[o]
@@ -65,7 +67,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
                     scaled[k, i] = translations[k, i]
                     for j in range(3):
                         scaled[k, i] += first[j] * rotations[k, j, i]
-            if _is_clear(cell, heights, scaled, species, start[o], start[o + 1], limits):
+            if _is_clear(cell, near, heights, scaled, species, start[o], start[o + 1], limits):
                 found = True
                 taken[o] = attempt
                 break
@@ -123,7 +125,7 @@ def has_translation(numbers, scaled, tolerance):
 
 
 @njit(cache=True)
-def _is_clear(cell, heights, scaled, species, first, end, limits):
+def _is_clear(cell, near, heights, scaled, species, first, end, limits):
     """Return whether atom ``first`` keeps its distance from all atoms before ``end``."""
     gap = np.empty(3)
     for j in range(end):
@@ -139,19 +141,13 @@ def _is_clear(cell, heights, scaled, species, first, end, limits):
                 break
         if apart:
             continue
-        for p in range(-1, 2):
-            for q in range(-1, 2):
-                for r in range(-1, 2):
-                    square = 0.0
-                    for k in range(3):
-                        length = (
-                            (gap[0] + p) * cell[0, k]
-                            + (gap[1] + q) * cell[1, k]
-                            + (gap[2] + r) * cell[2, k]
-                        )
-                        square += length * length
-                    if square < limit * limit:
-                        return False
+        x = gap[0] * cell[0, 0] + gap[1] * cell[1, 0] + gap[2] * cell[2, 0]
+        y = gap[0] * cell[0, 1] + gap[1] * cell[1, 1] + gap[2] * cell[2, 1]
+        z = gap[0] * cell[0, 2] + gap[1] * cell[1, 2] + gap[2] * cell[2, 2]
+        for m in range(27):
+            square = (x + near[m, 0]) ** 2 + (y + near[m, 1]) ** 2 + (z + near[m, 2]) ** 2
+            if square < limit * limit:
+                return False
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import nlargest
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from nucleate.crystal.known import KnownCrystals
 from nucleate.library.derived import Plan, built, merged_and_split, with_orbits_removed
 from nucleate.library.insertion import in_voids, with_orbits_inserted
 from nucleate.library.recoloured import recoloured
-from nucleate.library.substitution import Proposal, fits, substituted
+from nucleate.library.substitution import Draft, Proposal, fits, substituted
 from nucleate.library.superstructures import ordered_supercells
 
 if TYPE_CHECKING:
@@ -48,18 +49,27 @@ def candidates(
     plain = list(
         islice(substituted(library, composition, hold_out, space=space, most=most), 3 * most)
     )
-    proposals: Iterable[Proposal] = sorted(plain, key=lambda item: -item.vote)
-    support = sum(item.vote for item in plain if item.detail["geometry"] == 1)
-    enough = len(plain) >= most and support >= SURE
-    if derived and not enough and len(composition.items) <= _MOST_ELEMENTS:
-        least = proposals[most - 1].vote if len(plain) >= most else 0.0
+    plain.sort(key=lambda draft: -draft.vote)
+    support = sum(draft.vote for draft in plain if draft.geometry == 1)
+    least = plain[most - 1].vote if len(plain) >= most else 0.0
+    drafts = plain
+    derived = derived and len(composition.items) <= _MOST_ELEMENTS
+    if derived and (len(plain) < most or support < SURE):
         others = _derived(library, composition, hold_out, space, most, least)
-        proposals = sorted(chain(plain, others), key=lambda item: -item.vote)
-    found = _accepted(proposals, composition, space, most)
-    if derived and len(found) < most and len(composition.items) <= _MOST_ELEMENTS:
-        others = _recoloured(library, composition, hold_out, space, most)
-        found = _accepted(chain(found, others), composition, space, most)
+        drafts = sorted(chain(plain, others), key=lambda draft: -draft.vote)
+    found = _accepted(_built(drafts), composition, space, most)
+    if derived and len(found) < most:
+        more = chain(
+            _derived(library, composition, hold_out, space, most, 0.0) if least else (),
+            _recoloured(library, composition, hold_out, space, most),
+        )
+        found = _accepted(chain(found, _built(more)), composition, space, most)
     return found
+
+
+def _built(drafts: Iterable[Draft]) -> Iterator[Proposal]:
+    for draft in drafts:
+        yield from draft.build()
 
 
 def _accepted(
@@ -99,7 +109,7 @@ def _derived(
     space: SearchSpace | None,
     most: int,
     least: float,
-) -> Iterator[Proposal]:
+) -> Iterator[Draft]:
     """Yield the derived candidates whose votes are above ``least``."""
     elements = composition.elements
     counts = [count for _, count in composition.items]
@@ -109,24 +119,13 @@ def _derived(
         with_orbits_inserted(library, elements, counts, hold_out, space),
     )
     worth = (plan for plan in plans if plan.vote * DERIVED_FACTOR > least)
-    best = nlargest(2 * most, worth, key=lambda plan: plan.vote)
-    for plan in _placed(library, best):
-        numbers, box, scaled = built(library, plan)
-        if space is None or fits(space, len(numbers), composition):
-            yield _proposal(library, plan, Crystal(numbers, box, scaled))
+    for plan in nlargest(2 * most, worth, key=lambda plan: plan.vote):
+        yield _draft(library, plan, composition, space)
     for plan, crystal in ordered_supercells(
         library, elements, counts, hold_out, space, least / DERIVED_FACTOR
     ):
-        yield _proposal(library, plan, crystal)
-
-
-def _placed(library: Library, plans: Iterable[Plan]) -> Iterator[Plan]:
-    """Yield the plans, those that put an orbit in once for each void that has room."""
-    for plan in plans:
-        if plan.inserted is None:
-            yield plan
-        else:
-            yield from in_voids(library, plan)
+        build = partial(_proposals, library, plan, [crystal])
+        yield Draft(plan.vote * DERIVED_FACTOR, 0, build)
 
 
 def _recoloured(
@@ -135,17 +134,27 @@ def _recoloured(
     hold_out: HoldOut,
     space: SearchSpace | None,
     most: int,
-) -> Iterator[Proposal]:
-    """Yield recoloured skeletons, the best first; they come after all others."""
+) -> Iterator[Draft]:
+    """Yield recoloured skeletons, the best first."""
     counts = [count for _, count in composition.items]
     plans = recoloured(library, composition.elements, counts, hold_out, space)
     for plan in nlargest(most, plans, key=lambda plan: plan.vote):
-        numbers, box, scaled = built(library, plan)
-        if space is None or fits(space, len(numbers), composition):
-            yield _proposal(library, plan, Crystal(numbers, box, scaled))
+        yield _draft(library, plan, composition, space)
 
 
-def _proposal(library: Library, plan: Plan, crystal: Crystal) -> Proposal:
+def _draft(
+    library: Library, plan: Plan, composition: Composition, space: SearchSpace | None
+) -> Draft:
+    def build() -> list[Proposal]:
+        placed = [plan] if plan.inserted is None else in_voids(library, plan)
+        crystals = [Crystal(*built(library, one)) for one in placed]
+        allowed = [c for c in crystals if space is None or fits(space, c.n_atoms, composition)]
+        return _proposals(library, plan, allowed)
+
+    return Draft(plan.vote * DERIVED_FACTOR, 0, build)
+
+
+def _proposals(library: Library, plan: Plan, crystals: Iterable[Crystal]) -> list[Proposal]:
     entry = library.entry(plan.number)
     detail = {
         "prototype": entry.proto.label,
@@ -153,4 +162,5 @@ def _proposal(library: Library, plan: Plan, crystal: Crystal) -> Proposal:
         "reference_formula": entry.formula,
         "derived": plan.how,
     }
-    return Proposal(reduced_cell(crystal), detail, plan.vote * DERIVED_FACTOR)
+    vote = plan.vote * DERIVED_FACTOR
+    return [Proposal(reduced_cell(crystal), dict(detail), vote) for crystal in crystals]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.library.geometry import expand
-from nucleate.library.library import volume_ratio
 from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,7 +149,7 @@ def _splits(item: Coloured, kept: int, given: int, share: float, likeness: float
 
 
 def _subsets(sizes: Sequence[int], total: int) -> list[tuple[int, ...]]:
-    """Return sets of orbits with so many atoms together, a bounded number of them."""
+    """Return sets of orbits with this total number of atoms, a bounded number of them."""
     found: list[tuple[int, ...]] = []
     stack: list[tuple[int, int, tuple[int, ...]]] = [(0, total, ())]
     steps = 0

@@ -134,7 +134,7 @@ def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     found = operations_from_number(number, setting=Setting.standard())
     primitive = primitive_vectors(number)
     inverse = np.linalg.inv(primitive)
-    unique: dict[tuple[int, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    unique: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
     for rotation, translation in zip(found.rotations, found.translations, strict=True):
         turned = np.rint(primitive @ np.array(rotation, dtype=np.float64).T @ inverse)
         shift = np.array(translation) @ inverse

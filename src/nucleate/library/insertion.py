@@ -117,7 +117,7 @@ def _room(
     box: NDArray[np.float64],
     number: int,
 ) -> NDArray[np.float64]:
-    """Return the least distance to an atom or an image in units of the shortest contacts."""
+    """Return the minimum distance to an atom or an image in units of the shortest contacts."""
     shifts = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
     sites = (scaled[:, None] + shifts).reshape(-1, 3)
     contact = np.repeat([shortest_contact(z, int(n)) for n in numbers], len(shifts))

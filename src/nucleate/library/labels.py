@@ -151,7 +151,7 @@ def matchings(proto: Protostructure, most: int = 24) -> tuple[tuple[int, ...], .
     The label does not tell slots on the same letters apart, so that two crystals of one structure
     type can hold their slots in another order.
     """
-    like = [tuple(run) for run in _like_slots(proto)]
+    like = [tuple(run) for run in like_slots(proto)]
     found: dict[tuple[int, ...], None] = {}
     exchanges = islice(product(*(permutations(run) for run in like)), most)
     for exchange in exchanges:
@@ -165,7 +165,8 @@ def matchings(proto: Protostructure, most: int = 24) -> tuple[tuple[int, ...], .
     return tuple(islice(found, most))
 
 
-def _like_slots(proto: Protostructure) -> list[list[int]]:
+def like_slots(proto: Protostructure) -> list[list[int]]:
+    """Return the places of the slots with the same count and letters."""
     runs: dict[Slot, list[int]] = {}
     for place, slot in enumerate(proto.slots):
         runs.setdefault(slot, []).append(place)

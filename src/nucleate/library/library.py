@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.volumes import expected_volume
 from nucleate.library.container import Container
 from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
 from nucleate.library.geometry import expand
-from nucleate.library.labels import Protostructure, automorphisms
+from nucleate.library.groups import Entry, Group, formula_of, hull_weights
+from nucleate.library.labels import Protostructure
 from nucleate.library.merge import merged
+from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,78 +41,6 @@ LEAST_WEIGHT = 1e-4
 """Prior weight of a structure type that no entry votes for."""
 
 _COMPOSITIONS_KEPT = 64
-_HULL_SCALE = 50.0
-_UNKNOWN_WEIGHT = 0.7
-_LEAST_WEIGHT = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A known compound.
-
-    Attributes
-    ----------
-    name : str
-        Its identifier in its source, for example ``mp-4163``.
-    formula : str
-        Reduced formula.
-    proto : Protostructure
-    elements : tuple of int
-        Atomic number in each slot of the protostructure.
-    above_hull : float or None
-        eV/atom, where known.
-    in_icsd : bool or None
-        Whether it is in the ICSD, where known.
-    """
-
-    name: str
-    formula: str
-    proto: Protostructure
-    elements: tuple[int, ...]
-    above_hull: float | None
-    in_icsd: bool | None
-
-    @property
-    def space_group(self) -> str:
-        """Short Hermann-Mauguin symbol."""
-        from moyopy import SpaceGroupType
-
-        return SpaceGroupType(self.proto.number).hm_short.replace(" ", "")
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """All entries of one anonymous formula.
-
-    Attributes
-    ----------
-    first : int
-        Number of its first entry in the library.
-    prototypes : list of Protostructure
-    starts : ndarray of int64, shape (n_prototypes + 1,)
-        First entry of each prototype within the group.
-    elements : ndarray of uint8, shape (n_entries, n_slots)
-        Elements in the slots; the slots of all prototypes have the same ascending counts.
-    weights : ndarray of float64, shape (n_entries,)
-        exp(-energy above the hull / 50 meV/atom), at least 0.02; 0.7 where not known.
-    """
-
-    first: int
-    prototypes: list[Protostructure]
-    starts: NDArray[np.int64]
-    elements: NDArray[np.uint8]
-    weights: NDArray[np.float64]
-
-    @cached_property
-    def sizes(self) -> frozenset[int]:
-        """Atoms in the primitive cells of its prototypes."""
-        return frozenset(proto.n_atoms for proto in self.prototypes)
-
-    @cached_property
-    def symmetric(self) -> list[tuple[int, tuple[tuple[int, ...], ...]]]:
-        """The prototypes in which another origin or other axes exchange slots, and how."""
-        found = ((k, automorphisms(proto)) for k, proto in enumerate(self.prototypes))
-        return [(k, autos) for k, autos in found if len(autos) > 1]
 
 
 class Library:
@@ -193,7 +121,7 @@ class Library:
         flag = int(self._arrays.in_icsd[number])
         return Entry(
             name=self._arrays.names[number],
-            formula=_formula(elements, proto.counts),
+            formula=formula_of(elements, proto.counts),
             proto=proto,
             elements=elements,
             above_hull=None if energy == UNKNOWN_ENERGY else energy / 1000.0,
@@ -382,15 +310,13 @@ class Library:
         starts = self._arrays.starts[first : last + 1].astype(np.int64)
         size = int(starts[-1] - starts[0])
         elements = self._arrays.elements[element : element + size * len(key)]
-        energy = self._arrays.above_hull[starts[0] : starts[-1]].astype(float)
-        weights = np.clip(np.exp(-np.clip(energy, 0.0, None) / _HULL_SCALE), _LEAST_WEIGHT, None)
-        weights[energy == UNKNOWN_ENERGY] = _UNKNOWN_WEIGHT
+        above_hull = self._arrays.above_hull[starts[0] : starts[-1]]
         return Group(
             first=int(starts[0]),
             prototypes=[Protostructure.from_label(label) for label in self.labels[first:last]],
             starts=starts - starts[0],
             elements=elements.reshape(size, len(key)),
-            weights=weights,
+            weights=hull_weights(above_hull),
         )
 
     def _prototype_of(self, number: int) -> int:
@@ -401,28 +327,3 @@ class Library:
         group = self.group(proto.counts)
         assert group is not None
         return proto, tuple(int(z) for z in group.elements[number - group.first])
-
-
-def volume_ratio(new: NDArray[np.integer], old: NDArray[np.integer]) -> float:
-    """Return the ratio of the expected volumes of two lists of atomic numbers."""
-    return _expected(new) / _expected(old)
-
-
-def _expected(numbers: NDArray[np.integer]) -> float:
-    from nucleate.crystal.elements import element
-
-    kinds, counts = np.unique(numbers, return_counts=True)
-    return expected_volume(
-        {element(int(z)).symbol: int(n) for z, n in zip(kinds, counts, strict=True)}
-    )
-
-
-def _formula(elements: tuple[int, ...], counts: tuple[int, ...]) -> str:
-    from nucleate.crystal.elements import element
-
-    order = sorted(
-        range(len(elements)), key=lambda k: element(elements[k]).electronegativity or 1.2
-    )
-    return "".join(
-        f"{element(elements[k]).symbol}{counts[k] if counts[k] > 1 else ''}" for k in order
-    )

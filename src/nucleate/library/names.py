@@ -247,7 +247,8 @@ def anonymous_fingerprint(
     """Return the fingerprint with slots for elements, at 10 Å³ per atom."""
     box, scaled, orbit_of = expand(number, cell, points)
     volume = abs(np.linalg.det(box)) / len(scaled)
-    crystal = Crystal(slot_of_orbit[orbit_of] + 1, box * (10.0 / volume) ** (1.0 / 3.0), scaled)
+    slots = slot_of_orbit[orbit_of].astype(np.int64) + 1
+    crystal = Crystal(slots, box * (10.0 / volume) ** (1.0 / 3.0), scaled)
     return fingerprint(crystal)
 
 

@@ -141,9 +141,9 @@ def _superlattices(
     turns = np.unique(np.rint(rotations).astype(np.int64), axis=0)
     seen: set[tuple[int, ...]] = set()
     for matrix in _normal_forms(index):
-        if tuple(matrix.ravel()) in seen:
+        if tuple(matrix.ravel().tolist()) in seen:
             continue
-        images = {tuple(_normal_form(matrix @ turn).ravel()) for turn in turns}
+        images = {tuple(_normal_form(matrix @ turn).ravel().tolist()) for turn in turns}
         seen |= images
         yield _supercell(parent, matrix, rotations, moves)
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucleate.library.groups import Group
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.labels import Protostructure
-    from nucleate.library.library import Group, Library
+    from nucleate.library.library import Library
 
 TEMPERATURE = 0.35
 """Scale of the similarity in the vote."""

@@ -58,8 +58,8 @@ def read_source(source: str | Path, *, splits: Sequence[str] | None = None) -> I
     if suffix == ".json":
         return _documents(path)
     raise InputError(
-        f"library: the kind of {path} cannot be told from its name. Give .parquet, .cif, .extxyz, "
-        ".vasp, .db, .json or a folder."
+        f"library: the kind of {path} cannot be determined from its name. Give .parquet, .cif, "
+        ".extxyz, .vasp, .db, .json or a folder."
     )
 
 

@@ -11,7 +11,7 @@ from nucleate.crystal.cells import reduced_cell
 from nucleate.library.ranking import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nucleate.crystal.composition import Composition
     from nucleate.crystal.crystal import Crystal
@@ -28,6 +28,25 @@ LATER_GEOMETRY = 0.03
 
 _ALIKE = 0.03
 _SCREENED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A candidate that is not built yet.
+
+    Attributes
+    ----------
+    vote : float
+        What the order goes by.
+    geometry : int
+        1 for the first geometry of its coloured prototype; 0 for a derived one.
+    build : callable
+        Returns the candidates it stands for: one, or as many as there are voids.
+    """
+
+    vote: float
+    geometry: int
+    build: Callable[[], Iterable[Proposal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +77,8 @@ def substituted(
     *,
     space: SearchSpace | None = None,
     most: int = 100,
-) -> Iterator[Proposal]:
-    """Yield candidates: the first geometry of every coloured prototype, then the second, ...
+) -> Iterator[Draft]:
+    """Yield drafts: the first geometry of every coloured prototype, then the second, ...
 
     Parameters
     ----------
@@ -83,7 +102,7 @@ def substituted(
 
 
 def fits(space: SearchSpace, n_atoms: int, composition: Composition) -> bool:
-    """Return whether a primitive cell of so many atoms is allowed."""
+    """Return whether a primitive cell with this number of atoms is allowed."""
     units, rest = divmod(n_atoms, composition.n_atoms)
     return (
         rest == 0
@@ -92,19 +111,19 @@ def fits(space: SearchSpace, n_atoms: int, composition: Composition) -> bool:
     )
 
 
-def _in_turn(library: Library, ranked: Iterable[Coloured]) -> Iterator[Proposal]:
+def _in_turn(library: Library, ranked: Iterable[Coloured]) -> Iterator[Draft]:
     """Yield the first geometry of each coloured prototype, then the second of each, ..."""
     chosen: list[tuple[Coloured, list[int]]] = []
     for item in ranked:
         if item.entries:
             chosen.append((item, [0]))
-            yield _proposal(library, item, 0, 1)
+            yield _draft(library, item, 0, 1)
     for turn in range(2, GEOMETRIES + 1):
         for item, used in chosen:
             place = _next_geometry(library, item, used)
             if place is not None:
                 used.append(place)
-                yield _proposal(library, item, place, turn)
+                yield _draft(library, item, place, turn)
 
 
 def _next_geometry(library: Library, item: Coloured, used: list[int]) -> int | None:
@@ -130,7 +149,12 @@ def _gap(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndar
     return max(float(np.abs(first[0] - second[0]).max()), float(np.abs(shift).max()))
 
 
-def _proposal(library: Library, item: Coloured, place: int, turn: int) -> Proposal:
+def _draft(library: Library, item: Coloured, place: int, turn: int) -> Draft:
+    vote = item.vote * LATER_GEOMETRY ** (turn - 1)
+    return Draft(vote, turn, lambda: [_proposal(library, item, place, turn, vote)])
+
+
+def _proposal(library: Library, item: Coloured, place: int, turn: int, vote: float) -> Proposal:
     number, elements = item.entries[place]
     entry = library.entry(number)
     return Proposal(
@@ -142,5 +166,5 @@ def _proposal(library: Library, item: Coloured, place: int, turn: int) -> Propos
             "weight": item.weight,
             "geometry": turn,
         },
-        item.vote * LATER_GEOMETRY ** (turn - 1),
+        vote,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from nucleate.library.derived import Plan
 from nucleate.library.orderings import MixedSites, orderings
 from nucleate.library.ranking import rank
+from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,7 +114,5 @@ def _ordered(
 
 def _swelling(crystal: Crystal, pair: tuple[int, int]) -> float:
     """Return the expected volume relative to that of the merged composition."""
-    from nucleate.library.library import volume_ratio
-
     merged = np.where(crystal.numbers == pair[1], pair[0], crystal.numbers)
     return volume_ratio(crystal.numbers, merged)

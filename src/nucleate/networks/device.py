@@ -15,7 +15,7 @@ def check_device(device: str) -> None:
         return
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
-        raise InputError(f"device = {device!r} is none; choose cpu or cuda")
+        raise InputError(f"device = {device!r} is not a device; choose cpu or cuda")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
         raise InputError(

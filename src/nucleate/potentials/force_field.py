@@ -10,6 +10,7 @@ import numpy as np
 
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
+from nucleate.units import COULOMB_EV_A_OF_GULP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from nucleate.potentials.model import EnergyModel
 
-COULOMB = 14.3997584  # eV Å: the constant of GULP, so that energies agree with it
+COULOMB = COULOMB_EV_A_OF_GULP  # so that energies agree with published sets
 _STEP = 0.01
 _EWALD_CUTOFF = 10.0  # Å
 _EWALD_DIGITS = 4.6  # exp(-4.6^2) = 6e-10
@@ -35,7 +36,7 @@ class Buckingham:
         eV, Å, eV Å^6.
     r_min, r_max : float
         The published range in Å. Below ``r_min`` (or where the repulsion would give way to
-        -C/r^6) the attraction goes on as its second-order Taylor polynomial, so that atoms
+        -C/r^6) the attraction continues as its second-order Taylor polynomial, so that atoms
         cannot fall into each other.
     """
 

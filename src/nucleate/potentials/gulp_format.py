@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from nucleate.crystal.elements import is_element
+from nucleate.crystal.formats.structures import shortened
 from nucleate.errors import InputError
 from nucleate.potentials.force_field import Buckingham, ForceField, pair_key
+from nucleate.units import (
+    BOLTZMANN_EV_PER_K,
+    EV_PER_HARTREE,
+    EV_PER_KCAL_MOL,
+    EV_PER_KJ_MOL,
+)
 
-_UNITS = {"ev": 1.0, "kcal": 0.0433641, "kjmol": 0.01036427, "au": 27.21138602, "k": 8.617333e-5}
+_UNITS = {
+    "ev": 1.0,
+    "kcal": EV_PER_KCAL_MOL,
+    "kjmol": EV_PER_KJ_MOL,
+    "au": EV_PER_HARTREE,
+    "k": BOLTZMANN_EV_PER_K,
+}
 _IGNORED = {
     "accu", "bsm", "cova", "dist", "dump", "eigh", "form", "gdcr", "gmax", "ioni", "iter", "keyw",
     "libr", "lowe", "mass", "maxc", "name", "outp", "pote", "prin", "rspe", "slow", "step", "stop",
@@ -28,7 +42,7 @@ _UNSUPPORTED = {
     "stil": "Stillinger-Weber terms", "sw2": "Stillinger-Weber terms",
     "sw3": "Stillinger-Weber terms", "ljbu": "Lennard-Jones-Buckingham terms",
 }  # fmt: skip
-_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$")
+_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d{1,4})?$", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -41,7 +55,7 @@ class _Library:
     taper: float = 0.0
 
     def fail(self, number: int, line: str, problem: str) -> InputError:
-        return InputError(f"{self.name}, line {number}: {problem}: {line.strip()!r}.")
+        return InputError(f"{self.name}, line {number}: {problem}: {shortened(line.strip(), 100)}.")
 
     def symbol(self, label: str, number: int, line: str) -> str:
         symbol = re.sub(r"[\d_*'+-].*$", "", label).capitalize()
@@ -125,7 +139,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 
 def _command(key: str) -> str:
-    if is_element(key.capitalize()) or _NUMBER.match(key) or re.match(r"^[a-z]{1,2}\d", key):
+    if is_element(key.capitalize()) or _is_number(key) or re.match(r"^[a-z]{1,2}\d", key):
         return ""
     short = key[:4]
     if short == "spec":
@@ -162,7 +176,7 @@ def _species(library: _Library, words: list[str], number: int, line: str) -> Non
         rest = rest[1:]
     elif rest and rest[0].lower().startswith("s"):
         raise library.fail(number, line, "shells (polarisable ions) are not supported")
-    if not rest or not _NUMBER.match(rest[0]):
+    if not rest or not _is_number(rest[0]):
         raise library.fail(number, line, "expected 'symbol core charge'")
     symbol = library.symbol(words[0], number, line)
     charge = _number(rest[0])
@@ -174,13 +188,13 @@ def _species(library: _Library, words: list[str], number: int, line: str) -> Non
 def _buckingham(library: _Library, words: list[str], factor: float, number: int, line: str) -> None:
     labels: list[str] = []
     rest = list(words)
-    while rest and len(labels) < 2 and not _NUMBER.match(rest[0]):
+    while rest and len(labels) < 2 and not _is_number(rest[0]):
         labels.append(rest.pop(0))
         if rest and rest[0].lower() in {"core", "c"}:
             rest.pop(0)
         elif rest and rest[0].lower() in {"shel", "shell", "s"} and len(rest) > 3:
             raise library.fail(number, line, "shells (polarisable ions) are not supported")
-    bad = [word for word in rest if not _NUMBER.match(word)]
+    bad = [word for word in rest if not _is_number(word)]
     if len(labels) != 2 or bad or not 3 <= len(rest) <= 8:
         detail = f" ({bad[0]!r} is not a number)" if bad else ""
         raise library.fail(
@@ -208,7 +222,7 @@ def _buckingham(library: _Library, words: list[str], factor: float, number: int,
 
 
 def _cutoff(library: _Library, words: list[str], number: int, line: str) -> None:
-    numbers = [word for word in words if _NUMBER.match(word)]
+    numbers = [word for word in words if _is_number(word)]
     kinds = {word.lower() for word in words} - {word.lower() for word in numbers}
     if not numbers or len(numbers) > 2 or kinds - {"poly", "ang", "polynomial"}:
         raise library.fail(number, line, "expected 'cutp r_max [taper width]'")
@@ -220,6 +234,11 @@ def _cutoff(library: _Library, words: list[str], number: int, line: str) -> None
 
 def _capped(term: Buckingham, cutoff: float) -> Buckingham:
     return replace(term, r_max=min(term.r_max, cutoff))
+
+
+def _is_number(word: str) -> bool:
+    """Return whether a word is a finite number."""
+    return len(word) < 60 and _NUMBER.match(word) is not None and isfinite(_number(word))
 
 
 def _number(word: str) -> float:

@@ -1,6 +1,6 @@
 """Compiled sums over a periodic crystal: neighbours, pair tables and reciprocal lattice.
 
-Every sum runs over a sphere, in real and in reciprocal space, so energies do not hang on which
+Every sum runs over a sphere, in real and in reciprocal space, so energies do not depend on which
 cell describes the crystal. Lattice vectors are rows; ``virial`` is dE/d(strain) in eV.
 """
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from nucleate.energy.matrices import eigensystem, times3
 from nucleate.energy.minimiser import (
     ACCEPTED,
     EXACT,
     STALLED,
     State,
     deformation,
-    eigensystem,
     start_minimisation,
     take_in,
-    times3,
 )
 from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
 
@@ -67,7 +66,7 @@ class NeighbourList(NamedTuple):
     Attributes
     ----------
     first, other, shift : ndarray
-        As of :func:`~nucleate.potentials.kernels.neighbours`.
+        As in :func:`~nucleate.potentials.kernels.neighbours`.
     built_at : ndarray, shape (n, 3)
         Positions in the frame of the starting cell when it was made.
     built_inverse : ndarray, shape (3, 3)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FLOOR = 0.3  # Å: pair energies go on as a straight line below
+FLOOR = 0.3  # Å: pair energies continue as a straight line below
 
 
 def taper(r: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:

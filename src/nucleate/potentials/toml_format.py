@@ -9,12 +9,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nucleate.crystal.elements import is_element
+from nucleate.crystal.formats.archives import decoded, read_bytes
+from nucleate.crystal.formats.structures import printable, shortened
 from nucleate.errors import InputError
 from nucleate.potentials.force_field import COULOMB, Buckingham, ForceField, pair_key
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BuckinghamEntry(_Strict):
@@ -56,20 +58,33 @@ def read_force_field(path: Path | str) -> ForceField:
     if path.suffix.lower() != ".toml":
         from nucleate.potentials.gulp_format import parse_gulp_library
 
-        return parse_gulp_library(path.read_text(encoding="utf-8", errors="replace"), path.name)
+        return parse_gulp_library(_text_of(path), path.name)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(_text_of(path))
         entry = ForceFieldFile.model_validate(data)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path.name}: not valid TOML: {error}.") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        raise InputError(
-            f"{path.name}: {key} = {problem.get('input')!r}: {problem['msg']}. See the reference "
-            "page of the force-field format for the keys."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            raise _bad_entry(path.name, error) from error
+        problem = " ".join(str(error).split())
+        raise InputError(f"{path.name}: not valid TOML: {problem[:200]}.") from error
     return _force_field(entry, path.name)
+
+
+def _text_of(path: Path) -> str:
+    raw = read_bytes(path)
+    try:
+        return decoded(raw)
+    except InputError as error:
+        raise InputError(f"force field = {printable(path)}: {error}") from error
+
+
+def _bad_entry(name: str, error: ValidationError) -> InputError:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    return InputError(
+        f"{name}: {key[:200]} = {shortened(str(problem.get('input')))}: {problem['msg']}. See the "
+        "reference page of the force-field format for the keys."
+    )
 
 
 def _force_field(entry: ForceFieldFile, name: str) -> ForceField:

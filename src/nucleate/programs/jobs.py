@@ -42,7 +42,7 @@ def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
     """Return the engine of a tier; raises InputError if it is no external program."""
     if not isinstance(tier.engine, ExternalSettings):
         raise InputError(
-            f"engine.kind = {tier.engine.kind!r} is no program with input files. Use one of "
+            f"engine.kind = {tier.engine.kind!r} is not a program with input files. Use one of "
             f"{', '.join(kinds()['programs'])}; `nucleate refine` runs the others."
         )
     return tier.engine

@@ -46,7 +46,7 @@ def missing_scratch(engine: ExternalSettings) -> Iterator[str]:
     except OSError as error:
         yield (
             f"scratch = {engine.scratch!r} cannot be written to ({error.strerror}). Add a folder "
-            "of yours to the engine: scratch = '/path/to/scratch'"
+            "of your own to the engine: scratch = '/path/to/scratch'"
         )
 
 

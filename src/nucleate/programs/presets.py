@@ -1,4 +1,4 @@
-"""Recipes that come with nucleate: TOML files, one folder a program."""
+"""Recipes that come with nucleate: TOML files, one folder per program."""
 
 from __future__ import annotations
 

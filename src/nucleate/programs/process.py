@@ -65,7 +65,7 @@ class ExternalProcess:
     wall_s
         Seconds after which it is ended; None for no limit.
     environment
-        Variables on top of those of this process.
+        Variables in addition to those of this process.
     output
         File of the folder that takes standard output and standard error.
     stdin

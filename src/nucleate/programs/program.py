@@ -57,7 +57,7 @@ class Launch:
     stdin : str or None
         File for standard input.
     environment : dict
-        Variables on top of those there are.
+        Variables in addition to the existing ones.
     """
 
     command: tuple[str, ...]

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-from nucleate.energy.results import ContractError, real_array
-from nucleate.errors import InputError
+from nucleate.energy.results import real_array
+from nucleate.errors import ContractError, InputError
 from nucleate.programs.process import ExternalProcess, tail
 from nucleate.programs.program import Goal, Program, StageResult, UnreadableError
 from nucleate.relax.judge import EngineFacts, Point, Step, judge

@@ -66,7 +66,7 @@ class ExternalSettings(Engine):
     )
     cores: int = Field(1, ge=1, description="Cores of one process, for {cores} in the command.")
     environment: dict[str, str] = Field(
-        default_factory=dict, description="Variables on top of those of the shell."
+        default_factory=dict, description="Variables in addition to those of the shell."
     )
     scratch: str | None = Field(
         None, description="Folder in which every run gets one of its own; default: the system's."
@@ -77,8 +77,8 @@ class ExternalSettings(Engine):
     restarts: int = Field(
         1,
         ge=0,
-        description="How often a crystal goes on from its last geometry after a stage was ended "
-        "at its limit.",
+        description="How often a crystal is continued from its last geometry after a stage was "
+        "ended at its limit.",
     )
     stage: tuple[Stage, ...] = Field(min_length=1, description="Stages in order.")
 

@@ -1,4 +1,4 @@
-"""Run one command, and leave nothing of it behind: a script of the standard library only.
+"""Run one command and leave nothing behind: a script of the standard library only.
 
 :mod:`nucleate.programs.process` starts it in a session of its own, and writes a line to its
 standard input: a JSON object that says what to run. It runs the command in another session, ends

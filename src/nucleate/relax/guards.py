@@ -132,7 +132,7 @@ def _least_contacts(elements: tuple[int, ...], fraction: float) -> NDArray[np.fl
 def energy_floor(
     guards: Guards, crystal: Crystal, composition_energies: NDArray[np.float64] | None
 ) -> float:
-    """Return the energy in eV/atom below which an energy of this composition is not believed.
+    """Return the energy in eV/atom below which an energy of this composition is unphysical.
 
     Far from its training data a machine-learned potential may also fall without any short
     contact. Of 5,000 Materials Project crystals none lies more than 1.63 eV/atom below CHGNet's
@@ -201,7 +201,7 @@ def check_energy(
     per_atom, largest = energy / crystal.n_atoms, _largest(forces)
     low, high = window
     if per_atom < low:
-        message = f"energy fell to {per_atom:.3g} eV/atom; below {low:.3g} it is not believed"
+        message = f"energy fell to {per_atom:.3g} eV/atom; below {low:.3g} it is unphysical"
         return Failed(FailReason.COLLAPSED, message, crystal)
     if evaluations > 5 and (per_atom > high or largest > max_force):
         message = f"{per_atom:.3g} eV/atom and {largest:.3g} eV/Å after {evaluations} evaluations"

@@ -191,7 +191,7 @@ def is_converged(tier: TierSettings, step: Step, point: Point, engine: EngineFac
 
 def residuals_of(step: Step, point: Point, engine: EngineFacts) -> tuple[float, float]:
     """Return the largest force in eV/Å along what may move, and the largest stress left in GPa."""
-    from nucleate.energy.minimiser import free_forces
+    from nucleate.energy.fixed import free_forces
 
     forces = point.forces
     if step.free is not None:

@@ -1,4 +1,4 @@
-"""The ladder: tiers in order, and which crystals go on from one to the next."""
+"""The ladder: tiers in order, and which crystals proceed from one to the next."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Ladder:
         return noted[0] if noted else math.inf
 
     def is_conditional(self, tier: int) -> bool:
-        """Return whether a tier lets only some of its crystals go on to the next one."""
+        """Return whether a tier lets only some of its crystals proceed to the next one."""
         rule = self._rules[tier]
         limits = (rule.best, rule.within_ev_per_atom, rule.fraction)
         return tier + 1 < len(self.names) and any(limit is not None for limit in limits)

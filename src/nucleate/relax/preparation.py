@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.relax.symmetry import SymmetryConstraint
 
 CONTACT_SCALE = 0.9
-"""Pairs closer than this fraction of their tabulated least distance are moved."""
+"""Pairs closer than this fraction of their tabulated minimum distance are moved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

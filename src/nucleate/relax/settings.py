@@ -1,14 +1,14 @@
-"""Settings of a tier: which engine, how far to relax, what to give up, what goes on."""
+"""Settings of a tier: engine, criteria, limits, and which crystals proceed to the next tier."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
-from nucleate.plugins import Component, component_of, find
+from nucleate.plugins import component_of, find
 from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
 
@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from nucleate.relax.relaxer import Relaxer
 
 
+if TYPE_CHECKING:
+    EngineChoice = Engine
+else:
+    EngineChoice = component_of("models", "programs")
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _default_engine() -> Component:
-    return find("chgnet", "models")()
+def _default_engine() -> Engine:
+    return cast("Engine", find("chgnet", "models")())
 
 
 class Promotion(_Settings):
-    """Which crystals of a tier go on to the next one; all limits given must hold."""
+    """Which crystals of a tier proceed to the next one; all limits given must hold."""
 
     best: int | None = Field(None, ge=1, description="Only the n of lowest enthalpy so far.")
     within_ev_per_atom: float | None = Field(
@@ -48,8 +54,8 @@ class Guards(_Settings):
         ge=0.0,
         lt=1.0,
         description="Of the shortest contact of the two elements in known structures; a relaxation "
-        "that continues or ends below it has fallen into an unphysical minimum of the model. "
-        "0: not looked at.",
+        "that continues or ends below it has reached an unphysical minimum of the model. "
+        "0: not checked.",
     )
     max_force_ev_per_ang: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
     energy_window_ev_per_atom: tuple[float, float] = Field(
@@ -77,10 +83,10 @@ class TierSettings(_Settings):
     """One tier of the ladder."""
 
     name: str = Field("chgnet", min_length=1, description="Name in outputs.")
-    engine: component_of("models", "programs") = Field(
+    engine: EngineChoice = Field(
         default_factory=_default_engine, description="Model or program; default: chgnet."
     )
-    relax: bool = Field(True, description="False: energy of the geometry as it is.")
+    relax: bool = Field(True, description="False: energy of the geometry as given.")
     relax_cell: bool = Field(True, description="Whether the cell moves too.")
     fix_symmetry: bool = Field(False, description="Keep the space group of the start.")
     pre_relax: bool = Field(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.report.ranking import RankedStructure
-    from nucleate.search.record import Record, Verdict
+    from nucleate.search.record import Record, SearchUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class RunContent:
     ----------
     meta : dict
         Input, versions, machine, seed.
-    told : list of (Record, Verdict)
-        Finished records in the order in which the search was told of them.
+    told : list of (Record, SearchUpdate)
+        Finished records in the order in which the search received them.
     tiers : tuple of str
         Names of the tiers that saw any record, in the order of the ladder.
     added : tuple of str
@@ -36,7 +36,7 @@ class RunContent:
     """
 
     meta: dict[str, Any]
-    told: list[tuple[Record, Verdict]]
+    told: list[tuple[Record, SearchUpdate]]
     tiers: tuple[str, ...]
     added: tuple[str, ...] = ()
     ladder: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class RunContent:
 
 
 def read_run(folder: str | Path) -> RunContent:
-    """Read the store of a run, which may be going on meanwhile.
+    """Read the store of a run, which may be in progress.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def searched_tier(content: RunContent) -> str | None:
     return next((tier for tier in reversed(searched) if tier in reached), None)
 
 
-def tiers_of(told: Sequence[tuple[Record, Verdict]], ladder: Sequence[str]) -> tuple[str, ...]:
+def tiers_of(told: Sequence[tuple[Record, SearchUpdate]], ladder: Sequence[str]) -> tuple[str, ...]:
     """Return the tiers that saw any record in the order of the ladder, as far as it is known."""
     order: dict[str, int] = {}
     for record, _ in told:

@@ -9,13 +9,12 @@ from nucleate.report.trajectory import WINDOW_EV_PER_ATOM, family_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.figure import Figure
-
     from nucleate.relax.outcome import Relaxed
+    from nucleate.report.figure import ShownFigure
     from nucleate.search.record import Record
 
 
-def energy_volume_figure(records: Sequence[Record], tier: str, *, title: str) -> Figure:
+def energy_volume_figure(records: Sequence[Record], tier: str, *, title: str) -> ShownFigure:
     """Draw enthalpy per atom against volume per atom, coloured by origin.
 
     Parameters
@@ -28,9 +27,9 @@ def energy_volume_figure(records: Sequence[Record], tier: str, *, title: str) ->
     title
         Title of the figure.
     """
-    from matplotlib.figure import Figure
+    from nucleate.report.figure import ShownFigure
 
-    figure = Figure(figsize=(6.0, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(6.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set(xlabel="volume (Å³/atom)", title=title)
     found = [(record, done) for record in records if (done := record.relaxed_by(tier)) is not None]

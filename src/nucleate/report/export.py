@@ -48,7 +48,7 @@ def export_run(
     Raises
     ------
     InputError
-        If the folder is no run folder.
+        If the folder is not a run folder.
     """
     content = read_run(folder)
     target = Path(folder if out is None else out)

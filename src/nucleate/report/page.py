@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from nucleate.relax.outcome import Failed, Relaxed
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.content import RunContent
     from nucleate.report.rows import Row
-    from nucleate.search.record import Record, Verdict
+    from nucleate.search.record import Record, SearchUpdate
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
@@ -71,17 +70,16 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[Row]) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _picture(told: Sequence[tuple[Record, Verdict]], tier: str, title: str) -> str:
-    stream = BytesIO()
-    trajectory_figure(told, tier, title=title).savefig(stream, format="png", dpi=130)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+def _picture(told: Sequence[tuple[Record, SearchUpdate]], tier: str, title: str) -> str:
+    picture = trajectory_figure(told, tier, title=title).to_png()
+    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
 
 
 def _ranking(rows: Sequence[Row]) -> str:
     return html_table(rows, columns(*SHORT_RANKING)) if rows else "<p>None yet.</p>"
 
 
-def _tiers(told: Sequence[tuple[Record, Verdict]], tiers: Sequence[str]) -> str:
+def _tiers(told: Sequence[tuple[Record, SearchUpdate]], tiers: Sequence[str]) -> str:
     """Return how many structures each tier saw, and what became of them."""
     rows = []
     for tier in tiers:
@@ -93,7 +91,7 @@ def _tiers(told: Sequence[tuple[Record, Verdict]], tiers: Sequence[str]) -> str:
     return html_of(("tier", "model", "tried", "with energy", "converged", "failed"), rows)
 
 
-def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
+def _sources(told: Sequence[tuple[Record, SearchUpdate]]) -> str:
     tried = Counter(record.candidate.origin.source for record, _ in told)
     relaxed = Counter(
         record.candidate.origin.source for record, _ in told if record.relaxed is not None
@@ -105,7 +103,7 @@ def _sources(told: Sequence[tuple[Record, Verdict]]) -> str:
     return html_of(("source", "tried", "relaxed", "new minima"), rows)
 
 
-def _failures(told: Sequence[tuple[Record, Verdict]]) -> str:
+def _failures(told: Sequence[tuple[Record, SearchUpdate]]) -> str:
     reasons = Counter(
         (item.tier, str(item.outcome.reason))
         for record, _ in told

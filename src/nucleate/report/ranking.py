@@ -106,7 +106,7 @@ def rank_structures(
         Those of them that the search did not see: structures that they turned into the same
         minimum are one structure.
     best
-        Return only so many; None returns all.
+        Return at most this number; None returns all.
     """
     groups: dict[int, list[Record]] = {}
     known = {record.number: record for record in records}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
-    from nucleate.search.record import Record, TierOutcome, Verdict
+    from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class Row:
         Name of that tier.
     record : Record or None
         The record of the run.
-    update : Verdict or None
+    update : SearchUpdate or None
         What the search made of the record.
     rank : int or None
         Place among the distinct structures, from 1 on.
@@ -56,7 +56,7 @@ class Row:
     outcome: Outcome | None
     tier: str = ""
     record: Record | None = None
-    update: Verdict | None = None
+    update: SearchUpdate | None = None
     rank: int | None = None
     above_best: float | None = None
     copies: int | None = None
@@ -105,7 +105,7 @@ class Row:
         )
 
     @classmethod
-    def of_record(cls, record: Record, update: Verdict | None = None) -> Row:
+    def of_record(cls, record: Record, update: SearchUpdate | None = None) -> Row:
         """Return the row of a record, with its last energy and its first failure."""
         last = record.last_relaxed or record.failure
         return cls(
@@ -148,8 +148,8 @@ def ranked_rows(ranked: Iterable[RankedStructure]) -> list[Row]:
     return [Row.of_ranked(item) for item in ranked]
 
 
-def record_rows(told: Sequence[tuple[Record, Verdict]]) -> list[Row]:
-    """Return a row for every record, in the order in which the search was told of it."""
+def record_rows(told: Sequence[tuple[Record, SearchUpdate]]) -> list[Row]:
+    """Return a row for every record, in the order in which the search received it."""
     return [Row.of_record(record, update) for record, update in told]
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from nucleate.search.record import Record, Verdict
+    from nucleate.report.figure import ShownFigure
+    from nucleate.search.record import Record, SearchUpdate
 
 WINDOW_EV_PER_ATOM = 0.6
 """Structures further above the best than this are drawn at the upper edge."""
@@ -22,7 +22,9 @@ LEVEL_EV_PER_ATOM = 1e-3
 """No walk is drawn that stays so close to the best."""
 
 
-def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, title: str) -> Figure:
+def trajectory_figure(
+    told: Sequence[tuple[Record, SearchUpdate]], tier: str, *, title: str
+) -> ShownFigure:
     """Draw enthalpy against the number of structures.
 
     Points are the structures of one tier, coloured by where they came from; lines are the
@@ -31,15 +33,15 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
     Parameters
     ----------
     told
-        Records and verdicts in the order in which the search was told.
+        Records and search updates in the order in which the search received them.
     tier
         The tier whose enthalpies are drawn.
     title
         Title of the figure.
     """
-    from matplotlib.figure import Figure
+    from nucleate.report.figure import ShownFigure
 
-    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
     enthalpies = [record.enthalpies().get(tier, np.nan) for record, _ in told]
     by_number = {record.number: value for (record, _), value in zip(told, enthalpies, strict=True)}
@@ -68,7 +70,7 @@ def trajectory_figure(told: Sequence[tuple[Record, Verdict]], tier: str, *, titl
 
 
 def save_trajectory(
-    path: Path, told: Sequence[tuple[Record, Verdict]], tier: str, *, title: str
+    path: Path, told: Sequence[tuple[Record, SearchUpdate]], tier: str, *, title: str
 ) -> None:
     """Write the trajectory as PNG, SVG or PDF, by the suffix of ``path``."""
     trajectory_figure(told, tier, title=title).savefig(path, dpi=150)
@@ -81,7 +83,7 @@ def family_of(record: Record) -> str:
 
 
 def _draw_points(
-    axes: Axes, told: Sequence[tuple[Record, Verdict]], enthalpies: Sequence[float], top: float
+    axes: Axes, told: Sequence[tuple[Record, SearchUpdate]], enthalpies: Sequence[float], top: float
 ) -> None:
     families: dict[str, list[int]] = {}
     for index, (record, _) in enumerate(told):
@@ -92,13 +94,13 @@ def _draw_points(
         axes.scatter(indices, values, s=11, alpha=0.7, label=family, linewidths=0)
 
 
-def _shade_melted(axes: Axes, told: Sequence[tuple[Record, Verdict]]) -> None:
+def _shade_melted(axes: Axes, told: Sequence[tuple[Record, SearchUpdate]]) -> None:
     for index, (_, verdict) in enumerate(told):
         if verdict.melted:
             axes.axvspan(index - 0.5, index + 0.5, color="orange", alpha=0.12, lw=0)
 
 
-def _unit(told: Sequence[tuple[Record, Verdict]], tier: str) -> str:
+def _unit(told: Sequence[tuple[Record, SearchUpdate]], tier: str) -> str:
     for record, _ in told:
         for item in record.outcomes:
             level = getattr(item.outcome, "level", None)

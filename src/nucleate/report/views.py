@@ -52,6 +52,14 @@ SHORT_STATUS = (
 )  # fmt: skip
 """The same for people."""
 
+BOARD = (
+    "enthalpy", "above_best", "space_group", "n_atoms", "record", "origin", "tier", "tier_above",
+)  # fmt: skip
+"""The best structures of a run in progress."""
+
+NEW_BEST = ("enthalpy", "space_group", "n_atoms", "record", "origin")
+"""A new best structure of a run in progress."""
+
 
 def result_columns(tiers: Sequence[str]) -> tuple[Column, ...]:
     """Return the columns of every record of a run, with those of each tier."""

@@ -4,9 +4,9 @@ It is the one loop of the package: searches for structures, series of files, ref
 baselines all run in it.
 
 A search that learns is told of its records in the order of their numbers, and only when no more
-may be asked: at most ``window`` candidates are asked for ahead of the last one told. So what the
-search knows when it is asked for candidate n is a function of n and the seed, and neither the
-speed of the workers nor an interruption changes the candidates.
+may be asked: at most ``window`` candidates are asked for ahead of the last one told. What the
+search knows when it is asked for candidate n is therefore a function of n and the seed, and
+neither the speed of the workers nor an interruption changes the candidates.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 FIRST_FAILURES = 10
-"""If so many structures fail before one succeeds, the run stops."""
+"""If this number of structures fail before one succeeds, the run stops."""
 
 QUEUED_PER_WORKER = 1
 """Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later
@@ -183,7 +183,7 @@ class Campaign:
             record = told.within(self._ladder.names)
             self._note(record)
             self._search.restore(trial_of(record))
-            self._tell_search(record)
+            self._replay(record, update)
             self._count(record)
             self._take_times(record)
             self._callback.on_record(record, update, replayed=True)
@@ -194,7 +194,7 @@ class Campaign:
         for time_s, kind, data in self._journal.events():
             self._elapsed_before = max(self._elapsed_before, time_s)
             self._core_before = max(self._core_before, data.get("core_s", 0.0))
-            if kind == WINDOW:
+            if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
 
     def _take_times(self, record: Record) -> None:
@@ -207,6 +207,8 @@ class Campaign:
 
     def _set_window(self) -> None:
         """Keep the window of earlier starts unless it is too small for these workers."""
+        if not self._learns:
+            return
         capacity = self._executor.capacity()
         needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
         if needed > self._window:
@@ -356,6 +358,14 @@ class Campaign:
                 f"{name_of(self._search)}.tell returned {update!r}, which is no SearchUpdate."
             )
         return update
+
+    def _replay(self, record: Record, update: SearchUpdate) -> None:
+        """Tell the search of a record of an earlier start, by its shorter way if it has one."""
+        replay = getattr(self._search, "replay", None)
+        if replay is None:
+            self._tell_search(record)
+        else:
+            replay(record, update)
 
     def _count(self, record: Record) -> None:
         self.progress.stop.note(record)

@@ -1,7 +1,7 @@
-"""Outcomes and crystals as plain values, for the wire and for the store alike.
+"""Outcomes and crystals as plain values, for both the wire and the store.
 
 An outcome becomes one flat row: numbers, texts, and arrays as little-endian bytes. The store keeps
-the row as it is; on the wire, which is JSON, bytes are base64.
+the row unchanged; on the wire, which is JSON, bytes are base64.
 """
 
 from __future__ import annotations

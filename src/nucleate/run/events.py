@@ -55,7 +55,7 @@ class Callback(Protocol):
         ...
 
     def on_progress(self, progress: Progress) -> None:
-        """Show the present state; called several times a second."""
+        """Show the present state; called several times per second."""
         ...
 
     def on_stage(self, text: str, done: int, total: int) -> None:

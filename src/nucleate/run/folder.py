@@ -28,7 +28,7 @@ CHANGEABLE_OF_ENGINES = ("command", "cores", "environment", "scratch", "wall_s",
 """The same of the engine of a tier: how an external program is run."""
 
 REPORTED_PACKAGES = (
-    "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "vesin", "torch", "chgnet", "sevenn",
+    "nucleate", "numpy", "scipy", "numba", "ase", "moyopy", "torch", "chgnet", "sevenn",
 )  # fmt: skip
 
 

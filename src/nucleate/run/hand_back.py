@@ -94,7 +94,7 @@ def hand_off(
 
 
 def import_results(run: str | Path, folder: str | Path, name: str | None = None) -> ImportSummary:
-    """Read the finished calculations in the folders of a hand-off as a tier of the run.
+    """Read the finished calculations in exported folders as a tier of the run.
 
     What is not finished is reported and left out; a later import adds it.
 
@@ -116,7 +116,9 @@ def import_results(run: str | Path, folder: str | Path, name: str | None = None)
     path, root = Path(run), Path(folder)
     check_is_search(path)
     if not root.is_dir():
-        raise InputError(f"{root} is no folder. Give the one that `nucleate export --for` wrote.")
+        raise InputError(
+            f"{root} is not a folder. Give the one that `nucleate export --for` wrote."
+        )
     with locked(path), Store.append_to(path) as store:
         records = {record.number: record for record, _ in store.records()}
         root, places = _places(root)
@@ -179,7 +181,7 @@ class _Tier:
 
 
 def _identity(store: Store) -> dict[str, Any]:
-    """Return what tells a run from others."""
+    """Return what identifies a run."""
     return {key: store.meta.get(key) for key in ("formula", "seed", "created")}
 
 
@@ -192,7 +194,7 @@ def _manifests(
     owner: dict[int, str] = {}
     for place in places:
         if not (root / place).is_dir():
-            problems.append((place, "is not there"))
+            problems.append((place, "is missing"))
             continue
         try:
             manifest = read_manifest(root / place)

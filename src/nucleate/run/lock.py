@@ -23,7 +23,7 @@ HOLDER_NAME = "run.holder"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder, which is made if need be, for one driver.
+    """Hold a run folder, which is created if necessary, for one driver.
 
     The lock goes with the process, however it ends. On a file system that cannot lock, a file
     stands for the lock.

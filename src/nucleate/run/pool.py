@@ -5,7 +5,7 @@ of several nobody knows the culprit, so each is tried once more, alone.
 
 Tiers whose engines need a Python of their own have workers of their own. No more workers are at
 work than there would be otherwise: those of the highest tier go first. One that still loads its
-engine counts as at work, so that with one worker the course of a run does not hang on timing.
+engine counts as at work, so that with one worker the course of a run does not depend on timing.
 """
 
 from __future__ import annotations
@@ -36,17 +36,19 @@ class WorkerStartError(NucleateError):
 
 
 class Pool:
-    """Workers and the queues of jobs for them, one queue a tier.
+    """Workers and the queues of jobs for them, one queue per tier.
 
     An :class:`~nucleate.run.executor.Executor`. A worker gets new crystals only when it waits,
-    which is after it has reported finished ones: until the next `feed` it stands still, so `feed` should come soon.
+    which is after it has reported finished ones: until the next `feed` it stands still, so `feed`
+    should come soon.
 
     Parameters
     ----------
     spec : WorkerSpec
         How workers are started.
     workers : int
-        How many are at work at the same time; so many are started for each interpreter.
+        Number of workers that compute at the same time; the same number is started for each
+        interpreter.
     """
 
     def __init__(self, spec: WorkerSpec, *, workers: int) -> None:

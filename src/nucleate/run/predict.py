@@ -54,7 +54,7 @@ def predict(
     settings
         The input.
     folder
-        The run folder; made if need be.
+        The run folder; created if necessary.
     callback
         Who is shown the run.
     executor
@@ -152,9 +152,11 @@ def build_source(
         Called while a generator makes its pool: with what is being done, how much of it is done,
         and how much there is.
     """
-    from nucleate.generate.settings import GeneratorContext, build_generators
+    from nucleate.generate.build import build_generators
+    from nucleate.generate.context import GeneratorContext
 
     context = GeneratorContext(
+        space=settings.problem.space(),
         seed=settings.seed,
         population=getattr(settings.search, "population", 0),
         processes=settings.run.n_workers,
@@ -163,7 +165,7 @@ def build_source(
         report=report,
     )
     generators = getattr(settings.search, "generators", ())
-    return build_generators(generators, settings.problem.space(), context)
+    return build_generators(generators, context)
 
 
 def build_ladder(settings: RunSettings) -> Ladder:

@@ -64,7 +64,7 @@ def refine(
     on_record: Callable[[Record], None] | None = None,
     executor: Executor | None = None,
 ) -> RefinementSummary:
-    """Send records of a run through more tiers; their outcomes are added to the run's store.
+    """Send records of a run through further tiers; their outcomes are added to the run's store.
 
     The tiers become the upper end of the run's ladder. What a tier has done already, in an earlier
     start too, is not done again. Ctrl-C and SIGTERM end it after what is being written.
@@ -78,7 +78,7 @@ def refine(
     numbers
         Records to refine, the best first.
     retry
-        Try again what these tiers have failed on.
+        Repeat calculations that failed on these tiers.
     on_record
         Called with every record that is through, those of an earlier start included.
     executor

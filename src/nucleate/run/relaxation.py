@@ -106,7 +106,7 @@ def relax_files(
     settings
         Tiers, pressure, workers.
     folder
-        Run folder that keeps every outcome as soon as it is there. If it holds part of the same
+        Run folder that keeps every outcome as soon as it is available. If it holds part of the same
         series, that part is not done again.
     on_record
         Called with every finished record, those of an earlier start included.
@@ -125,7 +125,7 @@ def relax_files(
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="nucleate-")))
         stack.enter_context(locked(folder))
         store = stack.enter_context(_open_store(folder, items, settings))
-        seen = _Seen(on_record)
+        seen = Seen(on_record)
         left = sum(isinstance(item.crystal, Crystal) for item in items) - store.n_records()
         if not left:
             for record, update in store.records():
@@ -136,7 +136,7 @@ def relax_files(
             executor.wait_until_ready()
         campaign = Campaign(
             StoreJournal(store),
-            ListSearch(_trials(items)),
+            ListSearch(trials(items)),
             Ladder(settings.tier),
             executor,
             callback=seen,
@@ -146,7 +146,7 @@ def relax_files(
         return SeriesSummary(seen.records, "" if reason == COMPLETE else reason)
 
 
-class _Seen(Silent):
+class Seen(Silent):
     """Keeps the records and passes them on."""
 
     def __init__(self, on_record: Callable[[Record], None] | None) -> None:
@@ -160,7 +160,8 @@ class _Seen(Silent):
             self._on_record(record)
 
 
-def _trials(items: Sequence[FileCrystal]) -> Iterator[Trial]:
+def trials(items: Sequence[FileCrystal]) -> Iterator[Trial]:
+    """Yield a trial for each structure that is not broken, numbered by its place."""
     for number, item in enumerate(items):
         if isinstance(item.crystal, Crystal):
             yield Trial(number, _candidate(item, item.crystal))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
-from nucleate.plugins import component_of, find
+from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
@@ -22,6 +22,12 @@ from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+if TYPE_CHECKING:
+    SearchChoice = Component
+else:
+    SearchChoice = component_of("searches")
 
 
 class _Settings(BaseModel):
@@ -36,7 +42,9 @@ class ProblemSettings(_Settings):
         None, description="Charge of each element; guessed where it is left out."
     )
     max_atoms: int | None = Field(
-        None, ge=1, description="Most atoms in a cell; default 50, or what formula_units need."
+        None,
+        ge=1,
+        description="Maximum number of atoms in a cell; default 50, or what formula_units need.",
     )
     formula_units: tuple[int, ...] | None = Field(
         None, description="Allowed numbers of formula units in a cell; default all that fit."
@@ -46,10 +54,10 @@ class ProblemSettings(_Settings):
         (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
     )
     contact_scale: float = Field(
-        1.0, gt=0.0, description="Factor on the tabulated least distances."
+        1.0, gt=0.0, description="Factor on the tabulated minimum distances."
     )
     pair_distances: dict[str, float] = Field(
-        default_factory=dict, description="Least distances in Å by pair, such as O-O."
+        default_factory=dict, description="Minimum distances in Å by pair, such as O-O."
     )
 
     def composition(self) -> Composition:
@@ -91,7 +99,7 @@ class RunSettings(_Settings):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
-    search: component_of("searches") = Field(  # type: ignore[valid-type]
+    search: SearchChoice = Field(
         default_factory=lambda: find(DEFAULT_SEARCH, "searches").model_validate({}),
         description="How candidates are chosen.",
     )
@@ -122,6 +130,10 @@ class RunSettings(_Settings):
         InputError
             One sentence for the first thing that is wrong: the key, the value and the remedy.
         """
+        try:
+            data = modern(data)
+        except ValueError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
         try:
             settings = cls.model_validate(data)
         except ValidationError as error:
@@ -189,7 +201,7 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(
-                f"{_prefix(source)}tier.name = {name!r} is there twice. Give every [[tier]] "
+                f"{_prefix(source)}tier.name = {name!r} occurs twice. Give every [[tier]] "
                 "a name of its own."
             )
 

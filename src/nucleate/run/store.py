@@ -1,7 +1,7 @@
-"""The store: one SQLite file a run, append-only, written by the driver alone.
+"""The store: one SQLite file per run, append-only, written by the driver alone.
 
 The journal mode is DELETE, which works on network file systems too. A candidate is written when
-it is proposed, each outcome when its tier ends, and the record when the search has been told of
+it is proposed, each outcome when its tier ends, and the record when the search has received
 it, so that a killed run has lost no more than the relaxations that were in flight.
 """
 
@@ -38,7 +38,7 @@ class Store:
     """The records of one run.
 
     Open it with :meth:`create`, :meth:`append_to` (the driver) or :meth:`read` (everyone else, also
-    while the run goes on). Writing methods take effect with :meth:`commit`; a process killed
+    during the run). Writing methods take effect with :meth:`commit`; a process killed
     before has written nothing.
     """
 
@@ -88,7 +88,7 @@ class Store:
 
     @classmethod
     def append_to(cls, folder: str | Path) -> Store:
-        """Open the store of a run to go on writing.
+        """Open the store of a run to continue writing.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class Store:
 
     @classmethod
     def read(cls, folder: str | Path) -> Store:
-        """Open the store of a run for reading; the run may be going on meanwhile.
+        """Open the store of a run for reading; the run may be in progress.
 
         Raises
         ------
@@ -240,12 +240,12 @@ class Store:
         self._db.execute(schema.INSERT_EVENT, (time_s, kind, json.dumps(dict(data))))
 
     def records(self, *, after: int = 0) -> Iterator[tuple[Record, SearchUpdate]]:
-        """Yield the finished records and updates in the order in which the search was told.
+        """Yield the finished records and updates in the order in which the search received them.
 
         Parameters
         ----------
         after
-            Leave out so many from the beginning, for those who have read them before.
+            Leave out this number from the beginning, for those who have read them before.
         """
         seed = self.meta.get("seed", 0)
         rows = self._db.execute(schema.SELECT_RECORDS, (after,)).fetchall()

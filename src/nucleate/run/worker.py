@@ -2,7 +2,7 @@
 
 It is started by :mod:`nucleate.run.pool` as ``python -m nucleate.run.worker`` and talks over its
 standard streams (:mod:`nucleate.run.wire`). After it has reported finished crystals it waits for
-``go`` before the next step, so with one worker the course of a run does not hang on timing. It
+``go`` before the next step, so with one worker the course of a run does not depend on timing. It
 ends when its standard input does, that is, with the driver.
 """
 

@@ -1,4 +1,4 @@
-"""The part of `ask` and `tell` that is alike in all searches for minima."""
+"""The part of `ask` and `tell` that all searches for minima share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nucleate.crystal.candidate import Candidate
-    from nucleate.search.record import Record
+    from nucleate.search.record import Record, SearchUpdate
 
     Draw = Callable[[int, np.random.Generator], Candidate | None]
 
@@ -110,15 +110,27 @@ class Book:
             self.known.add_start(trial)
         return True
 
-    def note(self, record: Record) -> Noted:
-        """Take note of a finished record."""
+    def note(self, record: Record, *, before: SearchUpdate | None = None) -> Noted:
+        """Take note of a finished record.
+
+        Parameters
+        ----------
+        record
+            The record.
+        before
+            What was made of it in an earlier start; then it is not compared again.
+        """
         if record.duplicate_of is not None and not record.outcomes:
             self.n_repeats += 1
             self._repeats_in_a_row += 1
             return Noted(record.duplicate_of, was_relaxed=False)
         self.n_structures += 1
         self._repeats_in_a_row = 0
-        duplicate_of = self.known.add(record)
+        if before is None:
+            duplicate_of = self.known.add(record)
+        else:
+            duplicate_of = before.duplicate_of
+            self.known.add_again(record, duplicate_of)
         is_best = self.known.is_better(record, self.best)
         new_minimum = is_best and duplicate_of is None
         self.since_best = 0 if new_minimum else self.since_best + 1

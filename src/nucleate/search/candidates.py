@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.candidate import Candidate
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import NucleateError
+from nucleate.errors import ContractError
 from nucleate.search.search import Trial
 
 if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.search.search import Search
-
-
-class SearchContractError(NucleateError):
-    """A search returned something that it must not."""
 
 
 def name_of(search: Search) -> str:
@@ -38,12 +34,12 @@ def check_trial(trial: object, search: Search, space: SearchSpace | None = None)
 
     Raises
     ------
-    SearchContractError
+    ContractError
         If it is no trial, or its crystal is not one of the space.
     """
     problem = _problem(trial, space)
     if problem:
-        raise SearchContractError(
+        raise ContractError(
             f"the search {name_of(search)} asked for something it must not: {problem}. Correct "
             "its method ask."
         )

@@ -40,7 +40,7 @@ class Known:
 
     def add_start(self, trial: Trial) -> None:
         """Remember the geometry of a trial."""
-        self._starts.add(trial.number, fingerprint(trial.candidate.crystal))
+        self._starts.add_crystal(trial.number, trial.candidate.crystal)
 
     def add(self, record: Record) -> int | None:
         """Remember a minimum; return the record that it repeats, if any."""
@@ -59,6 +59,16 @@ class Known:
                 return known
         self._minima.add(record.number, print_, value=value)
         return None
+
+    def add_again(self, record: Record, duplicate_of: int | None) -> None:
+        """Remember a minimum of which it is known from before whether it repeats another."""
+        relaxed, tier = record.relaxed, record.tier
+        if relaxed is None or tier is None:
+            return
+        self._enthalpies[record.number] = record.enthalpies()
+        if duplicate_of is None:
+            value = (self._tiers.index(tier), relaxed.enthalpy_per_atom)
+            self._minima.add_crystal(record.number, relaxed.crystal, value=value)
 
     def difference(self, record: Record, other: int) -> float | None:
         """Return the enthalpy less that of another record, in eV/atom, on their last common tier.

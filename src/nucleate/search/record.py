@@ -122,7 +122,7 @@ class SearchUpdate:
     Attributes
     ----------
     accepted : bool
-        The walk goes on from this record.
+        The walk continues from this record.
     new_minimum : bool
         It is the new best structure.
     duplicate_of : int or None

@@ -87,6 +87,9 @@ class Search(Protocol):
         """
         ...
 
+    # A search may have a method ``replay(record, update) -> None`` besides, which stands for
+    # ``tell`` when a run is continued, and may trust the update that was given before.
+
     def stop_reason(self) -> str | None:
         """Return why the search is over by itself, or None if it is not.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from nucleate.generate.settings import GeneratorSettings  # noqa: TC001  pydantic reads it
 from nucleate.moves.table import move_weights
-from nucleate.plugins import Component
+from nucleate.plugins import Component, component_of
 from nucleate.renamed import renamed_keys
 
 MoveChoice = str | dict[str, float]
@@ -16,7 +15,7 @@ class SearchSettings(Component):
     """Seed and generators; base class of the settings of every search."""
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers of the run.")
-    generators: tuple[GeneratorSettings, ...] = Field(
+    generators: tuple[component_of("generators"), ...] = Field(
         default=(),
         description="Sources of new structures with their weights; the default suits the size "
         "of the cells.",

@@ -149,15 +149,15 @@ def run_baseline(
 ) -> str:
     """Run or continue a baseline until its core time is spent; return why it stopped.
 
-    The store is that of a run of ``predict``, so that the report reads both alike. Proposing,
-    relaxing and bookkeeping count; the loading of the model does not, as in ``predict``.
+    The store is that of a run of ``predict``, so that the report reads both in the same way.
+    Proposing, relaxing and bookkeeping count; the loading of the model does not, as in ``predict``.
 
     Parameters
     ----------
     folder
         Run folder.
     name, space, units
-        As of :func:`build_baseline`.
+        As in :func:`build_baseline`.
     seed
         Of all random numbers.
     core_time_s

@@ -1,8 +1,8 @@
-"""The genetic algorithm of ASE for bulk crystals, its operators on a population of our own.
+"""The genetic algorithm of ASE for bulk crystals: its operators, nucleate's population.
 
 Operators and selection follow the bulk example of the package ``ase-ga`` (M. Van den Bossche,
 H. Grönbeck, B. Hammer, J. Chem. Theory Comput. 14, 2797 (2018)); weights are cut and splice 4,
-strain 3, permutation 3. It searches cells of one size: that of the reference, which it is told.
+strain 3, permutation 3. It searches cells of one size: that of the reference, which it is given.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SAME_ENERGY, SAME_VOLUME = 1e-3, 0.01
 """eV/atom and relative volume within which two members are taken for one."""
 
 CONTACT_RATIO = 0.5
-"""Least distance as a fraction of the sum of covalent radii."""
+"""Minimum distance as a fraction of the sum of covalent radii."""
 
 
 class GeneticSearch:

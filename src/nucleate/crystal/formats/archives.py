@@ -80,7 +80,7 @@ def read_bytes(path: Path) -> bytes:
 def decompressed(raw: bytes, name: str, shown: str) -> bytes:
     """Return the content of a compressed file by its first bytes; others as they are."""
     kind = next((ending for magic, ending in _MAGIC if raw.startswith(magic)), "")
-    openers = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}
+    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     if kind not in openers:
         ending = next((item for item in COMPRESSED if name.lower().endswith(item)), "")
         if ending and raw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.formats.structures import shortened
@@ -94,7 +95,10 @@ def number_of(value: str, what: str) -> float:
         raise InputError(f"{what} {shortened(value)} is not a number.")
     if len(text) > _MOST_DIGITS:
         raise InputError(f"{what} {shortened(value)} has too many digits.")
-    return float(text.replace("d", "e").replace("D", "e"))
+    number = float(text.replace("d", "e").replace("D", "e"))
+    if not isfinite(number):
+        raise InputError(f"{what} {shortened(value)} is too large.")
+    return number
 
 
 def cif_blocks(text: str) -> Iterator[CifBlock | tuple[str, InputError]]:

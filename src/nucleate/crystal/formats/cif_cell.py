@@ -62,12 +62,12 @@ def whole_cell(
 
 def is_invariant(crystal: Crystal, symmetry: Symmetry) -> bool:
     """Return whether every operation maps a crystal onto itself, within 0.1 Å."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if crystal.n_atoms * symmetry.order > 10 * MOST_ATOMS:
         return False
     places, source = _with_borders(crystal.scaled, crystal.cell, SAME_ATOM)
-    tree = cKDTree(places)
+    tree = KDTree(places)
     for rotation, translation in zip(symmetry.rotations, symmetry.translations, strict=True):
         image = crystal.scaled @ rotation.T + translation
         image -= np.floor(image)
@@ -133,10 +133,10 @@ def _without_doubles(
 
 def _near_pairs(crystal: Crystal, cutoff: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return pairs of different atoms nearer than a cutoff (Å) and their distances."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     places, source = _with_borders(crystal.scaled, crystal.cell, cutoff)
-    tree = cKDTree(places)
+    tree = KDTree(places)
     if tree.count_neighbors(tree, cutoff) > 400 * len(places):
         raise InputError("many of its atoms lie on top of each other. Check the coordinates.")
     pairs = tree.query_pairs(cutoff, output_type="ndarray")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.formats import cif_symmetry
 from nucleate.crystal.formats.cif_blocks import CifBlock, cif_blocks
 from nucleate.crystal.formats.cif_cell import is_invariant, whole_cell
@@ -13,8 +12,8 @@ from nucleate.crystal.formats.cif_sites import refuse_disorder, sites_of
 from nucleate.crystal.formats.structures import (
     ReadStructure,
     Unreadable,
+    cell_from_file,
     guarded,
-    impossible_cell,
 )
 from nucleate.errors import InputError
 
@@ -121,14 +120,7 @@ def cell_of(block: CifBlock) -> NDArray[np.float64]:
         if value is None and "length" in tag:
             raise InputError(f"{tag} is missing.")
         values.append(90.0 if value is None else value)
-    try:
-        cell = cell_from_parameters(values[:3], values[3:])
-    except ValueError as error:
-        raise InputError(f"{error}.") from error
-    problem = impossible_cell(cell, 1)
-    if problem is not None:
-        raise InputError(problem)
-    return cell
+    return cell_from_file(values)
 
 
 def _chosen(

@@ -62,7 +62,7 @@ class CifSite:
 
 
 def sites_of(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[CifSite], list[str]]:
-    """Return the sites of a block and what the user must be told about them.
+    """Return the sites of a block and what has to be reported about them.
 
     Dummy sites (``_atom_site_calc_flag dum``) and sites of occupancy 0 are left out.
 

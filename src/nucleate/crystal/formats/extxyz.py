@@ -77,7 +77,7 @@ def parse_comment(comment: str) -> dict[str, str]:
 
 
 def _frames(text: str) -> Iterator[_Frame]:
-    """Yield frames; where a count is wrong, the next count before a lattice begins anew."""
+    """Yield frames; where a count is wrong, the next count before a lattice starts a frame."""
     lines = text.split("\n")
     place = index = 0
     while place < len(lines):

@@ -97,7 +97,7 @@ def _structure(text: _Text) -> ReadStructure:
     points = np.array([point for point, _, _ in rows])
     scaled = points
     if cartesian:
-        scaled = np.linalg.solve(cell.T, (points * _scale(text)[1]).T).T
+        scaled = np.linalg.solve(cell.T, (points * _scale(text)[1]).T).T.astype(np.float64)
     numbers = np.array([1 if symbol == "D" else element(symbol).number for symbol in expected])
     if "D" in expected:
         notes.append(DEUTERIUM)
@@ -198,12 +198,13 @@ def _from_title(title: list[str], counts: list[int]) -> list[str] | None:
             map(is_element, title[len(counts) :])
         ):
             return first
-    parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", title[0])
-    whole = "".join(symbol + number for symbol, number in parts) == title[0]
-    if whole and len(parts) == len(counts) and all(is_element(symbol) for symbol, _ in parts):
-        given = [int(number or 1) for _, number in parts]
-        if all(a * counts[0] == b * given[0] for a, b in zip(given, counts, strict=True)):
-            return [symbol for symbol, _ in parts]
+    for formula in (title[0], "".join(title[: len(counts)])):
+        parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", formula)
+        whole = "".join(symbol + number for symbol, number in parts) == formula
+        if whole and len(parts) == len(counts) and all(is_element(symbol) for symbol, _ in parts):
+            given = [int(number or 1) for _, number in parts]
+            if all(a * counts[0] == b * given[0] for a, b in zip(given, counts, strict=True)):
+                return [symbol for symbol, _ in parts]
     return None
 
 

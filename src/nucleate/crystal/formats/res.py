@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 
-from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.formats.cif_blocks import number_of
 from nucleate.crystal.formats.cif_cell import whole_cell
 from nucleate.crystal.formats.cif_elements import element_of_type
@@ -16,8 +15,8 @@ from nucleate.crystal.formats.structures import (
     Item,
     ReadStructure,
     Unreadable,
+    cell_from_file,
     guarded,
-    impossible_cell,
     shortened,
 )
 from nucleate.errors import InputError
@@ -61,9 +60,9 @@ def _structure(name: str, rows: list[list[str]]) -> ReadStructure:
         key = words[0].upper()
         if key == "CELL":
             values = [number_of(word, "CELL") for word in words[-6:]]
-            cell = cell_from_parameters(values[:3], values[3:])
-            if (problem := impossible_cell(cell, 1)) is not None:
-                raise InputError(problem)
+            if len(values) < 6:
+                raise InputError("its CELL line has fewer than six numbers.")
+            cell = cell_from_file(values)
         elif key == "LATT":
             lattice = int(number_of(words[1], "LATT")) if len(words) > 1 else 1
         elif key == "SYMM":

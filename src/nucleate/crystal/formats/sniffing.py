@@ -36,9 +36,9 @@ def format_of(name: str) -> str | None:
 def unknown_format(path: Path) -> InputError:
     """Return the error for a file whose name does not tell its format."""
     return InputError(
-        f"{printable(path)}: the format cannot be told from the name. Use .cif, .mcif, .extxyz, "
-        ".xyz, .res, .vasp, .poscar or a name that starts with POSCAR or CONTCAR, each also "
-        f"with {', '.join(COMPRESSED)}, or a .zip or .tar of them."
+        f"{printable(path)}: the format cannot be determined from the name. Use .cif, .mcif, "
+        ".extxyz, .xyz, .res, .vasp, .poscar or a name that starts with POSCAR or CONTCAR, each "
+        f"also with {', '.join(COMPRESSED)}, or a .zip or .tar of them."
     )
 
 

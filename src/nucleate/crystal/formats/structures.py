@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST_VECTOR = 1e4
 """Å; a longer lattice vector is a mistake."""
 
-SHORTEST_TRANSLATION = 0.3
+SHORTEST_TRANSLATION = 0.6
 """Å; a shorter lattice translation is a mistake."""
 
 SMALLEST_VOLUME_PER_ATOM = 0.1
@@ -55,7 +56,7 @@ class ReadStructure:
     fixed_along : {"lattice", "cartesian"}
         Whether the axes of ``fixed`` are the lattice vectors (POSCAR) or x, y, z (extxyz).
     notes : tuple of str
-        What the user must be told about the reading, each once.
+        What has to be reported about the reading, each once.
     info : mapping
         Values of the comment line of an extxyz frame, for example ``energy`` in eV.
     """
@@ -144,9 +145,28 @@ def impossible(crystal: Crystal) -> str | None:
     return impossible_cell(crystal.cell, crystal.n_atoms)
 
 
+def cell_from_file(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return the cell with lengths a, b, c (Å) and angles alpha, beta, gamma (degrees).
+
+    Raises
+    ------
+    InputError
+        If no crystal has such a cell.
+    """
+    try:
+        cell = cell_from_parameters(values[:3], values[3:])
+    except ValueError as error:
+        raise InputError(f"{error}.") from error
+    problem = impossible_cell(cell, 1)
+    if problem is not None:
+        raise InputError(problem)
+    return cell
+
+
 def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
     """Return why no crystal of ``n_atoms`` atoms has this cell (Å, finite), or None."""
-    lengths = np.linalg.norm(cell, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(cell, axis=1)
     if not isfinite(float(lengths.max())) or lengths.max() > LONGEST_VECTOR:
         return (
             f"its cell has a vector of {lengths.max():.4g} Å; the longest possible is "
@@ -160,7 +180,7 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
             f"its cell has {volume / n_atoms:.3g} Å³ per atom, which no matter has. Check the "
             "lattice vectors and their scale."
         )
-    shortest = _shortest_translation(cell)
+    shortest = shortest_translation(cell)
     if shortest < SHORTEST_TRANSLATION:
         return (
             f"its lattice repeats after {shortest:.3g} Å, less than any atom needs. Check the "
@@ -174,7 +194,8 @@ def renamed(item: Item, name: str) -> Item:
     return replace(item, name=name)
 
 
-def _shortest_translation(cell: NDArray[np.float64]) -> float:
+def shortest_translation(cell: NDArray[np.float64]) -> float:
+    """Return the length in Å of the shortest lattice translation of a cell with a volume."""
     from nucleate.crystal.periodic import reduce_lattice
 
     reduced, _ = reduce_lattice(cell.copy())

@@ -52,7 +52,7 @@ def load_dataset(
     seed
         Of the split, where the file gives none.
     limit
-        Read at most so many rows.
+        Read at most this number of rows.
 
     Raises
     ------

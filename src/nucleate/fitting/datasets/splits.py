@@ -28,7 +28,7 @@ def reduced_formula(crystal: Crystal) -> str:
 def split_by_formula(
     formulas: Sequence[str], *, val: float = 0.05, test: float = 0.05, seed: int = 0
 ) -> NDArray[np.str_]:
-    """Return a split by a hash of the formula, so that it does not hang on the rows' order."""
+    """Return a split by a hash of the formula, which does not depend on the order of the rows."""
     names = np.empty(len(formulas), dtype="<U5")
     for row, formula in enumerate(formulas):
         digest = hashlib.sha256(f"{seed}/{formula}".encode()).digest()

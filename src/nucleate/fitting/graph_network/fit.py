@@ -69,7 +69,7 @@ def train_graph_network(
 ) -> Path:
     """Train networks on a data file and return the path of their checkpoint.
 
-    A run that was killed goes on from its last state when called again with the same folder.
+    A run that was killed continues from its last state when called again with the same folder.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def train_graph_network(
     device
         ``cpu`` or ``cuda``.
     limit
-        Read at most so many rows.
+        Read at most this number of rows.
     say, tell
         Called with lines of text and with the progress.
 
     Raises
     ------
     InputError
-        If the data or the configuration cannot serve, or the device is not there.
+        If the data or the configuration cannot serve, or the device is missing.
     """
     check_device(device)
     network = configuration(configuration_name)
@@ -151,7 +151,7 @@ def write_results(
     dataset
         What they were trained on.
     trainers
-        One a network, with their best weights.
+        One per network, with their best weights.
     notes
         What else they learnt from.
     ood

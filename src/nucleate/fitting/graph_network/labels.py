@@ -95,7 +95,7 @@ def perturbed_examples(
 def element_references(
     dataset: Dataset, potential: Potential, *, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return what takes a potential's energies to the data set's scheme, eV an atom by number.
+    """Return shifts from a potential's energies to the data set's scheme, eV per atom by element.
 
     Fitted (least absolute deviations) to 6,000 labelled training crystals.
 

@@ -18,14 +18,14 @@ LARGEST_PENALTY_EV_PER_ATOM = 5.0
 
 
 def strained(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
-    """Return a copy under a random symmetric strain of up to 15 % an element."""
+    """Return a copy under a random symmetric strain of up to 15 % per element."""
     strain = rng.normal(0.0, rng.uniform(0.02, 0.08), (3, 3))
     strain = np.clip((strain + strain.T) / 2, -0.15, 0.15)
     return crystal.replace(cell=crystal.cell @ (np.eye(3) + strain))
 
 
 def crowded(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
-    """Return a copy squeezed to between 50 and 92 % of the volume."""
+    """Return a copy compressed to between 50 and 92 % of the volume."""
     return _scaled_volume(crystal, rng.uniform(0.5, 0.92))
 
 
@@ -35,13 +35,13 @@ def stretched(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
 
 
 def rattled(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
-    """Return a copy with Gaussian displacements of 0.05 to 0.5 Å a coordinate."""
+    """Return a copy with Gaussian displacements of 0.05 to 0.5 Å per coordinate."""
     shift = rng.normal(0.0, rng.uniform(0.05, 0.5), (crystal.n_atoms, 3))
     return crystal.replace(scaled=crystal.scaled + shift @ np.linalg.inv(crystal.cell))
 
 
 def swapped(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
-    """Return a copy with its elements dealt anew to the sites, at 1 to 1.3 times the volume."""
+    """Return a copy with its elements permuted over the sites, at 1 to 1.3 times the volume."""
     return _scaled_volume(
         crystal.replace(numbers=rng.permutation(crystal.numbers)), rng.uniform(1.0, 1.3)
     )
@@ -51,7 +51,7 @@ def scattered(crystal: Crystal, *, rng: np.random.Generator) -> Crystal:
     """Return a random crystal of the same composition at 0.85 to 1.6 times the volume.
 
     The cell is a random one without flat angles, the atoms lie anywhere: of twenty draws the
-    one with the least contact penalty.
+    one with the smallest contact penalty.
     """
     volume = crystal.volume * rng.uniform(0.85, 1.6)
     best, least = crystal, np.inf
@@ -81,7 +81,7 @@ def contact_penalty(crystal: Crystal) -> float:
     """Return a harmonic penalty for too short contacts, eV/atom.
 
     A pair closer than 0.7 of the sum of its covalent radii costs
-    20 eV (1 - d / limit)^2; sixteen neighbours an atom are looked at.
+    20 eV (1 - d / limit)^2; sixteen neighbours per atom are considered.
     """
     from ase.data import covalent_radii
 

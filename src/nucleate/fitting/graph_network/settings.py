@@ -26,7 +26,7 @@ class TrainingSettings:
     loss : str
         ``mae`` or ``mse``, of eV/atom.
     average : float
-        Decay a step of the running mean of the weights that is judged and kept; 0 keeps the
+        Decay per step of the running mean of the weights that is judged and kept; 0 keeps the
         weights themselves.
     warmup_steps : int
         Steps over which the rate rises linearly.

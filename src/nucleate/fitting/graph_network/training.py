@@ -35,7 +35,7 @@ EVALUATION_BATCH, EVALUATION_BATCH_ON_GPU = 96, 1024
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training stands, told after every epoch and every hundred steps.
+    """Progress of a training, reported after every epoch and every hundred steps.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Progress:
 
 
 class Trainer:
-    """Trains one network, saving all of its state so that a resumed run goes on the same way.
+    """Trains one network, saving all of its state so that a resumed run continues in the same way.
 
     On a CPU that is to the bit; on a GPU sums run in any order.
 

@@ -88,7 +88,7 @@ def _assess_group(
 
 
 def largest_displacement(before: Crystal, after: Crystal) -> float:
-    """Return the largest move of an atom in Å, without drift, in the mean cell."""
+    """Return the largest move of an atom in Å, without drift, in the average cell."""
     shift = after.scaled - before.scaled
     shift = shift - shift.mean(axis=0)
     return float(np.linalg.norm(shift @ (0.5 * (before.cell + after.cell)), axis=1).max())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def swapped_decoy(crystal: Crystal, *, rng: np.random.Generator) -> Crystal | None:
-    """Return the crystal with the sites of two elements dealt out anew, or None for one element."""
+    """Return the crystal with the sites of two elements redistributed, or None for one element."""
     unique = np.unique(crystal.numbers)
     if unique.size < 2:
         return None

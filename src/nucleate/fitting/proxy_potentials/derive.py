@@ -11,7 +11,7 @@ from nucleate.fitting.proxy_potentials.assess import assess, mean_stiffness
 from nucleate.fitting.proxy_potentials.contacts import fit_contacts, fit_volumes
 from nucleate.fitting.proxy_potentials.statistics import INNERMOST, invert_statistics
 from nucleate.fitting.proxy_potentials.structures import Sample, is_sane, select
-from nucleate.fitting.proxy_potentials.system import Geometry, Weights, build_system
+from nucleate.fitting.proxy_potentials.system import Geometry
 from nucleate.potentials.basis import METALLIC, N_CONTEXTS, Basis, context_of
 from nucleate.potentials.spp import SppLibrary
 
@@ -30,24 +30,21 @@ class DerivationSettings:
 
     Attributes
     ----------
-    method : {"statistics", "score", "response", "paths"}
-        Inverted distance statistics; the linear fit to rattled crystals pulled to them; the fit
-        that takes away the moves of known crystals, starting from them; or that one followed by
-        fits that lift what known crystals relax to.
+    method : {"statistics", "response", "paths"}
+        Inverted distance statistics; the fit that takes away the moves of known crystals, starting
+        from them; or that one followed by fits that lift what known crystals relax to.
     max_structures : int
         Structures of the statistics.
     fitted_structures : int
         Structures of a linear fit (random ones of the former).
     max_atoms, max_atoms_fitted : int
         Largest structure of each.
-    ridge : float
-        Pull of the linear fit to the statistics.
     response_ridge, shared : float
         Penalties of `nucleate.fitting.proxy_potentials.hierarchy.fit_curves`.
     step : float
         Part of the Gauss-Newton step that is taken. A second step, from there, overshoots.
     path_structures : int
-        Structures with an anion whose relaxations are followed, drawn anew for each set.
+        Structures with an anion whose relaxations are followed, drawn newly for each set.
     path_ridge : float
         As ``response_ridge``, for these fits.
     path_steps : tuple of tuple of float
@@ -59,12 +56,11 @@ class DerivationSettings:
         Of every random number.
     """
 
-    method: Literal["statistics", "score", "response", "paths"] = "paths"
+    method: Literal["statistics", "response", "paths"] = "paths"
     max_structures: int = 30_000
     fitted_structures: int = 6_000
     max_atoms: int = 30
     max_atoms_fitted: int = 30
-    ridge: float = 3e4
     response_ridge: float = 300.0
     shared: float = 0.1
     step: float = 0.75
@@ -133,8 +129,6 @@ def derive(
     before = assess(library, tested, rng=np.random.default_rng(settings.seed + 1))
     for name, values in before.items():
         report(f"statistics alone, {name}: {values}")
-    if settings.method == "score":
-        library = _refined(library, used, settings, rng, report)
     if settings.method in {"response", "paths"}:
         library = _settled(library, used, settings, rng, report)
     if settings.method == "paths":
@@ -167,40 +161,6 @@ def rescaled(library: SppLibrary, factor: float) -> SppLibrary:
         volume_stiffness=library.volume_stiffness * factor,
         basis=replace(library.basis, wall_height=library.basis.wall_height * factor),
     )
-
-
-def _refined(
-    library: SppLibrary,
-    used: Sequence[Sample],
-    settings: DerivationSettings,
-    rng: np.random.Generator,
-    report: Callable[[str], None],
-) -> SppLibrary:
-    """Pull the library towards restoring forces on rattled crystals."""
-    from nucleate.fitting.proxy_potentials.score import fit_scores
-
-    unit = rescaled(library, 1.0 / STIFFNESS)
-    contact: NDArray[np.float64] = unit.contact.astype(np.float64)
-    geometry = Geometry(unit.elements, contact, unit.volume.astype(np.float64), unit.basis)
-    small = [sample for sample in used if sample.crystal.n_atoms <= settings.max_atoms_fitted]
-    chosen = rng.permutation(len(small))[: settings.fitted_structures]
-    weights = Weights(volume_stiffness=unit.volume_stiffness)
-    system = build_system([small[i] for i in chosen], geometry, weights, rng=rng)
-    report(f"linear system of {len(chosen)} structures built")
-    coefficients, constants = fit_scores(
-        system,
-        geometry,
-        prior=unit.coefficients.astype(np.float64),
-        ridge=settings.ridge,
-        smoothness=settings.ridge,
-        report=report,
-    )
-    fitted = replace(
-        unit,
-        coefficients=coefficients.astype(np.float32),
-        one_body=constants.astype(np.float32),
-    )
-    return rescaled(fitted, STIFFNESS)
 
 
 def _rounded(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

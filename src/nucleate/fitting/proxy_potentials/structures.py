@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +53,28 @@ def read_structures(path: Path | str, *, split: str | None = None) -> list[Sampl
     if path.suffix == ".parquet":
         samples = list(_read_table(path, split))
     else:
-        from nucleate.crystal.files import read_crystals
-
-        files = (
-            sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else [path]
-        )
-        named = [pair for file in files for pair in read_crystals(file)]
+        named = _readable(path)
         samples = [Sample(name, formula_of(crystal), crystal) for name, crystal in named]
     if not samples:
         raise InputError(f"structures = {path}: no usable structure was found.")
     return samples
+
+
+def _readable(path: Path) -> list[tuple[str, Crystal]]:
+    """Return the crystals of a file or folder; what cannot be read is counted in a warning."""
+    from nucleate.crystal.files import Unreadable, read_structures
+
+    items = read_structures(path)
+    broken = [item for item in items if isinstance(item, Unreadable)]
+    if len(broken) == len(items):
+        raise broken[0].error
+    if broken:
+        warnings.warn(
+            f"structures: {len(broken)} of {len(items)} cannot be read and are left out, for "
+            f"example {broken[0].error}",
+            stacklevel=2,
+        )
+    return [(item.name, item.crystal) for item in items if not isinstance(item, Unreadable)]
 
 
 def _read_table(path: Path, split: str | None) -> Iterator[Sample]:

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.fitting.proxy_potentials.decoys import random_decoy, swapped_decoy
-from nucleate.fitting.proxy_potentials.features import apply_rows, apply_transposed, rows_of
+from nucleate.fitting.proxy_potentials.features import apply_rows, apply_transposed
 from nucleate.potentials.basis import (
-    N_CLASSES,
     N_CONTEXTS,
     Basis,
-    context_of,
-    pair_class,
-    pair_index,
 )
 
 if TYPE_CHECKING:
@@ -25,35 +20,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.fitting.proxy_potentials.structures import Sample
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What the fit is asked for, in units where the spring of an atom is 1.
-
-    Attributes
-    ----------
-    shear, bulk : float
-        Stiffness per atom against strain: target virial = n (shear e + bulk tr(e)).
-    virial, energy, decoy : float
-        Weights of the rows, relative to one force row.
-    swap_gap, random_gap : float
-        Target energies per atom of decoys with exchanged elements and of random cells.
-    volume_stiffness : float
-        Strength of the one-body volume term.
-    rest : float
-        Displacement in Å that the rows of the crystal at rest count as.
-    """
-
-    shear: float = 1.0
-    bulk: float = 1.0
-    virial: float = 1.5
-    energy: float = 1.0
-    decoy: float = 1.0
-    swap_gap: float = 0.12
-    random_gap: float = 0.3
-    volume_stiffness: float = 0.5
-    rest: float = 0.015
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,107 +141,3 @@ class System:
             where = columns[begin : begin + width]
             np.add.at(out, where, np.einsum("ij,ij->j", block, block))
         return out
-
-
-def build_system(
-    samples: Sequence[Sample],
-    geometry: Geometry,
-    weights: Weights,
-    *,
-    rng: np.random.Generator,
-    progress: Callable[[int, int], None] | None = None,
-) -> System:
-    """Return the rows of every structure: forces and virial of rattled copies, energies."""
-    return System.of(
-        samples, lambda crystal: _block(crystal, geometry, weights, rng), progress=progress
-    )
-
-
-def class_columns(columns: NDArray[np.int64], geometry: Geometry) -> tuple[NDArray[np.int64], int]:
-    """Map unknowns of pairs to unknowns of their class; constants keep their own."""
-    size, n = geometry.basis.size, len(geometry.elements)
-    rows = np.empty(geometry.n_pairs, dtype=np.int64)
-    for i in range(n):
-        for j in range(i, n):
-            rows[pair_index(i, j, n)] = pair_class(geometry.elements[i], geometry.elements[j])
-    pairs = N_CONTEXTS * geometry.n_pairs * size
-    context, rest = np.divmod(np.minimum(columns, pairs - 1), geometry.n_pairs * size)
-    mapped = (context * N_CLASSES + rows[rest // size]) * size + rest % size
-    splines = N_CONTEXTS * N_CLASSES * size
-    return np.where(columns < pairs, mapped, columns - pairs + splines), splines + N_CONTEXTS * n
-
-
-def _block(
-    crystal: Crystal, geometry: Geometry, weights: Weights, rng: np.random.Generator
-) -> tuple[NDArray, NDArray, NDArray]:
-    unique, kind = np.unique(crystal.numbers, return_inverse=True)
-    where = [geometry.elements.index(int(z)) for z in unique]
-    context = context_of(crystal.numbers)
-    m, n, basis = len(unique), crystal.n_atoms, geometry.basis
-    block = np.zeros((m, m), dtype=np.int64)
-    columns = []
-    for i in range(m):
-        for j in range(i, m):
-            block[i, j] = block[j, i] = len(columns)
-            row = context * geometry.n_pairs + pair_index(
-                where[i], where[j], len(geometry.elements)
-            )
-            columns.append(row * basis.size + np.arange(basis.size))
-    rows = [[pair_index(a, b, len(geometry.elements)) for b in where] for a in where]
-    contact = geometry.contact[context][np.array(rows)]
-    constants = N_CONTEXTS * geometry.n_pairs * basis.size + context * len(geometry.elements)
-    columns.append(constants + np.array(where))
-    counts = np.bincount(kind, minlength=m) / n
-    v0 = float(sum(geometry.volume[context, w] * c * n for w, c in zip(where, counts, strict=True)))
-
-    def features(pos: NDArray, cell: NDArray, kinds: NDArray) -> tuple[NDArray, NDArray]:
-        return rows_of(pos, cell, kinds, block, contact, basis.start, basis.spacing, basis.size,
-                       basis.taper_start, basis.cutoff, basis.wall_height, basis.wall_steepness,
-                       len(columns) - 1)  # fmt: skip
-
-    parts, targets = [], []
-
-    def add(
-        rows: NDArray, known: NDArray, target: NDArray, weight: NDArray | float, ones=0.0
-    ) -> None:
-        extra = np.tile(counts * ones, (len(rows), 1))
-        factor = np.broadcast_to(np.asarray(weight), target.shape)
-        parts.append(np.hstack([rows, extra]) * factor[:, None])
-        targets.append((target - known) * factor)
-
-    for sigma in (0.0, rng.uniform(0.06, 0.25)):
-        pos, cell, strain, shift = _rattled(crystal, sigma, rng)
-        rows, known = features(pos, cell, kind)
-        volume_part = 2 * weights.volume_stiffness * np.log(abs(np.linalg.det(cell)) / v0)
-        virial = weights.shear * strain + weights.bulk * np.trace(strain) * np.eye(3)
-        virial -= volume_part * np.eye(3)
-        virial = n * virial[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-        target = np.concatenate([-shift.ravel(), virial])
-        spread = max(sigma, weights.rest)
-        weight = np.concatenate(
-            [np.full(3 * n, 1.0 / spread), np.full(6, 4 * weights.virial / (np.sqrt(n) * spread))]
-        )
-        add(rows[:-1], known[:-1], target, weight)
-    cell = np.array(crystal.cell)
-    rows, known = features(crystal.scaled @ cell, cell, kind)
-    scale = np.sqrt(n) / weights.swap_gap
-    add(rows[-1:] / n, known[-1:] / n, np.zeros(1), weights.energy * scale, 1.0)
-    for decoy, gap in ((swapped_decoy(crystal, rng=rng), weights.swap_gap),
-                       (random_decoy(crystal, rng=rng), weights.random_gap)):  # fmt: skip
-        if decoy is not None:
-            kinds = np.searchsorted(unique, decoy.numbers)
-            rows, known = features(decoy.scaled @ decoy.cell, np.array(decoy.cell), kinds)
-            known = np.minimum(known, 2.0 * gap * n)
-            add(rows[-1:] / n, known[-1:] / n, np.array([gap]), weights.decoy * scale, 1.0)
-    return np.concatenate(parts), np.concatenate(targets), np.concatenate(columns)
-
-
-def _rattled(
-    crystal: Crystal, sigma: float, rng: np.random.Generator
-) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    strain = 0.25 * sigma * rng.normal(size=(3, 3))
-    strain = 0.5 * (strain + strain.T)
-    cell = crystal.cell @ (np.eye(3) + strain)
-    shift = sigma * rng.normal(size=(crystal.n_atoms, 3))
-    shift -= shift.mean(axis=0)
-    return crystal.scaled @ cell + shift, cell, strain, shift

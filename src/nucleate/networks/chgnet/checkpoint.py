@@ -60,7 +60,7 @@ def load_checkpoint(model: str = "0.3.0") -> Checkpoint:
         If ``chgnet`` is not installed or does not hold the checkpoint.
     """
     if model not in MODELS:
-        raise InputError(f"engine.model = {model!r} is no CHGNet model; use one of {MODELS}.")
+        raise InputError(f"engine.model = {model!r} is not a CHGNet model; use one of {MODELS}.")
     path = _checkpoint_path(model)
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:

@@ -2,7 +2,7 @@
 
 Deng et al., Nature Machine Intelligence 5, 1031 (2023). One crystal at a time, so a result does
 not depend on what else is in the batch. The loops over bonds and angles are compiled; what is
-left here is a hundred calls an evaluation.
+left here is a hundred calls per evaluation.
 """
 
 from __future__ import annotations

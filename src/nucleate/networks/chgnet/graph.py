@@ -60,60 +60,33 @@ def build_graph(cells, positions, atom_start, cutoff, short_cutoff):
     cutoff, short_cutoff : float
         Å, for bonds and for bonds that form angles.
     """
-    n_crystals = cells.shape[0]
     n_atoms = positions.shape[0]
-    empty_ends, empty_shift = np.empty((0, 2), np.int32), np.empty((0, 3), np.int32)
-    short = total = 0
-    for b in range(n_crystals):
-        found, found_short = _bonds_of_crystal(
+    room = 40 * n_atoms + 64
+    ends, shift = np.empty((room, 2), np.int32), np.empty((room, 3), np.int32)
+    images = np.empty((room, 4))
+    found = 0
+    for b in range(cells.shape[0]):
+        found, ends, shift, images = _bonds_of_crystal(
             cells[b],
             positions,
             atom_start[b],
             atom_start[b + 1],
             cutoff,
-            short_cutoff,
-            0,
-            0,
-            empty_ends,
-            empty_shift,
-            np.empty((0, 3)),
-        )
-        total += found
-        short += found_short
-    ends, shift = np.empty((total, 2), np.int32), np.empty((total, 3), np.int32)
-    vectors = np.empty((total, 3))
-    next_short, next_long = 0, short
-    for b in range(n_crystals):
-        found, found_short = _bonds_of_crystal(
-            cells[b],
-            positions,
-            atom_start[b],
-            atom_start[b + 1],
-            cutoff,
-            short_cutoff,
-            next_short,
-            next_long,
+            found,
             ends,
             shift,
-            vectors,
+            images,
         )
-        next_short += found_short
-        next_long += found - found_short
-    angles, sign = _angles(ends, short, n_atoms)
-    return Graph(ends, shift, vectors, short, angles, sign)
+    return _sorted_graph(ends[:found], shift[:found], images[:found], short_cutoff, n_atoms)
 
 
 @njit(cache=True, nogil=True)
-def _bonds_of_crystal(
-    cell, positions, first, last, cutoff, short_cutoff, next_short, next_long, ends, shifts, vectors
-):
-    """Fill in the bonds of one crystal (count only where ``ends`` is empty)."""
+def _bonds_of_crystal(cell, positions, first, last, cutoff, found, ends, shifts, images):
+    """Append the bonds of one crystal, with their vectors and squared lengths."""
     reduced, change = reduce_lattice(cell)
     fractions = positions[first:last] @ np.linalg.inv(reduced)
     reach = reach_of(reduced, cutoff)
     table = image_table(reach)
-    fill = ends.shape[0] > 0
-    found = found_short = 0
     for i in range(last - first):
         for j in range(i, last - first):
             gap0 = fractions[j, 0] - fractions[i, 0]
@@ -121,21 +94,51 @@ def _bonds_of_crystal(
             gap2 = fractions[j, 2] - fractions[i, 2]
             which = HALF if i == j else ALL
             n = images_within(reduced, reach, gap0, gap1, gap2, cutoff, which, table)
+            if found + n > ends.shape[0]:
+                ends, shifts, images = _roomier(ends, shifts, images, 2 * (found + n))
             for m in range(n):
-                square = table[m, 6]
-                if square >= cutoff * cutoff:
+                if table[m, 6] >= cutoff * cutoff:
                     continue
-                is_short = square < short_cutoff * short_cutoff
-                if fill:
-                    at = next_short + found_short if is_short else next_long + found - found_short
-                    ends[at, 0], ends[at, 1] = first + i, first + j
-                    for k in range(3):
-                        vectors[at, k] = table[m, 3 + k]
-                        shifts[at, k] = np.int32(round_shift(table[m], change, k))
+                ends[found, 0], ends[found, 1] = first + i, first + j
+                for k in range(3):
+                    shifts[found, k] = np.int32(round_shift(table[m], change, k))
+                    images[found, k] = table[m, 3 + k]
+                images[found, 3] = table[m, 6]
                 found += 1
-                if is_short:
-                    found_short += 1
-    return found, found_short
+    return found, ends, shifts, images
+
+
+@njit(cache=True, nogil=True)
+def _roomier(ends, shifts, images, room):
+    more_ends, more_shifts = np.empty((room, 2), np.int32), np.empty((room, 3), np.int32)
+    more_images = np.empty((room, 4))
+    more_ends[: len(ends)], more_shifts[: len(ends)] = ends, shifts
+    more_images[: len(ends)] = images
+    return more_ends, more_shifts, more_images
+
+
+@njit(cache=True, nogil=True)
+def _sorted_graph(all_ends, all_shifts, images, short_cutoff, n_atoms):
+    """Return the graph of some bonds: the short ones first, otherwise in their order."""
+    total, limit = len(all_ends), short_cutoff * short_cutoff
+    n_short = 0
+    for m in range(total):
+        n_short += images[m, 3] < limit
+    ends, shift = np.empty((total, 2), np.int32), np.empty((total, 3), np.int32)
+    vectors = np.empty((total, 3))
+    next_short, next_long = 0, n_short
+    for m in range(total):
+        if images[m, 3] < limit:
+            at = next_short
+            next_short += 1
+        else:
+            at = next_long
+            next_long += 1
+        ends[at, 0], ends[at, 1] = all_ends[m, 0], all_ends[m, 1]
+        for k in range(3):
+            shift[at, k], vectors[at, k] = all_shifts[m, k], images[m, k]
+    angles, sign = _angles(ends, n_short, n_atoms)
+    return Graph(ends, shift, vectors, n_short, angles, sign)
 
 
 @njit(cache=True, nogil=True)

@@ -1,7 +1,7 @@
 """Triton kernels of CHGNet: gated messages, forwards and backwards.
 
 What a torch network writes to memory between its small operations stays in registers here; the
-backward pass computes it anew.
+backward pass recomputes it.
 """
 
 from __future__ import annotations
@@ -321,7 +321,7 @@ def _flags(gate: Gate) -> tuple[bool, bool]:
 
 
 def _present(gate: Gate, other: Tensor) -> list[Tensor]:
-    """Return the weights of a gate, with any tensor in place of those that are not there."""
+    """Return the weights of a gate, with an arbitrary tensor in place of missing ones."""
     return [other if x is None else x for x in gate]
 
 

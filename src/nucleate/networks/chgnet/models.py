@@ -37,7 +37,7 @@ def build_chgnet(
     device
         ``cpu`` is the compiled path; a CUDA device of torch, or ``torch-cpu``, the torch path.
     fuse
-        Run the torch path in kernels of our own; see
+        Run the torch path in dedicated triton kernels; see
         :class:`~nucleate.networks.chgnet.fused.FusedNetwork`. By default where that is possible.
 
     Raises
@@ -169,7 +169,7 @@ def _fused(parameters: Parameters, device: str) -> Network:
         from nucleate.networks.chgnet.fused import FusedNetwork
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            "engine.fuse = true needs triton, which torch for CUDA brings on Linux: "
-            "pip install triton, or leave fuse out"
+            "engine.fuse = true needs triton, which is installed together with torch for CUDA "
+            "on Linux: pip install triton, or leave fuse out"
         ) from error
     return FusedNetwork(parameters, device)

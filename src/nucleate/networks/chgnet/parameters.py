@@ -21,7 +21,7 @@ class GatedLayers(NamedTuple):
     """Gated perceptrons of one kind of layer, stacked over the interaction blocks.
 
     The first linear map of core and gate acts on a concatenation of features; it is kept as one
-    block a feature, because applying the blocks before the features are gathered is far cheaper:
+    block per feature, because applying the blocks before the features are gathered is far cheaper:
     ``W [a; b; c] = W_a a + W_b b + W_c c``.
 
     Attributes

@@ -46,7 +46,8 @@ class Batcher:
         crystals
             Rows of the pack.
         atoms
-            Pad to so many atoms; those added make one more graph, whose energy means nothing.
+            Pad to this number of atoms; the added atoms make one more graph, whose energy is
+            meaningless.
 
         Returns
         -------
@@ -67,7 +68,7 @@ class Batcher:
         Parameters
         ----------
         places : Tensor of int64, shape (3, n)
-            As of :meth:`places`, on the device.
+            As in :meth:`places`, on the device.
         n_graphs
             Crystals in the batch, and one more where it is padded.
         """

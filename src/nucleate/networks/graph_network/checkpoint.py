@@ -61,7 +61,7 @@ class Checkpoint:
 
 
 def build_network(settings: NetworkSettings) -> nn.Module:
-    """Return a network with fresh weights (drawn from torch's global generator)."""
+    """Return a network with new weights (drawn from torch's global generator)."""
     if isinstance(settings, HarmonicSettings):
         from nucleate.networks.graph_network.harmonic import HarmonicNetwork
 

@@ -33,7 +33,7 @@ class NearestGraphs:
     numbers : ndarray of uint8, shape (n,)
         Atomic numbers.
     weight : ndarray of float32, shape (n,)
-        Share of the atom in the mean of its crystal: the size of its orbit over the number of
+        Weight of the atom in the average over its crystal: the size of its orbit over the number of
         atoms.
     neighbours : ndarray of int16, shape (n, k)
         Neighbours as indices within the crystal.

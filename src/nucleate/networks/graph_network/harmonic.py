@@ -71,7 +71,7 @@ class HarmonicNetwork(nn.Module):
         cutoff : Tensor, shape (n,)
             Å, where the messages of an atom's neighbours reach zero.
         weight : Tensor, shape (n,)
-            Share of each atom in the mean of its crystal; sums to 1 over a crystal.
+            Weight of each atom in the average over its crystal; sums to 1 over a crystal.
         graph : Tensor of int64, shape (n,)
             Crystal of each atom.
         n_graphs : int

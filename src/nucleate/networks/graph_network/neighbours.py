@@ -44,9 +44,11 @@ def _within_radius(
     distance = np.empty(room, np.float64)
     found = 0
     for j in range(scaled.shape[0]):
-        gap = scaled[j] - scaled[centre]
+        gap0 = scaled[j, 0] - scaled[centre, 0]
+        gap1 = scaled[j, 1] - scaled[centre, 1]
+        gap2 = scaled[j, 2] - scaled[centre, 2]
         which = OTHERS if j == centre else ALL
-        n = images_within(cell, reach, gap[0], gap[1], gap[2], radius, which, table)
+        n = images_within(cell, reach, gap0, gap1, gap2, radius, which, table)
         while found + n > room:
             room *= 2
             atom, distance = _grown(atom, room), _grown(distance, room)

@@ -24,8 +24,8 @@ class ChgnetSettings(Engine):
     device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
     fuse: bool | None = Field(
         None,
-        description="On a GPU: kernels of our own (triton), faster and the same bit for bit every "
-        "time; by default where triton is installed and the GPU can run them.",
+        description="On a GPU: dedicated triton kernels, faster and with the same bits every time; "
+        "by default where triton is installed and the GPU supports them.",
     )
 
     @model_validator(mode="after")

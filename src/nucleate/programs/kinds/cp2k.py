@@ -19,6 +19,7 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import merged
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage
+from nucleate.units import ANGSTROM_PER_BOHR, BAR_PER_GPA, EV_PER_HARTREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     Section = dict[str, Any]
 
-EV_PER_HARTREE = 27.211386245988
-ANGSTROM_PER_BOHR = 0.529177210903
-BAR_PER_GPA = 1e4
 BASIS_FILES = ("BASIS_MOLOPT", "BASIS_SET")
 POTENTIAL_FILE = "GTH_POTENTIALS"
 _RUN_TYPE = {"none": "ENERGY_FORCE", "positions": "GEO_OPT", "cell": "CELL_OPT"}
@@ -43,14 +41,14 @@ class Cp2kStage(GridStage):
 
     input: dict[str, Any] = Field(
         default_factory=dict,
-        description="Sections of CP2K's input as tables, on top of those of the engine.",
+        description="Sections of CP2K's input as tables, in addition to those of the engine.",
     )
 
 
 class Cp2kSettings(ExternalSettings):
     """CP2K's Quickstep."""
 
-    command: str = Field("mpirun -n {cores} cp2k.psmp", description="As of every program.")
+    command: str = Field("mpirun -n {cores} cp2k.psmp", description="As for every program.")
     data: str | None = Field(
         None,
         description="Folder with basis sets and potentials; default: that of the variable "

@@ -19,16 +19,15 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage, Value
-from nucleate.units import GPA_PER_EV_A3
+from nucleate.units import ANGSTROM_PER_BOHR, EV_PER_RYDBERG, GPA_PER_EV_A3, KBAR_PER_GPA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-KBAR_PER_GPA = 10.0
-EV_A_PER_RY_BOHR = 13.605693122994 / 0.529177210903
+EV_A_PER_RY_BOHR = EV_PER_RYDBERG / ANGSTROM_PER_BOHR
 """eV/Å in one Ry/Bohr."""
-RY_PER_EV = 1.0 / 13.605693122994
+RY_PER_EV = 1.0 / EV_PER_RYDBERG
 _CALCULATION = {"none": "scf", "positions": "relax", "cell": "vc-relax"}
 
 
@@ -37,14 +36,14 @@ class EspressoStage(GridStage):
 
     input: dict[str, Value] = Field(
         default_factory=dict,
-        description="Keys of pw.x (Ry and Bohr) on top of those of the engine.",
+        description="Keys of pw.x (Ry and Bohr) in addition to those of the engine.",
     )
 
 
 class EspressoSettings(ExternalSettings):
     """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
 
-    command: str = Field("mpirun -n {cores} pw.x", description="As of every program.")
+    command: str = Field("mpirun -n {cores} pw.x", description="As for every program.")
     pseudopotentials: str | None = Field(
         None, description="Folder with UPF files; default: that of the variable ESPRESSO_PSEUDO."
     )
@@ -192,7 +191,7 @@ def problems(engine: EspressoSettings, elements: Sequence[str]) -> list[str]:
     ]
     folder = pseudopotential_folder(engine)
     if folder is None or not folder.is_dir():
-        where = "" if folder is None else f" ({folder} is not there)"
+        where = "" if folder is None else f" ({folder} does not exist)"
         found.append(
             f"the pseudopotentials of Quantum ESPRESSO are not found{where}. Add to the engine: "
             "pseudopotentials = '/path/to/folder' (or set ESPRESSO_PSEUDO)"

@@ -40,10 +40,11 @@ class GpawStage(GridStage):
     pulay: bool | None = Field(
         None,
         description="Whether the stress is corrected for the finite number of plane waves, by two "
-        "more energies a stage; default: where the cell moves.",
+        "additional energies per stage; default: where the cell moves.",
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="Keywords of gpaw.GPAW on top of those of the engine."
+        default_factory=dict,
+        description="Keywords of gpaw.GPAW in addition to those of the engine.",
     )
 
 

@@ -37,10 +37,10 @@ class GulpStage(Stage):
 
 
 class GulpSettings(ExternalSettings):
-    """GULP, with a force field of yours for rigid ions."""
+    """GULP, with your own force field for rigid ions."""
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
-    command: str = Field("gulp", description="As of every program.")
+    command: str = Field("gulp", description="As for every program.")
     library: str | None = Field(None, description="Library file with the force field.")
     options: tuple[str, ...] = Field((), description="Lines of every stage.")
     stage: tuple[GulpStage, ...] = Field(min_length=1, description="Stages in order.")
@@ -167,7 +167,7 @@ def problems(engine: GulpSettings, elements: Sequence[str]) -> list[str]:
     options = (*engine.options, *(line for stage in engine.stage for line in stage.options))
     if engine.library is not None and not Path(engine.library).expanduser().is_file():
         found.append(
-            f"library = {engine.library!r} is not there. Add to the engine: "
+            f"library = {engine.library!r} does not exist. Add to the engine: "
             "library = '/path/to/force-field.lib'"
         )
     if engine.library is None and not any(_is_potential(line) for line in options):

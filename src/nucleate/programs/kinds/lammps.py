@@ -15,6 +15,7 @@ from nucleate.programs.levels import settings_hash
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, Stage
+from nucleate.units import BAR_PER_GPA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
 
-BAR_PER_GPA = 1e4
 _BOX = ("lx", "xy", "ly", "xz", "yz", "lz")
 _PRESSURE = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 _COLUMNS = "id xsu ysu zsu fx fy fz"
@@ -37,9 +37,9 @@ class LammpsStage(Stage):
 
 
 class LammpsSettings(ExternalSettings):
-    """LAMMPS in units metal, with a force field of yours."""
+    """LAMMPS in units metal, with your own force field."""
 
-    command: str = Field("mpirun -n {cores} lmp", description="As of every program.")
+    command: str = Field("mpirun -n {cores} lmp", description="As for every program.")
     elements: tuple[str, ...] = Field((), description="Elements by atom type, the first is type 1.")
     charges: dict[str, float] = Field(default_factory=dict, description="Charge of an element.")
     potential: tuple[str, ...] = Field(

@@ -20,13 +20,12 @@ from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
 from nucleate.programs.settings import ExternalSettings, GridStage, Value
-from nucleate.units import GPA_PER_EV_A3
+from nucleate.units import GPA_PER_EV_A3, KBAR_PER_GPA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-KBAR_PER_GPA = 10.0
 _ISIF = {"none": 2, "positions": 2, "cell": 3}
 _ENMAX = re.compile(r"ENMAX\s*=\s*([\d.]+)")
 
@@ -35,7 +34,7 @@ class VaspStage(GridStage):
     """A stage of VASP."""
 
     incar: dict[str, Value] = Field(
-        default_factory=dict, description="Keys of INCAR on top of those of the engine."
+        default_factory=dict, description="Keys of INCAR in addition to those of the engine."
     )
 
 
@@ -45,7 +44,7 @@ class VaspSettings(ExternalSettings):
     supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
-    command: str = Field("mpirun -n {cores} vasp_std", description="As of every program.")
+    command: str = Field("mpirun -n {cores} vasp_std", description="As for every program.")
     potentials: str | None = Field(
         None,
         description="Folder with a folder for each setup, such as potpaw_PBE; default: potpaw_PBE "
@@ -226,7 +225,7 @@ def problems(engine: VaspSettings, elements: Sequence[str]) -> list[str]:
     ]
     folder = potential_folder(engine)
     if folder is None or not folder.is_dir():
-        where = "" if folder is None else f" ({folder} is not there)"
+        where = "" if folder is None else f" ({folder} does not exist)"
         found.append(
             f"the potentials of VASP are not found{where}. Add to the engine: potentials = "
             "'/path/to/potpaw_PBE' (or set VASP_PP_PATH to the folder above it)"

@@ -109,8 +109,15 @@ class BasinHoppingSearch:
 
     def tell(self, record: Record) -> SearchUpdate:
         """Take note of a finished record and decide whether the walk steps to it."""
+        return self._note(record, None)
+
+    def replay(self, record: Record, update: SearchUpdate) -> None:
+        """Take note of a record again, trusting what was found out about it before."""
+        self._note(record, update)
+
+    def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
         self.restore(trial_of(record))
-        noted = self._book.note(record)
+        noted = self._book.note(record, before=before)
         accepted = noted.was_relaxed and self._accepts(record, noted)
         relaxed = record.relaxed
         if accepted and relaxed is not None:

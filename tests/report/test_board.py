@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ase.build import bulk
 
-from nucleate.cli.display import SHOWN, Board
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Relaxed
-from nucleate.run.settings import RunSettings
+from nucleate.report.board import SHOWN, Board
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 COPPER = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))
@@ -37,12 +34,20 @@ def told(board: Board, number: int, energy: float, duplicate_of: int | None = No
     )
     outcomes = (TierOutcome("chgnet", outcome),)
     record = Record(number, Candidate(COPPER, Origin("blocks")), outcomes)
-    board.on_record(record, SearchUpdate(duplicate_of=duplicate_of), replayed=False)
+    board.add(record, SearchUpdate(duplicate_of=duplicate_of))
+
+
+def listed(board: Board) -> list[tuple[int, float]]:
+    return [
+        (row.record.number, row.relaxed.enthalpy_per_atom)
+        for row in board.rows
+        if row.record is not None and row.relaxed is not None
+    ]
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Board:
-    return Board(RunSettings.from_dict({"problem": {"formula": "Cu"}}), tmp_path)
+def board() -> Board:
+    return Board(["chgnet"])
 
 
 def test_a_better_copy_takes_the_place_of_its_original(board: Board) -> None:
@@ -50,14 +55,16 @@ def test_a_better_copy_takes_the_place_of_its_original(board: Board) -> None:
     told(board, 1, -1.5)
     told(board, 2, -1.2, duplicate_of=0)
     told(board, 3, -1.1, duplicate_of=0)
-    assert [(line.number, line.enthalpy) for line in board.best] == [(1, -1.5), (2, -1.2)]
+    assert listed(board) == [(1, -1.5), (2, -1.2)]
 
 
 def test_a_copy_comes_back_when_its_original_has_dropped_out(board: Board) -> None:
     told(board, 0, -1.0)
     for number in range(1, SHOWN + 1):
         told(board, number, -2.0 - number)
-    assert all(line.number != 0 for line in board.best)
+    assert all(number != 0 for number, _ in listed(board))
     told(board, SHOWN + 1, -50.0, duplicate_of=0)
-    assert board.best[0].number == SHOWN + 1
-    assert len(board.best) == SHOWN
+    assert listed(board)[0] == (SHOWN + 1, -50.0)
+    assert len(board.rows) == SHOWN
+    assert [row.rank for row in board.rows] == list(range(1, SHOWN + 1))
+    assert board.rows[1].above_best == pytest.approx(50.0 - 2.0 - SHOWN)

@@ -1,0 +1,80 @@
+"""The generators of a run as one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from nucleate.generate.mix import GeneratorMix
+from nucleate.plugins import find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.context import GeneratorContext
+    from nucleate.plugins import Component
+
+SMALL_CELL = 20
+"""Atoms up to which random crystals find what there is without a pool."""
+
+
+def named(kind: str, **settings: Any) -> Component:
+    """Return the settings of a generator by its name."""
+    return find(kind, "generators").model_validate(settings)
+
+
+def random_generators(space: SearchSpace) -> tuple[Component, ...]:
+    """Return generators that need no pool: symmetric ones prevail in small cells."""
+    share = 0.85 if space.max_atoms <= SMALL_CELL else 0.6
+    return (named("symmetric", weight=share), named("blocks", weight=1.0 - share))
+
+
+def default_generators(space: SearchSpace) -> tuple[Component, ...]:
+    """Return the generators of a run that names none.
+
+    Cells of more than 20 atoms begin with a small pool of the graph search: it takes less than a
+    minute of one core, and searches end lower by it (the measurements of the benchmark have the
+    figures).
+    """
+    if space.max_atoms <= SMALL_CELL:
+        return random_generators(space)
+    pool = named("graph-search", weight=0.35, number=1000, refined=40)
+    return (named("symmetric", weight=0.4), named("blocks", weight=0.25), pool)
+
+
+def build_generators(settings: Sequence[Component], context: GeneratorContext) -> GeneratorMix:
+    """Return all generators as one; the default ones where ``settings`` is empty.
+
+    Sources that come to an end are completed if they stand alone: seeds by random generators,
+    pools by ``blocks``. The defaults have a pool only where there is a folder to keep it in, and
+    torch to make it.
+
+    Raises
+    ------
+    InputError
+        If a file of a generator cannot be read or does not fit the space.
+    """
+    if not settings and context.folder is not None and _has_torch():
+        settings = default_generators(context.space)
+    chosen = _built(settings, context)
+    return GeneratorMix(
+        [*chosen, *_built(_completing(settings if chosen else (), context), context)]
+    )
+
+
+def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tuple[object, float]]:
+    built = [(item.build(context), float(getattr(item, "weight", 1.0))) for item in settings]
+    return [(generator, weight) for generator, weight in built if generator is not None]
+
+
+def _completing(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:
+    needs = {str(getattr(item, "completed_by", "")) for item in settings}
+    if not needs or needs == {"random"}:
+        return random_generators(context.space)
+    return () if "" in needs else (named("blocks"),)
+
+
+def _has_torch() -> bool:
+    """Return whether the packages are installed that a graph network needs."""
+    return all(find_spec(name) is not None for name in ("torch", "safetensors"))

@@ -1,0 +1,93 @@
+"""What generators get from the run that they serve, and the base of their settings."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from nucleate.errors import InputError
+from nucleate.plugins import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.pool import Score
+
+OTHERS_SERVE = "The other generators serve alone."
+
+
+def _warn(text: str) -> None:
+    """Warn with the message alone: the line of code that warns means nothing to a user."""
+    plain = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_options: f"Warning: {message}\n"
+    try:
+        warnings.warn(text, stacklevel=3)
+    finally:
+        warnings.formatwarning = plain
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorContext:
+    """What generators get from the run that they serve.
+
+    Attributes
+    ----------
+    space : SearchSpace
+        What is searched.
+    seed : int
+        Of the run.
+    population : int
+        Structures before the first move, which begin with the best of a pool.
+    processes : int
+        How many may make a pool.
+    folder : Path or None
+        Where a pool is kept.
+    score : callable or None
+        Single-point energies in eV/atom by the energy model of the run.
+    report : callable
+        Called with what is being done, how much of it is done, and how much there is.
+    warn : callable
+        Called with a warning.
+    """
+
+    space: SearchSpace
+    seed: int = 0
+    population: int = 0
+    processes: int = 1
+    folder: Path | None = None
+    score: Score | None = None
+    report: Callable[[str, int, int], None] = lambda *_: None
+    warn: Callable[[str], None] = _warn
+
+
+class GeneratorSettings(Component):
+    """Settings of a generator.
+
+    ``build`` takes a :class:`GeneratorContext` and returns an object with ``generate``, best a
+    :class:`~nucleate.generate.generator.Generator`, or None with a warning if it cannot serve.
+
+    Attributes
+    ----------
+    completed_by : {"", "random", "blocks"}
+        Generators that a run adds where this one stands alone, because it comes to an end.
+    """
+
+    completed_by: ClassVar[Literal["", "random", "blocks"]] = ""
+
+    weight: float = Field(
+        1.0, ge=0.0, allow_inf_nan=False, description="How often it is drawn from."
+    )
+
+
+def check_score(ranking: str, context: GeneratorContext) -> None:
+    """Check that there is an energy model where a pool is ranked by one; raises InputError."""
+    if ranking == "single-point" and context.score is None:
+        raise InputError(
+            "ranking = 'single-point' needs an energy model. Rank by network or spp, or give the "
+            "run a first tier that is an MLIP."
+        )

@@ -1,0 +1,269 @@
+"""What is shown of a run while it is in progress: on a terminal, in a notebook, or as lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+
+from nucleate.report.board import Board
+from nucleate.report.columns import columns
+from nucleate.report.render import html_table, terminal_table, texts
+from nucleate.report.views import BOARD, NEW_BEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from nucleate.run.events import Progress
+    from nucleate.search.record import Record, SearchUpdate
+
+PLAIN_EVERY_S = 30.0
+LIVE_EVERY_S = 0.5
+NOTEBOOK_EVERY_S = 1.0
+
+
+class Display(Protocol):
+    """Someone who is shown a run; a context while it is in progress."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def start(self, title: str, tiers: Sequence[str]) -> None:
+        """Begin with the title of the run and the names of its tiers."""
+        ...
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how much of a preparation is done."""
+        ...
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Take note of a finished record, of this start or (``replayed``) of an earlier one."""
+        ...
+
+    def on_progress(self, progress: Progress) -> None:
+        """Show the present state; called several times per second."""
+        ...
+
+
+class NoDisplay:
+    """Shows nothing; base of the others."""
+
+    def __init__(self) -> None:
+        self._title = ""
+        self._board = Board(())
+        self._last_s = float("-inf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what is shown."""
+
+    def start(self, title: str, tiers: Sequence[str]) -> None:
+        """Begin with the title of the run and the names of its tiers."""
+        self._title = title
+        self._board = Board(tiers)
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how much of a preparation is done."""
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Take note of a finished record."""
+        del replayed
+        self._board.add(record, update)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Show the present state."""
+
+    def _is_due(self, every_s: float) -> bool:
+        """Return whether the last drawing is long ago, and take note of this one if so."""
+        now = time.monotonic()
+        if now - self._last_s < every_s:
+            return False
+        self._last_s = now
+        return True
+
+
+class PlainDisplay(NoDisplay):
+    """Prints a line for every new best structure, and one from time to time."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._stages = Stages()
+
+    def start(self, title: str, tiers: Sequence[str]) -> None:
+        """Print the title."""
+        super().start(title, tiers)
+        self._write(title)
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Print how much of a preparation is done."""
+        self._stages(text, done, total)
+
+    def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:
+        """Print a new best structure."""
+        super().on_record(record, update, replayed=replayed)
+        if update.new_minimum and not replayed:
+            best = texts(self._board.rows[:1], columns(*NEW_BEST))
+            words = ", ".join(
+                f"{head} {cell}" for head, cell in zip(best.heads, best.cells[0], strict=True)
+            )
+            self._write(f"{duration(record.finished_s):>8}  {words}")
+
+    def on_progress(self, progress: Progress) -> None:
+        """Print a line if the last one is long ago."""
+        if progress.session_s > PLAIN_EVERY_S and self._is_due(PLAIN_EVERY_S):
+            self._write(f"{duration(progress.elapsed_s):>8}  {counts(progress)}")
+
+    def _write(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class LiveDisplay(NoDisplay):
+    """A table on the terminal that is drawn again twice per second.
+
+    Parameters
+    ----------
+    console : rich.console.Console, optional
+        Default standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.live import Live
+
+        super().__init__()
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._stages = Stages()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how much of a preparation is done."""
+        self._stages(text, done, total)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Draw the table, at most twice per second."""
+        if not self._is_due(LIVE_EVERY_S):
+            return
+        from rich.console import Group
+        from rich.text import Text
+
+        self._live.start()
+        head = Text(heading(self._title, progress), style="bold")
+        table = terminal_table(self._board.rows, columns(*BOARD))
+        self._live.update(Group(head, table, counts(progress)), refresh=True)
+
+
+class NotebookDisplay(NoDisplay):
+    """A table in the output of a notebook's cell that is replaced every second."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        super().__init__()
+        self._html: Any = HTML
+        self._handle: Any = display(HTML("<p>Loading the energy models</p>"), display_id=True)
+
+    def __exit__(self, *_: object) -> None:
+        self._show("")
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show how much of a preparation is done."""
+        if done >= total or self._is_due(NOTEBOOK_EVERY_S):
+            self._show(f"<p>{escape(text)}: {done:,} of {total:,}</p>")
+
+    def on_progress(self, progress: Progress) -> None:
+        """Replace the table, at most once per second."""
+        if self._is_due(NOTEBOOK_EVERY_S):
+            table = html_table(self._board.rows, columns(*BOARD))
+            head, foot = heading(self._title, progress), counts(progress)
+            self._show(f"<p><b>{escape(head)}</b></p>{table}<p>{escape(foot)}</p>")
+
+    def _show(self, html: str) -> None:
+        self._handle.update(self._html(html))
+
+
+def suitable_display() -> Display:
+    """Return the display for a notebook, a terminal, or, elsewhere, none."""
+    if is_notebook():
+        return NotebookDisplay()
+    return LiveDisplay() if sys.stdout.isatty() else NoDisplay()
+
+
+def is_notebook() -> bool:
+    """Return whether the code runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class Stages:
+    """Prints to standard error where a long preparation stands: now and then, and at its end.
+
+    On a terminal one line is drawn again and again.
+    """
+
+    EVERY_S = 10.0
+    LIVE_EVERY_S = 0.2
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._last_s = 0.0
+        self._start_s = 0.0
+
+    def __call__(self, stage: str, done: int, whole: int) -> None:
+        """Show how much of a stage is done."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._start_s, self._last_s = stage, now, now
+        live = sys.stderr.isatty()
+        ends = done >= whole
+        if not ends and now - self._last_s < (self.LIVE_EVERY_S if live else self.EVERY_S):
+            return
+        self._last_s = now
+        left = (now - self._start_s) * (whole - done) / done if done else 0.0
+        text = f"{stage}: {done:,} of {whole:,}" + (f", {left:.0f} s left" if left >= 1.0 else "")
+        sys.stderr.write((f"\r{text:<70}" if live else text) + ("\n" if ends or not live else ""))
+        sys.stderr.flush()
+
+
+def heading(title: str, progress: Progress) -> str:
+    """Return the title with the time that has passed and the time that is left."""
+    left, limits = "", progress.stop
+    if limits.time_s is not None:
+        left = f", {duration(max(limits.time_s - progress.session_s, 0.0))} left"
+    if limits.core_s is not None:
+        left += f", {duration(max(limits.core_s - progress.core_s, 0.0))} of core time left"
+    return f"{title}: {duration(progress.elapsed_s)}{left}"
+
+
+def counts(progress: Progress) -> str:
+    """Return one line with the numbers of a run."""
+    search = progress.search
+    minutes = max(progress.session_s, 1e-9) / 60.0
+    parts = [
+        f"{search.n_structures} structures",
+        f"{progress.session_structures / minutes:.0f} per minute",
+        f"{progress.in_flight} in flight",
+        f"{search.since_best} since the last best",
+        f"{search.n_repeats} repeats skipped",
+    ]
+    if search.text:
+        parts.append(search.text)
+    if progress.failures:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in progress.failures.most_common())
+        parts.append(f"failed: {reasons}")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,58 @@
+"""In the kernel of a notebook: the live table, and results that show themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("ipykernel")
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+NOTEBOOK = """
+import nucleate as nc
+from ase.build import bulk
+from ase.calculators.emt import EMT
+%%
+run = nc.predict("Cu3Au", max_atoms=4, model="ase.calculators.emt:EMT", structures=6, workers=1)
+run
+%%
+run.structures
+%%
+run.best.crystal
+%%
+nc.relax(bulk("Cu"), model=EMT())
+%%
+run.plot_trajectory()
+"""
+
+
+def html_of(cell) -> str:
+    return "".join(output.get("data", {}).get("text/html", "") for output in cell["outputs"])
+
+
+def test_a_notebook_from_top_to_bottom(tmp_path) -> None:
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text) for text in NOTEBOOK.split("%%")]
+    )
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
+    )
+    shown: list[str] = []
+    client.on_cell_executed = None
+    process = client.process_message
+
+    def remember(message, cell, index):
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            shown.append(message["content"]["data"].get("text/html", ""))
+        return process(message, cell, index)
+
+    client.process_message = remember
+    client.execute()
+    cells = notebook["cells"]
+    assert shown[0] == "<p>Loading the energy models</p>"
+    assert any("<table>" in html and "in flight" in html for html in shown), "the live table"
+    assert "6 structures were relaxed" in html_of(cells[1])
+    assert "AuCu3" in html_of(cells[2])
+    assert "Å³" in html_of(cells[3])
+    assert "Relaxed(Cu" in cells[4]["outputs"][0]["data"]["text/plain"]
+    assert "image/png" in cells[5]["outputs"][0]["data"]
