@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
+from nucleate.generate.context import GeneratorContext
 from nucleate.generate.kinds.lattice import LatticeSettings
 from nucleate.plugins import find
 
 
-def context(formula: str, **changes) -> SimpleNamespace:
+def context(formula: str, told: list[str] | None = None) -> GeneratorContext:
     space = SearchSpace.create(Composition.from_formula(formula), max_atoms=10)
-    told: list[str] = []
-    return SimpleNamespace(
-        space=space, seed=0, report=lambda *_: None, warn=told.append, told=told, **changes
-    )
+    return GeneratorContext(space, warn=([] if told is None else told).append)
 
 
 def test_the_generator_gives_rock_salt_and_comes_to_an_end() -> None:
@@ -44,6 +40,6 @@ def test_the_generator_gives_rock_salt_and_comes_to_an_end() -> None:
 
 
 def test_metals_are_left_to_others() -> None:
-    where = context("Cu")
-    assert LatticeSettings().build(where) is None
-    assert "no oxidation states" in where.told[0]
+    told: list[str] = []
+    assert LatticeSettings().build(context("Cu", told)) is None
+    assert "no oxidation states" in told[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.exact.superlattices import Sites
     from nucleate.potentials.model import EnergyModel
 
-_BYTES_PER_PRODUCT = 600
+_BYTES_PER_PRODUCT = 7000
 """Peak memory of the solver for each product of two variables, measured."""
 
 

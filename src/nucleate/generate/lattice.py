@@ -9,6 +9,7 @@ from nucleate.crystal.symmetry import standardised
 from nucleate.exact.cells import LIKELY_GROUPS, tasks_of
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.survey import cheapest, grid_structures
+from nucleate.generate.generator import Generator
 from nucleate.generate.pool import Member, RankedPool, ranked
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _SYMPREC = 0.05  # Å
 
 
-class LatticeGenerator:
+class LatticeGenerator(Generator):
     """Gives the lowest arrangements of ions on grids, each once, then None.
 
     The candidates are made before the first draw and do not depend on its random numbers.
@@ -82,11 +83,6 @@ class LatticeGenerator:
         )
 
     @property
-    def core_s_elsewhere(self) -> float:
-        """Processor time in other processes: none."""
-        return 0.0
-
-    @property
     def leads(self) -> bool:
         """Whether its candidates come before all other generators now."""
         return self._pool.leads
@@ -96,9 +92,10 @@ class LatticeGenerator:
         """All candidates, lowest energy first."""
         return self._pool.members
 
-    def prepare(self) -> RankedPool:
-        """Make the candidates now."""
-        return self._pool
+    def prepare(self) -> float:
+        """Make the candidates now; returns the processor time in other processes, which is none."""
+        _ = self._pool
+        return 0.0
 
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None

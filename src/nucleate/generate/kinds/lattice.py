@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.plugins import Component
+from nucleate.generate.context import GeneratorSettings
 
 if TYPE_CHECKING:
+    from nucleate.generate.context import GeneratorContext
     from nucleate.generate.lattice import LatticeGenerator
 
 
-class LatticeSettings(Component):
+class LatticeSettings(GeneratorSettings):
     """Ions on grids under likely space groups: the lowest arrangements, relaxed."""
 
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
-    weight: float = Field(
-        1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."
-    )
     force_field: str | None = Field(
         None,
         description="TOML file or GULP library; default: formal charges and radii.",
@@ -34,14 +32,8 @@ class LatticeSettings(Component):
         10, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
 
-    def build(self, context: Any) -> LatticeGenerator | None:
-        """Return the generator; None with a warning for compositions without charges.
-
-        Parameters
-        ----------
-        context
-            Has the search space, the seed, and functions to report and to warn.
-        """
+    def build(self, context: GeneratorContext) -> LatticeGenerator | None:
+        """Return the generator; None with a warning for compositions without charges."""
         from nucleate.exact.pair_models import ionic_field
         from nucleate.generate.lattice import LatticeGenerator
         from nucleate.potentials.toml_format import read_force_field
