@@ -67,7 +67,7 @@ class BatchedRelaxer:
             elements=model.elements,
             cutoff=model.cutoff,
             pressure=pressure_gpa / GPA_PER_EV_A3,
-            composition_energies=model.composition_energies,
+            composition_energies=getattr(model, "composition_energies", None),
         )
         self._batch_atoms = model.batch_atoms
         self._flights: list[_Flight] = []
