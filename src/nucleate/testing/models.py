@@ -100,7 +100,7 @@ class _Evaluator:
         require(isinstance(level, LevelOfTheory), name, "has no level of theory")
         if isinstance(self._model, ClassicalModel):
             return
-        for attribute in ("evaluate", "elements", "cutoff", "batch_atoms"):
+        for attribute in ("evaluate", "elements", "cutoff"):
             require(hasattr(self._model, attribute), name, f"has no {attribute}")
         require(self._model.cutoff > 0, name, "has no positive cutoff")
 

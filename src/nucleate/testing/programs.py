@@ -82,6 +82,7 @@ def _check_stage(program: Program, name: str, crystal: Crystal, stage: Any, goal
         require(written[0] == written[1], name, "writes other files for the same input")
         _check_launch(launches[0], name)
         folder = Path(one) / "stage"
+        (folder / launches[0].output).touch()  # as the shell does
         _must_be_unreadable(program, name, folder, crystal, "without output")
         for output in {*program.outputs, launches[0].output}:
             (folder / output).write_bytes(b"\x00\xff killed \n")
