@@ -72,6 +72,21 @@ class Component(BaseModel):
         object.__setattr__(self, "kind", kind_of(type(self)))
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the JSON schema, in which the kind is the one value that it can have."""
+        made = handler(schema)
+        table = handler.resolve_ref_schema(made)
+        kind = table.get("properties", {}).get("kind")
+        if kind is not None and cls is not Component:
+            kind.pop("default", None)
+            kind["const"] = kind_of(cls)
+            if cls.__module__.rpartition(".")[0] not in GROUPS["searches"]:  # has a default
+                table["required"] = sorted({*table.get("required", ()), "kind"})
+        return made
+
     def build(self, context: Any) -> Any:
         """Return the object that these settings describe; by default the component itself.
 

@@ -26,9 +26,10 @@ max_atoms = 8
 generators = [{{kind = "generator:Grid", spacing = 2.9}}]
 population = 3
 [stop]
-structures = 8
+structures = 16
 [[tier]]
 name = "soft"
+slots = 1
 engine = {{kind = "model:Soft"}}
 [run]
 workers = 1
@@ -67,8 +68,8 @@ def test_from_an_input_file(search: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with Store.read(tmp_path / "run") as store:
         records = [record for record, _ in store.records()]
-    assert sum(bool(record.outcomes) for record in records) == 8
-    assert sum(record.relaxed is not None for record in records) >= 4
+    assert sum(bool(record.outcomes) for record in records) == 16
+    assert sum(record.relaxed is not None for record in records) >= 8
     sources = {record.candidate.origin.source for record in records}
     assert "grid" in sources
     assert sources & ({"move:move:Shear"} if search == MOVING else {"rattle"})

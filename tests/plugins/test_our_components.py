@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from ase.build import bulk
-from tests.programs.recorded import BUCKINGHAM, DATA, mgo
+from tests.programs.recorded import BUCKINGHAM, DATA, mgo, mgo_pair
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.plugins import find, kinds
@@ -20,6 +21,7 @@ SHIPPED = {group: [k.name for k in of.values() if k.source == "nucleate"]
            for group, of in kinds().items()}  # fmt: skip
 NEEDS_A_POOL = {"graph-search", "pool"}  # tested with their networks and files
 NEEDS_A_PACKAGE = set(SHIPPED["models"]) - {"spp", "ase", "chgnet", "force-field"}
+DISPLACED = np.array([[0.0, 0.0, 0.0], [0.03, 0.01, -0.02]])
 LARGE = {"swap-two-blocks", "swap-two-layers"}
 
 FORCE_FIELD = """\
@@ -70,7 +72,7 @@ def test_chgnet() -> None:
         Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.5)),
         Crystal.from_ase(bulk("CsCl", "cesiumchloride", a=4.0)),
     ]
-    moved = [c.replace(scaled=c.scaled + [[0, 0, 0], [0.03, 0.01, -0.02]]) for c in crystals]
+    moved = [c.replace(scaled=c.scaled + DISPLACED) for c in crystals]
     check_model("chgnet", crystals=moved, step=0.02, tolerance=1e-2)
 
 
@@ -84,5 +86,6 @@ def test_programs(kind: str, tmp_path) -> None:
         "cp2k": {},
     }
     component = find(kind, "programs").model_validate(settings[kind])
-    finished = DATA / kind / "cell" if kind in ("lammps", "gulp") else None
-    check_program(component, mgo(), finished=finished)
+    finished = DATA / kind / "none" if kind in ("lammps", "gulp") else None
+    crystal = mgo_pair() if kind == "gulp" else mgo()
+    check_program(component, crystal, finished=finished)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from nucleate.errors import InputError
+from nucleate.plugins import GROUPS, Component, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     key = _dotted(path)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(path, detail["loc"], model)
+        return _unknown_key(path, data, model)
     if kind == "missing":
         return f"{key} is missing. Add it."
     value = detail["input"]
@@ -58,10 +59,8 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     return f"{shown} {_stop(message) if message.startswith('must') else ': ' + _stop(message)}"
 
 
-def _unknown_key(
-    path: Sequence[str | int], loc: Sequence[str | int], model: type[BaseModel]
-) -> str:
-    known = sorted(_keys_at(model, loc[:-1]))
+def _unknown_key(path: Sequence[str | int], data: Mapping[str, Any], model: type[BaseModel]) -> str:
+    known = sorted(_keys_at(model, path[:-1], data))
     section = _dotted(path[:-1])
     where = f" of [{section}]" if section else ""
     close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
@@ -103,26 +102,32 @@ def _stop(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
-def _keys_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
-    """Return the keys of the models that a location can mean."""
+def _keys_at(model: type[BaseModel], path: Sequence[str | int], data: Any) -> set[str]:
+    """Return the keys of the table at a place of the input."""
     models = [model]
-    for step in loc:
-        if not isinstance(step, str):
-            continue
-        inner = [m for owner in models for m in _models_of_field(owner, step)]
-        tagged = [m for m in models if _has_tag(m, step)]
-        models = inner or tagged or models
+    for step in path:
+        _, data = _inside(data, step)
+        if isinstance(step, str):
+            fields = [owner.model_fields.get(step) for owner in models]
+            models = [
+                inner
+                for field in fields
+                if field is not None
+                for inner in _models_in(field.annotation)
+            ]
+        models = [_component(owner, data) for owner in models]
     return {name for owner in models for name in owner.model_fields}
 
 
-def _models_of_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    field = model.model_fields.get(name)
-    return [] if field is None else list(_models_in(field.annotation))
-
-
-def _has_tag(model: type[BaseModel], tag: str) -> bool:
-    kind = model.model_fields.get("kind")
-    return kind is not None and tag in get_args(kind.annotation)
+def _component(model: type[BaseModel], data: Any) -> type[BaseModel]:
+    """Return the class of settings that a table has by its kind, where it may be any."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if model is not Component or not isinstance(kind, str):
+        return model
+    try:
+        return find(kind, *GROUPS)
+    except InputError:
+        return model
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
