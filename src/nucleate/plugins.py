@@ -72,21 +72,6 @@ class Component(BaseModel):
         object.__setattr__(self, "kind", kind_of(type(self)))
         return self
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Return the JSON schema, in which the kind is the one value that it can have."""
-        made = handler(schema)
-        table = handler.resolve_ref_schema(made)
-        kind = table.get("properties", {}).get("kind")
-        if kind is not None and cls is not Component:
-            kind.pop("default", None)
-            kind["const"] = kind_of(cls)
-            if cls.__module__.rpartition(".")[0] not in GROUPS["searches"]:  # has a default
-                table["required"] = sorted({*table.get("required", ()), "kind"})
-        return made
-
     def build(self, context: Any) -> Any:
         """Return the object that these settings describe; by default the component itself.
 
@@ -234,15 +219,24 @@ class _JsonSchema:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        known = [
-            {**handler(kind.load().__pydantic_core_schema__)} for kind in shipped(*self._groups)
-        ]
+        known = [self._of(kind, handler) for kind in shipped(*self._groups)]
         other = {
             "type": "object",
             "properties": {"kind": {"type": "string", "pattern": ":"}},
             "required": ["kind"],
         }
         return {"anyOf": [*known, other, {"type": "string"}]}
+
+    def _of(self, kind: Kind, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the JSON schema of a shipped kind, whose key ``kind`` has this one value."""
+        made = handler(kind.load().__pydantic_core_schema__)
+        table = handler.resolve_ref_schema(made)
+        properties = table["properties"]
+        named = {"const": kind.name, "description": properties["kind"]["description"]}
+        table["properties"] = {**properties, "kind": named}
+        if "searches" not in self._groups:  # an input without one has the default
+            table["required"] = sorted({*table.get("required", ()), "kind"})
+        return {**made}
 
 
 def component_of(*groups: str) -> Any:

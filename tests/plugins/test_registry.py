@@ -37,7 +37,7 @@ def read(**sections):
         ({"search": {"generators": [{"kind": "symetric"}]}},
          r"search\.generators\[0\]: kind = 'symetric' .* Did you mean 'symmetric'\?"),
         ({"search": {"kind": "basin-hoping"}}, "Did you mean 'basin-hopping'.*nucleate.searches"),
-        ({"search": {"moves": {"dobule": 2}}}, "moves: kind = 'dobule' .* 'double'.*nucleate.moves"),
+        ({"search": {"moves": {"dobule": 2}}}, "kind = 'dobule' .* 'double'.*nucleate.moves"),
         ({"search": {"moves": {"no_such:X": 2}}}, "module no_such cannot be imported"),
         ({"tier": [{"engine": {"kind": "chgnett"}}]}, "Did you mean 'chgnet'.*nucleate.models"),
     ],
