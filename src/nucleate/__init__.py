@@ -42,32 +42,60 @@ if TYPE_CHECKING:
         predict,
         relax,
     )
+    from nucleate.energy.engine import Engine
+    from nucleate.energy.level import LevelOfTheory
+    from nucleate.energy.model import Batch, Evaluation
+    from nucleate.errors import ContractError
+    from nucleate.generate.context import GeneratorSettings
+    from nucleate.generate.generator import Generator
     from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
     from nucleate.generate.kinds.symmetric import SymmetricSettings as Symmetric
+    from nucleate.moves.move import Child, Move
+    from nucleate.moves.settings import MoveSettings
     from nucleate.moves.table import MOVES as FUSE_MOVES
     from nucleate.plugins import Component
+    from nucleate.search.drawn import DrawnSearch
+    from nucleate.search.record import Record, SearchUpdate
+    from nucleate.search.search import SearchProgress, Trial
+    from nucleate.search.settings import SearchSettings
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "BasinHopping": "nucleate.api",
+    "Batch": "nucleate.energy.model",
     "Blocks": "nucleate.generate.kinds.blocks:BlocksSettings",
     "Candidate": "nucleate.crystal.candidate",
+    "Child": "nucleate.moves.move",
     "Component": "nucleate.plugins",
+    "ContractError": "nucleate.errors",
     "Crystal": "nucleate.crystal.crystal",
+    "DrawnSearch": "nucleate.search.drawn",
+    "Engine": "nucleate.energy.engine",
+    "Evaluation": "nucleate.energy.model",
     "FUSE_MOVES": "nucleate.moves.table:MOVES",
     "FailReason": "nucleate.relax.outcome",
     "Failed": "nucleate.relax.outcome",
+    "Generator": "nucleate.generate.generator",
+    "GeneratorSettings": "nucleate.generate.context",
     "InputError": "nucleate.errors",
+    "LevelOfTheory": "nucleate.energy.level",
     "LowestMinima": "nucleate.api",
     "MissingDependencyError": "nucleate.errors",
+    "Move": "nucleate.moves.move",
+    "MoveSettings": "nucleate.moves.settings",
     "NucleateError": "nucleate.errors",
     "Origin": "nucleate.crystal.candidate",
+    "Record": "nucleate.search.record",
     "Relaxed": "nucleate.relax.outcome",
     "Run": "nucleate.api",
     "SearchFailedError": "nucleate.api",
+    "SearchProgress": "nucleate.search.search",
+    "SearchSettings": "nucleate.search.settings",
+    "SearchUpdate": "nucleate.search.record",
     "Structures": "nucleate.api",
     "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
+    "Trial": "nucleate.search.search",
     "open": "nucleate.api",
     "predict": "nucleate.api",
 }
@@ -79,22 +107,38 @@ _ALSO_ROOMS = ("generate", "relax")
 __all__ = [
     "FUSE_MOVES",
     "BasinHopping",
+    "Batch",
     "Blocks",
     "Candidate",
+    "Child",
     "Component",
+    "ContractError",
     "Crystal",
+    "DrawnSearch",
+    "Engine",
+    "Evaluation",
     "FailReason",
     "Failed",
+    "Generator",
+    "GeneratorSettings",
     "InputError",
+    "LevelOfTheory",
     "LowestMinima",
     "MissingDependencyError",
+    "Move",
+    "MoveSettings",
     "NucleateError",
     "Origin",
+    "Record",
     "Relaxed",
     "Run",
     "SearchFailedError",
+    "SearchProgress",
+    "SearchSettings",
+    "SearchUpdate",
     "Structures",
     "Symmetric",
+    "Trial",
     "__version__",
     "generate",
     "open",

@@ -240,15 +240,24 @@ class _JsonSchema:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        known = [
-            {**handler(kind.load().__pydantic_core_schema__)} for kind in shipped(*self._groups)
-        ]
+        known = [self._of(kind, handler) for kind in shipped(*self._groups)]
         other = {
             "type": "object",
             "properties": {"kind": {"type": "string", "pattern": ":"}},
             "required": ["kind"],
         }
         return {"anyOf": [*known, other, {"type": "string"}]}
+
+    def _of(self, kind: Kind, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the JSON schema of a shipped kind, whose key ``kind`` has this one value."""
+        made = handler(kind.load().__pydantic_core_schema__)
+        table = handler.resolve_ref_schema(made)
+        properties = table["properties"]
+        named = {"const": kind.name, "description": properties["kind"]["description"]}
+        table["properties"] = {**properties, "kind": named}
+        if "searches" not in self._groups:  # an input without one has the default
+            table["required"] = sorted({*table.get("required", ()), "kind"})
+        return {**made}
 
 
 def component_of(*groups: str) -> Any:

@@ -106,7 +106,7 @@ def test_bad_input() -> None:
         nc.BasinHopping("Cu", moves=["double", "double"])
     with pytest.raises(nc.InputError, match="leaves no move"):
         nc.BasinHopping("Cu", moves=[])
-    with pytest.raises(nc.InputError, match="Did you mean .double"):
+    with pytest.raises(nc.InputError, match="Did you mean 'double'"):
         nc.BasinHopping("Cu", moves=["dubble"])
     with pytest.raises(nc.InputError, match="temprature"):
         nc.BasinHopping("Cu", temprature=0.1)

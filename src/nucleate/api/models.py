@@ -54,8 +54,14 @@ def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[Tier
 
 
 def has_objects(tiers: Sequence[TierSettings]) -> bool:
-    """Return whether a tier is computed by a Python object, which cannot leave this process."""
-    return any(isinstance(tier.engine, GivenSettings) for tier in tiers)
+    """Return whether a tier is computed by what cannot leave this process.
+
+    That is a Python object, or an engine whose class is in the script that runs.
+    """
+    return any(
+        isinstance(tier.engine, GivenSettings) or type(tier.engine).__module__ == "__main__"
+        for tier in tiers
+    )
 
 
 def inline_executor(tiers: Sequence[TierSettings], pressure_gpa: float) -> InlineExecutor:

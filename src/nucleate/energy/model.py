@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nucleate.energy.level import LevelOfTheory
 
 
+BATCH_ATOMS = 1000
+"""Atoms in a batch for models that do not say how many they want."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Several crystals as flat arrays.
@@ -95,8 +99,9 @@ class BatchedModel(Protocol):
     composition_energies : ndarray, shape (n_elements + 1,), optional
         eV/atom by atomic number: the part of the energy that the composition alone decides. None
         where the model does not have one.
-    batch_atoms : int
-        Number of atoms in a batch from which more no longer helps.
+    batch_atoms : int, optional
+        Number of atoms in a batch from which more no longer helps; :data:`BATCH_ATOMS` where the
+        model does not have it.
     """
 
     level: LevelOfTheory

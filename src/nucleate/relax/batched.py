@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.minimiser import State, advance, start_minimisation
-from nucleate.energy.model import Batch, BatchedModel
+from nucleate.energy.model import BATCH_ATOMS, Batch, BatchedModel
 from nucleate.energy.results import checked, split
 from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
@@ -67,9 +67,9 @@ class BatchedRelaxer:
             elements=model.elements,
             cutoff=model.cutoff,
             pressure=pressure_gpa / GPA_PER_EV_A3,
-            composition_energies=model.composition_energies,
+            composition_energies=getattr(model, "composition_energies", None),
         )
-        self._batch_atoms = model.batch_atoms
+        self._batch_atoms = int(getattr(model, "batch_atoms", BATCH_ATOMS))
         self._flights: list[_Flight] = []
         self._ended: list[tuple[int, Outcome]] = []
 

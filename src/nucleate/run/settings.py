@@ -215,8 +215,24 @@ def spec_of(
         pressure_gpa=pressure_gpa,
         step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in tiers),
         threads=execution.threads,
+        search_path=plug_in_folders(tiers),
         pythons=tuple(tier.python or execution.python or sys.executable for tier in tiers),
     )
+
+
+def plug_in_folders(tiers: Sequence[TierSettings]) -> tuple[str, ...]:
+    """Return the folders from which workers import engines that are not installed."""
+    folders: list[str] = []
+    for tier in tiers:
+        module = sys.modules[type(tier.engine).__module__]
+        file, name = getattr(module, "__file__", None), module.__name__
+        if file is None or name.partition(".")[0] == "nucleate":
+            continue
+        depth = name.count(".") + (Path(file).stem == "__init__")
+        folder = Path(file).resolve().parents[depth]
+        if "site-packages" not in folder.parts and str(folder) not in folders:
+            folders.append(str(folder))
+    return tuple(folders)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
