@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nucleate.names import safe_name
 from nucleate.report.columns import columns
 from nucleate.report.content import read_run, searched_tier
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
@@ -92,11 +92,6 @@ def write_relaxed(
     write_csv(folder / "relaxed.csv", rows, columns(*FILES))
     write_rows_extxyz(folder / "relaxed.extxyz", rows)
     write_database(folder / "relaxed.db", rows)
-
-
-def safe_name(tier: str) -> str:
-    """Return the name of a tier as part of a file's name."""
-    return re.sub(r"[^\w.+-]", "_", tier)
 
 
 def _remove_old(folder: Path) -> None:
