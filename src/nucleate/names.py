@@ -37,7 +37,7 @@ def is_safe_name(text: str) -> bool:
     """Return whether a text can name a file as it is."""
     return (
         0 < len(text) <= LONGEST
-        and re.fullmatch(r"[A-Za-z0-9_(][A-Za-z0-9_.+()-]*", text) is not None
+        and re.fullmatch(r"[A-Za-z0-9_(][A-Za-z0-9_.+()~-]*", text) is not None
         and not text.endswith(".")
         and _RESERVED.fullmatch(text) is None
         and PurePath(text).name == text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.benchmark.compounds import COMPOUNDS, compound_of, reference_structure
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
+from nucleate.names import safe_name
 from nucleate.run.relaxation import FileCrystal, relax_files
 from nucleate.run.settings import RelaxationSettings
 
@@ -125,7 +126,7 @@ def rejudged(
     for item in items:
         assert isinstance(item.crystal, Crystal)
         total.update(item.crystal.cell.tobytes() + item.crystal.scaled.tobytes())
-    folder = out / JUDGED / f"{tier['name']}-{total.hexdigest()[:12]}"
+    folder = out / JUDGED / f"{safe_name(tier['name'])}-{total.hexdigest()[:12]}"
     return relaxed_structures(folder, items, [tier], workers=workers)
 
 

@@ -162,6 +162,7 @@ class LiveDisplay(Board):
 
 def best_table(lines: list[Line]) -> RenderableType:
     """Return the table of the best structures."""
+    from rich.markup import escape
     from rich.table import Table
 
     unit = f"{lines[0].unit}/atom" if lines else "eV/atom"
@@ -176,11 +177,11 @@ def best_table(lines: list[Line]) -> RenderableType:
         table.add_row(
             f"{line.enthalpy:.4f}",
             f"{above:.4f}" if line.depth == lines[0].depth else "",
-            line.space_group,
+            escape(line.space_group),
             str(line.n_atoms),
             str(line.number),
-            line.source,
-            *((line.tier,) if with_tiers else ()),
+            escape(line.source),
+            *((escape(line.tier),) if with_tiers else ()),
         )
     return table
 
@@ -194,7 +195,9 @@ def print_ranking(ranked: Sequence[RankedStructure]) -> None:
     from nucleate.report.rows import ranked_rows
     from nucleate.report.views import SHORT_RANKING
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(
+        highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     console.print(terminal_table(ranked_rows(ranked), columns(*SHORT_RANKING)))
 
 
@@ -245,7 +248,9 @@ def print_summary(summary: Summary, board: Board) -> None:
     """Print how a run ended and its best structures."""
     from rich.console import Console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(
+        highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     console.print(best_table(board.best))
     console.print(
         f"Stopped: {summary.reason}. {duration(summary.progress.elapsed_s)} of running time, "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.trust import check_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def default_folder(formula: str) -> Path:
 
 
 def read_input(
-    problem: str, overrides: dict[str, dict[str, Any]], out: Path | None
+    problem: str, overrides: dict[str, dict[str, Any]], out: Path | None, *, trust: bool = False
 ) -> tuple[RunSettings, Path]:
     """Return the settings and the run folder of a command.
 
@@ -43,6 +44,8 @@ def read_input(
         Options that were given, by section and key; ``{"": {"tier": [...]}}`` for the tiers.
     out
         Run folder, if given.
+    trust
+        Use what the stored input of the folder imports or executes.
     """
     from nucleate.run.settings import RunSettings, read_toml, with_absolute_paths
 
@@ -56,7 +59,13 @@ def read_input(
         formula = ""
     folder = out or (default_folder(formula) if formula else Path("nucleate-run"))
     if not source:
-        data = _stored_input(folder, problem) or data
+        stored = _stored_input(folder, problem)
+        if stored is not None:
+            own = {key for key, value in overrides.get("", {}).items() if value}
+            check_trusted(
+                folder, {key: stored[key] for key in stored if key not in own}, trust=trust
+            )
+        data = stored or data
     for section, values in overrides.items():
         part = data.setdefault(section, {}) if section else data
         part.update(values)

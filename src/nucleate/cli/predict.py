@@ -57,6 +57,10 @@ def predict(
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run programs and modules that the run folder's input names."),
+    ] = False,
 ) -> None:
     """Search for the lowest-energy crystal structures of a composition.
 
@@ -83,7 +87,7 @@ def predict(
         "run": inputs.given(workers=workers),
         "": inputs.given(tier=inputs.parse_all(inputs.parse_tier, tier)),
     }
-    settings, folder = inputs.read_input(problem, overrides, out)
+    settings, folder = inputs.read_input(problem, overrides, out, trust=trust)
 
     from nucleate.cli.display import print_summary, watching
     from nucleate.report.export import export_run

@@ -119,7 +119,9 @@ def _print(items: Sequence[FileCrystal], summary: SeriesSummary) -> None:
     from nucleate.report.rows import file_rows
     from nucleate.report.views import SHORT_FILES
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(
+        highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     rows = file_rows(items, summary.records)
     console.print(terminal_table(rows, columns(*SHORT_FILES)))
     for row in rows:

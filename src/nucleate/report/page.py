@@ -8,6 +8,7 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from nucleate.hidden import without_values
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.columns import columns
 from nucleate.report.render import html_of, html_table
@@ -125,5 +126,5 @@ def _description(meta: dict[str, Any], ranked: Sequence[Row]) -> str:
         for tier, level in sorted(levels, key=str)
     ]
     rows += [(key, value) for key, value in sorted(meta.items()) if key != "input"]
-    text = meta.get("input", "")
+    text = without_values(meta.get("input", ""))
     return html_of(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"

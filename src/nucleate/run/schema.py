@@ -78,6 +78,10 @@ CREATE TABLE event (
 );
 """
 
+SELECT_OTHERS = (
+    "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') "
+    "OR sql LIKE 'CREATE VIRTUAL%' LIMIT 5"
+)
 INSERT_META = "INSERT INTO meta VALUES (?, ?)"
 INSERT_CANDIDATE = (
     "INSERT INTO candidate (number, source, parents, detail, n_atoms, numbers, cell, scaled, "

@@ -21,6 +21,8 @@ from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.text import label
+from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,14 +118,26 @@ class Store:
     @classmethod
     def _open(cls, folder: str | Path, *, writable: bool) -> Store:
         path = Path(folder) / STORE_NAME
+        if writable:
+            for name in (STORE_NAME, f"{STORE_NAME}-journal"):
+                refuse_link(Path(folder) / name)
         if not path.is_file():
             raise InputError(f"{folder} is not a run folder: it has no {STORE_NAME}.")
         try:
             db = _connect(path, mode="rw")
+            db.execute("PRAGMA trusted_schema = OFF")
             store = cls(db, path)
             found = store.meta.get("schema_version")
         except sqlite3.Error as error:
             raise InputError(f"{path} cannot be read as the store of a run ({error}).") from error
+        others = db.execute(schema.SELECT_OTHERS).fetchall()
+        if others:
+            store.close()
+            raise InputError(
+                f"{path} has {', '.join(f'the {kind} {label(name)}' for kind, name in others)}, "
+                "which no store of nucleate has. It was changed by another program; nothing in it "
+                "was read."
+            )
         if found != schema.SCHEMA_VERSION:
             store.close()
             raise InputError(
