@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_asking_for_the_lock_never_stands_in_the_way(tmp_path):
             pass
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_process_number_that_was_used_again_is_no_holder(tmp_path):
     name = f"process {os.getpid()} on {platform.node()} since 1\n"
     (tmp_path / lock.HOLDER_NAME).write_text(name)

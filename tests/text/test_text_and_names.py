@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 def test_a_safe_name_is_one_file_and_stays_as_it_is(text):
     name = safe_name(text)
     assert re.fullmatch(r"[\x20-\x7e]{1,120}", name)
-    assert os.path.basename(name) == name
+    assert PurePosixPath(name).name == name
     assert name not in (".", "..")
     assert not name.startswith((".", "-"))
     if is_safe_name(text):
