@@ -19,9 +19,7 @@ FULL = "No space left on device"
 
 
 class MachineError(NucleateError):
-    """The machine cannot continue, for example as the disk is full; nothing that was written is
-    lost, and the same command continues.
-    """
+    """The machine cannot continue, for example as the disk is full; the store stays whole."""
 
 
 def machine_trouble(error: BaseException | None) -> str:

@@ -121,6 +121,7 @@ def _interrupt(number: int, _: object) -> None:
     if _state.asked_loop:
         _end_at_once(number)
     _state.interrupted_by = number
+    sys.unraisablehook = lambda _: None  # where Python is called back it can only be printed
     raise Interrupted(number)
 
 

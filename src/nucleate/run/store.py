@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
-from nucleate.errors import InputError
+from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
+from nucleate.run.database import Database
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.text import label
 from nucleate.writing import refuse_link
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
-BUSY_TIMEOUT_S = 30.0
 ADDED_TIER = "tier"
 """Kind of the events that say which tiers were added to the ladder after the search."""
 
@@ -44,7 +44,7 @@ class Store:
     before has written nothing.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Database, path: Path) -> None:
         self._db = connection
         self.path = path
         self._levels: dict[LevelOfTheory, int] = {}
@@ -72,7 +72,7 @@ class Store:
         unfinished = path.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         try:
-            with closing(_connect(unfinished, mode="rwc")) as db:
+            with closing(Database(unfinished, mode="rwc")) as db:
                 db.executescript("BEGIN;" + schema.TABLES)
                 rows = {"schema_version": schema.SCHEMA_VERSION, **meta}.items()
                 db.executemany(
@@ -81,7 +81,7 @@ class Store:
                 )
                 db.commit()
             unfinished.rename(path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, NucleateError) as error:
             raise InputError(
                 f"{folder}: the run folder cannot be written ({error}). Choose another one with "
                 "--out."
@@ -124,12 +124,14 @@ class Store:
         if not path.is_file():
             raise InputError(f"{folder} is not a run folder: it has no {STORE_NAME}.")
         try:
-            db = _connect(path, mode="rw")
+            db = Database(path, mode="rw")
             db.execute("PRAGMA trusted_schema = OFF")
             store = cls(db, path)
             found = store.meta.get("schema_version")
-        except sqlite3.Error as error:
-            raise InputError(f"{path} cannot be read as the store of a run ({error}).") from error
+        except (sqlite3.Error, ValueError, NucleateError) as error:
+            raise InputError(
+                f"{path} cannot be read as the store of a run ({label(error)})."
+            ) from error
         others = db.execute(schema.SELECT_OTHERS).fetchall()
         if others:
             store.close()
@@ -367,10 +369,3 @@ def _candidate(row: Sequence[Any]) -> Candidate:
     crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
     assert crystal is not None
     return Candidate(crystal, Origin(source, tuple(json.loads(parents)), json.loads(detail)))
-
-
-def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
-    db.execute("PRAGMA synchronous = FULL")
-    return db
