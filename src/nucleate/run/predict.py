@@ -82,9 +82,7 @@ def predict(
         started_core_s -= source.prepare()
         if executor is None:
             executor = stack.enter_context(
-                Pool(
-                    worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS
-                )
+                Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
             )
             executor.wait_until_ready()
         store = stack.enter_context(open_store(path, settings))

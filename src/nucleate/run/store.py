@@ -26,12 +26,15 @@ from nucleate.text import label
 from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
+CHUNK = 500
+"""Records that are read at a time, so that no reader holds the file for long."""
+
 ADDED_TIER = "tier"
 """Kind of the events that say which tiers were added to the ladder after the search."""
 
@@ -264,33 +267,33 @@ class Store:
             Leave out this number from the beginning, for those who have read them before.
         """
         seed = self.meta.get("seed", 0)
-        rows = self._db.execute(schema.SELECT_RECORDS, (after,)).fetchall()
-        outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after,))
-        for row in rows:
-            _, duplicate_of, finished_s, core_s, *rest = row
-            accepted, new, melted, temperature, *rest = rest
-            current, best, is_target, number, asked_s, *candidate = rest
-            record = Record(
-                number=number,
-                candidate=_candidate(candidate),
-                outcomes=outcomes.get(number, ()),
-                duplicate_of=duplicate_of,
-                seed=seed,
-                asked_s=asked_s,
-                finished_s=finished_s,
-                core_s=core_s,
-            )
-            update = SearchUpdate(
-                accepted=bool(accepted),
-                new_minimum=bool(new),
-                duplicate_of=duplicate_of,
-                melted=bool(melted),
-                temperature=temperature,
-                current=current,
-                best=best,
-                is_target=bool(is_target),
-            )
-            yield record, update
+        while rows := self._db.execute(schema.SELECT_RECORDS, (after, CHUNK)).fetchall():
+            outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
+            after = rows[-1][0]
+            for row in rows:
+                yield _told(row, outcomes, seed)
+
+    def records_of(self, numbers: Iterable[int]) -> list[Record]:
+        """Return some of the finished records, in the order of the numbers given."""
+        seed, found = self.meta.get("seed", 0), []
+        for number in numbers:
+            rows = self._db.execute(schema.SELECT_RECORD, (number,)).fetchall()
+            outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORD, (number,))
+            found += [_told(row, outcomes, seed)[0] for row in rows]
+        return found
+
+    def summary_rows(self) -> list[tuple[Any, ...]]:
+        """Return what a ranking needs of each finished record, without any geometry.
+
+        Each row is record, tier, status, reason, enthalpy in eV per cell, atoms, and the record
+        that it repeats; a record has one row for each outcome in their order, and one with None as
+        its tier where there is none.
+        """
+        return self._db.execute(schema.SELECT_SUMMARY).fetchall()
+
+    def times(self) -> tuple[float, float]:
+        """Return the latest running time and processor time in seconds of all records."""
+        return self._db.execute(schema.SELECT_TIMES).fetchone()
 
     def unfinished(self) -> list[Record]:
         """Return the candidates that were proposed but not finished, in order of number.
@@ -356,6 +359,35 @@ class Store:
         if added:
             found = {number: _on_ladder(items, added) for number, items in found.items()}
         return found
+
+
+def _told(
+    row: Sequence[Any], outcomes: Mapping[int, tuple[TierOutcome, ...]], seed: int
+) -> tuple[Record, SearchUpdate]:
+    _, duplicate_of, finished_s, core_s, *rest = row
+    accepted, new, melted, temperature, *rest = rest
+    current, best, is_target, number, asked_s, *candidate = rest
+    record = Record(
+        number=number,
+        candidate=_candidate(candidate),
+        outcomes=outcomes.get(number, ()),
+        duplicate_of=duplicate_of,
+        seed=seed,
+        asked_s=asked_s,
+        finished_s=finished_s,
+        core_s=core_s,
+    )
+    update = SearchUpdate(
+        accepted=bool(accepted),
+        new_minimum=bool(new),
+        duplicate_of=duplicate_of,
+        melted=bool(melted),
+        temperature=temperature,
+        current=current,
+        best=best,
+        is_target=bool(is_target),
+    )
+    return record, update
 
 
 def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
