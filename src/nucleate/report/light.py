@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -69,15 +70,19 @@ def overview(store: Store, *, best: int) -> Overview:
     tiers = [tier for tier in ladder if tier in seen] or seen
     depth = {tier: place for place, tier in enumerate(tiers)}
 
-    def place(number: int) -> tuple[int, float, int]:
-        light = records[number]
-        return -depth.get(light.tier or "", -1), light.enthalpy, number
-
-    order = sorted((min(group, key=place) for group in groups.values()), key=place)
-    above = [number for number in order if records[number].tier in added]
-    chosen = list(dict.fromkeys([*above, *order[: SPARE * best]]))
-    copies = {min(group, key=place): len(group) for group in groups.values()}
-    ranked = _ranked(store, chosen, copies, tiers, added, best)
+    places = {
+        number: (-depth.get(light.tier, -1), light.enthalpy, number)
+        for number, light in records.items()
+        if light.tier is not None
+    }
+    lowest = [
+        places[group[0]] if len(group) == 1 else min(places[number] for number in group)
+        for group in groups.values()
+    ]
+    copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
+    above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
+    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
+    ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
     united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
     return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))
 
@@ -96,7 +101,7 @@ def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], lis
         light.seen += 1
         seen[tier] = None
         if status == "relaxed":
-            if climb.get(tier, -1) >= climb.get(light.tier or "", -1):
+            if not climb or climb.get(tier, -1) >= climb.get(light.tier or "", -1):
                 light.tier, light.enthalpy = tier, enthalpy / n_atoms
         elif light.reason is None:
             light.reason = reason
@@ -108,6 +113,9 @@ def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
     groups: dict[int, list[int]] = {}
     for number, light in records.items():
         if light.tier is None:
+            continue
+        if light.duplicate_of is None:
+            groups.setdefault(number, []).append(number)
             continue
         original, path = number, {number}
         while (above := records[original].duplicate_of) in records and above not in path:
