@@ -19,6 +19,7 @@ import selectors
 import signal
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError, NucleateError
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
-FAILED_STARTS = 5
+FAILED_STARTS = 10
 """More starts than there are workers that may fail in a row."""
 
-TRIES = 3
+TRIES = 10
 """How often a crystal whose worker is killed from outside is tried."""
 
 GAP_S = 5.0
@@ -104,6 +105,9 @@ class Pool:
             worker.kill()
         self._workers.clear()
         self._selector.close()
+        if self._logs is not None:
+            with suppress(OSError):
+                self._logs.rmdir()  # where no worker had anything to say
 
     def __enter__(self) -> Pool:
         return self

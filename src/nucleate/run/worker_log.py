@@ -7,6 +7,8 @@ import tempfile
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from nucleate.writing import refuse_link
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,7 @@ class WorkerLog:
         if path is None:
             self.stream: IO[bytes] = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         else:
+            refuse_link(path.parent)
             path.parent.mkdir(exist_ok=True)
             path.unlink(missing_ok=True)
             self.stream = path.open("x+b")
