@@ -133,9 +133,10 @@ def test_people_see_the_same_cells_on_page_terminal_and_as_text(rows: list[Row])
     assert Cells(html_table(rows, view)).lines == [expected.heads, *expected.cells]
     rich = terminal_table(rows, view)
     assert [column.header for column in rich.columns] == expected.heads
-    assert [list(cells) for cells in zip(*(c.cells for c in rich.columns), strict=True)] == (
-        expected.cells
-    )
+    assert [
+        [str(cell) for cell in cells]
+        for cells in zip(*(c.cells for c in rich.columns), strict=True)
+    ] == (expected.cells)
     lines = plain_table(rows, view).splitlines()
     assert len(lines) == len(rows) + 1
     for line, cells in zip(lines[1:], expected.cells, strict=True):

@@ -10,7 +10,7 @@ import pytest
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
-from nucleate.errors import InputError
+from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.store import Store
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
@@ -118,7 +118,7 @@ def test_a_reader_works_while_the_driver_writes_and_cannot_write(tmp_path):
             assert reader.n_records() == 1
             store.commit()
             assert [record.number for record, _ in reader.records(after=1)] == [1]
-            with pytest.raises(sqlite3.OperationalError):
+            with pytest.raises(NucleateError):
                 reader.add_event(0.0, "no", {})
 
 
@@ -137,7 +137,7 @@ def test_unfinished_candidates_keep_the_tiers_that_ended(tmp_path):
 def test_a_candidate_is_finished_once(tmp_path):
     with Store.create(tmp_path, {}) as store:
         record = write(store, 0)
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(NucleateError):
             store.add_record(record, SearchUpdate())
 
 

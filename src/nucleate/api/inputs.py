@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.errors import InputError
+from nucleate.run.trust import check_trusted
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
@@ -38,7 +39,11 @@ def default_folder(formula: str) -> Path:
 
 
 def settings_of(
-    problem: Any, overrides: Overrides | None = None, *, folder: Path | None = None
+    problem: Any,
+    overrides: Overrides | None = None,
+    *,
+    folder: Path | None = None,
+    trust: bool = False,
 ) -> RunSettings:
     """Return the input that a problem and some options make.
 
@@ -54,15 +59,20 @@ def settings_of(
         ``""`` holds keys without one, such as ``tier``.
     folder
         Run folder, if there is one.
+    trust
+        Use what the stored input of the folder imports or executes.
 
     Raises
     ------
     InputError
-        If the input cannot be used.
+        If the input cannot be used, or the stored one names code without ``trust``.
     """
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
+    if folder is not None and isinstance(problem, str) and not is_input_file(problem):
+        own = given(**(overrides or {}).get("", {}))
+        check_trusted(folder, {key: data[key] for key in data if key not in own}, trust=trust)
     for section, values in (overrides or {}).items():
         if given(**values):
             part = data.setdefault(section, {}) if section else data

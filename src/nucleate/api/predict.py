@@ -51,6 +51,7 @@ def predict(
     workers: int | None = None,
     threads: int | None = None,
     display: Display | bool = True,
+    trust: bool = False,
 ) -> Run:
     """Search for the lowest-energy crystal structures of a composition.
 
@@ -91,6 +92,9 @@ def predict(
         Worker processes, by default one per processor core, and threads of each.
     display
         Whether to show the search: a table in a notebook or on a terminal. Or a display.
+    trust
+        Run programs and modules that the stored input of an existing folder names. An input or a
+        model that is given here is trusted in any case.
 
     Raises
     ------
@@ -128,7 +132,7 @@ def predict(
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
-    settings = settings_of(problem, overrides, folder=path)
+    settings = settings_of(problem, overrides, folder=path, trust=trust)
     place = "" if temporary is not None else f" in {path}"
     tiers = " ".join(tier.name for tier in settings.tier)
     _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)

@@ -17,6 +17,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError, MissingDependencyError
+from nucleate.names import safe_name
 from nucleate.run.relaxation import FileCrystal, read_files
 from nucleate.run.store import Store
 
@@ -126,7 +127,7 @@ def run_entry(
 
 def entry_folder(out: Path, entry: Entry) -> Path:
     """Return the run folder of an entry."""
-    return out / "csp" / entry.name
+    return out / "csp" / safe_name(entry.name)
 
 
 def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nucleate.benchmark.compounds import COMPOUNDS, compound_of, reference_structure
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
+from nucleate.names import safe_name
+from nucleate.plugins import find
 from nucleate.run.relaxation import FileCrystal, relax_files
 from nucleate.run.settings import RelaxationSettings
 
@@ -125,10 +127,15 @@ def rejudged(
     for item in items:
         assert isinstance(item.crystal, Crystal)
         total.update(item.crystal.cell.tobytes() + item.crystal.scaled.tobytes())
-    folder = out / JUDGED / f"{tier['name']}-{total.hexdigest()[:12]}"
+    folder = out / JUDGED / f"{safe_name(tier['name'])}-{total.hexdigest()[:12]}"
     return relaxed_structures(folder, items, [tier], workers=workers)
 
 
 def judging_tiers(tiers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the tiers of a run that give energies in eV: those of a reference."""
-    return [tier for tier in tiers if tier["engine"]["kind"] != "spp"]
+    engines = [find(tier["engine"]["kind"], "models", "programs") for tier in tiers]
+    return [
+        tier
+        for tier, engine in zip(tiers, engines, strict=True)
+        if getattr(engine, "energy_unit", "eV") == "eV"
+    ]

@@ -7,9 +7,11 @@ inside the command.
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from nucleate import __version__
 
@@ -41,16 +43,69 @@ INPUT_ERROR_STATUS = 2
 
 def main() -> None:
     """Run the command line; exit status 2 for an input that cannot be used, 1 for a failure."""
+    from nucleate.run.signals import Interrupted, answering_signals, interruption
+    from nucleate.surroundings import fit_surroundings
+
+    fit_surroundings()
+    status = 0
+    try:
+        with answering_signals():
+            status = _run()
+    except (Interrupted, Exception) as error:
+        number = interruption()
+        if not number:
+            raise
+        _end_interrupted(number, error)
+    sys.exit(status)
+
+
+def _end_interrupted(number: int, error: BaseException) -> NoReturn:
+    """Say that the command was stopped, and end without the long way out of all libraries."""
+    from nucleate.run.signals import words_of
+
+    del error  # what a library makes of an interruption is of no interest
+    _say(f"Stopped: {words_of(number)}. The same command continues where it keeps a folder.")
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    os._exit(128 + number)
+
+
+def _run() -> int:
+    """Run a command; return its exit status."""
     from nucleate.errors import InputError, NucleateError
+    from nucleate.trouble import machine_trouble
 
     try:
-        build_app()()
+        build_app()(standalone_mode=True)
     except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(INPUT_ERROR_STATUS)
+        _say(f"Error: {error}")
+        return INPUT_ERROR_STATUS
     except NucleateError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        _say(f"Error: {error}")
+        return 1
+    except BrokenPipeError:
+        return _without_stdout()
+    except Exception as error:
+        trouble = machine_trouble(error)
+        if not trouble:
+            raise
+        _say(f"Error: {trouble}. Make room; nothing that was written is lost.")
+        return 1
+    return 0
+
+
+def _without_stdout() -> int:
+    """Nobody reads the output any longer: end without a word, as `head` expects."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
+
+
+def _say(text: str) -> None:
+    from nucleate.text import clean
+
+    with suppress(OSError, ValueError, AttributeError):
+        print(clean(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _log(level: int) -> None:

@@ -23,7 +23,9 @@ def console() -> Console:
     """Return the console of standard output, wide where it is no terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return Console(
+        highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
 
 
 def print_table(rows: Sequence[Row], view: Sequence[Column]) -> None:

@@ -57,6 +57,10 @@ def predict(
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run programs and modules that the run folder's input names."),
+    ] = False,
 ) -> None:
     """Search for the lowest-energy crystal structures of a composition.
 
@@ -82,6 +86,7 @@ def predict(
         core_time=core_time,
         workers=workers,
         display=live_or_lines(),
+        trust=trust,
     )
     print_end(run)
     if run.structures:

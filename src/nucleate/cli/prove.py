@@ -191,7 +191,9 @@ def _print_result(result: ScanResult, folder: Path) -> None:
     from nucleate.exact.report import proof_row, summary
 
     certificate: Certificate = result.certificate
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(
+        highlight=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     unit = "eV/atom" if certificate.model.unit == "eV" else "arbitrary units per atom"
     proofs = sorted(certificate.proofs, key=_order)
     if proofs:

@@ -33,6 +33,7 @@ class MoveSettings(Component):
         The child has nothing to do with the parent.
     """
 
+    serves: ClassVar[frozenset[str]] = frozenset({"moves"})
     number: ClassVar[int] = 0
     renews: ClassVar[bool] = False
 

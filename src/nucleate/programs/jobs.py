@@ -7,20 +7,21 @@ program, and ``nucleate.json``, which says what the folder is.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate import __version__
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, NucleateError
+from nucleate.hidden import is_secret, without_secrets
 from nucleate.plugins import kinds
 from nucleate.programs.program import Launch, UnreadableError
 from nucleate.programs.relaxer import facts_of, goal_of, judged
-from nucleate.programs.settings import ExternalSettings
 from nucleate.relax.outcome import Failed
 from nucleate.relax.settings import TierSettings
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.programs.settings import ExternalSettings
     from nucleate.relax.outcome import Relaxed
 
 MANIFEST = "nucleate.json"
@@ -40,12 +42,12 @@ class NotFinishedError(NucleateError):
 
 def check_can_be_handed_off(tier: TierSettings) -> ExternalSettings:
     """Return the engine of a tier; raises InputError if it is no external program."""
-    if not isinstance(tier.engine, ExternalSettings):
+    if not tier.engine.is_program:
         raise InputError(
             f"engine.kind = {tier.engine.kind!r} is not a program with input files. Use one of "
             f"{', '.join(kinds()['programs'])}; `nucleate refine` runs the others."
         )
-    return tier.engine
+    return cast("ExternalSettings", tier.engine)
 
 
 def write_folder(
@@ -88,7 +90,7 @@ def write_folder(
         "level": asdict(engine.program().level),
         "pressure_gpa": pressure_gpa,
         "start": crystal.to_dict(),
-        "tier": tier.model_dump(mode="json"),
+        "tier": without_secrets(tier.model_dump(mode="json")),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
@@ -117,6 +119,9 @@ def read_folder(folder: Path, manifest: Mapping[str, Any]) -> Relaxed:
     """
     from nucleate.crystal.crystal import Crystal
 
+    kind = str(manifest["tier"].get("engine", {}).get("kind", ""))
+    if ":" in kind:
+        raise NotFinishedError(f"its {MANIFEST} names code ({kind!r}), which is not imported")
     tier = TierSettings.model_validate(manifest["tier"])
     engine = check_can_be_handed_off(tier)
     start = Crystal.from_dict(manifest["start"])
@@ -154,15 +159,26 @@ def _script(folder: Path, launch: Launch, engine: ExternalSettings, first: tuple
         else:
             words.append(word)
     environment = {**launch.environment, **engine.environment}
-    command = f"{shlex.join(words)} > {launch.output} 2>&1"
+    command = f"{shlex.join(words)} > {shlex.quote(launch.output)} 2>&1"
     if launch.stdin:
-        command += f" < {launch.stdin}"
+        command += f" < {shlex.quote(launch.stdin)}"
     lines = [
         "#!/bin/sh",
         "# Adapt the last line to your machine; the output must stay in this folder.",
         'cd "$(dirname "$0")" || exit 1',
-        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+        *(_export(name, value) for name, value in environment.items()),
         *first,
         command,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _export(name: str, value: str) -> str:
+    """Return the line that sets a variable; the value of a secret is left to the user's shell."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
+        raise InputError(
+            f"engine.environment: {name!r} is no name of a variable. Use letters, digits and _."
+        )
+    if is_secret(name):
+        return f': "${{{name}:?set {name} before you start this script}}"'
+    return f"export {name}={shlex.quote(value)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import errno
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
+from nucleate.clock import running_s
 from nucleate.energy.results import real_array
 from nucleate.errors import ContractError, InputError
 from nucleate.programs.process import ExternalProcess, tail
@@ -15,6 +17,7 @@ from nucleate.programs.program import Goal, Program, StageResult, UnreadableErro
 from nucleate.relax.judge import EngineFacts, Point, Step, judge
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.relax.preparation import admit
+from nucleate.trouble import FULL, machine_trouble
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
 
 POLL_S = 0.5
+LEAST_FREE_BYTES = 1 << 20
 ISOLATED = 8.0
 """Å; an atom without a neighbour within it is refused."""
 
@@ -53,7 +57,7 @@ class _Flight:
     @property
     def wall_s(self) -> float:
         """Seconds since it was taken in."""
-        return time.monotonic() - self.started
+        return running_s() - self.started
 
 
 class ExternalRelaxer:
@@ -111,7 +115,7 @@ class ExternalRelaxer:
             prefix=f"nucleate-{self._engine.kind}-", dir=folder, ignore_cleanup_errors=True
         )
         self._flights.append(
-            _Flight(key, crystal, crystal.volume, scratch, self._engine.restarts, time.monotonic())
+            _Flight(key, crystal, crystal.volume, scratch, self._engine.restarts, running_s())
         )
 
     def step(self) -> list[tuple[int, Outcome]]:
@@ -156,6 +160,8 @@ class ExternalRelaxer:
             goal = goal_of(stage, self._tier, self._pressure_gpa, steps_taken=flight.steps)
             launch = self._program.write(folder, flight.crystal, stage, goal)
         except (InputError, OSError, ValueError) as error:
+            if machine_trouble(error):
+                raise
             return self._failed(flight, FailReason.INVALID, f"no input can be written: {error}")
         flight.process = ExternalProcess(
             launch.command,
@@ -239,8 +245,14 @@ class ExternalRelaxer:
     ) -> Failed:
         if with_tail and flight.folder is not None:
             end = tail(*(flight.folder / name for name in self._program.outputs))
+            self._check_disk(flight.folder, end)
             message += f". Its output ends:\n{end}" if end else ". It wrote nothing."
         return Failed(reason, message, flight.crystal, flight.wall_s)
+
+    def _check_disk(self, folder: Path, end: str) -> None:
+        """Raise OSError if the disk is full: then nothing can be said of the structure."""
+        if FULL in end or shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+            raise OSError(errno.ENOSPC, FULL, str(folder.parent))
 
 
 def facts_of(program: Program, pressure_gpa: float) -> EngineFacts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
 from nucleate.errors import InputError
@@ -91,6 +92,17 @@ class ExternalSettings(Engine):
         if not isinstance(name, str):
             return data
         return merged(load_preset(kind_of(cls), name), data)
+
+    @field_validator("environment")
+    @classmethod
+    def _are_variables(cls, values: dict[str, str]) -> dict[str, str]:
+        for name, value in values.items():
+            if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None or "\0" in value:
+                raise ValueError(
+                    f"{name!r} cannot be set as a variable. Use letters, digits and _ in the name "
+                    "and no NUL character in the value."
+                )
+        return values
 
     def program(self, version: str = "") -> Program:
         """Return the reader and writer of its files; the program itself may be elsewhere."""

@@ -22,6 +22,7 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE_S = 10.0
+GAP_S = 5.0
 
 
 def main() -> None:
@@ -79,7 +80,11 @@ def _watch(child: subprocess.Popen, wake: int, deadline: float) -> tuple[int | N
         left = deadline - time.monotonic()
         if left <= 0.0:
             return None, True, False
-        ready, _, _ = select.select([0, wake], [], [], min(left, 3600.0))
+        before, patience = time.monotonic(), min(left, 1.0)
+        ready, _, _ = select.select([0, wake], [], [], patience)
+        late = time.monotonic() - before - patience
+        if late > GAP_S:
+            deadline += late  # the job was suspended
         if wake in ready:
             os.read(wake, 4096)
         if 0 in ready and not os.read(0, 4096):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.clock import running_s
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.minimiser import State, advance, start_minimisation
 from nucleate.energy.model import BATCH_ATOMS, Batch, BatchedModel
@@ -89,7 +89,7 @@ class BatchedRelaxer:
 
     def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
         """Take a crystal to relax; see :meth:`nucleate.relax.relaxer.Relaxer.add`."""
-        started = time.perf_counter()
+        started = running_s()
         admitted = admit(self._tier, crystal, self._engine, fixed)
         if isinstance(admitted, Failed):
             self._ended.append((key, admitted))
@@ -104,7 +104,7 @@ class BatchedRelaxer:
                 admitted.constraint,
                 free,
                 self._tier.relax_cell and free is None,
-                wall_s=time.perf_counter() - started,
+                wall_s=running_s() - started,
             )
         )
 
@@ -113,10 +113,10 @@ class BatchedRelaxer:
         ended, self._ended = self._ended, []
         if not self._flights:
             return ended
-        started = time.perf_counter()
+        started = running_s()
         results = self._evaluate(self._flights)
         staying: list[_Flight] = []
-        elapsed = time.perf_counter() - started
+        elapsed = running_s() - started
         atoms = sum(flight.crystal.n_atoms for flight in self._flights)
         for flight, result in zip(self._flights, results, strict=True):
             flight.wall_s += elapsed * flight.crystal.n_atoms / atoms

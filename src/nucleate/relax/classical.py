@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.clock import running_s
 from nucleate.errors import InputError
 from nucleate.potentials.model import Criteria, EnergyModel
 from nucleate.potentials.optimiser import CONVERGED, NO_PROGRESS, RUNNING, descend
@@ -97,7 +97,7 @@ class ClassicalRelaxer:
         return self._models[key]
 
     def _outcome(self, crystal: Crystal, fixed: ArrayLike | None) -> Outcome:
-        started = time.perf_counter()
+        started = running_s()
         admitted = admit(self._tier, crystal, self._engine, fixed)
         if isinstance(admitted, Failed):
             return admitted
@@ -109,7 +109,7 @@ class ClassicalRelaxer:
             return self._relaxed(model, admitted, started)
         result = model.evaluate(admitted.crystal)
         point = Point(admitted.crystal, result.energy, result.forces, result.stress)
-        wall_s = time.perf_counter() - started
+        wall_s = running_s() - started
         step = Step(point, admitted.crystal.volume, 1, 0, wall_s, stopped="")
         outcome = judge(self._tier, step, self._engine)
         assert outcome is not None
@@ -131,7 +131,7 @@ class ClassicalRelaxer:
             )
             chunk = min(CHUNK, max(tier.max_steps - descent.evaluations, 1))
             end = model.minimum(start, descent, order, status)
-            wall_s = time.perf_counter() - started
+            wall_s = running_s() - started
             if end.failure:
                 reason, message = _REASONS[end.failure]
                 return Failed(reason, f"{message} after {end.steps} steps", end.crystal, wall_s)

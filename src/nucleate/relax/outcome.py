@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from nucleate.text import clean
+
 if TYPE_CHECKING:
     import numpy as np
     from ase import Atoms
@@ -78,6 +80,10 @@ class Relaxed:
     level: LevelOfTheory
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Clean the note, which may come from an engine."""
+        object.__setattr__(self, "note", clean(self.note))
+
     @property
     def energy_per_atom(self) -> float:
         """Energy in eV/atom."""
@@ -143,6 +149,10 @@ class Failed:
     message: str
     last: Crystal | None = None
     wall_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Clean the message, which may come from an engine."""
+        object.__setattr__(self, "message", clean(self.message))
 
 
 Outcome: TypeAlias = Relaxed | Failed

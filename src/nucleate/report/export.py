@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nucleate.names import safe_name
 from nucleate.report.columns import columns
 from nucleate.report.content import read_run, searched_tier
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
@@ -14,10 +14,12 @@ from nucleate.report.render import write_csv
 from nucleate.report.rows import file_rows, ranked_rows, record_rows
 from nucleate.report.trajectory import save_trajectory
 from nucleate.report.views import FILES, RANKING, result_columns
+from nucleate.writing import remove_unfinished, whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nucleate.report.content import RunContent
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
     from nucleate.search.record import Record
@@ -52,15 +54,24 @@ def export_run(
     """
     content = read_run(folder)
     target = Path(folder if out is None else out)
-    structures = target / "structures"
-    structures.mkdir(parents=True, exist_ok=True)
     ranked = content.ranked()
+    remove_unfinished(target)
+    with whole_files(target) as unfinished:
+        _write_all(unfinished, content, ranked, best=best, title=Path(folder).name)
+        _remove_old(target / "structures")
+    return ranked
+
+
+def _write_all(
+    target: Path, content: RunContent, ranked: list[RankedStructure], *, best: int, title: str
+) -> None:
+    structures = target / "structures"
+    structures.mkdir()
     rows = ranked_rows(ranked)
     write_csv(target / "results.csv", record_rows(content.told), result_columns(content.tiers))
     write_csv(target / "ranking.csv", rows, columns(*RANKING))
     write_rows_extxyz(target / "structures.extxyz", rows)
     write_database(target / "structures.db", rows)
-    _remove_old(structures)
     for row in rows[:best]:
         write_structure(structures, row, pressure_gpa=content.pressure_gpa)
     for tier in content.tiers if len(content.tiers) > 1 else ():
@@ -68,10 +79,9 @@ def export_run(
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)
     searched = searched_tier(content)
     if searched is not None:
-        title = str(content.meta.get("formula", Path(folder).name))
+        title = str(content.meta.get("formula", title))
         save_trajectory(target / "trajectory.png", content.told, searched, title=title)
     write_page(target / "report.html", content, rows[:best])
-    return ranked
 
 
 def write_relaxed(
@@ -89,17 +99,15 @@ def write_relaxed(
         What came of them, by their place from 0 on.
     """
     rows = file_rows(items, records)
-    write_csv(folder / "relaxed.csv", rows, columns(*FILES))
-    write_rows_extxyz(folder / "relaxed.extxyz", rows)
-    write_database(folder / "relaxed.db", rows)
-
-
-def safe_name(tier: str) -> str:
-    """Return the name of a tier as part of a file's name."""
-    return re.sub(r"[^\w.+-]", "_", tier)
+    with whole_files(folder) as unfinished:
+        write_csv(unfinished / "relaxed.csv", rows, columns(*FILES))
+        write_rows_extxyz(unfinished / "relaxed.extxyz", rows)
+        write_database(unfinished / "relaxed.db", rows)
 
 
 def _remove_old(folder: Path) -> None:
+    if folder.is_symlink():
+        return
     for pattern in ("[0-9]*-r[0-9]*.cif", "[0-9]*-r[0-9]*.vasp", "[0-9]*-r[0-9]*.res"):
         for path in folder.glob(pattern):
             path.unlink()

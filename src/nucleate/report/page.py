@@ -7,6 +7,7 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from nucleate.hidden import without_values
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.columns import columns
 from nucleate.report.render import html_of, html_table
@@ -123,5 +124,5 @@ def _description(meta: dict[str, Any], ranked: Sequence[Row]) -> str:
         for tier, level in sorted(levels, key=str)
     ]
     rows += [(key, value) for key, value in sorted(meta.items()) if key != "input"]
-    text = meta.get("input", "")
+    text = without_values(meta.get("input", ""))
     return html_of(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import MissingDependencyError
 from nucleate.report.columns import stress_in, unit_of
+from nucleate.text import clean, table_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +53,12 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             return
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    return table_cell(value) if isinstance(value, str) else value
 
 
 def json_dict(row: Row, view: Sequence[Column]) -> dict[str, Any]:
@@ -150,13 +156,14 @@ def html_of(heads: Iterable[Any], cells: Iterable[Iterable[Any]]) -> str:
 def terminal_table(rows: Sequence[Row], view: Sequence[Column]) -> Table:
     """Return rows as a table of rich; numbers are aligned to the right."""
     from rich.table import Table
+    from rich.text import Text
 
     found = texts(rows, view)
     table = Table(box=None, pad_edge=False)
     for head, is_number in zip(found.heads, found.is_number, strict=True):
         table.add_column(head, justify="right" if is_number else "left", overflow="fold")
     for line in found.cells:
-        table.add_row(*line)
+        table.add_row(*(Text(clean(cell)) for cell in line))
     return table
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nucleate.report.columns import columns
-from nucleate.report.content import tiers_of
-from nucleate.report.ranking import rank_structures
+from nucleate.report.light import overview
 from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import SHORT_STATUS, STATUS
@@ -28,24 +26,14 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         How many of the best structures are listed: under ``best`` each as its row, under
         ``table`` as lines of text.
     """
-    told = list(store.records())
-    ranked = []
-    if store.meta.get("kind") != "relax":
-        tiers = tiers_of(told, store.tiers())
-        ranked = rank_structures(
-            (record for record, _ in told), tiers, added=tuple(store.added_tiers())
-        )
-    paid = [record for record, _ in told if record.outcomes]
-    failures: Counter[str] = Counter()
-    for record in paid:
-        if record.failure is not None:
-            failures[str(getattr(record.failure.outcome, "reason", ""))] += 1
+    is_search = store.meta.get("kind") != "relax"
+    found = overview(store, best=best if is_search else 0)
     events = list(store.events())
     stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
-    core = [record.core_s for record, _ in told]
-    core += [data.get("core_s", 0.0) for _, _, data in events]
-    times = [record.finished_s for record, _ in told] + [time_s for time_s, _, _ in events]
-    rows = ranked_rows(ranked[:best])
+    last_s, last_core_s = store.times()
+    core = [last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)]
+    times = [last_s, *(time_s for time_s, _, _ in events)]
+    rows = ranked_rows(found.ranked)
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
@@ -53,10 +41,10 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         "stop_reason": stops[-1] if stops else None,
         "elapsed_s": max(times, default=0.0),
         "core_s": max(core, default=0.0),
-        "structures": len(paid),
-        "repeats": len(told) - len(paid),
-        "distinct": len(ranked),
-        "failures": dict(failures),
+        "structures": found.n_structures,
+        "repeats": found.n_repeats,
+        "distinct": found.n_distinct if is_search else 0,
+        "failures": dict(found.failures),
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
         "table": plain_table(rows, columns(*SHORT_STATUS)),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.names import is_safe_name, safe_name
 from nucleate.programs.jobs import (
     MANIFEST,
     NotFinishedError,
@@ -82,13 +83,13 @@ def hand_off(
         pressure_gpa = float(store.meta["input"]["problem"]["pressure_gpa"])
     for name, number, crystal in items:
         write_folder(
-            out / name,
+            out / safe_name(name),
             crystal,
             tier,
             pressure_gpa=pressure_gpa,
             about={"run": about, "record": number},
         )
-    folders = {name: number for name, number, _ in items}
+    folders = {safe_name(name): number for name, number, _ in items}
     text = json.dumps({"run": about, "folders": folders}, indent=1)
     (out / LIST).write_text(text, encoding="utf-8")
 
@@ -220,7 +221,8 @@ def _places(root: Path) -> tuple[Path, list[str]]:
     listed = root / LIST
     if listed.is_file():
         with suppress(ValueError, KeyError, TypeError):
-            names |= set(json.loads(listed.read_text(encoding="utf-8"))["folders"])
+            listed_names = json.loads(listed.read_text(encoding="utf-8"))["folders"]
+            names |= {name for name in listed_names if is_safe_name(str(name))}
     return root, sorted(names)
 
 

@@ -6,13 +6,14 @@ import os
 import platform
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from filelock import BaseFileLock
 
@@ -37,6 +38,8 @@ def locked(folder: Path) -> Iterator[None]:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in (LOCK_NAME, f"{LOCK_NAME}.soft", HOLDER_NAME):
+            refuse_link(folder / name)
         lock = _acquired(folder)
         (folder / HOLDER_NAME).write_text(_own_name(), encoding="utf-8")
     except Timeout:
@@ -60,15 +63,24 @@ def locked(folder: Path) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Return whether a driver is using the folder now.
 
-    The lock itself is tried only if the process that says it holds it may be alive.
+    The lock itself is tried only if the process that says it holds it is on another machine: a
+    reader must never stand in the way of a driver that starts.
     """
-    from filelock import FileLock, Timeout
-
     holder = _holder(folder)
     if not holder or _is_gone(holder):
         return False
+    return _is_alive_here(holder) or _lock_is_held(folder)
+
+
+def _lock_is_held(folder: Path) -> bool:
+    """Try the lock of a holder of another machine, of which nothing else can be known."""
+    from filelock import FileLock, Timeout
+
+    path = folder / LOCK_NAME
+    if path.is_symlink():
+        return True
     try:
-        with FileLock(folder / LOCK_NAME, timeout=0):
+        with FileLock(path, timeout=0):
             return False
     except Timeout:
         return True
@@ -96,7 +108,9 @@ def _acquired(folder: Path) -> BaseFileLock:
 
 
 def _own_name() -> str:
-    return f"process {os.getpid()} on {platform.node()}\n"
+    name = f"process {os.getpid()} on {platform.node()}"
+    started = _start_time(os.getpid())
+    return f"{name} since {started}\n" if started else f"{name}\n"
 
 
 def _holder(folder: Path) -> str:
@@ -106,15 +120,37 @@ def _holder(folder: Path) -> str:
         return ""
 
 
+def _is_alive_here(holder: str) -> bool:
+    """Return whether a holder is a process of this machine that is there and is a driver."""
+    return _process_here(holder) is not None and not _is_gone(holder)
+
+
+def _process_here(holder: str) -> int | None:
+    words = holder.split()
+    if len(words) < 4 or words[3] != platform.node() or not words[1].isdigit():
+        return None
+    return int(words[1]) if os.name == "posix" else None
+
+
+def _start_time(pid: int) -> str:
+    """Return when a process started, in ticks of the system; empty where it does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
 def _is_gone(holder: str) -> bool:
     """Return whether a holder is known to be dead; one of another machine never is."""
+    pid = _process_here(holder)
+    if pid is None:
+        return False
     words = holder.split()
-    if len(words) != 4 or words[3] != platform.node() or not words[1].isdigit():
-        return False
-    if os.name != "posix":
-        return False
+    started = _start_time(pid)
+    if len(words) == 6 and started and words[5] != started:
+        return True  # its number belongs to another process now
     try:
-        os.kill(int(words[1]), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except OSError:

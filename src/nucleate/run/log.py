@@ -6,19 +6,32 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nucleate.writing import refuse_link
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LOG_NAME = "nucleate.log"
+WORKER_LOGS = "workers"
+"""Folder for what workers write to standard error."""
+
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class _QuietHandler(logging.FileHandler):
+    """A log that cannot be written, on a full disk for example, is no reason for more words."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Leave the line out."""
 
 
 @contextmanager
 def logged(folder: Path) -> Iterator[None]:
     """Write what the package logs to a file of a folder as well."""
     logger = logging.getLogger("nucleate")
-    handler = logging.FileHandler(folder / LOG_NAME, encoding="utf-8", delay=True)
+    refuse_link(folder / LOG_NAME)
+    handler = _QuietHandler(folder / LOG_NAME, encoding="utf-8", errors="replace", delay=True)
     handler.setFormatter(logging.Formatter(FORMAT))
     handler.setLevel(logging.INFO)
     before = logger.level

@@ -1,7 +1,11 @@
 """Long-lived worker processes: several crystals in flight each, killed and replaced on trouble.
 
 A worker that dies or hangs takes its crystals with it. If it had only one, that one has failed;
-of several nobody knows the culprit, so each is tried once more, alone.
+of several nobody knows the culprit, so each is tried once more, alone. A worker that was killed or
+suspended from outside says nothing of its crystals: they are tried again, each alone. One that
+breaks the protocol (closed streams, nonsense as messages) is a worker that died.
+
+The machine's trouble, such as a full disk, ends the run; nothing is recorded of the crystals.
 
 Tiers whose engines need a Python of their own have workers of their own. No more workers are at
 work than there would be otherwise: those of the highest tier go first. One that still loads its
@@ -10,11 +14,12 @@ engine counts as at work, so that with one worker the course of a run does not d
 
 from __future__ import annotations
 
+import select
 import selectors
-import tempfile
+import signal
 import time
-from collections import deque
-from pathlib import Path
+from collections import Counter, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError, NucleateError
@@ -23,12 +28,31 @@ from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
 from nucleate.run.executor import Finished, Job
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
+from nucleate.text import clean
+from nucleate.trouble import MachineError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nucleate.run.wire import Message
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
+FAILED_STARTS = 10
+"""More starts than there are workers that may fail in a row."""
+
+TRIES = 10
+"""How often a crystal whose worker is killed from outside is tried."""
+
+GAP_S = 5.0
+"""A poll that takes longer than it should by this was no poll: the process was suspended."""
+
+FROM_OUTSIDE = tuple(
+    int(getattr(signal, name))
+    for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
+"""Signals that no fault of a program sends."""
 
 
 class WorkerStartError(NucleateError):
@@ -49,9 +73,12 @@ class Pool:
     workers : int
         Number of workers that compute at the same time; the same number is started for each
         interpreter.
+    logs : Path, optional
+        Folder for what workers write to standard error, created if necessary; by default it is
+        kept in files without a name.
     """
 
-    def __init__(self, spec: WorkerSpec, *, workers: int) -> None:
+    def __init__(self, spec: WorkerSpec, *, workers: int, logs: Path | None = None) -> None:
         self._spec = spec
         self.n_workers = workers
         self._queues: list[deque[Job]] = [deque() for _ in spec.tiers]
@@ -59,7 +86,11 @@ class Pool:
         self._capacity = 0
         self._workers: list[WorkerProcess] = []
         self._selector = selectors.DefaultSelector()
-        self._scratch = tempfile.TemporaryDirectory(prefix="nucleate-")
+        self._logs = logs
+        self._tries: Counter[int] = Counter()
+        self._last_poll = time.monotonic()
+        self._ever_ready: set[str] = set()
+        self._failed_starts: Counter[str] = Counter()
         self._started = 0
         self._losses_in_a_row = 0
         self._core_s_of_lost = 0.0
@@ -74,7 +105,9 @@ class Pool:
             worker.kill()
         self._workers.clear()
         self._selector.close()
-        self._scratch.cleanup()
+        if self._logs is not None:
+            with suppress(OSError):
+                self._logs.rmdir()  # where no worker had anything to say
 
     def __enter__(self) -> Pool:
         return self
@@ -169,17 +202,48 @@ class Pool:
     def _receive(self, timeout_s: float) -> list[Finished]:
         finished: list[Finished] = []
         for key, _ in self._selector.select(timeout_s):
-            worker: WorkerProcess = key.data
-            messages = worker.receive()
-            if messages is None:
-                finished += self._lost(worker)
-                continue
-            for message in messages:
-                finished += self._handle(worker, message)
+            finished += self._hear(key.data)
+        self._give_back_gap(timeout_s)
         for worker in list(self._workers):
-            if self._hangs(worker):
+            if worker.has_ended:
+                finished += self._hear_rest(worker)
+            elif self._hangs(worker):
                 finished += self._lost(worker, hangs=True)
         return finished
+
+    def _hear(self, worker: WorkerProcess) -> list[Finished]:
+        """Take what a worker sends; one that sends nonsense is lost."""
+        finished: list[Finished] = []
+        try:
+            messages = worker.receive()
+            if messages is None:
+                return self._lost(worker)
+            for message in messages:
+                finished += self._handle(worker, message)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            nonsense = f"sent what is no message ({type(error).__name__}: {error})"
+            finished += self._lost(worker, nonsense=nonsense)
+        return finished
+
+    def _hear_rest(self, worker: WorkerProcess) -> list[Finished]:
+        """Take the last messages of a process that has ended, then count it as lost.
+
+        Copies of it that an engine has made may hold its streams open.
+        """
+        finished: list[Finished] = []
+        while worker in self._workers:
+            ready, _, _ = select.select([worker.stdout], [], [], 0.0)
+            finished += self._hear(worker) if ready else self._lost(worker)
+        return finished
+
+    def _give_back_gap(self, expected_s: float) -> None:
+        """Charge no worker with time in which this process was suspended."""
+        now = time.monotonic()
+        late = now - self._last_poll - expected_s
+        self._last_poll = now
+        if late > GAP_S:
+            for worker in self._workers:
+                worker.last_heard = min(worker.last_heard + late, now)
 
     def wait_until_ready(self) -> list[dict[str, str]]:
         """Return the levels of theory as soon as a worker of each interpreter is ready.
@@ -204,12 +268,17 @@ class Pool:
 
     def _handle(self, worker: WorkerProcess, message: Message) -> list[Finished]:
         if message["op"] == "error":
-            worker.error = message["message"]
+            worker.error = clean(message["message"])
+            worker.out_of_memory = bool(message.get("memory"))
+            if message.get("machine"):
+                raise MachineError(_machine_sentence(str(message["machine"])))
             if message["remedy"] and not worker.is_ready:
                 raise InputError(message["remedy"])
         if message["op"] == "ready":
             known = {other.tiers for other in self._workers if other.is_ready}
             worker.levels = message["levels"]
+            self._ever_ready.add(worker.python)
+            self._failed_starts[worker.python] = 0
             if worker.tiers not in known:
                 self._capacity += self.n_workers * sum(max(n, 1) for n in message["free"])
         if message["op"] in ("ready", "finished"):
@@ -234,14 +303,19 @@ class Pool:
         limit = max(limits[tier] if limits else DEFAULT_STEP_LIMIT_S for tier in tiers)
         return worker.silent_s() > limit
 
-    def _lost(self, worker: WorkerProcess, *, hangs: bool = False) -> list[Finished]:
+    def _lost(
+        self, worker: WorkerProcess, *, hangs: bool = False, nonsense: str = ""
+    ) -> list[Finished]:
         """Replace a worker that died or hangs; return the job that was its end, if known."""
         self._selector.unregister(worker.stdout)
         self._workers.remove(worker)
         self._core_s_of_lost += worker.core_s
         silent_s = worker.silent_s()
-        status = worker.kill() if hangs else worker.exit_status()
-        if hangs:
+        was_stopped = hangs and worker.is_stopped
+        status = worker.kill() if hangs or nonsense else worker.exit_status()
+        if nonsense:
+            reason, what = FailReason.CRASHED, clean(nonsense)
+        elif hangs:
             reason, what = FailReason.TIMEOUT, f"gave no sign of life for {silent_s:.0f} s"
         else:
             reason, what = FailReason.CRASHED, describe_exit(status)
@@ -254,21 +328,42 @@ class Pool:
                 f"python = {worker.python!r} lacks a package that nucleate needs. Install nucleate "
                 f"there: {worker.python} -m pip install nucleate. It says:\n{words}"
             )
-        if not worker.is_ready or self._losses_in_a_row > LOSSES_IN_A_ROW + self.n_workers:
-            raise WorkerStartError(f"the engines cannot be used: {message}")
+        self._check_losses(worker, message)
         self._spawn(worker.python)
         jobs = list(worker.jobs.values())
-        if len(jobs) == 1:
-            if worker.error is not None:
+        innocent = was_stopped or (not hangs and not nonsense and -status in FROM_OUTSIDE)
+        for job in jobs:
+            self._tries[job.key] += 1
+        if len(jobs) == 1 and not (innocent and self._tries[jobs[0].key] < TRIES):
+            if worker.out_of_memory:
+                reason = FailReason.TOO_LARGE
+            elif worker.error is not None:
                 reason = FailReason.CALCULATOR
             self._losses_in_a_row = 0
             return [Finished(jobs[0], Failed(reason, message, None, silent_s))]
         self._alone.extend(jobs)
         return []
 
+    def _check_losses(self, worker: WorkerProcess, message: str) -> None:
+        """Give up if no worker of an interpreter ever started, or too many died in a row.
+
+        Raises
+        ------
+        WorkerStartError
+            If so.
+        """
+        too_many = self._losses_in_a_row > LOSSES_IN_A_ROW + self.n_workers
+        if not worker.is_ready:
+            self._failed_starts[worker.python] += 1
+            starts = self._failed_starts[worker.python]
+            raised = worker.error is not None and worker.python not in self._ever_ready
+            too_many = too_many or raised or starts >= FAILED_STARTS + self.n_workers
+        if too_many:
+            raise WorkerStartError(f"the engines cannot be used: {message}")
+
     def _spawn(self, python: str) -> None:
         self._started += 1
-        log = Path(self._scratch.name) / f"worker-{self._started}.log"
+        log = None if self._logs is None else self._logs / f"worker-{self._started}.log"
         tiers = self._spec.tiers_by_python()[python]
         try:
             worker = WorkerProcess(self._spec, log, python=python, tiers=tiers)
@@ -279,6 +374,13 @@ class Pool:
             ) from error
         self._workers.append(worker)
         self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+
+
+def _machine_sentence(trouble: str) -> str:
+    return (
+        f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; make "
+        "room, and the same command continues."
+    )
 
 
 def wait_until_ready(pool: Pool) -> list[dict[str, str]]:

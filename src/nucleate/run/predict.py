@@ -13,7 +13,7 @@ from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
-from nucleate.run.log import logged
+from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
 from nucleate.run.scoring import single_points
 from nucleate.run.settings import spec_of
@@ -82,7 +82,7 @@ def predict(
         started_core_s -= source.prepare()
         if executor is None:
             executor = stack.enter_context(
-                Pool(worker_spec(settings), workers=settings.run.n_workers)
+                Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
             )
             executor.wait_until_ready()
         store = stack.enter_context(open_store(path, settings))

@@ -7,18 +7,20 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate import processes
+from nucleate.run.isolation import MARK, MEMORY, end_marked, is_stopped
 from nucleate.run.wire import FrameBuffer, Message, frame
+from nucleate.run.worker_log import WorkerLog
 
 if TYPE_CHECKING:
     from nucleate.run.executor import Job
 
-SHOWN_LOG_BYTES = 3000
 DEFAULT_STEP_LIMIT_S = 600.0
 
 _BORROW = """
@@ -52,6 +54,8 @@ class WorkerSpec:
         ``module:function(tiers, pressure_gpa=...)`` that returns a relaxer for each tier.
     search_path : tuple of str
         Folders that workers can import from besides their own.
+    memory_mb : int, optional
+        Memory of a worker, where the system can limit it; a crystal that needs more fails alone.
     """
 
     tiers: tuple[dict[str, Any], ...]
@@ -61,6 +65,7 @@ class WorkerSpec:
     threads: int = 1
     factory: str = "nucleate.run.worker:build_relaxers"
     search_path: tuple[str, ...] = ()
+    memory_mb: int | None = None
 
     def tiers_by_python(self) -> dict[str, tuple[int, ...]]:
         """Return the interpreters with the tiers that each of them serves."""
@@ -79,14 +84,16 @@ class WorkerProcess:
     spec
         How workers are started.
     log
-        File for what it writes to standard error.
+        File for what it writes to standard error; None for one without a name.
     python
         Its interpreter.
     tiers
         The tiers that it serves.
     """
 
-    def __init__(self, spec: WorkerSpec, log: Path, *, python: str, tiers: tuple[int, ...]) -> None:
+    def __init__(
+        self, spec: WorkerSpec, log: Path | None, *, python: str, tiers: tuple[int, ...]
+    ) -> None:
         self.python = python
         self.tiers = tiers
         self.jobs: dict[int, Job] = {}
@@ -96,14 +103,17 @@ class WorkerProcess:
         self.alone = False
         self.last_heard = time.monotonic()
         self.error: str | None = None
+        self.out_of_memory = False
         self._loading_core_s: float | None = None
         self._last_core_s = 0.0
-        self._log = log
+        self._words = ""
+        self._mark = uuid.uuid4().hex
+        self._log = WorkerLog(log)
         self._buffer = FrameBuffer()
-        with log.open("wb") as stderr:
-            self._process = processes.spawn(
-                _command(python), stderr=stderr, environment=_environment(python, spec.threads)
-            )
+        environment = _environment(python, spec.threads, spec.memory_mb) | {MARK: self._mark}
+        self._process = processes.spawn(
+            _command(python), stderr=self._log.stream, environment=environment
+        )
         assert self._process.stdout is not None
         self.stdout = self._process.stdout
         self.send(
@@ -144,15 +154,25 @@ class WorkerProcess:
         self.send({"op": "go"})
 
     def receive(self) -> list[Message] | None:
-        """Read what has come; None if the process has ended."""
-        chunk = os.read(self.stdout.fileno(), 1 << 20)
+        """Read what has come; None if the process has ended.
+
+        Raises
+        ------
+        BrokenMessageError
+            If it is no message; the worker cannot be used any longer.
+        """
+        try:
+            chunk = os.read(self.stdout.fileno(), 1 << 20)
+        except OSError:
+            return None
         if not chunk:
             return None
         self.last_heard = time.monotonic()
         messages = self._buffer.feed(chunk)
+        self._log.cap()
         for message in messages:
             if "core_s" in message:
-                self._last_core_s = message["core_s"]
+                self._last_core_s = float(message["core_s"])
                 if self._loading_core_s is None:
                     self._loading_core_s = self._last_core_s
         return messages
@@ -168,7 +188,21 @@ class WorkerProcess:
 
     def kill(self) -> int:
         """End the process and everything it started; return its exit status."""
-        return processes.end(self._process)
+        status = processes.end(self._process)
+        end_marked(self._mark)
+        self._words = self.last_words()
+        self._log.close()
+        return status
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, even if a copy of it holds its streams open."""
+        return self._process.poll() is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has been suspended from outside."""
+        return is_stopped(self.pid)
 
     def exit_status(self) -> int:
         """Return the status of a process that has closed its output, waiting for its end."""
@@ -178,20 +212,24 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """Return the end of what it wrote to standard error."""
-        text = self._log.read_bytes()[-SHOWN_LOG_BYTES:].decode(errors="replace")
-        return text.strip()
+        return self._words or self._log.end()
 
 
 def _command(python: str) -> list[str]:
     if python == sys.executable:
-        return [python, "-m", "nucleate.run.worker"]
+        return [python, "-P", "-m", "nucleate.run.worker"]
     package = Path(__file__).resolve().parents[1] / "__init__.py"
-    return [python, "-c", _BORROW, str(package)]
+    return [python, "-P", "-c", _BORROW, str(package)]
 
 
-def _environment(python: str, threads: int) -> dict[str, str]:
+def _environment(python: str, threads: int, memory_mb: int | None) -> dict[str, str]:
     """Return the environment of a worker; compiled code is kept apart for each interpreter."""
-    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    environment = dict(
+        os.environ, PYTHONUNBUFFERED="1", PYTHONSAFEPATH="1", PYTHONIOENCODING="utf-8:replace"
+    )
+    if memory_mb is not None:
+        environment[MEMORY] = str(memory_mb)
+    environment["MPLBACKEND"] = "agg"
     for name in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
         environment[f"{name}_NUM_THREADS"] = str(threads)
     if python != sys.executable:

@@ -15,6 +15,7 @@ from nucleate.run.events import Silent
 from nucleate.run.folder import flat, may_change_of_tier
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
+from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
@@ -106,7 +107,7 @@ def refine(
             if executor is None:
                 workers = min(settings.run.n_workers, len(plan.chosen))
                 spec = spec_of(settings.tier, pressure_gpa, settings.run)
-                executor = stack.enter_context(Pool(spec, workers=workers))
+                executor = stack.enter_context(Pool(spec, workers=workers, logs=path / WORKER_LOGS))
                 executor.wait_until_ready()
             _add_tiers(store, settings.tier, executor.levels or [], plan.levels)
             campaign = Campaign(

@@ -18,6 +18,7 @@ from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_input, now, surroundings
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
+from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
@@ -132,7 +133,7 @@ def relax_files(
                 seen.on_record(record, update, replayed=True)
             return SeriesSummary(seen.records, "")
         if executor is None:
-            executor = stack.enter_context(_pool(settings, left))
+            executor = stack.enter_context(_pool(settings, left, folder))
             executor.wait_until_ready()
         campaign = Campaign(
             StoreJournal(store),
@@ -171,9 +172,10 @@ def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:
     return Candidate(crystal, Origin("file", detail={"file": item.file, "name": item.name}))
 
 
-def _pool(settings: RelaxationSettings, n_pending: int) -> Pool:
+def _pool(settings: RelaxationSettings, n_pending: int, folder: Path) -> Pool:
     workers = min(settings.run.n_workers, n_pending)
-    return Pool(spec_of(settings.tier, settings.pressure_gpa, settings.run), workers=workers)
+    spec = spec_of(settings.tier, settings.pressure_gpa, settings.run)
+    return Pool(spec, workers=workers, logs=folder / WORKER_LOGS)
 
 
 def _open_store(folder: Path, items: Sequence[FileCrystal], settings: RelaxationSettings) -> Store:

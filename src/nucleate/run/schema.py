@@ -78,6 +78,10 @@ CREATE TABLE event (
 );
 """
 
+SELECT_OTHERS = (
+    "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') "
+    "OR sql LIKE 'CREATE VIRTUAL%' LIMIT 5"
+)
 INSERT_META = "INSERT INTO meta VALUES (?, ?)"
 INSERT_CANDIDATE = (
     "INSERT INTO candidate (number, source, parents, detail, n_atoms, numbers, cell, scaled, "
@@ -108,14 +112,31 @@ SELECT_RECORDS = (
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
     "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
-    "WHERE r.sequence > ? ORDER BY r.sequence"
+    "WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
 )
+SELECT_RECORD = (
+    "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
+    "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
+    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "FROM record r JOIN candidate c ON c.number = r.candidate WHERE r.candidate = ?"
+)
+SELECT_OUTCOMES_OF_RECORD = (
+    "SELECT candidate, tier, status, reason, message, wall_s, level, energy_ev, enthalpy_ev, "
+    "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
+    "scaled, forces, stress_gpa FROM outcome WHERE candidate = ? ORDER BY position"
+)
+SELECT_SUMMARY = (
+    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
+)
+SELECT_TIMES = "SELECT coalesce(max(finished_s), 0), coalesce(max(core_s), 0) FROM record"
 SELECT_OUTCOMES_OF_RECORDS = (
     "SELECT o.candidate, o.tier, o.status, o.reason, o.message, o.wall_s, o.level, o.energy_ev, "
     "o.enthalpy_ev, o.max_force_ev_per_angstrom, o.max_stress_gpa, o.converged, o.steps, "
     "o.evaluations, o.numbers, o.cell, o.scaled, o.forces, o.stress_gpa "
     "FROM outcome o JOIN record r ON r.candidate = o.candidate "
-    "WHERE r.sequence > ? ORDER BY o.candidate, o.position"
+    "WHERE r.sequence > ? AND r.sequence <= ? ORDER BY o.candidate, o.position"
 )
 SELECT_UNFINISHED = (
     "SELECT number, duplicate_of, asked_s, source, parents, detail, numbers, cell, scaled "

@@ -15,6 +15,7 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
@@ -206,6 +207,10 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
             )
 
 
+LEAST_MB = 2048
+"""The models themselves need about as much."""
+
+
 def spec_of(
     tiers: Sequence[TierSettings], pressure_gpa: float, execution: ExecutionSettings
 ) -> WorkerSpec:
@@ -217,6 +222,7 @@ def spec_of(
         threads=execution.threads,
         search_path=plug_in_folders(tiers),
         pythons=tuple(tier.python or execution.python or sys.executable for tier in tiers),
+        memory_mb=None if _uses_gpu(tiers) else worker_memory_mb(execution.n_workers),
     )
 
 
@@ -233,6 +239,17 @@ def plug_in_folders(tiers: Sequence[TierSettings]) -> tuple[str, ...]:
         if "site-packages" not in folder.parts and str(folder) not in folders:
             folders.append(str(folder))
     return tuple(folders)
+
+
+def worker_memory_mb(n_workers: int) -> int | None:
+    """Return the memory that one worker may have: 90 % of the machine's, half among several."""
+    whole = memory_of_machine_mb()
+    return None if whole is None else max(int(whole * (0.9 if n_workers == 1 else 0.5)), LEAST_MB)
+
+
+def _uses_gpu(tiers: Sequence[TierSettings]) -> bool:
+    """Return whether any tier is on a GPU, whose driver maps more memory than it uses."""
+    return any(getattr(tier.engine, "device", "cpu") != "cpu" for tier in tiers)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -16,20 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
-from nucleate.errors import InputError
+from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
+from nucleate.run.database import Database
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.text import label
+from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
-BUSY_TIMEOUT_S = 30.0
+CHUNK = 500
+"""Records that are read at a time, so that no reader holds the file for long."""
+
 ADDED_TIER = "tier"
 """Kind of the events that say which tiers were added to the ladder after the search."""
 
@@ -42,7 +47,7 @@ class Store:
     before has written nothing.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Database, path: Path) -> None:
         self._db = connection
         self.path = path
         self._levels: dict[LevelOfTheory, int] = {}
@@ -70,7 +75,7 @@ class Store:
         unfinished = path.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         try:
-            with closing(_connect(unfinished, mode="rwc")) as db:
+            with closing(Database(unfinished, mode="rwc")) as db:
                 db.executescript("BEGIN;" + schema.TABLES)
                 rows = {"schema_version": schema.SCHEMA_VERSION, **meta}.items()
                 db.executemany(
@@ -79,7 +84,7 @@ class Store:
                 )
                 db.commit()
             unfinished.rename(path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, NucleateError) as error:
             raise InputError(
                 f"{folder}: the run folder cannot be written ({error}). Choose another one with "
                 "--out."
@@ -116,14 +121,28 @@ class Store:
     @classmethod
     def _open(cls, folder: str | Path, *, writable: bool) -> Store:
         path = Path(folder) / STORE_NAME
+        if writable:
+            for name in (STORE_NAME, f"{STORE_NAME}-journal"):
+                refuse_link(Path(folder) / name)
         if not path.is_file():
             raise InputError(f"{folder} is not a run folder: it has no {STORE_NAME}.")
         try:
-            db = _connect(path, mode="rw")
+            db = Database(path, mode="rw")
+            db.execute("PRAGMA trusted_schema = OFF")
             store = cls(db, path)
             found = store.meta.get("schema_version")
-        except sqlite3.Error as error:
-            raise InputError(f"{path} cannot be read as the store of a run ({error}).") from error
+        except (sqlite3.Error, ValueError, NucleateError) as error:
+            raise InputError(
+                f"{path} cannot be read as the store of a run ({label(error)})."
+            ) from error
+        others = db.execute(schema.SELECT_OTHERS).fetchall()
+        if others:
+            store.close()
+            raise InputError(
+                f"{path} has {', '.join(f'the {kind} {label(name)}' for kind, name in others)}, "
+                "which no store of nucleate has. It was changed by another program; nothing in it "
+                "was read."
+            )
         if found != schema.SCHEMA_VERSION:
             store.close()
             raise InputError(
@@ -248,33 +267,33 @@ class Store:
             Leave out this number from the beginning, for those who have read them before.
         """
         seed = self.meta.get("seed", 0)
-        rows = self._db.execute(schema.SELECT_RECORDS, (after,)).fetchall()
-        outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after,))
-        for row in rows:
-            _, duplicate_of, finished_s, core_s, *rest = row
-            accepted, new, melted, temperature, *rest = rest
-            current, best, is_target, number, asked_s, *candidate = rest
-            record = Record(
-                number=number,
-                candidate=_candidate(candidate),
-                outcomes=outcomes.get(number, ()),
-                duplicate_of=duplicate_of,
-                seed=seed,
-                asked_s=asked_s,
-                finished_s=finished_s,
-                core_s=core_s,
-            )
-            update = SearchUpdate(
-                accepted=bool(accepted),
-                new_minimum=bool(new),
-                duplicate_of=duplicate_of,
-                melted=bool(melted),
-                temperature=temperature,
-                current=current,
-                best=best,
-                is_target=bool(is_target),
-            )
-            yield record, update
+        while rows := self._db.execute(schema.SELECT_RECORDS, (after, CHUNK)).fetchall():
+            outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
+            after = rows[-1][0]
+            for row in rows:
+                yield _told(row, outcomes, seed)
+
+    def records_of(self, numbers: Iterable[int]) -> list[Record]:
+        """Return some of the finished records, in the order of the numbers given."""
+        seed, found = self.meta.get("seed", 0), []
+        for number in numbers:
+            rows = self._db.execute(schema.SELECT_RECORD, (number,)).fetchall()
+            outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORD, (number,))
+            found += [_told(row, outcomes, seed)[0] for row in rows]
+        return found
+
+    def summary_rows(self) -> list[tuple[Any, ...]]:
+        """Return what a ranking needs of each finished record, without any geometry.
+
+        Each row is record, tier, status, reason, enthalpy in eV per cell, atoms, and the record
+        that it repeats; a record has one row for each outcome in their order, and one with None as
+        its tier where there is none.
+        """
+        return self._db.execute(schema.SELECT_SUMMARY).fetchall()
+
+    def times(self) -> tuple[float, float]:
+        """Return the latest running time and processor time in seconds of all records."""
+        return self._db.execute(schema.SELECT_TIMES).fetchone()
 
     def unfinished(self) -> list[Record]:
         """Return the candidates that were proposed but not finished, in order of number.
@@ -342,6 +361,35 @@ class Store:
         return found
 
 
+def _told(
+    row: Sequence[Any], outcomes: Mapping[int, tuple[TierOutcome, ...]], seed: int
+) -> tuple[Record, SearchUpdate]:
+    _, duplicate_of, finished_s, core_s, *rest = row
+    accepted, new, melted, temperature, *rest = rest
+    current, best, is_target, number, asked_s, *candidate = rest
+    record = Record(
+        number=number,
+        candidate=_candidate(candidate),
+        outcomes=outcomes.get(number, ()),
+        duplicate_of=duplicate_of,
+        seed=seed,
+        asked_s=asked_s,
+        finished_s=finished_s,
+        core_s=core_s,
+    )
+    update = SearchUpdate(
+        accepted=bool(accepted),
+        new_minimum=bool(new),
+        duplicate_of=duplicate_of,
+        melted=bool(melted),
+        temperature=temperature,
+        current=current,
+        best=best,
+        is_target=bool(is_target),
+    )
+    return record, update
+
+
 def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
     """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
     latest = {item.tier: item for item in items}
@@ -353,10 +401,3 @@ def _candidate(row: Sequence[Any]) -> Candidate:
     crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
     assert crystal is not None
     return Candidate(crystal, Origin(source, tuple(json.loads(parents)), json.loads(detail)))
-
-
-def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
-    db.execute("PRAGMA synchronous = FULL")
-    return db

@@ -12,11 +12,17 @@ from typing import Any, BinaryIO
 Message = dict[str, Any]
 
 PREFIX_BYTES = 4
+LONGEST = 1 << 28
+"""Bytes of a message; a longer one is no message."""
+
+
+class BrokenMessageError(ValueError):
+    """What came is no message of a worker."""
 
 
 def frame(message: Message) -> bytes:
     """Return a message as bytes."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = json.dumps(message, separators=(",", ":")).encode("ascii")
     return len(body).to_bytes(PREFIX_BYTES, "little") + body
 
 
@@ -41,9 +47,22 @@ class FrameBuffer:
         self._bytes += chunk
         messages = []
         while len(self._bytes) >= PREFIX_BYTES:
-            end = PREFIX_BYTES + int.from_bytes(self._bytes[:PREFIX_BYTES], "little")
+            size = int.from_bytes(self._bytes[:PREFIX_BYTES], "little")
+            if size > LONGEST:
+                raise BrokenMessageError(f"a message of {size} bytes was announced")
+            end = PREFIX_BYTES + size
             if len(self._bytes) < end:
                 break
-            messages.append(json.loads(self._bytes[PREFIX_BYTES:end]))
+            messages.append(_message(bytes(self._bytes[PREFIX_BYTES:end])))
             del self._bytes[:end]
         return messages
+
+
+def _message(body: bytes) -> Message:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BrokenMessageError(f"a message cannot be read ({error})") from error
+    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
+        raise BrokenMessageError("a message has no operation")
+    return message

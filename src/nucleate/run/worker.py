@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nucleate import clock
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import NucleateError
 from nucleate.processes import end_own_group
 from nucleate.run.codec import encode, to_json
+from nucleate.run.isolation import MARK, end_marked, end_with_parent, limit_memory, take_streams
 from nucleate.run.wire import Message, frame, read_frame
+from nucleate.text import clean
+from nucleate.trouble import machine_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +51,7 @@ class Worker:
         self._waiting: list[deque[tuple[int, Crystal]]] = [deque() for _ in relaxers]
         self._in_flight = [0] * len(relaxers)
         self._last_sent = 0.0
+        self._pid = os.getpid()
 
     def serve(self) -> None:
         """Report that the relaxers are loaded, then work until the process is ended."""
@@ -85,6 +91,8 @@ class Worker:
         return [max(relaxer.free_slots() - len(waiting), 0) for relaxer, waiting in pairs]
 
     def _send(self, message: Message) -> None:
+        if os.getpid() != self._pid:
+            os._exit(1)  # a copy of this worker that an engine has forked has no say
         self._last_sent = time.monotonic()
         self._stream.write(frame(message | {"core_s": time.process_time()}))
         self._stream.flush()
@@ -100,37 +108,55 @@ def build_relaxers(tiers: Sequence[dict[str, Any]], *, pressure_gpa: float) -> l
 
 def main() -> None:
     """Serve the driver at the other end of the standard streams."""
-    stream = _take_stdout()
+    end_with_parent()
+    source, stream = take_streams()
+    limit_memory()
+    clock.watch()
     inbox: SimpleQueue[Message] = SimpleQueue()
-    threading.Thread(target=_read_forever, args=(inbox,), daemon=True).start()
+    threading.Thread(target=_read_forever, args=(source, inbox), daemon=True).start()
     try:
         start = inbox.get()
-        sys.path[:0] = [path for path in start["path"] if path not in sys.path]
+        extend_path(start["path"])
         module, function = start["factory"].split(":")
         relaxers = getattr(importlib.import_module(module), function)(
             start["tiers"], pressure_gpa=start["pressure_gpa"]
         )
         Worker(relaxers, inbox, stream).serve()
     except Exception as error:  # noqa: BLE001  whatever it is, the driver must hear of it
-        remedy = str(error) if isinstance(error, NucleateError) else ""
-        stream.write(frame({"op": "error", "message": traceback.format_exc(), "remedy": remedy}))
-        stream.flush()
+        with suppress(OSError, ValueError):
+            stream.write(frame(_report(error)))
+            stream.flush()
         os._exit(1)
 
 
-def _take_stdout() -> BinaryIO:
-    """Keep standard output for messages; what libraries print goes to standard error."""
-    stream = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return stream
+def extend_path(folders: Sequence[str]) -> None:
+    """Let engines be imported from some folders and the working one, which come last.
+
+    A ``random.py`` that happens to lie there must not take the place of the standard library's.
+    """
+    sys.path += [path for path in (*folders, str(Path.cwd())) if path not in sys.path]
 
 
-def _read_forever(inbox: SimpleQueue[Message]) -> None:
-    """Pass on the driver's messages; end the whole process group when the driver is gone."""
-    while (message := read_frame(sys.stdin.buffer)) is not None:
-        inbox.put(message)
-    end_own_group()
+def _report(error: Exception) -> Message:
+    """Return what the driver is told of an error: whose it is, and the error in full."""
+    remedy = clean(error) if isinstance(error, NucleateError) else ""
+    return {
+        "op": "error",
+        "message": clean(traceback.format_exc()),
+        "remedy": remedy,
+        "machine": machine_trouble(error),
+        "memory": isinstance(error, MemoryError),
+    }
+
+
+def _read_forever(source: BinaryIO, inbox: SimpleQueue[Message]) -> None:
+    """Pass on the driver's messages; end everything of this worker when the driver is gone."""
+    try:
+        while (message := read_frame(source)) is not None:
+            inbox.put(message)
+    finally:
+        end_marked(os.environ.get(MARK, "none"))
+        end_own_group()
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def _started() -> tuple[subprocess.Popen[bytes], Connection]:
     ours, theirs = connection.Pipe()
     paths = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, str(theirs.fileno())],
+        [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         start_new_session=True,

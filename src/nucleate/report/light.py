@@ -1,0 +1,154 @@
+"""The state of a run of any size, from numbers alone: geometries are read for the best only."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucleate.report.ranking import rank_structures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.report.ranking import RankedStructure
+    from nucleate.run.store import Store
+
+SPARE = 3
+"""Groups that are read beyond those asked for, for each: added tiers may unite some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the numbers of a store say.
+
+    Attributes
+    ----------
+    ranked : list of RankedStructure
+        The best distinct structures.
+    n_distinct, n_structures, n_repeats : int
+        Distinct structures, records that were relaxed, and those that were not.
+    failures : Counter
+        First failure of each record, by reason.
+    """
+
+    ranked: list[RankedStructure]
+    n_distinct: int
+    n_structures: int
+    n_repeats: int
+    failures: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Light:
+    duplicate_of: int | None
+    tier: str | None = None
+    enthalpy: float = 0.0
+    reason: str | None = None
+    seen: int = 0
+
+
+def overview(store: Store, *, best: int) -> Overview:
+    """Return the numbers of a run and its best distinct structures.
+
+    They are those of :func:`~nucleate.report.ranking.rank_structures` over all records, without
+    reading the geometry of more than a few times ``best`` of them.
+
+    Parameters
+    ----------
+    store
+        Open for reading.
+    best
+        How many structures are ranked.
+    """
+    ladder, added = store.tiers(), tuple(store.added_tiers())
+    records, seen = _records(store, added)
+    failures = Counter(light.reason for light in records.values() if light.reason is not None)
+    n_paid = sum(light.seen > 0 for light in records.values())
+    groups = _groups(records)
+    tiers = [tier for tier in ladder if tier in seen] or seen
+    depth = {tier: place for place, tier in enumerate(tiers)}
+
+    places = {
+        number: (-depth.get(light.tier, -1), light.enthalpy, number)
+        for number, light in records.items()
+        if light.tier is not None
+    }
+    lowest = [
+        places[group[0]] if len(group) == 1 else min(places[number] for number in group)
+        for group in groups.values()
+    ]
+    copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
+    above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
+    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
+    ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
+    united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
+    return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))
+
+
+def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], list[str]]:
+    """Return the records by number, and the tiers that occur in the order in which they do."""
+    found: dict[int, _Light] = {}
+    seen: dict[str, None] = {}
+    climb = {tier: place for place, tier in enumerate(added)}
+    for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
+        light = found.get(number)
+        if light is None:
+            light = found[number] = _Light(duplicate_of)
+        if tier is None:
+            continue
+        light.seen += 1
+        seen[tier] = None
+        if status == "relaxed":
+            if not climb or climb.get(tier, -1) >= climb.get(light.tier or "", -1):
+                light.tier, light.enthalpy = tier, enthalpy / n_atoms
+        elif light.reason is None:
+            light.reason = reason
+    return found, list(seen)
+
+
+def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
+    """Return the records with an energy by the one that they repeat in the end."""
+    groups: dict[int, list[int]] = {}
+    for number, light in records.items():
+        if light.tier is None:
+            continue
+        if light.duplicate_of is None:
+            groups.setdefault(number, []).append(number)
+            continue
+        original, path = number, {number}
+        while (above := records[original].duplicate_of) in records and above not in path:
+            assert above is not None
+            original = above
+            path.add(above)
+        groups.setdefault(original, []).append(number)
+    return groups
+
+
+def _ranked(
+    store: Store,
+    chosen: Sequence[int],
+    copies: dict[int, int],
+    tiers: Sequence[str],
+    added: Sequence[str],
+    best: int,
+) -> list[RankedStructure]:
+    from dataclasses import replace
+
+    full = [replace(record, duplicate_of=None) for record in store.records_of(chosen)]
+    ranked = rank_structures(full, tiers, added=added, best=best)
+    counted = []
+    for item in ranked:
+        others = item.copies - 1  # united on an added tier
+        counted.append(replace(item, copies=copies[item.record.number] + others))
+    return counted
+
+
+def _n_distinct(
+    store: Store, numbers: Sequence[int], tiers: Sequence[str], added: Sequence[str]
+) -> int:
+    from dataclasses import replace
+
+    full = [replace(record, duplicate_of=None) for record in store.records_of(numbers)]
+    return len(rank_structures(full, tiers, added=added))

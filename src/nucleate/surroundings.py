@@ -1,0 +1,89 @@
+"""What a program of its own asks of its surroundings before anything is imported.
+
+Only the command line calls this: a library changes nothing of the process that it is part of.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+NUMBA_CACHE = "NUMBA_CACHE_DIR"
+
+
+def fit_surroundings() -> None:
+    """Make streams, plots and compiled code work wherever the program is started."""
+    _open_streams()
+    os.environ["MPLBACKEND"] = "agg"
+    _find_numba_cache()
+
+
+def _open_streams() -> None:
+    """Replace streams that are closed, and characters that a stream cannot write."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            with suppress(ValueError, OSError):
+                stream.reconfigure(errors="replace")
+
+
+def _find_numba_cache() -> None:
+    """Give compiled code a folder where neither the package nor the user's cache can be written.
+
+    The folder is one for the user, so that the second start is as fast as elsewhere.
+    """
+    if os.environ.get(NUMBA_CACHE) or _is_writable(Path(__file__).resolve().parent):
+        return
+    if _is_writable(_user_cache()):
+        return
+    folder = _own_temporary_folder()
+    if folder is not None:
+        os.environ[NUMBA_CACHE] = str(folder)
+        with suppress(OSError, ValueError, AttributeError):
+            print(  # noqa: T201
+                f"Compiled code is kept in {folder}: neither the package's folder nor "
+                f"{_user_cache()} can be written. Set {NUMBA_CACHE} for another place.",
+                file=sys.stderr,
+            )
+
+
+def _user_cache() -> Path:
+    """Return the folder in which numba keeps compiled code if it cannot write elsewhere."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    if home:
+        return Path(home)
+    with suppress(RuntimeError):
+        return Path.home() / ".cache"
+    return Path("/nonexistent")
+
+
+def _own_temporary_folder() -> Path | None:
+    """Return a folder that belongs to this user alone; None if there is none."""
+    name = f"nucleate-numba-{os.getuid()}" if hasattr(os, "getuid") else "nucleate-numba"
+    folder = Path(tempfile.gettempdir()) / name
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+        is_mine = not hasattr(os, "getuid") or facts.st_uid == os.getuid()
+        if is_mine and folder.is_dir() and not folder.is_symlink():
+            return folder
+    with suppress(OSError):
+        return Path(tempfile.mkdtemp(prefix="nucleate-numba-"))
+    return None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Return whether files can be made in a folder, or the folder itself can be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,42 @@
+"""The machine's trouble is not the structure's: full disks and the like end the run instead."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from typing import Final
+
+from nucleate.errors import NucleateError
+
+OF_THE_MACHINE: Final = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ENFILE", "EMFILE", "ESTALE")
+    if hasattr(errno, name)
+)
+"""Errors of the system that say nothing about the crystal that was computed."""
+
+FULL = "No space left on device"
+
+
+class MachineError(NucleateError):
+    """The machine cannot continue, for example as the disk is full; the store stays whole."""
+
+
+def machine_trouble(error: BaseException | None) -> str:
+    """Return what of the machine made an error, in one sentence; empty if nothing did.
+
+    Parameters
+    ----------
+    error
+        The error; those that caused it are looked at too.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            place = f" ({error.filename})" if error.filename else ""
+            return f"{error.strerror}{place}"
+        if isinstance(error, sqlite3.Error) and "full" in str(error):
+            return FULL
+        error = error.__cause__ or error.__context__
+    return ""

@@ -1,0 +1,82 @@
+"""Signals, streams and unfriendly surroundings of the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nucleate.surroundings import _is_writable
+
+MAIN = "from nucleate.cli import main; main()"
+POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+
+def start(*words, cwd, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", MAIN, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        text=True,
+    )
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("delay_s", [1.0, 2.0, 4.0, 8.0])
+def test_a_signal_is_answered_within_two_seconds(tmp_path, number, delay_s):
+    words = ("predict", "CaTiO3", "--max-atoms", "10", "--tier", "spp", "--workers", "1")
+    process = start(*words, "--out", "run", cwd=tmp_path)
+    time.sleep(delay_s)
+    began = time.monotonic()
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    # what was found is exported after the search has stopped
+    assert time.monotonic() - began < (2.5 if delay_s < 4.0 else 6.0)
+    assert process.returncode in (0, 128 + number)
+
+
+@POSIX
+def test_a_stranger_s_random_module_is_not_imported(tmp_path):
+    for name in ("random", "numpy", "selectors"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the folder')")
+    process = start(
+        "relax", "x.vasp", "--tier", "spp", "--single-point", "--workers", "1", cwd=tmp_path
+    )
+    process.communicate(timeout=60)
+    (tmp_path / "x.vasp").write_text(
+        "MgO\n1.0\n0 2.1 2.1\n2.1 0 2.1\n2.1 2.1 0\nMg O\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
+    )
+    process = start(
+        "relax", "x.vasp", "--tier", "spp", "--single-point", "--workers", "1", cwd=tmp_path
+    )
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert "1 of 1 structures have an energy" in out
+
+
+@POSIX
+def test_a_closed_or_narrow_standard_output_is_no_traceback(tmp_path):
+    narrow = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    process = start("--help", cwd=tmp_path, **narrow)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in error
+    words = [sys.executable, "-c", MAIN, "presets", "list"]
+    shell = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in shell.stderr
+    assert shell.returncode in (0, 1)
+
+
+def test_what_cannot_be_written_is_noticed(tmp_path):
+    assert _is_writable(tmp_path / "new" / "folder")
+    assert not _is_writable(tmp_path.__class__("/proc/1"))

@@ -1,0 +1,126 @@
+"""Run folders of somebody else: nothing in them is executed, followed or changed unasked."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from nucleate.cli.inputs import read_input
+from nucleate.errors import InputError
+from nucleate.programs.jobs import NotFinishedError, read_folder
+from nucleate.run import lock
+from nucleate.run.lock import is_locked, locked
+from nucleate.run.store import STORE_NAME, Store
+from nucleate.run.trust import executed
+
+EVIL = {"name": "t", "engine": {"kind": "ase", "calculator": "os:system", "options": {}}}
+
+
+def foreign(folder, tier=EVIL):
+    meta = {
+        "input": {
+            "problem": {"formula": "MgO"},
+            "search": {},
+            "stop": {},
+            "run": {},
+            "tier": [tier],
+        },
+        "formula": "MgO",
+        "seed": 0,
+    }
+    folder.mkdir()
+    Store.create(folder, meta).close()
+    return folder
+
+
+def test_what_names_code_is_found():
+    data = {"tier": [EVIL, {"python": "/x/python"}], "search": {"kind": "m:C"}, "a": {"kind": "b"}}
+    assert [key for key, _ in executed(data)] == [
+        "tier.0.engine.calculator",
+        "tier.1.python",
+        "search.kind",
+    ]
+
+
+def test_a_stored_calculator_needs_trust(tmp_path):
+    folder = foreign(tmp_path / "run")
+    with pytest.raises(InputError, match=r"os:system(.|\n)*--trust"):
+        read_input("MgO", {}, folder)
+    settings, _ = read_input("MgO", {"": {"tier": [{"engine": {"kind": "spp"}}]}}, folder)
+    assert settings.tier[0].engine.kind == "spp"
+    settings, _ = read_input("MgO", {}, folder, trust=True)
+    assert settings.tier[0].engine.kind == "ase"
+
+
+def test_a_harmless_stored_input_needs_none(tmp_path):
+    folder = foreign(tmp_path / "run", {"name": "t", "engine": {"kind": "spp"}})
+    settings, _ = read_input("MgO", {}, folder)
+    assert settings.tier[0].engine.kind == "spp"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM record; END",
+        "CREATE VIEW v AS SELECT 1",
+    ],
+)
+@pytest.mark.parametrize("how", [Store.read, Store.append_to])
+def test_stores_with_views_or_triggers_are_refused(tmp_path, statement, how):
+    folder = foreign(tmp_path / "run")
+    with sqlite3.connect(folder / STORE_NAME) as db:
+        db.execute(statement)
+    db.close()
+    with pytest.raises(InputError, match="no store of nucleate has"):
+        how(folder)
+
+
+@pytest.mark.parametrize("name", [lock.LOCK_NAME, lock.HOLDER_NAME])
+def test_the_lock_follows_no_link(tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).symlink_to(victim)
+    with pytest.raises(InputError, match="is a link"), locked(folder):
+        pass
+    assert victim.read_text() == "precious"
+
+
+def test_the_store_is_not_written_through_a_link(tmp_path):
+    folder = foreign(tmp_path / "run")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / STORE_NAME).symlink_to(folder / STORE_NAME)
+    with pytest.raises(InputError, match="is a link"):
+        Store.append_to(other)
+
+
+def test_asking_for_the_lock_never_stands_in_the_way(tmp_path):
+    folder = tmp_path / "run"
+    assert not is_locked(folder)
+    with locked(folder):
+        before = (folder / lock.LOCK_NAME).stat()
+        for _ in range(200):
+            assert is_locked(folder)
+        assert (folder / lock.LOCK_NAME).stat().st_ino == before.st_ino
+    assert not is_locked(folder)
+    for _ in range(50):
+        with locked(folder):
+            pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_process_number_that_was_used_again_is_no_holder(tmp_path):
+    name = f"process {os.getpid()} on {platform.node()} since 1\n"
+    (tmp_path / lock.HOLDER_NAME).write_text(name)
+    assert not is_locked(tmp_path)
+
+
+def test_a_manifest_imports_nothing(tmp_path):
+    with pytest.raises(NotFinishedError, match="names code"):
+        read_folder(tmp_path, {"tier": {"engine": {"kind": "os:system"}}})
