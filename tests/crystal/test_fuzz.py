@@ -166,14 +166,14 @@ def drill(number: int, seed: int, tmp_path: Path) -> tuple[Counter[str], list[st
         kind = KINDS[int(rng.integers(len(KINDS)))]
         some = texts[kind][:2] if rng.random() < 0.5 else texts[kind]  # the good ones come first
         text = mutated(some[int(rng.integers(len(some)))], rng)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             result = outcome(kind, text, tmp_path)
         except Exception as error:  # noqa: BLE001 - what the drill looks for
             result = "traceback"
             failures.append(f"{kind}: {type(error).__name__}: {error}: {text[:2000]!r}")
-        if time.perf_counter() - start > LONGEST_S:
-            failures.append(f"{kind}: {time.perf_counter() - start:.1f} s: {text[:2000]!r}")
+        if time.process_time() - start > LONGEST_S:
+            failures.append(f"{kind}: {time.process_time() - start:.1f} s: {text[:2000]!r}")
         if result == "several lines":
             failures.append(f"{kind}: a message of several lines: {text[:2000]!r}")
         counts[f"{kind} {result}"] += 1
@@ -181,7 +181,7 @@ def drill(number: int, seed: int, tmp_path: Path) -> tuple[Counter[str], list[st
 
 
 def test_mutated_inputs_end_in_a_crystal_or_a_sentence(tmp_path: Path) -> None:
-    space("MgO")  # compiles
+    drill(200, 0, tmp_path)  # compiles
     counts, failures = drill(1_000, 1, tmp_path)
     assert not failures, failures[:3]
     assert counts.total() == 1_000

@@ -17,7 +17,7 @@ from nucleate.writing import remove_unfinished, whole_file, whole_files
 def test_an_error_leaves_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as unfinished:
+    with pytest.raises(RuntimeError), whole_file(path) as unfinished:  # noqa: PT012
         unfinished.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -30,7 +30,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     path = tmp_path / "out" / "table.csv"
     path.parent.mkdir()
     path.symlink_to(victim)
-    with whole_file(path) as unfinished:
+    with whole_file(path) as unfinished:  # noqa: PT012
         unfinished.write_text("new")
     assert victim.read_text() == "precious"
     assert not path.is_symlink()
@@ -41,7 +41,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "structures").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is a link"), whole_files(tmp_path / "out") as folder:
+    with pytest.raises(InputError, match="is a link"), whole_files(tmp_path / "out") as folder:  # noqa: PT012
         (folder / "structures").mkdir()
         (folder / "structures" / "a.cif").write_text("x")
     assert list((tmp_path / "elsewhere").iterdir()) == []

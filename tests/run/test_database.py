@@ -89,7 +89,7 @@ def test_a_damaged_file_is_a_sentence(store, tmp_path, place):
     try:
         use()
     except NucleateError as error:
-        assert STORE_NAME in str(error)
+        assert STORE_NAME in str(error)  # noqa: PT017
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -171,6 +171,6 @@ def test_the_cause_of_an_error_is_looked_at():
         except OSError as error:
             raise RuntimeError("cannot write") from error
     except RuntimeError as error:
-        assert "No space" in machine_trouble(error)
+        assert "No space" in machine_trouble(error)  # noqa: PT017
     assert machine_trouble(ValueError()) == ""
     assert time.monotonic() > 0.0

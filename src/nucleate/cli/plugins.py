@@ -50,7 +50,7 @@ def plugins(
 
 
 def described(kind: Kind) -> dict[str, Any]:
-    """Return what there is to say of a kind, ready for JSON.
+    """Return the description of a kind, ready for JSON.
 
     It has ``kind``, ``source``, ``path``, and either ``about`` and ``keys``, each of which has
     ``default`` or ``required`` and ``description``, or ``broken``, the reason.

@@ -121,7 +121,7 @@ def _holder(folder: Path) -> str:
 
 
 def _is_alive_here(holder: str) -> bool:
-    """Return whether a holder is a process of this machine that is there and is a driver."""
+    """Return whether a holder is a running process of this machine and a driver."""
     return _process_here(holder) is not None and not _is_gone(holder)
 
 

@@ -30,7 +30,7 @@ SAID = b"\nStopping after what is being computed; once more ends at once.\n"
 
 
 class Interrupted(BaseException):
-    """The command was told to end by a signal; ``number`` says which.
+    """The command was ended by a signal; ``number`` says which.
 
     No KeyboardInterrupt: libraries make their own of those.
     """

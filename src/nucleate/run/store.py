@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STORE_NAME = "run.db"
 CHUNK = 500
-"""Records that are read at a time, so that no reader holds the file for long."""
+"""Records that are read at a time, so that no reader holds the file for a long time."""
 
 ADDED_TIER = "tier"
 """Kind of the events that say which tiers were added to the ladder after the search."""

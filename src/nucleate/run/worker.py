@@ -138,7 +138,7 @@ def extend_path(folders: Sequence[str]) -> None:
 
 
 def _report(error: Exception) -> Message:
-    """Return what the driver is told of an error: whose it is, and the error in full."""
+    """Return what is reported of an error to the driver: whose it is, and the error in full."""
     remedy = clean(error) if isinstance(error, NucleateError) else ""
     return {
         "op": "error",

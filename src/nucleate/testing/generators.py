@@ -54,7 +54,7 @@ def check_generator(
     ContractError
         With what is broken.
     InputError
-        If it is no generator, or nothing can be drawn in this space.
+        If it is not a generator, or nothing can be drawn in this space.
     """
     given = component_from(generator, "generators")
     name = name_of(given)

@@ -47,7 +47,7 @@ def check_model(
     """Check that an energy model keeps its contract.
 
     Shapes and level of theory; the same result for the same crystal alone and in a batch, after a
-    permutation of the atoms (forces permuted alike), and after a shift of all of them; forces
+    permutation of the atoms (forces permuted identically), and after a shift of all of them; forces
     that are minus the derivative of the energy by the positions, and a stress that is the one by
     the strain over the volume, both by central differences along random directions.
 
@@ -72,7 +72,7 @@ def check_model(
     ContractError
         With what is broken.
     InputError
-        If it is no model.
+        If it is not a model.
     """
     given = component_from(model, "models")
     name = name_of(given)

@@ -47,7 +47,7 @@ def check_move(
     ContractError
         With what is broken.
     InputError
-        If it is no move, or it makes no child of any of these parents.
+        If it is not a move, or it makes no child of any of these parents.
     """
     tested = as_move(component_from(move, "moves"))
     space = space_of(formula, max_atoms)

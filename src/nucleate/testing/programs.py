@@ -48,7 +48,7 @@ def check_program(
     ContractError
         With what is broken.
     InputError
-        If it is no program.
+        If it is not a program.
     """
     settings = component_from(program, "programs")
     if not isinstance(settings, ExternalSettings):

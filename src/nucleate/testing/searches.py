@@ -40,7 +40,7 @@ def check_search(
     Its trials must be crystals of the space with numbers of their own, and must follow from the
     seed and the order of the calls alone, global random numbers included. A new search that is
     given the trials and records of an interrupted one must continue as that would have, wherever
-    it was interrupted. Failures and repeats are told too.
+    it was interrupted. Failures and repeats are reported too.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def check_search(
     trials
         How many to ask for.
     in_flight
-        How many are asked for before the first is told.
+        How many are asked for before the first record is reported.
     seed
         Of the random numbers of the energies, and the seed of the context.
 
@@ -60,7 +60,7 @@ def check_search(
     ContractError
         With what is broken.
     InputError
-        If it is no search.
+        If it is not a search.
     """
     settings = component_from(search, "searches")
     play = _Play(settings, formula, max_atoms, seed)
