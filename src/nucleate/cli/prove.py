@@ -247,11 +247,13 @@ def _order(proof: Any) -> tuple[float, float]:
 
 def _check(path: Path, seconds: float) -> None:
     from nucleate.exact.certificate import Certificate
-    from nucleate.exact.check import check_certificate
+    from nucleate.exact.check import check_proof
 
     certificate = Certificate.load(path)
-    verdicts = check_certificate(certificate, seconds=seconds)
-    for verdict in verdicts:
+    verdicts = []
+    for proof in certificate.proofs:
+        verdict = check_proof(certificate, proof, seconds=seconds)
+        verdicts.append(verdict)
         if verdict.problems:
             typer.echo(f"REFUSED {verdict.name}: {'; '.join(verdict.problems)}")
         elif not verdict.accepted:
