@@ -165,12 +165,7 @@ def test_a_lone_surrogate_travels():
 
 
 def test_the_cause_of_an_error_is_looked_at():
-    try:
-        try:
-            raise OSError(28, "No space left on device")
-        except OSError as error:
-            raise RuntimeError("cannot write") from error
-    except RuntimeError as error:
-        assert "No space" in machine_trouble(error)
+    error = RuntimeError("cannot write")
+    error.__cause__ = OSError(28, "No space left on device")
+    assert "No space" in machine_trouble(error)
     assert machine_trouble(ValueError()) == ""
-    assert time.monotonic() > 0.0

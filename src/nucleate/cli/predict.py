@@ -103,3 +103,6 @@ def predict(
     if summary.best is not None:
         export_run(folder)
     typer.echo(f"Results: {folder}")
+    if summary.best is None and summary.n_structures:
+        typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
+        raise typer.Exit(1)
