@@ -110,7 +110,7 @@ def kill_drivers(folder, kills, *, structures=400, seed=0, longest_s=6.0):
     return finish(folder, structures, counts)
 
 
-def kill_workers(folder, kills, *, structures=100_000, seed=0, longest_s=5.0):
+def kill_workers(folder, kills, *, structures=100_000, seed=0, longest_s=3.0):
     """Kill the worker of a search at random moments, also while it loads."""
     rng = np.random.default_rng(seed)
     counts = {"kills": 0, "survivors": 0, "lost": 0, "errors": 0, "failed": 0}

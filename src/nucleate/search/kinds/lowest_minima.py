@@ -140,7 +140,8 @@ class Minima:
         self._tiers = tiers
         self._atoms_per_unit = atoms_per_unit
         self._order: list[tuple[int, float, int]] = []
-        self._crystals: dict[int, Crystal] = {}  # primitive
+        self._relaxed: dict[int, Crystal] = {}  # those that were never a parent yet
+        self._primitive: dict[int, Crystal] = {}
         self._children: Counter[int] = Counter()
 
     @property
@@ -154,7 +155,7 @@ class Minima:
         for _, _, number in self._order:
             if (
                 most_units is None
-                or self._crystals[number].n_atoms <= most_units * self._atoms_per_unit
+                or self._crystal(number).n_atoms <= most_units * self._atoms_per_unit
             ):
                 numbers.append(number)
                 if len(numbers) == LAST_RANK:
@@ -164,7 +165,7 @@ class Minima:
         children = np.array([self._children[number] for number in numbers])
         weights = np.exp(-np.arange(len(numbers)) / RANK_SCALE) / (1 + children / CHILDREN_SCALE)
         number = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
-        return Parent(number, self._crystals[number])
+        return Parent(number, self._crystal(number))
 
     def note_child(self, number: int) -> None:
         """Count a child."""
@@ -177,6 +178,12 @@ class Minima:
             return False
         place = (-self._tiers.index(tier), relaxed.enthalpy_per_atom, record.number)
         insort(self._order, place)
-        primitive = standardised(relaxed.crystal, SYMPREC)
-        self._crystals[record.number] = primitive or reduced_cell(relaxed.crystal)
+        self._relaxed[record.number] = relaxed.crystal
         return True
+
+    def _crystal(self, number: int) -> Crystal:
+        """Return the primitive cell of a minimum, found when it is first wanted."""
+        if number not in self._primitive:
+            crystal = self._relaxed.pop(number)
+            self._primitive[number] = standardised(crystal, SYMPREC) or reduced_cell(crystal)
+        return self._primitive[number]
