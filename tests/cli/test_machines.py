@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from nucleate import surroundings
 from nucleate.surroundings import _is_writable
 
 MAIN = "from nucleate.cli import main; main()"
@@ -80,3 +81,23 @@ def test_a_closed_or_narrow_standard_output_is_no_traceback(tmp_path):
 def test_what_cannot_be_written_is_noticed(tmp_path):
     assert _is_writable(tmp_path / "new" / "folder")
     assert not _is_writable(tmp_path.__class__("/proc/1"))
+
+
+def test_compiled_code_finds_a_place(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(surroundings.NUMBA_CACHE, raising=False)
+    monkeypatch.setattr(surroundings, "_is_writable", lambda _: False)
+    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    surroundings._find_numba_cache()
+    folder = os.environ.pop(surroundings.NUMBA_CACHE)
+    assert folder.startswith(str(tmp_path))
+    assert folder in capsys.readouterr().err
+
+
+def test_a_folder_of_somebody_else_is_not_used_for_compiled_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    own = surroundings._own_temporary_folder()
+    assert own is not None
+    own.rmdir()
+    own.symlink_to(tmp_path / "elsewhere")
+    assert surroundings._own_temporary_folder() != own

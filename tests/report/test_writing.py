@@ -17,9 +17,14 @@ from nucleate.writing import remove_unfinished, whole_file, whole_files
 def test_an_error_leaves_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as unfinished:  # noqa: PT012
-        unfinished.write_text("half")
-        raise RuntimeError
+
+    def write():
+        with whole_file(path) as unfinished:
+            unfinished.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -41,9 +46,14 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "structures").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is a link"), whole_files(tmp_path / "out") as folder:  # noqa: PT012
-        (folder / "structures").mkdir()
-        (folder / "structures" / "a.cif").write_text("x")
+
+    def write():
+        with whole_files(tmp_path / "out") as folder:
+            (folder / "structures").mkdir()
+            (folder / "structures" / "a.cif").write_text("x")
+
+    with pytest.raises(InputError, match="is a link"):
+        write()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 

@@ -34,6 +34,9 @@ COMMAND = (
     "3",
 )
 
+LONGER = (*COMMAND[:3], "30", *COMMAND[4:])
+"""The same with larger cells, of which there is no end."""
+
 
 def start(folder, structures, mark, *, command=COMMAND):
     """Start a search in a process of its own."""
@@ -107,12 +110,12 @@ def kill_drivers(folder, kills, *, structures=400, seed=0, longest_s=6.0):
     return finish(folder, structures, counts)
 
 
-def kill_workers(folder, kills, *, structures=2000, seed=0, longest_s=6.0):
+def kill_workers(folder, kills, *, structures=100_000, seed=0, longest_s=3.0):
     """Kill the worker of a search at random moments, also while it loads."""
     rng = np.random.default_rng(seed)
     counts = {"kills": 0, "survivors": 0, "lost": 0, "errors": 0, "failed": 0}
     mark = uuid.uuid4().hex
-    process = start(folder, structures, mark)
+    process = start(folder, structures, mark, command=LONGER)
     while counts["kills"] < kills and process.poll() is None:
         time.sleep(float(rng.uniform(0.2, longest_s)))
         for pid in workers_of(mark, process)[:1]:

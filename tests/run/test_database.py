@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 import pytest
@@ -86,10 +86,8 @@ def test_a_damaged_file_is_a_sentence(store, tmp_path, place):
             list(damaged.records())
             damaged.unfinished()
 
-    try:
+    with suppress(NucleateError):  # and nothing else
         use()
-    except NucleateError as error:
-        assert STORE_NAME in str(error)  # noqa: PT017
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

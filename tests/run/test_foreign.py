@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nucleate.cli.inputs import read_input
+from nucleate.api.inputs import settings_of
 from nucleate.errors import InputError
 from nucleate.programs.jobs import NotFinishedError, read_folder
 from nucleate.run import lock
@@ -49,16 +49,16 @@ def test_what_names_code_is_found():
 def test_a_stored_calculator_needs_trust(tmp_path):
     folder = foreign(tmp_path / "run")
     with pytest.raises(InputError, match=r"os:system(.|\n)*--trust"):
-        read_input("MgO", {}, folder)
-    settings, _ = read_input("MgO", {"": {"tier": [{"engine": {"kind": "spp"}}]}}, folder)
+        settings_of("MgO", {}, folder=folder)
+    settings = settings_of("MgO", {"": {"tier": [{"engine": {"kind": "spp"}}]}}, folder=folder)
     assert settings.tier[0].engine.kind == "spp"
-    settings, _ = read_input("MgO", {}, folder, trust=True)
+    settings = settings_of("MgO", {}, folder=folder, trust=True)
     assert settings.tier[0].engine.kind == "ase"
 
 
 def test_a_harmless_stored_input_needs_none(tmp_path):
     folder = foreign(tmp_path / "run", {"name": "t", "engine": {"kind": "spp"}})
-    settings, _ = read_input("MgO", {}, folder)
+    settings = settings_of("MgO", {}, folder=folder)
     assert settings.tier[0].engine.kind == "spp"
 
 

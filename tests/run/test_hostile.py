@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nucleate.clock import gap_of
+from nucleate.programs.process import ExternalProcess
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.executor import Job
 from nucleate.run.pool import Pool, WorkerStartError
@@ -165,12 +166,46 @@ def test_a_lone_surrogate_travels():
 
 
 def test_the_cause_of_an_error_is_looked_at():
-    try:
-        try:
-            raise OSError(28, "No space left on device")
-        except OSError as error:
-            raise RuntimeError("cannot write") from error
-    except RuntimeError as error:
-        assert "No space" in machine_trouble(error)  # noqa: PT017
+    error = RuntimeError("cannot write")
+    error.__cause__ = OSError(28, "No space left on device")
+    assert "No space" in machine_trouble(error)
     assert machine_trouble(ValueError()) == ""
-    assert time.monotonic() > 0.0
+
+
+def test_time_in_which_the_driver_was_suspended_is_given_back(tmp_path):
+    with Pool(spec(tmp_path, limit_s=3.0, delay_s=0.3), workers=1) as pool:
+        pool.wait_until_ready()
+        pool.submit(Job(0, 0, crystal()))
+        pool.feed()
+        pool.poll(0.01)
+        for worker in pool._workers:
+            worker.last_heard -= 100.0
+        pool._last_poll -= 100.0  # as after a long SIGSTOP of all
+        outcomes = run(pool, [])
+        assert not pool.losses
+    assert isinstance(outcomes[0], Relaxed)
+
+
+@LINUX
+@pytest.mark.slow
+def test_a_suspended_program_gets_its_time_back(tmp_path):
+    process = ExternalProcess(["sleep", "4"], tmp_path, wall_s=6.0)
+    supervisor = process._supervisor.pid
+    time.sleep(0.5)
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(9.0)
+    os.kill(supervisor, signal.SIGCONT)
+    ending = process.ended(20.0)
+    assert ending is not None
+    assert ending.status == 0
+    process = ExternalProcess(["sleep", "600"], tmp_path, wall_s=4.0)
+    supervisor = process._supervisor.pid
+    time.sleep(0.5)
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(7.0)
+    os.kill(supervisor, signal.SIGCONT)
+    resumed = time.monotonic()
+    ending = process.ended(20.0)
+    assert ending is not None
+    assert ending.timed_out
+    assert 2.0 < time.monotonic() - resumed < 6.0

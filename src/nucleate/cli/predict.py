@@ -92,3 +92,6 @@ def predict(
     if run.structures:
         run.export()
     typer.echo(f"Results: {folder}")
+    if summary.best is None and summary.n_structures:
+        typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
+        raise typer.Exit(1)
