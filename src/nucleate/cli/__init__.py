@@ -24,6 +24,8 @@ COMMANDS = (
     "refine",
     "import_results",
     "generate",
+    "identify",
+    "library",
     "prove",
     "relax",
     "potentials",

@@ -63,6 +63,10 @@ class Board:
         """Show how far a long preparation is."""
         self._stages(text, done, total)
 
+    def on_note(self, text: str) -> None:
+        """Print something that is known of the problem."""
+        sys.stderr.write(f"{text}\n")
+
     def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
         """Take note of a finished record; return nothing."""
         relaxed, tier = record.relaxed, record.tier

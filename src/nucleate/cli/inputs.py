@@ -155,12 +155,13 @@ def _absolute_if_file(value: str) -> str:
 def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
     """Return the input of the run in a folder, with the formula as it was given now."""
     from nucleate.crystal.composition import Composition
+    from nucleate.run.folder import stored_input
     from nucleate.run.store import Store
 
     if not Store.exists(folder):
         return None
     with Store.read(folder) as store:
-        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+        data: dict[str, Any] = stored_input(store.meta)
     data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
     now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
     if now.items != before.items:

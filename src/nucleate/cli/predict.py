@@ -54,6 +54,13 @@ def predict(
             "seeds=FILES, pool=FILES."
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            help="Known structures that may be used: all, no-formula, no-relatives, "
+            "no-prototype or off. [default: all]"
+        ),
+    ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
@@ -72,6 +79,7 @@ def predict(
         ),
         "search": inputs.given(
             seed=seed,
+            known=known,
             generators=inputs.parse_all(inputs.parse_generator, generator),
         ),
         "stop": inputs.given(
