@@ -209,6 +209,9 @@ class _Ticker:
         """Show how far the making of a pool is."""
         self._stages(text, done, total)
 
+    def on_note(self, text: str) -> None:
+        """Take no note."""
+
     def on_progress(self, progress: Progress) -> None:
         """Draw the line, at most twice per second."""
         if not self._live or progress.session_s - self._last_s < TICK_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from nucleate.library.hold_out import KnownUse
+from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.table import move_weights
 from nucleate.plugins import Component, component_of
 from nucleate.renamed import renamed_keys

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nucleate.errors import InputError
 from nucleate.generate.context import OTHERS_SERVE, GeneratorSettings
-from nucleate.library.hold_out import KnownUse
+from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
