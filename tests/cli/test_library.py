@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.library.conftest import KNOWN, rocksalt
 from typer.testing import CliRunner
 
 from nucleate.cli import build_app
 from nucleate.crystal.files import write_cif
 from nucleate.errors import InputError
-from tests.library.conftest import KNOWN, rocksalt
 
 
 def run(*words: str | Path) -> str:

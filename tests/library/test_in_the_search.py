@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.library.conftest import KNOWN
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -16,7 +17,6 @@ from nucleate.generate.mix import GeneratorMix
 from nucleate.run.folder import stored_input
 from nucleate.run.known_compounds import known_line
 from nucleate.run.settings import RunSettings, with_absolute_paths
-from tests.library.conftest import KNOWN
 
 
 def space_of(formula: str) -> SearchSpace:
@@ -85,7 +85,9 @@ def test_the_target_itself_is_held_out(library_path: Path, known: str) -> None:
 
 def test_the_type_of_a_target_that_the_library_lacks_is_held_out(library_path: Path) -> None:
     target = KNOWN[5].crystal  # SrTiO3
-    target = target.replace(numbers=np.array([{38: 56, 22: 50, 8: 8}[z] for z in target.numbers.tolist()]))
+    target = target.replace(
+        numbers=np.array([{38: 56, 22: 50, 8: 8}[z] for z in target.numbers.tolist()])
+    )
     prototypes = [named("prototypes")]
     free = build_generators(prototypes, context(library_path)).generators[0]
     held = build_generators(
