@@ -103,14 +103,17 @@ def measure(
     return [done[entry.name, use] for use in known for entry in entries]
 
 
-def summary_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rates, in per cent with Wilson's interval: by hold-out, and in it by class."""
+def summary_rows(rows: Sequence[Row], *, most: int = RANKS[-1]) -> list[Row]:
+    """Return the rates, in per cent with Wilson's interval: by hold-out, and in it by class.
+
+    Ranks beyond ``most``, the number of candidates that were made, are left out.
+    """
     summary = []
     for use in dict.fromkeys(row["known"] for row in rows):
         held = [row for row in rows if row["known"] == use]
         for name, group in _classes(held):
             if group:
-                summary.append({"known": use, "entries": name, **_measures(group)})
+                summary.append({"known": use, "entries": name, **_measures(group, most)})
     return summary
 
 
@@ -223,7 +226,7 @@ def _classes(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return groups
 
 
-def _measures(rows: Sequence[Row]) -> Row:
+def _measures(rows: Sequence[Row], most: int) -> Row:
     found = {
         kind: [{int(rank): value for rank, value in row[kind].items()} for row in rows]
         for kind in ("loose", "tight")
@@ -231,7 +234,7 @@ def _measures(rows: Sequence[Row]) -> Row:
     measures: Row = {"number": len(rows)}
     for kind, head in (("loose", "match"), ("tight", "tight")):
         first = [min(item, default=None) for item in found[kind]]
-        measures |= {f"{head}@{k}": str(match_at(first, k)) for k in RANKS}
+        measures |= {f"{head}@{k}": str(match_at(first, k)) for k in RANKS if k <= most}
     pooled = pooled_displacements([row["formula"] for row in rows], found["loose"], 1)
     return {
         **measures,

@@ -52,7 +52,7 @@ def generate_only(
         above_hull=hull_distances(table),
         report=typer.echo,
     )
-    summary = summary_rows(rows)
+    summary = summary_rows(rows, most=most)
     write_rows(out / "generated-summary.csv", summary)
     names = ", ".join(item["kind"] for item in parsed)
     typer.echo(

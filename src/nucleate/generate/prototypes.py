@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.library.library import Library
     from nucleate.library.substitution import Proposal
 
-MOST = 200
+MOST = 100
 """Candidates made for a composition."""
 
 LEADING = 20

@@ -31,7 +31,7 @@ class PrototypesSettings(GeneratorSettings):
         "that differs from it in one element; none of its structure type; none; default: as the "
         "run says.",
     )
-    most: int = Field(200, ge=1, description="Candidates that are made.")
+    most: int = Field(100, ge=1, description="Candidates that are made.")
     leading: int = Field(
         20, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
