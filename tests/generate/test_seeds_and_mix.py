@@ -161,4 +161,4 @@ def test_without_torch_the_defaults_do_without_a_pool(tmp_path, monkeypatch):
     monkeypatch.setattr(generate_settings, "_has_torch", lambda: False)
     space = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
     around = GeneratorContext(space, folder=tmp_path)
-    assert kinds_of(build_generators([], around)) == ["symmetric", "blocks"]
+    assert kinds_of(build_generators([], around)) == ["prototypes", "symmetric", "blocks"]
