@@ -152,12 +152,13 @@ def test_a_run_of_large_cells_begins_with_a_pool_and_small_ones_need_none(tmp_pa
     kept = GeneratorContext(large, folder=tmp_path)
     assert "graph-search" in kinds_of(build_generators([], kept))
     smaller = GeneratorContext(small, folder=tmp_path)
-    assert kinds_of(build_generators([], smaller)) == ["symmetric", "blocks"]
-    assert kinds_of(build_generators([], GeneratorContext(large))) == ["symmetric", "blocks"]
+    assert kinds_of(build_generators([], smaller)) == ["prototypes", "symmetric", "blocks"]
+    alone = GeneratorContext(large, known="off")
+    assert kinds_of(build_generators([], alone)) == ["symmetric", "blocks"]
 
 
 def test_without_torch_the_defaults_do_without_a_pool(tmp_path, monkeypatch):
     monkeypatch.setattr(generate_settings, "_has_torch", lambda: False)
     space = SearchSpace.create(Composition.from_formula("Ca3Ti2O7"), max_atoms=48)
     around = GeneratorContext(space, folder=tmp_path)
-    assert kinds_of(build_generators([], around)) == ["symmetric", "blocks"]
+    assert kinds_of(build_generators([], around)) == ["prototypes", "symmetric", "blocks"]

@@ -44,6 +44,8 @@ def plugins(monkeypatch: pytest.MonkeyPatch):
     """Return the four modules."""
     monkeypatch.syspath_prepend(str(FOLDER))
     names = [path.stem for path in EXAMPLES]
+    for name in names:
+        sys.modules.pop(name, None)
     yield {name: __import__(name) for name in names}
     for name in names:
         sys.modules.pop(name, None)

@@ -116,7 +116,8 @@ def test_tiers_follow_the_ladder_or_the_records() -> None:
 
 
 def test_names_of_tiers_as_names_of_files() -> None:
-    assert safe_name("vasp PBE/500 eV") == "vasp_PBE_500_eV"
+    assert safe_name("vasp PBE/500 eV").startswith("vasp_PBE_500_eV~")
+    assert safe_name("vasp PBE/500 eV") != safe_name("vasp PBE 500 eV")
     assert safe_name("7net-l3i5_v1.0") == "7net-l3i5_v1.0"
 
 

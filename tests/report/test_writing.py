@@ -35,7 +35,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     path = tmp_path / "out" / "table.csv"
     path.parent.mkdir()
     path.symlink_to(victim)
-    with whole_file(path) as unfinished:  # noqa: PT012
+    with whole_file(path) as unfinished:
         unfinished.write_text("new")
     assert victim.read_text() == "precious"
     assert not path.is_symlink()

@@ -103,12 +103,13 @@ def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
 def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
     """Return the input of the run in a folder, with the formula as it is given now."""
     from nucleate.crystal.composition import Composition
+    from nucleate.run.folder import stored_input
     from nucleate.run.store import Store
 
     if not Store.exists(folder):
         return None
     with Store.read(folder) as store:
-        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+        data: dict[str, Any] = stored_input(store.meta)
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
     data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}

@@ -41,6 +41,7 @@ def predict(
     model: Any = None,
     search: Any = None,
     generators: Any = None,
+    known: str | None = None,
     moves: Any = None,
     seed: int | None = None,
     time: str | float | None = None,
@@ -76,6 +77,9 @@ def predict(
         How candidates are chosen: a kind (``"lowest-minima"``, ``"basin-hopping"``) or settings.
     generators
         As in :func:`nucleate.generate`.
+    known
+        Which known structures may be used: ``all`` (default), ``no-formula``, ``no-relatives``,
+        ``no-prototype`` or ``off``.
     moves
         Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
         and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
@@ -119,6 +123,7 @@ def predict(
         "search": {
             "seed": seed,
             "generators": as_generators(generators),
+            "known": known,
             "moves": as_choice(moves),
         },
         "stop": {

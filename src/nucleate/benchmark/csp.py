@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SIZES = ((1, 6), (7, 10), (11, 14), (15, 20), (21, 10**6))
 """Classes of the number of atoms in the summary."""
 
+KNOWN_OFF = 'Known structures are not used (known = "off").'
+"""Stated with every table of searches."""
+
 CLOSE = 0.1
 """Normalised rms displacement of a match that is not a loose one."""
 

@@ -164,7 +164,7 @@ def experiment_input(
     generators: list[dict[str, Any]] = [{"kind": kind} for kind in experiment.generators]
     data: dict[str, Any] = {
         "problem": what,
-        "search": {"seed": seed, "generators": generators},
+        "search": {"seed": seed, "generators": generators, "known": "off"},
         "stop": {"without_improvement": NEVER, "core_time": core_time_s},
         "tier": [*_first_tiers(experiment), *last_tiers],
         "run": {"workers": workers},

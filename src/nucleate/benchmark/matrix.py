@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.experiments import experiment_input
+from nucleate.run.folder import stored_input
 from nucleate.run.lock import is_locked
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
@@ -186,7 +187,7 @@ def read_plan(out: Path) -> list[Cell]:
 
 def _stored_input(folder: Path, core_time_s: float, workers: int) -> RunSettings:
     with Store.read(folder) as store:
-        data = store.meta["input"]
+        data = stored_input(store.meta)
     data["stop"] |= {"core_time": core_time_s}
     data["run"] |= {"workers": workers}
     return RunSettings.from_dict(data)

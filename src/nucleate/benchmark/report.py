@@ -39,7 +39,7 @@ compare gaps and ratios, not energies. A gap is the lowest energy less that of t
 structure relaxed by the same tier. *Found* means pymatgen's StructureMatcher (ltol 0.3, stol 0.5,
 angle_tol 10) with the relaxed reference. Budgets are core time: processor seconds of driver and
 workers together. Intervals: percentile bootstrap over runs for means, Wilson for rates; with three
-runs both are rough.
+runs both are rough. Known structures are not used in any run (known = "off").
 """
 
 

@@ -27,6 +27,8 @@ COMMANDS = (
     "refine",
     "import_results",
     "generate",
+    "identify",
+    "library",
     "prove",
     "relax",
     "potentials",

@@ -54,6 +54,13 @@ def predict(
             "seeds=FILES, pool=FILES."
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            help="Known structures that may be used: all, no-formula, no-relatives, "
+            "no-prototype or off. [default: all]"
+        ),
+    ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
@@ -80,6 +87,7 @@ def predict(
         model=inputs.parse_all(inputs.parse_tier, tier),
         generators=inputs.parse_all(inputs.parse_generator, generator),
         structures=structures,
+        known=known,
         seed=seed,
         target=target,
         time=time,
@@ -92,6 +100,6 @@ def predict(
     if run.structures:
         run.export()
     typer.echo(f"Results: {folder}")
-    if summary.best is None and summary.n_structures:
+    if not run.structures and run.status()["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)

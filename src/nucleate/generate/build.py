@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
     from nucleate.plugins import Component
 
+PROTOTYPES_WEIGHT = 0.15
+"""Of known structures beside the others, once the most likely are taken."""
+
 SMALL_CELL = 20
 """Number of atoms up to which random crystals are sufficient without a pool."""
 
@@ -47,7 +50,8 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     """Return all generators as one; the default ones where ``settings`` is empty.
 
     Sources that come to an end are completed if they stand alone: seeds by random generators,
-    pools by ``blocks``. The defaults have a pool only where there is a folder to keep it in, and
+    pools by ``blocks``. The defaults begin with known structures, where
+    the run may use them, and have a pool only where there is a folder to keep it in, and
     torch to make it.
 
     Raises
@@ -55,8 +59,11 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     InputError
         If a file of a generator cannot be read or does not fit the space.
     """
-    if not settings and context.folder is not None and _has_torch():
-        settings = default_generators(context.space)
+    if not settings:
+        kept = context.folder is not None and _has_torch()
+        others = default_generators if kept else random_generators
+        known = named("prototypes", weight=PROTOTYPES_WEIGHT)
+        settings = (known, *others(context.space))
     chosen = _built(settings, context)
     return GeneratorMix(
         [*chosen, *_built(_completing(settings if chosen else (), context), context)],

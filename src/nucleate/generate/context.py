@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.pool import Score
 
@@ -53,6 +54,12 @@ class GeneratorContext:
         Called with what is being done, how much of it is done, and how much there is.
     warn : callable
         Called with a warning.
+    known : str
+        Which known structures the run may use; see :class:`nucleate.library.hold_out.HoldOut`.
+    library : tuple of str
+        Libraries of known structures: ``shipped``, or files.
+    target : Crystal or None
+        The structure that is looked for, whose type ``no-prototype`` holds out.
     """
 
     space: SearchSpace
@@ -63,6 +70,9 @@ class GeneratorContext:
     score: Score | None = None
     report: Callable[[str, int, int], None] = lambda *_: None
     warn: Callable[[str], None] = _warn
+    known: str = "all"
+    library: tuple[str, ...] = ("shipped",)
+    target: Crystal | None = None
 
 
 class GeneratorSettings(Component):

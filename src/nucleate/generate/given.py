@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.files import Item
     from nucleate.crystal.space import SearchSpace
 
+MOST_APPROXIMANTS = 20
+"""Ordered crystals made of a file with partly occupied or shared sites."""
+
 SAME_CRYSTAL = 0.01
 """Å; tolerance of the symmetry by which a conventional cell is reduced to its primitive one."""
 
@@ -57,6 +60,8 @@ class GivenStructures:
         One sentence on the first structure that was left out for each reason.
     reduced : int
         How many were given in a larger cell than their primitive one.
+    approximants : Counter
+        Ordered crystals made of each file with partly occupied or shared sites.
     notes : list of str
         What has to be reported about the reading, each once.
     """
@@ -65,6 +70,7 @@ class GivenStructures:
     left_out: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     reduced: int = 0
+    approximants: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: str, example: str) -> None:
@@ -82,6 +88,12 @@ class GivenStructures:
             told.append(
                 f"{kind}: {len(self.usable)} structures can be used; left out: {reasons} "
                 f"(for example {next(iter(self.examples.values()))})"
+            )
+        if self.approximants:
+            told.append(
+                f"{kind}: {self.approximants.total()} ordered approximants were made of "
+                f"{len(self.approximants)} files with partly occupied or shared sites (for "
+                f"example {next(iter(self.approximants))})"
             )
         if self.reduced:
             told.append(
@@ -162,6 +174,11 @@ def _items(path: Path) -> list[Item]:
 
 def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item) -> None:
     if isinstance(item, Unreadable):
+        ordered = _approximants(space, path, item)
+        if ordered:
+            found.approximants[printable(path)] += len(ordered)
+            found.usable += ordered
+            return
         found.leave_out("unreadable", str(item.error).rstrip("."))
         return
     notes = list(item.notes)
@@ -180,6 +197,35 @@ def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item)
         return
     found.reduced += crystal.n_atoms < item.crystal.n_atoms
     found.usable.append(GivenCrystal(printable(path), item.name, crystal))
+
+
+def _approximants(space: SearchSpace, path: Path, item: Unreadable) -> list[GivenCrystal]:
+    """Return ordered crystals of the composition for a CIF that is refused for its occupancies."""
+    if path.suffix.lower() != ".cif" or not is_disorder(str(item.error)):
+        return []
+    from nucleate.library.disorder import ordered_approximants, read_disordered_cif
+
+    try:
+        orderings = ordered_approximants(
+            read_disordered_cif(path), max_atoms=space.max_atoms, most=MOST_APPROXIMANTS
+        )
+    except InputError:
+        return []
+    crystals = [
+        primitive(ordering.crystal)
+        for ordering in orderings
+        if space.composition.formula_units_of(ordering.crystal.numbers) is not None
+    ]
+    return [
+        GivenCrystal(printable(path), f"{path.stem}-ordered-{number}", crystal)
+        for number, crystal in enumerate(crystals, start=1)
+        if space.rejection(crystal, check_volume=False) is None
+    ]
+
+
+def is_disorder(message: str) -> bool:
+    """Return whether a file is refused because its sites are partly occupied or shared."""
+    return "has the occupancy" in message
 
 
 def primitive(crystal: Crystal) -> Crystal:

@@ -78,6 +78,11 @@ class GeneratorMix:
                 return candidate
         return None
 
+    @property
+    def leads(self) -> bool:
+        """Whether one of the generators comes before the moves now."""
+        return any(generator.leads for generator in self._generators)
+
     def prepare(self) -> float:
         """Let generators that make a pool first make it now.
 

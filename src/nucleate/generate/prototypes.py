@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.elements import symbols_of
+from nucleate.errors import InputError
+from nucleate.generate.context import OTHERS_SERVE
 from nucleate.generate.generator import Generator
 from nucleate.generate.pool import Member, RankedPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from nucleate.crystal.candidate import Candidate, Origin
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.library import Library
+    from nucleate.library.substitution import Proposal
 
-MOST = 200
+MOST = 100
 """Candidates made for a composition."""
 
 LEADING = 20
@@ -43,6 +49,8 @@ class PrototypesGenerator(Generator):
         Candidates made.
     leading : int
         How many of them come before all other generators.
+    warn : callable
+        Called with a warning where no known structure can serve.
     """
 
     name = "prototypes"
@@ -56,6 +64,7 @@ class PrototypesGenerator(Generator):
         prototypes: frozenset[str] = frozenset(),
         most: int = MOST,
         leading: int = LEADING,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         library.hold_out(space.composition, known, prototypes)  # refuses an unknown word now
         self._space = space
@@ -64,6 +73,7 @@ class PrototypesGenerator(Generator):
         self._prototypes = prototypes
         self._most = most
         self._leading = leading
+        self._warn = warn
 
     @property
     def leads(self) -> bool:
@@ -87,19 +97,32 @@ class PrototypesGenerator(Generator):
 
     @cached_property
     def _pool(self) -> RankedPool:
+        try:
+            members = self._make_members()
+        except InputError as error:  # a damaged part of a library, which is read late
+            self._warn(f"{error} {OTHERS_SERVE}")
+            members = []
+        return RankedPool(self._space, members, name=self.name, leading=self._leading)
+
+    def _make_members(self) -> list[Member]:
+        composition = self._space.composition
+        missing = sorted(set(composition.elements) - self._library.elements)
+        if missing:
+            self._warn(f"no known structure has {', '.join(symbols_of(missing))}. {OTHERS_SERVE}")
+            return []
         proposals = self._library.candidates(
-            self._space.composition,
+            composition,
             self._space,
             known=self._known,
             most=self._most,
             prototypes=self._prototypes,
         )
-        members = []
-        for proposal in proposals:
-            detail = {"known": self._known, **proposal.detail}
-            if "weight" not in detail:
-                detail["weight"] = self._library.weight(
-                    proposal.crystal, known=self._known, prototypes=self._prototypes
-                )
-            members.append(Member(proposal.crystal, detail))
-        return RankedPool(self._space, members, name=self.name, leading=self._leading)
+        return [Member(proposal.crystal, self._detail(proposal)) for proposal in proposals]
+
+    def _detail(self, proposal: Proposal) -> dict[str, Any]:
+        detail = {"known": self._known, **proposal.detail}
+        if "weight" not in detail:
+            detail["weight"] = self._library.weight(
+                proposal.crystal, known=self._known, prototypes=self._prototypes
+            )
+        return detail

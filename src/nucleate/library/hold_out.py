@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 KnownUse = Literal["all", "no-formula", "no-relatives", "no-prototype", "off"]
 """What of the library may be used for a target composition."""
 
+HOLD_OUTS: tuple[str, ...] = get_args(KnownUse)
+
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:

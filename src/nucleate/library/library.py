@@ -81,6 +81,11 @@ class Library:
         """Number of protostructures."""
         return len(self.labels)
 
+    @cached_property
+    def elements(self) -> frozenset[int]:
+        """Atomic numbers that occur in any entry."""
+        return frozenset(np.unique(self._arrays.elements).tolist())
+
     @property
     def labels(self) -> list[str]:
         """Labels of all protostructures, those of an anonymous formula together."""
@@ -151,6 +156,15 @@ class Library:
         """Return the entries of a composition, lowest above the hull first."""
         counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
         return [self.entry(number) for number in self.entries_of(counts)]
+
+    def labels_of(self, crystal: Crystal) -> frozenset[str]:
+        """Return the protostructure labels of a crystal and of the entries of its composition."""
+        from nucleate.crystal.composition import Composition
+        from nucleate.library.geometry import describe
+
+        found = (describe(crystal, (symprec,)) for symprec in NAMING_LADDER)
+        own = self.known_structures(Composition.from_numbers(crystal.numbers))
+        return frozenset(item.proto.label for item in (*filter(None, found), *own))
 
     def raw_geometry(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return conventional cell (6,) and orbit points (n, 3) of an entry."""

@@ -37,6 +37,10 @@ class Display(Protocol):
         """Begin with the title of the run and the names of its tiers."""
         ...
 
+    def on_note(self, text: str) -> None:
+        """Show something that is known of the problem."""
+        ...
+
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
         ...
@@ -68,6 +72,9 @@ class NoDisplay:
         """Begin with the title of the run and the names of its tiers."""
         self._title = title
         self._board = Board(tiers)
+
+    def on_note(self, text: str) -> None:
+        """Show something that is known of the problem."""
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
@@ -102,6 +109,10 @@ class PlainDisplay(NoDisplay):
         super().start(title, tiers)
         self._write(title)
         self._write(LOADING)
+
+    def on_note(self, text: str) -> None:
+        """Print something that is known of the problem."""
+        self._stream.write(f"{text}\n")
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Print how much of a preparation is done."""
@@ -149,6 +160,10 @@ class LiveDisplay(NoDisplay):
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+    def on_note(self, text: str) -> None:
+        """Show something that is known of the problem above the table."""
+        sys.stderr.write(f"{text}\n")
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""

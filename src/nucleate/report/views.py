@@ -15,15 +15,17 @@ GEOMETRY = (
 )  # fmt: skip
 
 RANKING = (
-    "rank", "record", "tier", "model", "enthalpy", "above_best", "energy", *GEOMETRY, "copies",
-    "converged", "max_force", "max_stress", "origin", "finished_s", "failed_tier", "fail_reason",
+    "rank", "record", "tier", "model", "enthalpy", "above_best", "energy", *GEOMETRY,
+    "structure_type", "copies", "converged", "max_force", "max_stress", "origin",
+    "prior_weight", "finished_s", "failed_tier", "fail_reason",
     "fail_message",
 )  # fmt: skip
 """The distinct structures of a run in files and data frames."""
 
 SHORT_RANKING = (
-    "rank", "formula", "space_group", "enthalpy", "above_best", "n_atoms", "volume", "copies",
-    "converged", "record", "origin", "tier", "tier_above",
+    "rank", "formula", "space_group", "structure_type",
+    "enthalpy", "above_best", "n_atoms", "volume", "copies",
+    "converged", "record", "origin", "prior_weight", "tier", "tier_above",
 )  # fmt: skip
 """The distinct structures of a run for people."""
 

@@ -62,6 +62,10 @@ class Callback(Protocol):
         """Show how far a long preparation is."""
         ...
 
+    def on_note(self, text: str) -> None:
+        """Show something that is known of the problem before the search begins."""
+        ...
+
 
 class Silent:
     """Shows nothing; a base class for those who want to see one thing only."""
@@ -73,6 +77,9 @@ class Silent:
         """Show nothing."""
 
     def on_stage(self, text: str, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def on_note(self, text: str) -> None:
         """Show nothing."""
 
 
@@ -96,3 +103,8 @@ class Several(Silent):
         """Pass it on."""
         for callback in self._callbacks:
             callback.on_stage(text, done, total)
+
+    def on_note(self, text: str) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_note(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -56,7 +57,16 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
     """
     if Store.exists(folder):
         with Store.read(folder) as store:
-            check_same_input(store.meta["input"], settings.to_dict(), folder)
+            check_same_input(stored_input(store.meta), settings.to_dict(), folder)
+
+
+def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the input of a run; one from before there was ``search.known`` has off."""
+    data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+    search = data.get("search")
+    if isinstance(search, dict) and "generators" in search and "known" not in search:
+        search |= {"known": "off", "library": ["shipped"]}
+    return data
 
 
 def description(settings: RunSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,14 +71,15 @@ def predict(
     path = Path(folder)
     callback = callback or Silent()
     _check_devices(settings)
-    source = build_source(settings, folder=path, report=callback.on_stage)
     target = build_target(settings)
+    source = build_source(settings, folder=path, report=callback.on_stage, target=target)
     search = build_search(settings, source, target)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
         stack.enter_context(logged(path))
         check_same_run(path, settings)
+        _tell_what_is_known(settings, callback)
         started_core_s = time.process_time()
         started_core_s -= source.prepare()
         if executor is None:
@@ -99,6 +101,16 @@ def predict(
         )
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
+
+
+def _tell_what_is_known(settings: RunSettings, callback: Callback) -> None:
+    from nucleate.run.known_compounds import known_line
+
+    line = known_line(settings)
+    tell = getattr(callback, "on_note", None)
+    if line and tell is not None:
+        logging.getLogger(__name__).info(line)
+        tell(line)
 
 
 def _check_devices(settings: RunSettings) -> None:
@@ -140,7 +152,11 @@ REQUIRED = ("ask", "tell", "restore", "stop_reason", "progress")
 
 
 def build_source(
-    settings: RunSettings, *, folder: Path | None = None, report: Report = lambda *_: None
+    settings: RunSettings,
+    *,
+    folder: Path | None = None,
+    report: Report = lambda *_: None,
+    target: Target | None = None,
 ) -> GeneratorMix:
     """Return the generators of the input as one; raises InputError if a file cannot be used.
 
@@ -153,6 +169,8 @@ def build_source(
     report
         Called while a generator makes its pool: with what is being done, how much of it is done,
         and how much there is.
+    target
+        What is looked for, whose structure type ``known = "no-prototype"`` holds out.
     """
     from nucleate.generate.build import build_generators
     from nucleate.generate.context import GeneratorContext
@@ -165,6 +183,9 @@ def build_source(
         folder=folder,
         score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
         report=report,
+        known=getattr(settings.search, "known", "all"),
+        library=getattr(settings.search, "library", ("shipped",)),
+        target=None if target is None else target.crystal,
     )
     generators = getattr(settings.search, "generators", ())
     return build_generators(generators, context)

@@ -281,8 +281,10 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
             section["target"] = str((folder / section["target"]).resolve())
     search = data.get("search")
     if isinstance(search, dict):
+        _make_libraries_absolute(search, folder.resolve())
         for generator in search.get("generators", ()):
             if isinstance(generator, dict):
+                _make_libraries_absolute(generator, folder.resolve())
                 files = generator.get("files")
                 if isinstance(files, str):
                     generator["files"] = str(folder.resolve() / files)
@@ -296,6 +298,16 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(tier, dict):
             _make_absolute(tier, folder.resolve())
     return data
+
+
+def _make_libraries_absolute(section: dict[str, Any], folder: Path) -> None:
+    """Make the library files that a section names independent of the folder."""
+    names = section.get("library")
+    if isinstance(names, list):
+        section["library"] = [
+            name if name == "shipped" or not isinstance(name, str) else str(folder / name)
+            for name in names
+        ]
 
 
 _PATHS = ("file", "model", "checkpoint", "library", "potentials", "pseudopotentials", "data")

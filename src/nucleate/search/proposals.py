@@ -76,8 +76,9 @@ class Proposals:
         )
 
     def wants_new(self, rng: np.random.Generator) -> bool:
-        """Draw whether a new structure comes next, where there are parents."""
-        return rng.random() < self._new_fraction
+        """Draw whether a new structure comes next; always while a generator leads."""
+        leads = bool(getattr(self._generator, "leads", False))
+        return leads or rng.random() < self._new_fraction
 
     def new(self, most_units: int | None, *, rng: np.random.Generator) -> Candidate | None:
         """Return a structure of the generators with at most this many formula units."""

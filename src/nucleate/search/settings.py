@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from nucleate.errors import InputError
+from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
 from nucleate.moves.table import move_weights
 from nucleate.plugins import Component, component_of
@@ -36,6 +37,17 @@ class SearchSettings(Component):
         default=(),
         description="Sources of new structures with their weights; the default suits the size "
         "of the cells.",
+    )
+    known: KnownUse = Field(
+        "all",
+        description="Which known structures may be used: all; no-formula: none of the formula "
+        "itself; no-relatives: none that differs from it in one element either; no-prototype: "
+        "none of its structure type; off: none.",
+    )
+    library: tuple[str, ...] = Field(
+        ("shipped",),
+        min_length=1,
+        description="Libraries of known structures: shipped, or files (.nlib).",
     )
     population: int = Field(
         25, ge=1, description="New structures that are relaxed before the first move."

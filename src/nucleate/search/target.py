@@ -29,6 +29,11 @@ class Target:
         self._volume = crystal.volume_per_atom
         self._print = fingerprint(crystal)
 
+    @property
+    def crystal(self) -> Crystal:
+        """The structure."""
+        return self._crystal
+
     def is_met_by(self, crystal: Crystal) -> bool:
         """Return whether a crystal is the target structure."""
         scale = (self._volume / crystal.volume_per_atom) ** (1.0 / 3.0)

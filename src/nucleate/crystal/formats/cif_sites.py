@@ -131,7 +131,8 @@ def refuse_disorder(sites: list[CifSite]) -> None:
         if abs(site.occupancy - 1.0) > _FULL:
             raise InputError(
                 f"site {site.label} has the occupancy {site.occupancy:g}. Crystals must be "
-                "ordered: give an ordered model (a supercell with whole atoms) instead."
+                "ordered: give an ordered model (a supercell with whole atoms) instead, or give "
+                "the file to a search as a seed, which makes ordered models of it."
             )
 
 

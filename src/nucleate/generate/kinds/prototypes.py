@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.generate.context import GeneratorSettings
+from nucleate.errors import InputError
+from nucleate.generate.context import OTHERS_SERVE, GeneratorSettings
+from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
@@ -18,30 +20,42 @@ class PrototypesSettings(GeneratorSettings):
 
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
-    library: tuple[str, ...] = Field(
-        ("shipped",), description="Libraries of known structures: shipped, or files (.nlib)."
+    library: tuple[str, ...] | None = Field(
+        None,
+        description="Libraries of known structures: shipped, or files (.nlib); default: those of "
+        "the run.",
     )
-    known: Literal["all", "no-formula", "no-relatives", "no-prototype", "off"] = Field(
-        "all",
+    known: KnownUse | None = Field(
+        None,
         description="Which known structures may be used: all; none of the formula itself; none "
-        "that differs from it in one element; none of its structure type; none.",
+        "that differs from it in one element; none of its structure type; none; default: as the "
+        "run says.",
     )
-    most: int = Field(200, ge=1, description="Candidates that are made.")
+    most: int = Field(100, ge=1, description="Candidates that are made.")
     leading: int = Field(
         20, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
 
     def build(self, context: GeneratorContext) -> PrototypesGenerator | None:
-        """Return the generator; None where no known structure may be used."""
+        """Return the generator; None where no known structure may be used or be read."""
         from nucleate.generate.prototypes import PrototypesGenerator
         from nucleate.library.library import Library
 
-        if self.known == "off":
+        known = self.known or context.known
+        if known == "off":
+            return None
+        try:
+            library = Library.load(self.library or context.library)
+            prototypes = library.labels_of(context.target) if context.target else frozenset()
+        except InputError as error:
+            context.warn(f"{error} {OTHERS_SERVE}")
             return None
         return PrototypesGenerator(
             context.space,
-            Library.load(self.library),
-            known=self.known,
+            library,
+            known=known,
+            prototypes=prototypes,
             most=self.most,
             leading=self.leading,
+            warn=context.warn,
         )

@@ -1,0 +1,129 @@
+r"""Whole runs with and without known structures: how often the right structure is found.
+
+    python benchmarks/prototypes.py library TABLE.parquet --out train.nlib
+    python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
+        --number 100 --known no-formula no-relatives off --budget 120
+    python benchmarks/known_structures.py table TABLE.parquet --out RUNS --number 100
+
+Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
+library is built from the ``train`` split alone. The number of atoms in the cell is given, as in
+published match rates. ``run`` continues where it was interrupted; a larger --number begins with the
+targets of a smaller one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.benchmark.csp import Entry, entry_folder, entry_rows, read_entries
+from nucleate.benchmark.generate_only import ON_HULL, hull_distances
+from nucleate.benchmark.matrix import is_done
+from nucleate.benchmark.metrics import rate
+from nucleate.benchmark.report import markdown_table
+from nucleate.library.hold_out import HOLD_OUTS
+from nucleate.run.predict import predict
+from nucleate.run.settings import RunSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLOSE_MEV = 2.0
+"""meV/atom of the lowest structure within which the reference counts as nearly the lowest."""
+
+NEVER = 10**6
+
+
+def targets(table: Path, number: int, seed: int) -> list[Entry]:
+    """Draw targets on the hull, with names that are safe in a path."""
+    above_hull = hull_distances(table)
+    everything = read_entries(table, number=max(1000, 20 * number), seed=seed)
+    chosen = [entry for entry in everything if above_hull.get(entry.name, 1.0) <= ON_HULL]
+    return [Entry(safe(entry.name), entry.crystal) for entry in chosen[:number]]
+
+
+def safe(name: str) -> str:
+    """Return a name for a folder: as it is, or changed with a hash of what it was."""
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:80]
+    return name if slug == name else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def settings(entry: Entry, known: str, library: Path, seed: int, budget_s: float) -> RunSettings:
+    """Return the input of a run."""
+    return RunSettings.from_dict(
+        {
+            "problem": {"formula": entry.formula, **entry.problem},
+            "search": {"seed": seed, "known": known, "library": [str(library.resolve())]},
+            "stop": {"without_improvement": NEVER, "core_time": budget_s},
+            "run": {"workers": 1},
+        }
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run every target under every hold-out; those that are done are left as they are."""
+    entries = targets(arguments.table, arguments.number, arguments.seed)
+    for entry in entries:
+        for known in arguments.known:
+            folder = entry_folder(arguments.out / known, entry)
+            if is_done(folder, arguments.budget):
+                continue
+            wanted = settings(entry, known, arguments.library, arguments.seed, arguments.budget)
+            reason = predict(wanted, folder).reason
+            print(f"{entry.name} {entry.formula} {known}: {reason}", flush=True)
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Print the shares that were found, with 95 % intervals, and write the rows."""
+    entries = targets(arguments.table, arguments.number, arguments.seed)
+    print("Library: as each run says; known structures held out as in the first column.\n")
+    print(markdown_table([_shares(arguments.out, known, entries) for known in arguments.known]))
+
+
+def _shares(out: Path, known: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    rows = entry_rows(out / known, entries)
+    found = [row for row in rows if row["verdict"] == "found"]
+    lowest = [
+        row
+        for row in found
+        if row["rank"] == 1
+        or (row["gap_mev_per_atom"] != "" and row["gap_mev_per_atom"] >= -CLOSE_MEV)
+    ]
+    return {
+        "known": known,
+        "runs": len(rows),
+        "found, %": str(rate(len(found), len(rows))),
+        f"lowest or within {CLOSE_MEV:g} meV/atom, %": str(rate(len(lowest), len(rows))),
+        "found by prototypes": sum(row["found_by"] == "prototypes" for row in found),
+    }
+
+
+def main() -> None:
+    """Run a sub-command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for name, action in (("run", run), ("table", show)):
+        command = commands.add_parser(name)
+        command.add_argument("table", type=Path)
+        command.add_argument("--out", type=Path, required=True)
+        command.add_argument("--number", type=int, default=100)
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument(
+            "--known",
+            nargs="+",
+            choices=HOLD_OUTS,
+            default=["no-formula", "no-relatives", "off"],
+        )
+        command.set_defaults(run=action)
+        if name == "run":
+            command.add_argument("--library", type=Path, required=True)
+            command.add_argument("--budget", type=float, default=120.0, help="core seconds")
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

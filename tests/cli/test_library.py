@@ -1,0 +1,65 @@
+"""Commands for known structures and names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.library.conftest import KNOWN, rocksalt
+from typer.testing import CliRunner
+
+from nucleate.cli import build_app
+from nucleate.crystal.files import write_cif
+from nucleate.errors import InputError
+
+
+def run(*words: str | Path) -> str:
+    result = CliRunner().invoke(build_app(), [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    data = tmp_path / "cifs"
+    data.mkdir()
+    for known in KNOWN[:4]:
+        write_cif(data / f"{known.name}.cif", known.crystal, title=known.name)
+    return data
+
+
+def test_a_library_is_built_shown_and_described(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my.nlib"
+    assert "4 compounds of 2 prototypes" in run(
+        "library", "build", folder, "--out", out, "--licence", "CC0"
+    )
+    rows = json.loads(run("library", "show", "NaCl", "--library", out, "--json"))
+    assert [(row["space_group"], row["pearson"]) for row in rows] == [("Fm-3m", "cF8")]
+    assert "Fm-3m" in run("library", "show", "NaCl", "--library", out)
+    assert "No known structure of KF" in run("library", "show", "KF", "--library", out)
+    assert json.loads(run("library", "info", out, "--json"))["licence"] == "CC0"
+    assert "entries: 4" in run("library", "info", out)
+    with pytest.raises(InputError, match="exists already"):
+        run("library", "build", folder, "--out", out)
+
+
+def test_structures_are_named(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my.nlib"
+    run("library", "build", folder, "--out", out)
+    file = tmp_path / "one.cif"
+    write_cif(file, rocksalt("NaCl", 5.7), title="one")
+    (row,) = json.loads(run("identify", file, "--library", out, "--json"))
+    assert (row["pearson"], row["space_group"], row["known"]) == ("cF8", "Fm-3m", True)
+    assert row["distance"] < 0.1
+    assert "cF8" in run("identify", file, "--library", out)
+
+
+def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.nlib"
+    bad.write_bytes(b"PK\x03\x04 cut short")
+    for words in (("library", "info", bad), ("library", "show", "NaCl", "--library", bad)):
+        with pytest.raises(InputError, match="cut short"):
+            run(*words)

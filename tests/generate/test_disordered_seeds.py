@@ -1,0 +1,65 @@
+"""Files with partly occupied or shared sites as seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.files import read_crystals
+from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
+from nucleate.generate.given import given_structures
+
+MIXED = """\
+data_mixed
+_symmetry_space_group_name_H-M 'F m -3 m'
+_cell_length_a 6.0
+_cell_length_b 6.0
+_cell_length_c 6.0
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Na Na 0 0 0 0.5
+K K 0 0 0 0.5
+Cl Cl 0.5 0.5 0.5 1.0
+"""
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    path = tmp_path / "mixed.cif"
+    path.write_text(MIXED, encoding="utf-8")
+    return path
+
+
+def test_a_seed_with_shared_sites_becomes_ordered_crystals(mixed: Path) -> None:
+    space = SearchSpace.create(Composition.from_formula("NaKCl2"), max_atoms=8)
+    found = given_structures(space, str(mixed))
+    assert found.usable
+    assert not found.left_out
+    for item in found.usable:
+        assert space.composition.formula_units_of(item.crystal.numbers) is not None
+        assert item.crystal.n_atoms <= 8
+    (message,) = [text for text in found.messages("seeds") if "ordered approximants" in text]
+    assert message.startswith(f"seeds: {len(found.usable)} ordered approximants were made of 1 ")
+
+
+def test_one_of_another_composition_is_left_out(mixed: Path) -> None:
+    space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8)
+    found = given_structures(space, str(mixed))
+    assert not found.usable
+    assert found.left_out == {"unreadable": 1}
+
+
+def test_elsewhere_it_is_refused_with_a_hint(mixed: Path) -> None:
+    with pytest.raises(InputError, match="as a seed"):
+        read_crystals(mixed)
