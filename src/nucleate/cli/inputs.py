@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.run.trust import check_trusted
+from nucleate.run.trust import check_trusted, is_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +59,13 @@ def read_input(
         formula = ""
     folder = out or (default_folder(formula) if formula else Path("nucleate-run"))
     if not source:
-        stored = _stored_input(folder, problem)
+        stored, is_mine = _stored_input(folder, problem)
         if stored is not None:
             own = {key for key, value in overrides.get("", {}).items() if value}
             check_trusted(
-                folder, {key: stored[key] for key in stored if key not in own}, trust=trust
+                folder,
+                {key: stored[key] for key in stored if key not in own},
+                trust=trust or is_mine,
             )
         data = stored or data
     for section, values in overrides.items():
@@ -161,17 +163,22 @@ def _absolute_if_file(value: str) -> str:
     return str(Path(value).absolute()) if Path(value).is_file() else value
 
 
-def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
-    """Return the input of the run in a folder, with the formula as it was given now."""
+def _stored_input(folder: Path, formula: str) -> tuple[dict[str, Any] | None, bool]:
+    """Return the input of the run in a folder, with the formula as it was given now.
+
+    And whether it is known that this user has given that input.
+    """
     from nucleate.crystal.composition import Composition
     from nucleate.run.store import Store
 
     if not Store.exists(folder):
-        return None
+        return None, False
     with Store.read(folder) as store:
-        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+        meta = store.meta
+        data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+        own = is_own(meta["input"], meta.get("mark"))
     data["run"] = {key: value for key, value in data["run"].items() if key != "time"}
     now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
     if now.items != before.items:
         data["problem"]["formula"] = formula
-    return data
+    return data, own
