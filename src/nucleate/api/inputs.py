@@ -88,11 +88,14 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
     """Return the input of the run in a folder, with the formula as it is given now."""
     from nucleate.crystal.composition import Composition
     from nucleate.run.store import Store
+    from nucleate.run.trust import check_trusted, is_own
 
     if not Store.exists(folder):
         return None
     with Store.read(folder) as store:
-        data: dict[str, Any] = json.loads(json.dumps(store.meta["input"]))
+        meta = store.meta
+    data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+    check_trusted(folder, data, trust=is_own(meta["input"], meta.get("mark")))
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
     data["run"] = {key: value for key, value in data["run"].items() if key != "time"}

@@ -95,5 +95,6 @@ def check_trusted(folder: Path, data: Any, *, trust: bool) -> None:
         shown = "".join(f"\n  {label(key)} = {label(value)}" for key, value in found[:10])
         raise InputError(
             f"{folder} holds a run whose stored input would import or execute:{shown}\nGive the "
-            "input file or --tier again, or add --trust if you know where the folder is from."
+            "input file (in Python: the settings) or --tier again, or add --trust if you know "
+            "where the folder is from."
         )
