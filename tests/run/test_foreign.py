@@ -15,7 +15,7 @@ from nucleate.programs.jobs import NotFinishedError, read_folder
 from nucleate.run import lock
 from nucleate.run.lock import is_locked, locked
 from nucleate.run.store import STORE_NAME, Store
-from nucleate.run.trust import executed
+from nucleate.run.trust import executed, is_own, own_mark
 
 EVIL = {"name": "t", "engine": {"kind": "ase", "calculator": "os:system", "options": {}}}
 
@@ -54,6 +54,19 @@ def test_a_stored_calculator_needs_trust(tmp_path):
     assert settings.tier[0].engine.kind == "spp"
     settings = settings_of("MgO", {}, folder=folder, trust=True)
     assert settings.tier[0].engine.kind == "ase"
+
+
+def test_the_own_input_is_known_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "mine"))
+    data = {"tier": [EVIL]}
+    mark = own_mark(data)
+    assert is_own(data, mark)
+    assert not is_own({"tier": [EVIL, EVIL]}, mark)
+    assert (tmp_path / "mine" / "nucleate" / "key").stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    assert not is_own(data, mark)
+    assert not is_own(data, "")
+    assert not is_own(data, None)
 
 
 def test_a_harmless_stored_input_needs_none(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.errors import InputError
-from nucleate.run.trust import check_trusted
+from nucleate.run.trust import check_trusted, is_own
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
@@ -72,7 +72,8 @@ def settings_of(
     data, source = _data(problem, folder)
     if folder is not None and isinstance(problem, str) and not is_input_file(problem):
         own = given(**(overrides or {}).get("", {}))
-        check_trusted(folder, {key: data[key] for key in data if key not in own}, trust=trust)
+        rest = {key: data[key] for key in data if key not in own}
+        check_trusted(folder, rest, trust=trust or _is_own(folder))
     for section, values in (overrides or {}).items():
         if given(**values):
             part = data.setdefault(section, {}) if section else data
@@ -98,6 +99,17 @@ def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
         )
     stored = None if folder is None else _stored_input(folder, problem)
     return stored or {"problem": {"formula": problem}}, ""
+
+
+def _is_own(folder: Path) -> bool:
+    """Return whether the user began the run of a folder."""
+    from nucleate.run.store import Store
+
+    if not Store.exists(folder):
+        return True
+    with Store.read(folder) as store:
+        meta = store.meta
+    return is_own(meta["input"], meta.get("mark"))
 
 
 def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:

@@ -123,6 +123,6 @@ def _description(meta: dict[str, Any], ranked: Sequence[Row]) -> str:
         (tier, f"{level.code} {level.version}, {level.model} {level.checkpoint}")
         for tier, level in sorted(levels, key=str)
     ]
-    rows += [(key, value) for key, value in sorted(meta.items()) if key != "input"]
+    rows += [(key, value) for key, value in sorted(meta.items()) if key not in ("input", "mark")]
     text = without_values(meta.get("input", ""))
     return html_of(("what", "value"), rows) + f"<pre>{escape(str(text))}</pre>"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 from nucleate.run.store import STORE_NAME, Store
+from nucleate.run.trust import own_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,7 @@ def description(settings: RunSettings) -> dict[str, Any]:
     """Return what a store says of its run."""
     return {
         "input": settings.to_dict(),
+        "mark": own_mark(settings.to_dict()),
         "formula": settings.problem.composition().formula,
         "seed": settings.seed,
         "created": now(),

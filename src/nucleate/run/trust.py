@@ -6,19 +6,22 @@ the user has given it, or has said that the folder is trusted.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EXECUTING = ("calculator", "command", "python", "environment", "path")
 """Keys whose values are imported, executed or change what is executed."""
-
-HARMLESS = "ase.calculators."
-"""Calculators of ASE itself are trusted; a program that one of them would run is not."""
 
 
 def executed(data: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -36,7 +39,7 @@ def executed(data: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from executed(item, f"{prefix}{index}.")
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key in EXECUTING and value and not str(value).startswith(HARMLESS):
+            if key in EXECUTING and value:
                 yield f"{prefix}{key}", str(value)
             elif isinstance(value, str) and key == "kind" and ":" in value:
                 yield f"{prefix}{key}", value
@@ -44,6 +47,39 @@ def executed(data: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
                 yield f"{prefix}{key}", str(value)
             else:
                 yield from executed(value, f"{prefix}{key}.")
+
+
+def own_mark(data: Any) -> str:
+    """Return what shows that this user has given an input; empty if it names no code.
+
+    It is made with a key that never leaves the user's home, so that nobody else can make it.
+    """
+    key = _own_key() if any(executed(data)) else b""
+    text = json.dumps(data, sort_keys=True).encode()
+    return hmac.new(key, text, hashlib.sha256).hexdigest() if key else ""
+
+
+def is_own(data: Any, mark: object) -> bool:
+    """Return whether a mark is that of this user for an input."""
+    expected = own_mark(data)
+    return bool(expected) and isinstance(mark, str) and hmac.compare_digest(expected, mark)
+
+
+def _own_key() -> bytes:
+    """Return the key of this user, made when it is first wanted; empty if it cannot be kept."""
+    home = os.environ.get("XDG_STATE_HOME")
+    with suppress(OSError, RuntimeError):
+        folder = (Path(home) if home else Path.home() / ".local" / "state") / "nucleate"
+        path = folder / "key"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(number, "wb") as stream:
+                    stream.write(secrets.token_bytes(32))
+        key = path.read_bytes()
+        return key if len(key) == 32 else b""
+    return b""
 
 
 def check_trusted(folder: Path, data: Any, *, trust: bool) -> None:
@@ -61,5 +97,6 @@ def check_trusted(folder: Path, data: Any, *, trust: bool) -> None:
         shown = "".join(f"\n  {label(key)} = {label(value)}" for key, value in found[:10])
         raise InputError(
             f"{folder} holds a run whose stored input would import or execute:{shown}\nGive the "
-            "input file or --tier again, or add --trust if you know where the folder is from."
+            "input file (in Python: the settings) or --tier again, or add --trust if you know "
+            "where the folder is from."
         )
