@@ -209,7 +209,7 @@ def test_generate_follows_from_its_seed() -> None:
     assert [item.crystal for item in first] == [item.crystal for item in again]
     assert [item.crystal for item in first] != [item.crystal for item in other]
     assert {item.origin.source for item in first} == {"symmetric"}
-    only = nc.generate("SrTiO3", n=3, formula_units=[2])
+    only = nc.generate("SrTiO3", "symmetric", n=3, formula_units=[2])
     assert {item.crystal.formula for item in only} == {"Sr2Ti2O6"}
 
 
