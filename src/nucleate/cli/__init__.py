@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -49,6 +50,7 @@ def main() -> None:
     from nucleate.surroundings import fit_surroundings
 
     fit_surroundings()
+    warnings.formatwarning = _plain_warning
     status = 0
     try:
         with answering_signals():
@@ -59,6 +61,13 @@ def main() -> None:
             raise
         _end_interrupted(number, error)
     sys.exit(status)
+
+
+def _plain_warning(message: Warning | str, *_: object, **__: object) -> str:
+    """Return a warning as a sentence: the line of code that gave it means nothing to a user."""
+    from nucleate.text import clean
+
+    return f"Warning: {clean(str(message))}\n"
 
 
 def _end_interrupted(number: int, error: BaseException) -> NoReturn:
