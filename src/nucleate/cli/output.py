@@ -39,9 +39,9 @@ def print_ranking(run: Run, best: int) -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from nucleate.report.columns import columns
     from nucleate.report.rows import ranked_rows
-    from nucleate.report.views import SHORT_RANKING
+    from nucleate.report.views import TERMINAL_RANKING
 
-    print_table(ranked_rows(run.structures[:best]), columns(*SHORT_RANKING))
+    print_table(ranked_rows(run.structures[:best]), columns(*TERMINAL_RANKING))
 
 
 def live_or_lines() -> Display:

@@ -35,6 +35,12 @@ def structure_type(row: Row) -> str | None:
     return _names[key]
 
 
+def short_structure_type(row: Row) -> str | None:
+    """Return the structure type without its mineral and Strukturbericht names."""
+    name = structure_type(row)
+    return None if name is None else name.partition(" (")[0]
+
+
 def prior_weight(row: Row) -> float | None:
     """Return the weight that the library gave the candidate; None for another source."""
     weight = None if row.record is None else row.record.candidate.origin.detail.get("weight")

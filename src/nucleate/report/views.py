@@ -27,7 +27,13 @@ SHORT_RANKING = (
     "enthalpy", "above_best", "n_atoms", "volume", "copies",
     "converged", "record", "origin", "prior_weight", "tier", "tier_above",
 )  # fmt: skip
-"""The distinct structures of a run for people."""
+"""The distinct structures of a run on a page or in a notebook."""
+
+TERMINAL_RANKING = (
+    "rank", "enthalpy", "above_best", "formula", "space_group", "short_type", "n_atoms", "copies",
+    "converged", "record", "origin", "tier", "tier_above",
+)  # fmt: skip
+"""The same on a terminal of 140 characters."""
 
 FILES = (
     "file", "name", *GEOMETRY, "start_space_group", "state", "is_converged", "reason", "message",
