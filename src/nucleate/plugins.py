@@ -71,7 +71,7 @@ class Component(BaseModel):
     supports: ClassVar[frozenset[str]] = frozenset()
     serves: ClassVar[frozenset[str]] = frozenset()
 
-    kind: str = Field("", description="Name of the component, or module:Class.")
+    kind: str = Field(default="", description="Name of the component, or module:Class.")
 
     @model_validator(mode="after")
     def _named(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import model_validator
 
@@ -41,7 +41,7 @@ def renamed_keys(names: Mapping[str, str]) -> Any:
     def rename(cls: type, data: Any) -> Any:  # noqa: ARG001 - pydantic passes the class
         return with_new_names(data, names)
 
-    return model_validator(mode="before")(classmethod(rename))
+    return model_validator(mode="before")(cast("Any", classmethod(rename)))
 
 
 def with_new_names(data: Any, names: Mapping[str, str]) -> Any:

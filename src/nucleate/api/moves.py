@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.api.generators import as_list
 from nucleate.errors import InputError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def as_choice(moves: Any) -> Choice | None:
     """Return moves as an input has them: None, a preset, weights by name, or the moves given."""
     if moves is None or isinstance(moves, str | dict):
-        return moves
+        return cast("Choice | None", moves)
     return GivenMoves.of(as_moves(moves))
 
 

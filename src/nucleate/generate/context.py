@@ -91,7 +91,7 @@ class GeneratorSettings(Component):
     completed_by: ClassVar[Literal["", "random", "blocks"]] = ""
 
     weight: float = Field(
-        1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."
+        default=1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ase import Atoms
     from numpy.typing import ArrayLike, NDArray
 
 _LARGEST_ERROR = 0.05
@@ -52,7 +53,7 @@ def read_disordered_cif(path: str | Path) -> DisorderedCrystal:
     from ase.io import read
 
     try:
-        atoms = read(path, format="cif", fractional_occupancies=True)
+        atoms = cast("Atoms", read(path, format="cif", fractional_occupancies=True))
     except Exception as error:  # ase raises many kinds
         raise InputError(f"{path}: is not valid CIF ({error}).") from error
     kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.moves.move import MoveContext, Precondition
+    from nucleate.moves.move import ApplyMove, MoveContext, Precondition
 
 
 class MoveSettings(Component):
@@ -140,7 +140,8 @@ def _from_callable(source: Any, name: str) -> Move:
             "move(parent, context, *, rng), or a component whose build returns one."
         )
     applies: Precondition = getattr(source, "applies", _always)
-    return Move(0, name, source, applies, bool(getattr(source, "renews", False)))
+    renews = bool(getattr(source, "renews", False))
+    return Move(0, name, cast("ApplyMove", source), applies, renews)
 
 
 def _always(parent: Crystal, context: MoveContext) -> bool:

@@ -11,6 +11,7 @@ from nucleate.energy.model import Batch, Evaluation
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
+    from numpy.typing import NDArray
 
     from nucleate.energy.level import LevelOfTheory
 
@@ -28,7 +29,7 @@ class AseModel:
         Å; an atom without a neighbour within it is refused beforehand.
     """
 
-    composition_energies = None
+    composition_energies: NDArray[np.float64] | None = None
     batch_atoms = 1
 
     def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:

@@ -19,7 +19,7 @@ class GivenSettings(Engine):
 
     name: str = Field(description="Where the class of the object is.")
     cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
+        default=6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
     )
 
     _object: Any = PrivateAttr(None)

@@ -127,7 +127,7 @@ def record(atoms: Atoms, job: dict, writes: bool) -> tuple[float, float]:
     stress = atoms.get_stress(voigt=False) * GPA
     stress.flat[::4] -= job["basis_work"] / atoms.get_volume() * GPA
     step = {
-        "cell": atoms.cell.tolist(),
+        "cell": atoms.cell.array.tolist(),
         "scaled": atoms.get_scaled_positions(wrap=False).tolist(),
         "energy": float(energy),
         "forces": forces.tolist(),

@@ -33,12 +33,14 @@ def _default_engine() -> Engine:
 class Promotion(_Settings):
     """Which crystals of a tier proceed to the next one; all limits given must hold."""
 
-    best: int | None = Field(None, ge=1, description="Only the n of lowest enthalpy so far.")
+    best: int | None = Field(
+        default=None, ge=1, description="Only the n of lowest enthalpy so far."
+    )
     within_ev_per_atom: float | None = Field(
-        None, ge=0.0, description="Only those within this enthalpy of the best so far."
+        default=None, ge=0.0, description="Only those within this enthalpy of the best so far."
     )
     fraction: float | None = Field(
-        None, gt=0.0, le=1.0, description="Only the best fraction of those relaxed so far."
+        default=None, gt=0.0, le=1.0, description="Only the best fraction of those relaxed so far."
     )
 
 
@@ -46,28 +48,32 @@ class Guards(_Settings):
     """Limits beyond which a relaxation has failed."""
 
     volume_ratio: tuple[float, float] = Field(
-        (0.2, 4.0), description="Smallest and largest volume, relative to the start."
+        default=(0.2, 4.0), description="Smallest and largest volume, relative to the start."
     )
-    shortest_distance_ang: float = Field(0.4, ge=0.0, description="Å, between any two atoms.")
+    shortest_distance_ang: float = Field(
+        default=0.4, ge=0.0, description="Å, between any two atoms."
+    )
     shortest_contact: float = Field(
-        0.6,
+        default=0.6,
         ge=0.0,
         lt=1.0,
         description="Of the shortest contact of the two elements in known structures; a relaxation "
         "that continues or ends below it has reached an unphysical minimum of the model. "
         "0: not checked.",
     )
-    max_force_ev_per_ang: float = Field(1e4, gt=0.0, description="eV/Å, after the first few steps.")
+    max_force_ev_per_ang: float = Field(
+        default=1e4, gt=0.0, description="eV/Å, after the first few steps."
+    )
     energy_window_ev_per_atom: tuple[float, float] = Field(
-        (-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
+        default=(-40.0, 200.0), description="eV/atom; energies outside are a failure of the model."
     )
     max_depth_ev_per_atom: float = Field(
-        3.0,
+        default=3.0,
         gt=0.0,
         description="eV/atom below the model's energy of the composition alone, where it has one "
         "(chgnet); anything deeper is an unphysical minimum of the model and a failure.",
     )
-    max_atoms: int | None = Field(None, ge=1, description="Larger crystals are refused.")
+    max_atoms: int | None = Field(default=None, ge=1, description="Larger crystals are refused.")
 
     _old_names = renamed_keys(
         {

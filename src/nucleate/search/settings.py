@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -13,6 +13,11 @@ from nucleate.moves.settings import GivenMoves
 from nucleate.moves.table import move_weights
 from nucleate.plugins import Component, component_of
 from nucleate.renamed import renamed_keys
+
+if TYPE_CHECKING:
+    from nucleate.generate.context import GeneratorSettings as GeneratorChoice
+else:
+    GeneratorChoice = component_of("generators")
 
 MoveChoice = str | dict[str, float] | SkipJsonSchema[GivenMoves]
 
@@ -33,7 +38,7 @@ class SearchSettings(Component):
     serves: ClassVar[frozenset[str]] = frozenset({"searches"})
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers of the run.")
-    generators: tuple[component_of("generators"), ...] = Field(
+    generators: tuple[GeneratorChoice, ...] = Field(
         default=(),
         description="Sources of new structures with their weights; the default suits the size "
         "of the cells.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nucleate.plugins import Component, find
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.crystal import Crystal
+    from nucleate.generate.context import GeneratorSettings
 
 
 def require(holds: bool, name: str, problem: str) -> None:
@@ -55,7 +56,8 @@ def space_of(formula: str, max_atoms: int) -> SearchSpace:
 def random_mix(space: SearchSpace) -> GeneratorMix:
     """Return the generators that need nothing but a space."""
     context = GeneratorContext(space)
-    built = [(item.build(context), item.weight) for item in random_generators(space)]
+    settings = cast("tuple[GeneratorSettings, ...]", random_generators(space))
+    built = [(item.build(context), item.weight) for item in settings]
     return GeneratorMix(built, space)
 
 

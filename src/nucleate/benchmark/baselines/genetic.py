@@ -94,7 +94,7 @@ class GeneticSearch:
             number_of_variable_cell_vectors=3,
             cellbounds=self._bounds,
             splits={(2,): 1, (1,): 1},
-            rng=legacy,
+            rng=legacy,  # pyright: ignore[reportArgumentType]
         )
         try:
             return generator.get_new_candidate(maxiter=200)
@@ -123,12 +123,12 @@ class GeneticSearch:
                 Atoms("", pbc=True),
                 n_atoms,
                 self._closest,
-                p1=1.0,
+                p1=1.0,  # pyright: ignore[reportArgumentType]
                 p2=0.0,
                 minfrac=0.15,
                 number_of_variable_cell_vectors=3,
                 cellbounds=self._bounds,
-                rng=legacy,
+                rng=legacy,  # pyright: ignore[reportArgumentType]
             )
             return pairing, "cut-and-splice"
         if chosen == 1:
@@ -137,11 +137,16 @@ class GeneticSearch:
                 cellbounds=self._bounds,
                 stddev=0.7,
                 number_of_variable_cell_vectors=3,
-                rng=legacy,
+                rng=legacy,  # pyright: ignore[reportArgumentType]
             )
             strain.update_scaling_volume([_individual(item) for item in self._members[:4]])
             return strain, "strain"
-        return PermutationMutation(n_atoms, blmin=self._closest, rng=legacy), "permutation"
+        permutation = PermutationMutation(
+            n_atoms,
+            blmin=self._closest,
+            rng=legacy,  # pyright: ignore[reportArgumentType]
+        )
+        return permutation, "permutation"
 
     def _parents(
         self, rng: np.random.Generator

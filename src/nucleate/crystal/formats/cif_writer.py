@@ -102,7 +102,9 @@ def _symmetric_sites(
     rotations = np.array(group.rotations, dtype=np.float64)
     translations = np.array(group.translations)
     standard = dataset.std_cell
-    whole = Crystal(np.array(standard.numbers), np.array(standard.basis), standard.positions)
+    whole = Crystal(
+        np.array(standard.numbers), np.array(standard.basis), np.array(standard.positions)
+    )
     covered = np.zeros(whole.n_atoms, dtype=bool)
     chosen, multiplicities = [], []
     for index in range(whole.n_atoms):

@@ -148,4 +148,4 @@ def _least_deviations(
         weighted = features * weights[:, None]
         found = np.linalg.solve(features.T @ weighted + ridge, weighted.T @ target)
         weights = 1.0 / np.maximum(np.abs(target - features @ found), LEAST_RESIDUAL)
-    return found
+    return np.asarray(found, dtype=np.float64)

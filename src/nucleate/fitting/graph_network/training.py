@@ -261,7 +261,7 @@ class Trainer:
         kept = min(settings.average, (1 + self.step) / (20 + self.step))
         with torch.no_grad():
             weights = self.network.state_dict()
-            torch._foreach_lerp_(
+            torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
                 [self.mean[name] for name in weights],
                 list(weights.values()),
                 1.0 - kept if settings.average else 1.0,

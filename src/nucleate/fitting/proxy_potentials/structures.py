@@ -86,10 +86,12 @@ def _read_table(path: Path, split: str | None) -> Iterator[Sample]:
 
     table = pq.read_table(path)
     if split and "split" in table.column_names:
-        table = table.filter(pc.equal(table.column("split"), split))
+        chosen = pc.equal(table.column("split"), split)  # pyright: ignore[reportAttributeAccessIssue]
+        table = table.filter(chosen)
     if "e_above_hull" in table.column_names:
         hull = pc.fill_null(table.column("e_above_hull"), 0.0)
-        table = table.filter(pc.less_equal(hull, _HULL))
+        near = pc.less_equal(hull, _HULL)  # pyright: ignore[reportAttributeAccessIssue]
+        table = table.filter(near)
     lists = {}
     for name in ("lattice", "species", "frac_coords"):
         column = table.column(name).combine_chunks()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nucleate.moves import size
 from nucleate.moves.settings import MoveSettings
+
+if TYPE_CHECKING:
+    from nucleate.moves.move import ApplyMove, Precondition
 
 
 class Double(MoveSettings):
     """Double the cell along a random axis."""
 
     number: ClassVar[int] = 11
-    apply = staticmethod(size.double)
-    applies = staticmethod(size.can_double)
+    apply: ClassVar[ApplyMove] = staticmethod(size.double)
+    applies: ClassVar[Precondition] = staticmethod(size.can_double)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nucleate.moves import atoms
 from nucleate.moves.settings import MoveSettings
+
+if TYPE_CHECKING:
+    from nucleate.moves.move import ApplyMove, Precondition
 
 
 class MoveAtomToVacancy(MoveSettings):
     """Put one atom on a vacant site."""
 
     number: ClassVar[int] = 2
-    apply = staticmethod(atoms.move_atom_to_vacancy)
-    applies = staticmethod(atoms.has_two_atoms)
+    apply: ClassVar[ApplyMove] = staticmethod(atoms.move_atom_to_vacancy)
+    applies: ClassVar[Precondition] = staticmethod(atoms.has_two_atoms)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nucleate.moves import renewal
 from nucleate.moves.settings import MoveSettings
+
+if TYPE_CHECKING:
+    from nucleate.moves.move import ApplyMove
 
 
 class RenewAtAnySize(MoveSettings):
@@ -13,4 +16,4 @@ class RenewAtAnySize(MoveSettings):
 
     number: ClassVar[int] = 14
     renews: ClassVar[bool] = True
-    apply = staticmethod(renewal.renew_at_any_size)
+    apply: ClassVar[ApplyMove] = staticmethod(renewal.renew_at_any_size)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nucleate.moves import blocks
 from nucleate.moves.settings import MoveSettings
+
+if TYPE_CHECKING:
+    from nucleate.moves.move import ApplyMove, Precondition
 
 
 class SwapTwoBlocks(MoveSettings):
     """Exchange two sub-modules, not both empty."""
 
     number: ClassVar[int] = 7
-    apply = staticmethod(blocks.swap_two_sub_modules)
-    applies = staticmethod(blocks.has_three_sub_modules)
+    apply: ClassVar[ApplyMove] = staticmethod(blocks.swap_two_sub_modules)
+    applies: ClassVar[Precondition] = staticmethod(blocks.has_three_sub_modules)

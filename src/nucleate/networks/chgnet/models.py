@@ -84,7 +84,9 @@ class CompiledChgnet:
         self.level = _level(checkpoint)
         self.elements = _ELEMENTS
         self.cutoff = parameters.cutoff
-        self.composition_energies = np.asarray(parameters.atom_energy, dtype=np.float64)
+        self.composition_energies: NDArray[np.float64] | None = np.asarray(
+            parameters.atom_energy, dtype=np.float64
+        )
         self.batch_atoms = 80
         self._evaluator = Evaluator(parameters)
         self._compile()
@@ -121,7 +123,9 @@ class TorchChgnet:
         self.level = _level(checkpoint)
         self.elements = _ELEMENTS
         self.cutoff = parameters.cutoff
-        self.composition_energies = np.asarray(parameters.atom_energy, dtype=np.float64)
+        self.composition_energies: NDArray[np.float64] | None = np.asarray(
+            parameters.atom_energy, dtype=np.float64
+        )
         self.batch_atoms = 160 if device == "cpu" else 5_000
         self._short_cutoff = parameters.short_cutoff
         self._network = _fused(parameters, device) if fuse else Network(parameters, device)

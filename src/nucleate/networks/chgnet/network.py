@@ -7,7 +7,7 @@ vectors gives forces and stresses at once.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.nn import functional
@@ -40,7 +40,7 @@ class Network:
         self, parameters: Parameters, device: str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
         self.device, self.dtype = torch.device(device), dtype
-        self._p: Parameters = self._moved(parameters)
+        self._p = cast("Parameters", self._moved(parameters))
 
     def _moved(self, values: tuple) -> tuple:
         """Return a named tuple with its arrays as tensors on the device."""

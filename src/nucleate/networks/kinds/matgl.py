@@ -29,4 +29,5 @@ class MatglSettings(MlipSettings):
         import matgl
         from matgl.ext.ase import PESCalculator
 
-        return PESCalculator(matgl.load_model(self.model), stress_unit="eV/A3")
+        model = matgl.load_model(self.model)  # pyright: ignore[reportAttributeAccessIssue]
+        return PESCalculator(model, stress_unit="eV/A3")

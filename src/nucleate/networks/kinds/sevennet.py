@@ -24,6 +24,8 @@ from nucleate.networks.device import check_device
 from nucleate.networks.memory import device_memory, keep_freed_memory
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nucleate.energy.engine import EngineContext
 
 CHECKPOINTS = {
@@ -89,7 +91,7 @@ class SevenNet:
         self._modal = _modal(model, modal, self._network.modal_map)
         self.elements = frozenset(int(number) for number in self._network.type_map)
         self.cutoff = float(self._network.cutoff)
-        self.composition_energies = None
+        self.composition_energies: NDArray[np.float64] | None = None
         self.batch_atoms = 80 if self._device.type == "cpu" else 4000
         self.level = LevelOfTheory(
             code="sevenn",

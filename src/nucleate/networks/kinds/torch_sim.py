@@ -18,6 +18,8 @@ from nucleate.networks.factory import made_by_path
 from nucleate.networks.memory import device_memory
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nucleate.energy.engine import EngineContext
 
 _EXAMPLE = "torch_sim.models.lennard_jones:LennardJonesModel"
@@ -46,7 +48,7 @@ class TorchSimModel:
         self.level = level
         self.cutoff = cutoff
         self.elements = frozenset(range(1, MAX_NUMBER + 1))
-        self.composition_energies = None
+        self.composition_energies: NDArray[np.float64] | None = None
         self.batch_atoms = 80 if model.device.type == "cpu" else 4000
 
     def evaluate(self, batch: Batch) -> Evaluation:
@@ -66,7 +68,7 @@ class TorchSimModel:
 
     def _state(self, batch: Batch) -> Any:
         import torch
-        from torch_sim import SimState
+        from torch_sim import SimState  # pyright: ignore[reportAttributeAccessIssue]
 
         def moved(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
             return torch.tensor(array, dtype=dtype, device=self._model.device)

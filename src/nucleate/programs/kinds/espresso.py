@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,8 @@ from nucleate.units import ANGSTROM_PER_BOHR, EV_PER_RYDBERG, GPA_PER_EV_A3, KBA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ase import Atoms
 
 
 EV_A_PER_RY_BOHR = EV_PER_RYDBERG / ANGSTROM_PER_BOHR
@@ -103,7 +105,8 @@ class Espresso:
         from ase.io import read
 
         path = folder / "output"
-        images = [image for image in read(path, ":", format="espresso-out") if _is_whole(image)]
+        steps = cast("list[Atoms]", read(path, ":", format="espresso-out"))
+        images = [image for image in steps if _is_whole(image)]
         if not images:
             raise UnreadableError("no step with energy, forces and stress was printed")
         image = images[-1]

@@ -112,7 +112,8 @@ class Vasp:
         path = folder / "vasprun.xml"
         if not path.is_file():
             raise UnreadableError("there is no vasprun.xml")
-        images = [image for image in read_vasp_xml(path, index=slice(None)) if _is_whole(image)]
+        steps = read_vasp_xml(path, index=slice(None))  # pyright: ignore[reportArgumentType]
+        images = [image for image in steps if _is_whole(image)]
         if not images:
             raise UnreadableError("vasprun.xml holds no finished step")
         image = images[-1]
