@@ -24,7 +24,7 @@ def known_line(settings: RunSettings) -> str:
     from nucleate.library.library import Library
 
     try:
-        library = Library.load(settings.search.library)
+        library = Library.load(getattr(settings.search, "library", ("shipped",)))
         entries = library.known_structures(settings.problem.composition())
     except InputError:
         return ""
