@@ -10,7 +10,7 @@ from nucleate.api.models import as_tiers
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.plugins import Component
@@ -72,6 +72,21 @@ def _describe(settings: RunSettings, say: Say) -> None:
     )
     say(f"oxidation states ({composition.oxidation_source}): {charges or 'none'}")
     say(f"expected volume: {composition.volume_per_atom:.1f} Å³ per atom")
+    if is_molecular(composition.counts):
+        say(
+            f"note: {composition.formula} usually forms molecules, and molecules are not searched "
+            "as molecules: atoms are placed one by one, and few starts have the molecule that you "
+            "may have in mind. Programs for molecular crystals serve better."
+        )
+
+
+MOLECULAR = frozenset({"H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"})
+"""Elements whose compounds with each other are molecules, nearly all of them."""
+
+
+def is_molecular(counts: Mapping[str, int]) -> bool:
+    """Return whether a composition usually forms molecules (carbon alone does not)."""
+    return set(counts) <= MOLECULAR and set(counts) != {"C"}
 
 
 def _range(units: tuple[int, ...]) -> str:
