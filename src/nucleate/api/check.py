@@ -65,7 +65,7 @@ def _describe(settings: RunSettings, say: Say) -> None:
     space = settings.problem.space()
     composition = space.composition
     states = composition.oxidation_states or {}
-    charges = ", ".join(f"{symbol} {state:+d}" for symbol, state in states.items())
+    charges = ", ".join(f"{symbol} {_charge(state)}" for symbol, state in states.items())
     say(
         f"{composition.formula}: {composition.n_atoms} atoms per formula unit, "
         f"{_range(space.formula_units)} formula units, at most {space.max_atoms} atoms"
@@ -87,6 +87,10 @@ MOLECULAR = frozenset({"H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"})
 def is_molecular(counts: Mapping[str, int]) -> bool:
     """Return whether a composition usually forms molecules (carbon alone does not)."""
     return set(counts) <= MOLECULAR and set(counts) != {"C"}
+
+
+def _charge(state: float) -> str:
+    return f"{int(state):+d}" if state == int(state) else f"{state:+.2f} on average"
 
 
 def _range(units: tuple[int, ...]) -> str:

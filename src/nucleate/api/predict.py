@@ -36,7 +36,7 @@ def predict(
     folder: str | Path | None = None,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
-    oxidation_states: Mapping[str, int] | None = None,
+    oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
     pressure_gpa: float | None = None,
     allow_tension: bool = False,
     model: Any = None,

@@ -39,8 +39,10 @@ class ProblemSettings(_Settings):
     """What is searched."""
 
     formula: str = Field(description="Composition, such as Ca3Ti2O7.")
-    oxidation_states: dict[str, int] | None = Field(
-        None, description="Charge of each element; guessed where it is left out."
+    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
+        None,
+        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
+        "where it is left out.",
     )
     max_atoms: int | None = Field(
         None,
