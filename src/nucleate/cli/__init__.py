@@ -24,6 +24,7 @@ COMMANDS = (
     "check",
     "status",
     "export",
+    "merge",
     "refine",
     "import_results",
     "generate",
