@@ -27,7 +27,7 @@ MERGED = "merged"
 def merge_runs(folders: Sequence[str | Path], out: str | Path) -> int:
     """Join the records of several runs in a new run folder.
 
-    Records are numbered anew in the order of the folders; their origin names the run, the seed and
+    Records are renumbered in the order of the folders; their origin names the run, the seed and
     the number they had. A minimum that several runs found is one structure.
 
     Parameters
