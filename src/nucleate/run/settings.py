@@ -89,6 +89,7 @@ class ProblemSettings(_Settings):
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
+            pressure_gpa=self.pressure_gpa,
         )
 
 
