@@ -16,6 +16,13 @@ WORDS = {
     ("predict", "Ca3Ti2O7", "--max-atoms", "5"): ["max_atoms = 5", "at least 12"],
     ("predict", "CaO", "--formula-units", "30", "--max-atoms", "8"): ["[30]", "Raise max_atoms"],
     ("predict", "CaO", "--formula-units", "two"): ["'two'", "like 1,2,4"],
+    ("predict", "CaO", "--formula-units", "5-1"): ["'5-1'", "1-5"],
+    ("predict", "CaO", "--formula-units", "1-99999999999"): ["10000", "1-4"],
+    ("predict", "CaO", "--pressure", "-2"): ["pressure_gpa = -2", "--allow-tension"],
+    ("predict", "CaO", "--generator", "blocks=0"): ["generators", "positive weight"],
+    ("predict", "CaO", "--generator", "blocks=inf"): ["weight = inf", "finite"],
+    ("predict", "CaO", "--generator", "blocks=nan"): ["weight = nan", "finite"],
+    ("predict", "C" * 300): ["formula", "200 characters"],
     ("predict", "CaO", "--time", "10x"): ["stop.time = '10x'", "10m"],
     ("predict", "CaO", "--seed", "-1"): ["search.seed = -1", "0"],
     ("predict", "CaO", "--structures", "0"): ["stop.structures = 0", "1"],
@@ -41,6 +48,8 @@ FILES = {
     "[search.moves]\nswap = 1": ["'swap'", "swap-two-atoms"],
     "[[tier]]\nengine = {kind = 'chgnet', modle = 'x'}": ["tier[0].engine.modle", "'model'"],
     "[[tier]]\nfmax_ev_per_ang = -1": ["tier[0].fmax_ev_per_ang = -1", "greater than 0"],
+    "[search]\ngenerators = 3": ["search.generators = 3", "list"],
+    "[search]\ngenerators = [3]": ["search.generators[0] = 3", "[[search.generators]]"],
     "[[tier]]\n[[tier]]": ["tier.name", "name of its own"],
     "[run]\ntime = 'ten'": ["stop.time = 'ten'", "10m"],
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
@@ -70,6 +79,36 @@ def test_bad_input_files(nucleate, tmp_path, text):
     result = nucleate("predict", "in.toml")
     assert is_one_sentence_of_error(result, ["in.toml" if "swap" not in text else "", *FILES[text]])
     assert [path.name for path in tmp_path.iterdir()] == ["in.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("problem = 3", ["problem = 3", "[problem]"]),
+        ("search = []\n[problem]\nformula = 'CaO'", ["search", "[search]"]),
+        ("tier = 3\n[problem]\nformula = 'CaO'", ["tier = 3", "list"]),
+        ("tier = [3]\n[problem]\nformula = 'CaO'", ["tier[0] = 3", "[[tier]]"]),
+        ("run = 'x'\n[problem]\nformula = 'CaO'", ["run = 'x'", "[run]"]),
+    ],
+)
+def test_values_in_place_of_tables(nucleate, tmp_path, text, words):
+    (tmp_path / "run.toml").write_text(text)
+    assert is_one_sentence_of_error(nucleate("predict", "run.toml", "--out", "run"), words)
+
+
+def test_tension_that_is_meant_is_allowed():
+    problem = {"formula": "CaO", "pressure_gpa": -2.0}
+    assert RunSettings.from_dict({"problem": problem | {"allow_tension": True}}).problem.space()
+
+
+@pytest.mark.parametrize(
+    ("formula", "molecular"), [("C6H6", True), ("CO2", True), ("C", False), ("CaCO3", False)]
+)
+def test_check_says_what_is_molecular(formula, molecular):
+    from nucleate.api.check import is_molecular
+    from nucleate.crystal.composition import Composition
+
+    assert is_molecular(Composition.from_formula(formula).counts) is molecular
 
 
 def test_a_missing_formula(nucleate, tmp_path):

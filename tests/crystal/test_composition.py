@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nucleate.crystal.composition import Composition
-from nucleate.crystal.elements import element
+from nucleate.crystal.elements import element, ionic_radius
 from nucleate.crystal.volumes import family
 from nucleate.errors import InputError
 
@@ -210,3 +210,37 @@ def test_many_elements_have_a_guess_in_no_time() -> None:
     start = time.perf_counter()
     _ = composition.oxidation_states
     assert time.perf_counter() - start < 5.0
+
+
+@pytest.mark.parametrize(
+    ("formula", "states", "mean"),
+    [
+        ("Fe3O4", {"Fe": [2, 3], "O": -2}, 8 / 3),
+        ("AgO", {"Ag": [1, 3], "O": -2}, 2),
+        ("YBa2Cu3O7", {"Y": 3, "Ba": 2, "Cu": [2, 3], "O": -2}, 7 / 3),
+    ],
+)
+def test_mixed_valence_has_a_mean_charge(formula: str, states: dict, mean: float) -> None:
+    composition = Composition.from_formula(formula, states)
+    found = composition.oxidation_states
+    assert found is not None
+    mixed = next(symbol for symbol, state in states.items() if isinstance(state, list))
+    assert found[mixed] == pytest.approx(mean)
+    assert sum(found[s] * n for s, n in composition.items) == pytest.approx(0.0, abs=1e-12)
+    radii = [ionic_radius(mixed, state) for state in range(1, 4)]
+    assert min(radii) <= ionic_radius(mixed, found[mixed]) <= max(radii)
+    assert composition.submodule_size > 0.0
+
+
+@pytest.mark.parametrize(
+    ("states", "problem"),
+    [
+        ({"Fe": [4, 5], "O": -2}, r"from \+4 to \+7"),
+        ({"Fe": [-2, 3], "O": -2}, "one sign"),
+        ({"Fe": [], "O": -2}, "one sign"),
+        ({"Fe": [2, 0], "O": -2}, "Fe = 0"),
+    ],
+)
+def test_mixed_valence_that_cannot_be(states: dict, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        Composition.from_formula("Fe3O4", states)

@@ -10,7 +10,7 @@ from nucleate.api.models import as_tiers
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.plugins import Component
@@ -65,13 +65,32 @@ def _describe(settings: RunSettings, say: Say) -> None:
     space = settings.problem.space()
     composition = space.composition
     states = composition.oxidation_states or {}
-    charges = ", ".join(f"{symbol} {state:+d}" for symbol, state in states.items())
+    charges = ", ".join(f"{symbol} {_charge(state)}" for symbol, state in states.items())
     say(
         f"{composition.formula}: {composition.n_atoms} atoms per formula unit, "
         f"{_range(space.formula_units)} formula units, at most {space.max_atoms} atoms"
     )
     say(f"oxidation states ({composition.oxidation_source}): {charges or 'none'}")
     say(f"expected volume: {composition.volume_per_atom:.1f} Å³ per atom")
+    if is_molecular(composition.counts):
+        say(
+            f"note: {composition.formula} usually forms molecules, and molecules are not searched "
+            "as molecules: atoms are placed one by one, and few starts have the molecule that you "
+            "may have in mind. Programs for molecular crystals serve better."
+        )
+
+
+MOLECULAR = frozenset({"H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"})
+"""Elements whose compounds with each other are molecules, nearly all of them."""
+
+
+def is_molecular(counts: Mapping[str, int]) -> bool:
+    """Return whether a composition usually forms molecules (carbon alone does not)."""
+    return set(counts) <= MOLECULAR and set(counts) != {"C"}
+
+
+def _charge(state: float) -> str:
+    return f"{int(state):+d}" if state == int(state) else f"{state:+.2f} on average"
 
 
 def _range(units: tuple[int, ...]) -> str:

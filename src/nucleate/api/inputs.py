@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,7 +29,7 @@ def absolute(path: str | Path | None) -> str | None:
 
 def is_input_file(problem: str) -> bool:
     """Return whether something is an input file rather than a formula."""
-    return problem.endswith(".toml") or "/" in problem or Path(problem).is_file()
+    return problem.endswith(".toml") or "/" in problem or os.path.isfile(problem)  # noqa: PTH113 (no error for names that are too long)
 
 
 def default_folder(formula: str) -> Path:

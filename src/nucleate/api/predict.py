@@ -36,8 +36,9 @@ def predict(
     folder: str | Path | None = None,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
-    oxidation_states: Mapping[str, int] | None = None,
+    oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
     pressure_gpa: float | None = None,
+    allow_tension: bool = False,
     model: Any = None,
     search: Any = None,
     generators: Any = None,
@@ -71,6 +72,8 @@ def predict(
         Charge of each element; guessed where left out.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     model
         As in :func:`nucleate.relax`; of several each structure goes from one to the next.
     search
@@ -119,6 +122,7 @@ def predict(
             "formula_units": None if formula_units is None else list(formula_units),
             "oxidation_states": oxidation_states,
             "pressure_gpa": pressure_gpa,
+            "allow_tension": allow_tension or None,
         },
         "search": {
             "seed": seed,

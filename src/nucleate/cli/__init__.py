@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "status",
     "export",
+    "merge",
     "refine",
     "import_results",
     "generate",

@@ -33,6 +33,8 @@ def parse_formula_units(text: str | None) -> list[int] | None:
     """Return the numbers of ``1,2,4`` or ``1-4``; raises InputError if it is neither."""
     if text is None:
         return None
+    from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL
+
     units: set[int] = set()
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
@@ -40,7 +42,18 @@ def parse_formula_units(text: str | None) -> list[int] | None:
             raise InputError(
                 f"--formula-units = {text!r} is not a list of numbers. Write it like 1,2,4 or 1-4."
             )
-        units |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        first, last = int(match[1][:9]), int((match[2] or match[1])[:9])
+        if last < first:
+            raise InputError(
+                f"--formula-units = {text!r}: the range {part} is empty. "
+                f"Write it as {last}-{first}."
+            )
+        if last > MOST_ATOMS_IN_A_CELL:
+            raise InputError(
+                f"--formula-units = {text!r}: no search can treat more than "
+                f"{MOST_ATOMS_IN_A_CELL}. Write it like 1,2,4 or 1-4."
+            )
+        units |= set(range(first, last + 1))
     return sorted(units)
 
 

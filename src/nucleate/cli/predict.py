@@ -43,6 +43,9 @@ def predict(
         Path | None, typer.Option(help="Run folder. [default: nucleate-FORMULA]")
     ] = None,
     pressure: Annotated[float | None, typer.Option(help="Pressure in GPa.")] = None,
+    allow_tension: Annotated[
+        bool, typer.Option("--allow-tension", help="Allow a pressure below 0.")
+    ] = False,
     tier: Annotated[
         list[str] | None,
         typer.Option(help="Energy model; repeat it, cheapest first: chgnet, spp, ase=MODULE:NAME."),
@@ -84,6 +87,7 @@ def predict(
         max_atoms=max_atoms,
         formula_units=inputs.parse_formula_units(formula_units),
         pressure_gpa=pressure,
+        allow_tension=allow_tension,
         model=inputs.parse_all(inputs.parse_tier, tier),
         generators=inputs.parse_all(inputs.parse_generator, generator),
         structures=structures,

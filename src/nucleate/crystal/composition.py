@@ -12,7 +12,7 @@ import numpy as np
 
 from nucleate.crystal.elements import element, ionic_radius
 from nucleate.crystal.formula import counts_of, formula_text
-from nucleate.crystal.oxidation import guess_oxidation_states
+from nucleate.crystal.oxidation import guess_oxidation_states, neutral_states
 from nucleate.crystal.volumes import expected_volume
 from nucleate.errors import InputError
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
+
+    from nucleate.crystal.oxidation import States
 
 _TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[{])|([)\]}])|(\d+(?:\.\d+)?)", re.ASCII)
 _COUNT = re.compile(r"-?\d+(?:\.\d*)?|\.\d+", re.ASCII)
@@ -44,17 +46,16 @@ class Composition:
     ----------
     items : tuple of (str, int)
         Element symbols and their counts in one (reduced) formula unit, in the order given.
-    given_states : tuple of (str, int)
-        Oxidation states given by the user, empty where none were given.
+    given_states : tuple of (str, float)
+        Oxidation states given by the user, the mean where an element has several; empty where
+        none were given.
     """
 
     items: tuple[tuple[str, int], ...]
-    given_states: tuple[tuple[str, int], ...] = ()
+    given_states: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def from_formula(
-        cls, formula: str, oxidation_states: Mapping[str, int] | None = None
-    ) -> Composition:
+    def from_formula(cls, formula: str, oxidation_states: States | None = None) -> Composition:
         """Read a formula such as ``Ca3Ti2O7`` or ``Ca(OH)2``.
 
         Parameters
@@ -62,7 +63,8 @@ class Composition:
         formula
             Element symbols with whole counts; brackets may be nested.
         oxidation_states
-            One whole charge for each element; they must add up to zero.
+            One whole charge for each element, or a list of them for mixed valence, such as
+            ``{"Fe": [2, 3], "O": -2}``; they must add up to zero.
 
         Raises
         ------
@@ -78,7 +80,7 @@ class Composition:
 
     @classmethod
     def from_counts(
-        cls, counts: Mapping[str, int], oxidation_states: Mapping[str, int] | None = None
+        cls, counts: Mapping[str, int], oxidation_states: States | None = None
     ) -> Composition:
         """Build from a mapping of symbols to counts, which is reduced to the smallest unit.
 
@@ -163,8 +165,11 @@ class Composition:
         return tuple(range(1, max_atoms // self.n_atoms + 1))
 
     @property
-    def oxidation_states(self) -> dict[str, int] | None:
-        """Charge of each element: given, or guessed from common states, or None."""
+    def oxidation_states(self) -> Mapping[str, float] | None:
+        """Charge of each element: given, or guessed from common states, or None.
+
+        Elements of mixed valence have their mean charge.
+        """
         return dict(self.given_states) if self.given_states else guess_oxidation_states(self.items)
 
     @property
@@ -200,7 +205,7 @@ def _volume_per_atom(items: tuple[tuple[str, int], ...]) -> float:
 
 
 def _mean_ionic_radius(
-    items: tuple[tuple[str, int], ...], states: dict[str, int], *, sign: int
+    items: tuple[tuple[str, int], ...], states: dict[str, float], *, sign: int
 ) -> float:
     ions = [(symbol, count) for symbol, count in items if states[symbol] * sign > 0]
     total = sum(ionic_radius(symbol, states[symbol]) * count for symbol, count in ions)
@@ -208,8 +213,8 @@ def _mean_ionic_radius(
 
 
 def _checked_states(
-    items: tuple[tuple[str, int], ...], states: Mapping[str, int] | None
-) -> tuple[tuple[str, int], ...]:
+    items: tuple[tuple[str, int], ...], states: States | None
+) -> tuple[tuple[str, float], ...]:
     if not states:
         return ()
     symbols = [symbol for symbol, _ in items]
@@ -221,19 +226,7 @@ def _checked_states(
             f"oxidation_states = {dict(states)}: {wrong}. Give one state for each of "
             f"{', '.join(symbols)}."
         )
-    for symbol, state in states.items():
-        if state != int(state) or state == 0 or abs(state) > 9:
-            raise InputError(
-                f"oxidation_states: {symbol} = {state} is not a whole charge from -9 to 9 other "
-                "than 0. Leave oxidation_states out for alloys and mixed valence."
-            )
-    total = sum(int(states[symbol]) * count for symbol, count in items)
-    if total != 0:
-        raise InputError(
-            f"oxidation_states = {dict(states)} give a formula unit of charge {total:+d}. Change "
-            "them so that the charges add up to 0, or leave them out."
-        )
-    return tuple((symbol, int(states[symbol])) for symbol in symbols)
+    return neutral_states(items, {symbol: states[symbol] for symbol in symbols})
 
 
 def _parse(formula: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import dropwhile
+from math import floor
 
 from nucleate.errors import InputError
 
@@ -78,8 +79,10 @@ def symbols_of(numbers: object) -> list[str]:
     return [element(int(number)).symbol for number in numbers]  # type: ignore[attr-defined]
 
 
-def ionic_radius(symbol: str, oxidation_state: int) -> float:
+def ionic_radius(symbol: str, oxidation_state: float) -> float:
     """Return the mean Shannon radius of an ion in Å.
+
+    A mean charge, of mixed valence, has the radius interpolated between the whole charges.
 
     Where the table lacks the state, the radius of the nearest tabulated state of the same sign
     is used; where there is none, the covalent radius less 0.3 Å for cations, plus 0.6 Å for
@@ -93,6 +96,10 @@ def ionic_radius(symbol: str, oxidation_state: int) -> float:
     covalent = element(symbol).covalent_radius
     if oxidation_state == 0:
         raise InputError(f"oxidation state of {symbol} is 0: it has no ionic radius.")
+    below = floor(oxidation_state)
+    if oxidation_state - below > 0.0 and below not in (-1, 0):
+        share = oxidation_state - below
+        return (1.0 - share) * ionic_radius(symbol, below) + share * ionic_radius(symbol, below + 1)
     states = _ionic_radii().get(symbol, {})
     same_sign = [state for state in states if state * oxidation_state > 0]
     if same_sign:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from nucleate.errors import InputError
 from nucleate.generate.mix import GeneratorMix
 from nucleate.plugins import find
 
@@ -64,6 +65,11 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
         others = default_generators if kept else random_generators
         known = named("prototypes", weight=PROTOTYPES_WEIGHT)
         settings = (known, *others(context.space))
+    if not any(getattr(item, "weight", 1.0) > 0.0 for item in settings):
+        raise InputError(
+            "search.generators: every weight is 0, so that nothing can be drawn. Give at least one "
+            "generator a positive weight."
+        )
     chosen = _built(settings, context)
     return GeneratorMix(
         [*chosen, *_built(_completing(settings if chosen else (), context), context)],

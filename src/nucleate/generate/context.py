@@ -100,5 +100,5 @@ def check_score(ranking: str, context: GeneratorContext) -> None:
     if ranking == "single-point" and context.score is None:
         raise InputError(
             "ranking = 'single-point' needs an energy model. Rank by network or spp, or give the "
-            "run a first tier that is an MLIP."
+            "run a tier that is an MLIP."
         )

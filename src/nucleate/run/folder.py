@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nucleate.run.settings import RunSettings
 
-CHANGEABLE = ("run.", "stop.")
+CHANGEABLE = ("run.", "stop.", "problem.allow_tension")
 """What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
 
 CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")
@@ -58,6 +58,11 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
     """
     if Store.exists(folder):
         with Store.read(folder) as store:
+            if store.meta.get("kind") == "merged":
+                raise InputError(
+                    f"{folder} was merged from several runs, and no search continues it. Continue "
+                    "the runs themselves, or choose another folder with --out."
+                )
             check_same_input(stored_input(store.meta), settings.to_dict(), folder)
 
 

@@ -16,7 +16,7 @@ from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
-from nucleate.run.scoring import single_points
+from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
@@ -181,7 +181,7 @@ def build_source(
         population=getattr(settings.search, "population", 0),
         processes=settings.run.n_workers,
         folder=folder,
-        score=single_points(settings.tier[0], pressure_gpa=settings.problem.pressure_gpa),
+        score=first_single_points(settings.tier, pressure_gpa=settings.problem.pressure_gpa),
         report=report,
         known=getattr(settings.search, "known", "all"),
         library=getattr(settings.search, "library", ("shipped",)),

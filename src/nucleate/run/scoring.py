@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
 
 
+def first_single_points(
+    tiers: Sequence[TierSettings], *, pressure_gpa: float = 0.0
+) -> Callable[[Sequence[Crystal]], NDArray[np.float64]] | None:
+    """Return :func:`single_points` of the first tier that can rank; None where none can."""
+    scores = (single_points(tier, pressure_gpa=pressure_gpa) for tier in tiers)
+    return next((score for score in scores if score is not None), None)
+
+
 def single_points(
     tier: TierSettings, *, pressure_gpa: float = 0.0
 ) -> Callable[[Sequence[Crystal]], NDArray[np.float64]] | None:

@@ -39,8 +39,10 @@ class ProblemSettings(_Settings):
     """What is searched."""
 
     formula: str = Field(description="Composition, such as Ca3Ti2O7.")
-    oxidation_states: dict[str, int] | None = Field(
-        None, description="Charge of each element; guessed where it is left out."
+    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
+        None,
+        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
+        "where it is left out.",
     )
     max_atoms: int | None = Field(
         None,
@@ -50,7 +52,14 @@ class ProblemSettings(_Settings):
     formula_units: tuple[int, ...] | None = Field(
         None, description="Allowed numbers of formula units in a cell; default all that fit."
     )
-    pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4, description="External pressure in GPa.")
+    pressure_gpa: float = Field(
+        0.0,
+        ge=-10.0,
+        le=1e4,
+        allow_inf_nan=False,
+        description="External pressure in GPa; below 0 with allow_tension only.",
+    )
+    allow_tension: bool = Field(False, description="Allow a pressure below 0.")
     volume_window: tuple[float, float] = Field(
         (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
     )
@@ -67,6 +76,12 @@ class ProblemSettings(_Settings):
 
     def space(self) -> SearchSpace:
         """Return the search space; raises InputError if the limits do not fit each other."""
+        if self.pressure_gpa < 0.0 and not self.allow_tension:
+            raise InputError(
+                f"problem.pressure_gpa = {self.pressure_gpa:g} is below 0, where crystals are "
+                "pulled apart. Write problem.allow_tension = true (--allow-tension) if this is "
+                "meant, else a pressure of 0 or more."
+            )
         return SearchSpace.create(
             self.composition(),
             max_atoms=self.max_atoms,
@@ -74,6 +89,7 @@ class ProblemSettings(_Settings):
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
+            pressure_gpa=self.pressure_gpa,
         )
 
 
@@ -282,7 +298,8 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     search = data.get("search")
     if isinstance(search, dict):
         _make_libraries_absolute(search, folder.resolve())
-        for generator in search.get("generators", ()):
+        generators = search.get("generators")
+        for generator in generators if isinstance(generators, list) else ():
             if isinstance(generator, dict):
                 _make_libraries_absolute(generator, folder.resolve())
                 files = generator.get("files")

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+TABLES = {
+    "model_type": "a table with keys",
+    "dict_type": "a table with keys",
+    "tuple_type": "a list, in square brackets",
+    "list_type": "a list, in square brackets",
+}
+"""What an input must be where it has a value in place of a table or a list."""
+
+
+def _table(path: Sequence[str | int]) -> str:
+    """Return the beginning of a table as TOML has it."""
+    names = ".".join(step for step in path if isinstance(step, str))
+    return f"[[{names}]]" if path and isinstance(path[-1], int) else f"[{names}]"
+
+
 def input_error(
     error: ValidationError, data: Mapping[str, Any], model: type[BaseModel], source: str = ""
 ) -> InputError:
@@ -52,6 +67,9 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     if kind == "value_error":
         text = str(context.get("error", detail["msg"]))
         return text if text.startswith(key.split(".")[-1]) else f"{shown}: {_stop(text)}"
+    if kind in TABLES:
+        where = f", as below {_table(path)}" if "table" in TABLES[kind] else ""
+        return f"{shown} must be {TABLES[kind]}{where}."
     message = detail["msg"].replace("Input should be", "must be")
     return f"{shown} {_stop(message) if message.startswith('must') else ': ' + _stop(message)}"
 
