@@ -217,7 +217,7 @@ def _in_this_process(
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
     from nucleate.run.journal import NoJournal
-    from nucleate.run.relaxation import Seen, trials
+    from nucleate.run.relaxation import Seen, fixed_of, trials
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)
@@ -225,7 +225,14 @@ def _in_this_process(
         _log.info("%d structures to %s", len(items), " ".join(tier.name for tier in tiers))
         with inline_executor(tiers, pressure_gpa) as executor:
             search = ListSearch(trials(items))
-            Campaign(NoJournal(), search, Ladder(tiers), executor, callback=seen).run()
+            Campaign(
+                NoJournal(),
+                search,
+                Ladder(tiers),
+                executor,
+                callback=seen,
+                fixed=fixed_of(items),
+            ).run()
     return Series(items, seen.records, "")
 
 

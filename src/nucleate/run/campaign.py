@@ -29,7 +29,10 @@ from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.relax.ladder import Ladder
@@ -111,6 +114,7 @@ class Campaign:
         started_core_s: float | None = None,
         noted: Iterable[Record] = (),
         callback: Callback | None = None,
+        fixed: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> None:
         self._journal = journal
         self._search = search
@@ -119,6 +123,7 @@ class Campaign:
         self._seed = seed
         self._space = space
         self._callback = callback or Silent()
+        self._fixed = fixed or {}
         self._learns = getattr(search, "learns", True)
         self._pending: dict[int, Record] = {}
         self._done: dict[int, Record] = {}
@@ -298,7 +303,10 @@ class Campaign:
         if record.within(self._ladder.names).outcomes:
             self._promotions.arrive(record)
         else:
-            self._executor.submit(Job(record.number, 0, record.crystal))
+            self._executor.submit(self._job(record, 0))
+
+    def _job(self, record: Record, tier: int) -> Job:
+        return Job(record.number, tier, record.crystal, self._fixed.get(record.number))
 
     def _advance(self, item: Finished) -> None:
         """Write down an outcome and add it to its record."""
@@ -318,7 +326,7 @@ class Campaign:
                 del self._pending[record.number]
                 self._finish(record)
             elif not is_known:
-                self._executor.submit(Job(record.number, tier, record.crystal))
+                self._executor.submit(self._job(record, tier))
 
     def _finish(self, record: Record) -> None:
         done = record

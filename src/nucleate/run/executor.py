@@ -13,6 +13,9 @@ from nucleate.relax.outcome import Failed, FailReason
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.relax.outcome import Outcome
     from nucleate.relax.relaxer import Relaxer
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A crystal for one tier of the ladder."""
+    """A crystal for one tier of the ladder.
+
+    ``fixed`` of shape (n_atoms, 3) is True for each fractional coordinate that must stay.
+    """
 
     key: int
     tier: int
     crystal: Crystal
+    fixed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +182,8 @@ class InlineExecutor:
 
     def _start(self, job: Job) -> None:
         self._flying[job.tier][job.key] = job
-        self._relaxers[job.tier].add(job.key, job.crystal)
+        held = () if job.fixed is None else (job.fixed,)
+        self._relaxers[job.tier].add(job.key, job.crystal, *held)
 
     def _step(self, tier: int) -> list[Finished]:
         try:

@@ -145,7 +145,10 @@ class WorkerProcess:
         self.jobs[job.key] = job
         self.free[job.tier] -= 1
         tier = self.tiers.index(job.tier)
-        self.send({"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()})
+        message = {"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()}
+        if job.fixed is not None:
+            message["fixed"] = job.fixed.tolist()
+        self.send(message)
 
     def go(self) -> None:
         """Let it work until something is finished."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.formats.structures import ReadStructure
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.run.campaign import Campaign
@@ -29,9 +33,14 @@ from nucleate.search.search import Trial
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.formats.structures import Item
     from nucleate.run.executor import Executor
     from nucleate.run.settings import RelaxationSettings
     from nucleate.search.record import Record, SearchUpdate
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,11 +53,14 @@ class FileCrystal:
         Where it is from.
     crystal : Crystal or InputError
         The structure, or what is wrong with it.
+    fixed : ndarray of bool, shape (n_atoms, 3), or None
+        True for each fractional coordinate that must stay; the cell then stays too.
     """
 
     file: str
     name: str
     crystal: Crystal | InputError
+    fixed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +87,62 @@ def read_files(paths: Iterable[str | Path]) -> list[FileCrystal]:
     InputError
         If a file cannot be opened, or nothing that can be read is in any of them.
     """
-    from nucleate.crystal.files import read_frames
+    from nucleate.crystal.files import read_structures
 
-    found = [
-        FileCrystal(str(path), name, crystal)
-        for path in paths
-        for name, crystal in read_frames(path)
-    ]
+    found = []
+    for path in paths:
+        items = read_structures(path)
+        for note in _notes(items):
+            _log.warning("%s: %s", path, note)
+        found += [_file_crystal(path, item) for item in items]
     if found and all(isinstance(item.crystal, InputError) for item in found):
         assert isinstance(found[0].crystal, InputError)
         raise found[0].crystal
     return found
+
+
+def _file_crystal(path: str | Path, item: Item) -> FileCrystal:
+    if not isinstance(item, ReadStructure):
+        return FileCrystal(str(path), item.name, item.error)
+    return FileCrystal(str(path), item.name, item.crystal, held(item))
+
+
+def _notes(items: Sequence[Item]) -> list[str]:
+    """Return what has to be told about the reading of a file, each once."""
+    notes = []
+    for item in items:
+        if not isinstance(item, ReadStructure):
+            continue
+        notes += item.notes
+        fixed = held(item)
+        if fixed is not None:
+            notes.append("atoms are fixed; they stay where they are, and so does the cell.")
+            if not np.array_equal(fixed, item.fixed):
+                notes.append(
+                    "atoms are fixed along x, y or z, which are no lattice directions here; "
+                    "they are held along all three."
+                )
+    return list(dict.fromkeys(notes))
+
+
+def held(item: ReadStructure) -> NDArray[np.bool_] | None:
+    """Return the fractional coordinates that a file fixes, shape (n_atoms, 3); None if none.
+
+    Where x, y and z are not the lattice directions, an atom that is fixed along any of them is
+    held along all: what the file holds then stays, at the price of holding more.
+    """
+    if item.fixed is None or not item.fixed.any():
+        return None
+    cell = item.crystal.cell
+    aligned = np.allclose(cell, np.diag(np.diag(cell)), atol=1e-8)
+    if item.fixed_along == "lattice" or aligned:
+        return item.fixed
+    return np.repeat(item.fixed.any(axis=1)[:, None], 3, axis=1)
+
+
+def fixed_of(items: Sequence[FileCrystal]) -> dict[int, NDArray[np.bool_]]:
+    """Return the fixed coordinates of the structures that have some, by their place."""
+    return {place: item.fixed for place, item in enumerate(items) if item.fixed is not None}
 
 
 def relax_files(
@@ -141,6 +198,7 @@ def relax_files(
             Ladder(settings.tier),
             executor,
             callback=seen,
+            fixed=fixed_of(items),
         )
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         reason = campaign.run().reason
@@ -204,6 +262,8 @@ def _digest(items: Sequence[FileCrystal]) -> str:
         if isinstance(crystal, Crystal):
             for array in (crystal.numbers, crystal.cell, crystal.scaled):
                 total.update(array.tobytes())
+            if item.fixed is not None:
+                total.update(b"fixed" + item.fixed.tobytes())
         else:
             total.update(b"broken")
     return total.hexdigest()[:16]

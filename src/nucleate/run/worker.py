@@ -48,7 +48,7 @@ class Worker:
         self._relaxers = relaxers
         self._inbox = inbox
         self._stream = stream
-        self._waiting: list[deque[tuple[int, Crystal]]] = [deque() for _ in relaxers]
+        self._waiting: list[deque[tuple[Any, ...]]] = [deque() for _ in relaxers]
         self._in_flight = [0] * len(relaxers)
         self._last_sent = 0.0
         self._pid = os.getpid()
@@ -70,7 +70,8 @@ class Worker:
         while (message := self._inbox.get())["op"] != "go":
             if message["op"] == "relax":
                 crystal = Crystal.from_dict(message["crystal"])
-                self._waiting[message["tier"]].append((message["key"], crystal))
+                held = (message["fixed"],) if "fixed" in message else ()
+                self._waiting[message["tier"]].append((message["key"], crystal, *held))
 
     def _step(self) -> list[list[Any]]:
         """Advance every relaxer that has work; return [key, tier, outcome] of what ended."""

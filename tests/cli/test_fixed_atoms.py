@@ -1,0 +1,71 @@
+"""Atoms that a file fixes stay where they are when its structures are relaxed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+
+import nucleate as nc
+from nucleate.crystal.files import read_crystals
+from nucleate.run.relaxation import read_files
+
+EMT_TIER = ("--tier", "ase=ase.calculators.emt:EMT", "--workers", 1)
+POSCAR = """fixed
+1.0
+4 0 0
+0 4 0
+0 0 4
+Cu Au
+1 1
+Selective dynamics
+Direct
+0.1 0.03 0.0 {} F F
+0.5 0.5 0.5 T T T
+"""
+EXTXYZ = """2
+Lattice="{}" Properties=species:S:1:pos:R:3:move_mask:L:3
+Cu 0.4 0.1 0 F T T
+Au 2 2 2 T T T
+"""
+CUBIC, SHEARED = "4 0 0 0 4 0 0 0 4", "4 0 0 1 4 0 0 0 4"
+
+
+@pytest.mark.parametrize("first", ["F", "T"])
+def test_fixed_coordinates_and_the_cell_stay(tmp_path, first):
+    path = tmp_path / "POSCAR"
+    path.write_text(POSCAR.format(first))
+    [(_, start)] = read_crystals(path)
+    [relaxed] = nc.relax(path, model=EMT())
+    shift = relaxed.crystal.scaled - start.scaled
+    shift -= np.round(shift)
+    assert np.allclose(relaxed.crystal.cell, start.cell, atol=1e-12)
+    assert np.allclose(shift[0, 1:], 0.0, atol=1e-12)
+    assert (abs(shift[0, 0]) < 1e-12) == (first == "F")
+    assert abs(shift[1]).max() > 1e-3
+
+
+def test_workers_hold_them_as_well(nucleate, tmp_path):
+    (tmp_path / "POSCAR").write_text(POSCAR.format("F"))
+    result = nucleate("relax", "POSCAR", *EMT_TIER, "--out", "done", "--json")
+    assert result.status == 0
+    assert len(json.loads(result.out)) == 1
+    [(_, start)] = read_crystals(tmp_path / "POSCAR")
+    [(_, end)] = read_crystals(tmp_path / "done" / "relaxed.extxyz")
+    shift = end.scaled - start.scaled
+    shift -= np.round(shift)
+    assert np.allclose(end.cell, start.cell)
+    assert np.allclose(shift[0], 0.0, atol=1e-10)
+    assert abs(shift[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("cell", "expected"), [(CUBIC, [1, 0, 0]), (SHEARED, [1, 1, 1])])
+def test_cartesian_masks(tmp_path, caplog, cell, expected):
+    path = tmp_path / "a.xyz"
+    path.write_text(EXTXYZ.format(cell))
+    [item] = read_files([path])
+    assert item.fixed.tolist() == [[bool(x) for x in expected], [False] * 3]
+    assert caplog.text.count("atoms are fixed;") == 1
+    assert ("held along all three" in caplog.text) == (cell == SHEARED)
