@@ -108,7 +108,7 @@ def _file_crystal(path: str | Path, item: Item) -> FileCrystal:
 
 
 def _notes(items: Sequence[Item]) -> list[str]:
-    """Return what has to be told about the reading of a file, each once."""
+    """Return what has to be reported about the reading of a file, each once."""
     notes = []
     for item in items:
         if not isinstance(item, ReadStructure):
