@@ -117,7 +117,7 @@ def _notes(items: Sequence[Item]) -> list[str]:
         fixed = held(item)
         if fixed is not None:
             notes.append("atoms are fixed; they stay where they are, and so does the cell.")
-            if not np.array_equal(fixed, item.fixed):
+            if item.fixed is not None and not np.array_equal(fixed, item.fixed):
                 notes.append(
                     "atoms are fixed along x, y or z, which are no lattice directions here; "
                     "they are held along all three."
@@ -137,7 +137,7 @@ def held(item: ReadStructure) -> NDArray[np.bool_] | None:
     aligned = np.allclose(cell, np.diag(np.diag(cell)), atol=1e-8)
     if item.fixed_along == "lattice" or aligned:
         return item.fixed
-    return np.repeat(item.fixed.any(axis=1)[:, None], 3, axis=1)
+    return np.repeat(np.any(item.fixed, axis=1, keepdims=True), 3, axis=1)
 
 
 def fixed_of(items: Sequence[FileCrystal]) -> dict[int, NDArray[np.bool_]]:
