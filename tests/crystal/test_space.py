@@ -171,18 +171,3 @@ def test_known_structures_pass(shared_data: Path) -> None:
 def test_sizes_are_bounded(options: dict, told: str) -> None:
     with pytest.raises(InputError, match=told):
         SearchSpace.create(Composition.from_formula("NaCl"), **options)
-
-
-def test_pressure_makes_the_space_denser() -> None:
-    composition = Composition.from_formula("MgO")
-    usual = SearchSpace.create(composition)
-    pressed = SearchSpace.create(composition, pressure_gpa=600.0)
-    ratio = pressed.volume_per_atom / usual.volume_per_atom
-    assert usual.volume_per_atom == composition.volume_per_atom
-    assert 0.4 < ratio < 0.6  # 0.50 by the equation of state of MgO
-    assert pressed.volume_bounds[1] == pytest.approx(ratio * usual.volume_bounds[1])
-    shorter = pressed.min_distance("Mg", "O") / usual.min_distance("Mg", "O")
-    assert shorter == pytest.approx(ratio ** (1 / 3))
-    assert SearchSpace.create(composition, pressure_gpa=-5.0).volume_per_atom == (
-        usual.volume_per_atom
-    )

@@ -12,7 +12,6 @@ from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL
 from nucleate.crystal.contacts import minimum_distances
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import element
-from nucleate.crystal.volumes import compression
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,8 +49,6 @@ class SearchSpace:
         Å; an atom without a neighbour this near is isolated.
     vacancy_spacing, vacancy_exclusion : float
         Å; the grid on which moves look for vacant sites.
-    pressure_gpa : float
-        External pressure, which makes crystals denser.
     min_distances : ndarray of float64, shape (104, 104)
         Minimum distance in Å allowed between two elements, indexed by atomic numbers.
     """
@@ -64,7 +61,6 @@ class SearchSpace:
     isolated_cutoff: float = 6.0
     vacancy_spacing: float = 0.75
     vacancy_exclusion: float = 1.0
-    pressure_gpa: float = 0.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
@@ -85,7 +81,6 @@ class SearchSpace:
         isolated_cutoff: float = 6.0,
         vacancy_spacing: float = 0.75,
         vacancy_exclusion: float = 1.0,
-        pressure_gpa: float = 0.0,
     ) -> SearchSpace:
         """Check the limits and build the space.
 
@@ -105,9 +100,6 @@ class SearchSpace:
             Minimum distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
         isolated_cutoff, vacancy_spacing, vacancy_exclusion
             Å.
-        pressure_gpa
-            Makes the expected volume and the tabulated minimum distances smaller by
-            :func:`~nucleate.crystal.volumes.compression`.
 
         Raises
         ------
@@ -130,8 +122,7 @@ class SearchSpace:
         ):
             if not 0.0 < value < 100.0:
                 raise InputError(f"{key} = {value}: give a positive number below 100.")
-        shorter = compression(composition.volume_per_atom, pressure_gpa) ** (1.0 / 3.0)
-        table = minimum_distances(composition.elements, scale=contact_scale * shorter)
+        table = minimum_distances(composition.elements, scale=contact_scale)
         _override(table, composition, pair_distances or {})
         return cls(
             composition=composition,
@@ -142,20 +133,13 @@ class SearchSpace:
             isolated_cutoff=isolated_cutoff,
             vacancy_spacing=vacancy_spacing,
             vacancy_exclusion=vacancy_exclusion,
-            pressure_gpa=pressure_gpa,
             min_distances=table,
         )
 
     @property
-    def volume_per_atom(self) -> float:
-        """Expected volume in Å³ per atom at the pressure of the search."""
-        usual = self.composition.volume_per_atom
-        return usual * compression(usual, self.pressure_gpa)
-
-    @property
     def volume_bounds(self) -> tuple[float, float]:
         """Smallest and largest allowed volume in Å³ per atom."""
-        expected = self.volume_per_atom
+        expected = self.composition.volume_per_atom
         return self.volume_window[0] * expected, self.volume_window[1] * expected
 
     def min_distance(self, first: str | int, second: str | int) -> float:

@@ -55,34 +55,6 @@ def expected_volume(counts: Mapping[str, int]) -> float:
     return sum(_volume(symbol, name) * count for symbol, count in counts.items())
 
 
-STIFFNESS = 16_000.0
-"""GPa Å⁶; bulk modulus times the square of the volume per atom."""
-
-STIFFENING = 4.0
-"""Pressure derivative of the bulk modulus."""
-
-
-def compression(volume_per_atom: float, pressure_gpa: float) -> float:
-    """Return the volume at a pressure relative to that at none; 1 at zero and below.
-
-    Murnaghan's equation of state (doi:10.1073/pnas.30.9.244) with a derivative of 4 and a bulk
-    modulus of 16,000 GPa Å⁶ / v², a rule of thumb that gives 182 GPa for MgO (160 measured), 500
-    for diamond (443), 32 for NaCl (24), 115 for Cu (140) and 40 for Si (98). It sets where starts
-    are drawn, never an energy.
-
-    Parameters
-    ----------
-    volume_per_atom
-        Å³ at zero pressure.
-    pressure_gpa
-        GPa.
-    """
-    if pressure_gpa <= 0.0:
-        return 1.0
-    modulus = STIFFNESS / volume_per_atom**2
-    return float((1.0 + STIFFENING * pressure_gpa / modulus) ** (-1.0 / STIFFENING))
-
-
 def _volume(symbol: str, family_name: str) -> float:
     volumes = _volumes()[element(symbol).symbol]
     return volumes.get(family_name, volumes["any"])

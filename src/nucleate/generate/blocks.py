@@ -58,7 +58,7 @@ class BlocksGenerator(Generator):
         self._counts = np.array(list(composition.counts.values()))
         self._elements = np.array(composition.elements)
         self._limits = space.min_distances[np.ix_(self._elements, self._elements)]
-        self._volume_per_atom = space.volume_per_atom
+        self._volume_per_atom = composition.volume_per_atom
         self._size = composition.submodule_size
         self._cations = (
             None if states is None else np.array([states[s] > 0 for s in composition.counts])

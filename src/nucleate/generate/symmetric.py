@@ -227,7 +227,7 @@ class SymmetricGenerator(Generator):
         shape = self._prior.cells.draw_shape(layout.group, layout.n_atoms, rng=rng)
         if shape is None:
             return None
-        volume = layout.n_atoms * self.space.volume_per_atom * self._stretch(rng)
+        volume = layout.n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
         rolls = rng.random((len(layout.parts), PLACES, 3))
         built = build(layout, shape, volume, limits, rolls)
         if built is None or self.space.rejection(built.crystal) is not None:

@@ -89,7 +89,6 @@ class ProblemSettings(_Settings):
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
-            pressure_gpa=self.pressure_gpa,
         )
 
 

@@ -194,7 +194,7 @@ class PointSpace:
         ones, but never below the minimum distances of the space.
         """
         layout = proposal.layout
-        volume = self.n_atoms * self.space.volume_per_atom * np.exp(proposal.log_volume)
+        volume = self.n_atoms * self.space.composition.volume_per_atom * np.exp(proposal.log_volume)
         strictness = rng.uniform(*CONTACT_RANGE)
         for _ in range(CELLS):
             limits = np.maximum(strictness * self._usual, self._limits)
