@@ -47,6 +47,12 @@ class LatticeSettings(GeneratorSettings):
                 "force_field, or oxidation_states. The other generators serve alone."
             )
             return None
+        elif any(state % 1 for state in composition.oxidation_states.values()):
+            context.warn(
+                f"lattice: {composition.formula} has mixed valence, whose charges it cannot place; "
+                "give force_field. The other generators serve alone."
+            )
+            return None
         else:
             source = ionic_field(composition)
         return LatticeGenerator(
