@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
-COMING = {"../../examples/plugins", "exact.md", "plugins"}
-"""Targets of links and commands that are described before they exist; to be empty in a release."""
 ANY_TIER = '[problem]\nformula = "CaTiO3"\n[[tier]]\nname = "any"\n'
 
 
@@ -39,7 +37,7 @@ def anchors(page: Path) -> set[str]:
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("http") or target in COMING:
+        if target.startswith("http"):
             continue
         path, _, anchor = target.partition("#")
         linked = page.parent / path if path else page
@@ -76,8 +74,6 @@ def test_commands_and_their_options_exist(page: str, words: list[str]) -> None:
 
     from nucleate.cli import build_app
 
-    if words[0] in COMING:
-        pytest.skip(f"nucleate {words[0]} does not exist yet")
     command: Any = get_command(build_app())
     rest = list(words)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
