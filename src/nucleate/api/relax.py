@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from nucleate.api.inputs import given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.structures import as_items
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.report.rows import file_rows
 
@@ -65,6 +67,7 @@ def relax(
     *,
     model: Any = None,
     pressure_gpa: float = 0.0,
+    allow_tension: bool = False,
     fmax_ev_per_ang: float | None = None,
     max_stress_gpa: float | None = None,
     max_steps: int | None = None,
@@ -87,6 +90,8 @@ def relax(
         structure goes from one to the next. Default CHGNet.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
@@ -120,6 +125,7 @@ def relax(
     >>> relaxed.converged, round(relaxed.energy_per_atom, 2)
     (True, -0.01)
     """
+    _check_pressure(pressure_gpa, allow_tension)
     options = _criteria(
         fmax_ev_per_ang=fmax_ev_per_ang,
         max_stress_gpa=max_stress_gpa,
@@ -145,6 +151,7 @@ def relax_files(
     model: Any = None,
     folder: str | Path | None = None,
     pressure_gpa: float | None = None,
+    allow_tension: bool = False,
     workers: int | None = None,
     on_start: Callable[[int], None] = lambda _: None,
     on_record: OnRecord | None = None,
@@ -163,6 +170,8 @@ def relax_files(
         the same call continues what was interrupted.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     workers
         Worker processes; default one per processor core.
     on_start, on_record
@@ -177,6 +186,7 @@ def relax_files(
     """
     from nucleate.report.export import write_relaxed
 
+    _check_pressure(pressure_gpa or 0.0, allow_tension)
     tiers = as_tiers(model, _criteria(**options))
     path = None if folder is None else Path(folder)
     items, _ = as_items(files)
@@ -186,6 +196,20 @@ def relax_files(
     if path is not None:
         write_relaxed(path, items, series.records)
     return series
+
+
+def _check_pressure(pressure_gpa: float, allow_tension: bool) -> None:
+    """Raise InputError for a pressure that no relaxation takes."""
+    from nucleate.run.settings import check_tension
+
+    if not isfinite(pressure_gpa):
+        raise InputError(f"pressure_gpa = {pressure_gpa}: give a finite pressure in GPa.")
+    check_tension(
+        pressure_gpa,
+        allowed=allow_tension,
+        key="pressure_gpa",
+        remedy="Give allow_tension=True (--allow-tension)",
+    )
 
 
 def _criteria(
