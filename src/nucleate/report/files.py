@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.constraints import constraints_of, move_mask
 from nucleate.crystal.elements import element
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
@@ -70,7 +71,9 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
         for row in rows:
             if row.relaxed is not None:
                 values, rest = _database_values(row)
-                database.write(row.relaxed.to_ase(), key_value_pairs=values, data=rest)
+                atoms = row.relaxed.to_ase()
+                atoms.set_constraint(constraints_of(row.fixed))
+                database.write(atoms, key_value_pairs=values, data=rest)
 
 
 def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
@@ -135,6 +138,9 @@ def _frame(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
         }
     else:
         info["energy_arbitrary"] = found.energy
+    mask = move_mask(row.fixed, found.crystal.cell)
+    if mask is not None:
+        info["move_mask"] = mask
     return row_name(row), found.crystal, info
 
 
