@@ -69,6 +69,18 @@ class ProblemSettings(_Settings):
     pair_distances: dict[str, float] = Field(
         default_factory=dict, description="Minimum distances in Å by pair, such as O-O."
     )
+    isolated_cutoff_ang: float | None = Field(
+        None,
+        gt=0.0,
+        lt=100.0,
+        description="Å; a new structure or child with an atom that has no neighbour this near is "
+        "not tried. Default 6.",
+    )
+    space_groups: tuple[int | str, ...] | None = Field(
+        None,
+        description="Space groups of new structures, as numbers and ranges, such as "
+        "[62, '195-230']; default all. Moves and relaxations may change them.",
+    )
 
     def composition(self) -> Composition:
         """Return the composition; raises InputError if it is not one."""
@@ -89,6 +101,12 @@ class ProblemSettings(_Settings):
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
+            space_groups=self.space_groups,
+            **(
+                {}
+                if self.isolated_cutoff_ang is None
+                else {"isolated_cutoff": self.isolated_cutoff_ang}
+            ),
         )
 
 

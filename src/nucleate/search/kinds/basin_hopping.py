@@ -75,9 +75,7 @@ class BasinHoppingSearch:
         self.settings = settings
         self._generator = context.generator
         self._book = Book(settings.seed, context.tiers)
-        self._proposals = Proposals(
-            context, settings.new_fraction, settings.moves, settings.melted_moves
-        )
+        self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(

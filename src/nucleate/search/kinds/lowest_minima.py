@@ -65,7 +65,7 @@ class LowestMinimaSearch:
         self._units = context.space.formula_units
         self._generator = context.generator
         self._book = Book(settings.seed, context.tiers)
-        self._proposals = Proposals(context, settings.new_fraction, settings.moves)
+        self._proposals = Proposals(context, settings, settings.moves)
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
 
