@@ -6,11 +6,12 @@ Everything here is also in :mod:`nucleate` itself.
 from __future__ import annotations
 
 from nucleate.api.check import check
+from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.generate import generate, generate_pool
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, import_results, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, status_of
+from nucleate.api.run import Run, Structures, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
@@ -21,6 +22,8 @@ from nucleate.relax.outcome import Failed, FailReason, Relaxed
 __all__ = [
     "BasinHopping",
     "Candidate",
+    "Compared",
+    "Comparison",
     "Crystal",
     "FailReason",
     "Failed",
@@ -35,9 +38,11 @@ __all__ = [
     "Series",
     "Structures",
     "check",
+    "compare",
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_run",
     "import_results",
     "open",
     "predict",

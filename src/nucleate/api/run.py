@@ -277,3 +277,10 @@ def open_run(folder: str | Path) -> Run:
         If the folder holds no search.
     """
     return Run(folder)
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Return whether a folder holds a search or relaxed files."""
+    from nucleate.run.store import Store
+
+    return Store.exists(folder)

@@ -30,6 +30,7 @@ COMMANDS = (
     "import_results",
     "generate",
     "identify",
+    "compare",
     "library",
     "prove",
     "relax",
