@@ -33,10 +33,10 @@ def export_run(
     Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz`` and
     ``structures.db`` (the distinct structures with energy, forces and stress; the second is an
     ASE database), ``structures/`` (for each of the best a symmetrised CIF with its tolerance, the
-    P1 original as CIF, a POSCAR and the ``.res`` file of AIRSS), ``trajectory.png``,
-    ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct structures as
-    each tier left them, with its energy, forces and stress). Existing files of these names are
-    replaced.
+    P1 original as CIF, a POSCAR, the calculated powder pattern and the ``.res`` file of AIRSS),
+    ``trajectory.png``, ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct
+    structures as each tier left them, with its energy, forces and stress). Existing files of these
+    names are replaced.
 
     Parameters
     ----------
@@ -108,6 +108,6 @@ def write_relaxed(
 def _remove_old(folder: Path) -> None:
     if folder.is_symlink():
         return
-    for pattern in ("[0-9]*-r[0-9]*.cif", "[0-9]*-r[0-9]*.vasp", "[0-9]*-r[0-9]*.res"):
-        for path in folder.glob(pattern):
+    for ending in ("cif", "vasp", "res", "xy"):
+        for path in folder.glob(f"[0-9]*-r[0-9]*.{ending}"):
             path.unlink()

@@ -9,6 +9,7 @@ from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.columns import columns
+from nucleate.report.powder import write_pattern
 from nucleate.report.render import row_dict
 from nucleate.report.views import FILES, RANKING
 from nucleate.units import GPA_PER_EV_A3
@@ -104,7 +105,7 @@ def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
 
 
 def write_structure(folder: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
-    """Write a row as symmetrised CIF, CIF as it is, POSCAR and, in eV only, ``.res``."""
+    """Write a row as CIF (symmetrised and as it is), POSCAR, powder pattern and, in eV, .res."""
     relaxed, name = row.relaxed, row_name(row)
     assert relaxed is not None
     unit = "eV/atom" if relaxed.level.unit == "eV" else "arbitrary units/atom"
@@ -115,6 +116,7 @@ def write_structure(folder: Path, row: Row, *, pressure_gpa: float = 0.0) -> Non
     symprec = None if rung is None else rung.symprec
     write_cif(folder / f"{name}.cif", crystal, symprec=symprec, title=title)
     write_poscar(folder / f"{name}.vasp", crystal, title=title)
+    write_pattern(folder / f"{name}.xy", crystal, title=name)
     if relaxed.level.unit == "eV":
         write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
 

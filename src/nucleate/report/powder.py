@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.powder import Agreement, Pattern
     from nucleate.report.figure import ShownFigure
 
@@ -67,12 +70,19 @@ def write_fit(path: Path, pattern: Pattern, name: str, fit: Agreement) -> None:
     np.savetxt(path, table, fmt="%.5g", header=head, encoding="utf-8")
 
 
-def write_pattern(path: Path, two_theta: np.ndarray, intensity: np.ndarray, *, title: str) -> None:
-    """Write a calculated pattern as two columns of text, 2θ in degrees and intensity."""
-    np.savetxt(
-        path,
-        np.column_stack([two_theta, intensity]),
-        fmt=("%.3f", "%.4f"),
-        header=f"{title}\n2theta_degrees intensity",
-        encoding="utf-8",
-    )
+def write_pattern(path: Path, crystal: Crystal, *, title: str) -> None:
+    """Write the calculated Cu Kα pattern from 5 to 90° as two columns, its maximum being 100.
+
+    An empty pattern takes its place where an element has no X-ray form factor.
+    """
+    from nucleate.powder import calculated_pattern, radiation
+
+    angles = np.arange(5.0, 90.0, 0.02)
+    try:
+        intensity = calculated_pattern(crystal, radiation("CuKa"), two_theta=angles)
+    except InputError as error:
+        path.write_text(f"# {title}: {error}\n", encoding="utf-8")
+        return
+    head = f"{title}, Cu Ka, FWHM 0.1 degrees\n2theta_degrees intensity"
+    table = np.column_stack([angles, intensity])
+    np.savetxt(path, table, fmt=("%.2f", "%.4f"), header=head, encoding="utf-8")
