@@ -38,10 +38,12 @@ if TYPE_CHECKING:
         Relaxed,
         Run,
         SearchFailedError,
+        Stability,
         Structures,
         compare,
         generate,
         open,  # noqa: A004
+        phonons,
         predict,
         relax,
     )
@@ -98,6 +100,7 @@ _LAZY = {
     "SearchProgress": "nucleate.search.search",
     "SearchSettings": "nucleate.search.settings",
     "SearchUpdate": "nucleate.search.record",
+    "Stability": "nucleate.api",
     "Structures": "nucleate.api",
     "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "Trial": "nucleate.search.search",
@@ -107,7 +110,7 @@ _LAZY = {
 }
 """Module of every public name; ``module:name`` where it has another name there."""
 
-_ALSO_ROOMS = ("generate", "relax")
+_ALSO_ROOMS = ("generate", "phonons", "relax")
 """Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
@@ -144,6 +147,7 @@ __all__ = [
     "SearchProgress",
     "SearchSettings",
     "SearchUpdate",
+    "Stability",
     "Structures",
     "Symmetric",
     "Trial",
@@ -151,6 +155,7 @@ __all__ = [
     "compare",
     "generate",
     "open",
+    "phonons",
     "predict",
     "relax",
 ]
@@ -182,6 +187,7 @@ class _Function:
 
 class _Package(ModuleType):
     generate = _Function()
+    phonons = _Function()
     relax = _Function()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.generate import generate, generate_pool
+from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, import_results, refine
 from nucleate.api.relax import Series, relax, relax_files
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "SearchFailedError",
     "Series",
+    "Stability",
     "Structures",
     "check",
     "compare",
@@ -45,6 +47,7 @@ __all__ = [
     "holds_run",
     "import_results",
     "open",
+    "phonons",
     "predict",
     "refine",
     "relax",

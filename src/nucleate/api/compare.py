@@ -92,9 +92,9 @@ class Comparison:
         return self._structures[place]
 
     @property
-    def verdict(self) -> str:
+    def conclusion(self) -> str:
         """One sentence: which structure explains the pattern, and how clearly."""
-        return _verdict(self._structures)
+        return _conclusion(self._structures)
 
     def to_dicts(self) -> list[dict[str, Value]]:
         """Return a dictionary for each structure, with the units in its keys."""
@@ -135,7 +135,7 @@ class Comparison:
         return Path(out)
 
     def __repr__(self) -> str:
-        return f"Comparison({len(self)} structures with {self.pattern.name}: {self.verdict})"
+        return f"Comparison({len(self)} structures with {self.pattern.name}: {self.conclusion})"
 
 
 def compare(
@@ -238,7 +238,7 @@ def _check(key: str, value: float, largest: float) -> None:
         raise InputError(f"{key} = {value} is not between 0 and {largest}.")
 
 
-def _verdict(ranked: tuple[Compared, ...]) -> str:
+def _conclusion(ranked: tuple[Compared, ...]) -> str:
     first = ranked[0]
     fit = first.agreement
     name = f"{first.name} ({first.space_group})"

@@ -31,6 +31,7 @@ COMMANDS = (
     "generate",
     "identify",
     "compare",
+    "phonons",
     "library",
     "prove",
     "relax",

@@ -71,7 +71,7 @@ def compare(
     print_table(heads, rows[:20])
     target = out or (source[0] if one_run else Path()) / f"xrd-{safe_name(xrd.stem)}"
     found.export(target)
-    typer.echo(f"{found.verdict[0].upper()}{found.verdict[1:]}.")
+    typer.echo(f"{found.conclusion[0].upper()}{found.conclusion[1:]}.")
     typer.echo(f"{len(found)} structures compared; files are in {target}")
 
 

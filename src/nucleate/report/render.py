@@ -91,7 +91,7 @@ def to_pandas(rows: Sequence[Row], view: Sequence[Column]) -> DataFrame:
     return data_frame(to_dicts(rows, view), keys)
 
 
-def data_frame(rows: Sequence[Mapping[str, Value]], keys: Sequence[str] | None = None) -> DataFrame:
+def data_frame(rows: Sequence[Mapping[str, Value]], keys: list[str] | None = None) -> DataFrame:
     """Return dictionaries as a data frame; ``keys`` are its columns, default those of the rows.
 
     Raises

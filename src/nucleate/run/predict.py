@@ -20,11 +20,13 @@ from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
 from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
+from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
@@ -44,6 +46,7 @@ def predict(
     *,
     callback: Callback | None = None,
     executor: Executor | None = None,
+    candidates: Sequence[Candidate] | None = None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue the run of a folder.
 
@@ -60,6 +63,8 @@ def predict(
         Who is shown the run.
     executor
         Who relaxes, one relaxer for each tier; default: worker processes.
+    candidates
+        Relax these instead of drawing any, and add them to the run.
 
     Raises
     ------
@@ -74,6 +79,9 @@ def predict(
     target = build_target(settings)
     source = build_source(settings, folder=path, report=callback.on_stage, target=target)
     search = build_search(settings, source, target)
+    is_drawn = candidates is None
+    if candidates is not None:
+        search = GivenCandidates(search, candidates)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
@@ -81,7 +89,7 @@ def predict(
         check_same_run(path, settings)
         _tell_what_is_known(settings, callback)
         started_core_s = time.process_time()
-        started_core_s -= source.prepare()
+        started_core_s -= source.prepare() if is_drawn else 0.0
         if executor is None:
             executor = stack.enter_context(
                 Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
@@ -93,9 +101,9 @@ def predict(
             search,
             ladder,
             executor,
-            stop=Stop.of(settings.stop, target),
+            stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
             seed=settings.seed,
-            space=settings.problem.space(),
+            space=settings.problem.space() if is_drawn else None,
             started_core_s=started_core_s,
             callback=callback,
         )
