@@ -18,9 +18,9 @@ from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
-from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
 from nucleate.search.stop import Stop
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
