@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from nucleate.energy.engine import Engine
     from nucleate.energy.level import LevelOfTheory
     from nucleate.energy.model import Batch, Evaluation
-    from nucleate.errors import ContractError
+    from nucleate.errors import ComponentError, ContractError
     from nucleate.generate.context import GeneratorSettings
     from nucleate.generate.generator import Generator
     from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
@@ -68,6 +68,7 @@ _LAZY = {
     "Candidate": "nucleate.crystal.candidate",
     "Child": "nucleate.moves.move",
     "Component": "nucleate.plugins",
+    "ComponentError": "nucleate.errors",
     "ContractError": "nucleate.errors",
     "Crystal": "nucleate.crystal.crystal",
     "DrawnSearch": "nucleate.search.drawn",
@@ -112,6 +113,7 @@ __all__ = [
     "Candidate",
     "Child",
     "Component",
+    "ComponentError",
     "ContractError",
     "Crystal",
     "DrawnSearch",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.faults import blaming
 from nucleate.run.campaign import Campaign, Summary
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_run, open_store
@@ -137,7 +138,8 @@ def build_search(
         seed=settings.seed,
         stop=settings.stop,
     )
-    search = settings.search.build(context)
+    with blaming("search", settings.search, "build"):
+        search = settings.search.build(context)
     missing = [name for name in REQUIRED if not hasattr(search, name)]
     if missing:
         raise InputError(
