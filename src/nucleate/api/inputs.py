@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
 from nucleate.programs.presets import preset_names, preset_text
-from nucleate.run.trust import check_trusted, is_own
+from nucleate.run.trust import began_by_user, check_trusted
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
@@ -107,7 +107,7 @@ def settings_of(
     if folder is not None and isinstance(problem, str) and not is_input_file(problem):
         own = given(**(overrides or {}).get("", {}))
         rest = {key: data[key] for key in data if key not in own}
-        check_trusted(folder, rest, trust=trust or _is_own(folder))
+        check_trusted(folder, rest, trust=trust or began_by_user(folder))
     for section, values in (overrides or {}).items():
         if given(**values):
             part = data.setdefault(section, {}) if section else data
@@ -133,17 +133,6 @@ def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
         )
     stored = None if folder is None else _stored_input(folder, problem)
     return stored or {"problem": {"formula": problem}}, ""
-
-
-def _is_own(folder: Path) -> bool:
-    """Return whether the user began the run of a folder."""
-    from nucleate.run.store import Store
-
-    if not Store.exists(folder):
-        return True
-    with Store.read(folder) as store:
-        meta = store.meta
-    return is_own(meta["input"], meta.get("mark"))
 
 
 def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
