@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from nucleate.energy.engine import Engine
     from nucleate.energy.level import LevelOfTheory
     from nucleate.energy.model import Batch, Evaluation
-    from nucleate.errors import ContractError
+    from nucleate.errors import ComponentError, ContractError
     from nucleate.generate.context import GeneratorSettings
     from nucleate.generate.generator import Generator
     from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
@@ -75,6 +75,7 @@ _LAZY = {
     "Compared": "nucleate.api",
     "Comparison": "nucleate.api",
     "Component": "nucleate.plugins",
+    "ComponentError": "nucleate.errors",
     "ContractError": "nucleate.errors",
     "Crystal": "nucleate.crystal.crystal",
     "DrawnSearch": "nucleate.search.drawn",
@@ -123,6 +124,7 @@ __all__ = [
     "Compared",
     "Comparison",
     "Component",
+    "ComponentError",
     "ContractError",
     "Crystal",
     "DrawnSearch",

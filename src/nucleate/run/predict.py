@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.faults import blaming
 from nucleate.run.campaign import Campaign, Summary
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_run, open_store
@@ -18,10 +19,10 @@ from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
-from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
 from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,7 +146,8 @@ def build_search(
         seed=settings.seed,
         stop=settings.stop,
     )
-    search = settings.search.build(context)
+    with blaming("search", settings.search, "build"):
+        search = settings.search.build(context)
     missing = [name for name in REQUIRED if not hasattr(search, name)]
     if missing:
         raise InputError(
