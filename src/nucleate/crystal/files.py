@@ -30,6 +30,7 @@ from nucleate.crystal.formats.structures import (
     printable,
     renamed,
 )
+from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def write_poscar(
     title: str = "",
     fixed: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write a VASP 5 POSCAR file, atoms grouped by element.
+    """Write a VASP 5 POSCAR file, elements in chemical order, coordinates in [0, 1).
 
     A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
 
@@ -187,15 +188,17 @@ def write_poscar(
     """
     if np.linalg.det(crystal.cell) < 0.0:
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
-    order = np.argsort(crystal.numbers, kind="stable")
-    unique, counts = np.unique(crystal.numbers, return_counts=True)
+    order = chemical_ranks(crystal.numbers)
+    counts = counts_of(crystal.numbers)
+    places = np.round(crystal.scaled[order], 16) % 1.0
+    places[places >= 1.0 - 5e-17] = 0.0
     lines = [" ".join(title.split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
-    lines.append("  " + " ".join(symbols_of(unique)))
-    lines.append("  " + " ".join(str(count) for count in counts))
+    lines.append("  " + " ".join(counts))
+    lines.append("  " + " ".join(str(count) for count in counts.values()))
     lines += [] if fixed is None else ["Selective dynamics"]
     lines.append("Direct")
-    rows = ["  " + " ".join(f"{x:20.16f}" for x in row) for row in crystal.scaled[order]]
+    rows = ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
     if fixed is not None:
         rows = [
             row + "".join("  F" if flag else "  T" for flag in flags)

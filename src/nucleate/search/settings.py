@@ -102,8 +102,8 @@ class MovingSettings(SearchSettings):
         None,
         gt=0.0,
         le=10.0,
-        description="Minimum distance in Å of a vacant site from every atom, for the moves that put "
-        "atoms on vacant sites; default 1.",
+        description="Minimum distance in Å of a vacant site from every atom, for the moves that "
+        "put atoms on vacant sites; default 1.",
     )
 
     _old_names = renamed_keys({"fresh": "new_fraction"})
