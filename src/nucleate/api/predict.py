@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -149,7 +150,8 @@ def predict(
         shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
         executor = None
         if has_objects(settings.tier):
-            executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
+            pressure = settings.problem.pressure_gpa
+            executor = partial(inline_executor, pressure_gpa=pressure)
         summary = run_search(settings, path, callback=shown, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")

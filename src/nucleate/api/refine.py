@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ def refine(
     on_start(len(numbers))
     executor = None
     if has_objects(settings.tier):
-        executor = inline_executor(settings.tier, content.pressure_gpa)
+        executor = partial(inline_executor, pressure_gpa=content.pressure_gpa)
     return run_tiers(folder, settings, numbers, retry=retry, on_record=on_record, executor=executor)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class SearchSpace:
         Minimum distance in Å allowed between two elements, indexed by atomic numbers.
     space_groups : frozenset of int or None
         Space groups that generators draw from; None means all. Not a limit of what is visited.
+    compression : float
+        Expected volume under the pressure of the search, relative to that at 0 GPa.
     """
 
     composition: Composition
@@ -65,6 +67,7 @@ class SearchSpace:
     vacancy_exclusion: float = 1.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
     space_groups: frozenset[int] | None = None
+    compression: float = 1.0
 
     def __post_init__(self) -> None:
         table = np.array(self.min_distances, dtype=np.float64)
@@ -85,6 +88,7 @@ class SearchSpace:
         vacancy_spacing: float = 0.75,
         vacancy_exclusion: float = 1.0,
         space_groups: Iterable[int | str] | None = None,
+        compression: float = 1.0,
     ) -> SearchSpace:
         """Check the limits and build the space.
 
@@ -106,6 +110,9 @@ class SearchSpace:
             Å.
         space_groups
             Numbers and ranges (``"195-230"``) of the space groups that generators draw from.
+        compression
+            Expected volume under the pressure of the search, relative to that at 0 GPa. Its cube
+            root multiplies the tabulated minimum distances.
 
         Raises
         ------
@@ -125,10 +132,13 @@ class SearchSpace:
             ("isolated_cutoff", isolated_cutoff),
             ("vacancy_spacing", vacancy_spacing),
             ("vacancy_exclusion", vacancy_exclusion),
+            ("compression", compression),
         ):
             if not 0.0 < value < 100.0:
                 raise InputError(f"{key} = {value}: give a positive number below 100.")
         table = minimum_distances(composition.elements, scale=contact_scale)
+        if compression != 1.0:
+            table *= compression ** (1.0 / 3.0)
         _override(table, composition, pair_distances or {})
         return cls(
             composition=composition,
@@ -141,12 +151,40 @@ class SearchSpace:
             vacancy_exclusion=vacancy_exclusion,
             min_distances=table,
             space_groups=None if space_groups is None else space_group_numbers(space_groups),
+            compression=float(compression),
         )
+
+    def without_pressure(self) -> SearchSpace:
+        """Return the space whose crystals, compressed, are those of this one.
+
+        Generators work in it: every volume is larger by the compression, every length by its cube
+        root.
+        """
+        if self.compression == 1.0:
+            return self
+        stretch = self.compression ** (-1.0 / 3.0)
+        return replace(
+            self,
+            min_distances=self.min_distances * stretch,
+            isolated_cutoff=self.isolated_cutoff * stretch,
+            compression=1.0,
+        )
+
+    def compressed(self, crystal: Crystal) -> Crystal:
+        """Return a crystal of :meth:`without_pressure` as it is under the pressure."""
+        if self.compression == 1.0:
+            return crystal
+        return crystal.with_volume(crystal.volume * self.compression)
+
+    @property
+    def volume_per_atom(self) -> float:
+        """Expected volume in Å³ per atom under the pressure of the search."""
+        return self.composition.volume_per_atom * self.compression
 
     @property
     def volume_bounds(self) -> tuple[float, float]:
         """Smallest and largest allowed volume in Å³ per atom."""
-        expected = self.composition.volume_per_atom
+        expected = self.volume_per_atom
         return self.volume_window[0] * expected, self.volume_window[1] * expected
 
     def min_distance(self, first: str | int, second: str | int) -> float:

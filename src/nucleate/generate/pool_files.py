@@ -73,7 +73,7 @@ def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[M
 
 
 def given_pool(
-    space: SearchSpace, files: str | Sequence[str]
+    space: SearchSpace, files: str | Sequence[str], compression: float = 1.0
 ) -> tuple[list[Member], GivenStructures]:
     """Return the members that files give in their order, and what has to be reported.
 
@@ -86,13 +86,15 @@ def given_pool(
         What is searched.
     files
         Files, folders or patterns, as for seeds.
+    compression
+        As of :func:`~nucleate.generate.given.given_structures`.
 
     Raises
     ------
     InputError
         If a pattern matches nothing.
     """
-    given = given_structures(space, files, kind="pool")
+    given = given_structures(space, files, kind="pool", compression=compression)
     members = []
     for item in given.usable:
         units = space.composition.formula_units_of(item.crystal.numbers)

@@ -88,15 +88,20 @@ def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
     return found
 
 
-def usable_seeds(space: SearchSpace, files: str | Sequence[str]) -> GivenStructures:
+def usable_seeds(
+    space: SearchSpace, files: str | Sequence[str], compression: float = 1.0
+) -> GivenStructures:
     """Return the structures of files that a search can begin with, the others counted.
+
+    Those that were computed under the pressure of the run are expanded to 0 GPa
+    (:func:`~nucleate.generate.given.at_rest`).
 
     Raises
     ------
     InputError
         If a pattern matches nothing.
     """
-    return given_structures(space, files, kind="seeds")
+    return given_structures(space, files, kind="seeds", compression=compression)
 
 
 def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:

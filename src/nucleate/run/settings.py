@@ -60,6 +60,13 @@ class ProblemSettings(_Settings):
         description="External pressure in GPa; below 0 with allow_tension only.",
     )
     allow_tension: bool = Field(False, description="Allow a pressure below 0.")
+    compression: float | None = Field(
+        None,
+        ge=0.05,
+        le=3.0,
+        description="Volume under the pressure relative to that at 0 GPa, by which starts, limits "
+        "and guards are scaled; default: by the first tier that is an MLIP, above 1 GPa.",
+    )
     volume_window: tuple[float, float] = Field(
         (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
     )
@@ -86,8 +93,11 @@ class ProblemSettings(_Settings):
         """Return the composition; raises InputError if it is not one."""
         return Composition.from_formula(self.formula, self.oxidation_states)
 
-    def space(self) -> SearchSpace:
-        """Return the search space; raises InputError if the limits do not fit each other."""
+    def space(self, compression: float | None = None) -> SearchSpace:
+        """Return the search space; raises InputError if the limits do not fit each other.
+
+        Its compression is that of the problem, else the one given, else 1.
+        """
         check_tension(
             self.pressure_gpa,
             allowed=self.allow_tension,
@@ -102,6 +112,7 @@ class ProblemSettings(_Settings):
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
             space_groups=self.space_groups,
+            compression=self.compression or compression or 1.0,
             **(
                 {}
                 if self.isolated_cutoff_ang is None
