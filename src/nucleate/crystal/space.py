@@ -55,6 +55,8 @@ class SearchSpace:
         Space groups that generators draw from; None means all. Not a limit of what is visited.
     compression : float
         Expected volume under the pressure of the search, relative to that at 0 GPa.
+    rest : SearchSpace or None
+        The same at 0 GPa; None where it is this one.
     """
 
     composition: Composition
@@ -68,6 +70,7 @@ class SearchSpace:
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
     space_groups: frozenset[int] | None = None
     compression: float = 1.0
+    rest: SearchSpace | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         table = np.array(self.min_distances, dtype=np.float64)
@@ -139,8 +142,9 @@ class SearchSpace:
         table = minimum_distances(composition.elements, scale=contact_scale)
         if compression != 1.0:
             table *= compression ** (1.0 / 3.0)
-        _override(table, composition, pair_distances or {})
-        return cls(
+        pairs = pair_distances or {}
+        _override(table, composition, pairs)
+        space = cls(
             composition=composition,
             formula_units=units,
             max_atoms=limit,
@@ -153,28 +157,26 @@ class SearchSpace:
             space_groups=None if space_groups is None else space_group_numbers(space_groups),
             compression=float(compression),
         )
+        return space if compression == 1.0 else replace(space, rest=_at_rest(space, pairs))
 
-    def without_pressure(self) -> SearchSpace:
-        """Return the space whose crystals, compressed, are those of this one.
+    @property
+    def start_ratio(self) -> float:
+        """Volume of a start under the pressure, relative to that at 0 GPa."""
+        return float(np.sqrt(self.compression))
 
-        Generators work in it: every volume is larger by the compression, every length by its cube
-        root.
+    def at_rest(self) -> SearchSpace:
+        """Return the space at 0 GPa in which generators work; :meth:`pressed` leads back."""
+        return self.rest or self
+
+    def pressed(self, crystal: Crystal) -> Crystal:
+        """Return a crystal of :meth:`at_rest` as a start under the pressure.
+
+        Its volume is multiplied by the square root of the compression: a random crystal is better
+        off a little too large, as a model may fall without end where atoms are pressed together.
         """
         if self.compression == 1.0:
-            return self
-        stretch = self.compression ** (-1.0 / 3.0)
-        return replace(
-            self,
-            min_distances=self.min_distances * stretch,
-            isolated_cutoff=self.isolated_cutoff * stretch,
-            compression=1.0,
-        )
-
-    def compressed(self, crystal: Crystal) -> Crystal:
-        """Return a crystal of :meth:`without_pressure` as it is under the pressure."""
-        if self.compression == 1.0:
             return crystal
-        return crystal.with_volume(crystal.volume * self.compression)
+        return crystal.with_volume(crystal.volume * self.start_ratio)
 
     @property
     def volume_per_atom(self) -> float:
@@ -263,6 +265,20 @@ class SearchSpace:
         if code == CLEAR:
             return None
         return "contact" if code == CLASH else "isolated-atom"
+
+
+def _at_rest(space: SearchSpace, pair_distances: Mapping[str, float]) -> SearchSpace:
+    """Return a space at 0 GPa; lengths in Å that the user gave hold after the compression."""
+    stretch = space.start_ratio ** (-1.0 / 3.0)
+    table = minimum_distances(space.composition.elements, scale=space.contact_scale)
+    longer = {pair: min(stretch * value, 10.0) for pair, value in pair_distances.items()}
+    _override(table, space.composition, longer)
+    return replace(
+        space,
+        min_distances=table,
+        isolated_cutoff=space.isolated_cutoff * stretch,
+        compression=1.0,
+    )
 
 
 def space_group_numbers(items: Iterable[int | str]) -> frozenset[int]:

@@ -67,8 +67,8 @@ class GeneratorContext:
         Libraries of known structures: ``shipped``, or files.
     target : Crystal or None
         The structure that is looked for, whose type ``no-prototype`` holds out.
-    compression : float
-        Expected volume under the pressure of the run, relative to that at 0 GPa, for structures
+    start_ratio : float
+        Volume of a start under the pressure of the run, relative to that at 0 GPa, for structures
         that may have been computed under it.
     """
 
@@ -83,7 +83,7 @@ class GeneratorContext:
     known: str = "all"
     library: tuple[str, ...] = ("shipped",)
     target: Crystal | None = None
-    compression: float = 1.0
+    start_ratio: float = 1.0
 
     def at_rest(self) -> GeneratorContext:
         """Return the context of generators, which know no pressure, where ``space`` does."""
@@ -91,15 +91,15 @@ class GeneratorContext:
         if space.compression == 1.0:
             return self
 
-        def compressed_score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        def pressed_score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
             assert score is not None
-            return score([space.compressed(crystal) for crystal in crystals])
+            return score([space.pressed(crystal) for crystal in crystals])
 
         return replace(
             self,
-            space=space.without_pressure(),
-            score=None if score is None else compressed_score,
-            compression=space.compression,
+            space=space.at_rest(),
+            score=None if score is None else pressed_score,
+            start_ratio=space.start_ratio,
         )
 
 

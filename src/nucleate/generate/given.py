@@ -109,7 +109,7 @@ def given_structures(
     files: str | Sequence[str],
     *,
     kind: str = "seeds",
-    compression: float = 1.0,
+    start_ratio: float = 1.0,
 ) -> GivenStructures:
     """Return the structures of files, folders and patterns that a search can use.
 
@@ -124,8 +124,8 @@ def given_structures(
         One or several; a folder stands for every structure file in it.
     kind
         What the structures are, for messages.
-    compression
-        Of the run, by which :func:`at_rest` finds out which were computed under its pressure.
+    start_ratio
+        As of :func:`at_rest`.
 
     Raises
     ------
@@ -135,21 +135,29 @@ def given_structures(
     found = GivenStructures()
     for path in structure_files(files, kind=kind):
         for item in _items(path):
-            _sort_in(found, space, path, item, compression)
+            _sort_in(found, space, path, item, start_ratio)
     return found
 
 
-def at_rest(crystal: Crystal, space: SearchSpace, compression: float) -> Crystal:
+def at_rest(crystal: Crystal, space: SearchSpace, start_ratio: float) -> Crystal:
     """Return a crystal of unknown origin as it is at 0 GPa.
 
     One whose volume is closer (as a ratio) to the expected one under the pressure than to that at
-    0 GPa is taken for compressed and expanded; any other is returned as it is.
+    0 GPa was computed under it: it is expanded, so that it becomes what it is as a start.
+
+    Parameters
+    ----------
+    crystal
+        Given by the user.
+    space
+        What is searched, at 0 GPa.
+    start_ratio
+        Volume of a start under the pressure, relative to that at 0 GPa.
     """
-    between = space.composition.volume_per_atom * compression**0.5
-    is_dense = crystal.volume_per_atom < between
-    if compression == 1.0 or is_dense != (compression < 1.0):
+    is_dense = crystal.volume_per_atom < space.volume_per_atom * start_ratio
+    if start_ratio == 1.0 or is_dense != (start_ratio < 1.0):
         return crystal
-    return crystal.with_volume(crystal.volume / compression)
+    return crystal.with_volume(crystal.volume / start_ratio)
 
 
 def structure_files(files: str | Sequence[str], *, kind: str = "seeds") -> list[Path]:
@@ -193,10 +201,10 @@ def _items(path: Path) -> list[Item]:
 
 
 def _sort_in(
-    found: GivenStructures, space: SearchSpace, path: Path, item: Item, compression: float
+    found: GivenStructures, space: SearchSpace, path: Path, item: Item, start_ratio: float
 ) -> None:
     if isinstance(item, Unreadable):
-        ordered = _approximants(space, path, item, compression)
+        ordered = _approximants(space, path, item, start_ratio)
         if ordered:
             found.approximants[printable(path)] += len(ordered)
             found.usable += ordered
@@ -212,7 +220,7 @@ def _sort_in(
         other = Composition.from_numbers(item.crystal.numbers).formula
         found.leave_out("composition", f"{where} is {other}, not {space.composition.formula}")
         return
-    crystal = at_rest(primitive(item.crystal), space, compression)
+    crystal = at_rest(primitive(item.crystal), space, start_ratio)
     reason = space.rejection(crystal, check_volume=False)
     if reason is not None:
         found.leave_out(reason, f"{where} with {crystal.n_atoms} atoms: {reason}")
@@ -222,7 +230,7 @@ def _sort_in(
 
 
 def _approximants(
-    space: SearchSpace, path: Path, item: Unreadable, compression: float
+    space: SearchSpace, path: Path, item: Unreadable, start_ratio: float
 ) -> list[GivenCrystal]:
     """Return ordered crystals of the composition for a CIF that is refused for its occupancies."""
     if path.suffix.lower() != ".cif" or not is_disorder(str(item.error)):
@@ -236,7 +244,7 @@ def _approximants(
     except InputError:
         return []
     crystals = [
-        at_rest(primitive(ordering.crystal), space, compression)
+        at_rest(primitive(ordering.crystal), space, start_ratio)
         for ordering in orderings
         if space.composition.formula_units_of(ordering.crystal.numbers) is not None
     ]

@@ -85,7 +85,7 @@ class GeneratorMix:
     def _under_pressure(self, candidate: Candidate) -> Candidate:
         if self._space is None or self._space.compression == 1.0:
             return candidate
-        return replace(candidate, crystal=self._space.compressed(candidate.crystal))
+        return replace(candidate, crystal=self._space.pressed(candidate.crystal))
 
     @property
     def leads(self) -> bool:

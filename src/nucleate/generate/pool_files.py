@@ -73,7 +73,7 @@ def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[M
 
 
 def given_pool(
-    space: SearchSpace, files: str | Sequence[str], compression: float = 1.0
+    space: SearchSpace, files: str | Sequence[str], start_ratio: float = 1.0
 ) -> tuple[list[Member], GivenStructures]:
     """Return the members that files give in their order, and what has to be reported.
 
@@ -86,7 +86,7 @@ def given_pool(
         What is searched.
     files
         Files, folders or patterns, as for seeds.
-    compression
+    start_ratio
         As of :func:`~nucleate.generate.given.given_structures`.
 
     Raises
@@ -94,7 +94,7 @@ def given_pool(
     InputError
         If a pattern matches nothing.
     """
-    given = given_structures(space, files, kind="pool", compression=compression)
+    given = given_structures(space, files, kind="pool", start_ratio=start_ratio)
     members = []
     for item in given.usable:
         units = space.composition.formula_units_of(item.crystal.numbers)

@@ -89,7 +89,7 @@ def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
 
 
 def usable_seeds(
-    space: SearchSpace, files: str | Sequence[str], compression: float = 1.0
+    space: SearchSpace, files: str | Sequence[str], start_ratio: float = 1.0
 ) -> GivenStructures:
     """Return the structures of files that a search can begin with, the others counted.
 
@@ -101,7 +101,7 @@ def usable_seeds(
     InputError
         If a pattern matches nothing.
     """
-    return given_structures(space, files, kind="seeds", compression=compression)
+    return given_structures(space, files, kind="seeds", start_ratio=start_ratio)
 
 
 def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:
