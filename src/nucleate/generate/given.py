@@ -125,7 +125,7 @@ def given_structures(
     kind
         What the structures are, for messages.
     start_ratio
-        As of :func:`at_rest`.
+        See :func:`at_rest`.
 
     Raises
     ------

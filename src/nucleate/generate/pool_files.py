@@ -87,7 +87,7 @@ def given_pool(
     files
         Files, folders or patterns, as for seeds.
     start_ratio
-        As of :func:`~nucleate.generate.given.given_structures`.
+        See :func:`~nucleate.generate.given.given_structures`.
 
     Raises
     ------

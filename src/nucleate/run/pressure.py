@@ -50,7 +50,7 @@ def compression_of_run(
     folder
         The run folder, which may not exist yet.
     report
-        As of :func:`~nucleate.run.predict.build_source`.
+        See :func:`~nucleate.run.predict.build_source`.
     """
     problem = settings.problem
     if problem.compression is not None or abs(problem.pressure_gpa) <= LEAST_GPA:
