@@ -2,9 +2,9 @@
 
 Makes a store of the real format with many records, without relaxing anything, and measures
 `status`, the continuation of the same command, and `export`, each in a process of its own; then
-`relax` on many crystals with an engine that takes no time. Linux only (peak memory from the kernel).
+`relax` on many crystals with an engine that takes no time. Linux only.
 
-    python benchmarks/growth.py [--records 200000] [--best 1000] [--crystals 100000] [--only ...]
+    python benchmarks/growth.py [--records 200000] [--best 1000] [--only ...]
 
 The records are isotropically scaled copies of random crystals: all of them are distinct in volume
 or shape, and the fingerprint of a scaled crystal is known without computing it.
@@ -48,7 +48,7 @@ def settings_of(kind: str) -> RunSettings:
     return RunSettings.from_dict(
         {
             "problem": {"formula": FORMULA, "max_atoms": 20},
-            "search": {"kind": kind, "generators": [{"kind": "lattice"}]},
+            "search": {"kind": kind, "generators": [{"kind": "symmetric"}]},
             "stop": {"without_improvement": 10**9},
             "run": {"workers": 1},
         }
@@ -82,7 +82,7 @@ def records(number: int, rng: np.random.Generator):
         base, _ = found[int(rng.integers(len(found)))]
         factor = float(np.exp(rng.normal(scale=0.03)))
         start, relaxed = scaled(base, factor * 1.02), scaled(base, factor)
-        origin = Origin("lattice", detail={"space_group": int(rng.integers(1, 230))})
+        origin = Origin("symmetric", detail={"space_group": int(rng.integers(1, 230))})
         if n > 10 and rng.random() < 0.5:
             origin = Origin("move:rattle", parents=(int(rng.integers(n)),), detail={"step": 0.1})
         kind = rng.random()
