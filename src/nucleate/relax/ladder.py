@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Protocol
 
 from nucleate.errors import InputError
@@ -104,7 +104,7 @@ def _passes(rule: Promotion, enthalpy: float, noted: list[float]) -> bool:
     """Return whether every limit of the rule holds; ``noted`` is sorted."""
     if rule.within_ev_per_atom is not None and enthalpy > noted[0] + rule.within_ev_per_atom:
         return False
-    better = sum(1 for other in noted if other < enthalpy)
+    better = bisect_left(noted, enthalpy)
     if rule.best is not None and better >= rule.best:
         return False
     return rule.fraction is None or better < max(1.0, rule.fraction * len(noted))

@@ -11,6 +11,7 @@ from nucleate.crystal.cells import reduced_cell
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.book import Book, trial_of
 from nucleate.search.known import PRECISION
+from nucleate.search.memo import Memo
 from nucleate.search.proposals import Parent, Proposals
 from nucleate.search.record import SearchUpdate
 from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
@@ -104,19 +105,23 @@ class BasinHoppingSearch:
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial."""
-        if self._book.note_trial(trial):
+        self._restore(trial, Memo())
+
+    def _restore(self, trial: Trial, memo: Memo) -> None:
+        if self._book.note_trial(trial, start=memo.start):
             self._generator.note(trial.candidate.origin)
 
     def tell(self, record: Record) -> SearchUpdate:
         """Take note of a finished record and decide whether the walk steps to it."""
         return self._note(record, None)
 
-    def replay(self, record: Record, update: SearchUpdate) -> None:
+    def replay(self, record: Record, update: SearchUpdate) -> bytes:
         """Take note of a record again, trusting what was found out about it before."""
-        self._note(record, update)
+        return self._note(record, update).memo
 
     def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
-        self.restore(trial_of(record))
+        memo = Memo() if before is None else Memo.unpack(before.memo)
+        self._restore(trial_of(record), memo)
         noted = self._book.note(record, before=before)
         accepted = noted.was_relaxed and self._accepts(record, noted)
         relaxed = record.relaxed
@@ -131,6 +136,7 @@ class BasinHoppingSearch:
             temperature=self._thermostat.temperature,
             current=None if self._parent is None else self._parent.number,
             best=None if best is None else best.number,
+            memo=noted.memo.pack(),
         )
 
     def stop_reason(self) -> str | None:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nucleate.crystal.cells import reduced_cell
-from nucleate.crystal.symmetry import standardised
 from nucleate.search.book import Book, trial_of
-from nucleate.search.proposals import Parent, Proposals
+from nucleate.search.lowest import Minima
+from nucleate.search.memo import Memo
+from nucleate.search.proposals import Proposals
 from nucleate.search.record import SearchUpdate
 from nucleate.search.settings import MovingSettings
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nucleate.crystal.candidate import Candidate
-    from nucleate.crystal.crystal import Crystal
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
-
-RANK_SCALE = 6.0
-"""Ranks over which the chance of a minimum to be a parent falls by e."""
-
-CHILDREN_SCALE = 10.0
-"""Children after which the chance of a minimum to be a parent has fallen by half."""
-
-LAST_RANK = 400
-"""Ranks beyond this have a chance below 1e-28 and are left out."""
-
-SYMPREC = 0.03
-"""Å; parents found in a supercell continue in the primitive cell that this tolerance gives."""
-
 
 class LowestMinima(MovingSettings):
     """Moves start from the distinct minima found, low ones more often, at every size of the cell.
@@ -83,7 +68,10 @@ class LowestMinimaSearch:
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial."""
-        if self._book.note_trial(trial):
+        self._restore(trial, Memo())
+
+    def _restore(self, trial: Trial, memo: Memo) -> None:
+        if self._book.note_trial(trial, start=memo.start):
             self._generator.note(trial.candidate.origin)
             for parent in trial.candidate.origin.parents:
                 self._minima.note_child(parent)
@@ -92,23 +80,25 @@ class LowestMinimaSearch:
         """Take note of a finished record; it is accepted if it is a new minimum."""
         return self._note(record, None)
 
-    def replay(self, record: Record, update: SearchUpdate) -> None:
+    def replay(self, record: Record, update: SearchUpdate) -> bytes:
         """Take note of a record again, trusting what was found out about it before."""
-        self._note(record, update)
+        return self._note(record, update).memo
 
     def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
-        self.restore(trial_of(record))
+        old = Memo() if before is None else Memo.unpack(before.memo)
+        self._restore(trial_of(record), old)
         noted = self._book.note(record, before=before)
-        accepted = False
+        n_primitive = 0
         if noted.was_relaxed and noted.duplicate_of is None:
-            accepted = self._minima.add(record)
+            n_primitive = self._minima.add(record, n_primitive=old.n_primitive)
         best = self._book.best
         return SearchUpdate(
-            accepted=accepted,
+            accepted=n_primitive > 0,
             new_minimum=noted.new_minimum,
             duplicate_of=noted.duplicate_of,
             current=self._minima.lowest,
             best=None if best is None else best.number,
+            memo=replace(noted.memo, n_primitive=n_primitive).pack(),
         )
 
     def stop_reason(self) -> str | None:
@@ -124,73 +114,3 @@ class LowestMinimaSearch:
         if parent is None:
             return self._proposals.new(most_units, rng=rng)
         return self._proposals.child(parent, self._weights, most_units, rng=rng)
-
-
-class Minima:
-    """The distinct minima found so far, the low ones more often, those with many children less.
-
-    The chance of a minimum is proportional to ``exp(-r / RANK_SCALE) / (1 + c / CHILDREN_SCALE)``,
-    where r is its rank by enthalpy per atom among the minima that are small enough for the trial
-    (those that reached a higher tier come first) and c the number of its children so far. Ranks
-    need no temperature: they suit a composition whose minima lie 1 meV/atom apart as well as one
-    where it is 100.
-
-    Parameters
-    ----------
-    tiers : tuple of str
-        Names of the tiers of the ladder, cheapest first.
-    atoms_per_unit : int
-        Atoms in a formula unit.
-    """
-
-    def __init__(self, tiers: tuple[str, ...], atoms_per_unit: int) -> None:
-        self._tiers = tiers
-        self._atoms_per_unit = atoms_per_unit
-        self._order: list[tuple[int, float, int]] = []
-        self._relaxed: dict[int, Crystal] = {}
-        self._primitive: dict[int, Crystal] = {}
-        self._children: Counter[int] = Counter()
-
-    @property
-    def lowest(self) -> int | None:
-        """Number of the lowest minimum."""
-        return self._order[0][2] if self._order else None
-
-    def pick(self, most_units: int | None, *, rng: np.random.Generator) -> Parent | None:
-        """Return a minimum of at most ``most_units`` formula units; None if there is none."""
-        numbers: list[int] = []
-        for _, _, number in self._order:
-            if (
-                most_units is None
-                or self._crystal(number).n_atoms <= most_units * self._atoms_per_unit
-            ):
-                numbers.append(number)
-                if len(numbers) == LAST_RANK:
-                    break
-        if not numbers:
-            return None
-        children = np.array([self._children[number] for number in numbers])
-        weights = np.exp(-np.arange(len(numbers)) / RANK_SCALE) / (1 + children / CHILDREN_SCALE)
-        number = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
-        return Parent(number, self._crystal(number))
-
-    def note_child(self, number: int) -> None:
-        """Count a child."""
-        self._children[number] += 1
-
-    def add(self, record: Record) -> bool:
-        """Add a new minimum; return False if the record has no energy."""
-        relaxed, tier = record.relaxed, record.tier
-        if relaxed is None or tier is None:
-            return False
-        place = (-self._tiers.index(tier), relaxed.enthalpy_per_atom, record.number)
-        insort(self._order, place)
-        self._relaxed[record.number] = relaxed.crystal
-        return True
-
-    def _crystal(self, number: int) -> Crystal:
-        """Return the primitive cell of a minimum, found when it is first needed."""
-        if number not in self._primitive:
-            crystal = self._relaxed.pop(number)
-            self._primitive[number] = standardised(crystal, SYMPREC) or reduced_cell(crystal)
-        return self._primitive[number]
