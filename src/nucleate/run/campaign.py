@@ -187,7 +187,6 @@ class Campaign:
         for told, update in self._journal.told():
             record = told.within(self._ladder.names)
             self._note(record)
-            self._search.restore(trial_of(record))
             self._replay(record, update)
             self._count(record)
             self._take_times(record)
@@ -372,9 +371,13 @@ class Campaign:
         """Tell the search of a record of an earlier start, by its shorter way if it has one."""
         replay = getattr(self._search, "replay", None)
         if replay is None:
+            self._search.restore(trial_of(record))
             self._tell_search(record)
-        else:
-            replay(record, update)
+            return
+        memo = replay(record, update)
+        if memo and not update.memo:
+            self._journal.add_memo(record.number, memo)
+            self._is_dirty = True
 
     def _count(self, record: Record) -> None:
         self.progress.stop.note(record)

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of the tables."""
+
+WITHOUT_MEMOS = 3
+"""The version before, which has no memos and no indices; it is read as it is, and brought up to
+date when it is continued."""
+
+ADDITIONS = """
+CREATE TABLE memo (
+    candidate INTEGER PRIMARY KEY REFERENCES candidate (number),
+    data BLOB NOT NULL
+);
+CREATE INDEX outcome_summary
+    ON outcome (candidate, position, tier, status, reason, enthalpy_ev);
+CREATE INDEX candidate_summary ON candidate (number, n_atoms, source);
+"""
+"""What version 4 has more than version 3: what searches want to have back of their records, and
+what a summary needs without the geometries."""
 
 TABLES = """
 CREATE TABLE meta (
@@ -83,6 +99,7 @@ SELECT_OTHERS = (
     "OR sql LIKE 'CREATE VIRTUAL%' LIMIT 5"
 )
 INSERT_META = "INSERT INTO meta VALUES (?, ?)"
+UPDATE_VERSION = "UPDATE meta SET value = ? WHERE key = 'schema_version'"
 INSERT_CANDIDATE = (
     "INSERT INTO candidate (number, source, parents, detail, n_atoms, numbers, cell, scaled, "
     "duplicate_of, asked_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -101,6 +118,7 @@ INSERT_RECORD = (
 )
 SELECT_PROVISIONAL = "SELECT candidate, finished_s, core_s FROM record WHERE provisional"
 DELETE_PROVISIONAL = "DELETE FROM record WHERE provisional"
+INSERT_MEMO = "INSERT OR REPLACE INTO memo VALUES (?, ?)"
 INSERT_EVENT = "INSERT INTO event (time_s, kind, data) VALUES (?, ?, ?)"
 INSERT_LEVEL = (
     "INSERT OR IGNORE INTO level (code, version, model, checkpoint, settings, unit) "
@@ -110,14 +128,18 @@ SELECT_LEVELS = "SELECT id, code, version, model, checkpoint, settings, unit FRO
 SELECT_RECORDS = (
     "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
-    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "m.data, c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN memo m ON m.candidate = r.candidate "
     "WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
+)
+SELECT_RECORDS_WITHOUT_MEMOS = SELECT_RECORDS.replace("m.data", "NULL").replace(
+    "LEFT JOIN memo m ON m.candidate = r.candidate ", ""
 )
 SELECT_RECORD = (
     "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
-    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "NULL, c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate WHERE r.candidate = ?"
 )
 SELECT_OUTCOMES_OF_RECORD = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
 
+
 class LowestMinima(MovingSettings):
     """Moves start from the distinct minima found, low ones more often, at every size of the cell.
 
