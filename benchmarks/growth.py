@@ -27,15 +27,19 @@ import numpy as np
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint
+from nucleate.crystal.packed import pack
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.folder import open_store
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import STORE_NAME
+from nucleate.search.memo import Memo
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Result = tuple[float, float, float, str]
 
 BASES = 2000
 FORMULA = "SrTiO3"
@@ -79,7 +83,7 @@ def records(number: int, rng: np.random.Generator):
     found = bases(rng)
     best, lowest, originals = None, np.inf, []
     for n in range(number):
-        base, _ = found[int(rng.integers(len(found)))]
+        base, print_ = found[int(rng.integers(len(found)))]
         factor = float(np.exp(rng.normal(scale=0.03)))
         start, relaxed = scaled(base, factor * 1.02), scaled(base, factor)
         origin = Origin("symmetric", detail={"space_group": int(rng.integers(1, 230))})
@@ -112,8 +116,19 @@ def records(number: int, rng: np.random.Generator):
             duplicate_of=duplicate_of,
             current=best,
             best=best,
+            memo=memo_of(print_, start, relaxed, is_new=kind >= 0.05 and duplicate_of is None),
         )
         yield record, update
+
+
+def memo_of(print_: np.ndarray, start: Crystal, relaxed: Crystal, *, is_new: bool) -> bytes:
+    """Return what a search keeps of a record; of scaled crystals only the volumes differ."""
+    head = 1 + 2 * int(print_[0])
+    packed = []
+    for crystal in (start, relaxed):
+        print_[head] = np.log(crystal.volume_per_atom)
+        packed.append(pack(print_))
+    return Memo(packed[0], packed[1] if is_new else b"", relaxed.n_atoms * is_new).pack()
 
 
 def relaxed_of(crystal: Crystal, energy: float) -> Relaxed:
@@ -148,8 +163,8 @@ def make_store(folder: Path, number: int, kind: str) -> dict[str, int]:
     return {"records": number}
 
 
-def measured(*words: str) -> tuple[float, float, str]:
-    """Run Python in a process of its own; return seconds, peak MB and what it printed."""
+def measured(*words: str) -> Result:
+    """Run Python in a process of its own; return wall and processor s, peak MB and what it said."""
     with tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
         process = subprocess.Popen([sys.executable, *words], stdout=printed)
@@ -160,10 +175,11 @@ def measured(*words: str) -> tuple[float, float, str]:
         text = printed.read().decode()
     if process.returncode:
         raise SystemExit(f"{words} failed")
-    return seconds, usage.ru_maxrss / 1024, text
+    core_s = usage.ru_utime + usage.ru_stime
+    return seconds, core_s, usage.ru_maxrss / 1024, text
 
 
-def nucleate(*words: str) -> tuple[float, float, str]:
+def nucleate(*words: str) -> Result:
     """Run a command of nucleate."""
     return measured("-c", "from nucleate.cli import main; main()", *words)
 
@@ -223,7 +239,7 @@ def main() -> None:
             return
         own = (__file__, "--folder", str(folder), "--records", str(args.records), "--kind",
                args.kind, "--step")  # fmt: skip
-        steps: dict[str, Callable[[], tuple[float, float, str]]] = {
+        steps: dict[str, Callable[[], Result]] = {
             "status": lambda: nucleate("status", str(folder)),
             "resume": lambda: measured(*own, "resume"),
             "export": lambda: nucleate(
@@ -238,10 +254,13 @@ def main() -> None:
             report(name, *steps[name]())
 
 
-def report(name: str, seconds: float, peak_mb: float, text: str) -> None:
+def report(name: str, seconds: float, core_s: float, peak_mb: float, text: str) -> None:
     """Print a line."""
     last = (text.strip().splitlines() or [""])[-1]
-    print(f"{name:8s} {seconds:7.1f} s {peak_mb:6.0f} MB  {last}", flush=True)
+    print(
+        f"{name:8s} {seconds:7.1f} s, {core_s:7.1f} s of processor time, {peak_mb:6.0f} MB  {last}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

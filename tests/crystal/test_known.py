@@ -50,3 +50,15 @@ def test_values_of_other_groups_are_not_compared():
     near = known.matches(fingerprint(crystal), value=(1, 99.0), value_within=0.02)
     assert set(near) == {7}
     assert not KnownCrystals().matches(fingerprint(crystal))
+
+
+def test_marks_spare_comparisons_and_nothing_else():
+    marked, plain = KnownCrystals(), KnownCrystals()
+    crystals = [crystal for crystal, _ in family(300, 4)]
+    for number, crystal in enumerate(crystals):
+        marked.add(number, fingerprint(crystal))
+    for number, crystal in enumerate(crystals):
+        plain.add(number, fingerprint(crystal))
+        plain._directions = None
+    for crystal in crystals[::7]:
+        assert marked.matches(fingerprint(crystal)) == plain.matches(fingerprint(crystal))

@@ -55,7 +55,7 @@ def test_csv_has_units_and_every_record(run_folder: Path) -> None:
 
 
 def test_files_of_one_structure_agree(run_folder: Path) -> None:
-    ranked = export_run(run_folder)
+    ranked = export_run(run_folder).ranked
     frames = read(run_folder / "structures.extxyz", index=":")
     for item, frame in zip(ranked, frames, strict=True):
         crystal = item.relaxed.crystal

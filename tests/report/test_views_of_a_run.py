@@ -19,7 +19,7 @@ from nucleate.run.store import Store
 
 
 def test_page_shows_ranking_tiers_sources_and_failures(run_folder: Path) -> None:
-    ranked = export_run(run_folder)
+    ranked = export_run(run_folder).ranked
     page = (run_folder / "report.html").read_text(encoding="utf-8")
     lines = Cells(page).lines
     head = next(line for line in lines if line[:2] == ["rank", "formula"])

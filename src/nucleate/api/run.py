@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
+from nucleate.report.content import check_is_search
 from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import RANKING, SHORT_RANKING
+from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +105,8 @@ class Run:
         self.folder = Path(folder)
         self._temporary = temporary
         self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
-        self._content()
+        with Store.read(self.folder) as store:
+            check_is_search(store, self.folder)
 
     @property
     def settings(self) -> RunSettings:
@@ -172,8 +175,13 @@ class Run:
 
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
-    def export(self, out: str | Path | None = None, *, best: int = 20) -> Path:
+    def export(
+        self, out: str | Path | None = None, *, best: int = 20, everything: bool = False
+    ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+
+        Of a run with more than 10,000 records only the best structures are written, without
+        ``results.csv``.
 
         Parameters
         ----------
@@ -181,6 +189,8 @@ class Run:
             Folder to write to; default the run folder.
         best
             How many distinct structures get files of their own.
+        everything
+            Write everything of a large run, which takes long.
 
         Returns
         -------
@@ -189,7 +199,7 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best)
+        export_run(self.folder, out=out, best=best, everything=everything)
         return self.folder if out is None else Path(out)
 
     def continue_(self, **options: Any) -> Run:
@@ -236,7 +246,6 @@ class Run:
     def _content(self) -> RunContent:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
-        from nucleate.run.store import Store
 
         with Store.read(self.folder) as store:
             state = (store.n_records(), sum(1 for _ in store.events()))
@@ -262,7 +271,6 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
         If it is not a run folder.
     """
     from nucleate.report.status import read_status
-    from nucleate.run.store import Store
 
     with Store.read(folder) as store:
         return read_status(store, best=best)

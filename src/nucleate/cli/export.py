@@ -31,6 +31,13 @@ def export(
             "or with a preset like vasp=paper.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Write all records and distinct structures of a run of more than 10,000 records.",
+        ),
+    ] = False,
     file: Annotated[
         Path | None,
         typer.Option("--input", help="The same, with the settings of the [[tier]] in a TOML file."),
@@ -46,9 +53,10 @@ def export(
     from nucleate.cli import inputs
 
     if program is None and file is None:
-        found = api.open(run)
-        target = found.export(out, best=best)
-        typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
+        from nucleate.report.export import export_run
+
+        found = export_run(run, out=out, best=best, everything=everything)
+        typer.echo(f"{found.text}; files are in {run if out is None else out}")
         return
     tier = None if program is None else inputs.parse_tier(program)
     target, number = api.export_jobs(run, tier, input_file=file, out=out, best=best)

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 NO_VALUE = (-1, 0.0)
 
+N_MARKS = 8
+"""Projections of each shape, onto the directions in which those seen differ most."""
+
+ORIENT_AT = (128, 2048, 32768)
+"""Sizes at which the directions are found anew."""
+
+_SAMPLE = 512
+
 
 class KnownCrystals:
     """A growing stack of packed fingerprints, each under the number of its record.
@@ -27,6 +35,8 @@ class KnownCrystals:
         self._keys = np.empty((0, 5))
         self._heads = np.empty((0, 0), dtype=np.float32)
         self._codes = np.empty((0, 0), dtype=np.uint8)
+        self._marks = np.empty((0, N_MARKS), dtype=np.float32)
+        self._directions: NDArray[np.float32] | None = None  # shape (n_values, n_marks)
 
     def __len__(self) -> int:
         return self._size
@@ -62,6 +72,10 @@ class KnownCrystals:
         self._keys[place] = float(head[-1]), norm, level, *value
         self._heads[place] = head[:-1]
         self._codes[place] = codes
+        if self._directions is not None:
+            self._marks[place] = level * (codes.astype(np.float32) @ self._directions)
+        if self._size in ORIENT_AT:
+            self._orient()
         return row
 
     def matches(
@@ -81,14 +95,34 @@ class KnownCrystals:
         head, shape = _parts(print_)
         if not self._size or shape.size != self._codes.shape[1]:
             return {}
+        mark = np.zeros(0) if self._directions is None else shape @ self._directions
         places, distances = near_rows(
-            self._keys, self._codes, self._size, shape, float(head[-1]),
+            self._keys, self._marks, self._codes, self._size, shape, mark, float(head[-1]),
             float(np.linalg.norm(shape)), VOLUME_WEIGHT, within, float(value[0]), value[1],
             value_within,
         )  # fmt: skip
         same = np.all(np.abs(self._heads[places] - head[:-1]) < 1e-4, axis=1)
         numbers = self._numbers[places[same]].tolist()
         return dict(sorted(zip(numbers, distances[same].tolist(), strict=True)))
+
+    def _orient(self) -> None:
+        """Find the directions in which the shapes differ most, and the marks of all.
+
+        They decide only how many comparisons are spared.
+        """
+        sample = self._shapes(np.linspace(0, self._size - 1, _SAMPLE).astype(int))
+        _, _, rows = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)
+        self._directions = np.ascontiguousarray(rows[:N_MARKS].T)
+        if self._directions.shape[1] < N_MARKS:
+            self._directions = None
+            return
+        for first in range(0, self._size, _SAMPLE):
+            places = np.arange(first, min(first + _SAMPLE, self._size))
+            self._marks[places] = self._shapes(places) @ self._directions
+
+    def _shapes(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        levels = self._keys[places, 2, None].astype(np.float32)
+        return levels * self._codes[places]
 
     def _new_place(self, head: int, values: int) -> int:
         place, room = self._size, len(self._numbers)
@@ -98,6 +132,7 @@ class KnownCrystals:
             self._keys = _grown(self._keys, (more, 5))
             self._heads = _grown(self._heads, (more, head))
             self._codes = _grown(self._codes, (more, values))
+            self._marks = _grown(self._marks, (more, N_MARKS))
         self._size += 1
         return place
 

@@ -10,11 +10,13 @@ VOLUME, NORM, LEVEL, GROUP, VALUE = range(5)
 
 
 @njit(cache=True, nogil=True)
-def near_rows(keys, codes, size, shape, volume, norm, weight, within, group, value, value_within):
+def near_rows(
+    keys, marks, codes, size, shape, mark, volume, norm, weight, within, group, value, value_within
+):
     """Return places and distances of the rows nearer than ``within``.
 
-    Volumes, values and norms, which bound a distance from below, spare most of the comparisons;
-    of the others most end after a few values.
+    Volumes, values, norms and a few projections of the shapes (``marks``), which bound a distance
+    from below, spare most of the comparisons; of the others most end after a few values.
     """
     places, distances = [0 for _ in range(0)], [0.0 for _ in range(0)]
     for row in range(size):
@@ -26,6 +28,12 @@ def near_rows(keys, codes, size, shape, volume, norm, weight, within, group, val
         scale = 0.5 * (keys[row, NORM] ** 2 + norm**2)
         most = (within**2 - strain**2) * scale
         if 0.999 * (keys[row, NORM] - norm) ** 2 >= most:
+            continue
+        square = 0.0
+        for column in range(mark.size):
+            gap = marks[row, column] - mark[column]
+            square += gap * gap
+        if 0.999 * square >= most:
             continue
         level = keys[row, LEVEL]
         square = 0.0

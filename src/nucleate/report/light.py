@@ -81,7 +81,7 @@ def overview(store: Store, *, best: int) -> Overview:
     ]
     copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
     above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
-    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
+    first = [key[-1] for key in heapq.nsmallest(SPARE * best if added else best, lowest)]
     ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
     united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
     return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))

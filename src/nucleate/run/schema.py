@@ -15,7 +15,7 @@ CREATE TABLE memo (
     data BLOB NOT NULL
 );
 CREATE INDEX outcome_summary
-    ON outcome (candidate, position, tier, status, reason, enthalpy_ev);
+    ON outcome (candidate, position, tier, status, reason, enthalpy_ev, converged, level);
 CREATE INDEX candidate_summary ON candidate (number, n_atoms, source);
 """
 """What version 4 has more than version 3: what searches want to have back of their records, and
@@ -151,6 +151,16 @@ SELECT_SUMMARY = (
     "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
+)
+SELECT_HISTORY = (
+    "SELECT r.candidate, c.source, c.n_atoms, r.current, r.melted, r.new_minimum, o.tier, "
+    "o.status, o.reason, o.enthalpy_ev, o.converged, o.level "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
+)
+SELECT_TIERS = (
+    "SELECT o.tier, max(o.position) FROM outcome o JOIN record r ON r.candidate = o.candidate "
+    "GROUP BY o.tier ORDER BY 2, 1"
 )
 SELECT_TIMES = "SELECT coalesce(max(finished_s), 0), coalesce(max(core_s), 0) FROM record"
 SELECT_OUTCOMES_OF_RECORDS = (

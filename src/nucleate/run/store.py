@@ -199,6 +199,15 @@ class Store:
         searched = self.meta.get("input", {}).get("tier", ())
         return (*(tier["name"] for tier in searched), *self.added_tiers())
 
+    def tiers_seen(self) -> tuple[str, ...]:
+        """Return the names of the tiers that saw any record, in the order of the ladder."""
+        seen, ladder = [tier for tier, _ in self._db.execute(schema.SELECT_TIERS)], self.tiers()
+        return (
+            tuple(tier for tier in ladder if tier in seen)
+            if set(seen) <= set(ladder)
+            else (tuple(seen))
+        )
+
     def add_record(
         self, record: Record, update: SearchUpdate, *, provisional: bool = False
     ) -> None:
@@ -271,6 +280,20 @@ class Store:
         """
         return self._db.execute(schema.SELECT_SUMMARY).fetchall()
 
+    def history_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what tables and figures of a whole run need, in the order of the search.
+
+        Each row is record, source, atoms, the record the walk stands on, melted, new minimum, and
+        of an outcome the tier, status, reason, enthalpy in eV per cell, convergence and level; a
+        record has one row for each outcome, and one with None as its tier where there is none.
+        """
+        yield from self._db.execute(schema.SELECT_HISTORY)
+
+    def levels(self) -> dict[int, LevelOfTheory]:
+        """Return the levels of theory by their key."""
+        rows = self._db.execute(schema.SELECT_LEVELS)
+        return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
+
     def times(self) -> tuple[float, float]:
         """Return the latest running time and processor time in seconds of all records."""
         return self._db.execute(schema.SELECT_TIMES).fetchone()
@@ -317,15 +340,11 @@ class Store:
     def _level_id(self, level: LevelOfTheory) -> int:
         if level not in self._levels:
             self._db.execute(schema.INSERT_LEVEL, astuple(level))
-            self._levels = {known: key for key, known in self._known_levels().items()}
+            self._levels = {known: key for key, known in self.levels().items()}
         return self._levels[level]
-
-    def _known_levels(self) -> dict[int, LevelOfTheory]:
-        rows = self._db.execute(schema.SELECT_LEVELS)
-        return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
 
     def _outcomes(
         self, statement: str, arguments: Sequence[Any]
     ) -> dict[int, tuple[TierOutcome, ...]]:
         rows = self._db.execute(statement, arguments)
-        return outcomes_of(rows, self._known_levels(), tuple(self.added_tiers()))
+        return outcomes_of(rows, self.levels(), tuple(self.added_tiers()))
