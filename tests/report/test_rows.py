@@ -206,7 +206,7 @@ def test_files_that_are_broken_failed_or_not_done() -> None:
         FileCrystal("d.cif", "d", COPPER),
     ]
     failed = Failed(FailReason.CALCULATOR, "no")
-    rows = file_rows(items, {0: record(0, RELAXED), 2: record(2, failed)})
+    rows = list(file_rows(items, {0: record(0, RELAXED), 2: record(2, failed)}))
     found = [row_dict(row, columns(*table.FILES)) for row in rows]
     assert [line["status"] for line in found] == ["converged", "failed", "failed", "not done"]
     assert [line.get("reason") for line in found] == ["", "invalid", "calculator", None]

@@ -73,6 +73,16 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
     return items, False
 
 
+def as_source(value: Any) -> Iterable[FileCrystal]:
+    """Return structures as :func:`as_items`; those of files are read when it is their turn."""
+    from nucleate.run.relaxation import Files
+
+    paths = [value] if isinstance(value, str | Path) else value
+    if isinstance(paths, list | tuple) and all(isinstance(path, str | Path) for path in paths):
+        return Files(paths)
+    return as_items(value)[0]
+
+
 def _is_series(value: Any) -> bool:
     """Return whether something is a series of structures, not one that can be iterated over."""
     if isinstance(value, list | tuple | set | frozenset):

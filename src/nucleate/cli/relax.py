@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Relaxed
     from nucleate.search.record import Record
 
+MOST_ROWS = 1000
+"""Structures of which a table is printed."""
+
 FILE_SUFFIXES = (".extxyz", ".xyz", ".cif", ".vasp", ".json", ".csv")
 
 
@@ -98,7 +101,7 @@ def relax(
         _print(series)
         if out is not None:
             typer.echo(f"Results: {out}")
-    if series.reason or not any(record.relaxed for record in series.records.values()):
+    if series.reason or not series.tally.with_energy:
         raise typer.Exit(1)
 
 
@@ -109,8 +112,10 @@ def _print_json(series: Series) -> None:
     from nucleate.report.views import FILES
 
     view = columns(*FILES)
-    lines = (json.dumps(json_dict(row, view)) for row in series.rows)
-    typer.echo("[\n" + ",\n".join(lines) + "\n]")
+    typer.echo("[")
+    for place, row in enumerate(series.rows, start=1):
+        typer.echo(json.dumps(json_dict(row, view)) + "," * (place < series.tally.number))
+    typer.echo("]")
 
 
 def _print(series: Series) -> None:
@@ -118,16 +123,22 @@ def _print(series: Series) -> None:
     from nucleate.report.columns import columns
     from nucleate.report.views import SHORT_FILES
 
-    rows = series.rows
-    print_table(rows, columns(*SHORT_FILES))
-    for row in rows:
-        if row.failure is not None:
-            typer.echo(f"{row.name} failed ({row.failure.reason}): {row.failure.message}")
-    if len(rows) == 1 and rows[0].relaxed is not None:
-        _print_arrays(console(), rows[0].relaxed)
-    good = [row.relaxed for row in rows if row.relaxed is not None and row.failure is None]
-    converged = sum(relaxed.converged for relaxed in good)
-    text = f"{len(good)} of {len(rows)} structures have an energy, {converged} are converged."
+    tally = series.tally
+    if tally.number <= MOST_ROWS:
+        rows = list(series.rows)
+        print_table(rows, columns(*SHORT_FILES))
+        if len(rows) == 1 and rows[0].relaxed is not None:
+            _print_arrays(console(), rows[0].relaxed)
+    for line in tally.told:
+        typer.echo(line)
+    failed = sum(tally.failures.values())
+    if failed > len(tally.told):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in tally.failures.most_common())
+        typer.echo(f"... and {failed - len(tally.told)} more failures; in all: {reasons}.")
+    text = (
+        f"{tally.good} of {tally.number} structures have an energy, {tally.converged} are "
+        "converged."
+    )
     if series.reason:
         text += f" Stopped: {series.reason}; with --out, the same command continues."
     typer.echo(text)

@@ -14,9 +14,9 @@ from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.page import write_page
 from nucleate.report.render import write_csv
-from nucleate.report.rows import file_rows, ranked_rows, record_rows
+from nucleate.report.rows import ranked_rows, record_rows
 from nucleate.report.trajectory import figure_of
-from nucleate.report.views import FILES, RANKING, result_columns
+from nucleate.report.views import RANKING, result_columns
 from nucleate.run.store import Store
 from nucleate.writing import remove_unfinished, whole_files
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from nucleate.report.history import History
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.relaxation import FileCrystal
-    from nucleate.search.record import Record
 
 
 LARGE = 10_000
@@ -148,27 +146,6 @@ def _write_ranked(
         figure = figure_of(history.trajectory, history.searched, title=title)
         figure.savefig(target / "trajectory.png", dpi=150)
     write_page(target / "report.html", meta, history, rows[:best])
-
-
-def write_relaxed(
-    folder: Path, items: Sequence[FileCrystal], records: Mapping[int, Record]
-) -> None:
-    """Write ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` into a folder.
-
-    Parameters
-    ----------
-    folder
-        Exists; files of these names are replaced.
-    items
-        Structures of files.
-    records
-        What came of them, by their place from 0 on.
-    """
-    rows = file_rows(items, records)
-    with whole_files(folder) as unfinished:
-        write_csv(unfinished / "relaxed.csv", rows, columns(*FILES))
-        write_rows_extxyz(unfinished / "relaxed.extxyz", rows)
-        write_database(unfinished / "relaxed.db", rows)
 
 
 def _remove_old(folder: Path) -> None:

@@ -48,7 +48,7 @@ def write_rows_extxyz(path: Path, rows: Iterable[Row], *, tier: str | None = Non
     for row in rows:
         found = row.relaxed if tier is None else row.step(tier)
         if isinstance(found, Relaxed):
-            frames.append(_frame(row, found))
+            frames.append(frame_of(row, found))
     write_extxyz(path, frames)
 
 
@@ -69,7 +69,7 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
     with database:
         for row in rows:
             if row.relaxed is not None:
-                values, rest = _database_values(row)
+                values, rest = database_values(row)
                 database.write(row.relaxed.to_ase(), key_value_pairs=values, data=rest)
 
 
@@ -119,7 +119,8 @@ def write_structure(folder: Path, row: Row, *, pressure_gpa: float = 0.0) -> Non
         write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
 
 
-def _frame(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+def frame_of(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+    """Return name, crystal and values of an extxyz frame."""
     info: dict[str, Any] = {**_info(row), "model": found.level.model, "converged": found.converged}
     steps = () if row.record is None else row.record.outcomes
     for step in steps if len(steps) > 1 else ():
@@ -144,7 +145,7 @@ def _info(row: Row) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value != ""}
 
 
-def _database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+def database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values that an ASE database can be searched by, and the rest.
 
     ASE has keys of its own, and takes no text that could be a number.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import MissingDependencyError
 from nucleate.report.columns import stress_in, unit_of
-from nucleate.text import clean, table_cell
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,10 +54,11 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
+            writer.writerow({key: cell_of(value) for key, value in row.items()})
 
 
-def _cell(value: Any) -> Any:
+def cell_of(value: Any) -> Any:
+    """Return a value as it may stand in a table."""
     return table_cell(value) if isinstance(value, str) else value
 
 

@@ -133,9 +133,6 @@ SELECT_RECORDS = (
     "LEFT JOIN memo m ON m.candidate = r.candidate "
     "WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
 )
-SELECT_RECORDS_WITHOUT_MEMOS = SELECT_RECORDS.replace("m.data", "NULL").replace(
-    "LEFT JOIN memo m ON m.candidate = r.candidate ", ""
-)
 SELECT_RECORD = (
     "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
@@ -149,19 +146,20 @@ SELECT_OUTCOMES_OF_RECORD = (
 )
 SELECT_SUMMARY = (
     "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
-    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
 )
 SELECT_HISTORY = (
     "SELECT r.candidate, c.source, c.n_atoms, r.current, r.melted, r.new_minimum, o.tier, "
     "o.status, o.reason, o.enthalpy_ev, o.converged, o.level "
-    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
 )
 SELECT_TIERS = (
     "SELECT o.tier, max(o.position) FROM outcome o JOIN record r ON r.candidate = o.candidate "
     "GROUP BY o.tier ORDER BY 2, 1"
 )
+SELECT_NUMBERS = "SELECT candidate FROM record ORDER BY candidate"
 SELECT_TIMES = "SELECT coalesce(max(finished_s), 0), coalesce(max(core_s), 0) FROM record"
 SELECT_OUTCOMES_OF_RECORDS = (
     "SELECT o.candidate, o.tier, o.status, o.reason, o.message, o.wall_s, o.level, o.energy_ev, "
@@ -182,3 +180,11 @@ SELECT_OUTCOMES_OF_UNFINISHED = (
     "ORDER BY candidate, position"
 )
 SELECT_EVENTS = "SELECT time_s, kind, data FROM event WHERE ?1 IS NULL OR kind = ?1 ORDER BY id"
+
+
+def of_version(statement: str, version: int) -> str:
+    """Return a statement as a store of this version takes it."""
+    if version != WITHOUT_MEMOS:
+        return statement
+    without = statement.replace("m.data", "NULL").replace("INDEXED BY candidate_summary ", "")
+    return without.replace("LEFT JOIN memo m ON m.candidate = r.candidate ", "")

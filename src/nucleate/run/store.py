@@ -47,10 +47,12 @@ class Store:
     before has written nothing.
     """
 
-    def __init__(self, connection: Database, path: Path, *, has_memos: bool = True) -> None:
+    def __init__(
+        self, connection: Database, path: Path, *, version: int = schema.SCHEMA_VERSION
+    ) -> None:
         self._db = connection
         self.path = path
-        self._has_memos = has_memos
+        self._version = version
         self._levels: dict[LevelOfTheory, int] = {}
         self._times: dict[int, tuple[float, float]] = {}
 
@@ -123,7 +125,7 @@ class Store:
     def _open(cls, folder: str | Path, *, writable: bool) -> Store:
         path = Path(folder) / STORE_NAME
         db, version = open_database(path, writable=writable)
-        return cls(db, path, has_memos=version != schema.WITHOUT_MEMOS)
+        return cls(db, path, version=version)
 
     def close(self) -> None:
         """Close the file; what has not been committed is lost."""
@@ -253,9 +255,7 @@ class Store:
             Leave out this number from the beginning, for those who have read them before.
         """
         seed = self.meta.get("seed", 0)
-        select = schema.SELECT_RECORDS
-        if not self._has_memos:
-            select = schema.SELECT_RECORDS_WITHOUT_MEMOS
+        select = schema.of_version(schema.SELECT_RECORDS, self._version)
         while rows := self._db.execute(select, (after, CHUNK)).fetchall():
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
             after = rows[-1][0]
@@ -271,14 +271,14 @@ class Store:
             found += [told_of(row, outcomes, seed)[0] for row in rows]
         return found
 
-    def summary_rows(self) -> list[tuple[Any, ...]]:
-        """Return what a ranking needs of each finished record, without any geometry.
+    def summary_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what a ranking needs of each finished record, without any geometry.
 
         Each row is record, tier, status, reason, enthalpy in eV per cell, atoms, and the record
         that it repeats; a record has one row for each outcome in their order, and one with None as
         its tier where there is none.
         """
-        return self._db.execute(schema.SELECT_SUMMARY).fetchall()
+        yield from self._db.execute(schema.of_version(schema.SELECT_SUMMARY, self._version))
 
     def history_rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield what tables and figures of a whole run need, in the order of the search.
@@ -287,7 +287,7 @@ class Store:
         of an outcome the tier, status, reason, enthalpy in eV per cell, convergence and level; a
         record has one row for each outcome, and one with None as its tier where there is none.
         """
-        yield from self._db.execute(schema.SELECT_HISTORY)
+        yield from self._db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
 
     def levels(self) -> dict[int, LevelOfTheory]:
         """Return the levels of theory by their key."""
@@ -332,6 +332,10 @@ class Store:
         """Yield time in seconds, kind and data of the events, all or those of one kind."""
         for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
             yield time_s, name, json.loads(data)
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the finished records, in order."""
+        return [row[0] for row in self._db.execute(schema.SELECT_NUMBERS)]
 
     def n_records(self) -> int:
         """Return how many candidates are finished."""
