@@ -26,6 +26,7 @@ import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.files import write_extxyz
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.packed import pack
 from nucleate.energy.level import LevelOfTheory
@@ -184,6 +185,21 @@ def nucleate(*words: str) -> Result:
     return measured("-c", "from nucleate.cli import main; main()", *words)
 
 
+def relax(folder: Path, number: int) -> Result:
+    """Compute single points of many crystals in one file."""
+    rng = np.random.default_rng(2)
+    path = folder / f"{number}.extxyz"
+    cell = 3.6 * np.eye(3)
+    scaled = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    crystals = (
+        (f"c{place}", Crystal([29] * 4, cell, scaled + rng.normal(scale=0.01, size=(4, 3))))
+        for place in range(number)
+    )
+    write_extxyz(path, crystals)
+    return nucleate("relax", str(path), "--tier", "ase=ase.calculators.emt:EMT", "--workers", "1",
+                    "--single-point", "--out", str(folder / f"relaxed-{number}"))  # fmt: skip
+
+
 def resume(folder: Path, kind: str) -> dict[str, float]:
     """Restore a campaign from the store, draw one candidate and tell some records."""
     from nucleate.run.campaign import Campaign
@@ -225,10 +241,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--best", type=int, default=1000)
+    parser.add_argument("--crystals", type=int, default=100_000, help="For relax.")
     parser.add_argument("--kind", default="lowest-minima")
     parser.add_argument("--folder", type=Path, help="Keep the store here and use it again.")
     parser.add_argument("--step", choices=("make", "resume"), help=argparse.SUPPRESS)
-    parser.add_argument("--only", nargs="+", default=["status", "resume", "export"])
+    parser.add_argument("--only", nargs="+", default=["status", "resume", "export", "relax"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary) / "run"
@@ -246,12 +263,16 @@ def main() -> None:
                 "export", str(folder), "--out", f"{temporary}/out", "--best", str(args.best)
             ),
         }
-        if not folder.exists():
+        if not folder.exists() and args.only != ["relax"]:
             report("make", *measured(*own, "make"))
-        size = (folder / STORE_NAME).stat().st_size / 1e6
-        print(f"{args.records} records, {size:.0f} MB")
+        if folder.exists():
+            size = (folder / STORE_NAME).stat().st_size / 1e6
+            print(f"{args.records} records, {size:.0f} MB", flush=True)
         for name in args.only:
-            report(name, *steps[name]())
+            if name != "relax":
+                report(name, *steps[name]())
+        for number in (args.crystals // 10, args.crystals) if "relax" in args.only else ():
+            report(f"relax {number}", *relax(Path(temporary), number))
 
 
 def report(name: str, seconds: float, core_s: float, peak_mb: float, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import MissingDependencyError
 from nucleate.report.columns import stress_in, unit_of
-from nucleate.text import clean
+from nucleate.text import clean, table_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
