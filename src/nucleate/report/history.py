@@ -128,7 +128,7 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
         has_energy = False
         by_tier = {step[0]: step for step in steps}  # a tier's last outcome is valid
         for tier, status, reason, _, converged, level in by_tier.values():
-            count = counts[tier]
+            count = counts.setdefault(tier, TierCount())
             count.tried += 1
             if status == "relaxed":
                 has_energy = True
