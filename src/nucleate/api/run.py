@@ -132,6 +132,13 @@ class Run:
         assert self._read is not None
         return self._read[2]
 
+    def top(self, best: int) -> list[RankedStructure]:
+        """Return the best distinct structures without reading the others."""
+        from nucleate.report.light import overview
+
+        with Store.read(self.folder) as store:
+            return overview(store, best=best).ranked
+
     @property
     def best(self) -> RankedStructure:
         """The best structure; raises InputError while there is none."""

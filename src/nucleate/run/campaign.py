@@ -403,6 +403,7 @@ class Campaign:
         reason = self.progress.stop.reason(
             self._search.progress,
             n_finished=self._n_finished,
+            n_failed=sum(self.progress.failures.values()),
             session_s=time.monotonic() - self._start,
             used_core_s=self._core_s(),
         )
