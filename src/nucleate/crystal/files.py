@@ -18,6 +18,7 @@ from nucleate.crystal.formats.archives import (
     read_bytes,
 )
 from nucleate.crystal.formats.cif_reader import read_cif_text
+from nucleate.crystal.formats.cif_writer import within_cell
 from nucleate.crystal.formats.extxyz import read_extxyz_blocks, read_extxyz_text
 from nucleate.crystal.formats.poscar import read_poscar_text
 from nucleate.crystal.formats.res import read_res_text
@@ -200,7 +201,7 @@ def write_extxyz(
 
 
 def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None:
-    """Write a VASP 5 POSCAR file, atoms grouped by element.
+    """Write a VASP 5 POSCAR file, atoms grouped by element, coordinates in [0, 1).
 
     A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
     """
@@ -213,7 +214,8 @@ def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None
     lines.append("  " + " ".join(symbols_of(unique)))
     lines.append("  " + " ".join(str(count) for count in counts))
     lines.append("Direct")
-    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in crystal.scaled[order]]
+    scaled = within_cell(crystal.scaled[order], 16)
+    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in scaled]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

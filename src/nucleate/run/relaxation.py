@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_input, now, surroundings
 from nucleate.run.journal import StoreJournal
+from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
@@ -259,7 +259,7 @@ def relax_files(
     survey = survey or survey_of(items)
     with ExitStack() as stack:
         if folder is None:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="nucleate-")))
+            folder = Path(stack.enter_context(temporary_folder()))
         stack.enter_context(locked(folder))
         store = stack.enter_context(_open_store(folder, survey, settings))
         seen = Seen(on_record, keep=keep)
