@@ -25,9 +25,9 @@ def format_cif(crystal: Crystal, *, symprec: float | None = None, title: str = "
     crystal
         Any cell; a left-handed one is written as its right-handed equivalent.
     symprec
-        Tolerance in Å. None writes the crystal as it is (P1), with coordinates in [0, 1). With a tolerance the symmetrised
-        conventional cell with its operations and the sites of the asymmetric unit are written,
-        or, where no symmetry is found, the crystal as it is.
+        Tolerance in Å. None writes the crystal as it is (P1), with coordinates in [0, 1). With a
+        tolerance the symmetrised conventional cell with its operations and the sites of the
+        asymmetric unit are written, or, where no symmetry is found, the crystal as it is.
     title
         Goes into the name of the data block and a comment.
     """
