@@ -36,7 +36,7 @@ class Series:
     Attributes
     ----------
     items : iterable of FileCrystal
-        The structures, in order; read anew from their files where a folder was given.
+        The structures, in order; read again from their files where a folder was given.
     records : mapping of int to Record
         The finished ones by their place, from 0 on; read when they are asked for where a folder
         was given.

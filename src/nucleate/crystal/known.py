@@ -18,7 +18,7 @@ N_MARKS = 8
 """Projections of each shape, onto the directions in which those seen differ most."""
 
 ORIENT_AT = (128, 2048, 32768)
-"""Sizes at which the directions are found anew."""
+"""Sizes at which the directions are found again."""
 
 _SAMPLE = 512
 

@@ -49,7 +49,7 @@ class Trajectory:
 
     @classmethod
     def of_told(cls, told: Sequence[tuple[Record, SearchUpdate]], tier: str) -> Trajectory:
-        """Return the trajectory of records that are there in full."""
+        """Return the trajectory of records that were read in full."""
         noted = _Noted()
         unit = None
         for record, update in told:
@@ -68,7 +68,7 @@ class Trajectory:
 
 @dataclass(slots=True)
 class TierCount:
-    """How many structures a tier saw, and what became of them."""
+    """What became of the structures of one tier."""
 
     tried: int = 0
     relaxed: int = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nucleate.report.rows import Row
 
 TOLD = 20
-"""Failures that are told in full."""
+"""Failures that are reported in full."""
 
 
 @dataclass(slots=True)

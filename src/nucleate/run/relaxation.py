@@ -121,7 +121,7 @@ def checked(items: Iterable[FileCrystal]) -> Iterator[FileCrystal]:
 
 
 class Files:
-    """The structures of files, read anew whenever they are gone through: none is kept.
+    """The structures of files, read again whenever they are gone through: none is kept.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def relax_files(
     settings
         Tiers, pressure, workers.
     survey
-        What :func:`survey_of` gives of them, if it is there already.
+        What :func:`survey_of` gives of them, if it was made already.
     keep
         Whether the summary has the records; without, memory does not grow with their number.
     folder

@@ -123,7 +123,7 @@ class Book:
         return True
 
     def _print(self, candidate: Candidate) -> np.ndarray:
-        """Return the fingerprint of a candidate; that of the last one drawn is there already."""
+        """Return the fingerprint of a candidate; that of the last one drawn is known."""
         drawn = self._drawn
         if drawn is not None and drawn[0] is candidate:
             return drawn[1]

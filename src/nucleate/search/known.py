@@ -65,7 +65,7 @@ class Known:
     def add_again(self, record: Record, duplicate_of: int | None, packed: bytes) -> bytes:
         """Remember a minimum of which it is known from before whether it repeats another.
 
-        ``packed`` is its fingerprint from then; where that is empty it is computed anew. Returns
+        ``packed`` is its fingerprint from then; where that is empty it is computed again. Returns
         the fingerprint, empty where none is kept.
         """
         place = self._place(record)
