@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
@@ -77,9 +77,9 @@ def as_source(value: Any) -> Iterable[FileCrystal]:
     """Return structures as :func:`as_items`; those of files are read when it is their turn."""
     from nucleate.run.relaxation import Files
 
-    paths = [value] if isinstance(value, str | Path) else value
-    if isinstance(paths, list | tuple) and all(isinstance(path, str | Path) for path in paths):
-        return Files(paths)
+    given = cast("list[Any]", [value] if isinstance(value, str | Path) else value)
+    if isinstance(given, list | tuple) and all(isinstance(path, str | Path) for path in given):
+        return Files(given)
     return as_items(value)[0]
 
 

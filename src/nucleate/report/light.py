@@ -132,8 +132,15 @@ def _read(store: Store, added: Sequence[str]) -> _Numbers:
         elif not has_failed:
             has_failed = True
             failures[str(reason)] += 1
-    arrays = (np.array(values) for values in (numbers, duplicates, tiers, enthalpies))
-    return _Numbers(*arrays, list(seen), n_paid, failures)
+    return _Numbers(
+        np.array(numbers),
+        np.array(duplicates),
+        np.array(tiers),
+        np.array(enthalpies),
+        list(seen),
+        n_paid,
+        failures,
+    )
 
 
 def _lowest_of_groups(

@@ -91,7 +91,8 @@ def write_series(folder: Path, rows: Iterable[Row]) -> Tally:
     view = columns(*FILES)
     with whole_files(folder) as unfinished, ExitStack() as stack:
         lines = stack.enter_context((unfinished / "rows.json").open("w+", encoding="utf-8"))
-        database: Any = stack.enter_context(connect(unfinished / "relaxed.db"))
+        database: Any = connect(unfinished / "relaxed.db")
+        stack.enter_context(database)
 
         def frames() -> Iterable[Any]:
             for row in rows:

@@ -62,10 +62,11 @@ def read_extxyz_blocks(blocks: Iterable[str]) -> Iterator[Item]:
     rest = ""
     for block in blocks:
         text = rest + block
-        *frames, last = list(_frames(text)) or [None]
-        if last is None:
+        frames = list(_frames(text))
+        if not frames:
             line, rest = line + text.count("\n"), ""
             continue
+        last = frames.pop()
         for frame in frames:
             yield _item(replace(frame, index=index, first=line + frame.first))
             index += 1
