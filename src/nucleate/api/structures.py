@@ -77,9 +77,11 @@ def as_source(value: Any) -> Iterable[FileCrystal]:
     """Return structures as :func:`as_items`; those of files are read when it is their turn."""
     from nucleate.run.relaxation import Files
 
-    given = cast("list[Any]", [value] if isinstance(value, str | Path) else value)
-    if isinstance(given, list | tuple) and all(isinstance(path, str | Path) for path in given):
-        return Files(given)
+    given: Any = [value] if isinstance(value, str | Path) else value
+    if isinstance(given, list | tuple):
+        several = cast("list[Any]", given)
+        if all(isinstance(path, str | Path) for path in several):
+            return Files(several)
     return as_items(value)[0]
 
 
