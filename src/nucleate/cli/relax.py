@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from typer import Typer
 
+    from nucleate import Record, Relaxed
     from nucleate.api import Series
-    from nucleate.relax.outcome import Relaxed
-    from nucleate.search.record import Record
 
 MOST_ROWS = 1000
 """Structures of which a table is printed."""
@@ -107,26 +106,22 @@ def relax(
 
 def _print_json(series: Series) -> None:
     """Print one array, a line for each structure."""
-    from nucleate.report.columns import columns
-    from nucleate.report.render import json_dict
-    from nucleate.report.views import FILES
+    from nucleate.api.display import series_rows
 
-    view = columns(*FILES)
     typer.echo("[")
-    for place, row in enumerate(series.rows, start=1):
-        typer.echo(json.dumps(json_dict(row, view)) + "," * (place < series.tally.number))
+    for place, row in enumerate(series_rows(series), start=1):
+        typer.echo(json.dumps(row) + "," * (place < series.tally.number))
     typer.echo("]")
 
 
 def _print(series: Series) -> None:
-    from nucleate.cli.output import console, print_table
-    from nucleate.report.columns import columns
-    from nucleate.report.views import SHORT_FILES
+    from nucleate.api.display import series_table
+    from nucleate.cli.output import console
 
     tally = series.tally
     if tally.number <= MOST_ROWS:
         rows = list(series.rows)
-        print_table(rows, columns(*SHORT_FILES))
+        console().print(series_table(rows))
         if len(rows) == 1 and rows[0].relaxed is not None:
             _print_arrays(console(), rows[0].relaxed)
     for line in tally.told:

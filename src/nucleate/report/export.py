@@ -65,6 +65,7 @@ def export_run(
     *,
     out: str | Path | None = None,
     best: int = 20,
+    cell: str = "given",
     everything: bool = False,
 ) -> Exported:
     """Write the files of a run and return its ranked distinct structures.
@@ -72,10 +73,10 @@ def export_run(
     Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz`` and
     ``structures.db`` (the distinct structures with energy, forces and stress; the second is an
     ASE database), ``structures/`` (for each of the best a symmetrised CIF with its tolerance, the
-    P1 original as CIF, a POSCAR and the ``.res`` file of AIRSS), ``trajectory.png``,
-    ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct structures as
-    each tier left them, with its energy, forces and stress). Existing files of these names are
-    replaced.
+    P1 original as CIF, a POSCAR, the calculated powder pattern and the ``.res`` file of AIRSS),
+    ``trajectory.png``, ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct
+    structures as each tier left them, with its energy, forces and stress). Existing files of these
+    names are replaced.
 
     Of a run with more than 10,000 records the best 1,000 distinct structures are written (or
     ``best``, if that is more), and no ``results.csv``.
@@ -88,6 +89,8 @@ def export_run(
         Where to write; None means the run folder itself.
     best
         How many distinct structures get files of their own.
+    cell
+        Of the POSCAR files: ``given``, ``primitive`` or ``conventional``.
     everything
         Write all of a large run as of a small one; takes hours and gigabytes for 200,000 records.
 
@@ -114,7 +117,7 @@ def export_run(
         if content is not None:
             view = result_columns(content.tiers)
             write_csv(unfinished / "results.csv", record_rows(content.told), view)
-        _write_ranked(unfinished, meta, history, ranked, best=best)
+        _write_ranked(unfinished, meta, history, ranked, best=best, cell=cell)
         _remove_old(target / "structures")
     if content is None:
         (target / "results.csv").unlink(missing_ok=True)  # of an earlier export
@@ -128,6 +131,7 @@ def _write_ranked(
     ranked: Sequence[RankedStructure],
     *,
     best: int,
+    cell: str,
 ) -> None:
     structures = target / "structures"
     structures.mkdir()
@@ -137,7 +141,7 @@ def _write_ranked(
     write_rows_extxyz(target / "structures.extxyz", rows)
     write_database(target / "structures.db", rows)
     for row in rows[:best]:
-        write_structure(structures, row, pressure_gpa=pressure)
+        write_structure(structures, row, pressure_gpa=pressure, cell=cell)
     for tier in tiers if len(tiers) > 1 else ():
         (target / "tiers").mkdir(exist_ok=True)
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)
@@ -151,6 +155,6 @@ def _write_ranked(
 def _remove_old(folder: Path) -> None:
     if folder.is_symlink():
         return
-    for pattern in ("[0-9]*-r[0-9]*.cif", "[0-9]*-r[0-9]*.vasp", "[0-9]*-r[0-9]*.res"):
-        for path in folder.glob(pattern):
+    for ending in ("cif", "vasp", "res", "xy"):
+        for path in folder.glob(f"[0-9]*-r[0-9]*.{ending}"):
             path.unlink()

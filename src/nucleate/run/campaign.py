@@ -17,15 +17,14 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nucleate.errors import NucleateError
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.events import Progress, Silent
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.promotions import Promotions
 from nucleate.search.book import trial_of
-from nucleate.search.candidates import check_trial, name_of
-from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.search.checked import CheckedSearch
+from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor, Finished
     from nucleate.run.journal import Journal
+    from nucleate.search.record import SearchUpdate
     from nucleate.search.search import Search, Trial
 
 POLL_S = 0.2
@@ -117,14 +117,13 @@ class Campaign:
         fixed: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> None:
         self._journal = journal
-        self._search = search
+        self._search = CheckedSearch(search, space)
         self._ladder = ladder
         self._executor = executor
         self._seed = seed
-        self._space = space
         self._callback = callback or Silent()
         self._fixed = fixed or {}
-        self._learns = getattr(search, "learns", True)
+        self._learns = self._search.learns
         self._pending: dict[int, Record] = {}
         self._done: dict[int, Record] = {}
         self._untold: deque[int] = deque()
@@ -274,7 +273,6 @@ class Campaign:
         )
 
     def _take(self, trial: Trial) -> None:
-        check_trial(trial, self._search, self._space)
         record = Record(
             number=trial.number,
             candidate=trial.candidate,
@@ -351,7 +349,7 @@ class Campaign:
     def _tell(self, number: int, *, provisional: bool = False) -> None:
         record = self._done.pop(number)
         self._untold_repeats -= record.duplicate_of is not None and not record.outcomes
-        update = self._tell_search(record)
+        update = self._search.tell(record)
         is_target = self.progress.stop.is_found_by(number)
         update = replace(update, is_target=is_target) if is_target else update
         self._journal.add_record(record, update, provisional=provisional)
@@ -359,22 +357,9 @@ class Campaign:
         self._is_dry = False
         self._callback.on_record(record, update, replayed=False)
 
-    def _tell_search(self, record: Record) -> SearchUpdate:
-        update = self._search.tell(record)
-        if not isinstance(update, SearchUpdate):
-            raise NucleateError(
-                f"{name_of(self._search)}.tell returned {update!r}, which is no SearchUpdate."
-            )
-        return update
-
     def _replay(self, record: Record, update: SearchUpdate) -> None:
-        """Tell the search of a record of an earlier start, by its shorter way if it has one."""
-        replay = getattr(self._search, "replay", None)
-        if replay is None:
-            self._search.restore(trial_of(record))
-            self._tell_search(record)
-            return
-        memo = replay(record, update)
+        """Tell the search of a record of an earlier start; keep its memo where there is none."""
+        memo = self._search.replay(record, update)
         if memo and not update.memo:
             self._journal.add_memo(record.number, memo)
             self._is_dirty = True
