@@ -12,7 +12,7 @@ from nucleate.report.content import check_is_search, read_run
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
-from nucleate.report.page import write_page
+from nucleate.report.page import facts_of, write_page
 from nucleate.report.render import write_csv
 from nucleate.report.rows import ranked_rows, record_rows
 from nucleate.report.trajectory import figure_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.history import History
     from nucleate.report.ranking import RankedStructure
+    from nucleate.report.rows import Row
 
 
 LARGE = 10_000
@@ -112,12 +113,15 @@ def export_run(
             found = overview(store, best=max(best, RANKED))
             ranked, n_distinct = found.ranked, found.n_distinct
         meta = store.meta
+        rows = ranked_rows(ranked)
+        facts = facts_of(store, history.searched, rows[:best])
     remove_unfinished(target)
     with whole_files(target) as unfinished:
         if content is not None:
             view = result_columns(content.tiers)
             write_csv(unfinished / "results.csv", record_rows(content.told), view)
-        _write_ranked(unfinished, meta, history, ranked, best=best, cell=cell)
+        _write_ranked(unfinished, meta, history, rows, best=best, cell=cell)
+        write_page(unfinished / "report.html", meta, history, rows[:best], facts)
         _remove_old(target / "structures")
     if content is None:
         (target / "results.csv").unlink(missing_ok=True)  # of an earlier export
@@ -128,14 +132,14 @@ def _write_ranked(
     target: Path,
     meta: Mapping[str, Any],
     history: History,
-    ranked: Sequence[RankedStructure],
+    rows: Sequence[Row],
     *,
     best: int,
     cell: str,
 ) -> None:
     structures = target / "structures"
     structures.mkdir()
-    rows, tiers = ranked_rows(ranked), tuple(history.tiers)
+    tiers = tuple(history.tiers)
     pressure = float(meta.get("input", {}).get("problem", {}).get("pressure_gpa", 0.0))
     write_csv(target / "ranking.csv", rows, columns(*RANKING))
     write_rows_extxyz(target / "structures.extxyz", rows)
@@ -149,7 +153,6 @@ def _write_ranked(
         title = str(meta.get("formula", ""))
         figure = figure_of(history.trajectory, history.searched, title=title)
         figure.savefig(target / "trajectory.png", dpi=150)
-    write_page(target / "report.html", meta, history, rows[:best])
 
 
 def _remove_old(folder: Path) -> None:

@@ -155,6 +155,17 @@ SELECT_HISTORY = (
     "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
 )
+SELECT_POINTS = (
+    "SELECT r.candidate, c.source, c.n_atoms, o.enthalpy_ev, r.core_s, o.cell "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate AND o.tier = ? AND o.status = 'relaxed' "
+    "ORDER BY r.sequence"
+)
+SELECT_FAILURE_EXAMPLES = (
+    "SELECT tier, reason, count(*), min(candidate), message FROM outcome "
+    "WHERE status != 'relaxed' GROUP BY tier, reason ORDER BY 3 DESC, 1, 2"
+)
+SELECT_ORIGIN = "SELECT number, source, parents, detail FROM candidate WHERE number = ?"
 SELECT_TIERS = (
     "SELECT o.tier, max(o.position) FROM outcome o JOIN record r ON r.candidate = o.candidate "
     "GROUP BY o.tier ORDER BY 2, 1"

@@ -289,6 +289,23 @@ class Store:
         """
         yield from self._db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
 
+    def point_rows(self, tier: str) -> Iterator[tuple[Any, ...]]:
+        """Yield what plots need of every record, in the order of the search.
+
+        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where it has
+        none), processor time of the run in seconds, and the cell as 72 bytes.
+        """
+        yield from self._db.execute(schema.SELECT_POINTS, (tier,))
+
+    def failure_examples(self) -> Iterator[tuple[str, str, int, int, str]]:
+        """Yield tier, reason, how often, and of the first such record its number and message."""
+        yield from self._db.execute(schema.SELECT_FAILURE_EXAMPLES)
+
+    def origin_rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
+        """Yield number, source, parents and details (the last two as JSON) of candidates."""
+        for number in numbers:
+            yield from self._db.execute(schema.SELECT_ORIGIN, (number,))
+
     def levels(self) -> dict[int, LevelOfTheory]:
         """Return the levels of theory by their key."""
         rows = self._db.execute(schema.SELECT_LEVELS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +44,8 @@ class EspressoStage(GridStage):
 
 class EspressoSettings(ExternalSettings):
     """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
+
+    works: ClassVar[tuple[str, ...]] = ("giannozzi2017",)
 
     command: str = Field("mpirun -n {cores} pw.x", description="As for every program.")
     pseudopotentials: str | None = Field(
