@@ -37,7 +37,7 @@ class DrawnSearch:
     def __init__(self, context: SearchContext, seed: int | None = None) -> None:
         self.context = context
         self.memo = Memo()
-        """What was kept of the record that is being told again; empty for a new one."""
+        """What was kept of the record that is replayed; empty for a new one."""
         self._book = Book(context.seed if seed is None else seed, context.tiers)
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
@@ -66,7 +66,7 @@ class DrawnSearch:
         """Take note of a trial that was asked for, in this session or before an interruption."""
 
     def remember(self, memo: Memo) -> Memo:
-        """Return what is kept of the record that was told, for the time the run is continued."""
+        """Return what is kept of the last record until the run is continued."""
         return memo
 
     def state(self) -> dict[str, Any]:
