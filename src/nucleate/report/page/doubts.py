@@ -49,10 +49,8 @@ def _close(rows: Sequence[Row]) -> list[str]:
     if not near:
         return []
     more = "1 other structure lies" if len(near) == 1 else f"{len(near)} other structures lie"
-    return [
-        f"{more} within {1000 * CLOSE_EV_PER_ATOM:.0f} meV/atom of the first, less than the usual "
-        "error of a machine-learned potential."
-    ]
+    close = f"{more} within {1000 * CLOSE_EV_PER_ATOM:.0f} meV/atom of the first"
+    return [f"{close}, less than the usual error of a machine-learned potential."]
 
 
 def _seldom(first: Row) -> list[str]:

@@ -12,8 +12,6 @@ from nucleate.crystal.symmetry import in_cell
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from nucleate.crystal.coordination import Site
@@ -24,6 +22,9 @@ LARGEST_DRAWN = 400
 
 POLYHEDRA = range(4, 9)
 """Coordination numbers that are drawn as polyhedra."""
+
+MOST_BONDS = 8
+"""Atoms with more neighbours have no sticks, which would hide everything else."""
 
 LEAST_DIFFERENCE = 0.4
 """Of electronegativities (Pauling) of centre and corners of a polyhedron."""
@@ -47,6 +48,7 @@ def drawn(crystal: Crystal) -> dict[str, Any] | None:
         "bonds": [
             [atom, *np.round(vector, 3).tolist()]
             for atom, site in enumerate(sites)
+            if site.number <= MOST_BONDS and _is_centre(atom, wrapped, site)
             for vector in site.vectors
         ],
         "polyhedra": [
@@ -130,10 +132,9 @@ def _polyhedron(atom: int, crystal: Crystal, site: Site) -> list[Any] | None:
     """Return atom, vertices and triangles; None where none is to be drawn."""
     from scipy.spatial import ConvexHull, QhullError
 
-    others = set(crystal.numbers[site.neighbours].tolist())
-    if site.number not in POLYHEDRA or crystal.numbers[atom] in others:
-        return None
-    if not _is_more_positive(int(crystal.numbers[atom]), sorted(others)):
+    around = set(crystal.numbers[site.neighbours].tolist())
+    is_same = crystal.numbers[atom] in around
+    if site.number not in POLYHEDRA or is_same or not _is_centre(atom, crystal, site):
         return None
     try:
         hull = ConvexHull(site.vectors)
@@ -142,14 +143,28 @@ def _polyhedron(atom: int, crystal: Crystal, site: Site) -> list[Any] | None:
     return [
         atom,
         np.round(site.vectors, 3).ravel().tolist(),
-        np.asarray(hull.simplices).ravel().tolist(),
+        _outward(site.vectors, np.asarray(hull.simplices)).ravel().tolist(),
     ]
 
 
-def _is_more_positive(number: int, others: Sequence[int]) -> bool:
+def _outward(vertices: NDArray[np.float64], triangles: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return triangles whose corners run anticlockwise seen from outside."""
+    first, second, third = (vertices[triangles[:, k]] for k in range(3))
+    inside = vertices.mean(axis=0)
+    normals = np.cross(second - first, third - first)
+    turned = np.einsum("ij,ij->i", normals, first - inside) < 0.0
+    result = triangles.copy()
+    result[turned] = triangles[turned][:, [0, 2, 1]]
+    return result
+
+
+def _is_centre(atom: int, crystal: Crystal, site: Site) -> bool:
+    """Return whether an atom is clearly more electropositive than its neighbours, or like them."""
     from nucleate.crystal.elements import element
 
-    own = element(number).electronegativity or 2.0
-    return all(
-        (element(other).electronegativity or 2.0) > own + LEAST_DIFFERENCE for other in others
+    own = element(int(crystal.numbers[atom])).electronegativity or 2.0
+    around = set(crystal.numbers[site.neighbours].tolist())
+    apart = [(element(other).electronegativity or 2.0) - own for other in around]
+    return all(gap > LEAST_DIFFERENCE for gap in apart) or all(
+        abs(gap) <= LEAST_DIFFERENCE for gap in apart
     )

@@ -64,9 +64,16 @@
         if (known || poly) sticks.addCylinder({ start: p, end: end, radius: 0.07, fromCap: 1, toCap: 1 });
       });
       if (!poly || !shown) return;
-      const vertices = [], faces = poly[2].slice();
-      for (let v = 0; v < poly[1].length; v += 3) vertices.push({ x: p.x + poly[1][v], y: p.y + poly[1][v + 1], z: p.z + poly[1][v + 2] });
-      viewer.addCustom({ vertexArr: vertices, normalArr: vertices.map((v) => ({ x: v.x - p.x, y: v.y - p.y, z: v.z - p.z })), faceArr: faces, color: elementColour(cell.atoms[index][0]), opacity: 0.55 });
+      const corner = (v) => ({ x: p.x + poly[1][3 * v], y: p.y + poly[1][3 * v + 1], z: p.z + poly[1][3 * v + 2] });
+      const vertices = [], normals = [];
+      for (let t = 0; t < poly[2].length; t += 3) {
+        const [q, r, s] = [corner(poly[2][t]), corner(poly[2][t + 1]), corner(poly[2][t + 2])];
+        const u = [r.x - q.x, r.y - q.y, r.z - q.z], w = [s.x - q.x, s.y - q.y, s.z - q.z];
+        const m = [u[1] * w[2] - u[2] * w[1], u[2] * w[0] - u[0] * w[2], u[0] * w[1] - u[1] * w[0]], size = Math.hypot(...m) || 1;
+        vertices.push(q, r, s);
+        for (let k = 0; k < 3; k++) normals.push({ x: m[0] / size, y: m[1] / size, z: m[2] / size });
+      }
+      viewer.addCustom({ vertexArr: vertices, normalArr: normals, faceArr: vertices.flatMap((_, k) => (k % 3 ? [] : [k, k + 1, k + 2, k, k + 2, k + 1])), color: elementColour(cell.atoms[index][0]), opacity: 0.55 });
     });
     centres.forEach(([index, p]) => {
       if (!corners[index]) return;
@@ -203,7 +210,9 @@
     });
     body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      if (row && !event.target.closest("a")) choose(Number(row.dataset.place));
+      if (!row || event.target.closest("a")) return;
+      choose(Number(row.dataset.place));
+      byId("structure").scrollIntoView({ behavior: "smooth", block: "start" });
     });
     const filter = () => {
       const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
