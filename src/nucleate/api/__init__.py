@@ -15,7 +15,7 @@ from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, import_results, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, holds_run, status_of
+from nucleate.api.run import Run, Structures, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
