@@ -37,7 +37,7 @@ def _of_components(given: Any) -> Iterable[str]:
     if not isinstance(given, dict):
         return
     search = given.get("search") or {}
-    kinds = [(search.get("kind"), "searches")]
+    kinds: list[tuple[Any, ...]] = [(search.get("kind"), "searches")]
     kinds += [(item.get("kind"), "generators") for item in search.get("generators") or ()]
     for tier in given.get("tier") or ():
         kinds.append(((tier.get("engine") or {}).get("kind"), "models", "programs"))

@@ -137,7 +137,7 @@ def _tier_table(
     return {"heads": shown.heads, "lines": shown.cells, "counts": counted}
 
 
-def _source_table(history: History, facts: Facts) -> list[tuple[str, int, int, int, str]]:
+def _source_table(history: History, facts: Facts) -> list[tuple[str | int, ...]]:
     """Return source, records, with an energy, new best ones, and the best it reached."""
     lowest: dict[str, float] = {}
     for _, source, enthalpy, _, _ in facts.points:
