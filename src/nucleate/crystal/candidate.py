@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
+MOVE = "move:"
+"""Begins the source of what a move has made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -26,6 +29,11 @@ class Origin:
     source: str
     parents: tuple[int, ...] = ()
     detail: dict[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The generator, or ``moves``."""
+        return "moves" if self.source.startswith(MOVE) else self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,19 +76,13 @@ def save_trajectory(
     trajectory_figure(told, tier, title=title).savefig(path, dpi=150)
 
 
-def family_of(record: Record) -> str:
-    """Return the generator a structure comes from, or ``moves``."""
-    source = record.candidate.origin.source
-    return "moves" if source.startswith("move:") else source
-
-
 def _draw_points(
     axes: Axes, told: Sequence[tuple[Record, SearchUpdate]], enthalpies: Sequence[float], top: float
 ) -> None:
     families: dict[str, list[int]] = {}
     for index, (record, _) in enumerate(told):
         if np.isfinite(enthalpies[index]):
-            families.setdefault(family_of(record), []).append(index)
+            families.setdefault(record.candidate.origin.family, []).append(index)
     for family, indices in sorted(families.items()):
         values = np.minimum([enthalpies[index] for index in indices], top)
         axes.scatter(indices, values, s=11, alpha=0.7, label=family, linewidths=0)
