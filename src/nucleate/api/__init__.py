@@ -8,12 +8,14 @@ here: :mod:`~nucleate.api.benchmark`, :mod:`~nucleate.api.library`, :mod:`~nucle
 from __future__ import annotations
 
 from nucleate.api.check import check
+from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.generate import generate, generate_pool
 from nucleate.api.merge import merge
+from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, status_of
+from nucleate.api.run import Run, Structures, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
@@ -26,6 +28,8 @@ from nucleate.run.refinement import RefinementSummary
 __all__ = [
     "BasinHopping",
     "Candidate",
+    "Compared",
+    "Comparison",
     "Crystal",
     "FailReason",
     "Failed",
@@ -39,14 +43,18 @@ __all__ = [
     "Run",
     "SearchFailedError",
     "Series",
+    "Stability",
     "Structures",
     "check",
+    "compare",
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_run",
     "import_results",
     "merge",
     "open",
+    "phonons",
     "predict",
     "refine",
     "relax",

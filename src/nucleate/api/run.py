@@ -187,7 +187,7 @@ class Run:
 
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
-    def export(self, out: str | Path | None = None, *, best: int = 20) -> Path:
+    def export(self, out: str | Path | None = None, *, best: int = 20, cell: str = "given") -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
 
         Parameters
@@ -196,6 +196,8 @@ class Run:
             Folder to write to; default the run folder.
         best
             How many distinct structures get files of their own.
+        cell
+            Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
 
         Returns
         -------
@@ -204,7 +206,7 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best)
+        export_run(self.folder, out=out, best=best, cell=cell)
         return self.folder if out is None else Path(out)
 
     def continue_(self, *, trust: bool = False, **options: Any) -> Run:
@@ -301,3 +303,10 @@ def open_run(folder: str | Path, *, trust: bool = False) -> Run:
         If the folder holds no search.
     """
     return Run(folder, trust=trust)
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Return whether a folder holds a search or relaxed files."""
+    from nucleate.run.store import Store
+
+    return Store.exists(folder)

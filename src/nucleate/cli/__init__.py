@@ -30,6 +30,8 @@ COMMANDS = (
     "import_results",
     "generate",
     "identify",
+    "compare",
+    "phonons",
     "library",
     "prove",
     "relax",
