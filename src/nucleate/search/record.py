@@ -145,7 +145,3 @@ class SearchUpdate:
     current: int | None = None
     best: int | None = None
     is_target: bool = False
-
-
-Verdict = SearchUpdate
-"""The former name."""
