@@ -89,16 +89,6 @@ class Ladder:
         enthalpy = last.outcome.enthalpy_per_atom
         return index + 1 if _passes(self._rules[index], enthalpy, noted) else None
 
-    def rank_key(self, outcomes: Sequence[TieredOutcome]) -> tuple[int, float]:
-        """Return a sorting key: last tier that gave an energy first, then its enthalpy.
-
-        Crystals without any energy come last.
-        """
-        for item in reversed(outcomes):
-            if isinstance(item.outcome, Relaxed):
-                return -self.names.index(item.tier), item.outcome.enthalpy_per_atom
-        return 1, math.inf
-
 
 def _passes(rule: Promotion, enthalpy: float, noted: list[float]) -> bool:
     """Return whether every limit of the rule holds; ``noted`` is sorted."""

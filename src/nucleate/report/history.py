@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.candidate import family_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -152,11 +154,6 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
         units = [levels[key].unit for key in counts[searched].levels if key in levels]
         trajectory = noted[searched].trajectory(units[0] if units else "eV")
     return History(n_records, counts, sources, failures, levels, trajectory, searched)
-
-
-def family_of(source: str) -> str:
-    """Return the generator a structure comes from, or ``moves``."""
-    return "moves" if source.startswith("move:") else source
 
 
 def _records(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Any]]]:

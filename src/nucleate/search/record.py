@@ -148,7 +148,3 @@ class SearchUpdate:
     best: int | None = None
     is_target: bool = False
     memo: bytes = field(default=b"", compare=False, repr=False)
-
-
-Verdict = SearchUpdate
-"""The former name."""

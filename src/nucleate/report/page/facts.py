@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.report.history import family_of
+from nucleate.crystal.candidate import family_of
 from nucleate.run.lock import is_locked
 
 if TYPE_CHECKING:
