@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from nucleate.api.inputs import given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.structures import as_items, as_source
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.report.rows import file_rows
 
@@ -67,6 +69,7 @@ def relax(
     *,
     model: Any = None,
     pressure_gpa: float = 0.0,
+    allow_tension: bool = False,
     fmax_ev_per_ang: float | None = None,
     max_stress_gpa: float | None = None,
     max_steps: int | None = None,
@@ -89,6 +92,8 @@ def relax(
         structure goes from one to the next. Default CHGNet.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
@@ -122,6 +127,7 @@ def relax(
     >>> relaxed.converged, round(relaxed.energy_per_atom, 2)
     (True, -0.01)
     """
+    _check_pressure(pressure_gpa, allow_tension)
     options = _criteria(
         fmax_ev_per_ang=fmax_ev_per_ang,
         max_stress_gpa=max_stress_gpa,
@@ -150,6 +156,7 @@ def relax_files(
     model: Any = None,
     folder: str | Path | None = None,
     pressure_gpa: float | None = None,
+    allow_tension: bool = False,
     workers: int | None = None,
     on_start: Callable[[int], None] = lambda _: None,
     on_record: OnRecord | None = None,
@@ -168,6 +175,8 @@ def relax_files(
         the same call continues what was interrupted.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     workers
         Worker processes; default one per processor core.
     on_start, on_record
@@ -183,6 +192,7 @@ def relax_files(
     from nucleate.report.series import tally_of, write_series
     from nucleate.run.relaxation import StoredRecords, survey_of
 
+    _check_pressure(pressure_gpa or 0.0, allow_tension)
     tiers = as_tiers(model, _criteria(**options))
     path = None if folder is None else Path(folder)
     items = as_items(files)[0] if path is None else as_source(files)
@@ -194,6 +204,20 @@ def relax_files(
     rows = file_rows(items, records)
     tally = tally_of(rows) if path is None else write_series(path, rows)
     return Series(items, records, summary.reason, tally)
+
+
+def _check_pressure(pressure_gpa: float, allow_tension: bool) -> None:
+    """Raise InputError for a pressure that no relaxation takes."""
+    from nucleate.run.settings import check_tension
+
+    if not isfinite(pressure_gpa):
+        raise InputError(f"pressure_gpa = {pressure_gpa}: give a finite pressure in GPa.")
+    check_tension(
+        pressure_gpa,
+        allowed=allow_tension,
+        key="pressure_gpa",
+        remedy="Give allow_tension=True (--allow-tension)",
+    )
 
 
 def _criteria(

@@ -51,6 +51,9 @@ def relax(
         typer.Option(help="Folder for the results; the same command on it continues."),
     ] = None,
     pressure: Annotated[float | None, typer.Option(help="Pressure in GPa.")] = None,
+    allow_tension: Annotated[
+        bool, typer.Option("--allow-tension", help="Allow a pressure below 0.")
+    ] = False,
     fmax: Annotated[float | None, typer.Option(help="Largest force at the end, eV/Å.")] = None,
     max_stress: Annotated[
         float | None, typer.Option(help="Largest stress at the end, GPa.")
@@ -84,6 +87,7 @@ def relax(
             model=tiers,
             folder=out,
             pressure_gpa=pressure,
+            allow_tension=allow_tension,
             workers=workers,
             fmax_ev_per_ang=fmax,
             max_stress_gpa=max_stress,

@@ -37,6 +37,8 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.formats.structures import Info
 
@@ -192,7 +194,8 @@ def write_extxyz(
         Replaced if it exists, unless ``append``.
     items
         Name, crystal, and optionally more values such as ``{"energy": -5.2}``;
-        ``forces`` of shape (n_atoms, 3) become columns; all else goes to the comment line.
+        ``forces`` of shape (n_atoms, 3), and ``move_mask``, bools of that shape, become columns;
+        all else goes to the comment line.
     append
         Whether to add the frames to an existing file.
     """
@@ -201,10 +204,27 @@ def write_extxyz(
             stream.write(_extxyz_frame(name, crystal, more[0] if more else {}))
 
 
-def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None:
+def write_poscar(
+    path: str | Path,
+    crystal: Crystal,
+    *,
+    title: str = "",
+    fixed: NDArray[np.bool_] | None = None,
+) -> None:
     """Write a VASP 5 POSCAR file, elements in chemical order, coordinates in [0, 1).
 
     A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    crystal
+        Any cell.
+    title
+        First line.
+    fixed
+        True for each fractional coordinate that stays, shape (n_atoms, 3): selective dynamics.
     """
     if np.linalg.det(crystal.cell) < 0.0:
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
@@ -214,28 +234,42 @@ def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
     lines.append("  " + " ".join(counts))
     lines.append("  " + " ".join(str(count) for count in counts.values()))
+    lines += [] if fixed is None else ["Selective dynamics"]
     lines.append("Direct")
-    scaled = within_cell(crystal.scaled[order], 16)
-    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in scaled]
+    places = within_cell(crystal.scaled[order], 16)
+    rows = ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
+    if fixed is not None:
+        rows = [
+            row + "".join("  F" if flag else "  T" for flag in flags)
+            for row, flags in zip(rows, fixed[order], strict=True)
+        ]
+    lines += rows
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _extxyz_frame(name: str, crystal: Crystal, info: Info) -> str:
     shape = (crystal.n_atoms, 3)
     columns = {
-        key: value for key, value in info.items() if key == "forces" and np.shape(value) == shape
+        key: np.asarray(info[key])
+        for key in ("forces", "move_mask")
+        if key in info and np.shape(info[key]) == shape
     }
+    kinds = {key: "L" if value.dtype == bool else "R" for key, value in columns.items()}
     comment = {key: value for key, value in info.items() if key not in columns}
     fields = [
         'Lattice="' + " ".join(repr(float(value)) for value in crystal.cell.ravel()) + '"',
-        "Properties=species:S:1:pos:R:3" + "".join(f":{key}:R:3" for key in columns),
+        "Properties=species:S:1:pos:R:3" + "".join(f":{key}:{kinds[key]}:3" for key in columns),
         'pbc="T T T"',
         *(f"{key}={_extxyz_value(value)}" for key, value in {"name": name, **comment}.items()),
     ]
     lines = [str(crystal.n_atoms), " ".join(fields)]
-    numbers = np.hstack([crystal.positions, *(np.asarray(value) for value in columns.values())])
-    for symbol, row in zip(symbols_of(crystal.numbers), numbers, strict=True):
-        lines.append(symbol + "".join(f" {value:.14f}" for value in row))
+    positions = crystal.positions
+    for index, symbol in enumerate(symbols_of(crystal.numbers)):
+        line = symbol + "".join(f" {value:.14f}" for value in positions[index])
+        for key, values in columns.items():
+            words = ("FT"[int(x)] if kinds[key] == "L" else f"{x:.14f}" for x in values[index])
+            line += " " + " ".join(words)
+        lines.append(line)
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.constraints import constraints_of, move_mask
 from nucleate.crystal.elements import element
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
@@ -18,6 +19,8 @@ from nucleate.units import GPA_PER_EV_A3
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from ase import Atoms
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.report.rows import Row
@@ -72,7 +75,7 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
         for row in rows:
             if row.relaxed is not None:
                 values, rest = database_values(row)
-                database.write(row.relaxed.to_ase(), key_value_pairs=values, data=rest)
+                database.write(atoms_of(row, row.relaxed), key_value_pairs=values, data=rest)
 
 
 def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
@@ -141,6 +144,9 @@ def frame_of(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
         }
     else:
         info["energy_arbitrary"] = found.energy
+    mask = move_mask(row.fixed, found.crystal.cell)
+    if mask is not None:
+        info["move_mask"] = mask
     return row_name(row), found.crystal, info
 
 
@@ -148,6 +154,13 @@ def _info(row: Row) -> dict[str, Any]:
     names = RANKING if row.rank is not None else FILES
     values = row_dict(row, columns(*(name for name in names if name not in _WRITTEN_OTHERWISE)))
     return {key: value for key, value in values.items() if value != ""}
+
+
+def atoms_of(row: Row, found: Relaxed) -> Atoms:
+    """Return ASE atoms with energy, forces and stress, and with the constraints of the row."""
+    atoms = found.to_ase()
+    atoms.set_constraint(constraints_of(row.fixed))
+    return atoms
 
 
 def database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,6 +13,9 @@ from nucleate.relax.outcome import Failed, FailReason, Relaxed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Outcome
     from nucleate.report.ranking import RankedStructure
@@ -50,6 +53,8 @@ class Row:
         Where a structure of a file is from.
     start : Crystal or None
         The structure of a file as it was read.
+    fixed : ndarray of bool, shape (n_atoms, 3), or None
+        Fractional coordinates of a structure of a file that were held.
     """
 
     crystal: Crystal | None
@@ -65,6 +70,7 @@ class Row:
     file: str = ""
     name: str = ""
     start: Crystal | None = field(default=None, repr=False)
+    fixed: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
     def relaxed(self) -> Relaxed | None:
@@ -140,6 +146,7 @@ class Row:
             file=item.file,
             name=item.name,
             start=start,
+            fixed=item.fixed,
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_extxyz
 from nucleate.report.columns import columns
-from nucleate.report.files import database_values, frame_of
+from nucleate.report.files import atoms_of, database_values, frame_of
 from nucleate.report.render import UNITS, cell_of, row_dict
 from nucleate.report.views import FILES
 from nucleate.writing import whole_files
@@ -102,7 +102,7 @@ def write_series(folder: Path, rows: Iterable[Row]) -> Tally:
                 lines.write(json.dumps(values, default=lambda value: value.item()) + "\n")
                 if row.relaxed is not None:
                     pairs, rest = database_values(row)
-                    database.write(row.relaxed.to_ase(), key_value_pairs=pairs, data=rest)
+                    database.write(atoms_of(row, row.relaxed), key_value_pairs=pairs, data=rest)
                     yield frame_of(row, row.relaxed)
 
         write_extxyz(unfinished / "relaxed.extxyz", frames())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.constraints import along_lattice
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.formats.structures import ReadStructure
 from nucleate.errors import InputError
@@ -161,18 +162,14 @@ def _notes(item: Item) -> list[str]:
 
 
 def held(item: ReadStructure) -> NDArray[np.bool_] | None:
-    """Return the fractional coordinates that a file fixes, shape (n_atoms, 3); None if none.
-
-    Where x, y and z are not the lattice directions, an atom that is fixed along any of them is
-    held along all: what the file holds then stays, at the price of holding more.
-    """
+    """Return the fractional coordinates that a file fixes, shape (n_atoms, 3); None if none."""
     if item.fixed is None or not item.fixed.any():
         return None
-    cell = item.crystal.cell
-    aligned = np.allclose(cell, np.diag(np.diag(cell)), atol=1e-8)
-    if item.fixed_along == "lattice" or aligned:
-        return item.fixed
-    return np.repeat(np.any(item.fixed, axis=1, keepdims=True), 3, axis=1)
+    return (
+        item.fixed
+        if item.fixed_along == "lattice"
+        else along_lattice(item.fixed, item.crystal.cell)
+    )
 
 
 def fixed_of(items: Iterable[FileCrystal]) -> dict[int, NDArray[np.bool_]]:

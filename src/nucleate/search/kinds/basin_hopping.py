@@ -72,9 +72,7 @@ class BasinHoppingSearch(DrawnSearch):
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
         super().__init__(context, settings.seed)
         self.settings = settings
-        self._proposals = Proposals(
-            context, settings.new_fraction, settings.moves, settings.melted_moves
-        )
+        self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(

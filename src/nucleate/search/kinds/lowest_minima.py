@@ -48,7 +48,7 @@ class LowestMinimaSearch(DrawnSearch):
         super().__init__(context, settings.seed)
         self.settings = settings
         self._units = context.space.formula_units
-        self._proposals = Proposals(context, settings.new_fraction, settings.moves)
+        self._proposals = Proposals(context, settings, settings.moves)
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
         self._n_primitive = 0
