@@ -39,16 +39,17 @@ def trajectory_figure(
     title
         Title of the figure.
     """
-    from nucleate.report.figure import ShownFigure
+    from nucleate.report.figure import ShownFigure, figure_text
 
     figure = ShownFigure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
+    shown = figure_text(tier)
     enthalpies = [record.enthalpies().get(tier, np.nan) for record, _ in told]
     by_number = {record.number: value for (record, _), value in zip(told, enthalpies, strict=True)}
     finite = [value for value in enthalpies if np.isfinite(value)]
-    axes.set(xlabel="structure", title=title)
+    axes.set(xlabel="structure", title=figure_text(title))
     if not finite:
-        axes.text(0.5, 0.5, f"no structure has been relaxed by {tier} yet", ha="center")
+        axes.text(0.5, 0.5, f"no structure has been relaxed by {shown} yet", ha="center")
         return figure
     unit = _unit(told, tier)
     lowest = min(finite)
@@ -58,13 +59,14 @@ def trajectory_figure(
     steps = np.arange(len(told))
     current = np.array([by_number.get(_or(verdict.current), np.nan) for _, verdict in told])
     best = np.fmin.accumulate(np.array(enthalpies))
-    if not np.allclose(current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
+    walks = np.isfinite(current).any()
+    if walks and not np.allclose(current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
         axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="walk")
     axes.step(steps, best, where="post", color="crimson", lw=1.8, label="best")
     _shade_melted(axes, told)
     margin = 0.04 * (top - lowest)
     axes.set_ylim(lowest - 2 * margin, top + margin)
-    axes.set_ylabel(f"enthalpy ({'eV' if unit == 'eV' else 'arbitrary units'}/atom), {tier}")
+    axes.set_ylabel(f"enthalpy ({'eV' if unit == 'eV' else 'arbitrary units'}/atom), {shown}")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     return figure
 
@@ -85,13 +87,15 @@ def family_of(record: Record) -> str:
 def _draw_points(
     axes: Axes, told: Sequence[tuple[Record, SearchUpdate]], enthalpies: Sequence[float], top: float
 ) -> None:
+    from nucleate.report.figure import figure_text
+
     families: dict[str, list[int]] = {}
     for index, (record, _) in enumerate(told):
         if np.isfinite(enthalpies[index]):
             families.setdefault(family_of(record), []).append(index)
     for family, indices in sorted(families.items()):
         values = np.minimum([enthalpies[index] for index in indices], top)
-        axes.scatter(indices, values, s=11, alpha=0.7, label=family, linewidths=0)
+        axes.scatter(indices, values, s=11, alpha=0.7, label=figure_text(family), linewidths=0)
 
 
 def _shade_melted(axes: Axes, told: Sequence[tuple[Record, SearchUpdate]]) -> None:
