@@ -144,7 +144,8 @@ def test_usual_contacts_are_symmetric_and_of_the_size_of_atoms() -> None:
     table = PRIOR.usual_contacts
     np.testing.assert_array_equal(table, table.T)
     ours = table[1:95, 1:95]
-    assert ours.min() > 0.3
+    assert np.isfinite(ours).all()
+    assert ours[ours > 0.0].min() > 0.7, "0 where no structure has the pair"
     assert ours.max() < 6.0
     sodium, chlorine = element("Na").number, element("Cl").number
     assert 2.3 < table[sodium, chlorine] < 2.95, "2.82 Å in rock salt"
@@ -160,4 +161,4 @@ def test_cells_of_perovskites_are_not_needles() -> None:
     shapes = np.array([PRIOR.cells.draw_shape(62, 20, rng=rng) for _ in range(300)])
     assert np.isfinite(shapes).all()
     assert np.abs(np.median(shapes, axis=0)).max() < 0.8
-    assert (np.abs(shapes) < 3.0).all()
+    assert (np.abs(shapes) < 2.0).all(axis=1).mean() > 0.95
