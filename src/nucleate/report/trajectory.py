@@ -46,14 +46,16 @@ def trajectory_figure(
 
 def figure_of(found: Trajectory, tier: str, *, title: str) -> ShownFigure:
     """Draw a trajectory of a tier as :func:`trajectory_figure` does."""
-    from nucleate.report.figure import ShownFigure
+    from nucleate.report.figure import ShownFigure, figure_text
+
+    shown = figure_text(tier)
 
     figure = ShownFigure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel="structure", title=title)
+    axes.set(xlabel="structure", title=figure_text(title))
     finite = found.enthalpies[np.isfinite(found.enthalpies)]
     if not finite.size:
-        axes.text(0.5, 0.5, f"no structure has been relaxed by {tier} yet", ha="center")
+        axes.text(0.5, 0.5, f"no structure has been relaxed by {shown} yet", ha="center")
         return figure
     lowest, highest = float(finite.min()), float(finite.max())
     is_ev = found.unit == "eV"
@@ -63,25 +65,28 @@ def figure_of(found: Trajectory, tier: str, *, title: str) -> ShownFigure:
     steps = np.arange(len(found.enthalpies))
     best = np.fmin.accumulate(found.enthalpies)
     walk = np.minimum(found.current, top)
-    if not np.allclose(found.current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
+    same = np.allclose(found.current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True)
+    if np.isfinite(found.current).any() and not same:
         axes.step(steps, walk, where="post", color="0.35", lw=1.0, label="walk")
     axes.step(steps, best, where="post", color="crimson", lw=1.8, label="best")
     _shade_melted(axes, found.melted)
     margin = 0.04 * (top - lowest)
     axes.set_ylim(lowest - 2 * margin, top + margin)
-    axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {tier}")
+    axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {shown}")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     return figure
 
 
 def _draw_points(axes: Axes, found: Trajectory, top: float) -> None:
+    from nucleate.report.figure import figure_text
+
     names, kinds = np.unique(found.families, return_inverse=True)
     has_energy = np.isfinite(found.enthalpies)
     for kind, name in enumerate(names.tolist()):
         places = np.flatnonzero(has_energy & (kinds == kind))
         if places.size:
             values = np.minimum(found.enthalpies[places], top)
-            axes.scatter(places, values, s=11, alpha=0.7, label=name, linewidths=0)
+            axes.scatter(places, values, s=11, alpha=0.7, label=figure_text(name), linewidths=0)
 
 
 def _shade_melted(axes: Axes, melted: NDArray[np.bool_]) -> None:
