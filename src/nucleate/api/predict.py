@@ -153,7 +153,7 @@ def predict(
         summary = run_search(settings, path, callback=shown, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
-    return Run(path, temporary=temporary)
+    return Run(path, temporary=temporary, trust=True)
 
 
 def display_of(display: Display | bool) -> Display:
