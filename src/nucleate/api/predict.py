@@ -109,6 +109,8 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
+    from nucleate.report.live import LivePage
+    from nucleate.run.events import Several
     from nucleate.run.leftovers import temporary_folder
     from nucleate.run.predict import predict as run_search
 
@@ -150,7 +152,8 @@ def predict(
         executor = None
         if has_objects(settings.tier):
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
-        summary = run_search(settings, path, callback=shown, executor=executor)
+        watching = Several([shown, LivePage(path)]) if display else shown
+        summary = run_search(settings, path, callback=watching, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary, trust=True)

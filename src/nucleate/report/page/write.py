@@ -68,6 +68,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             facts=_facts_in_words(meta, history, facts),
             doubts=doubts(history, facts, rows),
             table=_table(rows),
+            has_files=not facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             failures=facts.failures,
