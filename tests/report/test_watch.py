@@ -13,7 +13,7 @@ from nucleate.report.watch import watched
 
 @given(
     values=st.lists(st.floats(-10, 10) | st.just(float("nan")), max_size=60),
-    width=st.integers(1, 90),
+    width=st.integers(2, 90),
     height=st.integers(1, 6),
     plain=st.booleans(),
 )

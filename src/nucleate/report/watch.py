@@ -56,10 +56,12 @@ def watched(
     state = "running" if running else f"stopped: {(stops and stops[-1]) or 'killed'}"
     elapsed = max([last_s or 0.0, *(time_s for time_s, _, _ in events)])
     core = max([last_core_s or 0.0, *(data.get("core_s", 0.0) for _, _, data in events)])
-    limits = _limits(meta, elapsed, core)
+    head = (
+        f"{clean(str(meta.get('formula', '')))}: {clean(state)}, {duration(elapsed)}"
+        f"{_limits(meta, elapsed, core)}, {history.n_records} structures"
+    )
     lines = [
-        f"{clean(str(meta.get('formula', '')))}: {clean(state)}, {duration(elapsed)}{limits}, "
-        f"{history.n_records} structures",
+        head,
         *_curve(history, width, max(3, min(8, height - len(rows) - 9)), plain=plain),
     ]
     if rows:
