@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.report.trajectory import WINDOW_EV_PER_ATOM, family_of
+from nucleate.report.trajectory import WINDOW_EV_PER_ATOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def energy_volume_figure(records: Sequence[Record], tier: str, *, title: str) ->
     families: dict[str, list[Relaxed]] = {}
     for record, done in found:
         if not is_ev or done.enthalpy_per_atom - best.enthalpy_per_atom <= WINDOW_EV_PER_ATOM:
-            families.setdefault(family_of(record), []).append(done)
+            families.setdefault(record.candidate.origin.family, []).append(done)
     for family, members in sorted(families.items()):
         axes.scatter(
             [done.crystal.volume_per_atom for done in members],
