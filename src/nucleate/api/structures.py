@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
@@ -70,6 +70,18 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
         else:
             items.append(_item(one, f"{argument}-{number}", f"{argument}[{number}]"))
     return items, False
+
+
+def as_source(value: Any) -> Iterable[FileCrystal]:
+    """Return structures as :func:`as_items`; those of files are read when it is their turn."""
+    from nucleate.run.relaxation import Files
+
+    given: Any = [value] if isinstance(value, str | Path) else value
+    if isinstance(given, list | tuple):
+        several = cast("list[Any]", given)
+        if all(isinstance(path, str | Path) for path in several):
+            return Files(several)
+    return as_items(value)[0]
 
 
 def _item(value: Any, name: str, argument: str) -> FileCrystal:

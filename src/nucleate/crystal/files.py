@@ -18,7 +18,8 @@ from nucleate.crystal.formats.archives import (
     read_bytes,
 )
 from nucleate.crystal.formats.cif_reader import read_cif_text
-from nucleate.crystal.formats.extxyz import read_extxyz_text
+from nucleate.crystal.formats.cif_writer import within_cell
+from nucleate.crystal.formats.extxyz import read_extxyz_blocks, read_extxyz_text
 from nucleate.crystal.formats.poscar import read_poscar_text
 from nucleate.crystal.formats.res import read_res_text
 from nucleate.crystal.formats.sniffing import format_of, structure_files_in, unknown_format
@@ -34,7 +35,7 @@ from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -45,6 +46,7 @@ __all__ = [
     "Item",
     "ReadStructure",
     "Unreadable",
+    "iter_structures",
     "read_crystals",
     "read_frames",
     "read_structures",
@@ -79,15 +81,53 @@ def read_structures(path: str | Path) -> list[Item]:
     InputError
         If the file cannot be opened, or its format is not known.
     """
+    return list(iter_structures(path))
+
+
+STREAMED = 16_000_000
+"""Bytes from which on an extxyz file is read piece by piece."""
+
+_PIECE = 1_000_000
+
+
+def iter_structures(path: str | Path) -> Iterator[Item]:
+    """Yield what :func:`read_structures` returns, one file of a folder after the other.
+
+    A large extxyz file is read piece by piece, so that any number of structures can be read.
+    """
     source = Path(path)
     if source.is_dir():
-        return _read_folder(source)
+        yield from _read_folder(source)
+        return
     if is_archive(source.name):
-        return _read_archive(source)
+        yield from _read_archive(source)
+        return
     kind = format_of(source.name)
     if kind is None:
         raise unknown_format(source)
-    return _items(read_bytes(source), kind, source.name, printable(source))
+    if kind == "extxyz" and _is_streamed(source):
+        items = read_extxyz_blocks(_blocks(source))
+        yield from _named(items, kind, source.name, printable(source))
+        return
+    yield from _items(read_bytes(source), kind, source.name, printable(source))
+
+
+def _is_streamed(path: Path) -> bool:
+    """Return whether a file is large and begins like plain text with a number of atoms."""
+    try:
+        if path.stat().st_size <= STREAMED:
+            return False
+        with path.open("rb") as stream:
+            return stream.read(100).removeprefix(b"\xef\xbb\xbf").strip()[:1].isdigit()
+    except (OSError, ValueError):
+        return False  # which reading it reports
+
+
+def _blocks(path: Path) -> Iterator[str]:
+    """Yield a text in blocks of whole lines."""
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            yield decoded(piece + stream.readline())
 
 
 def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
@@ -190,14 +230,13 @@ def write_poscar(
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
     order = chemical_ranks(crystal.numbers)
     counts = counts_of(crystal.numbers)
-    places = np.round(crystal.scaled[order], 16) % 1.0
-    places[places >= 1.0 - 5e-17] = 0.0
     lines = [" ".join(title.split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
     lines.append("  " + " ".join(counts))
     lines.append("  " + " ".join(str(count) for count in counts.values()))
     lines += [] if fixed is None else ["Selective dynamics"]
     lines.append("Direct")
+    places = within_cell(crystal.scaled[order], 16)
     rows = ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
     if fixed is not None:
         rows = [
@@ -244,17 +283,15 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _read_folder(folder: Path) -> list[Item]:
+def _read_folder(folder: Path) -> Iterator[Item]:
     files = structure_files_in(folder)
     if not files:
         raise InputError(f"{printable(folder)}: the folder has no structure files.")
-    found: list[Item] = []
     for file in files:
         try:
-            found += read_structures(file)
+            yield from iter_structures(file)
         except InputError as error:
-            found.append(Unreadable(_stem(file.name), error))
-    return found
+            yield Unreadable(_stem(file.name), error)
 
 
 def _read_archive(path: Path) -> list[Item]:
@@ -278,23 +315,31 @@ def _read_archive(path: Path) -> list[Item]:
 
 def _items(raw: bytes, kind: str, file_name: str, shown: str) -> list[Item]:
     """Return the structures in the bytes of a file; errors name the file and the structure."""
-    stem = _stem(file_name)
     try:
         items = _READERS[kind](decoded(raw))
     except InputError as error:
         items = [Unreadable("", error)]
     except Exception as error:  # noqa: BLE001 - files from outside must never end in a traceback
         items = [Unreadable("", InputError(f"it cannot be read ({first_line(error)})."))]
-    many = len(items) > 1
-    named = []
-    for index, item in enumerate(items):
+    return list(_named(items, kind, file_name, shown))
+
+
+def _named(items: Iterable[Item], kind: str, file_name: str, shown: str) -> Iterator[Item]:
+    """Yield the structures of a file with their names; a single one has that of the file."""
+    stem = _stem(file_name)
+    ahead = iter(items)
+    waiting = next(ahead, None)
+    index = 0
+    while waiting is not None:
+        item, waiting = waiting, next(ahead, None)
+        many = index > 0 or waiting is not None
         own = "" if kind == "cif" and not many else item.name
         name = own or (f"{stem}-{index}" if many else stem)
         if isinstance(item, Unreadable):
             where = f"{shown}: {name}" if many or own else shown
             item = Unreadable(name, InputError(f"{where}: {item.error}"))
-        named.append(renamed(item, name))
-    return named
+        yield renamed(item, name)
+        index += 1
 
 
 def _stem(name: str) -> str:

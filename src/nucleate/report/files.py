@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from ase import Atoms
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.report.rows import Row
 
@@ -51,7 +53,7 @@ def write_rows_extxyz(path: Path, rows: Iterable[Row], *, tier: str | None = Non
     for row in rows:
         found = row.relaxed if tier is None else row.step(tier)
         if isinstance(found, Relaxed):
-            frames.append(_frame(row, found))
+            frames.append(frame_of(row, found))
     write_extxyz(path, frames)
 
 
@@ -72,10 +74,8 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
     with database:
         for row in rows:
             if row.relaxed is not None:
-                values, rest = _database_values(row)
-                atoms = row.relaxed.to_ase()
-                atoms.set_constraint(constraints_of(row.fixed))
-                database.write(atoms, key_value_pairs=values, data=rest)
+                values, rest = database_values(row)
+                database.write(atoms_of(row, row.relaxed), key_value_pairs=values, data=rest)
 
 
 def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
@@ -127,7 +127,8 @@ def write_structure(
         write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
 
 
-def _frame(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+def frame_of(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+    """Return name, crystal and values of an extxyz frame."""
     info: dict[str, Any] = {**_info(row), "model": found.level.model, "converged": found.converged}
     steps = () if row.record is None else row.record.outcomes
     for step in steps if len(steps) > 1 else ():
@@ -155,7 +156,14 @@ def _info(row: Row) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value != ""}
 
 
-def _database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+def atoms_of(row: Row, found: Relaxed) -> Atoms:
+    """Return ASE atoms with energy, forces and stress, and with the constraints of the row."""
+    atoms = found.to_ase()
+    atoms.set_constraint(constraints_of(row.fixed))
+    return atoms
+
+
+def database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values that an ASE database can be searched by, and the rest.
 
     ASE has keys of its own, and takes no text that could be a number.

@@ -11,7 +11,7 @@ from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -160,9 +160,10 @@ def record_rows(told: Sequence[tuple[Record, SearchUpdate]]) -> list[Row]:
     return [Row.of_record(record, update) for record, update in told]
 
 
-def file_rows(items: Sequence[FileCrystal], records: Mapping[int, Record]) -> list[Row]:
-    """Return a row for every structure of some files; ``records`` by their place, from 0 on."""
-    return [Row.of_file(item, records.get(place)) for place, item in enumerate(items)]
+def file_rows(items: Iterable[FileCrystal], records: Mapping[int, Record]) -> Iterator[Row]:
+    """Yield a row for every structure of some files; ``records`` by their place, from 0 on."""
+    for place, item in enumerate(items):
+        yield Row.of_file(item, records.get(place))
 
 
 def _symmetry(crystal: Crystal) -> tuple[SymmetryRung, ...]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.relax.settings import under_pressure
-from nucleate.run.campaign import Campaign, Summary
-from nucleate.run.events import Silent
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line

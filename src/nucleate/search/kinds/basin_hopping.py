@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -27,6 +27,8 @@ class BasinHopping(MovingSettings):
     A step to a known minimum is judged by its enthalpy like any other. Method: doi
     10.1039/d4fd00094c.
     """
+
+    works: ClassVar[tuple[str, ...]] = ("wales1997",)
 
     temperature: float = Field(
         0.02, gt=0.0, description="Metropolis temperature in eV/atom in the normal phase."
