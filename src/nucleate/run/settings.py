@@ -15,6 +15,7 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
@@ -186,6 +187,7 @@ class RunSettings(_Settings):
         check_names(settings.tier, source)
         try:
             settings.problem.space()
+            refuse_idle_keys(settings)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings
