@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nucleate.report.ranking import rank_structures
+from nucleate.report.verdict import read_verdict
+from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
+    from nucleate.search.record import Record
 
 SPARE = 3
 """Groups that are read beyond those asked for, for each: added tiers may unite some."""
@@ -62,46 +65,67 @@ def overview(store: Store, *, best: int) -> Overview:
     best
         How many structures are ranked.
     """
-    ladder, added = store.tiers(), tuple(store.added_tiers())
+    ladder, added, verdict = store.tiers(), tuple(store.added_tiers()), read_verdict(store)
     records, seen = _records(store, added)
     failures = Counter(light.reason for light in records.values() if light.reason is not None)
     n_paid = sum(light.seen > 0 for light in records.values())
     groups = _groups(records)
     tiers = [tier for tier in ladder if tier in seen] or seen
-    depth = {tier: place for place, tier in enumerate(tiers)}
+    depth = {level_of_tier(tier): place for place, tier in enumerate(tiers)}
 
     places = {
-        number: (-depth.get(light.tier, -1), light.enthalpy, number)
+        number: (-depth.get(level_of_tier(light.tier), -1), light.enthalpy, number)
         for number, light in records.items()
         if light.tier is not None
     }
-    lowest = [
-        places[group[0]] if len(group) == 1 else min(places[number] for number in group)
-        for group in groups.values()
-    ]
-    copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
+    lowest = [min(places[number] for number in group) for group in groups.values()]
     above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
     first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
-    ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
-    united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
-    return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))
+    judged = [] if verdict is None else [number for number, _ in verdict.places]
+    chosen = dict.fromkeys([*judged, *above, *first])
+    full, unread = _read(store, chosen, groups)
+    ranked = rank_structures(full, tiers, added=added, verdict=verdict, unread=unread)
+    n_others = sum(1 for group in groups.values() if chosen.keys().isdisjoint(group))
+    n_distinct = len(ranked) + n_others
+    return Overview(
+        ranked[:best], n_distinct, n_paid, len(records) - n_paid, Counter(failures)
+    )
+
+
+def _read(
+    store: Store, chosen: Iterable[int], groups: dict[int, list[int]]
+) -> tuple[list[Record], dict[int, int]]:
+    """Return the chosen records in full, and how many copies of each were not read."""
+    found = {record.number: record for record in store.records_of(chosen)}
+    full: list[Record] = []
+    unread: dict[int, int] = {}
+    for group in groups.values():
+        own = [found[number] for number in group if number in found]
+        if own:
+            unread[own[0].number] = len(group) - len(own)
+            full.append(replace(own[0], duplicate_of=None))
+            full += [replace(record, duplicate_of=own[0].number) for record in own[1:]]
+    return full, unread
 
 
 def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], list[str]]:
     """Return the records by number, and the tiers that occur in the order in which they do."""
     found: dict[int, _Light] = {}
     seen: dict[str, None] = {}
-    climb = {tier: place for place, tier in enumerate(added)}
+    climb = {level_of_tier(tier): place for place, tier in enumerate(added)}
     for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
         light = found.get(number)
         if light is None:
             light = found[number] = _Light(duplicate_of)
-        if tier is None:
+        if tier is None or tier in JUDGED:
             continue
         light.seen += 1
         seen[tier] = None
         if status == "relaxed":
-            if not climb or climb.get(tier, -1) >= climb.get(light.tier or "", -1):
+            before = level_of_tier(light.tier or "")
+            if light.tier in POLISHED and tier in POLISHED and light.enthalpy <= enthalpy / n_atoms:
+                continue
+            if not climb or climb.get(level_of_tier(tier), -1) >= climb.get(before, -1):
                 light.tier, light.enthalpy = tier, enthalpy / n_atoms
         elif light.reason is None:
             light.reason = reason
@@ -124,31 +148,3 @@ def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
             path.add(above)
         groups.setdefault(original, []).append(number)
     return groups
-
-
-def _ranked(
-    store: Store,
-    chosen: Sequence[int],
-    copies: dict[int, int],
-    tiers: Sequence[str],
-    added: Sequence[str],
-    best: int,
-) -> list[RankedStructure]:
-    from dataclasses import replace
-
-    full = [replace(record, duplicate_of=None) for record in store.records_of(chosen)]
-    ranked = rank_structures(full, tiers, added=added, best=best)
-    counted = []
-    for item in ranked:
-        others = item.copies - 1  # united on an added tier
-        counted.append(replace(item, copies=copies[item.record.number] + others))
-    return counted
-
-
-def _n_distinct(
-    store: Store, numbers: Sequence[int], tiers: Sequence[str], added: Sequence[str]
-) -> int:
-    from dataclasses import replace
-
-    full = [replace(record, duplicate_of=None) for record in store.records_of(numbers)]
-    return len(rank_structures(full, tiers, added=added))

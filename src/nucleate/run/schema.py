@@ -125,8 +125,14 @@ SELECT_OUTCOMES_OF_RECORD = (
     "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
     "scaled, forces, stress_gpa FROM outcome WHERE candidate = ? ORDER BY position"
 )
+SELECT_OUTCOMES_OF_TIERS = (
+    "SELECT candidate, tier, status, reason, message, wall_s, level, energy_ev, enthalpy_ev, "
+    "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
+    "scaled, forces, stress_gpa FROM outcome WHERE tier IN (?, ?) ORDER BY candidate, position"
+)
 SELECT_SUMMARY = (
-    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
+    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, "
+    "coalesce(length(o.numbers) / 8, c.n_atoms), r.duplicate_of "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
 )

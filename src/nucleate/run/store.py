@@ -21,6 +21,7 @@ from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
 from nucleate.run.database import Database
+from nucleate.search.polished import FINAL, JUDGED, POLISHED, in_order
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.text import label
 from nucleate.writing import refuse_link
@@ -220,8 +221,15 @@ class Store:
         self.add_event(time_s, ADDED_TIER, {"name": name, **data})
 
     def added_tiers(self) -> dict[str, dict[str, Any]]:
-        """Return what :meth:`add_tier` was told, by name, in order."""
-        return {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        """Return what :meth:`add_tier` was told, by name, in order; the final phase comes first."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        polish = {name: found[name] for name in POLISHED if name in found}
+        return polish | {name: found[name] for name in found if name not in FINAL}
+
+    def judges(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`add_tier` was told of the tiers of a second model, by name."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        return {name: found[name] for name in JUDGED if name in found}
 
     def tiers(self) -> tuple[str, ...]:
         """Return the names of all tiers in the order of the ladder."""
@@ -330,6 +338,21 @@ class Store:
         for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
             yield time_s, name, json.loads(data)
 
+    def tiers_of_records(self) -> dict[int, set[str]]:
+        """Return the names of the tiers that have an outcome of each record, judges included."""
+        found: dict[int, set[str]] = {}
+        for number, tier in self._db.execute("SELECT candidate, tier FROM outcome"):
+            found.setdefault(number, set()).add(tier)
+        return found
+
+    def judged(self) -> dict[tuple[int, str], Outcome]:
+        """Return what a second model made of records, by number and tier of the polish."""
+        known = dict(zip(JUDGED, POLISHED, strict=True))
+        found: dict[tuple[int, str], Outcome] = {}
+        for number, tier, outcome in self._all_outcomes(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED):
+            found[number, known[tier]] = outcome
+        return found
+
     def n_records(self) -> int:
         """Return how many candidates are finished."""
         return self._db.execute("SELECT count(*) FROM record").fetchone()[0]
@@ -347,18 +370,23 @@ class Store:
     def _outcomes(
         self, statement: str, arguments: Sequence[Any]
     ) -> dict[int, tuple[TierOutcome, ...]]:
+        found: dict[int, tuple[TierOutcome, ...]] = {}
+        for number, tier, outcome in self._all_outcomes(statement, arguments):
+            found[number] = (*found.get(number, ()), TierOutcome(tier, outcome))
+        added = {name: depth for depth, name in enumerate(self.added_tiers(), start=1)}
+        if added:
+            found = {number: in_order(items, added) for number, items in found.items()}
+        return found
+
+    def _all_outcomes(
+        self, statement: str, arguments: Sequence[Any]
+    ) -> Iterator[tuple[int, str, Outcome]]:
         rows = self._db.execute(statement, arguments).fetchall()
         levels = self._known_levels()
-        found: dict[int, tuple[TierOutcome, ...]] = {}
         for number, tier, *values in rows:
             row = dict(zip(COLUMNS, values, strict=True))
             row["level"] = levels.get(row["level"])
-            item = TierOutcome(tier, decode(row))
-            found[number] = (*found.get(number, ()), item)
-        added = {name: depth for depth, name in enumerate(self.added_tiers(), start=1)}
-        if added:
-            found = {number: _on_ladder(items, added) for number, items in found.items()}
-        return found
+            yield number, tier, decode(row)
 
 
 def _told(
@@ -388,12 +416,6 @@ def _told(
         is_target=bool(is_target),
     )
     return record, update
-
-
-def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
-    """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
-    latest = {item.tier: item for item in items}
-    return tuple(sorted(latest.values(), key=lambda item: added.get(item.tier, 0)))
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
