@@ -110,7 +110,9 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
+    from nucleate.api.final import finish, judge_of
     from nucleate.run.predict import predict as run_search
+    from nucleate.run.signals import is_request
 
     overrides: dict[str, dict[str, Any]] = {
         "": {
@@ -142,6 +144,7 @@ def predict(
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path, trust=trust)
+    judge_of(settings.final)  # an unknown model is refused now
     place = "" if temporary is not None else f" in {path}"
     tiers = " ".join(tier.name for tier in settings.tier)
     _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
@@ -151,6 +154,9 @@ def predict(
         if has_objects(settings.tier):
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
         summary = run_search(settings, path, callback=shown, executor=executor)
+        if not summary.error and not is_request(summary.reason) and summary.best is not None:
+            for line in finish(path, settings, on_stage=shown.on_stage).text:
+                _log.info("%s", line)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.columns import Value
     from nucleate.report.content import RunContent
+    from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
     from nucleate.search.record import Record
@@ -129,6 +130,27 @@ class Run:
         assert self._read is not None
         return self._read[2]
 
+    def ranked(self, order: str = "likely") -> Structures:
+        """Return the distinct structures in another order.
+
+        Parameters
+        ----------
+        order
+            ``likely``: polished ones by the probability to be the observed one, where there is a
+            prior; ``energy``.
+
+        Raises
+        ------
+        InputError
+            If there is no such order.
+        """
+        return Structures(self._content().ranked(checked_order(order)))
+
+    @property
+    def findings(self) -> Findings | None:
+        """What the final phase found; None where there was none."""
+        return self._content().findings
+
     @property
     def best(self) -> RankedStructure:
         """The best structure; raises InputError while there is none."""
@@ -172,7 +194,9 @@ class Run:
 
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
-    def export(self, out: str | Path | None = None, *, best: int = 20) -> Path:
+    def export(
+        self, out: str | Path | None = None, *, best: int = 20, order: str = "likely"
+    ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
 
         Parameters
@@ -181,6 +205,8 @@ class Run:
             Folder to write to; default the run folder.
         best
             How many distinct structures get files of their own.
+        order
+            As in :meth:`ranked`.
 
         Returns
         -------
@@ -189,7 +215,7 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best)
+        export_run(self.folder, out=out, best=best, order=checked_order(order))
         return self.folder if out is None else Path(out)
 
     def continue_(self, **options: Any) -> Run:
@@ -246,7 +272,16 @@ class Run:
         return self._read[1]
 
 
-def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
+def checked_order(order: str) -> str:
+    """Return an order of a list; raises InputError if there is no such order."""
+    from nucleate.report.ranking import ENERGY, LIKELY
+
+    if order not in (LIKELY, ENERGY):
+        raise InputError(f"order = {order!r} is no order. Give {LIKELY!r} or {ENERGY!r}.")
+    return order
+
+
+def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -> dict[str, Any]:
     """Return the state of a run folder as JSON-ready facts; times in seconds.
 
     Parameters
@@ -255,6 +290,8 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
         A folder of a search or of relaxed files, which may be in use.
     best
         Number of structures to list.
+    order
+        As in :meth:`Run.ranked`.
 
     Raises
     ------
@@ -265,7 +302,7 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
     from nucleate.run.store import Store
 
     with Store.read(folder) as store:
-        return read_status(store, best=best)
+        return read_status(store, best=best, order=checked_order(order))
 
 
 def open_run(folder: str | Path) -> Run:

@@ -23,6 +23,7 @@ def export(
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
     best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     program: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +48,7 @@ def export(
 
     if program is None and file is None:
         found = api.open(run)
-        target = found.export(out, best=best)
+        target = found.export(out, best=best, order=order)
         typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
         return
     tier = None if program is None else inputs.parse_tier(program)

@@ -35,13 +35,16 @@ def print_table(rows: Sequence[Row], view: Sequence[Column]) -> None:
     console().print(terminal_table(rows, view))
 
 
-def print_ranking(run: Run, best: int) -> None:
+def print_ranking(run: Run, best: int, order: str = "likely") -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from nucleate.report.columns import columns
     from nucleate.report.rows import ranked_rows
     from nucleate.report.views import TERMINAL_RANKING
 
-    print_table(ranked_rows(run.structures[:best]), columns(*TERMINAL_RANKING))
+    print_table(ranked_rows(run.ranked(order)[:best]), columns(*TERMINAL_RANKING))
+    if run.findings is not None:
+        for line in run.findings.text:
+            console().print(line)
 
 
 def live_or_lines() -> Display:
@@ -51,17 +54,19 @@ def live_or_lines() -> Display:
     return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
-def print_end(run: Run) -> None:
+def print_end(run: Run, order: str = "likely") -> None:
     """Print how a run ended and its best structures."""
     from nucleate.report.displays import duration
 
     facts = run.status()
-    print_ranking(run, SHOWN)
+    print_ranking(run, SHOWN, order)
     text = console()
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
         f"{facts['structures']} structures relaxed, {facts['repeats']} repeats skipped."
     )
+    if facts["target"]:
+        text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))

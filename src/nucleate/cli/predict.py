@@ -67,6 +67,7 @@ def predict(
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Run programs and modules that the run folder's input names."),
@@ -76,10 +77,12 @@ def predict(
 
     On a run folder that exists already, the run is continued.
     """
+    from nucleate.api import checked_order
     from nucleate.api import predict as search
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
+    checked_order(order)
     folder = out or inputs.folder_of(problem)
     run = search(
         problem,
@@ -100,9 +103,9 @@ def predict(
         display=live_or_lines(),
         trust=trust,
     )
-    print_end(run)
+    print_end(run, order)
     if run.structures:
-        run.export()
+        run.export(order=order)
     typer.echo(f"Results: {folder}")
     if not run.structures and run.status()["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

@@ -98,7 +98,7 @@ def matcher_name() -> str:
 
 
 def displacement(one: Comparable, other: Comparable) -> float | None:
-    """Return how far the sites of two crystals are apart; None where they are not alike.
+    """Return how far the sites of two crystals are apart; None where they differ.
 
     Returns
     -------

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.report.findings import read_findings
 from nucleate.report.ranking import LIKELY, rank_structures
-from nucleate.report.verdict import read_verdict
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
-    from nucleate.report.verdict import Verdict
     from nucleate.search.record import Record, SearchUpdate
 
 
@@ -35,7 +35,7 @@ class RunContent:
         Names of the tiers that were added after the search.
     ladder : tuple of str
         Names of all tiers.
-    verdict : Verdict or None
+    findings : Findings or None
         What the final phase found, where there was one.
     """
 
@@ -44,7 +44,7 @@ class RunContent:
     tiers: tuple[str, ...]
     added: tuple[str, ...] = ()
     ladder: tuple[str, ...] = ()
-    verdict: Verdict | None = None
+    findings: Findings | None = None
 
     @property
     def pressure_gpa(self) -> float:
@@ -57,7 +57,7 @@ class RunContent:
             [record for record, _ in self.told],
             self.tiers,
             added=self.added,
-            verdict=self.verdict,
+            findings=self.findings,
             order=order,
         )
 
@@ -84,7 +84,7 @@ def read_run(folder: str | Path) -> RunContent:
             tiers,
             tuple(store.added_tiers()),
             store.tiers() or tiers,
-            read_verdict(store),
+            read_findings(store),
         )
 
 

@@ -10,6 +10,7 @@ from nucleate.report.columns import columns
 from nucleate.report.content import read_run, searched_tier
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
 from nucleate.report.page import write_page
+from nucleate.report.ranking import LIKELY
 from nucleate.report.render import write_csv
 from nucleate.report.rows import file_rows, ranked_rows, record_rows
 from nucleate.report.trajectory import save_trajectory
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def export_run(
-    folder: str | Path, *, out: str | Path | None = None, best: int = 20
+    folder: str | Path, *, out: str | Path | None = None, best: int = 20, order: str = LIKELY
 ) -> list[RankedStructure]:
     """Write the files of a run and return its ranked distinct structures.
 
@@ -46,6 +47,8 @@ def export_run(
         Where to write; None means the run folder itself.
     best
         How many distinct structures get files of their own.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def export_run(
     """
     content = read_run(folder)
     target = Path(folder if out is None else out)
-    ranked = content.ranked()
+    ranked = content.ranked(order)
     remove_unfinished(target)
     with whole_files(target) as unfinished:
         _write_all(unfinished, content, ranked, best=best, title=Path(folder).name)

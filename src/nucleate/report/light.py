@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nucleate.report.ranking import rank_structures
-from nucleate.report.verdict import read_verdict
+from nucleate.report.findings import read_findings
+from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Light:
     seen: int = 0
 
 
-def overview(store: Store, *, best: int) -> Overview:
+def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     """Return the numbers of a run and its best distinct structures.
 
     They are those of :func:`~nucleate.report.ranking.rank_structures` over all records, without
@@ -64,8 +64,10 @@ def overview(store: Store, *, best: int) -> Overview:
         Open for reading.
     best
         How many structures are ranked.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
     """
-    ladder, added, verdict = store.tiers(), tuple(store.added_tiers()), read_verdict(store)
+    ladder, added, findings = store.tiers(), tuple(store.added_tiers()), read_findings(store)
     records, seen = _records(store, added)
     failures = Counter(light.reason for light in records.values() if light.reason is not None)
     n_paid = sum(light.seen > 0 for light in records.values())
@@ -81,15 +83,15 @@ def overview(store: Store, *, best: int) -> Overview:
     lowest = [min(places[number] for number in group) for group in groups.values()]
     above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
     first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
-    judged = [] if verdict is None else [number for number, _ in verdict.places]
+    judged = [] if findings is None else [number for number, _ in findings.places]
     chosen = dict.fromkeys([*judged, *above, *first])
     full, unread = _read(store, chosen, groups)
-    ranked = rank_structures(full, tiers, added=added, verdict=verdict, unread=unread)
+    ranked = rank_structures(
+        full, tiers, added=added, findings=findings, unread=unread, order=order
+    )
     n_others = sum(1 for group in groups.values() if chosen.keys().isdisjoint(group))
     n_distinct = len(ranked) + n_others
-    return Overview(
-        ranked[:best], n_distinct, n_paid, len(records) - n_paid, Counter(failures)
-    )
+    return Overview(ranked[:best], n_distinct, n_paid, len(records) - n_paid, Counter(failures))
 
 
 def _read(

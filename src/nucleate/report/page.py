@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nucleate.hidden import without_values
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.columns import columns
+from nucleate.report.ranking import ENERGY
 from nucleate.report.render import html_of, html_table
+from nucleate.report.rows import ranked_rows
 from nucleate.report.trajectory import trajectory_figure
 from nucleate.report.views import SHORT_RANKING, tier_columns
 
@@ -54,7 +56,7 @@ def write_page(path: Path, content: RunContent, ranked: Sequence[Row]) -> None:
     searched = searched_tier(content)
     if searched is not None:
         body.append(f'<img alt="energy trajectory" src="{_picture(told, searched, formula)}">')
-    body += ["<h2>Distinct structures</h2>", _ranking(ranked)]
+    body += ["<h2>Distinct structures</h2>", _ranking(ranked), *_final(content, ranked)]
     if len(tiers) > 1:
         body += [
             "<h2>Tier by tier</h2>",
@@ -78,6 +80,21 @@ def _picture(told: Sequence[tuple[Record, SearchUpdate]], tier: str, title: str)
 
 def _ranking(rows: Sequence[Row]) -> str:
     return html_table(rows, columns(*SHORT_RANKING)) if rows else "<p>None yet.</p>"
+
+
+def _final(content: RunContent, ranked: Sequence[Row]) -> list[str]:
+    """Return what the final phase says, and the list in the order of energy to open."""
+    findings = content.findings
+    if findings is None:
+        return []
+    found = [f"<p>{escape(line)}</p>" for line in findings.text]
+    found.append(
+        f"<p class=quiet>Polished structures are the same up to a displacement of "
+        f"{findings.tolerance:g} (volume per atom)^(1/3), by {escape(findings.matcher)}.</p>"
+    )
+    by_energy = ranked_rows(content.ranked(ENERGY)[: len(ranked)])
+    table = html_table(by_energy, columns(*SHORT_RANKING))
+    return [*found, f"<details><summary>In the order of energy</summary>{table}</details>"]
 
 
 def _tiers(told: Sequence[tuple[Record, SearchUpdate]], tiers: Sequence[str]) -> str:

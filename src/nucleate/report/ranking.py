@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.outcome import Relaxed
-    from nucleate.report.verdict import Verdict, VerdictRow
+    from nucleate.report.findings import Finding, Findings
     from nucleate.search.record import Record, TierOutcome
 
     Scale = tuple[str, LevelOfTheory]
@@ -53,7 +53,7 @@ class RankedStructure:
         How many records ended in this structure.
     symmetry : tuple of SymmetryRung
         Space group at each tolerance of the ladder, loosest first.
-    verdict : VerdictRow or None
+    finding : Finding or None
         What the final phase found about it; None where it was not polished.
     """
 
@@ -64,7 +64,7 @@ class RankedStructure:
     above_best: float
     copies: int
     symmetry: tuple[SymmetryRung, ...]
-    verdict: VerdictRow | None = None
+    finding: Finding | None = None
 
     @property
     def failed(self) -> TierOutcome | None:
@@ -114,7 +114,7 @@ def rank_structures(
     *,
     added: Collection[str] = (),
     best: int | None = None,
-    verdict: Verdict | None = None,
+    findings: Findings | None = None,
     order: str = LIKELY,
     unread: Mapping[int, int] | None = None,
 ) -> list[RankedStructure]:
@@ -131,17 +131,17 @@ def rank_structures(
         minimum are one structure.
     best
         Return at most this number; None returns all.
-    verdict
+    findings
         What the final phase found. Without it polished structures are compared by fingerprints.
     order
-        ``likely``: polished structures in the order of the verdict; ``energy``: by enthalpy.
+        ``likely``: polished structures in the order of the findings; ``energy``: by enthalpy.
     unread
         How many copies of a record are not among the records.
     """
     size = _Size(unread or {})
     depth = {level_of_tier(tier): position for position, tier in enumerate(tiers)}
     groups = groups_of(records)
-    chosen, rest = ([], groups) if verdict is None else judged_groups(groups, verdict, size)
+    chosen, rest = ([], groups) if findings is None else judged_groups(groups, findings, size)
     plain = [_Entry.of(min(group, key=lambda item: _order(item, depth)), size(group))
              for group in rest]  # fmt: skip
     entries = _distinct(sorted([*chosen, *plain], key=lambda item: item.order(depth, order)), added)
@@ -159,7 +159,7 @@ def rank_structures(
             item.relaxed.enthalpy_per_atom - lowest[item.scale(polished_from)],
             item.copies,
             symmetry_report(item.relaxed.crystal, SYMPREC_LADDER),
-            item.verdict,
+            item.finding,
         )
         for rank, item in enumerate(entries[:best], start=1)
     ]
@@ -183,7 +183,7 @@ class _Entry:
     relaxed: Relaxed
     tier: str
     copies: int
-    verdict: VerdictRow | None = None
+    finding: Finding | None = None
     place: int = 0
 
     @classmethod
@@ -199,18 +199,20 @@ class _Entry:
         return name, self.relaxed.level
 
     def order(self, depth: Mapping[str, int], order: str) -> tuple[int, int, float, int]:
-        """Return the sorting key: higher tiers first, then the verdict, then the enthalpy."""
+        """Return the sorting key: higher tiers first, then the findings, then the enthalpy."""
         place = self.place if order == LIKELY and self.tier in POLISHED else 0
         enthalpy = self.relaxed.enthalpy_per_atom
         return -depth.get(level_of_tier(self.tier), -1), place, enthalpy, self.record.number
 
 
 def judged_groups(
-    groups: Iterable[list[Record]], verdict: Verdict, size: Callable[[Sequence[Record]], int] = len
+    groups: Iterable[list[Record]],
+    findings: Findings,
+    size: Callable[[Sequence[Record]], int] = len,
 ) -> tuple[list[_Entry], list[list[Record]]]:
-    """Return the structures of a verdict with their copies, and the groups it does not know."""
-    places = verdict.places
-    copies = [0] * len(verdict.rows)
+    """Return the structures of the final phase with their copies, and the groups without one."""
+    places = findings.places
+    copies = [0] * len(findings.rows)
     found: dict[int, Record] = {}
     rest = []
     for group in groups:
@@ -223,7 +225,7 @@ def judged_groups(
         copies[own[0]] += size(group) - len(own)
         found |= {record.number: record for record in group}
     entries = []
-    for place, row in enumerate(verdict.rows):
+    for place, row in enumerate(findings.rows):
         record = found.get(row.record)
         relaxed = None if record is None else record.relaxed_by(row.tier)
         if record is None or relaxed is None:
@@ -262,7 +264,7 @@ def _distinct(entries: Sequence[_Entry], added: Collection[str]) -> list[_Entry]
 
 
 def _is_same(entry: _Entry, other: _Entry, prints: Prints) -> bool:
-    if entry.tier != other.tier or (entry.tier in POLISHED and entry.verdict is not None):
+    if entry.tier != other.tier or (entry.tier in POLISHED and entry.finding is not None):
         return False
     gap = entry.relaxed.enthalpy_per_atom - other.relaxed.enthalpy_per_atom
     if abs(gap) >= SAME_ENTHALPY:
@@ -284,4 +286,8 @@ def _original(record: Record, known: dict[int, Record]) -> int:
 def _order(record: Record, depth: dict[str, int]) -> tuple[int, float, int]:
     relaxed = record.relaxed
     assert relaxed is not None
-    return (-depth.get(level_of_tier(record.tier or ""), -1), relaxed.enthalpy_per_atom, record.number)
+    return (
+        -depth.get(level_of_tier(record.tier or ""), -1),
+        relaxed.enthalpy_per_atom,
+        record.number,
+    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Outcome
+    from nucleate.report.findings import Finding
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
@@ -50,6 +51,8 @@ class Row:
         Where a structure of a file is from.
     start : Crystal or None
         The structure of a file as it was read.
+    finding : Finding or None
+        What the final phase of a run found about it.
     """
 
     crystal: Crystal | None
@@ -65,6 +68,7 @@ class Row:
     file: str = ""
     name: str = ""
     start: Crystal | None = field(default=None, repr=False)
+    finding: Finding | None = None
 
     @property
     def relaxed(self) -> Relaxed | None:
@@ -102,6 +106,7 @@ class Row:
             copies=item.copies,
             failed=item.failed,
             symmetry=item.symmetry,
+            finding=item.finding,
         )
 
     @classmethod

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
+from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_dataset
 from nucleate.report.ranking import groups_of, rank_structures
-from nucleate.report.rule import score
+from nucleate.report.rule import scores
 from nucleate.search.polished import POLISHED
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 LOOKED_AT = 100
 """Distinct structures whose structure type is looked up before those to polish are chosen."""
 
-COPIES_LOOKED_AT = 200
+MOST_OTHERS, OFTEN = 4, 3
+"""Copies of other space groups that are polished too: of the first few structures, else one."""
+
+COPIES_LOOKED_AT = 300
 """Copies of a structure whose space group is looked at."""
 
 
@@ -45,8 +48,8 @@ def best_below(content: RunContent, names: Sequence[str], best: int) -> list[Ran
     below = ladder[:first]
     records = [record.within(below) for record, _ in content.told]
     added = tuple(name for name in content.added if name in below)
-    verdict = content.verdict if any(name in below for name in POLISHED) else None
-    return rank_structures(records, below, added=added, best=best, verdict=verdict)
+    findings = content.findings if any(name in below for name in POLISHED) else None
+    return rank_structures(records, below, added=added, best=best, findings=findings)
 
 
 def to_polish(content: RunContent, final: FinalSettings, prior: Prior | None) -> list[Record]:
@@ -62,29 +65,37 @@ def to_polish(content: RunContent, final: FinalSettings, prior: Prior | None) ->
     final
         How many, and within which window.
     prior
-        Weights of known structure types.
+        Weights of known structure types. The window begins at the first by the rule, which an
+        unphysical minimum of the model is not always.
     """
     searched = _before_polish(content)
     ranked = best_below(content, POLISHED, LOOKED_AT)
-    inside = [
-        item
-        for item in ranked
-        if item.tier == ranked[0].tier and item.above_best <= final.window_ev_per_atom
-    ]
-    by_rule = list(inside)
-    if prior is not None:
-        weights = {item.rank: prior.weight(item.crystal) for item in inside}
-        by_rule.sort(key=lambda item: score(item.above_best, weights[item.rank]))
+    ranked = [item for item in ranked if item.tier == ranked[0].tier]
+    by_rule = _by_rule(ranked, prior)
+    limit = final.window_ev_per_atom + max((item.above_best for item in by_rule[:1]), default=0.0)
+    by_rule, inside = (
+        [item for item in order if item.above_best <= limit] for order in (by_rule, ranked)
+    )
     in_turn = [item for item in chain(*zip_longest(by_rule, inside)) if item is not None]
     chosen = list(dict.fromkeys(item.record.number for item in in_turn))[: final.best]
     known = {record.number: record for record in searched}
     groups = groups_of(searched)
     of_record = {record.number: group for group in groups for record in group}
     found: dict[int, Record] = {}
-    for number in chosen:
-        for record in (known[number], *_other_symmetries(known[number], of_record[number])):
+    for place, number in enumerate(chosen):
+        most = MOST_OTHERS if place < OFTEN else 1
+        others = _other_symmetries(known[number], of_record[number], most)
+        for record in (known[number], *others):
             found.setdefault(record.number, record)
     return list(found.values())[: 2 * final.best]
+
+
+def _by_rule(ranked: Sequence[RankedStructure], prior: Prior | None) -> list[RankedStructure]:
+    if prior is None:
+        return list(ranked)
+    weights = [prior.weight(item.crystal) for item in ranked]
+    order = scores([item.above_best for item in ranked], weights)
+    return [ranked[place] for place in order.argsort(kind="stable")]
 
 
 def _before_polish(content: RunContent) -> list[Record]:
@@ -92,17 +103,32 @@ def _before_polish(content: RunContent) -> list[Record]:
     return [record.within(first) for record, _ in content.told]
 
 
-def _other_symmetries(lowest: Record, group: Sequence[Record]) -> list[Record]:
-    """Return the lowest copy of each other space group, at most two, most common ones first."""
+def _other_symmetries(lowest: Record, group: Sequence[Record], most: int) -> list[Record]:
+    """Return the lowest copy of other space groups: the one of highest symmetry, common ones."""
+    if len(group) == 1:
+        return []
     seen: dict[int, list[Record]] = {}
-    own = space_group(lowest.crystal, SYMPREC_LADDER[0])[0]
+    heights: dict[int, float] = {}
+    own, _ = _symmetry(lowest)
     same_tier = [record for record in group if record.tier == lowest.tier]
     for record in sorted(same_tier, key=_enthalpy)[:COPIES_LOOKED_AT]:
-        number = space_group(record.crystal, SYMPREC_LADDER[0])[0]
+        number, height = _symmetry(record)
         if number not in (own, 1):
             seen.setdefault(number, []).append(record)
-    common = sorted(seen.values(), key=lambda records: (-len(records), records[0].number))
-    return [records[0] for records in common[:2]]
+            heights[number] = height
+    if not seen:
+        return []
+    highest = max(heights, key=heights.__getitem__)
+    common = sorted(seen, key=lambda number: (-len(seen[number]), number))
+    return [seen[number][0] for number in dict.fromkeys([highest, *common])][:most]
+
+
+def _symmetry(record: Record) -> tuple[int, float]:
+    """Return the space group of a record, and the operations for each atom as its height."""
+    dataset = symmetry_dataset(record.crystal, SYMPREC_LADDER[0])
+    if dataset is None:
+        return 1, 0.0
+    return dataset.number, len(dataset.operations) / record.crystal.n_atoms
 
 
 def _enthalpy(record: Record) -> tuple[float, int]:

@@ -56,7 +56,7 @@ def trajectory_figure(
     top = min(top, max(finite)) if max(finite) > lowest else lowest + 0.01
     _draw_points(axes, told, enthalpies, top)
     steps = np.arange(len(told))
-    current = np.array([by_number.get(_or(verdict.current), np.nan) for _, verdict in told])
+    current = np.array([by_number.get(_or(findings.current), np.nan) for _, findings in told])
     best = np.fmin.accumulate(np.array(enthalpies))
     if not np.allclose(current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
         axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="walk")
@@ -95,8 +95,8 @@ def _draw_points(
 
 
 def _shade_melted(axes: Axes, told: Sequence[tuple[Record, SearchUpdate]]) -> None:
-    for index, (_, verdict) in enumerate(told):
-        if verdict.melted:
+    for index, (_, findings) in enumerate(told):
+        if findings.melted:
             axes.axvspan(index - 0.5, index + 0.5, color="orange", alpha=0.12, lw=0)
 
 

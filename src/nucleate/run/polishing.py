@@ -181,18 +181,21 @@ class PhaseJournal(RefinementJournal):
 def _not_done(
     store: Store, tier: TierSettings, starts: Sequence[Start], source: str
 ) -> list[Start]:
-    """Return the starts without an outcome of these settings; add their tiers to the run."""
+    """Return the starts without an energy of these settings; add their tiers to the run."""
     settings = tier.model_dump(mode="json")
     known = store.added_tiers() | store.judges()
     elapsed_s = max((time_s for time_s, *_ in store.events()), default=0.0)
-    done = store.tiers_of_records()
     left = []
     for name in dict.fromkeys(start.tier for start in starts):
         is_new = known.get(name, {}).get("settings") != settings
         if is_new:
             store.add_tier(elapsed_s, name, {"source": source, "settings": settings})
-        own = [start for start in starts if start.tier == name]
-        left += [start for start in own if is_new or name not in done.get(start.record, ())]
+        done = {} if is_new else store.statuses(name)
+        left += [
+            start
+            for start in starts
+            if start.tier == name and done.get(start.record, "failed") == "failed"
+        ]
     store.commit()
     places = {id(start): place for place, start in enumerate(starts)}
     return sorted(left, key=lambda start: places[id(start)])

@@ -130,6 +130,7 @@ SELECT_OUTCOMES_OF_TIERS = (
     "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
     "scaled, forces, stress_gpa FROM outcome WHERE tier IN (?, ?) ORDER BY candidate, position"
 )
+SELECT_STATUSES = "SELECT candidate, status FROM outcome WHERE tier = ? ORDER BY position"
 SELECT_SUMMARY = (
     "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, "
     "coalesce(length(o.numbers) / 8, c.n_atoms), r.duplicate_of "

@@ -338,12 +338,9 @@ class Store:
         for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
             yield time_s, name, json.loads(data)
 
-    def tiers_of_records(self) -> dict[int, set[str]]:
-        """Return the names of the tiers that have an outcome of each record, judges included."""
-        found: dict[int, set[str]] = {}
-        for number, tier in self._db.execute("SELECT candidate, tier FROM outcome"):
-            found.setdefault(number, set()).add(tier)
-        return found
+    def statuses(self, tier: str) -> dict[int, str]:
+        """Return ``relaxed`` or ``failed`` for each record that a tier, or a judge, has seen."""
+        return dict(self._db.execute(schema.SELECT_STATUSES, (tier,)).fetchall())
 
     def judged(self) -> dict[tuple[int, str], Outcome]:
         """Return what a second model made of records, by number and tier of the polish."""

@@ -1,4 +1,4 @@
-"""The tiers of the final phase: two tight relaxations of the best, and what a judge says of them."""
+"""The tiers of the final phase: tight relaxations of the best, and what a judge says of them."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class Opinion:
     ----------
     energy : float or None
         Enthalpy in eV/atom at the geometry that it has relaxed; None where it failed.
-    rank : int or None
-        Place by this model among the structures that it judged.
+    rank, own_rank : int or None
+        Place among the structures that it judged, by this model and by that of the run.
     difference : float or None
         By how much, in eV/atom, it puts the structure higher than the run's model does,
         relative to the median of all.
@@ -54,13 +54,14 @@ class Opinion:
 
     energy: float | None = None
     rank: int | None = None
+    own_rank: int | None = None
     difference: float | None = None
     is_unphysical: bool = False
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictRow:
+class Finding:
     """What is said of a distinct structure.
 
     Attributes
@@ -99,12 +100,12 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Findings:
     """What the final phase found.
 
     Attributes
     ----------
-    rows : tuple of VerdictRow
+    rows : tuple of Finding
         The distinct structures in their order.
     tolerance : float
         Up to which displacement two structures are the same.
@@ -116,7 +117,7 @@ class Verdict:
         Sentences for people.
     """
 
-    rows: tuple[VerdictRow, ...]
+    rows: tuple[Finding, ...]
     tolerance: float
     matcher: str
     judge: str = ""
@@ -136,10 +137,10 @@ class Verdict:
         return asdict(self)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Verdict:
+    def from_data(cls, data: Mapping[str, Any]) -> Findings:
         """Undo :meth:`to_data`."""
         rows = tuple(
-            VerdictRow(
+            Finding(
                 **{
                     **row,
                     "same": tuple(Copy(**copy) for copy in row["same"]),
@@ -151,9 +152,9 @@ class Verdict:
         return cls(**{**data, "rows": rows, "text": tuple(data["text"])})
 
 
-def read_verdict(store: Store) -> Verdict | None:
+def read_findings(store: Store) -> Findings | None:
     """Return what the last final phase of a run found; None where there was none."""
     data = None
     for _, _, found in store.events(EVENT):
         data = found
-    return None if data is None else Verdict.from_data(data)
+    return None if data is None else Findings.from_data(data)
