@@ -159,7 +159,7 @@ def predict(
                 _log.info("%s", line)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
-    return Run(path, temporary=temporary)
+    return Run(path, temporary=temporary, trust=True)
 
 
 def display_of(display: Display | bool) -> Display:

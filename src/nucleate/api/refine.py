@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
+from nucleate.crystal.symmetry import in_cell
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def export_jobs(
     input_file: str | Path | None = None,
     out: str | Path | None = None,
     best: int = 20,
+    cell: str = "primitive",
 ) -> tuple[Path, int]:
     """Write a folder for each of the best structures, ready for a program that you run yourself.
 
@@ -108,6 +110,8 @@ def export_jobs(
         Where to write; default ``for-PROGRAM`` in the run folder.
     best
         How many structures.
+    cell
+        ``primitive`` or ``conventional``, both symmetrised, or ``given``.
 
     Returns
     -------
@@ -130,7 +134,10 @@ def export_jobs(
     kind = check_can_be_handed_off(tier).kind
     chosen = _not_empty(best_below(read_run(folder), [tier.name], best), folder)
     target = Path(folder) / f"for-{kind}" if out is None else Path(out)
-    items = [(row_name(Row.of_ranked(item)), item.record.number, item.crystal) for item in chosen]
+    items = [
+        (row_name(Row.of_ranked(item)), item.record.number, in_cell(item.crystal, cell))
+        for item in chosen
+    ]
     hand_off(Path(folder), items, tier, target)
     return target, len(items)
 

@@ -91,6 +91,9 @@ class Run:
         The run folder.
     temporary
         The folder, where it is a temporary one; it is deleted together with this object.
+    trust
+        Use what the stored input of the folder imports or executes, whoever began the run. It
+        matters to :attr:`settings` and :meth:`continue_` alone.
 
     Raises
     ------
@@ -99,19 +102,31 @@ class Run:
     """
 
     def __init__(
-        self, folder: str | Path, *, temporary: TemporaryDirectory[str] | None = None
+        self,
+        folder: str | Path,
+        *,
+        temporary: TemporaryDirectory[str] | None = None,
+        trust: bool = False,
     ) -> None:
         self.folder = Path(folder)
+        self._trust = trust
         self._temporary = temporary
         self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
         self._content()
 
     @property
     def settings(self) -> RunSettings:
-        """The input."""
-        from nucleate.run.settings import RunSettings
+        """The input; raises InputError if it names the code of somebody else without ``trust``."""
+        return self._settings(trust=self._trust)
 
-        return RunSettings.from_dict(self._content().meta["input"])
+    def _settings(self, *, trust: bool) -> RunSettings:
+        from nucleate.run.folder import stored_input
+        from nucleate.run.settings import RunSettings
+        from nucleate.run.trust import began_by_user, check_trusted
+
+        data = stored_input(self._content().meta)
+        check_trusted(self.folder, data, trust=trust or began_by_user(self.folder))
+        return RunSettings.from_dict(data)
 
     @property
     def formula(self) -> str:
@@ -195,7 +210,12 @@ class Run:
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
     def export(
-        self, out: str | Path | None = None, *, best: int = 20, order: str = "likely"
+        self,
+        out: str | Path | None = None,
+        *,
+        best: int = 20,
+        cell: str = "given",
+        order: str = "likely",
     ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
 
@@ -205,6 +225,8 @@ class Run:
             Folder to write to; default the run folder.
         best
             How many distinct structures get files of their own.
+        cell
+            Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
         order
             As in :meth:`ranked`.
 
@@ -215,21 +237,24 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best, order=checked_order(order))
+        checked_order(order)
+        export_run(self.folder, out=out, best=best, cell=cell, order=order)
         return self.folder if out is None else Path(out)
 
-    def continue_(self, **options: Any) -> Run:
+    def continue_(self, *, trust: bool = False, **options: Any) -> Run:
         """Continue the search and return this run.
 
         Parameters
         ----------
+        trust
+            Use what the stored input imports or executes, whoever began the run.
         options
             As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
         from nucleate.api.predict import predict
 
-        settings = self.settings.to_dict()
+        settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
         predict(settings, folder=self.folder, **options)
         return self
@@ -305,12 +330,26 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
         return read_status(store, best=best, order=checked_order(order))
 
 
-def open_run(folder: str | Path) -> Run:
+def open_run(folder: str | Path, *, trust: bool = False) -> Run:
     """Return the run of a folder, finished or not; ``nucleate.open``.
+
+    Parameters
+    ----------
+    folder
+        A run folder.
+    trust
+        As in :class:`Run`.
 
     Raises
     ------
     InputError
         If the folder holds no search.
     """
-    return Run(folder)
+    return Run(folder, trust=trust)
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Return whether a folder holds a search or relaxed files."""
+    from nucleate.run.store import Store
+
+    return Store.exists(folder)

@@ -32,6 +32,13 @@ def export(
             "or with a preset like vasp=paper.",
         ),
     ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="Cell of POSCAR files: primitive or conventional (symmetrised), or given; "
+            "default: given, and primitive with --for."
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option("--input", help="The same, with the settings of the [[tier]] in a TOML file."),
@@ -48,11 +55,13 @@ def export(
 
     if program is None and file is None:
         found = api.open(run)
-        target = found.export(out, best=best, order=order)
+        target = found.export(out, best=best, cell=cell or "given", order=order)
         typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
         return
     tier = None if program is None else inputs.parse_tier(program)
-    target, number = api.export_jobs(run, tier, input_file=file, out=out, best=best)
+    target, number = api.export_jobs(
+        run, tier, input_file=file, out=out, best=best, cell=cell or "primitive"
+    )
     typer.echo(
         f"{number} folders are in {target}. Run run.sh in each, then: nucleate import {run} "
         f"{target}"

@@ -6,14 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
     from nucleate.api import Run
-    from nucleate.report.columns import Column
-    from nucleate.report.displays import Display
-    from nucleate.report.rows import Row
+    from nucleate.api.display import Display
 
 PLAIN_WIDTH = 140
 SHOWN = 8
@@ -28,20 +24,11 @@ def console() -> Console:
     )
 
 
-def print_table(rows: Sequence[Row], view: Sequence[Column]) -> None:
-    """Print rows as a table."""
-    from nucleate.report.render import terminal_table
-
-    console().print(terminal_table(rows, view))
-
-
 def print_ranking(run: Run, best: int, order: str = "likely") -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
-    from nucleate.report.columns import columns
-    from nucleate.report.rows import ranked_rows
-    from nucleate.report.views import TERMINAL_RANKING
+    from nucleate.api.display import ranking_table
 
-    print_table(ranked_rows(run.ranked(order)[:best]), columns(*TERMINAL_RANKING))
+    console().print(ranking_table(run, best, order))
     if run.findings is not None:
         for line in run.findings.text:
             console().print(line)
@@ -49,14 +36,14 @@ def print_ranking(run: Run, best: int, order: str = "likely") -> None:
 
 def live_or_lines() -> Display:
     """Return a live table where standard output is a terminal, else lines."""
-    from nucleate.report.displays import LiveDisplay, PlainDisplay
+    from nucleate.api.display import LiveDisplay, PlainDisplay
 
     return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
 def print_end(run: Run, order: str = "likely") -> None:
     """Print how a run ended and its best structures."""
-    from nucleate.report.displays import duration
+    from nucleate.api.display import duration
 
     facts = run.status()
     print_ranking(run, SHOWN, order)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate.errors import InputError
+from nucleate import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typer import Typer
 
-    from nucleate.run.refinement import RefinementSummary
-    from nucleate.search.record import Record
+    from nucleate import Record
+    from nucleate.api import RefinementSummary
 
 
 def register(app: Typer) -> None:
@@ -68,10 +68,10 @@ def refine(
     The same command continues what was interrupted; with a larger --best it takes more.
     """
     from nucleate import api
+    from nucleate.api.display import Stages
     from nucleate.cli import inputs
     from nucleate.cli.output import SHOWN, print_ranking
     from nucleate.cli.progress import progress
-    from nucleate.report.displays import Stages
 
     if tier is None and file is None:
         if name or single_point or retry:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from typer import Typer
 
+    from nucleate import Record, Relaxed
     from nucleate.api import Series
-    from nucleate.relax.outcome import Relaxed
-    from nucleate.search.record import Record
 
 FILE_SUFFIXES = (".extxyz", ".xyz", ".cif", ".vasp", ".json", ".csv")
 
@@ -104,22 +103,18 @@ def relax(
 
 def _print_json(series: Series) -> None:
     """Print one array, a line for each structure."""
-    from nucleate.report.columns import columns
-    from nucleate.report.render import json_dict
-    from nucleate.report.views import FILES
+    from nucleate.api.display import series_rows
 
-    view = columns(*FILES)
-    lines = (json.dumps(json_dict(row, view)) for row in series.rows)
+    lines = (json.dumps(row) for row in series_rows(series))
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 
 def _print(series: Series) -> None:
-    from nucleate.cli.output import console, print_table
-    from nucleate.report.columns import columns
-    from nucleate.report.views import SHORT_FILES
+    from nucleate.api.display import series_table
+    from nucleate.cli.output import console
 
     rows = series.rows
-    print_table(rows, columns(*SHORT_FILES))
+    console().print(series_table(series))
     for row in rows:
         if row.failure is not None:
             typer.echo(f"{row.name} failed ({row.failure.reason}): {row.failure.message}")

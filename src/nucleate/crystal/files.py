@@ -30,6 +30,7 @@ from nucleate.crystal.formats.structures import (
     printable,
     renamed,
 )
+from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -161,20 +162,22 @@ def write_extxyz(
 
 
 def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None:
-    """Write a VASP 5 POSCAR file, atoms grouped by element.
+    """Write a VASP 5 POSCAR file, elements in chemical order, coordinates in [0, 1).
 
     A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
     """
     if np.linalg.det(crystal.cell) < 0.0:
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
-    order = np.argsort(crystal.numbers, kind="stable")
-    unique, counts = np.unique(crystal.numbers, return_counts=True)
+    order = chemical_ranks(crystal.numbers)
+    counts = counts_of(crystal.numbers)
+    places = np.round(crystal.scaled[order], 16) % 1.0
+    places[places >= 1.0 - 5e-17] = 0.0
     lines = [" ".join(title.split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
-    lines.append("  " + " ".join(symbols_of(unique)))
-    lines.append("  " + " ".join(str(count) for count in counts))
+    lines.append("  " + " ".join(counts))
+    lines.append("  " + " ".join(str(count) for count in counts.values()))
     lines.append("Direct")
-    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in crystal.scaled[order]]
+    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.faults import blaming
 from nucleate.generate.mix import GeneratorMix
 from nucleate.plugins import find
 
@@ -78,8 +79,13 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
 
 
 def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tuple[object, float]]:
-    built = [(item.build(context), float(getattr(item, "weight", 1.0))) for item in settings]
-    return [(generator, weight) for generator, weight in built if generator is not None]
+    built = []
+    for item in settings:
+        with blaming("generator", item, "build"):
+            generator = item.build(context)
+        if generator is not None:
+            built.append((generator, float(getattr(item, "weight", 1.0))))
+    return built
 
 
 def _completing(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.pool import Score
 
+MAKES_A_POOL = "makes-a-pool"
+"""In ``supports`` of a generator that evaluates ``number`` crystals and ranks the best: what it
+builds has ``members`` and ``account``."""
+
 OTHERS_SERVE = "The other generators serve alone."
 
 

@@ -36,7 +36,14 @@ _MERGED_RANKED = 20
 _REMOVED_RANKED = 10
 _SUBSETS = 12
 _MOST_SUBSET_STEPS = 4000
-_REMOVED_SHARE = 0.34
+_LARGEST_SHARE = 0.34
+
+
+Orbit = tuple[int, int, int]
+"""Element and atoms of an orbit, and atoms in the cell of the prototype."""
+
+Formulas = dict[tuple[tuple[int, ...], tuple[int, ...]], list[Orbit]]
+"""Elements and counts of formulas, and the orbits by which they differ from the target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +103,22 @@ def with_orbits_removed(
     space: SearchSpace | None,
 ) -> Iterator[Plan]:
     """Yield plans that take one orbit out of a known structure."""
-    for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
-        group = library.group(counts_of)
+    formulas = formulas_beside(elements, counts, space, sign=1, also=(ANY_ELEMENT,))
+    for item, orbits in prototypes_of(library, formulas, hold_out, most=_REMOVED_RANKED):
+        yield from _removals(item, orbits)
+
+
+def prototypes_of(
+    library: Library, formulas: Formulas, hold_out: HoldOut, *, most: int
+) -> Iterator[tuple[Coloured, list[Orbit]]]:
+    """Yield the likeliest known prototypes of each formula with the orbits that it differs by."""
+    for (elements, counts), orbits in formulas.items():
+        group = library.group(counts)
         if group is None or not any(size in group.sizes for _, _, size in orbits):
             continue
-        for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
+        for item in rank(library, elements, counts, hold_out, most=most):
             if item.entries:
-                yield from _removals(item, orbits)
+                yield item, orbits
 
 
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
@@ -165,28 +181,49 @@ def _subsets(sizes: Sequence[int], total: int) -> list[tuple[int, ...]]:
     return found
 
 
-def _bigger_formulas(
-    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
-) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
-    """Return formulas with an orbit more: what is to be removed (element, atoms, cell atoms)."""
+def formulas_beside(
+    elements: Sequence[int],
+    counts: Sequence[int],
+    space: SearchSpace | None,
+    *,
+    sign: int,
+    also: tuple[int, ...] = (),
+) -> Formulas:
+    """Return the formulas with an orbit more (``sign`` 1) or less (-1) than the target.
+
+    Parameters
+    ----------
+    elements, counts
+        The target.
+    space
+        Its ``max_atoms`` is the limit; 52 without one.
+    sign
+        1 or -1.
+    also
+        Elements of the orbit besides those of the target.
+    """
     size = sum(counts)
     limit = space.max_atoms if space is not None else 52
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
+    found: Formulas = {}
     for units in range(1, limit // size + 1):
         for more in (1, 2, 3, 4, 6, 8, 12):
-            if more > _REMOVED_SHARE * units * size:
+            if more > _LARGEST_SHARE * units * size:
                 break
-            for element in (*elements, ANY_ELEMENT):
+            for element in (*elements, *also):
                 atoms = {int(z): units * int(c) for z, c in zip(elements, counts, strict=True)}
-                atoms[element] = atoms.get(element, 0) + more
+                atoms[element] = atoms.get(element, 0) + sign * more
+                atoms = {z: n for z, n in atoms.items() if n}
+                if not atoms or min(atoms.values()) < 0:
+                    continue
                 unit = gcd(*atoms.values())
                 key = tuple(atoms), tuple(n // unit for n in atoms.values())
-                if element == ANY_ELEMENT or key[1] != tuple(counts):
-                    found.setdefault(key, []).append((element, more, units * size + more))
+                if element in also or key[1] != tuple(counts):
+                    orbit = int(element), more, units * size + sign * more
+                    found.setdefault(key, []).append(orbit)
     return found
 
 
-def _removals(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+def _removals(item: Coloured, orbits: list[Orbit]) -> Iterator[Plan]:
     number, coloured = item.entries[0]
     of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
     sizes = [size for slot in item.proto.multiplicities for size in slot]

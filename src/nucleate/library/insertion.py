@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import product
-from math import exp, gcd
+from math import exp
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.contacts import shortest_contact
-from nucleate.library.derived import Plan
+from nucleate.library.derived import Orbit, Plan, formulas_beside, prototypes_of
 from nucleate.library.geometry import expand, operations, primitive_vectors
-from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.ranking import TEMPERATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _RANKED = 6
 _VOIDS = 2
 _COST = 0.5
-_LARGEST_SHARE = 0.34
 _LEAST_CONTACT = 0.8
 _GRIDS = (12, 8)
 
@@ -46,13 +45,9 @@ def with_orbits_inserted(
     space: SearchSpace | None,
 ) -> Iterator[Plan]:
     """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
-    for (kinds, smaller), orbits in _smaller_formulas(elements, counts, space).items():
-        group = library.group(smaller)
-        if group is None or not any(size in group.sizes for _, _, size in orbits):
-            continue
-        for item in rank(library, kinds, smaller, hold_out, most=_RANKED):
-            if item.entries:
-                yield from _plans(item, orbits)
+    formulas = formulas_beside(elements, counts, space, sign=-1)
+    for item, orbits in prototypes_of(library, formulas, hold_out, most=_RANKED):
+        yield from _plans(item, orbits)
 
 
 def in_voids(library: Library, plan: Plan) -> list[Plan]:
@@ -76,31 +71,7 @@ def in_voids(library: Library, plan: Plan) -> list[Plan]:
     ]
 
 
-def _smaller_formulas(
-    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
-) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
-    """Return formulas with an orbit less: what is added (element, atoms, atoms before)."""
-    size = sum(counts)
-    limit = space.max_atoms if space is not None else 52
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
-    for units in range(1, limit // size + 1):
-        for more in (1, 2, 3, 4, 6, 8, 12):
-            if more > _LARGEST_SHARE * units * size:
-                break
-            for z in elements:
-                atoms = {int(e): units * int(c) for e, c in zip(elements, counts, strict=True)}
-                atoms[int(z)] -= more
-                atoms = {e: n for e, n in atoms.items() if n}
-                if not atoms or min(atoms.values()) < 0:
-                    continue
-                unit = gcd(*atoms.values())
-                key = tuple(atoms), tuple(n // unit for n in atoms.values())
-                if key[1] != tuple(counts):
-                    found.setdefault(key, []).append((int(z), more, units * size - more))
-    return found
-
-
-def _plans(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+def _plans(item: Coloured, orbits: list[Orbit]) -> Iterator[Plan]:
     number, coloured = item.entries[0]
     of_orbit = tuple(int(z) for z in np.repeat(np.array(coloured), item.proto.orbit_counts))
     for z, atoms, before in orbits:

@@ -10,6 +10,7 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
+from nucleate.faults import blaming, described
 from nucleate.moves.move import Child
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def propose(
     ContractError
         If the move returned what it must not; the message names it.
     """
-    child = checked(move.apply(parent, context, rng=rng), move, context)
+    with blaming("move", move.apply, "apply", name=move.name):
+        made = move.apply(parent, context, rng=rng)
+    child = checked(made, move, context)
     if child is None or context.rejection(child.crystal) is not None:
         return None
     crystal = child.crystal
@@ -78,7 +81,10 @@ def checked(child: object, move: Move, context: MoveContext) -> Child | None:
         return None
     problem = _problem(child, context)
     if problem:
-        raise ContractError(f"the move {move.name} returned {problem}. Correct the move.")
+        raise ContractError(
+            f"the {described('move', move.apply, name=move.name)} returned {problem}. Correct the "
+            "move."
+        )
     return child  # type: ignore[return-value]
 
 

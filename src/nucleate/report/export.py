@@ -27,17 +27,22 @@ if TYPE_CHECKING:
 
 
 def export_run(
-    folder: str | Path, *, out: str | Path | None = None, best: int = 20, order: str = LIKELY
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    best: int = 20,
+    cell: str = "given",
+    order: str = LIKELY,
 ) -> list[RankedStructure]:
     """Write the files of a run and return its ranked distinct structures.
 
     Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz`` and
     ``structures.db`` (the distinct structures with energy, forces and stress; the second is an
     ASE database), ``structures/`` (for each of the best a symmetrised CIF with its tolerance, the
-    P1 original as CIF, a POSCAR and the ``.res`` file of AIRSS), ``trajectory.png``,
-    ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct structures as
-    each tier left them, with its energy, forces and stress). Existing files of these names are
-    replaced.
+    P1 original as CIF, a POSCAR, the calculated powder pattern and the ``.res`` file of AIRSS),
+    ``trajectory.png``, ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct
+    structures as each tier left them, with its energy, forces and stress). Existing files of these
+    names are replaced.
 
     Parameters
     ----------
@@ -47,6 +52,8 @@ def export_run(
         Where to write; None means the run folder itself.
     best
         How many distinct structures get files of their own.
+    cell
+        Of the POSCAR files: ``given``, ``primitive`` or ``conventional``.
     order
         As in :func:`~nucleate.report.ranking.rank_structures`.
 
@@ -60,13 +67,19 @@ def export_run(
     ranked = content.ranked(order)
     remove_unfinished(target)
     with whole_files(target) as unfinished:
-        _write_all(unfinished, content, ranked, best=best, title=Path(folder).name)
+        _write_all(unfinished, content, ranked, best=best, title=Path(folder).name, cell=cell)
         _remove_old(target / "structures")
     return ranked
 
 
 def _write_all(
-    target: Path, content: RunContent, ranked: list[RankedStructure], *, best: int, title: str
+    target: Path,
+    content: RunContent,
+    ranked: list[RankedStructure],
+    *,
+    best: int,
+    title: str,
+    cell: str,
 ) -> None:
     structures = target / "structures"
     structures.mkdir()
@@ -76,7 +89,7 @@ def _write_all(
     write_rows_extxyz(target / "structures.extxyz", rows)
     write_database(target / "structures.db", rows)
     for row in rows[:best]:
-        write_structure(structures, row, pressure_gpa=content.pressure_gpa)
+        write_structure(structures, row, pressure_gpa=content.pressure_gpa, cell=cell)
     for tier in content.tiers if len(content.tiers) > 1 else ():
         (target / "tiers").mkdir(exist_ok=True)
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)
@@ -111,6 +124,6 @@ def write_relaxed(
 def _remove_old(folder: Path) -> None:
     if folder.is_symlink():
         return
-    for pattern in ("[0-9]*-r[0-9]*.cif", "[0-9]*-r[0-9]*.vasp", "[0-9]*-r[0-9]*.res"):
-        for path in folder.glob(pattern):
+    for ending in ("cif", "vasp", "res", "xy"):
+        for path in folder.glob(f"[0-9]*-r[0-9]*.{ending}"):
             path.unlink()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.elements import element
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
+from nucleate.crystal.symmetry import in_cell
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.columns import columns
+from nucleate.report.powder import write_pattern
 from nucleate.report.render import row_dict
 from nucleate.report.views import FILES, RANKING
 from nucleate.units import GPA_PER_EV_A3
@@ -103,8 +105,10 @@ def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
     path.write_text("\n".join([*lines, "END"]) + "\n", encoding="utf-8")
 
 
-def write_structure(folder: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
-    """Write a row as symmetrised CIF, CIF as it is, POSCAR and, in eV only, ``.res``."""
+def write_structure(
+    folder: Path, row: Row, *, pressure_gpa: float = 0.0, cell: str = "given"
+) -> None:
+    """Write a row as CIF (symmetrised and as it is), POSCAR, powder pattern and, in eV, .res."""
     relaxed, name = row.relaxed, row_name(row)
     assert relaxed is not None
     unit = "eV/atom" if relaxed.level.unit == "eV" else "arbitrary units/atom"
@@ -114,7 +118,8 @@ def write_structure(folder: Path, row: Row, *, pressure_gpa: float = 0.0) -> Non
     rung = next((rung for rung in row.symmetry if rung.number > 1), None)
     symprec = None if rung is None else rung.symprec
     write_cif(folder / f"{name}.cif", crystal, symprec=symprec, title=title)
-    write_poscar(folder / f"{name}.vasp", crystal, title=title)
+    write_poscar(folder / f"{name}.vasp", in_cell(crystal, cell), title=title)
+    write_pattern(folder / f"{name}.xy", crystal, title=name)
     if relaxed.level.unit == "eV":
         write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
 

@@ -17,15 +17,14 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nucleate.errors import NucleateError
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.events import Progress, Silent
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.promotions import Promotions
 from nucleate.search.book import trial_of
-from nucleate.search.candidates import check_trial, name_of
-from nucleate.search.record import Record, SearchUpdate, TierOutcome
+from nucleate.search.checked import CheckedSearch
+from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
 
 if TYPE_CHECKING:
@@ -117,14 +116,13 @@ class Campaign:
         fixed: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> None:
         self._journal = journal
-        self._search = search
+        self._search = CheckedSearch(search, space)
         self._ladder = ladder
         self._executor = executor
         self._seed = seed
-        self._space = space
         self._callback = callback or Silent()
         self._fixed = fixed or {}
-        self._learns = getattr(search, "learns", True)
+        self._learns = self._search.learns
         self._pending: dict[int, Record] = {}
         self._done: dict[int, Record] = {}
         self._untold: deque[int] = deque()
@@ -191,7 +189,7 @@ class Campaign:
             record = told.within(self._ladder.names)
             self._note(record)
             self._search.restore(trial_of(record))
-            self._replay(record, update)
+            self._search.replay(record, update)
             self._count(record)
             self._take_times(record)
             self._callback.on_record(record, update, replayed=True)
@@ -278,7 +276,6 @@ class Campaign:
         )
 
     def _take(self, trial: Trial) -> None:
-        check_trial(trial, self._search, self._space)
         record = Record(
             number=trial.number,
             candidate=trial.candidate,
@@ -355,29 +352,13 @@ class Campaign:
     def _tell(self, number: int, *, provisional: bool = False) -> None:
         record = self._done.pop(number)
         self._untold_repeats -= record.duplicate_of is not None and not record.outcomes
-        update = self._tell_search(record)
+        update = self._search.tell(record)
         is_target = self.progress.stop.is_found_by(number)
         update = replace(update, is_target=is_target) if is_target else update
         self._journal.add_record(record, update, provisional=provisional)
         self._is_dirty = True
         self._is_dry = False
         self._callback.on_record(record, update, replayed=False)
-
-    def _tell_search(self, record: Record) -> SearchUpdate:
-        update = self._search.tell(record)
-        if not isinstance(update, SearchUpdate):
-            raise NucleateError(
-                f"{name_of(self._search)}.tell returned {update!r}, which is no SearchUpdate."
-            )
-        return update
-
-    def _replay(self, record: Record, update: SearchUpdate) -> None:
-        """Tell the search of a record of an earlier start, by its shorter way if it has one."""
-        replay = getattr(self._search, "replay", None)
-        if replay is None:
-            self._tell_search(record)
-        else:
-            replay(record, update)
 
     def _count(self, record: Record) -> None:
         self.progress.stop.note(record)

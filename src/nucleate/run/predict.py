@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.faults import blaming
 from nucleate.run.campaign import Campaign, Summary
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_run, open_store
@@ -19,13 +20,15 @@ from nucleate.run.pool import Pool
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
-from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
+from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
@@ -45,6 +48,7 @@ def predict(
     *,
     callback: Callback | None = None,
     executor: Executor | None = None,
+    candidates: Sequence[Candidate] | None = None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue the run of a folder.
 
@@ -61,6 +65,8 @@ def predict(
         Who is shown the run.
     executor
         Who relaxes, one relaxer for each tier; default: worker processes.
+    candidates
+        Relax these instead of drawing any, and add them to the run.
 
     Raises
     ------
@@ -75,6 +81,9 @@ def predict(
     target = build_target(settings)
     source = build_source(settings, folder=path, report=callback.on_stage, target=target)
     search = build_search(settings, source, target)
+    is_drawn = candidates is None
+    if candidates is not None:
+        search = GivenCandidates(search, candidates)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
@@ -82,7 +91,7 @@ def predict(
         check_same_run(path, settings)
         _tell_what_is_known(settings, callback)
         started_core_s = time.process_time()
-        started_core_s -= source.prepare()
+        started_core_s -= source.prepare() if is_drawn else 0.0
         if executor is None:
             executor = stack.enter_context(
                 Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
@@ -96,9 +105,9 @@ def predict(
             search,
             ladder,
             executor,
-            stop=Stop.of(settings.stop, target),
+            stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
             seed=settings.seed,
-            space=settings.problem.space(),
+            space=settings.problem.space() if is_drawn else None,
             started_core_s=started_core_s,
             callback=callback,
         )
@@ -140,7 +149,8 @@ def build_search(
         seed=settings.seed,
         stop=settings.stop,
     )
-    search = settings.search.build(context)
+    with blaming("search", settings.search, "build"):
+        search = settings.search.build(context)
     missing = [name for name in REQUIRED if not hasattr(search, name)]
     if missing:
         raise InputError(

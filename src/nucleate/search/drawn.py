@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.search.book import Book, trial_of
 from nucleate.search.record import SearchUpdate
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nucleate.crystal.candidate import Candidate
+    from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
@@ -26,13 +27,15 @@ class DrawnSearch:
     ----------
     context : SearchContext
         What the run gives.
+    seed : int, optional
+        Seed of all random numbers; default that of the context.
     """
 
     learns = True
 
-    def __init__(self, context: SearchContext) -> None:
+    def __init__(self, context: SearchContext, seed: int | None = None) -> None:
         self.context = context
-        self._book = Book(context.seed, context.tiers)
+        self._book = Book(context.seed if seed is None else seed, context.tiers)
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a candidate, or None if none was found.
@@ -51,6 +54,18 @@ class DrawnSearch:
         del record
         return False
 
+    def accept(self, record: Record, noted: Noted) -> bool:
+        """Return whether the search uses a record that was relaxed: by default a new minimum."""
+        is_new = record.relaxed is not None and noted.duplicate_of is None
+        return is_new and self.learn(record)
+
+    def begin(self, trial: Trial) -> None:
+        """Take note of a trial that was asked for, in this session or before an interruption."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what updates say of the search besides, such as ``current``."""
+        return {}
+
     @property
     def progress(self) -> SearchProgress:
         """How far the search is."""
@@ -67,19 +82,27 @@ class DrawnSearch:
         """Take note of a trial."""
         if self._book.note_trial(trial):
             self.context.generator.note(trial.candidate.origin)
+            self.begin(trial)
 
     def tell(self, record: Record) -> SearchUpdate:
         """Take note of a finished record."""
+        return self._note(record, None)
+
+    def replay(self, record: Record, update: SearchUpdate) -> None:
+        """Take note of a record again, trusting what was found out about it before."""
+        self._note(record, update)
+
+    def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
         self.restore(trial_of(record))
-        noted = self._book.note(record)
-        is_new = noted.was_relaxed and record.relaxed is not None and noted.duplicate_of is None
-        accepted = is_new and self.learn(record)
+        noted = self._book.note(record, before=before)
+        accepted = noted.was_relaxed and self.accept(record, noted)
         best = self._book.best
         return SearchUpdate(
             accepted=accepted,
             new_minimum=noted.new_minimum,
             duplicate_of=noted.duplicate_of,
             best=None if best is None else best.number,
+            **self.state(),
         )
 
     def stop_reason(self) -> str | None:

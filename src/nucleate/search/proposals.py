@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.faults import blaming
 from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import moves_for
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.moves.move import Move
     from nucleate.search.context import SearchContext
     from nucleate.search.search import Source
     from nucleate.search.settings import MoveChoice
@@ -94,7 +96,7 @@ class Proposals:
     ) -> Candidate | None:
         """Return a child of a parent by one of the moves that apply; new where none does."""
         context = self._context(most_units)
-        applies = np.array([bool(move.applies(parent.crystal, context)) for move in self._moves])
+        applies = np.array([_applies(move, parent.crystal, context) for move in self._moves])
         chances = weights * applies
         total = chances.sum()
         if not total > 0:
@@ -117,6 +119,11 @@ class Proposals:
 
             self._contexts[most_units] = MoveContext(space, new)
         return self._contexts[most_units]
+
+
+def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:
+    with blaming("move", move.applies, "applies", name=move.name):
+        return bool(move.applies(parent, context))
 
 
 def default_new_fraction(space: SearchSpace) -> float:

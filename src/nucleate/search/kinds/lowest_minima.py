@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.symmetry import standardised
-from nucleate.search.book import Book, trial_of
+from nucleate.search.drawn import DrawnSearch
 from nucleate.search.proposals import Parent, Proposals
-from nucleate.search.record import SearchUpdate
 from nucleate.search.settings import MovingSettings
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
-    from nucleate.search.search import SearchProgress, Trial
+    from nucleate.search.search import Trial
 
 RANK_SCALE = 6.0
 """Ranks over which the chance of a minimum to be a parent falls by e."""
@@ -47,7 +46,7 @@ class LowestMinima(MovingSettings):
         return LowestMinimaSearch(self, context)
 
 
-class LowestMinimaSearch:
+class LowestMinimaSearch(DrawnSearch):
     """Asks for new structures and for children of the lowest minima.
 
     Parameters
@@ -58,64 +57,29 @@ class LowestMinimaSearch:
         What the run gives.
     """
 
-    learns = True
-
     def __init__(self, settings: LowestMinima, context: SearchContext) -> None:
+        super().__init__(context, settings.seed)
         self.settings = settings
         self._units = context.space.formula_units
-        self._generator = context.generator
-        self._book = Book(settings.seed, context.tiers)
         self._proposals = Proposals(context, settings.new_fraction, settings.moves)
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
 
-    @property
-    def progress(self) -> SearchProgress:
-        """How far the search is."""
-        return self._book.progress
+    def begin(self, trial: Trial) -> None:
+        """Count the children of each minimum."""
+        for parent in trial.candidate.origin.parents:
+            self._minima.note_child(parent)
 
-    def ask(self) -> Trial | None:
-        """Return what to try next, or None if nothing valid could be drawn."""
-        trial = self._book.ask(self._draw)
-        if trial is not None:
-            self.restore(trial)
-        return trial
+    def learn(self, record: Record) -> bool:
+        """Keep a new minimum."""
+        return self._minima.add(record)
 
-    def restore(self, trial: Trial) -> None:
-        """Take note of a trial."""
-        if self._book.note_trial(trial):
-            self._generator.note(trial.candidate.origin)
-            for parent in trial.candidate.origin.parents:
-                self._minima.note_child(parent)
+    def state(self) -> dict[str, Any]:
+        """Return the lowest minimum."""
+        return {"current": self._minima.lowest}
 
-    def tell(self, record: Record) -> SearchUpdate:
-        """Take note of a finished record; it is accepted if it is a new minimum."""
-        return self._note(record, None)
-
-    def replay(self, record: Record, update: SearchUpdate) -> None:
-        """Take note of a record again, trusting what was found out about it before."""
-        self._note(record, update)
-
-    def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
-        self.restore(trial_of(record))
-        noted = self._book.note(record, before=before)
-        accepted = False
-        if noted.was_relaxed and noted.duplicate_of is None:
-            accepted = self._minima.add(record)
-        best = self._book.best
-        return SearchUpdate(
-            accepted=accepted,
-            new_minimum=noted.new_minimum,
-            duplicate_of=noted.duplicate_of,
-            current=self._minima.lowest,
-            best=None if best is None else best.number,
-        )
-
-    def stop_reason(self) -> str | None:
-        """Return None: the search has no end of its own."""
-        return None
-
-    def _draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+    def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        """Return a new structure, or a child of one of the lowest minima."""
         most_units = int(rng.choice(self._units))
         settled = number >= self.settings.population and self._minima.lowest is not None
         if not settled or self._proposals.wants_new(rng):

@@ -1,0 +1,46 @@
+"""What is shown on a terminal: tables of results, and how far a run is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nucleate.report.columns import columns
+from nucleate.report.displays import Display, LiveDisplay, PlainDisplay, Stages, duration
+from nucleate.report.render import json_dict, terminal_table
+from nucleate.report.rows import ranked_rows
+from nucleate.report.views import FILES, SHORT_FILES, TERMINAL_RANKING
+from nucleate.run.events import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nucleate.api.relax import Series
+    from nucleate.api.run import Run
+
+__all__ = [
+    "Display",
+    "LiveDisplay",
+    "PlainDisplay",
+    "Progress",
+    "Stages",
+    "duration",
+    "ranking_table",
+    "series_rows",
+    "series_table",
+]
+
+
+def ranking_table(run: Run, best: int, order: str = "likely") -> Table:
+    """Return the best distinct structures of a run, each with the tier it is ranked on."""
+    return terminal_table(ranked_rows(run.ranked(order)[:best]), columns(*TERMINAL_RANKING))
+
+
+def series_table(series: Series) -> Table:
+    """Return what came of a series of structures."""
+    return terminal_table(series.rows, columns(*SHORT_FILES))
+
+
+def series_rows(series: Series) -> list[dict[str, Any]]:
+    """Return what came of a series, a JSON-ready dictionary for each structure."""
+    view = columns(*FILES)
+    return [json_dict(row, view) for row in series.rows]
