@@ -112,7 +112,7 @@ def predict(
     """
     from nucleate.api.final import finish, judge_of
     from nucleate.run.predict import predict as run_search
-    from nucleate.run.signals import is_request
+    from nucleate.signals import is_request
 
     overrides: dict[str, dict[str, Any]] = {
         "": {
