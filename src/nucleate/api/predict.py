@@ -50,6 +50,8 @@ def predict(
     structures: int | None = None,
     without_improvement: int | None = None,
     target: str | Path | None = None,
+    polish: int | None = None,
+    judge: Any = None,
     workers: int | None = None,
     threads: int | None = None,
     display: Display | bool = True,
@@ -95,6 +97,11 @@ def predict(
         best one.
     target
         Stop when the structure in this file is found.
+    polish
+        How many of the best structures are relaxed tightly at the end; 0: none. Default 20.
+    judge
+        Second model that judges them: a name such as ``"sevennet"`` or ``"off"``, or settings of a
+        tier. Default SevenNet where it is installed.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
     display
@@ -139,6 +146,7 @@ def predict(
             "time": time,
             "core_time": core_time,
         },
+        "final": {"best": polish, "judge": judge},
         "run": {"workers": workers, "threads": threads},
     }
     temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None

@@ -67,6 +67,19 @@ def predict(
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
+    polish: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Best structures relaxed tightly at the end; 0: none. [default: 20]"
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Second model that judges them, such as sevennet, or off. [default: sevennet "
+            "where it is installed]"
+        ),
+    ] = None,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     trust: Annotated[
         bool,
@@ -97,6 +110,8 @@ def predict(
         known=known,
         seed=seed,
         target=target,
+        polish=polish,
+        judge=judge,
         time=time,
         core_time=core_time,
         workers=workers,

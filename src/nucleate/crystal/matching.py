@@ -33,6 +33,9 @@ RELATED = 0.4
 ALONE = 0.015
 """Fingerprint distance of the same structure where sites cannot be compared."""
 
+RELATED_DISPLACEMENT = 0.25
+"""Largest displacement of a distortion; 0.2 from cubic to orthorhombic CaTiO3."""
+
 RELATED_ALONE = 0.15
 """The same of a distortion."""
 
@@ -127,7 +130,8 @@ def is_distortion(low: Comparable, high: Comparable) -> bool:
         return False
     if low.structure is None or high.structure is None:
         return distance < RELATED_ALONE
-    return _largest_displacement(low, high) is not None
+    found = _largest_displacement(low, high)
+    return found is not None and found <= RELATED_DISPLACEMENT
 
 
 def _largest_displacement(one: Comparable, other: Comparable) -> float | None:

@@ -62,7 +62,7 @@ def polished_of(records: Iterable[Record], window: float) -> list[Polished]:
 
     Of the two of a record the higher one only within a window in eV/atom of the lower.
     """
-    inside = []
+    inside: list[tuple[Record, str, Relaxed]] = []
     for record in records:
         own = [
             (record, item.tier, item.outcome)
@@ -72,7 +72,10 @@ def polished_of(records: Iterable[Record], window: float) -> list[Polished]:
         lowest = min((outcome.enthalpy_per_atom for *_, outcome in own), default=0.0)
         inside += [item for item in own if item[2].enthalpy_per_atom <= lowest + window]
     inside.sort(key=lambda item: (item[2].enthalpy_per_atom, item[0].number, item[1]))
-    return [Polished(*item, Comparable.of(item[2].crystal)) for item in inside]
+    return [
+        Polished(record, tier, outcome, Comparable.of(outcome.crystal))
+        for record, tier, outcome in inside
+    ]
 
 
 def distinct(polished: Sequence[Polished], tolerance: float) -> list[Distinct]:

@@ -40,9 +40,9 @@ class FinalSettings(BaseModel):
         "as much again.",
     )
     same: float = Field(
-        0.02,
+        0.025,
         gt=0.0,
-        le=0.3,
+        le=0.25,
         description="Largest displacement of an atom, in units of (volume per atom)^(1/3), up to "
         "which two polished structures are the same.",
     )

@@ -14,13 +14,13 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
-from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
+from nucleate.run.codec import COLUMNS, decode, encode, geometry
 from nucleate.run.database import Database
+from nucleate.run.reading import candidate_of, told_of
 from nucleate.search.polished import FINAL, JUDGED, POLISHED, in_order
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.text import label
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from nucleate.crystal.candidate import Candidate
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
@@ -279,7 +280,7 @@ class Store:
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
             after = rows[-1][0]
             for row in rows:
-                yield _told(row, outcomes, seed)
+                yield told_of(row, outcomes, seed)
 
     def records_of(self, numbers: Iterable[int]) -> list[Record]:
         """Return some of the finished records, in the order of the numbers given."""
@@ -287,7 +288,7 @@ class Store:
         for number in numbers:
             rows = self._db.execute(schema.SELECT_RECORD, (number,)).fetchall()
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORD, (number,))
-            found += [_told(row, outcomes, seed)[0] for row in rows]
+            found += [told_of(row, outcomes, seed)[0] for row in rows]
         return found
 
     def summary_rows(self) -> list[tuple[Any, ...]]:
@@ -315,7 +316,7 @@ class Store:
         return [
             Record(
                 number=number,
-                candidate=_candidate(candidate),
+                candidate=candidate_of(candidate),
                 outcomes=outcomes.get(number, ()),
                 duplicate_of=duplicate_of,
                 seed=seed,
@@ -384,39 +385,3 @@ class Store:
             row = dict(zip(COLUMNS, values, strict=True))
             row["level"] = levels.get(row["level"])
             yield number, tier, decode(row)
-
-
-def _told(
-    row: Sequence[Any], outcomes: Mapping[int, tuple[TierOutcome, ...]], seed: int
-) -> tuple[Record, SearchUpdate]:
-    _, duplicate_of, finished_s, core_s, *rest = row
-    accepted, new, melted, temperature, *rest = rest
-    current, best, is_target, number, asked_s, *candidate = rest
-    record = Record(
-        number=number,
-        candidate=_candidate(candidate),
-        outcomes=outcomes.get(number, ()),
-        duplicate_of=duplicate_of,
-        seed=seed,
-        asked_s=asked_s,
-        finished_s=finished_s,
-        core_s=core_s,
-    )
-    update = SearchUpdate(
-        accepted=bool(accepted),
-        new_minimum=bool(new),
-        duplicate_of=duplicate_of,
-        melted=bool(melted),
-        temperature=temperature,
-        current=current,
-        best=best,
-        is_target=bool(is_target),
-    )
-    return record, update
-
-
-def _candidate(row: Sequence[Any]) -> Candidate:
-    source, parents, detail, *arrays = row
-    crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
-    assert crystal is not None
-    return Candidate(crystal, Origin(source, tuple(json.loads(parents)), json.loads(detail)))
