@@ -112,8 +112,8 @@ def test_the_prior_ranks_and_gives_probabilities():
 def test_findings_survive_the_store():
     findings = make_findings(run(), FINAL, Weights())
     judged = {row.key: relaxed(CUBIC, -5.0) for row in findings.rows}
-    enthalpies = {row.key: -1.0 for row in findings.rows}
-    findings = with_opinions(findings, enthalpies, judged, "other")
+    own = {row.key: relaxed(CUBIC, -1.0) for row in findings.rows}
+    findings = with_opinions(findings, own, judged, "other")
     assert Findings.from_data(findings.to_data()) == findings
 
 
@@ -145,17 +145,19 @@ def test_an_unphysical_minimum_does_not_take_all():
     assert deep[1] > deep[0]
 
 
-def opinions_of(gaps):
+def opinions_of(gaps, crystal=CUBIC):
     """Return findings whose structures the second model puts higher by these gaps."""
     findings = make_findings(run(), FINAL, None)
     rows = findings.rows[: len(gaps)]
     findings = replace(findings, rows=rows)
-    enthalpies = {row.key: -1.0 + 0.001 * k for k, row in enumerate(rows)}
+    own = {row.key: relaxed(CUBIC, -1.0 + 0.001 * k) for k, row in enumerate(rows)}
     judged = {
-        row.key: gap if isinstance(gap, Failed) else relaxed(CUBIC, enthalpies[row.key] - 3 + gap)
+        row.key: gap
+        if isinstance(gap, Failed)
+        else relaxed(crystal, own[row.key].energy_per_atom - 3 + gap)
         for row, gap in zip(rows, gaps, strict=True)
     }
-    return with_opinions(findings, enthalpies, judged, "other")
+    return with_opinions(findings, own, judged, "other")
 
 
 def test_opinions_are_relative_to_the_median():
@@ -169,6 +171,11 @@ def test_opinions_are_relative_to_the_median():
     assert "unphysical minimum" in opinion_text(opinions[0])
     assert "puts structure 4 lowest, 77 meV/atom below the first" in found.text[0]
     assert "puts 1 more than 50 meV/atom higher" in found.text[1]
+
+
+def test_a_structure_that_the_second_model_leaves_is_named():
+    found = opinions_of([0.0, 0.0, 0.0, 0.0], crystal=ILMENITE)
+    assert opinion_text(found.rows[0].opinion) == "relaxes it into another structure"
 
 
 def test_a_second_model_that_fails_leaves_the_list():

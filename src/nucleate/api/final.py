@@ -37,6 +37,11 @@ JUDGE_STEPS = 60
 _log = logging.getLogger(__name__)
 
 
+def _say_nothing(text: str, done: int, total: int) -> None:
+    """Show nothing."""
+    del text, done, total
+
+
 @dataclass(frozen=True, slots=True)
 class FinalSummary:
     """How a final phase ended.
@@ -60,7 +65,7 @@ def finish(
     folder: str | Path,
     settings: RunSettings,
     *,
-    on_stage: OnStage = lambda *_: None,
+    on_stage: OnStage = _say_nothing,
 ) -> FinalSummary:
     """Polish, compare and judge the best structures of a run; continue what was interrupted.
 
@@ -122,7 +127,7 @@ def polish(
     judge: Any = None,
     workers: int | None = None,
     trust: bool = False,
-    on_stage: OnStage = lambda *_: None,
+    on_stage: OnStage = _say_nothing,
 ) -> FinalSummary:
     """Polish, compare and judge the best structures of a run that has ended.
 
@@ -224,7 +229,7 @@ def _judged(
     with Store.read(folder) as store:
         records = {record.number: record for record, _ in store.records()}
         pressure_gpa = float(store.meta["input"]["problem"]["pressure_gpa"])
-    tiers = dict(zip(POLISHED, JUDGED, strict=True))
+    tiers: dict[str, str] = dict(zip(POLISHED, JUDGED, strict=True))
     polished = {row.key: records[row.record].relaxed_by(row.tier) for row in findings.rows}
     starts = [
         Start(row.record, tiers[row.tier], relaxed.crystal)
@@ -252,8 +257,8 @@ def _judged(
         return None, findings
     with Store.read(folder) as store:
         judged = store.judged()
-    enthalpies = {key: item.enthalpy_per_atom for key, item in polished.items() if item is not None}
-    findings = with_opinions(findings, enthalpies, judged, name)
+    own = {key: item for key, item in polished.items() if item is not None}
+    findings = with_opinions(findings, own, judged, name)
     _write(folder, findings)
     return summary, findings
 

@@ -48,6 +48,8 @@ class Opinion:
         relative to the median of all.
     is_unphysical : bool
         The run's model has probably an unphysical minimum here.
+    is_another : bool
+        It has relaxed the structure into another one.
     message : str
         Why there is no energy.
     """
@@ -57,6 +59,7 @@ class Opinion:
     own_rank: int | None = None
     difference: float | None = None
     is_unphysical: bool = False
+    is_another: bool = False
     message: str = ""
 
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
+from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.findings import Opinion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.relax.outcome import Outcome
     from nucleate.report.findings import Finding, Findings
 
@@ -23,13 +25,16 @@ UNPHYSICAL_EV_PER_ATOM = 0.050
 
 NOTHING_JUDGED = "{judge} has judged no structure: the list is as it was."
 
+ANOTHER = 0.12
+"""Fingerprint distance, volumes made equal, from which a relaxation has left the structure."""
+
 LEVEL_EV_PER_ATOM = 0.002
 """eV/atom; structures as near as this are level."""
 
 
 def with_opinions(
     findings: Findings,
-    enthalpies: Mapping[tuple[int, str], float],
+    polished: Mapping[tuple[int, str], Relaxed],
     judged: Mapping[tuple[int, str], Outcome],
     judge: str,
 ) -> Findings:
@@ -39,8 +44,8 @@ def with_opinions(
     ----------
     findings
         The distinct structures.
-    enthalpies
-        eV/atom by the run's own model, by record and tier of the polish.
+    polished
+        Outcomes of the run's own model, by record and tier of the polish.
     judged
         Outcomes of the second model.
     judge
@@ -52,19 +57,24 @@ def with_opinions(
         for key, outcome in found.items()
         if isinstance(outcome, Relaxed)
     }
-    gaps = {key: energy - enthalpies[key] for key, energy in energies.items()}
+    own = {key: polished[key].enthalpy_per_atom for key in energies}
+    gaps = {key: energy - own[key] for key, energy in energies.items()}
     middle = median(gaps.values()) if gaps else 0.0
     ranks = _ranks(energies)
-    own_ranks = _ranks({key: enthalpies[key] for key in energies})
+    own_ranks = _ranks(own)
     rows = []
     for row in findings.rows:
         outcome = found.get(row.key)
         opinion = None
         if isinstance(outcome, Relaxed):
             gap = gaps[row.key] - middle
-            unphysical = gap > UNPHYSICAL_EV_PER_ATOM
             opinion = Opinion(
-                energies[row.key], ranks[row.key], own_ranks[row.key], gap, unphysical
+                energy=energies[row.key],
+                rank=ranks[row.key],
+                own_rank=own_ranks[row.key],
+                difference=gap,
+                is_unphysical=gap > UNPHYSICAL_EV_PER_ATOM,
+                is_another=_is_another(outcome.crystal, polished[row.key].crystal),
             )
         elif outcome is not None:
             opinion = Opinion(message=f"{outcome.reason}: {outcome.message}".splitlines()[0])
@@ -72,6 +82,15 @@ def with_opinions(
     said = sentences(rows, judge) if energies else [NOTHING_JUDGED.format(judge=judge)]
     text = (*findings.text, *said)
     return replace(findings, rows=tuple(rows), judge=judge, text=text)
+
+
+def _is_another(crystal: Crystal, before: Crystal) -> bool:
+    """Return whether a short relaxation has left a structure, whatever its volume."""
+    prints = [
+        fingerprint(item.replace(cell=item.cell * item.volume_per_atom ** (-1.0 / 3.0)))
+        for item in (crystal, before)
+    ]
+    return fingerprint_distance(*prints) > ANOTHER
 
 
 def _ranks(energies: Mapping[tuple[int, str], float]) -> dict[tuple[int, str], int]:
@@ -86,6 +105,8 @@ def opinion_text(opinion: Opinion | None) -> str:
     if opinion.energy is None or opinion.difference is None:
         return f"not judged ({opinion.message})"
     gap = 1000.0 * opinion.difference
+    if opinion.is_another:
+        return "relaxes it into another structure"
     if opinion.is_unphysical:
         return f"disagrees by {gap:+.0f} meV/atom: probably an unphysical minimum"
     if abs(opinion.difference) <= AGREES_EV_PER_ATOM:
