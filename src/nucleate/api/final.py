@@ -13,6 +13,7 @@ from nucleate.errors import InputError, NucleateError
 from nucleate.run.final_settings import AUTO, AUTO_JUDGE, AUTO_PACKAGE, OFF, polishing_tier
 from nucleate.run.polishing import Start, relax_starts
 from nucleate.search.polished import BY_JUDGE, BY_POLISH, JUDGED, POLISHED, RATTLED, SYMMETRISED
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,8 @@ def finish(
         executor=executor,
     )
     findings = decide(path, final, prior, _polish_text(polish))
+    if is_request(polish.reason):
+        return FinalSummary(polish, text=findings.text)
     judge, findings = _judged(path, settings, findings, on_stage)
     return FinalSummary(polish, judge, findings.text)
 

@@ -52,6 +52,9 @@ def print_end(run: Run, order: str = "likely") -> None:
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
         f"{facts['structures']} structures relaxed, {facts['repeats']} repeats skipped."
     )
+    if run.findings is None:
+        for line in facts["final"]:
+            text.print(line)
     if facts["target"]:
         text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
     if facts["failures"]:

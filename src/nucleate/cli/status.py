@@ -41,8 +41,9 @@ def _print(facts: dict[str, Any]) -> None:
     typer.echo(
         f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s{spent}"
     )
-    if facts["target"]:
-        typer.echo(facts["target"])
+    for line in (*facts["final"], facts["target"]):
+        if line:
+            typer.echo(line)
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())
     typer.echo(
         f"{facts['structures']} structures, {facts['distinct']} distinct, "

@@ -12,9 +12,14 @@ from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.run.lock import is_locked
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
+    from nucleate.report.findings import Findings
     from nucleate.run.store import Store
+
+
+UNPOLISHED = "The best structures are not polished; `nucleate refine` with the run folder does it."
 
 
 def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
@@ -52,7 +57,14 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
-        "final": [] if findings is None else list(findings.text),
+        "final": _final(findings, stops[-1] if stops else None),
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
         "table": plain_table(rows, columns(*SHORT_STATUS)),
     }
+
+
+def _final(findings: Findings | None, stop_reason: str | None) -> list[str]:
+    """Return what the final phase says, or that somebody ended the run before it."""
+    if findings is not None:
+        return list(findings.text)
+    return [UNPOLISHED] if stop_reason is not None and is_request(stop_reason) else []
