@@ -118,7 +118,7 @@ def test_the_first_rows_are_polished(finished):
     energies = [i.relaxed.enthalpy_per_atom for i in content.ranked(ENERGY)[: len(polished)]]
     assert energies == sorted(energies)
     text = (folder / "run" / "report.html").read_text()
-    assert "In the order of energy" in text
+    assert "The first structure is the observed one with probability" in text
 
 
 def test_a_run_can_be_continued_after_its_final_phase(nucleate, run):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
@@ -118,6 +117,7 @@ def predict(
         If the first structures all failed.
     """
     from nucleate.api.final import finish, judge_of
+    from nucleate.run.leftovers import temporary_folder
     from nucleate.run.predict import predict as run_search
     from nucleate.signals import is_request
 
@@ -149,7 +149,7 @@ def predict(
         "final": {"best": polish, "judge": judge},
         "run": {"workers": workers, "threads": threads},
     }
-    temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
+    temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path, trust=trust)
     judge_of(settings.final)  # an unknown model is refused now

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
+from nucleate.report.content import check_is_search
 from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import RANKING, SHORT_RANKING
+from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,7 +114,8 @@ class Run:
         self._trust = trust
         self._temporary = temporary
         self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
-        self._content()
+        with Store.read(self.folder) as store:
+            check_is_search(store, self.folder)
 
     @property
     def settings(self) -> RunSettings:
@@ -161,10 +164,21 @@ class Run:
         """
         return Structures(self._content().ranked(checked_order(order)))
 
+    def top(self, best: int, order: str = "likely") -> list[RankedStructure]:
+        """Return the best distinct structures as :meth:`ranked`, without reading the others."""
+        from nucleate.report.light import overview
+
+        checked_order(order)
+        with Store.read(self.folder) as store:
+            return overview(store, best=best, order=order).ranked
+
     @property
     def findings(self) -> Findings | None:
         """What the final phase found; None where there was none."""
-        return self._content().findings
+        from nucleate.report.findings import read_findings
+
+        with Store.read(self.folder) as store:
+            return read_findings(store)
 
     @property
     def best(self) -> RankedStructure:
@@ -216,8 +230,12 @@ class Run:
         best: int = 20,
         cell: str = "given",
         order: str = "likely",
+        everything: bool = False,
     ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+
+        Of a run with more than 10,000 records only the best structures are written, without
+        ``results.csv``.
 
         Parameters
         ----------
@@ -229,16 +247,15 @@ class Run:
             Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
         order
             As in :meth:`ranked`.
+        everything
+            Write everything of a large run, which takes long.
 
         Returns
         -------
         Path
             The folder.
         """
-        from nucleate.report.export import export_run
-
-        checked_order(order)
-        export_run(self.folder, out=out, best=best, cell=cell, order=order)
+        export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
     def continue_(self, *, trust: bool = False, **options: Any) -> Run:
@@ -287,7 +304,6 @@ class Run:
     def _content(self) -> RunContent:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
-        from nucleate.run.store import Store
 
         with Store.read(self.folder) as store:
             state = (store.n_records(), sum(1 for _ in store.events()))
@@ -304,6 +320,24 @@ def checked_order(order: str) -> str:
     if order not in (LIKELY, ENERGY):
         raise InputError(f"order = {order!r} is no order. Give {LIKELY!r} or {ENERGY!r}.")
     return order
+
+
+def export(
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    best: int = 20,
+    cell: str = "given",
+    order: str = "likely",
+    everything: bool = False,
+) -> str:
+    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    from nucleate.report.export import export_run
+
+    checked_order(order)
+    return export_run(
+        folder, out=out, best=best, cell=cell, order=order, everything=everything
+    ).text
 
 
 def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -> dict[str, Any]:
@@ -324,7 +358,6 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
         If it is not a run folder.
     """
     from nucleate.report.status import read_status
-    from nucleate.run.store import Store
 
     with Store.read(folder) as store:
         return read_status(store, best=best, order=checked_order(order))

@@ -118,10 +118,10 @@ def predict(
         display=live_or_lines(),
         trust=trust,
     )
-    print_end(run, order)
-    if run.structures:
+    facts = print_end(run, order)
+    if facts["distinct"]:
         run.export(order=order)
     typer.echo(f"Results: {folder}")
-    if not run.structures and run.status()["structures"]:
+    if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)

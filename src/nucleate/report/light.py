@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import heapq
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nucleate.report.findings import read_findings
 from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 SPARE = 3
 """Groups that are read beyond those asked for, for each: added tiers may unite some."""
+
+
+LONGEST_CHAIN = 60
+"""Doublings after which a chain of repeats that repeat repeats is taken for a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,33 @@ class Overview:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class _Light:
-    duplicate_of: int | None
-    tier: str | None = None
-    enthalpy: float = 0.0
-    reason: str | None = None
-    seen: int = 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """The records in ascending order of their numbers, as arrays.
+
+    Attributes
+    ----------
+    numbers, duplicate_of : ndarray of int64, shape (n,)
+        -1 where a record repeats none.
+    tier : ndarray of int64, shape (n,)
+        Place in ``tiers`` of the tier on which a record is ranked; -1 where it has no energy.
+    enthalpy : ndarray of float64, shape (n,)
+        Per atom, on that tier.
+    tiers : list of str
+        Tiers that occur, in the order in which they do.
+    n_paid : int
+        Records that any tier saw.
+    failures : Counter
+        First failure of each record, by reason.
+    """
+
+    numbers: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    tier: NDArray[np.int64]
+    enthalpy: NDArray[np.float64]
+    tiers: list[str]
+    n_paid: int
+    failures: Counter[str]
 
 
 def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
@@ -68,85 +96,110 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
         As in :func:`~nucleate.report.ranking.rank_structures`.
     """
     ladder, added, findings = store.tiers(), tuple(store.added_tiers()), read_findings(store)
-    records, seen = _records(store, added)
-    failures = Counter(light.reason for light in records.values() if light.reason is not None)
-    n_paid = sum(light.seen > 0 for light in records.values())
-    groups = _groups(records)
-    tiers = [tier for tier in ladder if tier in seen] or seen
-    depth = {level_of_tier(tier): place for place, tier in enumerate(tiers)}
-
-    places = {
-        number: (-depth.get(level_of_tier(light.tier), -1), light.enthalpy, number)
-        for number, light in records.items()
-        if light.tier is not None
-    }
-    lowest = [min(places[number] for number in group) for group in groups.values()]
-    above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
-    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
+    found = _read(store, added)
+    tiers = [tier for tier in ladder if tier in found.tiers] or found.tiers
+    roots = _roots(found)
+    lowest = _lowest_of_groups(found, tiers, roots)
+    first = lowest[: SPARE * best if added else best]
+    above: list[int] = []
+    if added:
+        of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
+        above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
     judged = [] if findings is None else [number for number, _ in findings.places]
-    chosen = dict.fromkeys([*judged, *above, *first])
-    full, unread = _read(store, chosen, groups)
+    chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
+    full, unread = _chosen_records(store, chosen, found, roots)
     ranked = rank_structures(
-        full, tiers, added=added, findings=findings, unread=unread, order=order
+        full, tiers, added=added, findings=findings, order=order, unread=unread
     )
-    n_others = sum(1 for group in groups.values() if chosen.keys().isdisjoint(group))
-    n_distinct = len(ranked) + n_others
-    return Overview(ranked[:best], n_distinct, n_paid, len(records) - n_paid, Counter(failures))
+    n_distinct = len(ranked) + len(lowest) - len(unread)
+    n_repeats = len(found.numbers) - found.n_paid
+    return Overview(ranked[:best], n_distinct, found.n_paid, n_repeats, found.failures)
 
 
-def _read(
-    store: Store, chosen: Iterable[int], groups: dict[int, list[int]]
-) -> tuple[list[Record], dict[int, int]]:
-    """Return the chosen records in full, and how many copies of each were not read."""
-    found = {record.number: record for record in store.records_of(chosen)}
-    full: list[Record] = []
-    unread: dict[int, int] = {}
-    for group in groups.values():
-        own = [found[number] for number in group if number in found]
-        if own:
-            unread[own[0].number] = len(group) - len(own)
-            full.append(replace(own[0], duplicate_of=None))
-            full += [replace(record, duplicate_of=own[0].number) for record in own[1:]]
-    return full, unread
-
-
-def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], list[str]]:
-    """Return the records by number, and the tiers that occur in the order in which they do."""
-    found: dict[int, _Light] = {}
-    seen: dict[str, None] = {}
-    climb = {level_of_tier(tier): place for place, tier in enumerate(added)}
+def _read(store: Store, added: Sequence[str]) -> _Numbers:
+    numbers, duplicates, tiers = array("q"), array("q"), array("q")
+    enthalpies = array("d")
+    seen: dict[str, int] = {}
+    climb = {tier: place for place, tier in enumerate(added)}
+    climb |= {tier: 0 for tier in POLISHED if tier in climb}  # they are the first of those added
+    failures: Counter[str] = Counter()
+    n_paid, last, reached, has_failed = 0, None, -1, False
+    polished: float | None = None
     for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
-        light = found.get(number)
-        if light is None:
-            light = found[number] = _Light(duplicate_of)
+        if number != last:
+            last, reached, has_failed, polished = number, -1, False, None
+            numbers.append(number)
+            duplicates.append(-1 if duplicate_of is None else duplicate_of)
+            tiers.append(-1)
+            enthalpies.append(np.nan)
+            n_paid += tier is not None
         if tier is None or tier in JUDGED:
             continue
-        light.seen += 1
-        seen[tier] = None
+        place = seen.setdefault(tier, len(seen))
         if status == "relaxed":
-            before = level_of_tier(light.tier or "")
-            if light.tier in POLISHED and tier in POLISHED and light.enthalpy <= enthalpy / n_atoms:
+            value = enthalpy / n_atoms
+            if tier in POLISHED and polished is not None and polished <= value:
                 continue
-            if not climb or climb.get(level_of_tier(tier), -1) >= climb.get(before, -1):
-                light.tier, light.enthalpy = tier, enthalpy / n_atoms
-        elif light.reason is None:
-            light.reason = reason
-    return found, list(seen)
+            polished = value if tier in POLISHED else polished
+            if climb.get(tier, -1) >= reached:
+                reached = climb.get(tier, -1)
+                tiers[-1], enthalpies[-1] = place, value
+        elif not has_failed:
+            has_failed = True
+            failures[str(reason)] += 1
+    return _Numbers(
+        np.array(numbers),
+        np.array(duplicates),
+        np.array(tiers),
+        np.array(enthalpies),
+        list(seen),
+        n_paid,
+        failures,
+    )
 
 
-def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
-    """Return the records with an energy by the one that they repeat in the end."""
-    groups: dict[int, list[int]] = {}
-    for number, light in records.items():
-        if light.tier is None:
-            continue
-        if light.duplicate_of is None:
-            groups.setdefault(number, []).append(number)
-            continue
-        original, path = number, {number}
-        while (above := records[original].duplicate_of) in records and above not in path:
-            assert above is not None
-            original = above
-            path.add(above)
-        groups.setdefault(original, []).append(number)
-    return groups
+def _roots(found: _Numbers) -> NDArray[np.int64]:
+    """Return the place of the record that each record repeats in the end."""
+    root = np.searchsorted(found.numbers, found.duplicate_of).clip(max=len(found.numbers) - 1)
+    itself = np.arange(len(found.numbers))
+    root = np.where(found.numbers[root] == found.duplicate_of, root, itself)
+    for _ in range(LONGEST_CHAIN):
+        above = root[root]
+        if np.array_equal(above, root):
+            break
+        root = above
+    return root
+
+
+def _lowest_of_groups(
+    found: _Numbers, tiers: Sequence[str], roots: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the place of the best record of each distinct structure, best first."""
+    depth = {level_of_tier(tier): place for place, tier in enumerate(tiers)}
+    depths = np.array([-depth.get(level_of_tier(tier), -1) for tier in found.tiers])
+    places = np.flatnonzero(found.tier >= 0)
+    if not places.size:
+        return places
+    keys = found.numbers[places], found.enthalpy[places], depths[found.tier[places]]
+    order = np.lexsort((*keys, roots[places]))
+    _, first = np.unique(roots[places][order], return_index=True)
+    best = order[first]
+    return places[best][np.lexsort([key[best] for key in keys])]
+
+
+def _chosen_records(
+    store: Store, chosen: Sequence[int], found: _Numbers, roots: NDArray[np.int64]
+) -> tuple[list[Record], dict[int, int]]:
+    """Return records in full, each group under its first, and how many of a group are not read."""
+    places = np.searchsorted(found.numbers, chosen)
+    groups: dict[int, list[Record]] = {}
+    for record, place in zip(store.records_of(chosen), places.tolist(), strict=True):
+        groups.setdefault(int(roots[place]), []).append(record)
+    sizes = np.bincount(roots[found.tier >= 0], minlength=len(roots))
+    full: list[Record] = []
+    unread: dict[int, int] = {}
+    for root, (head, *others) in groups.items():
+        unread[head.number] = int(sizes[root]) - 1 - len(others)
+        full.append(replace(head, duplicate_of=None))
+        full += [replace(record, duplicate_of=head.number) for record in others]
+    return full, unread

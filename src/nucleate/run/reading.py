@@ -1,4 +1,4 @@
-"""Rows of the store as records and candidates."""
+"""Rows of a store as records."""
 
 from __future__ import annotations
 
@@ -6,22 +6,56 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.run.codec import GEOMETRY, crystal_of
-from nucleate.search.record import Record, SearchUpdate
+from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode
+from nucleate.search.polished import in_order
+from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nucleate.search.record import TierOutcome
+    from nucleate.energy.level import LevelOfTheory
+
+
+def outcomes_of(
+    rows: Iterable[Sequence[Any]], levels: Mapping[int, LevelOfTheory], added: Sequence[str]
+) -> dict[int, tuple[TierOutcome, ...]]:
+    """Return the outcomes by candidate, of each tier the valid one, in the order of the ladder.
+
+    Parameters
+    ----------
+    rows
+        Candidate, tier and columns of an outcome, in the order in which they were written.
+    levels
+        Levels of theory by their key.
+    added
+        Tiers that were added after the search, in order.
+    """
+    found: dict[int, list[TierOutcome]] = {}
+    for number, item in steps_of(rows, levels):
+        found.setdefault(number, []).append(item)
+    depths = {name: depth for depth, name in enumerate(added, start=1)}
+    if depths:
+        return {number: in_order(items, depths) for number, items in found.items()}
+    return {number: tuple(items) for number, items in found.items()}
+
+
+def steps_of(
+    rows: Iterable[Sequence[Any]], levels: Mapping[int, LevelOfTheory]
+) -> Iterator[tuple[int, TierOutcome]]:
+    """Yield the candidate and the outcome of each row."""
+    for number, tier, *values in rows:
+        row = dict(zip(COLUMNS, values, strict=True))
+        row["level"] = levels.get(row["level"])
+        yield number, TierOutcome(tier, decode(row))
 
 
 def told_of(
     row: Sequence[Any], outcomes: Mapping[int, tuple[TierOutcome, ...]], seed: int
 ) -> tuple[Record, SearchUpdate]:
-    """Return a finished record and what the search made of it from a row of the store."""
+    """Return the record and the update of a row."""
     _, duplicate_of, finished_s, core_s, *rest = row
     accepted, new, melted, temperature, *rest = rest
-    current, best, is_target, number, asked_s, *candidate = rest
+    current, best, is_target, number, asked_s, memo, *candidate = rest
     record = Record(
         number=number,
         candidate=candidate_of(candidate),
@@ -41,12 +75,13 @@ def told_of(
         current=current,
         best=best,
         is_target=bool(is_target),
+        memo=memo or b"",
     )
     return record, update
 
 
 def candidate_of(row: Sequence[Any]) -> Candidate:
-    """Return a candidate from its columns: source, parents, detail and geometry."""
+    """Return the candidate of the last six columns."""
     source, parents, detail, *arrays = row
     crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
     assert crystal is not None
