@@ -84,9 +84,9 @@ def finish(
     InputError
         If the judge cannot be used.
     """
-    from nucleate.report.content import read_run
     from nucleate.report.prior import Prior
     from nucleate.report.selection import to_polish
+    from nucleate.run.store import Store
 
     path, final = Path(folder), settings.final
     if not final.best:
@@ -96,14 +96,15 @@ def finish(
         return FinalSummary(
             text=(f"Structures of {settings.tier[-1].name} are not polished automatically.",)
         )
-    content = read_run(path)
-    prior = Prior.of_run(content.meta)
-    chosen = to_polish(content, final, prior)
+    with Store.read(path) as store:
+        pressure_gpa = float(store.meta["input"]["problem"]["pressure_gpa"])
+        prior = Prior.of_run(store.meta)
+        chosen = to_polish(store, final, prior)
     if not chosen or chosen[0].tier != settings.tier[-1].name:
         return FinalSummary(text=("No structure has reached the last tier: none was polished.",))
     executor = None
     if has_objects([tier]):
-        executor = inline_executor([tier], content.pressure_gpa)
+        executor = inline_executor([tier], pressure_gpa)
     polish = relax_starts(
         path,
         tier,
@@ -186,10 +187,12 @@ def starts_of(number: int, crystal: Crystal) -> list[Start]:
 
 def decide(folder: Path, final: FinalSettings, prior: Prior | None, text: str = "") -> Findings:
     """Return the findings on the polished structures, and write it to the run with a remark."""
-    from nucleate.report.content import read_run
     from nucleate.report.judging import make_findings
+    from nucleate.run.store import Store
 
-    records = [record for record, _ in read_run(folder).told]
+    with Store.read(folder) as store:
+        numbers = sorted({number for tier in POLISHED for number in store.statuses(tier)})
+        records = store.records_of(numbers)
     findings = make_findings(records, final, prior)
     findings = replace(findings, text=tuple(filter(None, (text, *findings.text))))
     _write(folder, findings)
@@ -230,7 +233,8 @@ def _judged(
         return None, findings
     name = _name_of(tier)
     with Store.read(folder) as store:
-        records = {record.number: record for record, _ in store.records()}
+        wanted = {row.record for row in findings.rows}
+        records = {record.number: record for record in store.records_of(sorted(wanted))}
         pressure_gpa = float(store.meta["input"]["problem"]["pressure_gpa"])
     tiers: dict[str, str] = dict(zip(POLISHED, JUDGED, strict=True))
     polished = {row.key: records[row.record].relaxed_by(row.tier) for row in findings.rows}

@@ -116,7 +116,34 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     return Overview(ranked[:best], n_distinct, found.n_paid, n_repeats, found.failures)
 
 
-def _read(store: Store, added: Sequence[str]) -> _Numbers:
+def best_groups(store: Store, best: int) -> list[list[int]]:
+    """Return the best distinct structures of the search itself, as tiers added later left no trace.
+
+    Parameters
+    ----------
+    store
+        Open for reading.
+    best
+        How many structures.
+
+    Returns
+    -------
+    list of list of int
+        For each the numbers of its records on its tier, the lowest first.
+    """
+    added = store.added_tiers()
+    found = _read(store, (), ignored=frozenset(added))
+    tiers = [tier for tier in store.tiers() if tier not in added] or found.tiers
+    roots = _roots(found)
+    groups: list[list[int]] = []
+    for place in _lowest_of_groups(found, tiers, roots)[:best]:
+        own = np.flatnonzero((roots == roots[place]) & (found.tier == found.tier[place]))
+        order = np.lexsort((found.numbers[own], found.enthalpy[own]))
+        groups.append(found.numbers[own[order]].tolist())
+    return groups
+
+
+def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozenset()) -> _Numbers:
     numbers, duplicates, tiers = array("q"), array("q"), array("q")
     enthalpies = array("d")
     seen: dict[str, int] = {}
@@ -133,7 +160,7 @@ def _read(store: Store, added: Sequence[str]) -> _Numbers:
             tiers.append(-1)
             enthalpies.append(np.nan)
             n_paid += tier is not None
-        if tier is None or tier in JUDGED:
+        if tier is None or tier in JUDGED or tier in ignored:
             continue
         place = seen.setdefault(tier, len(seen))
         if status == "relaxed":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_dataset
-from nucleate.report.ranking import groups_of, rank_structures
+from nucleate.report.light import best_groups
+from nucleate.report.ranking import rank_structures
 from nucleate.report.rule import scores
 from nucleate.search.polished import POLISHED
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nucleate.report.prior import Prior
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.final_settings import FinalSettings
+    from nucleate.run.store import Store
     from nucleate.search.record import Record
 
 LOOKED_AT = 100
@@ -52,7 +54,7 @@ def best_below(content: RunContent, names: Sequence[str], best: int) -> list[Ran
     return rank_structures(records, below, added=added, best=best, findings=findings)
 
 
-def to_polish(content: RunContent, final: FinalSettings, prior: Prior | None) -> list[Record]:
+def to_polish(store: Store, final: FinalSettings, prior: Prior | None) -> list[Record]:
     """Return the records that the final phase relaxes, the most important first.
 
     The lowest in energy and, where there is a prior, the first by energy and prior in turn; behind
@@ -60,47 +62,48 @@ def to_polish(content: RunContent, final: FinalSettings, prior: Prior | None) ->
 
     Parameters
     ----------
-    content
-        The run.
+    store
+        Of the run.
     final
         How many, and within which window.
     prior
         Weights of known structure types. The window begins at the first by the rule, which an
         unphysical minimum of the model is not always.
+
+    Returns
+    -------
+    list of Record
+        As the tiers of the search left them.
     """
-    searched = _before_polish(content)
-    ranked = best_below(content, POLISHED, LOOKED_AT)
-    ranked = [item for item in ranked if item.tier == ranked[0].tier]
-    by_rule = _by_rule(ranked, prior)
-    limit = final.window_ev_per_atom + max((item.above_best for item in by_rule[:1]), default=0.0)
-    by_rule, inside = (
-        [item for item in order if item.above_best <= limit] for order in (by_rule, ranked)
-    )
-    in_turn = [item for item in chain(*zip_longest(by_rule, inside)) if item is not None]
-    chosen = list(dict.fromkeys(item.record.number for item in in_turn))[: final.best]
-    known = {record.number: record for record in searched}
-    groups = groups_of(searched)
-    of_record = {record.number: group for group in groups for record in group}
+    searched = [tier for tier in store.tiers() if tier not in store.added_tiers()]
+    groups = best_groups(store, LOOKED_AT)
+    heads = [item.within(searched) for item in store.records_of(group[0] for group in groups)]
+    of_record = {group[0]: group for group in groups}
+    heads = [item for item in heads if item.tier == heads[0].tier]
+    chosen = _chosen(heads, final, prior)
     found: dict[int, Record] = {}
-    for place, number in enumerate(chosen):
+    for place, record in enumerate(chosen):
+        copies = store.records_of(of_record[record.number][:COPIES_LOOKED_AT])
         most = MOST_OTHERS if place < OFTEN else 1
-        others = _other_symmetries(known[number], of_record[number], most)
-        for record in (known[number], *others):
-            found.setdefault(record.number, record)
+        others = _other_symmetries(record, [item.within(searched) for item in copies], most)
+        for item in (record, *others):
+            found.setdefault(item.number, item)
     return list(found.values())[: 2 * final.best]
 
 
-def _by_rule(ranked: Sequence[RankedStructure], prior: Prior | None) -> list[RankedStructure]:
-    if prior is None:
-        return list(ranked)
-    weights = [prior.weight(item.crystal) for item in ranked]
-    order = scores([item.above_best for item in ranked], weights)
-    return [ranked[place] for place in order.argsort(kind="stable")]
-
-
-def _before_polish(content: RunContent) -> list[Record]:
-    first = [name for name in content.ladder if name not in content.added]
-    return [record.within(first) for record, _ in content.told]
+def _chosen(heads: Sequence[Record], final: FinalSettings, prior: Prior | None) -> list[Record]:
+    """Return the lowest structures and the first by the rule in turn."""
+    if not heads:
+        return []
+    above = [_enthalpy(item)[0] - _enthalpy(heads[0])[0] for item in heads]
+    by_rule = list(range(len(heads)))
+    if prior is not None:
+        weights = [prior.weight(item.crystal) for item in heads]
+        by_rule = scores(above, weights).argsort(kind="stable").tolist()
+    limit = final.window_ev_per_atom + above[by_rule[0]]
+    in_turn = chain.from_iterable(zip(by_rule, range(len(heads)), strict=True))
+    inside = [place for place in dict.fromkeys(in_turn) if above[place] <= limit]
+    return [heads[place] for place in inside[: final.best]]
 
 
 def _other_symmetries(lowest: Record, group: Sequence[Record], most: int) -> list[Record]:
@@ -110,8 +113,7 @@ def _other_symmetries(lowest: Record, group: Sequence[Record], most: int) -> lis
     seen: dict[int, list[Record]] = {}
     heights: dict[int, float] = {}
     own, _ = _symmetry(lowest)
-    same_tier = [record for record in group if record.tier == lowest.tier]
-    for record in sorted(same_tier, key=_enthalpy)[:COPIES_LOOKED_AT]:
+    for record in group:
         number, height = _symmetry(record)
         if number not in (own, 1):
             seen.setdefault(number, []).append(record)
