@@ -23,6 +23,7 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.report.watch import watched
 from nucleate.run.hand_back import import_results
 from nucleate.run.refinement import RefinementSummary
 
@@ -64,4 +65,5 @@ __all__ = [
     "relax",
     "relax_files",
     "status_of",
+    "watched",
 ]

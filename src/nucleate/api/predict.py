@@ -117,6 +117,8 @@ def predict(
         If the first structures all failed.
     """
     from nucleate.api.final import finish, judge_of
+    from nucleate.report.live import LivePage
+    from nucleate.run.events import Several
     from nucleate.run.leftovers import temporary_folder
     from nucleate.run.predict import predict as run_search
     from nucleate.signals import is_request
@@ -161,7 +163,8 @@ def predict(
         executor = None
         if has_objects(settings.tier):
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
-        summary = run_search(settings, path, callback=shown, executor=executor)
+        watching = Several([shown, LivePage(path)]) if display else shown
+        summary = run_search(settings, path, callback=watching, executor=executor)
         if not summary.error and not is_request(summary.reason) and summary.best is not None:
             for line in finish(path, settings, on_stage=shown.on_stage).text:
                 _log.info("%s", line)

@@ -69,6 +69,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             doubts=doubts(history, facts, rows),
             table=_table(rows),
             final=facts.final,
+            has_files=not facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             failures=facts.failures,
