@@ -97,7 +97,7 @@ def test_a_saddle_point_is_named():
     items = [record(0, CUBIC, -1.0, s=(CUBIC, -1.001), r=(ILMENITE, -1.005))]
     findings = make_findings(items, FINAL, None)
     saddle = next(row for row in findings.rows if row.tier == SYMMETRISED)
-    assert "4.0 meV/atom lower" in saddle.note
+    assert "falls by 4.0 meV/atom" in saddle.note
 
 
 def test_the_prior_ranks_and_gives_probabilities():

@@ -84,4 +84,4 @@ def _note(item: Distinct) -> str:
         (copy.record, copy.tier) == (record.number, winner.tier) for copy in item.same
     ):
         return ""
-    return f"unstable: {1000 * fall:.1f} meV/atom lower when its atoms are displaced"
+    return f"unstable: falls by {1000 * fall:.1f} meV/atom"
