@@ -151,7 +151,8 @@ def _not_empty(chosen: list[RankedStructure], folder: str | Path) -> list[Ranked
 def _settings(
     file: str | Path | None, overrides: dict[str, Any], execution: dict[str, Any]
 ) -> RefinementSettings:
-    from nucleate.run.settings import RefinementSettings, read_toml, with_absolute_paths
+    from nucleate.run.paths import with_absolute_paths
+    from nucleate.run.settings import RefinementSettings, read_toml
 
     if file is None and not overrides.get("tier"):
         raise InputError(

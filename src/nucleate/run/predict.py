@@ -20,6 +20,7 @@ from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
+from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
 from nucleate.search.context import SearchContext
@@ -105,6 +106,8 @@ def predict(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
+        if target is not None:
+            target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
             StoreJournal(store),
             search,

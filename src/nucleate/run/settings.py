@@ -15,11 +15,14 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
+from nucleate.run.paths import with_absolute_paths
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
+from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
@@ -155,6 +158,7 @@ class RunSettings(_Settings):
         min_length=1,
         description="Energy models, cheapest first.",
     )
+    final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @model_validator(mode="before")
@@ -246,6 +250,11 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
     """Check that every tier has a name of its own; raises InputError."""
     names = [tier.name for tier in tiers]
     for name in names:
+        if name in FINAL:
+            raise InputError(
+                f"{_prefix(source)}tier.name = {name!r} is a name of the final phase. Give the "
+                "[[tier]] another one."
+            )
         if names.count(name) > 1:
             raise InputError(
                 f"{_prefix(source)}tier.name = {name!r} occurs twice. Give every [[tier]] "
@@ -342,59 +351,3 @@ def json_schema() -> dict[str, Any]:
 
 def _prefix(source: str) -> str:
     return f"{source}: " if source else ""
-
-
-def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the input with the paths that it names made independent of the working folder."""
-    for section in (data.get("stop"), data.get("search")):
-        if isinstance(section, dict) and isinstance(section.get("target"), str):
-            section["target"] = str((folder / section["target"]).resolve())
-    search = data.get("search")
-    if isinstance(search, dict):
-        _make_libraries_absolute(search, folder.resolve())
-        generators = search.get("generators")
-        for generator in generators if isinstance(generators, list) else ():
-            if isinstance(generator, dict):
-                _make_libraries_absolute(generator, folder.resolve())
-                files = generator.get("files")
-                if isinstance(files, str):
-                    generator["files"] = str(folder.resolve() / files)
-                elif isinstance(files, list):
-                    generator["files"] = [
-                        str(folder.resolve() / item) if isinstance(item, str) else item
-                        for item in files
-                    ]
-    tiers = data.get("tier")
-    for tier in tiers if isinstance(tiers, list) else ():
-        if isinstance(tier, dict):
-            _make_absolute(tier, folder.resolve())
-    return data
-
-
-def _make_libraries_absolute(section: dict[str, Any], folder: Path) -> None:
-    """Make the library files that a section names independent of the folder."""
-    names = section.get("library")
-    if isinstance(names, list):
-        section["library"] = [
-            name if name == "shipped" or not isinstance(name, str) else str(folder / name)
-            for name in names
-        ]
-
-
-_PATHS = ("file", "model", "checkpoint", "library", "potentials", "pseudopotentials", "data")
-"""Keys of engines that can name a file or folder."""
-
-
-def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
-    """Make the interpreter of a tier and the files of its engine independent of the folder."""
-    python = tier.get("python")
-    if isinstance(python, str) and "/" in python:
-        tier["python"] = str(folder / Path(python).expanduser())
-    engine = tier.get("engine")
-    if isinstance(engine, dict):
-        for key in _PATHS:
-            value = engine.get(key)
-            if isinstance(value, str) and (folder / value).exists():
-                engine[key] = str(folder / value)
-        if isinstance(engine.get("scratch"), str):
-            engine["scratch"] = str(folder / Path(engine["scratch"]).expanduser())
