@@ -18,7 +18,6 @@ IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"search": {**HOP, "new_fraction": 1.0, "melt_after": 3}}, "search.melt_after"),
     ({"search": {**HOP, "new_fraction": 1.0, "melted_moves": {"double": 2.0}}}, "melted_moves"),
     ({"search": {**HOP, "melt_step": 0.0, "melt_ceiling": 0.5}}, "search.melt_ceiling"),
-    ({"search": {"known": "off", "library": ["own.nlib"]}}, "search.library"),
     ({"search": {"known": "no-prototype"}}, "no-prototype"),
     ({"search": {"known": "off", "generators": [{"kind": "prototypes"}]}}, "'prototypes'"),
     ({"search": {"generators": [{"kind": "prototypes", "known": "off"}]}}, "'prototypes'"),
@@ -45,6 +44,7 @@ USED: tuple[dict[str, Any], ...] = (
             "generators": [{"kind": "prototypes", "known": "all"}],
         }
     },
+    {"search": {"known": "off", "library": ["own.nlib"]}},  # as --known off over an input file
     {"search": {"known": "off", "generators": [{"kind": "symmetric"}]}},
     {"search": {"known": "no-prototype"}, "stop": {"target": "CONTCAR"}},
     {"tier": [{**SPP, "promote": {"best": 3}}, {}]},

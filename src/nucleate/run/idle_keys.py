@@ -1,9 +1,9 @@
 """Keys that have no effect beside the others of an input: refused, each with a sentence.
 
 Accepted on purpose, as statements rather than requests: ``allow_tension`` without tension,
-``known`` without a generator that uses known structures, a generator of weight 0, rules of
-``[stop]`` that another one comes before, and switches that are off where there is nothing to
-switch off.
+``known`` without a generator that uses known structures, ``library`` where ``known`` is off, a
+generator of weight 0, rules of ``[stop]`` that another one comes before, and switches that are off
+where there is nothing to switch off.
 """
 
 from __future__ import annotations
@@ -65,10 +65,6 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
                 yield f"search.{key}", "where new_fraction = 1, as there are no moves"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
-    own = [getattr(item, "known", None) for item in getattr(search, "generators", ())]
-    is_off = getattr(search, "known", "all") == "off"
-    if is_off and _asked(search, "library") and not any(use not in (None, "off") for use in own):
-        yield "search.library", "where known = 'off', as no known structure is used"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
         yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
 
