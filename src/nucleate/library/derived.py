@@ -9,6 +9,7 @@ one, loses it. Both keep the symmetry of the known structure or a subgroup of it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from math import exp, gcd
 from typing import TYPE_CHECKING
@@ -20,10 +21,11 @@ from nucleate.library.ranking import TEMPERATURE, rank
 from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
@@ -55,6 +57,8 @@ class Plan:
         Atomic number of each orbit of that entry; 0 for an orbit that is taken out.
     inserted : (int, int, (float, float, float) or None) or None
         Atomic number, atoms and point (conventional coordinates) of an orbit that is put in.
+    crystal : Crystal or None
+        The candidate, where it is built together with the plan.
     """
 
     vote: float
@@ -62,14 +66,50 @@ class Plan:
     number: int
     elements: tuple[int, ...]
     inserted: tuple[int, int, tuple[float, ...] | None] | None = None
+    crystal: Crystal | None = None
 
 
-def merged_and_split(
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """Plans that are not made yet.
+
+    Attributes
+    ----------
+    vote : float
+        No plan has a greater one.
+    plans : callable
+        Makes them.
+    """
+
+    vote: float
+    plans: Callable[[], Iterable[Plan]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merge:
+    """Two elements of the target taken as one.
+
+    Attributes
+    ----------
+    kept, given : int
+        Places in the target of the element that stands for both and of the other one.
+    likeness : float
+        Factor for how alike they are.
+    ranked : tuple of Coloured
+        Prototypes of the smaller composition.
+    """
+
+    kept: int
+    given: int
+    likeness: float
+    ranked: tuple[Coloured, ...]
+
+
+def merges(
     library: Library, elements: Sequence[int], counts: Sequence[int], hold_out: HoldOut
-) -> Iterator[Plan]:
-    """Yield the plans of all pairs of elements, whatever their votes."""
-    if len(elements) < 2:
-        return
+) -> list[Merge]:
+    """Return all pairs of elements of the target, each way, with the prototypes they suggest."""
+    found = []
     for kept, given in permutations(range(len(elements)), 2):
         rest = [k for k in range(len(elements)) if k != given]
         smaller = [counts[k] + (counts[given] if k == kept else 0) for k in rest]
@@ -82,10 +122,22 @@ def merged_and_split(
             most=_MERGED_RANKED,
         )
         likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
-        share = counts[given] / (counts[kept] + counts[given])
-        for item in ranked:
-            if item.entries:
-                yield from _splits(item, int(elements[kept]), int(elements[given]), share, likeness)
+        found.append(Merge(kept, given, likeness, tuple(ranked)))
+    return found
+
+
+def merged_and_split(
+    elements: Sequence[int], counts: Sequence[int], pairs: Iterable[Merge]
+) -> Iterator[Branch]:
+    """Yield the plans that share out the orbits of one element among two."""
+    for pair in pairs:
+        kept, given = int(elements[pair.kept]), int(elements[pair.given])
+        share = counts[pair.given] / (counts[pair.kept] + counts[pair.given])
+        for item in pair.ranked:
+            yield Branch(
+                item.vote * pair.likeness,
+                partial(_splits, item, kept, given, share, pair.likeness),
+            )
 
 
 def with_orbits_removed(
@@ -94,15 +146,16 @@ def with_orbits_removed(
     counts: Sequence[int],
     hold_out: HoldOut,
     space: SearchSpace | None,
-) -> Iterator[Plan]:
+) -> Iterator[Branch]:
     """Yield plans that take one orbit out of a known structure."""
     for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
         group = library.group(counts_of)
         if group is None or not any(size in group.sizes for _, _, size in orbits):
             continue
         for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
-            if item.entries:
-                yield from _removals(item, orbits)
+            if any(item.proto.n_atoms == size for _, _, size in orbits):
+                vote = item.vote * exp(-0.3 / TEMPERATURE)
+                yield Branch(vote, partial(_removals, item, orbits, vote))
 
 
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
@@ -132,6 +185,8 @@ def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDA
 
 
 def _splits(item: Coloured, kept: int, given: int, share: float, likeness: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     slot = coloured.index(kept)
     orbits = item.proto.multiplicities[slot]
@@ -186,7 +241,9 @@ def _bigger_formulas(
     return found
 
 
-def _removals(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+def _removals(item: Coloured, orbits: list[tuple[int, int, int]], vote: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
     sizes = [size for slot in item.proto.multiplicities for size in slot]
@@ -197,5 +254,4 @@ def _removals(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Pl
             if of_orbit[place] == element and size == atoms:
                 new = of_orbit.copy()
                 new[place] = ANY_ELEMENT
-                vote = item.vote * exp(-0.3 / TEMPERATURE)
                 yield Plan(vote, "removal", number, tuple(int(z) for z in new))

@@ -8,7 +8,7 @@ shortest contacts of known structures, are taken.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from math import exp, gcd
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.contacts import shortest_contact
-from nucleate.library.derived import Plan
+from nucleate.library.derived import Branch, Plan
 from nucleate.library.geometry import expand, operations, primitive_vectors
 from nucleate.library.ranking import TEMPERATURE, rank
 
@@ -36,6 +36,7 @@ _COST = 0.5
 _LARGEST_SHARE = 0.34
 _LEAST_CONTACT = 0.8
 _GRIDS = (12, 8)
+_SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
 
 
 def with_orbits_inserted(
@@ -44,15 +45,17 @@ def with_orbits_inserted(
     counts: Sequence[int],
     hold_out: HoldOut,
     space: SearchSpace | None,
-) -> Iterator[Plan]:
+) -> Iterator[Branch]:
     """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
     for (kinds, smaller), orbits in _smaller_formulas(elements, counts, space).items():
         group = library.group(smaller)
         if group is None or not any(size in group.sizes for _, _, size in orbits):
             continue
         for item in rank(library, kinds, smaller, hold_out, most=_RANKED):
-            if item.entries:
-                yield from _plans(item, orbits)
+            fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
+            if fitting:
+                vote = item.vote * exp(-_COST / TEMPERATURE)
+                yield Branch(vote, partial(_plans, item, fitting, vote))
 
 
 def in_voids(library: Library, plan: Plan) -> list[Plan]:
@@ -100,13 +103,13 @@ def _smaller_formulas(
     return found
 
 
-def _plans(item: Coloured, orbits: list[tuple[int, int, int]]) -> Iterator[Plan]:
+def _plans(item: Coloured, orbits: list[tuple[int, int, int]], vote: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     of_orbit = tuple(int(z) for z in np.repeat(np.array(coloured), item.proto.orbit_counts))
-    for z, atoms, before in orbits:
-        if item.proto.n_atoms == before:
-            vote = item.vote * exp(-_COST / TEMPERATURE)
-            yield Plan(vote, "insertion", number, of_orbit, (z, atoms, None))
+    for z, atoms, _ in orbits:
+        yield Plan(vote, "insertion", number, of_orbit, (z, atoms, None))
 
 
 def _room(
@@ -118,21 +121,26 @@ def _room(
     number: int,
 ) -> NDArray[np.float64]:
     """Return the minimum distance to an atom or an image in units of the shortest contacts."""
-    shifts = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
-    sites = (scaled[:, None] + shifts).reshape(-1, 3)
-    contact = np.repeat([shortest_contact(z, int(n)) for n in numbers], len(shifts))
-    room = np.empty(len(points))
+    points = points - np.floor(points)
+    contact = np.array([shortest_contact(z, int(n)) for n in numbers])
+    room = (_least_lengths(scaled[None] - points[:, None], box) / contact).min(axis=1)
     rotations, moves = operations(number)
-    own = shortest_contact(z, z)
-    for k, point in enumerate(points - np.floor(points)):
-        near = np.linalg.norm((sites - point) @ box, axis=1) / contact
-        gap = np.einsum("i,gij->gj", point, rotations) + moves - point
-        images = np.linalg.norm(
-            ((gap - np.rint(gap))[:, None] + shifts).reshape(-1, 3) @ box, axis=1
-        )
-        others = images[images > 0.05]
-        room[k] = min(near.min(), others.min() / own if len(others) else np.inf)
-    return room
+    gap = np.einsum("pi,gij->pgj", points, rotations) + moves - points[:, None]
+    images = _least_lengths(gap, box, beyond=0.05).min(axis=1)
+    return np.minimum(room, images / shortest_contact(z, z))
+
+
+def _least_lengths(
+    gap: NDArray[np.float64], box: NDArray[np.float64], beyond: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the least length above ``beyond`` of differences (n, m, 3) over lattice vectors."""
+    vectors = (gap - np.rint(gap)) @ box
+    square = np.einsum("pmj,pmj->pm", vectors, vectors)
+    shifts = _SHIFTS @ box
+    lengths = square[..., None] + 2.0 * vectors @ shifts.T + np.einsum("sj,sj->s", shifts, shifts)
+    if beyond:
+        lengths[lengths <= beyond**2] = np.inf
+    return np.sqrt(np.maximum(lengths.min(axis=2), 0.0))
 
 
 @cache
