@@ -54,8 +54,7 @@ class Protostructure:
     @property
     def multiplicities(self) -> tuple[tuple[int, ...], ...]:
         """Atoms of each orbit of each slot in the primitive cell."""
-        table = multiplicities(self.number)
-        return tuple(tuple(table[letter] for letter in letters) for _, letters in self.slots)
+        return _multiplicities_of(self)
 
     @property
     def n_atoms(self) -> int:
@@ -201,6 +200,12 @@ def multiplicities(number: int) -> dict[str, int]:
     """Return the atoms of each Wyckoff position in the primitive cell."""
     sizes, words = _table()[number]
     return dict(zip(words[0], sizes, strict=True))
+
+
+@lru_cache(maxsize=32768)
+def _multiplicities_of(proto: Protostructure) -> tuple[tuple[int, ...], ...]:
+    table = multiplicities(proto.number)
+    return tuple(tuple(table[letter] for letter in letters) for _, letters in proto.slots)
 
 
 @lru_cache(maxsize=8192)
