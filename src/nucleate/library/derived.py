@@ -149,11 +149,11 @@ def with_orbits_removed(
 ) -> Iterator[Branch]:
     """Yield plans that take one orbit out of a known structure."""
     for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
-        group = library.group(counts_of)
-        if group is None or not any(size in group.sizes for _, _, size in orbits):
+        group, sizes = library.group(counts_of), {size for _, _, size in orbits}
+        if group is None or sizes.isdisjoint(group.sizes):
             continue
         for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
-            if any(item.proto.n_atoms == size for _, _, size in orbits):
+            if item.proto.n_atoms in sizes:
                 vote = item.vote * exp(-0.3 / TEMPERATURE)
                 yield Branch(vote, partial(_removals, item, orbits, vote))
 

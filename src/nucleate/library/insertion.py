@@ -49,7 +49,7 @@ def with_orbits_inserted(
     """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
     for (kinds, smaller), orbits in _smaller_formulas(elements, counts, space).items():
         group = library.group(smaller)
-        if group is None or not any(size in group.sizes for _, _, size in orbits):
+        if group is None or group.sizes.isdisjoint(size for _, _, size in orbits):
             continue
         for item in rank(library, kinds, smaller, hold_out, most=_RANKED):
             fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]

@@ -59,7 +59,7 @@ class Protostructure:
     @property
     def n_atoms(self) -> int:
         """Atoms in the primitive cell."""
-        return sum(sum(orbits) for orbits in self.multiplicities)
+        return _n_atoms_of(self)
 
     @property
     def anonymous(self) -> str:
@@ -200,6 +200,11 @@ def multiplicities(number: int) -> dict[str, int]:
     """Return the atoms of each Wyckoff position in the primitive cell."""
     sizes, words = _table()[number]
     return dict(zip(words[0], sizes, strict=True))
+
+
+@lru_cache(maxsize=32768)
+def _n_atoms_of(proto: Protostructure) -> int:
+    return sum(sum(orbits) for orbits in proto.multiplicities)
 
 
 @lru_cache(maxsize=32768)

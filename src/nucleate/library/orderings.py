@@ -251,6 +251,8 @@ def _shared_out(n_sites: int, amounts: list[tuple[int, int]]) -> NDArray[np.int6
     chosen = np.zeros((comb(n_sites, count), n_sites), dtype=bool)
     taken = np.array(list(combinations(range(n_sites), count)), dtype=np.int64)
     chosen[np.arange(len(taken))[:, None], taken] = True
+    if len(others) == 1:
+        return np.where(chosen, z, rest[0][0])
     rows = np.full((len(chosen), len(others), n_sites), z, dtype=np.int64)
     for row, mask in zip(rows, chosen, strict=True):
         row[:, ~mask] = others
