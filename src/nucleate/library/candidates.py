@@ -10,7 +10,7 @@ from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint
 from nucleate.crystal.known import KnownCrystals
-from nucleate.library.derived import built, merged_and_split, merges, with_orbits_removed
+from nucleate.library.derived import Branch, built, merged_and_split, merges, with_orbits_removed
 from nucleate.library.insertion import in_voids, with_orbits_inserted
 from nucleate.library.recoloured import recoloured
 from nucleate.library.substitution import Draft, Proposal, fits, substituted
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.composition import Composition
     from nucleate.crystal.space import SearchSpace
-    from nucleate.library.derived import Branch, Plan
+    from nucleate.library.derived import Plan
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
 
@@ -161,6 +161,8 @@ def _branch(
     def build() -> Iterator[Draft]:
         for plan in branch.plans():
             yield _draft(library, plan, composition, space)
+        for following in Branch.first_of(branch.following or iter(())):
+            yield _branch(library, following, composition, space)
 
     return Draft(branch.vote * DERIVED_FACTOR, build)
 

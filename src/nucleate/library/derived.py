@@ -8,16 +8,16 @@ one, loses it. Both keep the symmetry of the known structure or a subgroup of it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import permutations
+from itertools import islice, permutations
 from math import exp, gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.library.geometry import expand
-from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.ranking import TEMPERATURE, cast
 from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
-    from nucleate.library.ranking import Coloured
+    from nucleate.library.ranking import Ballot, Coloured
 
 ANY_ELEMENT = 0
 """Stands for an element of a prototype that the target lacks: it is as like one as another."""
@@ -79,10 +79,20 @@ class Branch:
         No plan has a greater one.
     plans : callable
         Makes them.
+    following : iterator of Branch or None
+        Others, with no greater votes.
     """
 
     vote: float
     plans: Callable[[], Iterable[Plan]]
+    following: Iterator[Branch] | None = None
+
+    @staticmethod
+    def first_of(branches: Iterator[Branch]) -> Iterator[Branch]:
+        """Yield the first branch, which leads to the others; nothing where there is none."""
+        for branch in branches:
+            yield replace(branch, following=branches)
+            break
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,14 +105,14 @@ class Merge:
         Places in the target of the element that stands for both and of the other one.
     likeness : float
         Factor for how alike they are.
-    ranked : tuple of Coloured
-        Prototypes of the smaller composition.
+    ballot : Ballot
+        The votes on the smaller composition.
     """
 
     kept: int
     given: int
     likeness: float
-    ranked: tuple[Coloured, ...]
+    ballot: Ballot
 
 
 def merges(
@@ -114,15 +124,11 @@ def merges(
         rest = [k for k in range(len(elements)) if k != given]
         smaller = [counts[k] + (counts[given] if k == kept else 0) for k in rest]
         unit = gcd(*smaller)
-        ranked = rank(
-            library,
-            [elements[k] for k in rest],
-            [count // unit for count in smaller],
-            hold_out,
-            most=_MERGED_RANKED,
-        )
-        likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
-        found.append(Merge(kept, given, likeness, tuple(ranked)))
+        reduced = [count // unit for count in smaller]
+        ballot = cast(library, [elements[k] for k in rest], reduced, hold_out)
+        if ballot is not None:
+            likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
+            found.append(Merge(kept, given, likeness, ballot))
     return found
 
 
@@ -133,11 +139,13 @@ def merged_and_split(
     for pair in pairs:
         kept, given = int(elements[pair.kept]), int(elements[pair.given])
         share = counts[pair.given] / (counts[pair.kept] + counts[pair.given])
-        for item in pair.ranked:
-            yield Branch(
-                item.vote * pair.likeness,
-                partial(_splits, item, kept, given, share, pair.likeness),
-            )
+        yield from Branch.first_of(_split_branches(pair, kept, given, share))
+
+
+def _split_branches(pair: Merge, kept: int, given: int, share: float) -> Iterator[Branch]:
+    for item in islice(pair.ballot.ranked(), _MERGED_RANKED):
+        plans = partial(_splits, item, kept, given, share, pair.likeness)
+        yield Branch(item.vote * pair.likeness, plans)
 
 
 def with_orbits_removed(
@@ -152,10 +160,18 @@ def with_orbits_removed(
         group, sizes = library.group(counts_of), {size for _, _, size in orbits}
         if group is None or sizes.isdisjoint(group.sizes):
             continue
-        for item in rank(library, bigger, counts_of, hold_out, most=_REMOVED_RANKED):
-            if item.proto.n_atoms in sizes:
-                vote = item.vote * exp(-0.3 / TEMPERATURE)
-                yield Branch(vote, partial(_removals, item, orbits, vote))
+        ballot = cast(library, bigger, counts_of, hold_out)
+        if ballot is not None:
+            yield from Branch.first_of(_removal_branches(ballot, orbits, sizes))
+
+
+def _removal_branches(
+    ballot: Ballot, orbits: list[tuple[int, int, int]], sizes: set[int]
+) -> Iterator[Branch]:
+    for item in islice(ballot.ranked(), _REMOVED_RANKED):
+        if item.proto.n_atoms in sizes:
+            vote = item.vote * exp(-0.3 / TEMPERATURE)
+            yield Branch(vote, partial(_removals, item, orbits, vote))
 
 
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:

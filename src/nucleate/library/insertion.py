@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache, partial
-from itertools import product
+from itertools import islice, product
 from math import exp, gcd
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import numpy as np
 from nucleate.crystal.contacts import shortest_contact
 from nucleate.library.derived import Branch, Plan
 from nucleate.library.geometry import expand, operations, primitive_vectors
-from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.ranking import TEMPERATURE, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
-    from nucleate.library.ranking import Coloured
+    from nucleate.library.ranking import Ballot, Coloured
 
 _RANKED = 6
 _VOIDS = 2
@@ -51,11 +51,17 @@ def with_orbits_inserted(
         group = library.group(smaller)
         if group is None or group.sizes.isdisjoint(size for _, _, size in orbits):
             continue
-        for item in rank(library, kinds, smaller, hold_out, most=_RANKED):
-            fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
-            if fitting:
-                vote = item.vote * exp(-_COST / TEMPERATURE)
-                yield Branch(vote, partial(_plans, item, fitting, vote))
+        ballot = cast(library, kinds, smaller, hold_out)
+        if ballot is not None:
+            yield from Branch.first_of(_branches(ballot, orbits))
+
+
+def _branches(ballot: Ballot, orbits: list[tuple[int, int, int]]) -> Iterator[Branch]:
+    for item in islice(ballot.ranked(), _RANKED):
+        fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
+        if fitting:
+            vote = item.vote * exp(-_COST / TEMPERATURE)
+            yield Branch(vote, partial(_plans, item, fitting, vote))
 
 
 def in_voids(library: Library, plan: Plan) -> list[Plan]:

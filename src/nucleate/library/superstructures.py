@@ -7,6 +7,7 @@ the ratio of the two elements: it orders them in a supercell of two to four prim
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def ordered_supercells(
         (item.vote * pair.likeness, item, pair)
         for pair in pairs
         if elements[pair.kept] < elements[pair.given]  # both ways give the same sites
-        for item in pair.ranked[:_PARENTS]
+        for item in islice(pair.ballot.ranked(), _PARENTS)
     ]
     parents.sort(key=lambda parent: -parent[0])
     for vote, item, pair in parents[:_PARENTS]:
