@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nucleate.api import (
         BasinHopping,
         Candidate,
+        Compared,
+        Comparison,
         Crystal,
         Failed,
         FailReason,
@@ -36,16 +38,19 @@ if TYPE_CHECKING:
         Relaxed,
         Run,
         SearchFailedError,
+        Stability,
         Structures,
+        compare,
         generate,
         open,  # noqa: A004
+        phonons,
         predict,
         relax,
     )
     from nucleate.energy.engine import Engine
     from nucleate.energy.level import LevelOfTheory
     from nucleate.energy.model import Batch, Evaluation
-    from nucleate.errors import ContractError
+    from nucleate.errors import ComponentError, ContractError
     from nucleate.generate.context import GeneratorSettings
     from nucleate.generate.generator import Generator
     from nucleate.generate.kinds.blocks import BlocksSettings as Blocks
@@ -67,7 +72,10 @@ _LAZY = {
     "Blocks": "nucleate.generate.kinds.blocks:BlocksSettings",
     "Candidate": "nucleate.crystal.candidate",
     "Child": "nucleate.moves.move",
+    "Compared": "nucleate.api",
+    "Comparison": "nucleate.api",
     "Component": "nucleate.plugins",
+    "ComponentError": "nucleate.errors",
     "ContractError": "nucleate.errors",
     "Crystal": "nucleate.crystal.crystal",
     "DrawnSearch": "nucleate.search.drawn",
@@ -93,15 +101,17 @@ _LAZY = {
     "SearchProgress": "nucleate.search.search",
     "SearchSettings": "nucleate.search.settings",
     "SearchUpdate": "nucleate.search.record",
+    "Stability": "nucleate.api",
     "Structures": "nucleate.api",
     "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "Trial": "nucleate.search.search",
+    "compare": "nucleate.api",
     "open": "nucleate.api",
     "predict": "nucleate.api",
 }
 """Module of every public name; ``module:name`` where it has another name there."""
 
-_ALSO_ROOMS = ("generate", "relax")
+_ALSO_ROOMS = ("generate", "phonons", "relax")
 """Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
@@ -111,7 +121,10 @@ __all__ = [
     "Blocks",
     "Candidate",
     "Child",
+    "Compared",
+    "Comparison",
     "Component",
+    "ComponentError",
     "ContractError",
     "Crystal",
     "DrawnSearch",
@@ -136,12 +149,15 @@ __all__ = [
     "SearchProgress",
     "SearchSettings",
     "SearchUpdate",
+    "Stability",
     "Structures",
     "Symmetric",
     "Trial",
     "__version__",
+    "compare",
     "generate",
     "open",
+    "phonons",
     "predict",
     "relax",
 ]
@@ -173,6 +189,7 @@ class _Function:
 
 class _Package(ModuleType):
     generate = _Function()
+    phonons = _Function()
     relax = _Function()
 
 

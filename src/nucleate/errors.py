@@ -17,3 +17,7 @@ class MissingDependencyError(NucleateError):
 
 class ContractError(NucleateError):
     """A component returned what it must not; the message names the component."""
+
+
+class ComponentError(NucleateError):
+    """The code of a component raised an error; the message names the component."""

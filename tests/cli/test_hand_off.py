@@ -18,6 +18,8 @@ from nucleate.report.content import read_run
 
 from .hand_off import SHAPES, folders, make_run, submit
 
+GIVEN = ("--cell", "given")
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -42,7 +44,7 @@ def fake_energy(a, n_atoms):
 
 
 def test_folders_go_out_and_come_back_as_a_tier(nucleate, run, dft):
-    result = nucleate("export", run, "--input", dft, "--best", 3, "--out", "out")
+    result = nucleate("export", run, "--input", dft, *GIVEN, "--best", 3, "--out", "out")
     assert result.status == 0, result.err
     assert "3 folders are in out" in result.out
     out = folders(Path("out"))
@@ -87,7 +89,7 @@ def test_folders_go_out_and_come_back_as_a_tier(nucleate, run, dft):
 
 
 def test_a_calculation_that_went_on_replaces_its_result(nucleate, run, dft):
-    assert nucleate("export", run, "--input", dft, "--best", 1, "--out", "out").status == 0
+    assert nucleate("export", run, "--input", dft, *GIVEN, "--best", 1, "--out", "out").status == 0
     (place,) = folders(Path("out")).values()
     incar = (place / "INCAR").read_text()
     (place / "INCAR").write_text(re.sub(r"NSW = \d+", "NSW = 1", incar))
@@ -105,7 +107,7 @@ def test_a_calculation_that_went_on_replaces_its_result(nucleate, run, dft):
 
 
 def test_every_folder_without_a_result_is_listed_with_its_reason(nucleate, run, dft):
-    assert nucleate("export", run, "--input", dft, "--out", "out").status == 0
+    assert nucleate("export", run, "--input", dft, *GIVEN, "--out", "out").status == 0
     out = folders(Path("out"))
     submit(out[0], FAKE_MODE="garbage")
     submit(out[1], FAKE_MODE="scf")
@@ -126,9 +128,11 @@ def test_every_folder_without_a_result_is_listed_with_its_reason(nucleate, run, 
 
 
 def test_energies_that_do_not_compare_are_not_mixed(nucleate, run, dft):
-    assert nucleate("export", run, "--input", dft, "--best", 1, "--out", "out").status == 0
+    assert nucleate("export", run, "--input", dft, *GIVEN, "--best", 1, "--out", "out").status == 0
     dft.write_text(dft.read_text() + "incar = { ENCUT = 300.0 }\n")
-    assert nucleate("export", run, "--input", dft, "--best", 2, "--out", "other").status == 0
+    assert (
+        nucleate("export", run, "--input", dft, *GIVEN, "--best", 2, "--out", "other").status == 0
+    )
     first, second = folders(Path("out"))[0], folders(Path("other"))[1]
     submit(first)
     submit(second)
@@ -151,7 +155,7 @@ def test_vasp_without_potentials_here_makes_them_where_it_runs(nucleate, run, df
     monkeypatch.delenv("VASP_PP_PATH", raising=False)
     text = "".join(line for line in dft.read_text().splitlines(True) if line[:10] != "potentials")
     dft.write_text(text)
-    assert nucleate("export", run, "--input", dft, "--best", 1, "--out", "out").status == 0
+    assert nucleate("export", run, "--input", dft, *GIVEN, "--best", 1, "--out", "out").status == 0
     (place,) = folders(Path("out")).values()
     assert not (place / "POTCAR").exists()
     assert "ENCUT" not in (place / "INCAR").read_text()
@@ -253,3 +257,25 @@ def test_bad_input(nucleate, run, dft, tmp_path, words, message):
     assert message in result.err
     assert "Traceback" not in result.err
     assert read_run(run).ladder == ("chgnet",)
+
+
+@pytest.mark.parametrize(("cell", "atoms"), [("primitive", 2), ("conventional", 8), ("given", 8)])
+def test_the_cell_of_the_folders_is_a_choice(nucleate, tmp_path, dft, cell, atoms):
+    run = make_run(tmp_path / "run")
+    done = nucleate("export", run, "--input", dft, "--cell", cell, "--best", 1, "--out", "out")
+    assert done.status == 0, done.err
+    poscar = next((tmp_path / "out").glob("001-*")) / "POSCAR"
+    written = read(poscar)
+    assert len(written) == atoms
+    assert list(dict.fromkeys(written.get_chemical_symbols())) == ["Mg", "O"]
+    places = written.get_scaled_positions(wrap=False)
+    assert ((places >= 0) & (places < 1)).all()
+
+
+def test_poscars_of_an_export_are_in_the_cell_asked_for(nucleate, tmp_path):
+    run = make_run(tmp_path / "run")
+    assert nucleate("export", run, "--cell", "primitive").status == 0
+    assert len(read(next((run / "structures").glob("001-*.vasp")))) == 2
+    done = nucleate("export", run, "--cell", "cubic")
+    assert done.status == 2
+    assert "cell = 'cubic' is not known" in done.err

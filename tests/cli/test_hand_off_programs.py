@@ -105,7 +105,9 @@ def handed_off(request, nucleate, tmp_path):
     found = [(case.crystal(), -3.0)]
     found += [(found[0][0].replace(cell=scale * found[0][0].cell), -2.0) for scale in (1.1, 1.2)]
     run = make_run(tmp_path / "run", formula=case.formula, found=found)
-    result = nucleate("export", run, "--input", "tier.toml", "--best", 3, "--out", "out")
+    result = nucleate(
+        "export", run, "--cell", "given", "--input", "tier.toml", "--best", 3, "--out", "out"
+    )
     assert result.status == 0, result.err
     return kind, case, run, folders(Path("out"))
 

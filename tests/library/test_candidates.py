@@ -279,3 +279,12 @@ def test_same_candidates_every_time(library_path) -> None:
         assert first.detail == second.detail
         assert np.array_equal(first.crystal.scaled, second.crystal.scaled)
     assert len(KNOWN) == 13
+
+
+@pytest.mark.parametrize("formula", ["CaO", "CaZrO3", "GeO2", "MgTa2O6", "Ti3O5"])
+def test_fewer_candidates_are_the_first_of_more(small: Library, formula: str) -> None:
+    space = space_of(formula)
+    many = small.candidates(space.composition, space, most=60)
+    for most in (1, 5, 20):
+        few = small.candidates(space.composition, space, most=most)
+        assert [p.detail for p in few] == [p.detail for p in many[:most]]

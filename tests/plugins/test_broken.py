@@ -29,12 +29,15 @@ class Broken:
 
 
 BAD_CANDIDATES = {
-    "composition": (salt(numbers=(11, 11)), "the generator broken returned Na, which is not NaCl"),
-    "not finite": (salt(edge=np.nan), "the generator broken returned a crystal whose cell"),
-    "no candidate": (salt().crystal, "the generator broken returned .* no Candidate"),
+    "composition": (
+        salt(numbers=(11, 11)),
+        "the generator broken .*returned Na, which is not NaCl",
+    ),
+    "not finite": (salt(edge=np.nan), "the generator broken .*returned a crystal whose cell"),
+    "no candidate": (salt().crystal, "the generator broken .*returned .* no Candidate"),
     "too large": (
         salt((11, 17) * 8, 9.0, np.random.default_rng(0).random((16, 3))),
-        "the generator broken returned a crystal of 16 atoms, more than max_atoms = 4",
+        "the generator broken .*returned a crystal of 16 atoms, more than max_atoms = 4",
     ),
 }
 
@@ -85,10 +88,10 @@ def wander(parent, context, *, rng):
 @pytest.mark.parametrize(
     ("move", "message"),
     [
-        (transmute, "the move transmute returned Na, which is not NaCl"),
-        (lose, "the move lose returned .*, which is not NaCl"),
-        (blow_up, "the move blow_up returned a crystal whose cell or coordinates are not finite"),
-        (arrays, "(?s)the move arrays returned .* no Child, Crystal or None"),
+        (transmute, "the move transmute .*returned Na, which is not NaCl"),
+        (lose, "the move lose .*returned .*, which is not NaCl"),
+        (blow_up, "the move blow_up .*returned a crystal whose cell or coordinates are not finite"),
+        (arrays, "(?s)the move arrays .*returned .* no Child, Crystal or None"),
         (vandalise, "vandalise changes its parent"),
         (wander, "wander makes other children of the same random numbers"),
     ],
@@ -109,7 +112,7 @@ def test_moves_in_a_run(move) -> None:
             trial = search.ask()
             search.tell(trial, nc.relax(trial, model="spp", single_point=True))
 
-    with pytest.raises(nc.ContractError, match=f"the move {move.__name__} returned"):
+    with pytest.raises(nc.ContractError, match=f"the move {move.__name__} .*returned"):
         play()
 
 
@@ -201,7 +204,7 @@ class StubbornSettings(nc.SearchSettings):
 def test_searches() -> None:
     with pytest.raises(nc.ContractError, match="continues otherwise after an interruption"):
         check_search(ForgetfulSettings)
-    with pytest.raises(nc.ContractError, match=r"Stubborn asked for .* is Na, not NaCl"):
+    with pytest.raises(nc.ContractError, match=r"Stubborn .*asked for .* is Na, not NaCl"):
         check_search(StubbornSettings, "NaCl", max_atoms=4)
 
 

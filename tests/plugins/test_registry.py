@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from nucleate import plugins
-from nucleate.cli.plugins import described
+from nucleate.api.plugins import described
 from nucleate.errors import InputError
 from nucleate.plugins import GROUPS, Kind, kinds
 from nucleate.run.settings import RunSettings, json_schema

@@ -58,9 +58,9 @@ def test_poscar_is_the_crystal_for_both_readers(engine, crystal, tmp_path):
     folder = written(engine(), crystal, tmp_path / "run")
     atoms = read(folder / "POSCAR", format="vasp")
     structure = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
-    order = [0, 2, 1, 3]
-    assert atoms.numbers.tolist() == [8, 8, 20, 22]
-    assert list(structure.atomic_numbers) == [8, 8, 20, 22]
+    order = [1, 3, 0, 2]
+    assert atoms.numbers.tolist() == [20, 22, 8, 8]
+    assert list(structure.atomic_numbers) == [20, 22, 8, 8]
     np.testing.assert_allclose(atoms.cell.array, crystal.cell, atol=1e-12)
     np.testing.assert_allclose(structure.lattice.matrix, crystal.cell, atol=1e-12)
     for scaled in (atoms.get_scaled_positions(wrap=False), structure.frac_coords):
@@ -111,14 +111,15 @@ def test_potcar_follows_the_order_of_poscar(engine, crystal, tmp_path):
     folder = written(engine(), crystal, tmp_path / "run")
     text = (folder / "POTCAR").read_text()
     titles = [line.split()[3] for line in text.splitlines() if "TITEL" in line]
-    assert titles == ["O", "Ca_sv", "Ti"]
+    assert titles == ["Ca_sv", "Ti", "O"]
 
 
 def test_what_moves_decides_the_keys(engine, crystal):
     settings = engine(stage=[{"relax": "cell"}])
     stage = settings.stage[0]
+    recipe = vasp.recipe_of(settings, crystal)
     keys = {
-        what: vasp.incar_of(settings, stage, Goal(what, 9, 0.04, 0.5, 0.0), 300.0)
+        what: vasp.incar_of(settings, stage, Goal(what, 9, 0.04, 0.5, 0.0), 300.0, recipe)
         for what in ("none", "positions", "cell")
     }
     assert [keys[what]["ISIF"] for what in keys] == [2, 2, 3]
@@ -199,3 +200,82 @@ def test_the_level_is_that_of_the_last_stage(engine):
     assert vasp.Vasp(engine(incar={"LREAL": True})).level != level
     finer = engine(stage=[{"relax": "cell", "kspacing": 0.2}])
     assert vasp.Vasp(finer).level != level
+
+
+IRON = Crystal(np.array([8, 26, 8, 26]), 4.3 * np.eye(3), np.eye(4)[:, :3] / 2)
+
+
+def incar_for(engine, crystal, folder):
+    from pymatgen.io.vasp import Incar
+
+    return Incar.from_file(written(engine, crystal, folder, stage=-1) / "INCAR")
+
+
+def test_open_shells_get_spin_and_moments_in_the_order_of_poscar(engine, crystal, tmp_path):
+    names = {"Ca_sv": 266.6, "Ti": 178.3, "O": 400.0, "Fe": 267.9}
+    folder = potentials(tmp_path / "more", names)
+    settings = engine(potentials=str(folder), preset="standard", setups={"base": "minimal"})
+    incar = incar_for(settings, IRON, tmp_path / "iron")
+    assert incar["ISPIN"] == 2
+    assert incar["MAGMOM"] == [4.0, 4.0, 0.6, 0.6]
+    assert incar["SIGMA"] == 0.05
+    closed = engine(preset="standard", setups={"base": "minimal", "Ca": "_sv"})
+    closed_shell = Crystal(np.array([20, 22, 8, 8, 8]), 3.9 * np.eye(3), np.eye(5)[:, :3] / 2)
+    assert "ISPIN" not in incar_for(closed, closed_shell, tmp_path / "closed")
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [("mp", [5.3, 0.0]), ({"Fe": 4.0}, [4.0, 0.0]), ("none", None), ({"Ti": 3.0}, None)],
+)
+def test_hubbard_u_follows_the_order_of_poscar(engine, tmp_path, choice, expected):
+    folder = potentials(tmp_path / "more", {"O": 400.0, "Fe": 267.9})
+    settings = engine(potentials=str(folder), hubbard_u=choice, setups={"base": "minimal"})
+    incar = incar_for(settings, IRON, tmp_path / "run")
+    assert incar.get("LDAUU") == expected
+    if expected:
+        assert incar["LDAUL"] == [2, -1]
+        assert incar["LMAXMIX"] == 4
+
+
+def test_the_input_set_is_that_of_pymatgen(engine, tmp_path):
+    from pymatgen.io.vasp import Incar, Kpoints
+    from pymatgen.io.vasp.sets import MPRelaxSet
+
+    folder = potentials(tmp_path / "more", {"O": 400.0, "Fe_pv": 293.2})
+    settings = engine(potentials=str(folder), preset="mp", setups={}, incar={"ALGO": "Normal"})
+    run = written(settings, IRON, tmp_path / "run")
+    ours = Incar.from_file(run / "INCAR")
+    order = [1, 3, 0, 2]
+    ordered = IRON.replace(numbers=IRON.numbers[order], scaled=IRON.scaled[order])
+    theirs = MPRelaxSet(ordered.to_pymatgen(), sort_structure=False)
+    for key in ("ENCUT", "LDAUU", "LDAUL", "ISMEAR", "SIGMA", "ISPIN", "LASPH", "PREC", "EDIFF"):
+        assert ours[key] == theirs.incar[key], key
+    assert ours["MAGMOM"] == [5.0, 5.0, 0.6, 0.6]
+    assert ours["ALGO"] == "Normal", "the user's own keys win"
+    assert Kpoints.from_file(run / "KPOINTS").kpts == theirs.kpoints.kpts
+    assert "KSPACING" not in ours
+    titles = [x.split()[3] for x in (run / "POTCAR").read_text().splitlines() if "TITEL" in x]
+    assert titles == ["Fe_pv", "O"]
+
+
+def test_an_unknown_input_set_names_the_nearest(engine, crystal, tmp_path):
+    with pytest.raises(InputError, match="MPRelaxSet"):
+        written(engine(input_set="MPRelaxSett"), crystal, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("ion", "expected"),
+    [(("Mn", 2), 5), (("Mn", 4), 3), (("Cu", 2), 1), (("V", 5), 0), (("Eu", 2), 7), (("Na", 1), 0)],
+)
+def test_unpaired_electrons(ion, expected):
+    from nucleate.programs.open_shells import unpaired
+
+    assert unpaired(*ion) == expected
+
+
+def test_alloys_of_magnetic_metals_are_magnetic():
+    from nucleate.programs.open_shells import initial_moments
+
+    assert initial_moments({"Fe": 1, "Al": 1}) == {"Fe": 5.0, "Al": 0.6}
+    assert initial_moments({"Cu": 1, "Al": 1}) == {}

@@ -17,10 +17,10 @@ from nucleate.run.lock import locked
 from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.settings import RunSettings
-from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
 from nucleate.search.context import SearchContext
 from nucleate.search.stop import Stop, StopSettings
+from nucleate.signals import stopping_on_signals
 
 HERE = str(Path(__file__).resolve().parent)
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import nucleate as nc
 from nucleate.api.inputs import settings_of
+from nucleate.benchmark.experiments import experiment_named
+from nucleate.benchmark.matrix import Cell, run_cell
+from nucleate.benchmark.results import tiers_of
 from nucleate.errors import InputError
 from nucleate.programs.jobs import NotFinishedError, read_folder
 from nucleate.run import lock
@@ -54,6 +58,27 @@ def test_a_stored_calculator_needs_trust(tmp_path):
     assert settings.tier[0].engine.kind == "spp"
     settings = settings_of("MgO", {}, folder=folder, trust=True)
     assert settings.tier[0].engine.kind == "ase"
+
+
+def test_the_face_asks_for_trust_too(tmp_path):
+    run = nc.open(foreign(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"os:system(.|\n)*trust=True"):
+        _ = run.settings
+    with pytest.raises(InputError, match=r"os:system(.|\n)*trust=True"):
+        run.continue_(time="1s")
+    assert nc.open(run.folder, trust=True).settings.tier[0].engine.kind == "ase"
+
+
+def test_a_benchmark_runs_nobody_elses_code(tmp_path):
+    tier = {"name": "t", "engine": {"kind": "os:system"}}
+    cell = Cell("MgO", "default", 1)
+    folder = cell.folder(tmp_path)
+    folder.parent.mkdir(parents=True)
+    foreign(folder, tier)
+    with pytest.raises(InputError, match="os:system"):
+        tiers_of(folder)
+    with pytest.raises(InputError, match="os:system"):
+        run_cell(tmp_path, cell, experiment_named("default"), core_time_s=1.0, workers=1)
 
 
 def test_the_own_input_is_known_again(tmp_path, monkeypatch):

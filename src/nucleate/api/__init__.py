@@ -1,26 +1,36 @@
 """The face of nucleate: predict, relax, generate, open, and what they take and return.
 
-Everything here is also in :mod:`nucleate` itself.
+The main names are also in :mod:`nucleate` itself. What has a command of its own is in a module
+here: :mod:`~nucleate.api.benchmark`, :mod:`~nucleate.api.library`, :mod:`~nucleate.api.plugins`,
+:mod:`~nucleate.api.potentials`, :mod:`~nucleate.api.prove` and :mod:`~nucleate.api.train`.
 """
 
 from __future__ import annotations
 
 from nucleate.api.check import check
+from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.generate import generate, generate_pool
+from nucleate.api.merge import merge
+from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
-from nucleate.api.refine import export_jobs, import_results, refine
+from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, status_of
+from nucleate.api.run import Run, Structures, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.report.watch import watched
+from nucleate.run.hand_back import import_results
+from nucleate.run.refinement import RefinementSummary
 
 __all__ = [
     "BasinHopping",
     "Candidate",
+    "Compared",
+    "Comparison",
     "Crystal",
     "FailReason",
     "Failed",
@@ -29,20 +39,28 @@ __all__ = [
     "MissingDependencyError",
     "NucleateError",
     "Origin",
+    "RefinementSummary",
     "Relaxed",
     "Run",
     "SearchFailedError",
     "Series",
+    "Stability",
     "Structures",
     "check",
+    "compare",
+    "export",
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_run",
     "import_results",
+    "merge",
     "open",
+    "phonons",
     "predict",
     "refine",
     "relax",
     "relax_files",
     "status_of",
+    "watched",
 ]

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.generate.context import MAKES_A_POOL
+from nucleate.plugins import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from nucleate.crystal.candidate import Candidate
-    from nucleate.generate.graph_search.generator import GraphSearchGenerator
+    from nucleate.generate.graph_search.generator import GraphSearchGenerator as RankedPool
     from nucleate.generate.mix import GeneratorMix
 
     Report = Callable[[str, int, int], None]
@@ -101,19 +104,19 @@ def generate_pool(
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     report: Report = no_report,
-) -> GraphSearchGenerator:
-    """Return the graph search of a composition with its ranked pool made.
+) -> RankedPool:
+    """Return a generator with its ranked pool made.
 
     Parameters
     ----------
     formula, seed, max_atoms, formula_units, report
         As in :func:`generate`.
     search
-        Settings of the kind ``graph-search``.
+        Settings of a generator that makes a pool, such as ``{"kind": "graph-search"}``.
 
     Returns
     -------
-    GraphSearchGenerator
+    Generator
         ``members`` are the distinct structures, best first; ``account`` says what was
         evaluated and where the time went.
 
@@ -122,20 +125,41 @@ def generate_pool(
     InputError
         If the graph network does not know an element, or the input cannot be used.
     """
-    from nucleate.generate.graph_search.generator import GraphSearchGenerator
-
     problem = {
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
     }
-    source = _source(formula, {**search, "kind": "graph-search"}, problem, seed, report)
-    generator = source.generators[0]
-    if not isinstance(generator, GraphSearchGenerator):
+    source = _source(formula, search, problem, seed, report)
+    generator: Any = source.generators[0]
+    if not hasattr(generator, "account"):
         raise InputError(
-            f"the graph network cannot serve {formula}. Use the generator symmetric or blocks "
+            f"{search.get('kind')} cannot serve {formula}. Use the generator symmetric or blocks "
             "(--generator symmetric on the command line)."
         )
     return generator
+
+
+def makes_a_pool(kind: str) -> bool:
+    """Return whether a generator can be given to :func:`generate_pool`."""
+    return MAKES_A_POOL in find(kind, "generators").supports
+
+
+def write_pool(path: Path, pool: RankedPool) -> None:
+    """Write the crystals of a ranked pool with their provenance, best first (extxyz)."""
+    from nucleate.generate.pool_files import write_pool as write
+
+    write(path, pool.members, name=pool.name)
+
+
+def write_candidates(path: Path, found: Sequence[Candidate]) -> None:
+    """Write candidates with their sources to an extxyz file."""
+    from nucleate.crystal.files import write_extxyz
+
+    frames = [
+        (f"mix-{place}", item.crystal, {"source": item.origin.source, **item.origin.detail})
+        for place, item in enumerate(found)
+    ]
+    write_extxyz(path, frames)
 
 
 def _source(

@@ -8,13 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
-from nucleate.run.trust import check_trusted, is_own
+from nucleate.programs.presets import preset_names, preset_text
+from nucleate.run.trust import began_by_user, check_trusted
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
 
     Overrides = Mapping[str, Mapping[str, Any]]
+
+
+__all__ = [
+    "MOST_ATOMS_IN_A_CELL",
+    "absolute",
+    "default_folder",
+    "given",
+    "is_input_file",
+    "json_schema",
+    "preset_names",
+    "preset_text",
+    "reduced_formula",
+    "settings_of",
+]
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -32,11 +48,29 @@ def is_input_file(problem: str) -> bool:
     return problem.endswith(".toml") or "/" in problem or os.path.isfile(problem)  # noqa: PTH113 (no error for names that are too long)
 
 
-def default_folder(formula: str) -> Path:
-    """Return the run folder of a composition where none is given."""
-    from nucleate.crystal.composition import Composition
+def reduced_formula(formula: str) -> str:
+    """Return a formula as it is written in files; raises InputError if it is none."""
+    return Composition.from_formula(formula).formula
 
-    return Path(f"nucleate-{Composition.from_formula(formula).formula}")
+
+def default_folder(problem: str) -> Path:
+    """Return the run folder of a formula or an input file where none is given."""
+    from nucleate.run.settings import read_toml
+
+    formula: Any = problem
+    if is_input_file(problem):
+        section: Any = read_toml(Path(problem)).get("problem", {})
+        formula = section.get("formula") if hasattr(section, "get") else None
+    if isinstance(formula, str) and formula:
+        return Path(f"nucleate-{reduced_formula(formula)}")
+    return Path("nucleate-run")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the input file."""
+    from nucleate.run.settings import json_schema as schema
+
+    return schema()
 
 
 def settings_of(
@@ -74,7 +108,7 @@ def settings_of(
     if folder is not None and isinstance(problem, str) and not is_input_file(problem):
         own = given(**(overrides or {}).get("", {}))
         rest = {key: data[key] for key in data if key not in own}
-        check_trusted(folder, rest, trust=trust or _is_own(folder))
+        check_trusted(folder, rest, trust=trust or began_by_user(folder))
     for section, values in (overrides or {}).items():
         if given(**values):
             part = data.setdefault(section, {}) if section else data
@@ -102,20 +136,8 @@ def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
     return stored or {"problem": {"formula": problem}}, ""
 
 
-def _is_own(folder: Path) -> bool:
-    """Return whether the user began the run of a folder."""
-    from nucleate.run.store import Store
-
-    if not Store.exists(folder):
-        return True
-    with Store.read(folder) as store:
-        meta = store.meta
-    return is_own(meta["input"], meta.get("mark"))
-
-
 def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
     """Return the input of the run in a folder, with the formula as it is given now."""
-    from nucleate.crystal.composition import Composition
     from nucleate.run.folder import stored_input
     from nucleate.run.store import Store
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
+from nucleate.crystal.symmetry import in_cell
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from nucleate.relax.settings import TierSettings
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.hand_back import ImportSummary
     from nucleate.run.refinement import RefinementSummary
     from nucleate.run.settings import RefinementSettings
     from nucleate.search.record import Record
@@ -93,6 +93,7 @@ def export_jobs(
     input_file: str | Path | None = None,
     out: str | Path | None = None,
     best: int = 20,
+    cell: str = "primitive",
 ) -> tuple[Path, int]:
     """Write a folder for each of the best structures, ready for a program that you run yourself.
 
@@ -108,6 +109,8 @@ def export_jobs(
         Where to write; default ``for-PROGRAM`` in the run folder.
     best
         How many structures.
+    cell
+        ``primitive`` or ``conventional``, both symmetrised, or ``given``.
 
     Returns
     -------
@@ -130,33 +133,12 @@ def export_jobs(
     kind = check_can_be_handed_off(tier).kind
     chosen = _not_empty(best_below(read_run(folder), [tier.name], best), folder)
     target = Path(folder) / f"for-{kind}" if out is None else Path(out)
-    items = [(row_name(Row.of_ranked(item)), item.record.number, item.crystal) for item in chosen]
+    items = [
+        (row_name(Row.of_ranked(item)), item.record.number, in_cell(item.crystal, cell))
+        for item in chosen
+    ]
     hand_off(Path(folder), items, tier, target)
     return target, len(items)
-
-
-def import_results(
-    folder: str | Path, jobs: str | Path, *, name: str | None = None
-) -> ImportSummary:
-    """Read finished calculations of :func:`export_jobs` as a tier of the run.
-
-    Parameters
-    ----------
-    folder
-        A run folder.
-    jobs
-        What :func:`export_jobs` wrote, or one of its folders.
-    name
-        Name of the tier; default that under which it was exported.
-
-    Raises
-    ------
-    InputError
-        If the energies could not be compared with those of the tier.
-    """
-    from nucleate.run.hand_back import import_results as read_back
-
-    return read_back(folder, jobs, name)
 
 
 def _not_empty(chosen: list[RankedStructure], folder: str | Path) -> list[RankedStructure]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
+from nucleate.report.content import check_is_search
 from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import RANKING, SHORT_RANKING
+from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,6 +92,9 @@ class Run:
         The run folder.
     temporary
         The folder, where it is a temporary one; it is deleted together with this object.
+    trust
+        Use what the stored input of the folder imports or executes, whoever began the run. It
+        matters to :attr:`settings` and :meth:`continue_` alone.
 
     Raises
     ------
@@ -98,19 +103,32 @@ class Run:
     """
 
     def __init__(
-        self, folder: str | Path, *, temporary: TemporaryDirectory[str] | None = None
+        self,
+        folder: str | Path,
+        *,
+        temporary: TemporaryDirectory[str] | None = None,
+        trust: bool = False,
     ) -> None:
         self.folder = Path(folder)
+        self._trust = trust
         self._temporary = temporary
         self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
-        self._content()
+        with Store.read(self.folder) as store:
+            check_is_search(store, self.folder)
 
     @property
     def settings(self) -> RunSettings:
-        """The input."""
-        from nucleate.run.settings import RunSettings
+        """The input; raises InputError if it names the code of somebody else without ``trust``."""
+        return self._settings(trust=self._trust)
 
-        return RunSettings.from_dict(self._content().meta["input"])
+    def _settings(self, *, trust: bool) -> RunSettings:
+        from nucleate.run.folder import stored_input
+        from nucleate.run.settings import RunSettings
+        from nucleate.run.trust import began_by_user, check_trusted
+
+        data = stored_input(self._content().meta)
+        check_trusted(self.folder, data, trust=trust or began_by_user(self.folder))
+        return RunSettings.from_dict(data)
 
     @property
     def formula(self) -> str:
@@ -128,6 +146,13 @@ class Run:
         self._content()
         assert self._read is not None
         return self._read[2]
+
+    def top(self, best: int) -> list[RankedStructure]:
+        """Return the best distinct structures without reading the others."""
+        from nucleate.report.light import overview
+
+        with Store.read(self.folder) as store:
+            return overview(store, best=best).ranked
 
     @property
     def best(self) -> RankedStructure:
@@ -172,8 +197,18 @@ class Run:
 
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
-    def export(self, out: str | Path | None = None, *, best: int = 20) -> Path:
+    def export(
+        self,
+        out: str | Path | None = None,
+        *,
+        best: int = 20,
+        cell: str = "given",
+        everything: bool = False,
+    ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+
+        Of a run with more than 10,000 records only the best structures are written, without
+        ``results.csv``.
 
         Parameters
         ----------
@@ -181,6 +216,10 @@ class Run:
             Folder to write to; default the run folder.
         best
             How many distinct structures get files of their own.
+        cell
+            Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
+        everything
+            Write everything of a large run, which takes long.
 
         Returns
         -------
@@ -189,21 +228,23 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best)
+        export_run(self.folder, out=out, best=best, cell=cell, everything=everything)
         return self.folder if out is None else Path(out)
 
-    def continue_(self, **options: Any) -> Run:
+    def continue_(self, *, trust: bool = False, **options: Any) -> Run:
         """Continue the search and return this run.
 
         Parameters
         ----------
+        trust
+            Use what the stored input imports or executes, whoever began the run.
         options
             As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
         from nucleate.api.predict import predict
 
-        settings = self.settings.to_dict()
+        settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
         predict(settings, folder=self.folder, **options)
         return self
@@ -236,7 +277,6 @@ class Run:
     def _content(self) -> RunContent:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
-        from nucleate.run.store import Store
 
         with Store.read(self.folder) as store:
             state = (store.n_records(), sum(1 for _ in store.events()))
@@ -244,6 +284,20 @@ class Run:
             content = read_run(self.folder)
             self._read = state, content, Structures(content.ranked())
         return self._read[1]
+
+
+def export(
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    best: int = 20,
+    cell: str = "given",
+    everything: bool = False,
+) -> str:
+    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    from nucleate.report.export import export_run
+
+    return export_run(folder, out=out, best=best, cell=cell, everything=everything).text
 
 
 def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
@@ -262,18 +316,31 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
         If it is not a run folder.
     """
     from nucleate.report.status import read_status
-    from nucleate.run.store import Store
 
     with Store.read(folder) as store:
         return read_status(store, best=best)
 
 
-def open_run(folder: str | Path) -> Run:
+def open_run(folder: str | Path, *, trust: bool = False) -> Run:
     """Return the run of a folder, finished or not; ``nucleate.open``.
+
+    Parameters
+    ----------
+    folder
+        A run folder.
+    trust
+        As in :class:`Run`.
 
     Raises
     ------
     InputError
         If the folder holds no search.
     """
-    return Run(folder)
+    return Run(folder, trust=trust)
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Return whether a folder holds a search or relaxed files."""
+    from nucleate.run.store import Store
+
+    return Store.exists(folder)

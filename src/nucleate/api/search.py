@@ -10,6 +10,7 @@ from nucleate.api.moves import as_moves
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.run.predict import build_source, build_target
+from nucleate.search.checked import CheckedSearch
 from nucleate.search.context import SearchContext
 from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
@@ -110,7 +111,7 @@ class AskTell:
             stop=settings.stop,
         )
         self.settings = settings
-        self._search = settings.search.build(context)
+        self._search = CheckedSearch(settings.search.build(context), context.space)
         self._stop = Stop.of(settings.stop, context.target)
 
     def ask(self) -> Trial:
@@ -121,7 +122,7 @@ class AskTell:
         InputError
             If no structure could be drawn that keeps the limits of the search space.
         """
-        trial: Trial | None = self._search.ask()
+        trial = self._search.ask()
         if trial is None:
             raise InputError(
                 "no structure could be drawn that keeps the limits of the search space. Raise "
@@ -157,8 +158,7 @@ class AskTell:
             self.settings.seed,
         )
         self._stop.note(record)
-        update: SearchUpdate = self._search.tell(record)
-        return update
+        return self._search.tell(record)
 
     @property
     def progress(self) -> SearchProgress:
@@ -177,7 +177,7 @@ class AskTell:
         ``structures``, ``without_improvement`` and ``target`` of the input's ``[stop]`` count;
         times are the caller's business.
         """
-        own: str | None = self._search.stop_reason()
+        own = self._search.stop_reason()
         progress = self.progress
         return own or self._stop.reason(
             progress, n_finished=progress.n_structures, session_s=0.0, used_core_s=0.0

@@ -11,7 +11,7 @@ import numpy as np
 from nucleate.benchmark.experiments import experiment_input
 from nucleate.benchmark.matrix import Cell, is_done
 from nucleate.benchmark.references import REFERENCES, relaxed_structures
-from nucleate.benchmark.results import SAME_ENERGY, read_result
+from nucleate.benchmark.results import SAME_ENERGY, read_result, tiers_of
 from nucleate.benchmark.statistics import wilson_interval
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -141,8 +141,7 @@ def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list
     begun = [entry for entry in entries if Store.exists(entry_folder(out, entry))]
     if not begun:
         return []
-    with Store.read(entry_folder(out, begun[0])) as store:
-        tiers = store.meta["input"]["tier"][-1:]
+    tiers = tiers_of(entry_folder(out, begun[0]))[-1:]
     items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
     relaxed = relaxed_structures(out / f"{REFERENCES}-csp", items, tiers, workers=workers)
     references = {item.name: item for item in relaxed}

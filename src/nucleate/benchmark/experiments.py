@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.compounds import MAX_ATOMS
 from nucleate.errors import InputError
+from nucleate.generate.context import MAKES_A_POOL
 from nucleate.generate.graph_search.pool import Plan
+from nucleate.plugins import find
 from nucleate.run.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ def experiment_input(
     if experiment.new_fraction is not None:
         data["search"]["new_fraction"] = experiment.new_fraction
     for generator in generators:
-        if generator["kind"] == "graph-search":
+        if MAKES_A_POOL in find(generator["kind"], "generators").supports:
             space = RunSettings.from_dict(data).problem.space()
             n_atoms = space.composition.n_atoms
             generator |= pool_size(core_time_s, [n_atoms * z for z in Plan().formula_units(space)])

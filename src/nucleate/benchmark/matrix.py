@@ -12,6 +12,7 @@ from nucleate.run.folder import stored_input
 from nucleate.run.lock import is_locked
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
+from nucleate.run.trust import began_by_user, check_trusted, executed
 from nucleate.search.stop import CORE_TIME_SPENT
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def run_cell(
     if is_done(folder, core_time_s):
         return "done before"
     if Store.exists(folder):
-        settings = _stored_input(folder, core_time_s, workers)
+        settings = _stored_input(folder, core_time_s, workers, last_tiers)
     else:
         settings = experiment_input(
             experiment,
@@ -185,11 +186,16 @@ def read_plan(out: Path) -> list[Cell]:
     return [Cell(*row) for row in dict.fromkeys(rows)]
 
 
-def _stored_input(folder: Path, core_time_s: float, workers: int) -> RunSettings:
+def _stored_input(
+    folder: Path, core_time_s: float, workers: int, last_tiers: Sequence[dict[str, Any]]
+) -> RunSettings:
     with Store.read(folder) as store:
         data = stored_input(store.meta)
     data["stop"] |= {"core_time": core_time_s}
     data["run"] |= {"workers": workers}
+    given = {value for _, value in executed({"tier": list(last_tiers)})}
+    trust = {value for _, value in executed(data)} <= given or began_by_user(folder)
+    check_trusted(folder, data, trust=trust, remedy="Give the same --tier again.")
     return RunSettings.from_dict(data)
 
 

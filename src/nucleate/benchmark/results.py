@@ -10,6 +10,7 @@ from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.references import judging_tiers
 from nucleate.relax.outcome import Failed
 from nucleate.run.store import Store
+from nucleate.run.trust import began_by_user, check_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,10 @@ MOST_COMPARED = 300
 
 SAME_ENERGY = 1e-3
 """eV/atom within which two relaxations of one structure can end."""
+
+
+NO_TRUST = "Benchmarks run nobody else's code: begin one of your own in another folder."
+"""Remedy where the stored input of a run names code of somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,17 @@ class RunResult:
 
 
 def tiers_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the settings of the tiers of a run that give energies in eV."""
+    """Return the settings of the tiers of a run that give energies in eV.
+
+    Raises
+    ------
+    InputError
+        If somebody else began the run and its tiers name code.
+    """
     with Store.read(folder) as store:
-        return judging_tiers(store.meta["input"]["tier"])
+        tiers = store.meta["input"]["tier"]
+    check_trusted(folder, {"tier": tiers}, trust=began_by_user(folder), remedy=NO_TRUST)
+    return judging_tiers(tiers)
 
 
 def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) -> RunResult:
@@ -187,8 +200,8 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
             ),
             None,
         ),
-        sources=Counter(_family(record) for record in paid),
-        tiers=judging_tiers(meta["input"]["tier"]),
+        sources=Counter(record.candidate.origin.family for record in paid),
+        tiers=tiers_of(folder),
     )
 
 
@@ -266,8 +279,3 @@ def _curve(paid: Sequence[Record], energies: dict[int, float]) -> tuple[tuple[fl
         if energy is not None and (not curve or energy < curve[-1][1]):
             curve.append((record.core_s, energy))
     return tuple(curve)
-
-
-def _family(record: Record) -> str:
-    source = record.candidate.origin.source
-    return "moves" if source.startswith("move:") else source

@@ -24,12 +24,15 @@ COMMANDS = (
     "init",
     "check",
     "status",
+    "watch",
     "export",
     "merge",
     "refine",
     "import_results",
     "generate",
     "identify",
+    "compare",
+    "phonons",
     "library",
     "prove",
     "relax",
@@ -47,7 +50,7 @@ INPUT_ERROR_STATUS = 2
 
 def main() -> None:
     """Run the command line; exit status 2 for an input that cannot be used, 1 for a failure."""
-    from nucleate.run.signals import Interrupted, answering_signals, interruption
+    from nucleate.signals import Interrupted, answering_signals, interruption
     from nucleate.surroundings import fit_surroundings
 
     fit_surroundings()
@@ -73,7 +76,7 @@ def _plain_warning(message: Warning | str, *_: object, **__: object) -> str:
 
 def _end_interrupted(number: int, error: BaseException) -> NoReturn:
     """Say that the command was stopped, and end without the long way out of all libraries."""
-    from nucleate.run.signals import words_of
+    from nucleate.signals import words_of
 
     del error  # what a library makes of an interruption is of no interest
     _say(f"Stopped: {words_of(number)}. The same command continues where it keeps a folder.")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nucleate.errors import InputError
-from nucleate.report.displays import Stages
 
 if TYPE_CHECKING:
-    from nucleate.benchmark.matrix import CellState
-    from nucleate.run.events import Progress
-    from nucleate.search.record import Record, SearchUpdate
+    from nucleate import Record, SearchUpdate
+    from nucleate.api.benchmark import CellState
+    from nucleate.api.display import Progress
 
 TICK_S = 0.5
 
@@ -55,38 +54,21 @@ def run_command(
     out: Out = Path("nucleate-benchmark"),
 ) -> None:
     """Run compounds by experiments by seeds on equal core time; continue existing runs."""
-    from nucleate.benchmark.compounds import COMPOUNDS, compound_named
-    from nucleate.benchmark.experiments import PAPER_EXPERIMENTS, read_tiers
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, add_to_plan, interleaved, is_done
-    from nucleate.benchmark.runner import check_sides, run_side
+    from nucleate.api import benchmark
 
-    groups = {
-        "all": [item.name for item in COMPOUNDS],
-        "known": [item.name for item in COMPOUNDS if item.is_known],
-        "hypothetical": [item.name for item in COMPOUNDS if not item.is_known],
-    }
-    chosen = [compound_named(name) for name in groups.get(compounds) or _names(compounds)]
-    names = PAPER_EXPERIMENTS if experiments == "paper" else _names(experiments)
-    check_sides(names)
-    core_time_s = _duration(budget)
-    last_tiers = [] if tier is None else read_tiers(tier)
-    cells = interleaved([item.name for item in chosen], names, range(1, runs + 1))
-    add_to_plan(out, cells)
-    if not all(is_done(cell.folder(out), core_time_s) for cell in cells):
-        _warm_up()
-    for number, cell in enumerate(cells, start=1):
-        typer.echo(f"[{number} of {len(cells)}] {cell}", nl=False)
-        reason = run_side(
+    try:
+        benchmark.run_benchmark(
             out,
-            cell,
-            core_time_s=core_time_s,
+            compounds=compounds,
+            experiments=experiments,
+            runs=runs,
+            budget=budget,
             workers=workers,
-            last_tiers=last_tiers,
-            callback=_Ticker(core_time_s),
+            tier=tier,
+            watch=_watch(),
         )
-        typer.echo(f": {reason}")
-        if reason in STOPPED_FROM_OUTSIDE:
-            raise typer.Exit(1)
+    except benchmark.BenchmarkStoppedError:
+        raise typer.Exit(1) from None
 
 
 def report_command(
@@ -98,11 +80,11 @@ def report_command(
     ] = None,
 ) -> None:
     """Write tables and figures of what has been run so far."""
-    from nucleate.benchmark.report import write_report
+    from nucleate.api.benchmark import report_benchmark
     from nucleate.cli.inputs import parse_tier
 
     judge = None if rerank is None else parse_tier(rerank)
-    path = write_report(out, workers=workers, judge=judge)
+    path = report_benchmark(out, workers=workers, judge=judge)
     typer.echo(path.read_text(encoding="utf-8"))
     typer.echo(f"Report: {path}")
 
@@ -113,16 +95,9 @@ def compare_command(
     workers: Workers = 2,
 ) -> None:
     """Relax structures of another program by the same tier, for the same table."""
-    from nucleate.benchmark import tables
-    from nucleate.benchmark.matrix import read_plan
-    from nucleate.benchmark.references import relaxed_references
-    from nucleate.benchmark.report import compare, judging_tiers_of, markdown_table, read_benchmark
+    from nucleate.api.benchmark import compare_structures
 
-    tiers = judging_tiers_of(out)
-    found = compare(out, folder, tiers=tiers, workers=workers)
-    references = relaxed_references(out, tiers, workers=workers)
-    results = read_benchmark(out).results if read_plan(out) else []
-    typer.echo(markdown_table(tables.compared_table(found, results, references)))
+    typer.echo(compare_structures(out, folder, workers=workers))
 
 
 def csp_command(
@@ -159,60 +134,50 @@ def csp_command(
 
     As in the published match rates the number of atoms in the primitive cell is given.
     """
-    from nucleate.benchmark import csp
-    from nucleate.benchmark.experiments import experiment_named
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, is_done
-    from nucleate.benchmark.report import markdown_table
-    from nucleate.report.render import write_rows
+    from nucleate.api import benchmark
+    from nucleate.cli.inputs import parse_generator
 
-    low, _, high = atoms.partition("-")
-    if not (low.isdigit() and high.isdigit()):
-        raise InputError(f"--atoms = {atoms!r} is not a range. Write it like 4-20.")
-    side, core_time_s = experiment_named(experiment), _duration(budget)
-    entries = csp.read_entries(
-        file, number=number, seed=seed, split=split, atoms=(int(low), int(high))
-    )
+    entries = benchmark.hold_out_entries(file, number=number, seed=seed, split=split, atoms=atoms)
+    watch = _watch()
     if generate_only:
-        from nucleate.cli.generate_only import generate_only as measure
-
-        measure(out, file, entries, generator, known, library, most=most, seed=seed)
+        text = benchmark.measure_candidates(
+            out,
+            file,
+            entries,
+            [parse_generator(text) for text in generator or ("prototypes",)],
+            known=known or ("no-formula",),
+            library=library or ("shipped",),
+            most=most,
+            seed=seed,
+            watch=watch,
+        )
+        typer.echo(text)
         return
     if generator or known or library:
         raise InputError(
             "--generator, --known and --library belong to --generate-only. Add it, or leave them "
             "out: searches of the benchmark use no known structures."
         )
-    if not all(is_done(csp.entry_folder(out, entry), core_time_s) for entry in entries):
-        _warm_up()
-    for place, entry in enumerate(entries, start=1):
-        typer.echo(f"[{place} of {len(entries)}] {entry.name} {entry.formula}", nl=False)
-        reason = csp.run_entry(
+    try:
+        text = benchmark.run_hold_out(
             out,
-            entry,
-            side,
+            entries,
+            experiment=experiment,
             seed=seed,
-            core_time_s=core_time_s,
+            budget=budget,
             workers=workers,
-            callback=_Ticker(core_time_s),
+            watch=watch,
         )
-        typer.echo(f": {reason}")
-        if reason in STOPPED_FROM_OUTSIDE:
-            raise typer.Exit(1)
-    rows = csp.entry_rows(out, entries, workers=workers)
-    write_rows(out / "csp.csv", rows)
-    summary = csp.summary_rows(rows)
-    write_rows(out / "csp-summary.csv", summary)
-    typer.echo(f"{csp.KNOWN_OFF}\n\n{markdown_table(rows)}\n\n{markdown_table(summary)}")
+    except benchmark.BenchmarkStoppedError:
+        raise typer.Exit(1) from None
+    typer.echo(text)
 
 
 def status_command(out: Out = Path("nucleate-benchmark")) -> None:
     """Show how far every run is."""
-    from nucleate.benchmark.matrix import read_plan, state_of
+    from nucleate.api.benchmark import benchmark_states
 
-    cells = read_plan(out)
-    if not cells:
-        raise InputError(f"--out = {out} holds no benchmark. Start one with benchmark run.")
-    states = [state_of(out, cell) for cell in cells]
+    states = benchmark_states(out)
     for state in states:
         typer.echo(_line(state))
     done = sum(state.state == "done" for state in states)
@@ -224,6 +189,8 @@ class _Ticker:
     """Shows how far one run is: one line that is redrawn on a terminal, nothing elsewhere."""
 
     def __init__(self, core_time_s: float) -> None:
+        from nucleate.api.display import Stages
+
         self._core_time_s = core_time_s
         self._last_s = 0.0
         self._stages = Stages()
@@ -254,18 +221,24 @@ class _Ticker:
         sys.stderr.flush()
 
 
-def _warm_up() -> None:
-    from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE
-    from nucleate.benchmark.warm_up import warm_up
+def _watch() -> Any:
+    """Return what prints how the runs proceed."""
+    from nucleate.api.benchmark import Watch
 
-    typer.echo(
-        "Warming up, so that compilation is not charged to any run (longer the first time)",
-        nl=False,
-    )
-    reason = warm_up()
-    typer.echo(f": {reason}")
-    if reason in STOPPED_FROM_OUTSIDE:
-        raise typer.Exit(1)
+    class Printing(Watch):
+        def starts(self, text: str) -> None:
+            typer.echo(text, nl=False)
+
+        def ends(self, reason: str) -> None:
+            typer.echo(f": {reason}")
+
+        def says(self, text: str) -> None:
+            typer.echo(text)
+
+        def callback(self, core_time_s: float) -> _Ticker:
+            return _Ticker(core_time_s)
+
+    return Printing()
 
 
 def _line(state: CellState) -> str:
@@ -278,19 +251,3 @@ def _line(state: CellState) -> str:
         f"{head} {state.core_s / 60.0:6.1f} of {state.budget_s / 60.0:.1f} core min "
         f"{state.structures:6d} structures {best}  {state.reason}"
     )
-
-
-def _names(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
-
-
-def _duration(text: str) -> float:
-    from nucleate.search.stop import seconds
-
-    try:
-        value = float(seconds(text))
-    except ValueError as error:
-        raise InputError(f"--budget: {error}.") from None
-    if value <= 0.0:
-        raise InputError(f"--budget = {text!r} is not a positive time. Give one like 20m.")
-    return value

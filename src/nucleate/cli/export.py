@@ -31,6 +31,20 @@ def export(
             "or with a preset like vasp=paper.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Write all records and distinct structures of a run of more than 10,000 records.",
+        ),
+    ] = False,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="Cell of POSCAR files: primitive or conventional (symmetrised), or given; "
+            "default: given, and primitive with --for."
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option("--input", help="The same, with the settings of the [[tier]] in a TOML file."),
@@ -46,12 +60,13 @@ def export(
     from nucleate.cli import inputs
 
     if program is None and file is None:
-        found = api.open(run)
-        target = found.export(out, best=best)
-        typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
+        text = api.export(run, out=out, best=best, cell=cell or "given", everything=everything)
+        typer.echo(f"{text}; files are in {run if out is None else out}")
         return
     tier = None if program is None else inputs.parse_tier(program)
-    target, number = api.export_jobs(run, tier, input_file=file, out=out, best=best)
+    target, number = api.export_jobs(
+        run, tier, input_file=file, out=out, best=best, cell=cell or "primitive"
+    )
     typer.echo(
         f"{number} folders are in {target}. Run run.sh in each, then: nucleate import {run} "
         f"{target}"

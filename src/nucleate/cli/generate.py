@@ -12,8 +12,8 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from typer import Typer
 
-    from nucleate.crystal.candidate import Candidate
-    from nucleate.generate.graph_search.generator import GraphSearchGenerator
+    from nucleate import Candidate
+    from nucleate.api.generate import RankedPool
 
 
 def register(app: Typer) -> None:
@@ -49,8 +49,9 @@ def generate(
     formula units, and the ranked pool of the best distinct ones is written.
     """
     from nucleate import api
+    from nucleate.api.display import Stages
+    from nucleate.api.generate import makes_a_pool
     from nucleate.cli import inputs
-    from nucleate.report.displays import Stages
 
     generators = inputs.parse_all(inputs.parse_generator, generator)
     limits: dict[str, Any] = {
@@ -61,8 +62,9 @@ def generate(
     }
     if out.exists():
         raise InputError(f"--out = {out} exists already. Choose another name, or remove it.")
-    if generators is not None and [item["kind"] for item in generators] == ["graph-search"]:
-        search = generators[0] | {"number": number, "ranking": ranking}
+    alone = generators[0] if generators is not None and len(generators) == 1 else None
+    if alone is not None and makes_a_pool(alone["kind"]):
+        search = alone | {"number": number, "ranking": ranking}
         _write_pool(api.generate_pool(formula, search, **limits), out)
         return
     found = api.generate(formula, generators, n=number, **limits)
@@ -74,23 +76,19 @@ def generate(
 
 
 def _write(found: list[Candidate], out: Path) -> None:
-    from nucleate.crystal.files import write_extxyz
+    from nucleate.api.generate import write_candidates
 
-    frames = [
-        (f"mix-{place}", item.crystal, {"source": item.origin.source, **item.origin.detail})
-        for place, item in enumerate(found)
-    ]
     _check_writable(out)
-    write_extxyz(out, frames)
+    write_candidates(out, found)
 
 
-def _write_pool(generator: GraphSearchGenerator, out: Path) -> None:
+def _write_pool(generator: RankedPool, out: Path) -> None:
     """Write the whole pool of the graph search with its provenance, and where the time went."""
-    from nucleate.generate.pool_files import write_pool
+    from nucleate.api.generate import write_pool
 
     _check_writable(out)
     members = generator.members
-    write_pool(out, members, name=generator.name)
+    write_pool(out, generator)
     account = generator.account
     evaluated = ", ".join(f"Z = {units}: {count:,}" for units, count in account.found.items())
     typer.echo(f"Evaluated {evaluated} valid crystals of {account.proposals:,} proposed.")

@@ -80,12 +80,12 @@ def init(
     file: Annotated[Path, typer.Option(help="File to write.")] = Path("run.toml"),
 ) -> None:
     """Write a commented input file."""
-    from nucleate.crystal.composition import Composition
+    from nucleate.api.inputs import reduced_formula
 
-    composition = Composition.from_formula(formula)
+    reduced = reduced_formula(formula)
     try:
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(TEMPLATE.format(formula=composition.formula, file=file))
+            stream.write(TEMPLATE.format(formula=reduced, file=file))
     except FileExistsError:
         raise InputError(f"{file} exists already. Choose another name with --file.") from None
     except OSError as error:

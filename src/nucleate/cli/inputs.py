@@ -14,14 +14,9 @@ if TYPE_CHECKING:
 
 def folder_of(problem: str) -> Path:
     """Return the run folder of a command where none is given."""
-    from nucleate.api.inputs import default_folder, is_input_file
-    from nucleate.run.settings import read_toml
+    from nucleate.api.inputs import default_folder
 
-    formula: Any = problem
-    if is_input_file(problem):
-        section = read_toml(Path(problem)).get("problem", {})
-        formula = section.get("formula") if isinstance(section, dict) else None
-    return default_folder(formula) if isinstance(formula, str) and formula else Path("nucleate-run")
+    return default_folder(problem)
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -33,7 +28,7 @@ def parse_formula_units(text: str | None) -> list[int] | None:
     """Return the numbers of ``1,2,4`` or ``1-4``; raises InputError if it is neither."""
     if text is None:
         return None
-    from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL
+    from nucleate.api.inputs import MOST_ATOMS_IN_A_CELL
 
     units: set[int] = set()
     for part in text.replace(" ", "").split(","):
@@ -66,9 +61,8 @@ def parse_tier(text: str) -> dict[str, Any]:
     fields = _fields("--tier", text, kind, "models", "programs")
     engine: dict[str, Any] = {"kind": kind}
     if value:
-        first = next(name for name in fields if name != "kind")
-        engine[first] = _absolute_if_file(value)
-    return {"name": kind, "engine": engine}
+        engine[fields[0]] = _absolute_if_file(value)
+    return {"name": kind.rpartition(":")[2], "engine": engine}
 
 
 def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
@@ -79,12 +73,12 @@ def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
     InputError
         If the engine knows no devices.
     """
-    from nucleate.plugins import find
+    from nucleate.api.plugins import keys_of
 
     engine = tier["engine"]
     if device is None:
         return tier
-    if "device" not in find(engine["kind"], "models", "programs").model_fields:
+    if "device" not in keys_of(engine["kind"], "models", "programs"):
         raise InputError(
             f"--device = {device!r}: the engine {engine['kind']} has no device. Leave --device out."
         )
@@ -114,10 +108,10 @@ def parse_all(parse: Any, texts: Sequence[str] | None) -> list[dict[str, Any]] |
 
 def _fields(option: str, text: str, kind: str, *groups: str) -> list[str]:
     """Return the keys of a kind; raises InputError that names the option."""
-    from nucleate.plugins import find
+    from nucleate.api.plugins import keys_of
 
     try:
-        return list(find(kind, *groups).model_fields)
+        return keys_of(kind, *groups)
     except InputError as error:
         raise InputError(f"{option} = {text!r}: {error}") from None
 

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nucleate.cli.identify import LIBRARY_OPTION
-from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from typer import Typer
-
-    from nucleate.library.groups import Entry
 
 JSON_OPTION = typer.Option("--json", help="Print JSON.")
 
@@ -47,19 +44,10 @@ def build(
     citation: Annotated[str, typer.Option(help="How the data are cited.")] = "",
 ) -> None:
     """Build a library from structures: deduplicated by formula and protostructure."""
-    from nucleate.library.build import build_library
+    from nucleate.api.library import build_library
 
-    if out.exists():
-        raise InputError(f"--out = {out} exists already. Choose another name, or remove it.")
-    given = {"source": source, "licence": licence, "citation": citation}
-    try:
-        header = build_library(
-            data, out, splits=split, provenance={key: word for key, word in given.items() if word}
-        )
-    except OSError as error:
-        raise InputError(
-            f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
-        ) from error
+    provenance = {"source": source, "licence": licence, "citation": citation}
+    header = build_library(data, out, splits=split, provenance=provenance)
     left_out = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in _left_out(header))
     typer.echo(
         f"Wrote {header['entries']:,} compounds of {header['prototypes']:,} prototypes to {out}"
@@ -73,13 +61,10 @@ def show(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Show the known structures of a formula, lowest above the hull first."""
+    from nucleate.api.library import known_structures
     from nucleate.cli.tables import print_table
-    from nucleate.crystal.composition import Composition
-    from nucleate.library.library import SHIPPED, Library
 
-    known = Library.load(library or (SHIPPED,))
-    entries = known.known_structures(Composition.from_formula(formula))
-    rows = [_row(entry) for entry in entries]
+    rows = known_structures(formula, library=library or ("shipped",))
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
     elif rows:
@@ -94,9 +79,9 @@ def info(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Say what a library holds, where it is from and under which licence."""
-    from nucleate.library.library import SHIPPED, Library
+    from nucleate.api.library import library_header
 
-    header = Library.load((SHIPPED,) if file is None else (file,)).headers[0]
+    header = library_header("shipped" if file is None else file)
     if as_json:
         typer.echo(json.dumps(header, indent=1))
         return
@@ -108,21 +93,6 @@ def info(
 
 def _left_out(header: dict[str, Any]) -> list[tuple[str, int]]:
     return [(why, count) for why, count in header["left_out"].items() if count]
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    from nucleate.run.known_compounds import symbol_of
-
-    return {
-        "name": entry.name,
-        "formula": entry.formula,
-        "space_group": symbol_of(entry.proto.number),
-        "space_group_number": entry.proto.number,
-        "pearson": entry.proto.pearson,
-        "above_hull": entry.above_hull,
-        "in_icsd": entry.in_icsd,
-        "label": entry.proto.label,
-    }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -22,13 +22,11 @@ def merge(
     best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
 ) -> None:
     """Join finished runs of the same composition, pressure and tiers into one ranked list."""
-    from nucleate import api
-    from nucleate.run.merge import merge_runs
+    from nucleate.api import merge as join
 
-    number = merge_runs(runs, out)
-    found = api.open(out)
+    found = join(runs, out)
     found.export(best=best)
     typer.echo(
-        f"{number} records of {len(runs)} runs, {len(found.structures)} distinct structures; files "
-        f"are in {out}"
+        f"{len(found)} records of {len(runs)} runs, {len(found.structures)} distinct structures; "
+        f"files are in {out}"
     )

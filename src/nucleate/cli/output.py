@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
     from nucleate.api import Run
-    from nucleate.report.columns import Column
-    from nucleate.report.displays import Display
-    from nucleate.report.rows import Row
+    from nucleate.api.display import Display
 
 PLAIN_WIDTH = 140
 SHOWN = 8
@@ -28,40 +24,33 @@ def console() -> Console:
     )
 
 
-def print_table(rows: Sequence[Row], view: Sequence[Column]) -> None:
-    """Print rows as a table."""
-    from nucleate.report.render import terminal_table
-
-    console().print(terminal_table(rows, view))
-
-
 def print_ranking(run: Run, best: int) -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
-    from nucleate.report.columns import columns
-    from nucleate.report.rows import ranked_rows
-    from nucleate.report.views import TERMINAL_RANKING
+    from nucleate.api.display import ranking_table
 
-    print_table(ranked_rows(run.structures[:best]), columns(*TERMINAL_RANKING))
+    console().print(ranking_table(run, best))
 
 
 def live_or_lines() -> Display:
     """Return a live table where standard output is a terminal, else lines."""
-    from nucleate.report.displays import LiveDisplay, PlainDisplay
+    from nucleate.api.display import LiveDisplay, PlainDisplay
 
     return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
-def print_end(run: Run) -> None:
-    """Print how a run ended and its best structures."""
-    from nucleate.report.displays import duration
+def print_end(run: Run) -> dict[str, Any]:
+    """Print how a run ended and its best structures; return its state."""
+    from nucleate.api.display import duration
 
     facts = run.status()
     print_ranking(run, SHOWN)
     text = console()
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{facts['structures']} structures relaxed, {facts['repeats']} repeats skipped."
+        f"{facts['structures']} structures, {sum(facts['failures'].values())} failed, "
+        f"{facts['repeats']} repeats skipped."
     )
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))
+    return facts

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-from nucleate.plugins import GROUPS
-
-if TYPE_CHECKING:
-    from nucleate.plugins import Kind
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def plugins(
     group: Annotated[
-        str | None, typer.Argument(help=f"One of {', '.join(GROUPS)}; default: all.")
+        str | None, typer.Argument(help="List this group alone, such as moves. [default: all]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -29,16 +24,9 @@ def plugins(
     Shipped ones and those of installed packages; an entry point that cannot be loaded is shown
     with the reason.
     """
-    from nucleate.errors import InputError
-    from nucleate.plugins import kinds
+    from nucleate.api.plugins import plugins as listing
 
-    if group is not None and group not in GROUPS:
-        raise InputError(f"group = {group!r} is not known. Use one of {', '.join(GROUPS)}.")
-    listed = {
-        name: [described(kind) for kind in of_group.values()]
-        for name, of_group in kinds().items()
-        if group in (None, name)
-    }
+    listed = listing(group)
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
         return
@@ -47,37 +35,6 @@ def plugins(
         for entry in entries:
             typer.echo("\n".join(_lines(entry)))
         typer.echo("")
-
-
-def described(kind: Kind) -> dict[str, Any]:
-    """Return the description of a kind, ready for JSON.
-
-    It has ``kind``, ``source``, ``path``, and either ``about`` and ``keys``, each of which has
-    ``default`` or ``required`` and ``description``, or ``broken``, the reason.
-    """
-    from nucleate.errors import InputError
-
-    entry: dict[str, Any] = {"kind": kind.name, "source": kind.source, "path": kind.path}
-    try:
-        component = kind.load()
-    except InputError as error:
-        return {**entry, "broken": str(error)}
-    keys = {name: _key(field) for name, field in component.model_fields.items() if name != "kind"}
-    about = (component.__doc__ or "").strip().partition("\n")[0]
-    return {**entry, "about": about, "keys": keys}
-
-
-def _key(field: Any) -> dict[str, Any]:
-    from pydantic_core import to_jsonable_python
-
-    description = field.description or ""
-    if field.is_required():
-        return {"required": True, "description": description}
-    default = field.get_default(call_default_factory=True)
-    return {
-        "default": to_jsonable_python(default, fallback=str),
-        "description": description,
-    }
 
 
 def _lines(entry: dict[str, Any]) -> list[str]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from nucleate.potentials.spp import SppLibrary
 
 
 def register(app: typer.Typer) -> None:
@@ -35,23 +32,19 @@ def derive_command(
     A table with a column ``split`` is trained on its rows ``train`` and tested on ``val``; of
     anything else every tenth formula is held out.
     """
-    from nucleate.errors import InputError
-    from nucleate.fitting.proxy_potentials.derive import DerivationSettings, derive
-    from nucleate.fitting.proxy_potentials.structures import split_samples
+    from nucleate.api.potentials import derive_potentials
 
-    if method not in {"statistics", "response", "paths"}:
-        raise InputError(f"--method = {method}: use statistics, response or paths.")
-    training, tested = split_samples(data)
-    settings = DerivationSettings(
-        method=method,  # type: ignore[arg-type]
+    elements = derive_potentials(
+        data,
+        out,
+        method=method,
         max_structures=max_structures,
-        fitted_structures=fitted,
+        fitted=fitted,
         held_out=held_out,
         seed=seed,
+        report=typer.echo,
     )
-    library = derive(training, tested, settings, source=data.name, report=typer.echo)
-    library.save(out)
-    typer.echo(f"{out}: {len(library.elements)} elements, {out.stat().st_size / 1e6:.2f} MB")
+    typer.echo(f"{out}: {elements} elements, {out.stat().st_size / 1e6:.2f} MB")
 
 
 def show_command(
@@ -64,57 +57,18 @@ def show_command(
     """Show the potential of a pair in each context: table on the terminal, or a figure."""
     import numpy as np
 
-    from nucleate.crystal.elements import element
-    from nucleate.errors import InputError
-    from nucleate.potentials.basis import CONTEXTS, pair_index
-    from nucleate.potentials.spp import SppLibrary, shipped_library
+    from nucleate.api.potentials import pair_curves
 
-    symbols = pair.split("-")
-    if len(symbols) != 2:
-        raise InputError(f"pair = {pair!r} is not two elements. Write it like O-Ti.")
-    first, second = (element(symbol).number for symbol in symbols)
-    chosen = SppLibrary.load(library) if library else shipped_library()
-    chosen.check([first, second])
-    row = pair_index(
-        chosen.elements.index(first), chosen.elements.index(second), len(chosen.elements)
-    )
-    for context, name in enumerate(CONTEXTS):
-        typer.echo(
-            f"{name}: d0 = {chosen.contact[context, row]:.2f} Å, "
-            f"{chosen.observed[context, row]} structures"
-        )
-    r = np.arange(0.5, chosen.basis.cutoff + 1e-9, 0.25)
-    curves = [chosen.pair_energy(first, second, r, context=c) for c in range(len(CONTEXTS))]
+    curves = pair_curves(pair, library)
+    facts = zip(curves.contexts, curves.contact_ang, curves.observed, strict=True)
+    for name, contact, observed in facts:
+        typer.echo(f"{name}: d0 = {contact:.2f} Å, {observed} structures")
     if plot is not None:
-        _plot(chosen, (first, second), pair, plot)
+        curves.plot().savefig(plot, dpi=150)
         typer.echo(f"{plot} written")
         return
-    typer.echo("r/Å    " + "  ".join(f"{name:>15}" for name in CONTEXTS) + "   (arbitrary units)")
-    for k, distance in enumerate(r):
-        values = "  ".join(f"{curve[k]:15.3f}" for curve in curves)
-        typer.echo(f"{distance:5.2f}  {values}")
-
-
-def _plot(library: SppLibrary, pair: tuple[int, int], title: str, path: Path) -> None:
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from nucleate.potentials.basis import CONTEXTS
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    r = np.linspace(0.5, library.basis.cutoff, 600)
-    lowest = 0.0
-    for context, name in enumerate(CONTEXTS):
-        energy = library.pair_energy(*pair, r, context=context)
-        lowest = min(lowest, float(energy.min()))
-        axes.plot(r, energy, label=name)
-    axes.set(
-        xlabel="distance (Å)",
-        ylabel="energy (arbitrary units)",
-        title=title,
-        ylim=(1.3 * lowest - 0.1, max(-2.0 * lowest, 0.5)),
-    )
-    axes.axhline(0.0, color="0.7", linewidth=0.8)
-    axes.legend()
-    figure.savefig(path, dpi=150)
+    heads = "  ".join(f"{name:>15}" for name in curves.contexts)
+    typer.echo(f"r/Å    {heads}   (arbitrary units)")
+    r = np.arange(0.5, curves.cutoff_ang + 1e-9, 0.25)
+    for distance, energies in zip(r, curves.at(r).T, strict=True):
+        typer.echo(f"{distance:5.2f}  " + "  ".join(f"{energy:15.3f}" for energy in energies))

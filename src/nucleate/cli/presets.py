@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def list_command() -> None:
     """List the recipes: engine/name and what each does."""
-    from nucleate.programs.presets import preset_names, preset_text
+    from nucleate.api.inputs import preset_names, preset_text
 
     for name in preset_names():
         typer.echo(f"{name:20}  {tomllib.loads(preset_text(name))['description']}")
@@ -28,6 +28,6 @@ def show_command(
     name: Annotated[str, typer.Argument(help="engine/name, or a name that is unique.")],
 ) -> None:
     """Show a recipe; each of its keys can go under [tier.engine] of an input file."""
-    from nucleate.programs.presets import preset_text
+    from nucleate.api.inputs import preset_text
 
     typer.echo(preset_text(name).rstrip())

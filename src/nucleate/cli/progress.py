@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nucleate.search.record import Record
+    from nucleate import Record
 
 PLAIN_PROGRESS_S = 30.0
 

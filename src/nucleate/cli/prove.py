@@ -13,8 +13,7 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from typer import Typer
 
-    from nucleate.exact.certificate import Certificate
-    from nucleate.exact.scan import Event, ScanResult
+    from nucleate.api.prove import Certificate, Event, ScanResult
 
 PLAIN_WIDTH = 160
 MAX_ROWS = 40
@@ -83,52 +82,35 @@ def prove(
                         ("--contacts", contacts), ("--keep", keep)):  # fmt: skip
         if not value > 0:
             raise InputError(f"{name} = {value:g}: give a number above 0.")
-    from nucleate.crystal.composition import Composition
-    from nucleate.exact.session import SessionOptions, decorate_session, prove_session
+    from nucleate.api.inputs import reduced_formula
+    from nucleate.api.prove import prove as search
 
-    composition = Composition.from_formula(formula)
-    options = SessionOptions(
-        source=_source(composition, force_field, pairs, proxy or bool(lattice and not pairs)),
-        cell=None if cell is None else _cell(cell),
-        groups=tuple(space_group or ()),
-        grid=None if grid is None else _grid(grid),
-        formula_units=z,
-        max_atoms=max_atoms,
-        keep=keep,
-        contacts=contacts,
-        limit_s=limit,
-        time_s=time_limit,
-        memory_mb=memory_mb,
-        seed=seed,
-        folder=out or Path(f"prove-{composition.formula}"),
-    )
-    if lattice is not None:
-        result = decorate_session(composition, lattice, options)
-    else:
-        with _Watcher() as watch:
-            result = prove_session(composition, options, watch)
-    _print_result(result, options.folder)
+    folder = out or Path(f"prove-{reduced_formula(formula)}")
+    with _Watcher() as watch:
+        result = search(
+            formula,
+            force_field=force_field,
+            pairs=pairs,
+            proxy=proxy,
+            lattice=lattice,
+            folder=folder,
+            on_event=watch,
+            on_note=typer.echo,
+            cell=None if cell is None else _cell(cell),
+            groups=tuple(space_group or ()),
+            grid=None if grid is None else _grid(grid),
+            formula_units=z,
+            max_atoms=max_atoms,
+            keep=keep,
+            contacts=contacts,
+            limit_s=limit,
+            time_s=time_limit,
+            memory_mb=memory_mb,
+            seed=seed,
+        )
+    _print_result(result, folder)
     if relax is not None and result.relaxed:
-        _relax_best(result, relax, options.folder)
-
-
-def _source(composition: Any, force_field: Path | None, pairs: Path | None, proxy: bool) -> Any:
-    if (force_field is not None) + (pairs is not None) + proxy > 1:
-        raise InputError("give only one of --force-field, --pairs and --proxy.")
-    if force_field is not None:
-        from nucleate.potentials.toml_format import read_force_field
-
-        return read_force_field(force_field)
-    from nucleate.exact.pair_models import ionic_field, read_pair_model
-
-    if pairs is not None:
-        return read_pair_model(pairs)
-    if proxy:
-        from nucleate.potentials.spp import shipped_library
-
-        return shipped_library()
-    typer.echo("No force field: formal charges and radii (starts for better models only).")
-    return ionic_field(composition)
+        _relax_best(result, relax, folder)
 
 
 def _cell(text: str) -> tuple[float, ...]:
@@ -188,7 +170,7 @@ def _print_result(result: ScanResult, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nucleate.exact.report import proof_row, summary
+    from nucleate.api.prove import proof_row, summary
 
     certificate: Certificate = result.certificate
     console = Console(
@@ -220,24 +202,16 @@ def _print_result(result: ScanResult, folder: Path) -> None:
 
 def _relax_best(result: ScanResult, model: str, folder: Path) -> None:
     """Relax the best structures with another model, print and write them by their new order."""
-    from nucleate.api import Relaxed
-    from nucleate.api import relax as relax_structures
-    from nucleate.crystal.files import write_cif
-    from nucleate.crystal.symmetry import space_group
-    from nucleate.exact.session import distinct_relaxed
+    from nucleate.api.prove import relax_arrangements
 
-    ends = relax_structures([end.crystal() for end in distinct_relaxed(result)], model=model)
-    good = sorted((e for e in ends if isinstance(e, Relaxed)), key=lambda e: e.energy_per_atom)
-    for number, end in enumerate(good, 1):
-        group, symbol = space_group(end.crystal, 0.1)
-        path = folder / f"relaxed-{number}.cif"
-        write_cif(path, end.crystal)
+    written, tried = relax_arrangements(result, model, folder)
+    for end, symbol, path in written:
         typer.echo(
             f"{end.level.model}: {end.energy_per_atom:.5f} {end.level.unit}/atom, "
-            f"{symbol} ({group}), {end.crystal.n_atoms} atoms; {path}"
+            f"{symbol}, {end.crystal.n_atoms} atoms; {path}"
         )
-    if len(good) < len(ends):
-        typer.echo(f"{len(ends) - len(good)} of {len(ends)} relaxations with {model} failed.")
+    if len(written) < tried:
+        typer.echo(f"{tried - len(written)} of {tried} relaxations with {model} failed.")
 
 
 def _order(proof: Any) -> tuple[float, float]:
@@ -246,13 +220,10 @@ def _order(proof: Any) -> tuple[float, float]:
 
 
 def _check(path: Path, seconds: float) -> None:
-    from nucleate.exact.certificate import Certificate
-    from nucleate.exact.check import check_proof
+    from nucleate.api.prove import check_certificate
 
-    certificate = Certificate.load(path)
     verdicts = []
-    for proof in certificate.proofs:
-        verdict = check_proof(certificate, proof, seconds=seconds)
+    for verdict in check_certificate(path, seconds=seconds):
         verdicts.append(verdict)
         if verdict.problems:
             typer.echo(f"REFUSED {verdict.name}: {'; '.join(verdict.problems)}")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from typer import Typer
 
-    from nucleate.run.refinement import RefinementSummary
-    from nucleate.search.record import Record
+    from nucleate import Record
+    from nucleate.api import RefinementSummary
 
 
 def register(app: Typer) -> None:

@@ -18,6 +18,6 @@ def register(app: Typer) -> None:
 
 def schema() -> None:
     """Print the JSON schema of the input file, for editors."""
-    from nucleate.run.settings import json_schema
+    from nucleate.api.inputs import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from nucleate.fitting.graph_network.labels import Potential
-    from nucleate.fitting.graph_network.training import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -66,14 +62,7 @@ def graph_network(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a graph network that predicts formation energies."""
-    from nucleate.errors import MissingDependencyError
-
-    try:
-        from nucleate.fitting.graph_network.fit import train_graph_network
-    except ImportError as error:
-        raise MissingDependencyError(
-            "training needs torch and safetensors: pip install 'nucleate[train]'"
-        ) from error
+    from nucleate.api.train import train_graph_network
 
     given = {
         "epochs": epochs,
@@ -91,7 +80,6 @@ def graph_network(
         members=members,
         perturbed=perturbed,
         label_rest=label_rest,
-        potential=_chgnet() if perturbed or label_rest else None,
         ood=ood,
         device=device,
         limit=limit,
@@ -101,14 +89,7 @@ def graph_network(
     typer.echo(f"{model} and its model_card.md are written")
 
 
-def _chgnet() -> Potential | None:
-    from nucleate.relax.settings import TierSettings
-    from nucleate.run.scoring import single_points
-
-    return single_points(TierSettings.model_validate({}))
-
-
-def _tell(progress: Progress) -> None:
+def _tell(progress: Any) -> None:
     val = "" if progress.val_mae is None else f", validation {progress.val_mae:.4f} eV/atom"
     typer.echo(
         f"epoch {progress.epoch:.2f}, step {progress.step:,} of {progress.steps:,}: "

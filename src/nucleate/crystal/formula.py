@@ -12,7 +12,7 @@ from nucleate.crystal.elements import element
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 _SEQUENCE = (
     "Rn Xe Kr Ar Ne He Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be "
@@ -35,6 +35,19 @@ def chemical_order(symbols: Iterable[str]) -> list[str]:
     ['Sr', 'Ti', 'O']
     """
     return sorted(symbols, key=lambda symbol: _PLACES[symbol])
+
+
+def chemical_ranks(numbers: ArrayLike) -> NDArray[np.int64]:
+    """Return the order that puts atoms in chemical order, those of an element as they stand.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    """
+    numbers = np.asarray(numbers, dtype=np.int64)
+    places = {z: _PLACES[element(int(z)).symbol] for z in np.unique(numbers).tolist()}
+    return np.argsort([places[z] for z in numbers.tolist()], kind="stable")
 
 
 def counts_of(numbers: ArrayLike) -> dict[str, int]:

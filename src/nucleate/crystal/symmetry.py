@@ -11,12 +11,16 @@ import numpy as np
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.distances import is_solid_cell
+from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from moyopy import Cell, MoyoDataset
 
 SYMPREC_LADDER = (0.1, 0.03, 0.01)
 """Tolerances in Å, loosest first."""
+
+CELLS = ("primitive", "conventional", "given")
+"""Cells in which structures can be written."""
 
 _LARGEST_VOLUME_CHANGE = 0.15
 _LEAST_RATIO = 12.0  # of the shortest translation and the tolerance
@@ -120,6 +124,27 @@ def conventional(crystal: Crystal, symprec: float) -> Crystal | None:
     """
     dataset = symmetry_dataset(crystal, symprec)
     return None if dataset is None else _accepted(crystal, dataset.std_cell)
+
+
+def in_cell(crystal: Crystal, choice: str) -> Crystal:
+    """Return a crystal in another cell: ``primitive``, ``conventional`` or ``given``.
+
+    The first two are symmetrised at 0.03 Å, or 0.01 Å where that fails. A crystal without symmetry
+    stays in its own cell, reduced.
+
+    Raises
+    ------
+    InputError
+        If there is no such choice.
+    """
+    if choice not in CELLS:
+        raise InputError(f"cell = {choice!r} is not known. Use one of {', '.join(CELLS)}.")
+    if choice == "given":
+        return crystal
+    made, symprec = symmetrised(crystal, SYMPREC_LADDER[1:])
+    if choice == "primitive" or symprec is None:
+        return made
+    return conventional(crystal, symprec) or made
 
 
 def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:

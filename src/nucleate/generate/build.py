@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.faults import blaming
 from nucleate.generate.mix import GeneratorMix
 from nucleate.plugins import find
 
@@ -58,8 +59,12 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     Raises
     ------
     InputError
-        If a file of a generator cannot be read or does not fit the space.
+        If a file of a generator cannot be read or does not fit the space, or a generator cannot
+        keep to the space groups that are asked for.
     """
+    if context.space.space_groups is not None:
+        settings = settings or (named("symmetric"),)
+        _check_space_groups(settings)
     if not settings:
         kept = context.folder is not None and _has_torch()
         others = default_generators if kept else random_generators
@@ -77,9 +82,23 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     )
 
 
+def _check_space_groups(settings: Sequence[Component]) -> None:
+    for item in settings:
+        if not getattr(item, "draws_space_groups", False):
+            raise InputError(
+                f"problem.space_groups: the generator {item.kind!r} cannot keep to space groups. "
+                "Leave it or the key out; 'symmetric' can."
+            )
+
+
 def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tuple[object, float]]:
-    built = [(item.build(context), float(getattr(item, "weight", 1.0))) for item in settings]
-    return [(generator, weight) for generator, weight in built if generator is not None]
+    built = []
+    for item in settings:
+        with blaming("generator", item, "build"):
+            generator = item.build(context)
+        if generator is not None:
+            built.append((generator, float(getattr(item, "weight", 1.0))))
+    return built
 
 
 def _completing(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:

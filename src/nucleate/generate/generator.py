@@ -59,7 +59,7 @@ class Adapted(Generator):
     """An object that has only ``generate``, with the other members of a generator."""
 
     def __init__(self, source: object) -> None:
-        self._source = source
+        self.wrapped = source
         self.name = str(getattr(source, "name", type(source).__qualname__))
         self.generate = source.generate  # type: ignore[attr-defined, method-assign]
 

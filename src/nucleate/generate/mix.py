@@ -11,6 +11,7 @@ from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
+from nucleate.faults import blaming, described
 from nucleate.generate.generator import Generator, as_generator
 
 if TYPE_CHECKING:
@@ -55,10 +56,6 @@ class GeneratorMix:
         """The generators of positive weight."""
         return tuple(self._generators)
 
-    def weighted(self) -> list[tuple[Generator, float]]:
-        """Return the generators with their weights."""
-        return list(zip(self._generators, self._weights.tolist(), strict=True))
-
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:
@@ -71,7 +68,8 @@ class GeneratorMix:
         order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
         for index in order:
             generator = self._generators[index]
-            candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
+            with blaming("generator", generator, "generate"):
+                candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
             if candidate is not None:
                 check_candidate(candidate, generator, self._space)
                 self.counts[candidate.origin.source] += 1
@@ -90,13 +88,15 @@ class GeneratorMix:
         """
         elsewhere_s = 0.0
         for generator in self._generators:
-            elsewhere_s += generator.prepare()
+            with blaming("generator", generator, "prepare"):
+                elsewhere_s += generator.prepare()
         return elsewhere_s
 
     def note(self, origin: Origin) -> None:
         """Take note of a candidate that was taken, in this session or before an interruption."""
         for generator in self._generators:
-            generator.note(origin)
+            with blaming("generator", generator, "note"):
+                generator.note(origin)
 
 
 def check_candidate(
@@ -113,7 +113,7 @@ def check_candidate(
     problem = _problem(candidate, space)
     if problem:
         raise ContractError(
-            f"the generator {generator.name} returned {problem}. Correct its generate."
+            f"the {described('generator', generator)} returned {problem}. Correct its generate."
         )
 
 

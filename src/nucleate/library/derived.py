@@ -36,9 +36,16 @@ ANY_ELEMENT = 0
 
 _MERGED_RANKED = 20
 _REMOVED_RANKED = 10
+_REMOVAL_COST = 0.3
 _SUBSETS = 12
 _MOST_SUBSET_STEPS = 4000
-_REMOVED_SHARE = 0.34
+_LARGEST_SHARE = 0.34
+
+Orbit = tuple[int, int, int]
+"""Element and atoms of an orbit, and atoms in the cell of the prototype."""
+
+Formulas = dict[tuple[tuple[int, ...], tuple[int, ...]], list[Orbit]]
+"""Elements and counts of formulas, and the orbits by which they differ from the target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,22 +163,50 @@ def with_orbits_removed(
     space: SearchSpace | None,
 ) -> Iterator[Branch]:
     """Yield plans that take one orbit out of a known structure."""
-    for (bigger, counts_of), orbits in _bigger_formulas(elements, counts, space).items():
-        group, sizes = library.group(counts_of), {size for _, _, size in orbits}
-        if group is None or sizes.isdisjoint(group.sizes):
-            continue
-        ballot = cast(library, bigger, counts_of, hold_out)
-        if ballot is not None:
-            yield from Branch.first_of(_removal_branches(ballot, orbits, sizes))
+    formulas = formulas_beside(elements, counts, space, sign=1, also=(ANY_ELEMENT,))
+    factor = exp(-_REMOVAL_COST / TEMPERATURE)
+    yield from branches_of(library, formulas, hold_out, _removals, factor, most=_REMOVED_RANKED)
 
 
-def _removal_branches(
-    ballot: Ballot, orbits: list[tuple[int, int, int]], sizes: set[int]
+def branches_of(
+    library: Library,
+    formulas: Formulas,
+    hold_out: HoldOut,
+    plans: Callable[[Coloured, list[Orbit], float], Iterable[Plan]],
+    factor: float,
+    *,
+    most: int,
 ) -> Iterator[Branch]:
-    for item in islice(ballot.ranked(), _REMOVED_RANKED):
-        if item.proto.n_atoms in sizes:
-            vote = item.vote * exp(-0.3 / TEMPERATURE)
-            yield Branch(vote, partial(_removals, item, orbits, vote))
+    """Yield for each formula the branch of its likeliest known prototype, which leads to others.
+
+    Parameters
+    ----------
+    library, hold_out
+        Where the prototypes are from.
+    formulas
+        See :func:`formulas_beside`.
+    plans
+        Makes the plans of a prototype from the orbits that fit its cell and the vote.
+    factor
+        On the vote of the prototype.
+    most
+        Prototypes of each formula that are looked at.
+    """
+
+    def branches(ballot: Ballot, orbits: list[Orbit]) -> Iterator[Branch]:
+        for item in islice(ballot.ranked(), most):
+            fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
+            if fitting:
+                vote = item.vote * factor
+                yield Branch(vote, partial(plans, item, fitting, vote))
+
+    for (elements, counts), orbits in formulas.items():
+        group = library.group(counts)
+        if group is None or group.sizes.isdisjoint(size for _, _, size in orbits):
+            continue
+        ballot = cast(library, elements, counts, hold_out)
+        if ballot is not None:
+            yield from Branch.first_of(branches(ballot, orbits))
 
 
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
@@ -236,36 +271,55 @@ def _subsets(sizes: Sequence[int], total: int) -> list[tuple[int, ...]]:
     return found
 
 
-def _bigger_formulas(
-    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
-) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
-    """Return formulas with an orbit more: what is to be removed (element, atoms, cell atoms)."""
+def formulas_beside(
+    elements: Sequence[int],
+    counts: Sequence[int],
+    space: SearchSpace | None,
+    *,
+    sign: int,
+    also: tuple[int, ...] = (),
+) -> Formulas:
+    """Return the formulas with an orbit more (``sign`` 1) or less (-1) than the target.
+
+    Parameters
+    ----------
+    elements, counts
+        The target.
+    space
+        Its ``max_atoms`` is the limit; 52 without one.
+    sign
+        1 or -1.
+    also
+        Elements of the orbit besides those of the target.
+    """
     size = sum(counts)
     limit = space.max_atoms if space is not None else 52
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
+    found: Formulas = {}
     for units in range(1, limit // size + 1):
         for more in (1, 2, 3, 4, 6, 8, 12):
-            if more > _REMOVED_SHARE * units * size:
+            if more > _LARGEST_SHARE * units * size:
                 break
-            for element in (*elements, ANY_ELEMENT):
+            for element in (*elements, *also):
                 atoms = {int(z): units * int(c) for z, c in zip(elements, counts, strict=True)}
-                atoms[element] = atoms.get(element, 0) + more
+                atoms[element] = atoms.get(element, 0) + sign * more
+                atoms = {z: n for z, n in atoms.items() if n}
+                if not atoms or min(atoms.values()) < 0:
+                    continue
                 unit = gcd(*atoms.values())
                 key = tuple(atoms), tuple(n // unit for n in atoms.values())
-                if element == ANY_ELEMENT or key[1] != tuple(counts):
-                    found.setdefault(key, []).append((element, more, units * size + more))
+                if element in also or key[1] != tuple(counts):
+                    orbit = int(element), more, units * size + sign * more
+                    found.setdefault(key, []).append(orbit)
     return found
 
 
-def _removals(item: Coloured, orbits: list[tuple[int, int, int]], vote: float) -> Iterator[Plan]:
+def _removals(item: Coloured, orbits: list[Orbit], vote: float) -> Iterator[Plan]:
     if not item.entries:
         return
     number, coloured = item.entries[0]
     of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
     sizes = [size for slot in item.proto.multiplicities for size in slot]
-    for element, atoms, cell_atoms in orbits:
-        if item.proto.n_atoms != cell_atoms:
-            continue
+    for element, atoms, _ in orbits:
         for place, size in enumerate(sizes):
             if of_orbit[place] == element and size == atoms:
                 new = of_orbit.copy()

@@ -8,17 +8,17 @@ shortest contacts of known structures, are taken.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache, partial
-from itertools import islice, product
-from math import exp, gcd
+from functools import cache
+from itertools import product
+from math import exp
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.contacts import shortest_contact
-from nucleate.library.derived import Branch, Plan
+from nucleate.library.derived import Branch, Orbit, Plan, branches_of, formulas_beside
 from nucleate.library.geometry import expand, operations, primitive_vectors
-from nucleate.library.ranking import TEMPERATURE, cast
+from nucleate.library.ranking import TEMPERATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
-    from nucleate.library.ranking import Ballot, Coloured
+    from nucleate.library.ranking import Coloured
 
 _RANKED = 6
 _VOIDS = 2
 _COST = 0.5
-_LARGEST_SHARE = 0.34
 _LEAST_CONTACT = 0.8
 _GRIDS = (12, 8)
 _SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
@@ -47,21 +46,9 @@ def with_orbits_inserted(
     space: SearchSpace | None,
 ) -> Iterator[Branch]:
     """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
-    for (kinds, smaller), orbits in _smaller_formulas(elements, counts, space).items():
-        group = library.group(smaller)
-        if group is None or group.sizes.isdisjoint(size for _, _, size in orbits):
-            continue
-        ballot = cast(library, kinds, smaller, hold_out)
-        if ballot is not None:
-            yield from Branch.first_of(_branches(ballot, orbits))
-
-
-def _branches(ballot: Ballot, orbits: list[tuple[int, int, int]]) -> Iterator[Branch]:
-    for item in islice(ballot.ranked(), _RANKED):
-        fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
-        if fitting:
-            vote = item.vote * exp(-_COST / TEMPERATURE)
-            yield Branch(vote, partial(_plans, item, fitting, vote))
+    formulas = formulas_beside(elements, counts, space, sign=-1)
+    factor = exp(-_COST / TEMPERATURE)
+    yield from branches_of(library, formulas, hold_out, _plans, factor, most=_RANKED)
 
 
 def in_voids(library: Library, plan: Plan) -> list[Plan]:
@@ -85,31 +72,7 @@ def in_voids(library: Library, plan: Plan) -> list[Plan]:
     ]
 
 
-def _smaller_formulas(
-    elements: Sequence[int], counts: Sequence[int], space: SearchSpace | None
-) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]]:
-    """Return formulas with an orbit less: what is added (element, atoms, atoms before)."""
-    size = sum(counts)
-    limit = space.max_atoms if space is not None else 52
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int, int]]] = {}
-    for units in range(1, limit // size + 1):
-        for more in (1, 2, 3, 4, 6, 8, 12):
-            if more > _LARGEST_SHARE * units * size:
-                break
-            for z in elements:
-                atoms = {int(e): units * int(c) for e, c in zip(elements, counts, strict=True)}
-                atoms[int(z)] -= more
-                atoms = {e: n for e, n in atoms.items() if n}
-                if not atoms or min(atoms.values()) < 0:
-                    continue
-                unit = gcd(*atoms.values())
-                key = tuple(atoms), tuple(n // unit for n in atoms.values())
-                if key[1] != tuple(counts):
-                    found.setdefault(key, []).append((int(z), more, units * size - more))
-    return found
-
-
-def _plans(item: Coloured, orbits: list[tuple[int, int, int]], vote: float) -> Iterator[Plan]:
+def _plans(item: Coloured, orbits: list[Orbit], vote: float) -> Iterator[Plan]:
     if not item.entries:
         return
     number, coloured = item.entries[0]

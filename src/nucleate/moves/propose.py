@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.candidate import MOVE, Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
+from nucleate.faults import blaming, described
 from nucleate.moves.move import Child
+from nucleate.names import short_name
 
 if TYPE_CHECKING:
     from nucleate.moves.move import Move, MoveContext
@@ -48,7 +50,9 @@ def propose(
     ContractError
         If the move returned what it must not; the message names it.
     """
-    child = checked(move.apply(parent, context, rng=rng), move, context)
+    with blaming("move", move.apply, "apply", name=move.name):
+        made = move.apply(parent, context, rng=rng)
+    child = checked(made, move, context)
     if child is None or context.rejection(child.crystal) is not None:
         return None
     crystal = child.crystal
@@ -57,7 +61,7 @@ def propose(
         rattled = type(crystal).from_positions(crystal.numbers, crystal.cell, displaced)
         if context.rejection(rattled) is None:
             crystal = rattled
-    return Candidate(crystal, Origin(f"move:{move.name}", parents, dict(child.detail)))
+    return Candidate(crystal, Origin(f"{MOVE}{short_name(move.name)}", parents, dict(child.detail)))
 
 
 def checked(child: object, move: Move, context: MoveContext) -> Child | None:
@@ -78,7 +82,10 @@ def checked(child: object, move: Move, context: MoveContext) -> Child | None:
         return None
     problem = _problem(child, context)
     if problem:
-        raise ContractError(f"the move {move.name} returned {problem}. Correct the move.")
+        raise ContractError(
+            f"the {described('move', move.apply, name=move.name)} returned {problem}. Correct the "
+            "move."
+        )
     return child  # type: ignore[return-value]
 
 

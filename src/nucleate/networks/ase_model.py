@@ -33,7 +33,7 @@ class AseModel:
     batch_atoms = 1
 
     def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:
-        self.calculator = calculator
+        self.calculator = self.wrapped = calculator
         self.level = level
         self.cutoff = cutoff
         self.elements = frozenset(range(1, MAX_NUMBER + 1))

@@ -33,7 +33,7 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
         If its module is not installed.
     """
     module, colon, name = path.partition(":")
-    if not colon:
+    if not (module and colon and name) or module.startswith("."):
         raise InputError(f"{key} = {path!r} is not an import path. Write it like {example}.")
     try:
         factory = getattr(import_module(module), name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nucleate.clock import running_s
 from nucleate.energy.results import real_array
 from nucleate.errors import ContractError, InputError
+from nucleate.faults import blamed
 from nucleate.programs.process import ExternalProcess, tail
 from nucleate.programs.program import Goal, Program, StageResult, UnreadableError
 from nucleate.relax.judge import EngineFacts, Point, Step, judge
@@ -163,6 +164,8 @@ class ExternalRelaxer:
             if machine_trouble(error):
                 raise
             return self._failed(flight, FailReason.INVALID, f"no input can be written: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever a program's code raises is data
+            return self._failed(flight, FailReason.CALCULATOR, self._blamed(error, "write"))
         flight.process = ExternalProcess(
             launch.command,
             folder,
@@ -173,6 +176,9 @@ class ExternalRelaxer:
             stdin=launch.stdin,
         )
         return None
+
+    def _blamed(self, error: Exception, method: str) -> str:
+        return blamed("program", self._program, error, method, name=self._engine.kind)
 
     def _after(self, flight: _Flight, ending: Ending) -> Outcome | None:
         """Judge a process that has ended; None if another one follows."""
@@ -187,7 +193,7 @@ class ExternalRelaxer:
         except UnreadableError as error:
             unreadable = str(error)
         except Exception as error:  # noqa: BLE001 - whatever a reader raises over garbage is data
-            unreadable = f"{type(error).__name__}: {error}"
+            unreadable = self._blamed(error, "read")
         if result is not None:
             flight.steps += result.steps
             outcome = self._judge(flight, result)
@@ -274,7 +280,7 @@ def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float, *, steps_take
     return Goal(
         relax=relax,
         max_steps=min(stage.max_steps, max(tier.max_steps - steps_taken, 0)),
-        fmax=stage.fmax or tier.fmax_ev_per_ang,
+        fmax=stage.fmax_ev_per_ang or tier.fmax_ev_per_ang,
         max_stress_gpa=tier.max_stress_gpa,
         pressure_gpa=pressure_gpa,
     )

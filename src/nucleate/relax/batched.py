@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.energy.minimiser import State, advance, start_minimisation
 from nucleate.energy.model import BATCH_ATOMS, Batch, BatchedModel
 from nucleate.energy.results import checked, split
+from nucleate.errors import ContractError
+from nucleate.faults import blamed, described
 from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import admit
@@ -151,13 +153,23 @@ class BatchedRelaxer:
                     for item in chunk:
                         results.extend(self._evaluate([item]))
                 else:
-                    message = f"{type(error).__name__}: {error}"
+                    message = self._blamed(error)
                     results.append(Failed(FailReason.CALCULATOR, message, chunk[0].crystal))
                 position += len(chunk)
                 continue
             results.extend(split(evaluation, batch))
             position += len(chunk)
         return results
+
+    def _blamed(self, error: Exception) -> str:
+        """Return what an error of the model says, with the name of the model."""
+        if isinstance(error, ContractError):
+            return f"{self._named}: {error}"
+        return blamed("model", self._model, error, "evaluate", name=self._tier.engine.kind)
+
+    @property
+    def _named(self) -> str:
+        return described("model", self._model, name=self._tier.engine.kind)
 
     def _chunk(self, flights: list[_Flight], position: int) -> list[_Flight]:
         atoms, end = 0, position
@@ -182,6 +194,8 @@ class BatchedRelaxer:
             forces, stress = flight.constraint.symmetrised(flight, forces, stress)
         point = Point(crystal, energy, forces, stress)
         outcome = judge(tier, self._step_of(flight, point), self._engine)
+        if isinstance(outcome, Failed) and outcome.reason is FailReason.NOT_FINITE:
+            return replace(outcome, message=f"{self._named}: {outcome.message}")
         if outcome is not None:
             return outcome
         pressure, volume = self._engine.pressure, crystal.volume

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
+from nucleate.faults import blaming
 from nucleate.plugins import component_of, find
 from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
@@ -148,4 +149,6 @@ def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
     """
     module, _, name = getattr(tier.engine, "relaxer", Engine.relaxer).partition(":")
     relaxer = getattr(import_module(module), name)
-    return relaxer(tier.engine.build(EngineContext(pressure_gpa)), tier, pressure_gpa)
+    with blaming("engine", tier.engine, "build", name=tier.engine.kind):
+        built = tier.engine.build(EngineContext(pressure_gpa))
+    return relaxer(built, tier, pressure_gpa)

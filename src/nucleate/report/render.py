@@ -54,10 +54,11 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
+            writer.writerow({key: cell_of(value) for key, value in row.items()})
 
 
-def _cell(value: Any) -> Any:
+def cell_of(value: Any) -> Any:
+    """Return a value as it may stand in a table."""
     return table_cell(value) if isinstance(value, str) else value
 
 
@@ -87,14 +88,25 @@ def to_pandas(rows: Sequence[Row], view: Sequence[Column]) -> DataFrame:
     MissingDependencyError
         If pandas is not installed.
     """
+    keys = [column.key_in(unit) for column, unit in _places(rows, view)]
+    return data_frame(to_dicts(rows, view), keys)
+
+
+def data_frame(rows: Sequence[Mapping[str, Value]], keys: list[str] | None = None) -> DataFrame:
+    """Return dictionaries as a data frame; ``keys`` are its columns, default those of the rows.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pandas is not installed.
+    """
     try:
         from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise MissingDependencyError(
             "to_pandas needs pandas: pip install pandas. to_dicts() gives the same rows without it."
         ) from error
-    keys = [column.key_in(unit) for column, unit in _places(rows, view)]
-    return DataFrame(to_dicts(rows, view), columns=keys)
+    return DataFrame(rows, columns=keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from nucleate.faults import blamed
 from nucleate.relax.outcome import Failed, FailReason
 
 if TYPE_CHECKING:
@@ -189,17 +189,17 @@ class InlineExecutor:
         try:
             ended = self._relaxers[tier].step()
         except Exception as error:  # noqa: BLE001  whatever an engine raises is its failure
-            return self._broken(error)
+            return self._broken(tier, error)
         jobs = self._flying[tier]
         return [Finished(jobs.pop(key), outcome) for key, outcome in ended]
 
-    def _broken(self, error: Exception) -> list[Finished]:
+    def _broken(self, tier: int, error: Exception) -> list[Finished]:
         """Start again with new relaxers; several crystals are tried once more, one by one."""
         jobs = [job for flying in self._flying for job in flying.values()]
         for flying in self._flying:
             flying.clear()
+        text = blamed("relaxer", self._relaxers[tier], error, "step")
         self._relaxers = list(self._build())
-        text = "".join(traceback.format_exception(error)).strip()
         if len(jobs) == 1:
             return [Finished(jobs[0], Failed(FailReason.CALCULATOR, text))]
         self.losses.append(text)

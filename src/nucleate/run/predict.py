@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.run.campaign import Campaign, Summary
-from nucleate.run.events import Silent
+from nucleate.faults import blaming
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
@@ -18,13 +19,15 @@ from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
-from nucleate.run.signals import stopping_on_signals
 from nucleate.search.context import SearchContext
+from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
@@ -44,6 +47,7 @@ def predict(
     *,
     callback: Callback | None = None,
     executor: Executor | None = None,
+    candidates: Sequence[Candidate] | None = None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue the run of a folder.
 
@@ -60,6 +64,8 @@ def predict(
         Who is shown the run.
     executor
         Who relaxes, one relaxer for each tier; default: worker processes.
+    candidates
+        Relax these instead of drawing any, and add them to the run.
 
     Raises
     ------
@@ -74,6 +80,9 @@ def predict(
     target = build_target(settings)
     source = build_source(settings, folder=path, report=callback.on_stage, target=target)
     search = build_search(settings, source, target)
+    is_drawn = candidates is None
+    if candidates is not None:
+        search = GivenCandidates(search, candidates)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
@@ -81,7 +90,7 @@ def predict(
         check_same_run(path, settings)
         _tell_what_is_known(settings, callback)
         started_core_s = time.process_time()
-        started_core_s -= source.prepare()
+        started_core_s -= source.prepare() if is_drawn else 0.0
         if executor is None:
             executor = stack.enter_context(
                 Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
@@ -93,9 +102,9 @@ def predict(
             search,
             ladder,
             executor,
-            stop=Stop.of(settings.stop, target),
+            stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
             seed=settings.seed,
-            space=settings.problem.space(),
+            space=settings.problem.space() if is_drawn else None,
             started_core_s=started_core_s,
             callback=callback,
         )
@@ -137,7 +146,8 @@ def build_search(
         seed=settings.seed,
         stop=settings.stop,
     )
-    search = settings.search.build(context)
+    with blaming("search", settings.search, "build"):
+        search = settings.search.build(context)
     missing = [name for name in REQUIRED if not hasattr(search, name)]
     if missing:
         raise InputError(
@@ -211,15 +221,20 @@ def build_target(settings: RunSettings) -> Target | None:
 
 def _target(file: str, space: SearchSpace) -> Target:
     from nucleate.crystal.composition import Composition
-    from nucleate.crystal.files import read_crystals
+    from nucleate.crystal.constraints import FREE_IN_A_SEARCH
+    from nucleate.crystal.files import Unreadable, read_structures
     from nucleate.search.target import Target
 
-    named = read_crystals(file)
-    if len(named) > 1:
+    items = read_structures(file)
+    if len(items) > 1:
         raise InputError(
-            f"stop.target = {file!r} holds {len(named)} structures. Give a file with one."
+            f"stop.target = {file!r} holds {len(items)} structures. Give a file with one."
         )
-    crystal = named[0][1]
+    if isinstance(items[0], Unreadable):
+        raise items[0].error
+    if items[0].fixed is not None:
+        logging.getLogger(__name__).warning("stop.target: %s", FREE_IN_A_SEARCH)
+    crystal = items[0].crystal
     if space.composition.formula_units_of(crystal.numbers) is None:
         found = Composition.from_numbers(crystal.numbers).formula
         raise InputError(

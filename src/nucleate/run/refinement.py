@@ -18,11 +18,11 @@ from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
-from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.record import Record
 from nucleate.search.search import Trial
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

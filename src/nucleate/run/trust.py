@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 EXECUTING = ("calculator", "command", "python", "environment", "path")
 """Keys whose values are imported, executed or change what is executed."""
 
+REMEDY = (
+    "Give the input file (in Python: the settings) or --tier again, or add --trust (in Python: "
+    "trust=True) if you know where the folder is from."
+)
+
 
 def executed(data: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield keys and values of an input that name code: import paths, programs, interpreters.
@@ -82,8 +87,30 @@ def _own_key() -> bytes:
     return b""
 
 
-def check_trusted(folder: Path, data: Any, *, trust: bool) -> None:
+def began_by_user(folder: Path) -> bool:
+    """Return whether this user began the run of a folder; True where there is none."""
+    from nucleate.run.store import Store
+
+    if not Store.exists(folder):
+        return True
+    with Store.read(folder) as store:
+        meta = store.meta
+    return is_own(meta["input"], meta.get("mark"))
+
+
+def check_trusted(folder: Path, data: Any, *, trust: bool, remedy: str = REMEDY) -> None:
     """Check that the stored input of a folder may be used without the user's own.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    data
+        What is used of its input.
+    trust
+        Whether it may be used in any case.
+    remedy
+        End of the message.
 
     Raises
     ------
@@ -96,7 +123,5 @@ def check_trusted(folder: Path, data: Any, *, trust: bool) -> None:
 
         shown = "".join(f"\n  {label(key)} = {label(value)}" for key, value in found[:10])
         raise InputError(
-            f"{folder} holds a run whose stored input would import or execute:{shown}\nGive the "
-            "input file (in Python: the settings) or --tier again, or add --trust if you know "
-            "where the folder is from."
+            f"{folder} holds a run whose stored input would import or execute:{shown}\n{remedy}"
         )

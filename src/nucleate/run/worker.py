@@ -9,6 +9,7 @@ ends when its standard input does, that is, with the driver.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -113,6 +114,7 @@ def main() -> None:
     source, stream = take_streams()
     limit_memory()
     clock.watch()
+    log_to_stderr()
     inbox: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_read_forever, args=(source, inbox), daemon=True).start()
     try:
@@ -128,6 +130,13 @@ def main() -> None:
             stream.write(frame(_report(error)))
             stream.flush()
         os._exit(1)
+
+
+def log_to_stderr() -> None:
+    """Let what the package logs go to standard error, which the driver keeps in a file."""
+    logger = logging.getLogger("nucleate")
+    logger.addHandler(logging.StreamHandler(sys.stderr))
+    logger.setLevel(logging.INFO)
 
 
 def extend_path(folders: Sequence[str]) -> None:

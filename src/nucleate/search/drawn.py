@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.search.book import Book, trial_of
+from nucleate.search.memo import Memo
 from nucleate.search.record import SearchUpdate
 
 if TYPE_CHECKING:
     import numpy as np
 
     from nucleate.crystal.candidate import Candidate
+    from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
@@ -26,13 +28,17 @@ class DrawnSearch:
     ----------
     context : SearchContext
         What the run gives.
+    seed : int, optional
+        Seed of all random numbers; default that of the context.
     """
 
     learns = True
 
-    def __init__(self, context: SearchContext) -> None:
+    def __init__(self, context: SearchContext, seed: int | None = None) -> None:
         self.context = context
-        self._book = Book(context.seed, context.tiers)
+        self.memo = Memo()
+        """What was kept of the record that is replayed; empty for a new one."""
+        self._book = Book(context.seed if seed is None else seed, context.tiers)
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a candidate, or None if none was found.
@@ -51,6 +57,22 @@ class DrawnSearch:
         del record
         return False
 
+    def accept(self, record: Record, noted: Noted) -> bool:
+        """Return whether the search uses a record that was relaxed: by default a new minimum."""
+        is_new = record.relaxed is not None and noted.duplicate_of is None
+        return is_new and self.learn(record)
+
+    def begin(self, trial: Trial) -> None:
+        """Take note of a trial that was asked for, in this session or before an interruption."""
+
+    def remember(self, memo: Memo) -> Memo:
+        """Return what is kept of the last record until the run is continued."""
+        return memo
+
+    def state(self) -> dict[str, Any]:
+        """Return what updates say of the search besides, such as ``current``."""
+        return {}
+
     @property
     def progress(self) -> SearchProgress:
         """How far the search is."""
@@ -65,21 +87,35 @@ class DrawnSearch:
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial."""
-        if self._book.note_trial(trial):
+        self._restore(trial, b"")
+
+    def _restore(self, trial: Trial, start: bytes) -> None:
+        if self._book.note_trial(trial, start=start):
             self.context.generator.note(trial.candidate.origin)
+            self.begin(trial)
 
     def tell(self, record: Record) -> SearchUpdate:
         """Take note of a finished record."""
-        self.restore(trial_of(record))
-        noted = self._book.note(record)
-        is_new = noted.was_relaxed and record.relaxed is not None and noted.duplicate_of is None
-        accepted = is_new and self.learn(record)
+        return self._note(record, None)
+
+    def replay(self, record: Record, update: SearchUpdate) -> bytes:
+        """Take note of a record again, trusting what was found out about it before."""
+        return self._note(record, update).memo
+
+    def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
+        self.memo = Memo() if before is None else Memo.unpack(before.memo)
+        self._restore(trial_of(record), self.memo.start)
+        noted = self._book.note(record, before=before)
+        accepted = noted.was_relaxed and self.accept(record, noted)
+        memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best
         return SearchUpdate(
             accepted=accepted,
             new_minimum=noted.new_minimum,
             duplicate_of=noted.duplicate_of,
             best=None if best is None else best.number,
+            memo=memo,
+            **self.state(),
         )
 
     def stop_reason(self) -> str | None:

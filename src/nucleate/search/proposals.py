@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.moves.move import MoveContext
+from nucleate.faults import blaming
+from nucleate.moves.move import RATTLE_ANG, MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import moves_for
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.moves.move import Move
     from nucleate.search.context import SearchContext
     from nucleate.search.search import Source
-    from nucleate.search.settings import MoveChoice
+    from nucleate.search.settings import MoveChoice, MovingSettings
 
 SMALL_CELL, LARGE_CELL = 20, 50
 """Atoms between which the default fraction of new structures falls."""
@@ -48,16 +50,20 @@ class Proposals:
     ----------
     context : SearchContext
         Space, generator and moves.
-    new_fraction : float or None
-        Fraction of new structures once there are parents; None for what suits the space.
+    settings : MovingSettings
+        Fraction of new structures once there are parents, rattle, distance of vacant sites.
     choices : str or dict
         Weights of the moves that :meth:`weights` will be asked for.
     """
 
     def __init__(
-        self, context: SearchContext, new_fraction: float | None, *choices: MoveChoice
+        self, context: SearchContext, settings: MovingSettings, *choices: MoveChoice
     ) -> None:
         self._space = context.space
+        if settings.min_vacancy_ang is not None:
+            self._space = replace(context.space, vacancy_exclusion=settings.min_vacancy_ang)
+        self._rattle = RATTLE_ANG if settings.rattle_ang is None else settings.rattle_ang
+        new_fraction = settings.new_fraction
         self._generator: Source = context.generator
         self._moves, self._by_default = moves_for(context.moves, *choices)
         self._new_fraction = (
@@ -94,7 +100,7 @@ class Proposals:
     ) -> Candidate | None:
         """Return a child of a parent by one of the moves that apply; new where none does."""
         context = self._context(most_units)
-        applies = np.array([bool(move.applies(parent.crystal, context)) for move in self._moves])
+        applies = np.array([_applies(move, parent.crystal, context) for move in self._moves])
         chances = weights * applies
         total = chances.sum()
         if not total > 0:
@@ -115,8 +121,13 @@ class Proposals:
                 limits = [n for n in (limit, most_units) if n is not None]
                 return self.new(min(limits, default=None), rng=rng)
 
-            self._contexts[most_units] = MoveContext(space, new)
+            self._contexts[most_units] = MoveContext(space, new, rattle=self._rattle)
         return self._contexts[most_units]
+
+
+def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:
+    with blaming("move", move.applies, "applies", name=move.name):
+        return bool(move.applies(parent, context))
 
 
 def default_new_fraction(space: SearchSpace) -> float:

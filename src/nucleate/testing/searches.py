@@ -10,7 +10,7 @@ from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.search.book import trial_of
-from nucleate.search.candidates import check_trial
+from nucleate.search.checked import check_trial
 from nucleate.search.context import SearchContext
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.search.search import SearchProgress

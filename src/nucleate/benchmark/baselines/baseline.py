@@ -15,11 +15,11 @@ from nucleate.run.executor import InlineExecutor
 from nucleate.run.folder import now, surroundings
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
-from nucleate.run.signals import stopping_on_signals
 from nucleate.run.store import Store
 from nucleate.search.record import SearchUpdate
 from nucleate.search.search import SearchProgress, Trial
 from nucleate.search.stop import Stop
+from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from nucleate.crystal.elements import symbols_of
-from nucleate.generate.context import GeneratorSettings, check_score
+from nucleate.generate.context import MAKES_A_POOL, GeneratorSettings, check_score
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
@@ -21,10 +21,14 @@ POOL_FILE = "pool.extxyz"
 class GraphSearchSettings(GeneratorSettings):
     """Low-energy crystals by a graph network and an optimiser (the FUSE2 paper's mlgen)."""
 
+    supports: ClassVar[frozenset[str]] = frozenset({MAKES_A_POOL})
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "blocks"
 
     weight: float = Field(
-        1.0, ge=0.0, description="Relative frequency of draws, once the best have begun the search."
+        1.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Relative frequency of draws, once the best have begun the search.",
     )
     optimiser: Literal["random", "swarm", "tpe"] = Field(
         "tpe", description="Proposes crystals: at random, by a particle swarm, by Parzen windows."

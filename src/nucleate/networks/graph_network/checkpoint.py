@@ -96,14 +96,14 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
     Raises
     ------
     InputError
-        If there is no such file, or it is not a checkpoint of nucleate.
+        If there is no such file, it is damaged, it is not a checkpoint of nucleate, or a weight
+        is not finite.
     """
     path = _locate(source)
-    with _safetensors().safe_open(path, framework="pt") as archive:
-        facts = (archive.metadata() or {}).get("nucleate")
-        if facts is None:
-            raise InputError(f"{path} holds no nucleate graph network; train one or use {SHIPPED}")
-        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    facts, tensors = _read(path)
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise InputError(f"{path}: weight {name} is not finite; train again or use {SHIPPED}")
     data = json.loads(facts)
     members: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -116,6 +116,23 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
         about=data["about"],
         digest=hashlib.sha256(path.read_bytes()).hexdigest()[:12],
     )
+
+
+def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Return the facts and the tensors of a file."""
+    access = _safetensors()
+    try:
+        with access.safe_open(path, framework="pt") as archive:
+            facts = (archive.metadata() or {}).get("nucleate")
+            if facts is None:
+                raise InputError(
+                    f"{path} holds no nucleate graph network; train one or use {SHIPPED}"
+                )
+            return facts, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except access.error as error:
+        raise InputError(
+            f"{path} is damaged ({error}); copy it again, train one or use {SHIPPED}"
+        ) from error
 
 
 def shipped_checkpoints() -> Sequence[str]:
@@ -150,5 +167,6 @@ def _safetensors() -> Any:
     class Access:
         safe_open = staticmethod(safetensors.safe_open)
         save_file = staticmethod(safetensors.torch.save_file)
+        error = safetensors.SafetensorError
 
     return Access

@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import MAX_NUMBER
+from nucleate.crystal.files import write_poscar
+from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.programs.levels import settings_hash
+from nucleate.programs.open_shells import OTHERS, hubbard_u, initial_moments, is_f_element
 from nucleate.programs.preflight import missing_programs, missing_scratch
 from nucleate.programs.presets import nearest
 from nucleate.programs.program import Goal, Launch, StageResult, UnreadableError
@@ -41,6 +45,7 @@ class VaspStage(GridStage):
 class VaspSettings(ExternalSettings):
     """VASP; bring your own licence, program and potentials."""
 
+    works: ClassVar[tuple[str, ...]] = ("kresse1996",)
     supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
@@ -57,6 +62,21 @@ class VaspSettings(ExternalSettings):
     )
     encut_factor: float = Field(
         1.3, gt=0.0, description="ENCUT over the largest ENMAX, unless INCAR has ENCUT."
+    )
+    spin: Literal["auto", "on", "off"] = Field(
+        "off",
+        description="Spin polarisation: auto where an element has an open d or f shell, with "
+        "high-spin initial moments.",
+    )
+    hubbard_u: Literal["none", "mp"] | dict[str, float] = Field(
+        "none",
+        description="U - J in eV by element (Dudarev), or mp: the values of the Materials Project "
+        "for oxides and fluorides.",
+    )
+    input_set: str | None = Field(
+        None,
+        description="Input set of pymatgen, such as MPRelaxSet, from which INCAR, KPOINTS and "
+        "setups come; other keys change it.",
     )
     incar: dict[str, Value] = Field(default_factory=dict, description="INCAR of every stage.")
     stage: tuple[VaspStage, ...] = Field(min_length=1, description="Stages in order.")
@@ -93,16 +113,15 @@ class Vasp:
         self.level = LevelOfTheory("vasp", version, model, settings=settings_hash(engine))
 
     def write(self, folder: Path, crystal: Crystal, stage: VaspStage, goal: Goal) -> Launch:
-        """Write POSCAR, POTCAR and INCAR; the atoms of an element stand together."""
-        from ase.io import write
-
-        ordered = crystal.to_ase()[_order(crystal)]
-        write(folder / "POSCAR", ordered, format="vasp", direct=True, vasp5=True)
-        symbols = list(dict.fromkeys(ordered.get_chemical_symbols()))
-        potcars = [read_potcar(self._engine, symbol) for symbol in symbols]
+        """Write POSCAR, POTCAR and INCAR (and KPOINTS of an input set)."""
+        write_poscar(folder / "POSCAR", crystal)
+        recipe = recipe_of(self._engine, crystal)
+        potcars = [read_potcar(self._engine, name) for name in recipe.setups.values()]
         (folder / "POTCAR").write_text("".join(potcars))
-        incar = incar_of(self._engine, stage, goal, largest_enmax(potcars))
+        incar = incar_of(self._engine, stage, goal, largest_enmax(potcars), recipe)
         (folder / "INCAR").write_text(incar_text(incar))
+        if recipe.kpoints:
+            (folder / "KPOINTS").write_text(recipe.kpoints)
         return Launch(tuple(self._engine.words()))
 
     def read(self, folder: Path, crystal: Crystal) -> StageResult:
@@ -136,19 +155,23 @@ class Vasp:
         )
 
 
-def incar_of(engine: VaspSettings, stage: VaspStage, goal: Goal, enmax: float) -> dict[str, Value]:
+def incar_of(
+    engine: VaspSettings, stage: VaspStage, goal: Goal, enmax: float, recipe: Recipe
+) -> dict[str, Value]:
     """Return the keys of INCAR for a stage; the user's own win."""
     moves = goal.relax != "none"
     values: dict[str, Value] = {
         "ENCUT": round(engine.encut_factor * enmax, 3),
-        "KSPACING": stage.kspacing,
-        "KGAMMA": True,
+        **({} if recipe.kpoints else {"KSPACING": stage.kspacing, "KGAMMA": True}),
+        **recipe.incar,
         "ISIF": _ISIF[goal.relax],
         "NSW": goal.max_steps if moves else 0,
         "IBRION": 2 if moves else -1,
     }
     if moves:
         values["EDIFFG"] = -goal.fmax
+    else:
+        values.pop("EDIFFG", None)
     if goal.pressure_gpa:
         values["PSTRESS"] = KBAR_PER_GPA * goal.pressure_gpa
     own = {key.upper(): value for key, value in {**engine.incar, **stage.incar}.items()}
@@ -176,15 +199,16 @@ def scf_converged(outcar: str) -> bool:
     return last >= 0 and "was not reached" not in outcar[last : last + 80]
 
 
-def read_potcar(engine: VaspSettings, symbol: str) -> str:
-    """Return the potential of an element; raises InputError if there is none."""
+def read_potcar(engine: VaspSettings, setup: str) -> str:
+    """Return the potential of a setup such as ``Ca_sv``; raises InputError if there is none."""
+    symbol = setup.split("_")[0].split(".")[0]
     folder = potential_folder(engine)
     if folder is None:
         raise InputError(
             "the potentials of VASP are not known. Add to the engine: "
             "potentials = '/path/to/potpaw_PBE' (or set VASP_PP_PATH to the folder above it)"
         )
-    place = folder / setup_name(engine, symbol)
+    place = folder / setup
     for path in (place / "POTCAR", place / "POTCAR.gz"):
         if path.is_file():
             data = path.read_bytes()
@@ -234,7 +258,7 @@ def problems(engine: VaspSettings, elements: Sequence[str]) -> list[str]:
         return found
     for symbol in elements:
         try:
-            largest_enmax([read_potcar(engine, symbol)])
+            largest_enmax([read_potcar(engine, setup_name(engine, symbol))])
         except InputError as error:
             found.append(str(error))
     return found
@@ -254,8 +278,62 @@ def _unknown_keys(engine: VaspSettings) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the composition and the input set decide.
+
+    Attributes
+    ----------
+    setups : dict
+        Setup of each element, in the order of POSCAR.
+    incar : dict
+        Keys of INCAR.
+    kpoints : str
+        Text of KPOINTS; empty where KSPACING does its work.
+    """
+
+    setups: dict[str, str]
+    incar: dict[str, Value]
+    kpoints: str = ""
+
+
+def recipe_of(engine: VaspSettings, crystal: Crystal) -> Recipe:
+    """Return setups and keys that depend on the crystal; raises InputError for an unknown set."""
+    counts = counts_of(crystal.numbers)
+    if engine.input_set is not None:
+        from nucleate.programs.materials_project import input_set
+
+        setups, incar, kpoints = input_set(engine.input_set, crystal)
+        own = {symbol: setup_name(engine, symbol) for symbol in counts if symbol in engine.setups}
+        return Recipe({**setups, **own}, incar, kpoints)
+    setups = {symbol: setup_name(engine, symbol) for symbol in counts}
+    return Recipe(setups, {**_spin(engine, counts), **_hubbard(engine, counts)})
+
+
+def _spin(engine: VaspSettings, counts: dict[str, int]) -> dict[str, Value]:
+    moments = {} if engine.spin == "off" else initial_moments(counts)
+    if engine.spin == "on" and not moments:
+        moments = dict.fromkeys(counts, OTHERS)
+    if not moments:
+        return {}
+    text = " ".join(f"{count}*{moments[symbol]:g}" for symbol, count in counts.items())
+    return {"ISPIN": 2, "MAGMOM": text}
+
+
+def _hubbard(engine: VaspSettings, counts: dict[str, int]) -> dict[str, Value]:
+    values = hubbard_u(counts, engine.hubbard_u)
+    if not values:
+        return {}
+    shells = [(3 if is_f_element(name) else 2) if name in values else -1 for name in counts]
+    return {
+        "LDAU": True, "LDAUTYPE": 2, "LDAUL": shells,
+        "LDAUU": [values.get(name, 0.0) for name in counts], "LDAUJ": [0.0] * len(counts),
+        "LMAXMIX": 6 if 3 in shells else 4,
+    }  # fmt: skip
+
+
 def _order(crystal: Crystal) -> np.ndarray:
-    return np.argsort(crystal.numbers, kind="stable")
+    return chemical_ranks(crystal.numbers)
 
 
 def _is_whole(image: object) -> bool:
@@ -275,17 +353,16 @@ def _write_without_potentials(
     folder: Path, crystal: Crystal, engine: VaspSettings, goal: Goal
 ) -> tuple[Launch, tuple[str, ...]]:
     """Write POSCAR and INCAR; return the lines of a script that make POTCAR and ENCUT there."""
-    from nucleate.crystal.elements import symbols_of
-    from nucleate.crystal.files import write_poscar
-
     write_poscar(folder / "POSCAR", crystal)
-    values = incar_of(engine, engine.stage[-1], goal, 0.0)
-    own = {key.upper() for key in (*engine.incar, *engine.stage[-1].incar)}
+    recipe = recipe_of(engine, crystal)
+    values = incar_of(engine, engine.stage[-1], goal, 0.0, recipe)
+    own = {key.upper() for key in (*engine.incar, *engine.stage[-1].incar, *recipe.incar)}
     if "ENCUT" not in own:
         del values["ENCUT"]
     (folder / "INCAR").write_text(incar_text(values))
-    symbols = symbols_of(sorted(set(crystal.numbers.tolist())))
-    setups = [setup_name(engine, symbol) for symbol in symbols]
+    if recipe.kpoints:
+        (folder / "KPOINTS").write_text(recipe.kpoints)
+    setups = recipe.setups.values()
     lines = [
         "# POTCAR is made here, from the potentials of this machine:",
         'potentials="${VASP_PP_PATH:?the folder above potpaw_PBE}/potpaw_PBE"',

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from nucleate.crystal.cells import reduced_cell
 from nucleate.search.acceptance import Thermostat
-from nucleate.search.book import Book, trial_of
+from nucleate.search.drawn import DrawnSearch
 from nucleate.search.known import PRECISION
 from nucleate.search.proposals import Parent, Proposals
-from nucleate.search.record import SearchUpdate
 from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
-    from nucleate.search.search import SearchProgress, Trial
 
 
 class BasinHopping(MovingSettings):
@@ -29,6 +27,8 @@ class BasinHopping(MovingSettings):
     A step to a known minimum is judged by its enthalpy like any other. Method: doi
     10.1039/d4fd00094c.
     """
+
+    works: ClassVar[tuple[str, ...]] = ("wales1997",)
 
     temperature: float = Field(
         0.02, gt=0.0, description="Metropolis temperature in eV/atom in the normal phase."
@@ -56,7 +56,7 @@ class BasinHopping(MovingSettings):
         return BasinHoppingSearch(self, context)
 
 
-class BasinHoppingSearch:
+class BasinHoppingSearch(DrawnSearch):
     """Asks for new structures and for children of the structure that the walk stands on.
 
     While the initial population is not complete the walk stands on its best.
@@ -69,15 +69,10 @@ class BasinHoppingSearch:
         What the run gives.
     """
 
-    learns = True
-
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
+        super().__init__(context, settings.seed)
         self.settings = settings
-        self._generator = context.generator
-        self._book = Book(settings.seed, context.tiers)
-        self._proposals = Proposals(
-            context, settings.new_fraction, settings.moves, settings.melted_moves
-        )
+        self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(
@@ -90,52 +85,21 @@ class BasinHoppingSearch:
         )
         self._parent: Parent | None = None
 
-    @property
-    def progress(self) -> SearchProgress:
-        """How far the search is."""
-        return self._book.progress
-
-    def ask(self) -> Trial | None:
-        """Return what to try next, or None if nothing valid could be drawn."""
-        trial = self._book.ask(self._draw)
-        if trial is not None:
-            self.restore(trial)
-        return trial
-
-    def restore(self, trial: Trial) -> None:
-        """Take note of a trial."""
-        if self._book.note_trial(trial):
-            self._generator.note(trial.candidate.origin)
-
-    def tell(self, record: Record) -> SearchUpdate:
-        """Take note of a finished record and decide whether the walk steps to it."""
-        return self._note(record, None)
-
-    def replay(self, record: Record, update: SearchUpdate) -> None:
-        """Take note of a record again, trusting what was found out about it before."""
-        self._note(record, update)
-
-    def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
-        self.restore(trial_of(record))
-        noted = self._book.note(record, before=before)
-        accepted = noted.was_relaxed and self._accepts(record, noted)
+    def accept(self, record: Record, noted: Noted) -> bool:
+        """Return whether the walk steps to a structure."""
+        accepted = self._accepts(record, noted)
         relaxed = record.relaxed
         if accepted and relaxed is not None:
             self._parent = Parent(record.number, reduced_cell(relaxed.crystal))
-        best = self._book.best
-        return SearchUpdate(
-            accepted=accepted,
-            new_minimum=noted.new_minimum,
-            duplicate_of=noted.duplicate_of,
-            melted=self._thermostat.melted,
-            temperature=self._thermostat.temperature,
-            current=None if self._parent is None else self._parent.number,
-            best=None if best is None else best.number,
-        )
+        return accepted
 
-    def stop_reason(self) -> str | None:
-        """Return None: the search has no end of its own."""
-        return None
+    def state(self) -> dict[str, Any]:
+        """Return where the walk stands, and its temperature in eV/atom."""
+        return {
+            "melted": self._thermostat.melted,
+            "temperature": self._thermostat.temperature,
+            "current": None if self._parent is None else self._parent.number,
+        }
 
     def _accepts(self, record: Record, noted: Noted) -> bool:
         if self._parent is None or record.number < self.settings.population:
@@ -146,7 +110,8 @@ class BasinHoppingSearch:
         stream = np.random.SeedSequence([self.settings.seed, record.number, 1])
         return self._thermostat.accepts(difference, rng=np.random.default_rng(stream))
 
-    def _draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+    def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        """Return a new structure, or a child of the one that the walk stands on."""
         parent = self._parent
         if number < self.settings.population or parent is None or self._proposals.wants_new(rng):
             return self._proposals.new(None, rng=rng)

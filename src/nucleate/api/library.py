@@ -1,0 +1,139 @@
+"""Known structures: names for structures, and libraries to build, look up and describe."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.files import read_crystals
+from nucleate.errors import InputError
+from nucleate.library.library import SHIPPED, Library
+from nucleate.run.known_compounds import symbol_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleate.library.groups import Entry
+    from nucleate.library.names import Identity
+
+
+def identify(
+    files: Sequence[str | Path], *, library: Sequence[str | Path] = (SHIPPED,)
+) -> list[dict[str, Any]]:
+    """Return names for the structures of files as JSON-ready dictionaries.
+
+    Parameters
+    ----------
+    files
+        Structure files, folders or archives.
+    library
+        Libraries of known structures: ``shipped``, or files.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or a structure cannot be named.
+    """
+    known = Library.load(tuple(library))
+    return [row for file in files for row in _identified(known, Path(file))]
+
+
+def _identified(library: Library, file: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, crystal in read_crystals(file):
+        try:
+            found = library.identify(crystal)
+        except ValueError as error:
+            raise InputError(f"{file}: {name} cannot be named: {error}.") from error
+        formula = Composition.from_numbers(crystal.numbers).formula
+        rows.append({"structure": name, "formula": formula, **_names(found)})
+    return rows
+
+
+def _names(found: Identity) -> dict[str, Any]:
+    return {
+        "structure_type": found.structure_type,
+        "pearson": found.pearson,
+        "space_group": symbol_of(found.space_group),
+        "space_group_number": found.space_group,
+        "aflow": found.aflow,
+        "known": found.known,
+        "nearest": found.nearest,
+        "nearest_formula": found.nearest_formula,
+        "distance": None if math.isnan(found.distance) else round(found.distance, 4),
+    }
+
+
+def known_structures(
+    formula: str, *, library: Sequence[str | Path] = (SHIPPED,)
+) -> list[dict[str, Any]]:
+    """Return the known structures of a formula as JSON-ready dictionaries.
+
+    The lowest above the hull (eV/atom) come first.
+    """
+    entries = Library.load(tuple(library)).known_structures(Composition.from_formula(formula))
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "formula": entry.formula,
+        "space_group": symbol_of(entry.proto.number),
+        "space_group_number": entry.proto.number,
+        "pearson": entry.proto.pearson,
+        "above_hull": entry.above_hull,
+        "in_icsd": entry.in_icsd,
+        "label": entry.proto.label,
+    }
+
+
+def library_header(file: str | Path = SHIPPED) -> dict[str, Any]:
+    """Return what a library holds, where it is from and under which licence."""
+    return dict(Library.load((file,)).headers[0])
+
+
+def build_library(
+    data: Sequence[Path],
+    out: Path,
+    *,
+    splits: Sequence[str] | None = None,
+    provenance: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Build a library from structures, deduplicated by formula and protostructure.
+
+    Parameters
+    ----------
+    data
+        Parquet tables, folders of CIF, extxyz, ASE databases, JSON of the Materials Project.
+    out
+        File to write; must not exist.
+    splits
+        Splits of a table to take; default all.
+    provenance
+        ``source``, ``licence`` and ``citation`` of the data.
+
+    Returns
+    -------
+    dict
+        The header of the library.
+
+    Raises
+    ------
+    InputError
+        If ``out`` exists or cannot be written, or the data cannot be read.
+    """
+    from nucleate.library.build import build_library as build
+
+    if out.exists():
+        raise InputError(f"--out = {out} exists already. Choose another name, or remove it.")
+    words = {key: word for key, word in (provenance or {}).items() if word}
+    try:
+        return build(list(data), out, splits=None if splits is None else list(splits),
+                     provenance=words)  # fmt: skip
+    except OSError as error:
+        raise InputError(
+            f"--out = {out}: cannot be written ({error.strerror}). Choose another place."
+        ) from error

@@ -1,0 +1,1 @@
+from tests.cli.conftest import nucleate as cli  # noqa: F401
