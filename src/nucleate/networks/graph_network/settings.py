@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,5 +115,15 @@ def settings_to_dict(settings: NetworkSettings) -> dict[str, Any]:
 
 
 def settings_from_dict(data: Mapping[str, Any]) -> NetworkSettings:
-    """Undo :func:`settings_to_dict`."""
-    return KINDS[data["kind"]](**{key: value for key, value in data.items() if key != "kind"})
+    """Undo :func:`settings_to_dict`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If kind, keys or values are not those of a network.
+    """
+    sizes = {key: value for key, value in data.items() if key != "kind"}
+    for key, value in sizes.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"its {key} is {value}")
+    return KINDS[data["kind"]](**sizes)

@@ -39,6 +39,11 @@ class TorchSimModel:
     """
 
     def __init__(self, model: Any, level: LevelOfTheory, cutoff: float) -> None:
+        if not (callable(model) and hasattr(model, "device") and hasattr(model, "dtype")):
+            raise InputError(
+                f"model = {level.model!r} gives a {type(model).__name__}, not a model of torch-sim. "
+                "Correct the import path."
+            )
         if not (getattr(model, "compute_forces", True) and getattr(model, "compute_stress", True)):
             raise InputError(
                 f"model = {level.model!r} does not compute forces and stresses. Add "
@@ -105,7 +110,7 @@ class TorchSimSettings(Engine):
         Raises
         ------
         InputError
-            If the import path names nothing, or the model does not take its options.
+            If the import path names no model, or the model does not take its options.
         MissingDependencyError
             If torch-sim or the model's package is not installed.
         """
