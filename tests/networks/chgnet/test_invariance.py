@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import in_another_cell, rotations, seeds, supercell, unimodular
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.model import Batch, BatchedModel, Evaluation
+from strategies import in_another_cell, rotations, seeds, supercell, unimodular
 
 CELL = np.array([[3.9, 0.0, 0.0], [0.3, 4.0, 0.0], [-0.2, 0.1, 4.2]])
 PEROVSKITE = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])

@@ -41,8 +41,8 @@ class TorchSimModel:
     def __init__(self, model: Any, level: LevelOfTheory, cutoff: float) -> None:
         if not (callable(model) and hasattr(model, "device") and hasattr(model, "dtype")):
             raise InputError(
-                f"model = {level.model!r} gives a {type(model).__name__}, not a model of torch-sim. "
-                "Correct the import path."
+                f"model = {level.model!r} gives a {type(model).__name__}, not a model of "
+                "torch-sim. Correct the import path."
             )
         if not (getattr(model, "compute_forces", True) and getattr(model, "compute_stress", True)):
             raise InputError(
