@@ -74,7 +74,6 @@ def load_checkpoint(model: str = "0.3.0") -> Checkpoint:
     if model not in MODELS:
         raise InputError(f"engine.model = {model!r} is not a CHGNet model; use one of {MODELS}.")
     path = _checkpoint_path(model)
-    content = path.read_bytes()
     state = _model_of(path)
     for name, weight in state["state_dict"].items():
         if not np.isfinite(weight).all():
@@ -82,7 +81,7 @@ def load_checkpoint(model: str = "0.3.0") -> Checkpoint:
     return Checkpoint(
         model=model,
         package_version=metadata.version("chgnet"),
-        sha256=hashlib.sha256(content).hexdigest()[:16],
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         arguments=state["model_args"],
         weights=state["state_dict"],
     )
