@@ -108,7 +108,7 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
         return _checkpoint_of(
             json.loads(facts), tensors, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         )
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise InputError(
             f"{path} is not a graph network of this version of nucleate ({what}); train one or "

@@ -123,7 +123,9 @@ def settings_from_dict(data: Mapping[str, Any]) -> NetworkSettings:
         If kind, keys or values are not those of a network.
     """
     sizes = {key: value for key, value in data.items() if key != "kind"}
-    for key, value in sizes.items():
-        if not 0 < value < math.inf:
+    made = KINDS[data["kind"]](**sizes)
+    for key, value in asdict(made).items():
+        whole = isinstance(getattr(type(made)(), key), int)
+        if not 0 < value < math.inf or (whole and value != int(value)):
             raise ValueError(f"its {key} is {value}")
-    return KINDS[data["kind"]](**sizes)
+    return made
