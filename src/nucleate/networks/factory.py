@@ -56,29 +56,35 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
             f"{key} = {path!r} is a {type(factory).__name__}, not a class or function. Correct "
             "the path."
         )
-    _check_options(key, path, factory, options)
+    signature = _signature(factory)
     try:
-        return factory(**options)
-    except (ImportError, OSError, ValueError) as error:
-        raise InputError(
-            f"{key} = {path!r} cannot be made with options = {dict(options)} "
-            f"({_described(error)}). Correct the options, or install what it needs."
-        ) from error
-
-
-def _check_options(key: str, path: str, factory: Any, options: Mapping[str, Any]) -> None:
-    """Raise InputError where a class or function does not take some keyword arguments."""
-    try:
-        signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # compiled code may have none
-        return
-    try:
-        signature.bind(**options)
+        if signature is not None:
+            signature.bind(**options)
     except TypeError as error:
         raise InputError(
             f"{key} = {path!r}: options = {dict(options)} do not fit ({error}). Correct the "
             f"options; it takes {signature}."
         ) from error
+    try:
+        return factory(**options)
+    except (ImportError, OSError, ValueError) as error:
+        reason = _described(error)
+    except TypeError as error:
+        if signature is not None:  # the options fit: the fault is its own
+            raise
+        reason = _described(error)
+    raise InputError(
+        f"{key} = {path!r} cannot be made with options = {dict(options)} ({reason}). Correct the "
+        "options, or install what it needs."
+    )
+
+
+def _signature(factory: Any) -> inspect.Signature | None:
+    """Return what a class or function takes; compiled code may not say."""
+    try:
+        return inspect.signature(factory)
+    except (TypeError, ValueError):
+        return None
 
 
 def _described(error: Exception) -> str:

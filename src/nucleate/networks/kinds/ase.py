@@ -10,6 +10,7 @@ from pydantic import Field
 from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
+from nucleate.networks.keys import Cutoff, Name
 
 if TYPE_CHECKING:
     from nucleate.energy.engine import EngineContext
@@ -19,15 +20,13 @@ if TYPE_CHECKING:
 class AseSettings(Engine):
     """Any ASE calculator that gives energy, forces and stress."""
 
-    calculator: str = Field(
+    calculator: Name = Field(
         description="Import path of the class or function, for example ase.calculators.emt:EMT."
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the calculator."
     )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
+    cutoff: Cutoff = 6.0
 
     def build(self, context: EngineContext) -> AseModel:
         """Return the calculator as a batched model.

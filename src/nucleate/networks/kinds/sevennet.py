@@ -21,6 +21,7 @@ from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.networks.chgnet.graph import build_graph
 from nucleate.networks.device import check_device
+from nucleate.networks.keys import Device
 from nucleate.networks.memory import device_memory, keep_freed_memory
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class SevennetSettings(Engine):
     modal: Literal["PBE", "R2SCAN"] | None = Field(
         None, description="Functional of 7net-mf-0; default PBE."
     )
-    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
+    device: Device = "cpu"
 
     def build(self, context: EngineContext) -> SevenNet:
         """Return SevenNet as a batched model; raises as :class:`SevenNet`."""
