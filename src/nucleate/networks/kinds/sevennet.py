@@ -19,7 +19,6 @@ from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
-from nucleate.networks.chgnet.graph import build_graph
 from nucleate.networks.device import check_device
 from nucleate.networks.keys import Device
 from nucleate.networks.memory import device_memory, keep_freed_memory
@@ -126,6 +125,8 @@ class SevenNet:
         import torch
         from sevenn import _keys as key
         from sevenn.atom_graph_data import AtomGraphData
+
+        from nucleate.networks.chgnet.graph import build_graph
 
         graph = build_graph(batch.cells, batch.positions, batch.start, self.cutoff, 0.0)
         ends = graph.bond_ends.astype(np.int64)
