@@ -187,6 +187,15 @@ def test_options_of_a_relaxation() -> None:
     assert not nc.relax(atoms, model=EMT(), max_steps=2).converged
 
 
+def test_tension_is_asked_for() -> None:
+    atoms = bulk("Cu", "fcc", 3.7)
+    for wrong in (-5.0, float("nan"), float("-inf")):
+        with pytest.raises(nc.InputError, match="pressure_gpa = "):
+            nc.relax(atoms, model=EMT(), pressure_gpa=wrong)
+    pulled = nc.relax(atoms, model=EMT(), pressure_gpa=-5.0, allow_tension=True)
+    np.testing.assert_allclose(pulled.stress_gpa, 5.0 * np.eye(3), atol=0.5)
+
+
 def test_models_of_every_kind() -> None:
     atoms = bulk("Cu", "fcc", 3.7)
     by_object = nc.relax(atoms, model=EMT())

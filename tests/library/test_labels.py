@@ -87,6 +87,11 @@ def test_description_gives_back_the_crystal(number: int, seed: int) -> None:
     assert fingerprint_distance(fingerprint(crystal), fingerprint(rebuilt)) < 1e-3
 
 
+def test_coinciding_atoms_have_no_description() -> None:
+    """Two orbits of titanium on one position: Sr4Ti4O4 must not become Sr4Ti2O4."""
+    assert describe(random_crystal(12, 1725)) is None
+
+
 def test_labels_of_real_structures_group_as_those_of_pymatgen(shared_data) -> None:
     """One of our labels never splits a group of pymatgen's; it merges axis choices it keeps."""
     parquet = pytest.importorskip("pyarrow.parquet")

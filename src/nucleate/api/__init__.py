@@ -13,15 +13,17 @@ from nucleate.api.generate import generate, generate_pool
 from nucleate.api.merge import merge
 from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
-from nucleate.api.refine import export_jobs, import_results, refine
+from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, holds_run, status_of
+from nucleate.api.run import Run, Structures, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.report.watch import watched
+from nucleate.run.hand_back import import_results
 from nucleate.run.refinement import RefinementSummary
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Structures",
     "check",
     "compare",
+    "export",
     "export_jobs",
     "generate",
     "generate_pool",
@@ -59,4 +62,5 @@ __all__ = [
     "relax",
     "relax_files",
     "status_of",
+    "watched",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
@@ -110,6 +109,9 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
+    from nucleate.report.live import LivePage
+    from nucleate.run.events import Several
+    from nucleate.run.leftovers import temporary_folder
     from nucleate.run.predict import predict as run_search
 
     overrides: dict[str, dict[str, Any]] = {
@@ -139,7 +141,7 @@ def predict(
         },
         "run": {"workers": workers, "threads": threads},
     }
-    temporary = TemporaryDirectory(prefix="nucleate-") if folder is None else None
+    temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path, trust=trust)
     place = "" if temporary is not None else f" in {path}"
@@ -150,7 +152,8 @@ def predict(
         executor = None
         if has_objects(settings.tier):
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
-        summary = run_search(settings, path, callback=shown, executor=executor)
+        watching = Several([shown, LivePage(path)]) if display else shown
+        summary = run_search(settings, path, callback=watching, executor=executor)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary, trust=True)

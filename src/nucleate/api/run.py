@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
+from nucleate.report.content import check_is_search
 from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import RANKING, SHORT_RANKING
+from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +113,8 @@ class Run:
         self._trust = trust
         self._temporary = temporary
         self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
-        self._content()
+        with Store.read(self.folder) as store:
+            check_is_search(store, self.folder)
 
     @property
     def settings(self) -> RunSettings:
@@ -143,6 +146,13 @@ class Run:
         self._content()
         assert self._read is not None
         return self._read[2]
+
+    def top(self, best: int) -> list[RankedStructure]:
+        """Return the best distinct structures without reading the others."""
+        from nucleate.report.light import overview
+
+        with Store.read(self.folder) as store:
+            return overview(store, best=best).ranked
 
     @property
     def best(self) -> RankedStructure:
@@ -187,8 +197,18 @@ class Run:
 
         return energy_volume_figure(self.records, self._searched(), title=self.formula)
 
-    def export(self, out: str | Path | None = None, *, best: int = 20, cell: str = "given") -> Path:
+    def export(
+        self,
+        out: str | Path | None = None,
+        *,
+        best: int = 20,
+        cell: str = "given",
+        everything: bool = False,
+    ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+
+        Of a run with more than 10,000 records only the best structures are written, without
+        ``results.csv``.
 
         Parameters
         ----------
@@ -198,6 +218,8 @@ class Run:
             How many distinct structures get files of their own.
         cell
             Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
+        everything
+            Write everything of a large run, which takes long.
 
         Returns
         -------
@@ -206,7 +228,7 @@ class Run:
         """
         from nucleate.report.export import export_run
 
-        export_run(self.folder, out=out, best=best, cell=cell)
+        export_run(self.folder, out=out, best=best, cell=cell, everything=everything)
         return self.folder if out is None else Path(out)
 
     def continue_(self, *, trust: bool = False, **options: Any) -> Run:
@@ -255,7 +277,6 @@ class Run:
     def _content(self) -> RunContent:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
-        from nucleate.run.store import Store
 
         with Store.read(self.folder) as store:
             state = (store.n_records(), sum(1 for _ in store.events()))
@@ -263,6 +284,20 @@ class Run:
             content = read_run(self.folder)
             self._read = state, content, Structures(content.ranked())
         return self._read[1]
+
+
+def export(
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    best: int = 20,
+    cell: str = "given",
+    everything: bool = False,
+) -> str:
+    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    from nucleate.report.export import export_run
+
+    return export_run(folder, out=out, best=best, cell=cell, everything=everything).text
 
 
 def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
@@ -281,7 +316,6 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
         If it is not a run folder.
     """
     from nucleate.report.status import read_status
-    from nucleate.run.store import Store
 
     with Store.read(folder) as store:
         return read_status(store, best=best)

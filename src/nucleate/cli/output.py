@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,8 +38,8 @@ def live_or_lines() -> Display:
     return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
-def print_end(run: Run) -> None:
-    """Print how a run ended and its best structures."""
+def print_end(run: Run) -> dict[str, Any]:
+    """Print how a run ended and its best structures; return its state."""
     from nucleate.api.display import duration
 
     facts = run.status()
@@ -47,8 +47,10 @@ def print_end(run: Run) -> None:
     text = console()
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{facts['structures']} structures relaxed, {facts['repeats']} repeats skipped."
+        f"{facts['structures']} structures, {sum(facts['failures'].values())} failed, "
+        f"{facts['repeats']} repeats skipped."
     )
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))
+    return facts

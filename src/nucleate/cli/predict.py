@@ -100,10 +100,10 @@ def predict(
         display=live_or_lines(),
         trust=trust,
     )
-    print_end(run)
-    if run.structures:
+    facts = print_end(run)
+    if facts["distinct"]:
         run.export()
     typer.echo(f"Results: {folder}")
-    if not run.structures and run.status()["structures"]:
+    if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)

@@ -63,7 +63,10 @@ class Description:
 
 
 def describe(crystal: Crystal, ladder: Sequence[float] = LABEL_LADDER) -> Description | None:
-    """Return the standard description at the first tolerance (Å) that gives one, or None."""
+    """Return the standard description at the first tolerance (Å) that gives one, or None.
+
+    A crystal with atoms on top of each other has none.
+    """
     for symprec in ladder:
         dataset = symmetry_dataset(crystal, symprec)
         if dataset is not None:
@@ -189,6 +192,8 @@ def _primitive_orbits(
 ) -> list[tuple[int, str, list[int]]] | None:
     """Return element, Wyckoff letter and primitive atoms of each orbit."""
     to_primitive, letters = dataset.mapping_std_prim, dataset.wyckoffs
+    if not _one_atom_per_site(crystal, dataset):
+        return None
     merged: dict[int, int] = {}
 
     def root(atom: int) -> int:
@@ -208,6 +213,13 @@ def _primitive_orbits(
             members.append(place)
     n_found = sum(len(members) for _, _, members in groups.values())
     return list(groups.values()) if n_found == len(dataset.prim_std_cell.numbers) else None
+
+
+def _one_atom_per_site(crystal: Crystal, dataset: MoyoDataset) -> bool:
+    """Whether no atoms coincide: the symmetry search keeps one of those on the same site."""
+    volume = abs(np.linalg.det(np.array(dataset.prim_std_cell.basis)))
+    n_cells = round(abs(float(np.linalg.det(crystal.cell))) / volume)
+    return bool(np.all(np.bincount(dataset.mapping_std_prim) == n_cells))
 
 
 def _parameters(dataset: MoyoDataset) -> NDArray[np.float64]:

@@ -29,8 +29,6 @@ VACANT = 0
 MOST_ARRANGEMENTS = 3000
 """Arrangements looked at in a supercell; of more, a fixed random choice."""
 
-_SAME = 1e-3
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedSites:

@@ -51,6 +51,15 @@ class RunContent:
         return rank_structures([record for record, _ in self.told], self.tiers, added=self.added)
 
 
+def check_is_search(store: Store, folder: str | Path) -> None:
+    """Raise InputError if a store holds relaxed structures of files."""
+    if store.meta.get("kind") == "relax":
+        raise InputError(
+            f"{folder} holds relaxed structures of files, not a search. Read its relaxed.csv "
+            "and relaxed.extxyz."
+        )
+
+
 def read_run(folder: str | Path) -> RunContent:
     """Read the store of a run, which may be in progress.
 
@@ -60,11 +69,7 @@ def read_run(folder: str | Path) -> RunContent:
         If the folder holds no search.
     """
     with Store.read(folder) as store:
-        if store.meta.get("kind") == "relax":
-            raise InputError(
-                f"{folder} holds relaxed structures of files, not a search. Read its relaxed.csv "
-                "and relaxed.extxyz."
-            )
+        check_is_search(store, folder)
         told = list(store.records())
         tiers = tiers_of(told, store.tiers())
         return RunContent(

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import heapq
+from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nucleate.report.ranking import rank_structures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
 
 SPARE = 3
 """Groups that are read beyond those asked for, for each: added tiers may unite some."""
+
+
+LONGEST_CHAIN = 60
+"""Doublings after which a chain of repeats that repeat repeats is taken for a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +48,33 @@ class Overview:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class _Light:
-    duplicate_of: int | None
-    tier: str | None = None
-    enthalpy: float = 0.0
-    reason: str | None = None
-    seen: int = 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """The records in ascending order of their numbers, as arrays.
+
+    Attributes
+    ----------
+    numbers, duplicate_of : ndarray of int64, shape (n,)
+        -1 where a record repeats none.
+    tier : ndarray of int64, shape (n,)
+        Place in ``tiers`` of the tier on which a record is ranked; -1 where it has no energy.
+    enthalpy : ndarray of float64, shape (n,)
+        Per atom, on that tier.
+    tiers : list of str
+        Tiers that occur, in the order in which they do.
+    n_paid : int
+        Records that any tier saw.
+    failures : Counter
+        First failure of each record, by reason.
+    """
+
+    numbers: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    tier: NDArray[np.int64]
+    enthalpy: NDArray[np.float64]
+    tiers: list[str]
+    n_paid: int
+    failures: Counter[str]
 
 
 def overview(store: Store, *, best: int) -> Overview:
@@ -63,67 +91,83 @@ def overview(store: Store, *, best: int) -> Overview:
         How many structures are ranked.
     """
     ladder, added = store.tiers(), tuple(store.added_tiers())
-    records, seen = _records(store, added)
-    failures = Counter(light.reason for light in records.values() if light.reason is not None)
-    n_paid = sum(light.seen > 0 for light in records.values())
-    groups = _groups(records)
-    tiers = [tier for tier in ladder if tier in seen] or seen
-    depth = {tier: place for place, tier in enumerate(tiers)}
-
-    places = {
-        number: (-depth.get(light.tier, -1), light.enthalpy, number)
-        for number, light in records.items()
-        if light.tier is not None
-    }
-    lowest = [
-        places[group[0]] if len(group) == 1 else min(places[number] for number in group)
-        for group in groups.values()
-    ]
-    copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
-    above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
-    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
-    ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
+    found = _read(store, added)
+    tiers = [tier for tier in ladder if tier in found.tiers] or found.tiers
+    lowest, copies = _lowest_of_groups(found, tiers)
+    first = lowest[: SPARE * best if added else best]
+    above: list[int] = []
+    if added:
+        of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
+        above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
+    numbers = found.numbers[first].tolist()
+    counts = dict(zip(found.numbers[lowest].tolist(), copies.tolist(), strict=True))
+    ranked = _ranked(store, list(dict.fromkeys([*above, *numbers])), counts, tiers, added, best)
     united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
-    return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))
+    n_repeats = len(found.numbers) - found.n_paid
+    return Overview(ranked, len(lowest) - united, found.n_paid, n_repeats, found.failures)
 
 
-def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], list[str]]:
-    """Return the records by number, and the tiers that occur in the order in which they do."""
-    found: dict[int, _Light] = {}
-    seen: dict[str, None] = {}
+def _read(store: Store, added: Sequence[str]) -> _Numbers:
+    numbers, duplicates, tiers = array("q"), array("q"), array("q")
+    enthalpies = array("d")
+    seen: dict[str, int] = {}
     climb = {tier: place for place, tier in enumerate(added)}
+    failures: Counter[str] = Counter()
+    n_paid, last, reached, has_failed = 0, None, -1, False
     for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
-        light = found.get(number)
-        if light is None:
-            light = found[number] = _Light(duplicate_of)
+        if number != last:
+            last, reached, has_failed = number, -1, False
+            numbers.append(number)
+            duplicates.append(-1 if duplicate_of is None else duplicate_of)
+            tiers.append(-1)
+            enthalpies.append(np.nan)
+            n_paid += tier is not None
         if tier is None:
             continue
-        light.seen += 1
-        seen[tier] = None
+        place = seen.setdefault(tier, len(seen))
         if status == "relaxed":
-            if not climb or climb.get(tier, -1) >= climb.get(light.tier or "", -1):
-                light.tier, light.enthalpy = tier, enthalpy / n_atoms
-        elif light.reason is None:
-            light.reason = reason
-    return found, list(seen)
+            if climb.get(tier, -1) >= reached:
+                reached = climb.get(tier, -1)
+                tiers[-1], enthalpies[-1] = place, enthalpy / n_atoms
+        elif not has_failed:
+            has_failed = True
+            failures[str(reason)] += 1
+    return _Numbers(
+        np.array(numbers),
+        np.array(duplicates),
+        np.array(tiers),
+        np.array(enthalpies),
+        list(seen),
+        n_paid,
+        failures,
+    )
 
 
-def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
-    """Return the records with an energy by the one that they repeat in the end."""
-    groups: dict[int, list[int]] = {}
-    for number, light in records.items():
-        if light.tier is None:
-            continue
-        if light.duplicate_of is None:
-            groups.setdefault(number, []).append(number)
-            continue
-        original, path = number, {number}
-        while (above := records[original].duplicate_of) in records and above not in path:
-            assert above is not None
-            original = above
-            path.add(above)
-        groups.setdefault(original, []).append(number)
-    return groups
+def _lowest_of_groups(
+    found: _Numbers, tiers: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the place of the best record of each distinct structure, best first, and its copies.
+
+    Records belong to the one that they repeat in the end.
+    """
+    root = np.searchsorted(found.numbers, found.duplicate_of).clip(max=len(found.numbers) - 1)
+    itself = np.arange(len(found.numbers))
+    root = np.where(found.numbers[root] == found.duplicate_of, root, itself)
+    for _ in range(LONGEST_CHAIN):
+        above = root[root]
+        if np.array_equal(above, root):
+            break
+        root = above
+    depths = np.array([-tiers.index(tier) if tier in tiers else 1 for tier in found.tiers])
+    places = np.flatnonzero(found.tier >= 0)
+    if not places.size:
+        return places, places
+    keys = found.numbers[places], found.enthalpy[places], depths[found.tier[places]]
+    order = np.lexsort((*keys, root[places]))
+    _, first, copies = np.unique(root[places][order], return_index=True, return_counts=True)
+    best = order[first]
+    ranks = np.lexsort([key[best] for key in keys])
+    return places[best][ranks], copies[ranks]
 
 
 def _ranked(
@@ -134,8 +178,6 @@ def _ranked(
     added: Sequence[str],
     best: int,
 ) -> list[RankedStructure]:
-    from dataclasses import replace
-
     full = [replace(record, duplicate_of=None) for record in store.records_of(chosen)]
     ranked = rank_structures(full, tiers, added=added, best=best)
     counted = []
@@ -148,7 +190,5 @@ def _ranked(
 def _n_distinct(
     store: Store, numbers: Sequence[int], tiers: Sequence[str], added: Sequence[str]
 ) -> int:
-    from dataclasses import replace
-
     full = [replace(record, duplicate_of=None) for record in store.records_of(numbers)]
     return len(rank_structures(full, tiers, added=added))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class ChgnetSettings(Engine):
     """CHGNet, on the weights that the package ``chgnet`` carries."""
 
+    works: ClassVar[tuple[str, ...]] = ("deng2023",)
     supports: ClassVar[frozenset[str]] = BATCHED | {"guards.max_depth_ev_per_atom"}
 
     model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class GraceSettings(MlipSettings):
     """GRACE, by the package ``tensorpotential``, whose licence is for academic use."""
 
+    works: ClassVar[tuple[str, ...]] = ("bochkarev2024",)
     module: ClassVar[str] = "tensorpotential"
     distribution: ClassVar[str] = "tensorpotential"
 

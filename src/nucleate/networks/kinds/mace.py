@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class MaceSettings(MlipSettings):
     """MACE, by the package ``mace-torch``."""
 
+    works: ClassVar[tuple[str, ...]] = ("batatia2023",)
     module: ClassVar[str] = "mace"
     distribution: ClassVar[str] = "mace-torch"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class MattersimSettings(MlipSettings):
     """MatterSim, by the package ``mattersim``."""
 
+    works: ClassVar[tuple[str, ...]] = ("yang2024",)
     module: ClassVar[str] = "mattersim"
     distribution: ClassVar[str] = "mattersim"
 

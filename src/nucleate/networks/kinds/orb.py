@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class OrbSettings(MlipSettings):
     """Orb, by the package ``orb-models``."""
 
+    works: ClassVar[tuple[str, ...]] = ("neumann2024",)
     module: ClassVar[str] = "orb_models"
     distribution: ClassVar[str] = "orb-models"
 

@@ -10,7 +10,7 @@ import hashlib
 import warnings
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -40,6 +40,8 @@ _VOIGT = np.array([[0, 3, 5], [3, 1, 4], [5, 4, 2]])  # of the package's xx, yy,
 
 class SevennetSettings(Engine):
     """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
+
+    works: ClassVar[tuple[str, ...]] = ("park2024",)
 
     model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
         "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."
