@@ -69,7 +69,7 @@ def _check_parameters(calculator: Any, path: str, options: dict[str, Any]) -> No
         or isinstance(calculator, FileIOCalculator)
     ):
         return
-    unused = (set(options) & set(calculator.parameters)) - set(known)
+    unused = (set(options) & set(calculator.parameters or {})) - set(known)
     if unused:
         raise InputError(
             f"calculator = {path!r}: options = {options}: it has no parameter "
