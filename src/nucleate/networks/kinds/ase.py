@@ -38,7 +38,7 @@ class AseSettings(Engine):
         MissingDependencyError
             If the module of the calculator is not installed.
         """
-        import ase
+        from ase import __version__
 
         from nucleate.networks.ase_model import AseModel
         from nucleate.networks.factory import made_by_path
@@ -49,7 +49,7 @@ class AseSettings(Engine):
         )
         _check_parameters(calculator, self.calculator, self.options)
         settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
-        level = LevelOfTheory("ase", ase.__version__, self.calculator, settings=settings)
+        level = LevelOfTheory("ase", __version__, self.calculator, settings=settings)
         return AseModel(calculator, level, self.cutoff)
 
 
