@@ -1,6 +1,6 @@
 """How SevenNet's adapter hands a batch to its package and reads the answer, with a stand-in.
 
-The stand-in has what the adapter takes of ``sevenn`` (0.11): keys, the graph's class, and a
+The stand-in has what the adapter takes of ``sevenn`` (0.13): keys, the graph's class, and a
 network, here of pairs; test_sevennet.py runs the package itself where it is installed.
 """
 
@@ -95,7 +95,7 @@ def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pairs:
         path.write_text(folder)
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
     monkeypatch.setattr(kind, "util", SimpleNamespace(find_spec=lambda _: spec))
-    monkeypatch.setattr(kind, "metadata", SimpleNamespace(version=lambda _: "0.11"))
+    monkeypatch.setattr(kind, "metadata", SimpleNamespace(version=lambda _: "0.13.0"))
     return pairs
 
 
