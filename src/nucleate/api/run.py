@@ -205,7 +205,7 @@ class Run:
         cell: str = "given",
         everything: bool = False,
     ) -> Path:
-        """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+        """Write tables, structures (CIF, POSCAR, extxyz, ASE, OPTIMADE, AIRSS) and the report page.
 
         Of a run with more than 10,000 records only the best structures are written, without
         ``results.csv``.
