@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from nucleate.run.store import Store
 
 
+def state_of(store: Store) -> str:
+    """Return whether a run is running, or why it stopped, in words."""
+    if is_locked(store.path.parent):
+        return "running"
+    return stop_reason_of(store) or "killed"
+
+
+def stop_reason_of(store: Store) -> str | None:
+    """Return why a run stopped last; None while it has not, and where it was killed."""
+    stops = [data.get("reason") for _, kind, data in store.events() if kind in ("start", "stop")]
+    return stops[-1] if stops else None
+
+
 def read_status(store: Store, *, best: int) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
@@ -29,7 +42,6 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
     is_search = store.meta.get("kind") != "relax"
     found = overview(store, best=best if is_search else 0)
     events = list(store.events())
-    stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
     last_s, last_core_s = store.times()
     core = [last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)]
     times = [last_s, *(time_s for time_s, _, _ in events)]
@@ -38,7 +50,7 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
         "running": is_locked(store.path.parent),
-        "stop_reason": stops[-1] if stops else None,
+        "stop_reason": stop_reason_of(store),
         "elapsed_s": max(times, default=0.0),
         "core_s": max(core, default=0.0),
         "structures": found.n_structures,
