@@ -181,7 +181,9 @@ def test_all_generators_are_told_and_prepared() -> None:
 )
 def test_what_breaks_the_contract_is_an_error_that_names_the_generator(answer, words) -> None:
     mix = GeneratorMix([(Fixed("mine", answer), 1.0)], NACL)
-    with pytest.raises(ContractError, match=f"the generator mine returned .*{words}"):
+    with pytest.raises(
+        ContractError, match=rf"the generator mine \(\S*:Fixed .*\) returned .*{words}"
+    ):
         mix.generate(rng=np.random.default_rng(0))
 
 
