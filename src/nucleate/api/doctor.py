@@ -210,9 +210,8 @@ def _threads() -> Iterator[Finding]:
     shown = ", ".join(f"{name}={value}" for name, value in given.items())
     yield Finding("threads", "environment", shown or "not limited")
     with suppress(ImportError):
-        from threadpoolctl import threadpool_info
-
-        pools = {f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()}
+        info: list[dict[str, Any]] = import_module("threadpoolctl").threadpool_info()
+        pools = {f"{pool['internal_api']} {pool['num_threads']}" for pool in info}
         yield Finding("threads", "libraries", ", ".join(sorted(pools)) or "none loaded")
 
 
