@@ -53,6 +53,13 @@ def _find_numba_cache() -> None:
             )
 
 
+def compiled_code_folder() -> Path | None:
+    """Return where compiled code is kept; None where no such folder can be written."""
+    given = os.environ.get(NUMBA_CACHE)
+    places = (Path(given),) if given else (Path(__file__).resolve().parent, _user_cache())
+    return next((folder for folder in places if _is_writable(folder)), None)
+
+
 def _user_cache() -> Path:
     """Return the folder in which numba keeps compiled code if it cannot write elsewhere."""
     home = os.environ.get("XDG_CACHE_HOME")

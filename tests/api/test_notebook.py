@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("ipykernel")
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "notebook.ipynb"
 NOTEBOOK = """
 import nucleate as nc
 from ase.build import bulk
@@ -56,3 +60,21 @@ def test_a_notebook_from_top_to_bottom(tmp_path) -> None:
     assert "Å³" in html_of(cells[3])
     assert "Relaxed(Cu" in cells[4]["outputs"][0]["data"]["text/plain"]
     assert "image/png" in cells[5]["outputs"][0]["data"]
+
+
+def test_the_example_notebook(tmp_path) -> None:
+    notebook = nbformat.read(EXAMPLE, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook["cells"]), "it is kept without outputs"
+    nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    shown = html_of(cells[1])
+    assert "12 structures were relaxed" in shown
+    assert '<img src="data:image/png;base64,' in shown
+    assert re.search(r"<b>Sr\d?Ti\d?O\d", html_of(cells[2]))
+    pictures = [
+        "image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]
+    ]
+    assert sum(pictures) == 2
+    assert (tmp_path / "SrTiO3-files" / "structures.optimade.json").exists()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from tests.report.test_rows import Cells
 from nucleate.report.content import read_run, searched_tier
 from nucleate.report.energy_volume import energy_volume_figure
 from nucleate.report.export import export_run
+from nucleate.report.notebook import run_html
 from nucleate.report.selection import best_below
 from nucleate.report.status import read_status
 from nucleate.report.trajectory import trajectory_figure
@@ -87,3 +91,16 @@ def test_the_choice_for_more_tiers_does_not_change_while_they_work(run_folder: P
     assert content.ranked()[0].tier == "dft"
     assert searched_tier(content) == "emt"
     assert len(before) == 3
+
+
+def test_a_notebook_shows_the_trajectory_and_the_table_within_a_second(run_folder: Path) -> None:
+    with Store.read(run_folder) as store:
+        shown = run_html(store, best=2)
+        begun = process_time()
+        assert run_html(store, best=2) == shown
+        assert process_time() - begun < 1.0
+    assert "5 structures, 4 distinct" in shown
+    assert "... and 2 more" in shown
+    (data,) = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="Cu: ', shown)
+    assert b64decode(data).startswith(b"\x89PNG")
+    assert len(shown) < 200_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
-from nucleate.report.render import html_table, plain_table, to_dicts, to_pandas
+from nucleate.report.render import plain_table, to_dicts, to_pandas
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import RANKING, SHORT_RANKING
 from nucleate.run.store import Store
@@ -71,10 +71,9 @@ class Structures:
 
     def to_html(self) -> str:
         """Return the first rows as an HTML table."""
-        if not self._ranked:
-            return "<p>No structures yet.</p>"
-        table = html_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
-        return table + f"<p>{self._rest()}</p>"
+        from nucleate.report.notebook import structures_html
+
+        return structures_html(self._ranked[:SHOWN], len(self._ranked))
 
     def _rest(self) -> str:
         more = len(self._ranked) - SHOWN
@@ -232,7 +231,7 @@ class Run:
         order: str = "likely",
         everything: bool = False,
     ) -> Path:
-        """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
+        """Write tables, structures (CIF, POSCAR, extxyz, ASE, OPTIMADE, AIRSS) and the report page.
 
         Of a run with more than 10,000 records only the best structures are written, without
         ``results.csv``.
@@ -288,12 +287,10 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from nucleate.report.notebook import run_html
 
-        facts = self.status()
-        state = "running" if facts["running"] else facts["stop_reason"] or "killed"
-        head = f"{self.formula}: {facts['structures']} structures, {facts['distinct']} distinct"
-        return f"<p><b>{escape(head)}</b> ({escape(state)})</p>{self.structures.to_html()}"
+        with Store.read(self.folder) as store:
+            return run_html(store, best=SHOWN)
 
     def _searched(self) -> str:
         from nucleate.report.content import searched_tier

@@ -42,6 +42,7 @@ COMMANDS = (
     "train",
     "benchmark",
     "schema",
+    "doctor",
 )
 """Modules of this package, in the order of ``nucleate --help``."""
 
@@ -140,7 +141,6 @@ def build_app() -> Typer:
         name="nucleate",
         help="Predict the crystal structures of an inorganic composition.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

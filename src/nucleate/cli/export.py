@@ -53,9 +53,9 @@ def export(
 ) -> None:
     """Write tables, structures, the trajectory and the report of a run.
 
-    Structures are written as CIF, POSCAR, extxyz, ASE database and AIRSS .res. With --for or
-    --input write a folder for each of the best structures instead, ready for a program that you
-    run yourself; `nucleate import` reads the results back.
+    Structures are written as CIF, POSCAR, extxyz, ASE database, OPTIMADE JSON and AIRSS .res.
+    With --for or --input write a folder for each of the best structures instead, ready for a
+    program that you run yourself; `nucleate import` reads the results back.
     """
     from nucleate import api
     from nucleate.cli import inputs

@@ -97,6 +97,14 @@ class Relaxed:
         """Enthalpy in eV/atom."""
         return self.enthalpy / self.crystal.n_atoms
 
+    @property
+    def pressure_gpa(self) -> float:
+        """External pressure in GPa, from enthalpy = energy + pressure x volume."""
+        from nucleate.units import GPA_PER_EV_A3
+
+        per_volume = (self.enthalpy - self.energy) / self.crystal.volume
+        return round(per_volume * GPA_PER_EV_A3, 6) + 0.0  # never -0.0
+
     def to_ase(self) -> Atoms:
         """Return ASE atoms whose calculator gives energy (eV), forces (eV/Å) and stress (eV/Å³).
 

@@ -12,6 +12,7 @@ from nucleate.report.content import check_is_search, read_run
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
+from nucleate.report.optimade import write_optimade
 from nucleate.report.page import facts_of, write_page
 from nucleate.report.ranking import LIKELY
 from nucleate.report.render import write_csv
@@ -73,13 +74,13 @@ def export_run(
 ) -> Exported:
     """Write the files of a run and return its ranked distinct structures.
 
-    Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz`` and
-    ``structures.db`` (the distinct structures with energy, forces and stress; the second is an
-    ASE database), ``structures/`` (for each of the best a symmetrised CIF with its tolerance, the
-    P1 original as CIF, a POSCAR, the calculated powder pattern and the ``.res`` file of AIRSS),
-    ``trajectory.png``, ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct
-    structures as each tier left them, with its energy, forces and stress). Existing files of these
-    names are replaced.
+    Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz``,
+    ``structures.db`` and ``structures.optimade.json`` (the distinct structures with energy, forces
+    and stress; the second is an ASE database, the third an OPTIMADE response), ``structures/`` (for
+    each of the best a symmetrised CIF with its tolerance, the P1 original as CIF, a POSCAR, the
+    calculated powder pattern and the ``.res`` file of AIRSS), ``trajectory.png``, ``report.html``
+    and, where there are several tiers, ``tiers/`` (the distinct structures as each tier left them,
+    with its energy, forces and stress). Existing files of these names are replaced.
 
     Of a run with more than 10,000 records the best 1,000 distinct structures are written (or
     ``best``, if that is more), and no ``results.csv``.
@@ -144,12 +145,12 @@ def _write_ranked(
     structures = target / "structures"
     structures.mkdir()
     tiers = tuple(history.tiers)
-    pressure = float(meta.get("input", {}).get("problem", {}).get("pressure_gpa", 0.0))
     write_csv(target / "ranking.csv", rows, columns(*RANKING))
     write_rows_extxyz(target / "structures.extxyz", rows)
     write_database(target / "structures.db", rows)
+    write_optimade(target / "structures.optimade.json", rows)
     for row in rows[:best]:
-        write_structure(structures, row, pressure_gpa=pressure, cell=cell)
+        write_structure(structures, row, cell=cell)
     for tier in tiers if len(tiers) > 1 else ():
         (target / "tiers").mkdir(exist_ok=True)
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)

@@ -78,7 +78,7 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
                 database.write(atoms_of(row, row.relaxed), key_value_pairs=values, data=rest)
 
 
-def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
+def write_res(path: Path, row: Row) -> None:
     """Write a row as the ``.res`` file of AIRSS (SHELX); its title has the enthalpy in eV per cell.
 
     The title is name, pressure in GPa, volume in Å³, enthalpy, two spins, number of atoms, space
@@ -94,7 +94,7 @@ def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
         (species.index(element(number).symbol), *place)
         for number, place in zip(crystal.numbers.tolist(), crystal.scaled.tolist(), strict=True)
     )
-    numbers = f"{pressure_gpa:.4f} {crystal.volume:.8f} {relaxed.enthalpy:.8f} 0.00 0.00"
+    numbers = f"{relaxed.pressure_gpa:.4f} {crystal.volume:.8f} {relaxed.enthalpy:.8f} 0.00 0.00"
     lines = [
         f"TITL {row_name(row)} {numbers} {crystal.n_atoms} ({symbol}) n - {row.copies or 1}",
         f"CELL 1.54180 {cell}",
@@ -108,14 +108,13 @@ def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
     path.write_text("\n".join([*lines, "END"]) + "\n", encoding="utf-8")
 
 
-def write_structure(
-    folder: Path, row: Row, *, pressure_gpa: float = 0.0, cell: str = "given"
-) -> None:
+def write_structure(folder: Path, row: Row, *, cell: str = "given") -> None:
     """Write a row as CIF (symmetrised and as it is), POSCAR, powder pattern and, in eV, .res."""
     relaxed, name = row.relaxed, row_name(row)
     assert relaxed is not None
     unit = "eV/atom" if relaxed.level.unit == "eV" else "arbitrary units/atom"
-    title = f"{name} {relaxed.enthalpy_per_atom:.5f} {unit} {relaxed.level.model}"
+    energy = f"{relaxed.enthalpy_per_atom:.5f} {unit}"
+    title = f"{name} {energy} {relaxed.pressure_gpa:g} GPa {relaxed.level.model}"
     crystal = relaxed.crystal
     write_cif(folder / f"{name}-p1.cif", crystal, title=title)
     rung = next((rung for rung in row.symmetry if rung.number > 1), None)
@@ -124,7 +123,7 @@ def write_structure(
     write_poscar(folder / f"{name}.vasp", in_cell(crystal, cell), title=title)
     write_pattern(folder / f"{name}.xy", crystal, title=name)
     if relaxed.level.unit == "eV":
-        write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
+        write_res(folder / f"{name}.res", row)
 
 
 def frame_of(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 UNPOLISHED = "The best structures are not polished; `nucleate refine` with the run folder does it."
 
 
+def state_of(store: Store) -> str:
+    """Return whether a run is running, or why it stopped, in words."""
+    if is_locked(store.path.parent):
+        return "running"
+    return stop_reason_of(store) or "killed"
+
+
+def stop_reason_of(store: Store) -> str | None:
+    """Return why a run stopped last; None while it has not, and where it was killed."""
+    stops = [data.get("reason") for _, kind, data in store.events() if kind in ("start", "stop")]
+    return stops[-1] if stops else None
+
+
 def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
@@ -39,17 +52,17 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
     found = overview(store, best=best if is_search else 0, order=order)
     events = list(store.events())
     distances = [data.get("target", "") for _, kind, data in events if kind in ("start", "stop")]
-    stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
     last_s, last_core_s = store.times()
     core = [last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)]
     times = [last_s, *(time_s for time_s, _, _ in events)]
     rows = ranked_rows(found.ranked)
     findings = read_findings(store)
+    stop_reason = stop_reason_of(store)
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
         "running": is_locked(store.path.parent),
-        "stop_reason": stops[-1] if stops else None,
+        "stop_reason": stop_reason,
         "elapsed_s": max(times, default=0.0),
         "core_s": max(core, default=0.0),
         "structures": found.n_structures,
@@ -57,7 +70,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
-        "final": _final(findings, stops[-1] if stops else None),
+        "final": _final(findings, stop_reason),
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
         "table": plain_table(rows, columns(*SHORT_STATUS)),
     }

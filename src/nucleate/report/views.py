@@ -16,7 +16,7 @@ GEOMETRY = (
 
 RANKING = (
     "rank", "record", "family", "probability", "tier", "model", "enthalpy", "above_best", "energy",
-    *GEOMETRY, "structure_type", "own_rank", "judge_enthalpy", "judge_rank",
+    "pressure", *GEOMETRY, "structure_type", "own_rank", "judge_enthalpy", "judge_rank",
     "judge_difference", "opinion", "is_unphysical", "note", "same_as", "copies",
     "converged", "max_force", "max_stress", "origin",
     "prior_weight", "finished_s", "failed_tier", "fail_reason",
@@ -41,8 +41,8 @@ TERMINAL_RANKING = (
 
 FILES = (
     "file", "name", *GEOMETRY, "start_space_group", "state", "is_converged", "reason", "message",
-    "tier", "model", "energy_cell", "energy", "enthalpy", "max_force", "max_stress", "steps",
-    "evaluations", "wall_s",
+    "tier", "model", "energy_cell", "energy", "enthalpy", "pressure", "max_force", "max_stress",
+    "steps", "evaluations", "wall_s",
 )  # fmt: skip
 """Relaxed structures of files."""
 
@@ -92,7 +92,7 @@ def result_columns(tiers: Sequence[str]) -> tuple[Column, ...]:
     return (
         *columns(
             "record", "origin", "parents", "tier", "accepted", "new_minimum", "duplicate_of",
-            *GEOMETRY,
+            *GEOMETRY, "pressure",
         ),
         *of_tiers,
         *columns("fail_reason", "fail_message", "asked_s", "finished_s", "core_s"),
