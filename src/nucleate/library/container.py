@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ VERSION = 1
 SUFFIX = ".nlib"
 
 _HEADER = "library.json"
+LARGEST_MEMBER = 4 * 2**30
+"""Bytes of an array."""
+
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same data give the same bytes
 _BROKEN = (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError)
 
@@ -120,12 +124,11 @@ class Container:
         return content.split("\n") if content else []
 
     def _read(self, member: str) -> bytes:
-        try:
+        with guarded(f"library: {self.path} is damaged: {member}", "Build or download it again."):
+            size = self._archive.getinfo(member).file_size
+            if size > LARGEST_MEMBER:
+                raise ValueError(f"it would have {size / 1e9:.1f} GB")
             return self._archive.read(member)
-        except Exception as error:  # lzma.LZMAError has no common base with the others
-            if not isinstance(error, _BROKEN) and type(error).__name__ != "LZMAError":
-                raise
-            raise self._damaged(member, error) from error
 
     def _damaged(self, name: str, error: Exception) -> InputError:
         return InputError(

@@ -13,6 +13,7 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.fitting.datasets.dataset import RawRow
+from nucleate.reading import database_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,12 +120,11 @@ def read_csv(path: Path, energy: str | None) -> Source:
 def read_ase(path: Path, energy: str | None) -> Source:
     """Read extxyz frames or an ASE database; energies are in the frames' info."""
     import ase.io
-    from ase.db import connect
 
     frames: list[tuple[str, Any, dict[str, Any]]] = []
     try:
         if path.suffix == ".db":
-            for row in connect(path).select():
+            for row in database_rows(path):
                 facts = dict(row.key_value_pairs) | dict(row.data)
                 frames.append((str(row.get("material_id", row.id)), row.toatoms(), facts))
         else:

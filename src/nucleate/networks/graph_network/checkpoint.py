@@ -15,6 +15,7 @@ from nucleate.networks.graph_network.settings import (
     settings_from_dict,
     settings_to_dict,
 )
+from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,11 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
         If there is no such file, or it is not a checkpoint of nucleate.
     """
     path = _locate(source)
+    with guarded(f"the graph network {path}", "Copy or train it again."):
+        return _read_checkpoint(path)
+
+
+def _read_checkpoint(path: Path) -> Checkpoint:
     with _safetensors().safe_open(path, framework="pt") as archive:
         facts = (archive.metadata() or {}).get("nucleate")
         if facts is None:
