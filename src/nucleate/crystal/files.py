@@ -32,6 +32,7 @@ from nucleate.crystal.formats.structures import (
 )
 from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.errors import InputError
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -172,7 +173,7 @@ def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None
     counts = counts_of(crystal.numbers)
     places = np.round(crystal.scaled[order], 16) % 1.0
     places[places >= 1.0 - 5e-17] = 0.0
-    lines = [" ".join(title.split()) or crystal.formula, "1.0"]
+    lines = [" ".join(clean(title).split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
     lines.append("  " + " ".join(counts))
     lines.append("  " + " ".join(str(count) for count in counts.values()))
@@ -204,7 +205,7 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     if isinstance(value, bool | np.bool_):
         return "T" if value else "F"
     if isinstance(value, str):
-        return '"' + " ".join(value.replace("\\", "/").replace('"', "'").split()) + '"'
+        return '"' + " ".join(clean(value).replace("\\", "/").replace('"', "'").split()) + '"'
     if isinstance(value, np.ndarray):
         return '"' + " ".join(repr(float(item)) for item in value.ravel()) + '"'
     return repr(value.item() if isinstance(value, np.generic) else value)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +29,7 @@ LARGEST_MEMBER = 4 * 2**30
 """Bytes of an array."""
 
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same data give the same bytes
-_BROKEN = (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError)
+_BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError, RuntimeError)
 
 
 def write_container(
@@ -77,12 +79,12 @@ class Container:
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-            self.header: dict[str, Any] = json.loads(self._archive.read(_HEADER))
+            self.header: dict[str, Any] = dict(json.loads(self._archive.read(_HEADER)))
         except FileNotFoundError as error:
             raise InputError(
                 f"library: {path} does not exist. Give the path of a {SUFFIX} file, or 'shipped'."
             ) from error
-        except _BROKEN as error:
+        except (*_BROKEN, zlib.error, lzma.LZMAError, AttributeError) as error:
             raise InputError(
                 f"library: {path} is cut short or is not a library ({error}). Build or download "
                 "it again."
