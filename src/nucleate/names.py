@@ -10,6 +10,7 @@ LONGEST = 100
 """Characters of a file's name; file systems hold 255 bytes, and endings are added."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows has taken."""
 
@@ -31,6 +32,16 @@ def safe_name(text: str) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     readable = _UNSAFE.sub("_", text).strip("._-+ ")[: LONGEST - len(digest) - 2]
     return f"{readable or 'x'}~{digest}"
+
+
+def short_name(kind: str) -> str:
+    """Return the name of a kind in records: that of its class for ``module:Class``, with dashes.
+
+    >>> short_name("my_moves:ShearTwice"), short_name("swap-two-atoms")
+    ('shear-twice', 'swap-two-atoms')
+    """
+    _, colon, name = kind.rpartition(":")
+    return _CAPITAL.sub("-", name.rpartition(".")[2]).lower() if colon else kind
 
 
 def is_safe_name(text: str) -> bool:

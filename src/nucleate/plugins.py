@@ -64,12 +64,16 @@ class Component(BaseModel):
         Class attribute: what the component can do beyond the least that its group asks for.
     serves : frozenset of str
         Class attribute: groups that it belongs to; empty if it does not say.
+    works : tuple of str
+        Class attribute: what to cite where it was used, as BibTeX entries, or as keys of those
+        that nucleate has.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     supports: ClassVar[frozenset[str]] = frozenset()
     serves: ClassVar[frozenset[str]] = frozenset()
+    works: ClassVar[tuple[str, ...]] = ()
 
     kind: str = Field(default="", description="Name of the component, or module:Class.")
 

@@ -14,9 +14,6 @@ KBAR_PER_GPA = 10.0
 BAR_PER_GPA = 1e4
 """bar in one GPa."""
 
-COULOMB_EV_A = 14.399645478425668
-"""e²/(4 π ε0) in eV Å."""
-
 COULOMB_EV_A_OF_GULP = 14.3997584
 """The same as GULP has it; published force fields were fitted with it."""
 
@@ -31,9 +28,6 @@ ANGSTROM_PER_BOHR = 0.529177210903
 
 BOLTZMANN_EV_PER_K = 8.617333262145179e-5
 """Boltzmann's constant in eV/K (exact)."""
-
-GRAM_PER_CM3_PER_AMU_A3 = 1.66053906660
-"""g/cm³ in one atomic mass unit per Å³."""
 
 EV_PER_KCAL_MOL = 4184.0 / 6.02214076e23 / 1.602176634e-19
 """eV per particle in one (thermochemical) kcal/mol."""

@@ -73,7 +73,9 @@ def test_predict_without_a_folder(run: nc.Run) -> None:
 def test_tables_and_plots(run: nc.Run) -> None:
     rows = run.to_dicts()
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
-    energies = [row["enthalpy_ev_per_atom"] for row in rows]
+    assert rows[0]["probability"] > 0.0
+    by_energy = run.ranked("energy").to_dicts()
+    energies = [row["enthalpy_ev_per_atom"] for row in by_energy]
     assert energies == sorted(energies)
     frame = run.to_pandas()
     assert list(frame.columns) == list(rows[0])
@@ -185,6 +187,15 @@ def test_options_of_a_relaxation() -> None:
     pressed = nc.relax(atoms, model=EMT(), pressure_gpa=5.0)
     np.testing.assert_allclose(pressed.stress_gpa, -5.0 * np.eye(3), atol=0.5)
     assert not nc.relax(atoms, model=EMT(), max_steps=2).converged
+
+
+def test_tension_is_asked_for() -> None:
+    atoms = bulk("Cu", "fcc", 3.7)
+    for wrong in (-5.0, float("nan"), float("-inf")):
+        with pytest.raises(nc.InputError, match="pressure_gpa = "):
+            nc.relax(atoms, model=EMT(), pressure_gpa=wrong)
+    pulled = nc.relax(atoms, model=EMT(), pressure_gpa=-5.0, allow_tension=True)
+    np.testing.assert_allclose(pulled.stress_gpa, 5.0 * np.eye(3), atol=0.5)
 
 
 def test_models_of_every_kind() -> None:

@@ -69,6 +69,15 @@ def test_relaxation_converges_under_pressure_and_says_its_space_group(nucleate, 
     assert row["enthalpy_ev_per_atom"] > row["energy_ev_per_atom"]
 
 
+def test_a_pressure_below_zero_asks_for_allow_tension(nucleate, tmp_path):
+    write(tmp_path / "a.cif", rattled(0))
+    command = ("relax", "a.cif", *EMT_TIER, "--pressure", -5, "--json")
+    result = nucleate(*command)
+    assert result.status == 2
+    assert "--allow-tension" in result.err
+    assert nucleate(*command, "--allow-tension").status == 0
+
+
 def test_a_broken_structure_leaves_the_others_alone(nucleate, tmp_path):
     good, nan, far = rattled(0), rattled(1), Atoms("Cu", cell=[30] * 3, pbc=True)
     nan.positions[0, 0] = np.nan

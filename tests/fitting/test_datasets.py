@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import ase.io
@@ -101,6 +103,37 @@ def test_extxyz_and_database(tmp_path: Path) -> None:
         InputError, match=r"no column of formation energies.*--energy-column.*my_energy"
     ):
         load_dataset(tmp_path / "a.extxyz")
+
+
+def test_one_bad_frame_costs_only_itself(tmp_path: Path) -> None:
+    frames = [crystal.to_ase() for crystal in SALTS]
+    for number, atoms in enumerate(frames):
+        atoms.info.update(e_form=-number / 2, material_id=f"m{number}")
+    path = tmp_path / "a.extxyz"
+    ase.io.write(path, frames)
+    lines = path.read_text().splitlines()
+    second = len(frames[0]) + 2
+    lines[second + 2] = lines[second + 2].replace(lines[second + 2].split()[1], "12,5", 1)
+    path.write_text("\n".join(lines))
+    found = load_dataset(path)
+    assert found.keys == ("m0", "m2", "m3")
+    assert found.report.left_out == {"broken structure": ["1"]}
+
+
+def test_one_bad_row_of_a_database_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with connect(path) as database:
+        for crystal in SALTS:
+            database.write(crystal.to_ase(), e_form=-1.0)
+    with closing(sqlite3.connect(path)) as tables:
+        tables.execute("UPDATE systems SET positions = ? WHERE id = 2", (b"abc",))
+        tables.commit()
+    found = load_dataset(path)
+    assert found.report.left_out == {"broken structure": ["2"]}
+    assert len(found.keys) == len(SALTS) - 1
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_dataset(path)
 
 
 def write_parquet(path: Path, crystals: list[Crystal], energies: list, split: list[str]) -> None:

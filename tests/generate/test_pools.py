@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from nucleate.generate.kinds.graph_search import GraphSearchSettings
 from nucleate.generate.kinds.pool import PoolSettings
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.pool import Member, RankedPool, ranked
-from nucleate.generate.pool_files import collect_pool, read_pool, write_pool
+from nucleate.generate.pool_files import given_pool, read_pool, unusable, write_pool
 from nucleate.search.context import SearchContext
 from nucleate.search.kinds.lowest_minima import LowestMinima, LowestMinimaSearch
 
@@ -121,9 +122,9 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     (folder / "4.cif").write_text("data_broken\n")
     write_extxyz(folder / "5.extxyz", [("x", salt(5.8)), ("y", salt(6.0))])
     before = sorted(path.name for path in folder.iterdir())
-    members, left_out = collect_pool(NACL, str(folder))
+    members, found = given_pool(NACL, str(folder))
     assert [member.detail["formula_units"] for member in members] == [1, 1, 1]
-    assert left_out == {"composition": 1, "contact": 1, "too-many-atoms": 1, "unreadable": 1}
+    assert found.left_out == {"composition": 1, "contact": 1, "too-many-atoms": 1, "unreadable": 1}
     assert sorted(path.name for path in folder.iterdir()) == before
     warned: list[str] = []
     around = GeneratorContext(NACL, population=2, warn=warned.append)
@@ -131,10 +132,10 @@ def test_pool_of_another_program_is_counted_and_left_alone(tmp_path: Path) -> No
     assert "1 contact" in warned[0]
     assert {generator.name for generator in mix.generators} == {"pool", "blocks"}
     wrong = SearchSpace.create(Composition.from_formula("MgO"), max_atoms=8)
-    with pytest.raises(
-        InputError, match=r"none of the structures .*\(composition 6, unreadable 1; .* not MgO\)"
-    ):
-        collect_pool(wrong, str(folder))
+    members, found = given_pool(wrong, str(folder))
+    assert members == []
+    message = unusable(found, "pool", str(folder))
+    assert re.search(r"none of .*\(composition 6, unreadable 1; .* not MgO\)", message)
 
 
 def test_element_unknown_to_the_network_is_told_and_others_serve() -> None:

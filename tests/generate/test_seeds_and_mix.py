@@ -21,7 +21,7 @@ from nucleate.generate.context import GeneratorContext
 from nucleate.generate.kinds.pool import PoolSettings
 from nucleate.generate.kinds.seeds import SeedsSettings
 from nucleate.generate.mix import GeneratorMix
-from nucleate.generate.seeds import SeedsGenerator, load_seeds, usable_seeds
+from nucleate.generate.seeds import SeedsGenerator, usable_seeds
 
 NACL = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=16)
 ROCKSALT = Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64))
@@ -31,7 +31,8 @@ CAESIUM = Crystal.from_ase(bulk("NaCl", "cesiumchloride", a=3.45))
 def test_seeds_come_in_order_then_none(tmp_path: Path) -> None:
     write_extxyz(tmp_path / "a.extxyz", [("one", ROCKSALT), ("two", CAESIUM)])
     write_cif(tmp_path / "b.cif", ROCKSALT)
-    generator = SeedsGenerator(NACL, load_seeds(str(tmp_path)))
+    given = usable_seeds(NACL, str(tmp_path))
+    generator = SeedsGenerator(NACL, [(item.name, item.crystal) for item in given.usable])
     rng = np.random.default_rng(0)
     drawn = [generator.generate(rng=rng) for _ in range(4)]
     assert drawn[3] is None
@@ -48,7 +49,7 @@ def test_wrong_seeds_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="18 atoms, more than max_atoms = 16"):
         SeedsGenerator(NACL, [("large.cif", large)])
     with pytest.raises(InputError, match="matches no structure file"):
-        load_seeds(str(tmp_path / "*.cif"))
+        usable_seeds(NACL, str(tmp_path / "*.cif"))
 
 
 def test_mix_falls_through_and_counts() -> None:

@@ -121,11 +121,11 @@ def test_an_element_that_no_reference_has(small: Library) -> None:
 
 def test_assignments() -> None:
     assert n_assignments([1, 1, 3, 3, 3]) == 12
-    found = all_assignments([1, 1, 3])
+    found = all_assignments((1, 1, 3))
     assert found.tolist() == [[0, 1, 2], [1, 0, 2]]
     scores = np.random.default_rng(0).normal(size=(5, 4, 4))
     best = best_assignments([1, 1, 1, 1], scores, 5)
-    every = all_assignments([1, 1, 1, 1])
+    every = all_assignments((1, 1, 1, 1))
     totals = scores[0][every, np.arange(4)].sum(axis=1)
     assert tuple(every[totals.argmax()]) in {tuple(row) for row in best}
 
@@ -279,3 +279,12 @@ def test_same_candidates_every_time(library_path) -> None:
         assert first.detail == second.detail
         assert np.array_equal(first.crystal.scaled, second.crystal.scaled)
     assert len(KNOWN) == 13
+
+
+@pytest.mark.parametrize("formula", ["CaO", "CaZrO3", "GeO2", "MgTa2O6", "Ti3O5"])
+def test_fewer_candidates_are_the_first_of_more(small: Library, formula: str) -> None:
+    space = space_of(formula)
+    many = small.candidates(space.composition, space, most=60)
+    for most in (1, 5, 20):
+        few = small.candidates(space.composition, space, most=most)
+        assert [p.detail for p in few] == [p.detail for p in many[:most]]

@@ -74,7 +74,7 @@ def test_from_an_input_file(search: str, tmp_path: Path) -> None:
     assert sum(record.relaxed is not None for record in records) >= 8
     sources = {record.candidate.origin.source for record in records}
     assert "grid" in sources
-    assert sources & ({"move:move:Shear"} if search == MOVING else {"rattle"})
+    assert sources & ({"move:shear"} if search == MOVING else {"rattle"})
 
 
 def test_from_python(plugins) -> None:

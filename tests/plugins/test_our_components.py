@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
+from tests.programs.fakes import potentials
 from tests.programs.recorded import BUCKINGHAM, DATA, mgo, mgo_pair
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.energy.engine import EngineContext
+from nucleate.errors import MissingDependencyError
 from nucleate.plugins import find, kinds
 from nucleate.testing import (
     check_generator,
@@ -19,24 +25,41 @@ from nucleate.testing import (
 
 SHIPPED = {group: [k.name for k in of.values() if k.source == "nucleate"]
            for group, of in kinds().items()}  # fmt: skip
-NEEDS_A_POOL = {"graph-search", "pool"}  # tested with their networks and files
-NEEDS_A_PACKAGE = set(SHIPPED["models"]) - {"spp", "ase", "chgnet", "force-field"}
 DISPLACED = np.array([[0.0, 0.0, 0.0], [0.03, 0.01, -0.02]])
 LARGE = {"swap-two-blocks", "swap-two-layers"}
 
 FORCE_FIELD = """\
+name = "Na-Cl"
+
 [charges]
 Na = 1.0
 Cl = -1.0
+
+[[buckingham]]
+pair = ["Na", "Cl"]
+A_eV = 1256.31
+rho_A = 0.3159
+C_eV_A6 = 0.0
 """
 
 
-@pytest.mark.parametrize("kind", [k for k in SHIPPED["generators"] if k not in NEEDS_A_POOL])
+def _salts(folder: Path) -> str:
+    bulk("NaCl", "rocksalt", a=5.64).write(folder / "one.cif")
+    bulk("NaCl", "cesiumchloride", a=3.45).write(folder / "two.cif")
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", SHIPPED["generators"])
 def test_generators(kind: str, tmp_path) -> None:
-    settings = {"lattice": {"grids": 20, "relaxed": 3}, "seeds": {"files": str(tmp_path)}}
-    if kind == "seeds":
-        bulk("NaCl", "rocksalt", a=5.64).write(tmp_path / "one.cif")
-        bulk("NaCl", "cesiumchloride", a=3.45).write(tmp_path / "two.cif")
+    settings = {
+        "lattice": {"grids": 20, "relaxed": 3},
+        "seeds": {"files": _salts(tmp_path)},
+        "pool": {"files": _salts(tmp_path)},
+        "graph-search": {"number": 20, "refined": 6, "descent_steps": 0, "ranking": "network",
+                         "most_formula_units": 2},
+    }  # fmt: skip
+    if kind == "graph-search":
+        pytest.importorskip("torch")
     component = find(kind, "generators").model_validate(settings.get(kind, {}))
     check_generator(component, "NaCl", max_atoms=8)
 
@@ -55,37 +78,59 @@ def test_searches(kind: str) -> None:
     check_search(kind, "NaCl", max_atoms=4, in_flight=1, seed=3)
 
 
-def test_proxy_potentials() -> None:
-    check_model("spp")
-
-
-def test_ase_calculators() -> None:
-    from ase.calculators.emt import EMT
-
-    check_model(EMT(), "Cu3Au", max_atoms=4)
-    check_model(find("ase", "models")(calculator="ase.calculators.emt:EMT"), "Cu3Au", max_atoms=4)
-
-
-def test_chgnet() -> None:
-    """In single precision: a longer step."""
+def _single_precision() -> dict[str, object]:
+    """Return displaced crystals and a longer step, for models in single precision."""
     crystals = [
         Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.5)),
         Crystal.from_ase(bulk("CsCl", "cesiumchloride", a=4.0)),
     ]
     moved = [c.replace(scaled=c.scaled + DISPLACED) for c in crystals]
-    check_model("chgnet", crystals=moved, step=0.02, tolerance=1e-2)
+    return {"crystals": moved, "step": 0.02, "tolerance": 1e-2}
 
 
-@pytest.mark.parametrize("kind", ["lammps", "gulp", "cp2k"])
+@pytest.mark.parametrize("kind", SHIPPED["models"])
+def test_models(kind: str, tmp_path) -> None:
+    (tmp_path / "salt.toml").write_text(FORCE_FIELD)
+    settings = {
+        "ase": {"calculator": "ase.calculators.emt:EMT"},
+        "force-field": {"file": str(tmp_path / "salt.toml")},
+        "torch-sim": {"model": "torch_sim.models.lennard_jones:LennardJonesModel"},
+    }
+    component = find(kind, "models").model_validate(settings.get(kind, {}))
+    try:
+        component.build(EngineContext())
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    if kind == "ase":
+        check_model(component, "Cu3Au", max_atoms=4)
+    elif kind in ("spp", "force-field"):
+        check_model(component)
+    else:
+        check_model(component, **_single_precision())
+
+
+def test_a_calculator_given_as_an_object() -> None:
+    check_model(EMT(), "Cu3Au", max_atoms=4)
+
+
+def _pseudopotentials(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("Mg.UPF", "O.UPF"):
+        (folder / name).write_text("<UPF>")
+    return folder
+
+
+@pytest.mark.parametrize("kind", SHIPPED["programs"])
 def test_programs(kind: str, tmp_path) -> None:
     library = tmp_path / "ions.lib"
     library.write_text("species\nMg core 2.0\nO core -2.0\n")
     settings = {
         "lammps": {"elements": ["Mg", "O"], "charges": {"Mg": 2, "O": -2}, "potential": BUCKINGHAM},
         "gulp": {"library": str(library)},
-        "cp2k": {},
+        "vasp": {"potentials": str(potentials(tmp_path / "paw", {"Mg": 200.0, "O": 400.0}))},
+        "espresso": {"pseudopotentials": str(_pseudopotentials(tmp_path / "upf"))},
     }
-    component = find(kind, "programs").model_validate(settings[kind])
+    component = find(kind, "programs").model_validate(settings.get(kind, {}))
     finished = DATA / kind / "none" if kind in ("lammps", "gulp") else None
     crystal = mgo_pair() if kind == "gulp" else mgo()
     check_program(component, crystal, finished=finished)

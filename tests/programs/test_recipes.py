@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from tests.programs.fakes import A0, fake_vasp, living_with, potentials
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.programs.settings import Stage
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
+from nucleate.renamed import RenamedKeyWarning
 
 ROCK_SALT = ([12] * 4 + [8] * 4, np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]]) / 4)
 
@@ -199,3 +201,9 @@ def test_a_hundred_calls_of_which_thirty_fail(tier):
             assert outcome.energy == pytest.approx(2.0 * (0.001 * k - 0.2) ** 2 - 24.0, abs=1e-6)
     assert living_with(word) == []
     assert list(tier.scratch.iterdir()) == []
+
+
+def test_the_old_key_of_a_stage_is_accepted_with_a_warning():
+    with pytest.warns(RenamedKeyWarning, match="fmax is now called fmax_ev_per_ang"):
+        stage = Stage.model_validate({"fmax": 0.1})
+    assert stage.fmax_ev_per_ang == 0.1

@@ -89,16 +89,6 @@ def test_all_limits_must_hold() -> None:
     assert not climbs(steps, -0.5)
 
 
-def test_ranking_puts_the_last_tier_first_and_failures_last() -> None:
-    steps = ladder()
-    high = [Step("cheap", at(-9.0)), Step("dear", at(-1.0))]
-    low = [Step("cheap", at(-20.0))]
-    lost = [Step("cheap", Failed(FailReason.TIMEOUT, "slow"))]
-    fell = [Step("cheap", at(-8.0)), Step("dear", Failed(FailReason.TIMEOUT, "slow"))]
-    order = sorted([lost, low, high, fell], key=steps.rank_key)
-    assert order == [high, low, fell, lost]
-
-
 @pytest.mark.parametrize("names", [[], ["a", "a"]])
 def test_a_ladder_needs_tiers_with_names_of_their_own(names: list[str]) -> None:
     with pytest.raises(InputError, match="tier"):

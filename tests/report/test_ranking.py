@@ -17,8 +17,10 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.report.content import read_run, tiers_of
-from nucleate.report.export import safe_name, write_relaxed
+from nucleate.report.export import safe_name
 from nucleate.report.ranking import rank_structures
+from nucleate.report.rows import file_rows
+from nucleate.report.series import write_series
 from nucleate.run.relaxation import FileCrystal
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
@@ -123,7 +125,8 @@ def test_names_of_tiers_as_names_of_files() -> None:
 
 def test_files_of_a_series(tmp_path: Path) -> None:
     items = [FileCrystal("a.cif", "a", COPPER), FileCrystal("b.cif", "b", InputError("broken"))]
-    write_relaxed(tmp_path, items, {0: record(0, a=-1.0)})
+    tally = write_series(tmp_path, file_rows(items, {0: record(0, a=-1.0)}))
+    assert (tally.number, tally.good, dict(tally.failures)) == (2, 1, {"invalid": 1})
     lines = (tmp_path / "relaxed.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3
     assert "energy_ev_per_atom" in lines[0].split(",")

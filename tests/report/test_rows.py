@@ -69,8 +69,8 @@ class Cells(HTMLParser):
     def handle_starttag(self, tag: str, attrs: object) -> None:
         if tag == "tr":
             self.lines.append([])
-        self.is_cell = tag in ("td", "th")
-        if self.is_cell:
+        if tag in ("td", "th"):
+            self.is_cell = True
             self.lines[-1].append("")
 
     def handle_data(self, data: str) -> None:
@@ -78,7 +78,7 @@ class Cells(HTMLParser):
             self.lines[-1][-1] += data
 
     def handle_endtag(self, tag: str) -> None:
-        self.is_cell = False
+        self.is_cell = self.is_cell and tag not in ("td", "th")
 
 
 def test_views_name_columns_that_exist_and_no_key_twice() -> None:
@@ -206,7 +206,7 @@ def test_files_that_are_broken_failed_or_not_done() -> None:
         FileCrystal("d.cif", "d", COPPER),
     ]
     failed = Failed(FailReason.CALCULATOR, "no")
-    rows = file_rows(items, {0: record(0, RELAXED), 2: record(2, failed)})
+    rows = list(file_rows(items, {0: record(0, RELAXED), 2: record(2, failed)}))
     found = [row_dict(row, columns(*table.FILES)) for row in rows]
     assert [line["status"] for line in found] == ["converged", "failed", "failed", "not done"]
     assert [line.get("reason") for line in found] == ["", "invalid", "calculator", None]

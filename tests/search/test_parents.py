@@ -9,7 +9,8 @@ import pytest
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
-from nucleate.search.kinds.lowest_minima import CHILDREN_SCALE, RANK_SCALE, LowestMinima, Minima
+from nucleate.search.kinds.lowest_minima import LowestMinima
+from nucleate.search.lowest import CHILDREN_SCALE, RANK_SCALE, Minima
 from nucleate.search.search import Trial
 
 from .scripted import RandomPairs, play, record_of, search
@@ -26,7 +27,7 @@ def found(number, *energies, crystal=None):
 
 def lowest(*records):
     parents = Minima(TIERS, 2)
-    told = [parents.add(record) for record in records]
+    told = [parents.add(record) > 0 for record in records]
     return parents, told
 
 

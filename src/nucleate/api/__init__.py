@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
+from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
 from nucleate.api.merge import merge
 from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
-from nucleate.api.refine import export_jobs, import_results, refine
+from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, holds_run, status_of
+from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.report.watch import watched
+from nucleate.run.hand_back import import_results
 from nucleate.run.refinement import RefinementSummary
 
 __all__ = [
@@ -45,7 +48,9 @@ __all__ = [
     "Stability",
     "Structures",
     "check",
+    "checked_order",
     "compare",
+    "export",
     "export_jobs",
     "generate",
     "generate_pool",
@@ -54,9 +59,11 @@ __all__ = [
     "merge",
     "open",
     "phonons",
+    "polish",
     "predict",
     "refine",
     "relax",
     "relax_files",
     "status_of",
+    "watched",
 ]

@@ -12,10 +12,13 @@ from nucleate.report.views import FILES, SHORT_FILES, TERMINAL_RANKING
 from nucleate.run.events import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rich.table import Table
 
     from nucleate.api.relax import Series
     from nucleate.api.run import Run
+    from nucleate.report.rows import Row
 
 __all__ = [
     "Display",
@@ -30,17 +33,18 @@ __all__ = [
 ]
 
 
-def ranking_table(run: Run, best: int) -> Table:
+def ranking_table(run: Run, best: int, order: str = "likely") -> Table:
     """Return the best distinct structures of a run, each with the tier it is ranked on."""
-    return terminal_table(ranked_rows(run.structures[:best]), columns(*TERMINAL_RANKING))
+    return terminal_table(ranked_rows(run.top(best, order)), columns(*TERMINAL_RANKING))
 
 
-def series_table(series: Series) -> Table:
+def series_table(rows: Sequence[Row]) -> Table:
     """Return what came of a series of structures."""
-    return terminal_table(series.rows, columns(*SHORT_FILES))
+    return terminal_table(rows, columns(*SHORT_FILES))
 
 
-def series_rows(series: Series) -> list[dict[str, Any]]:
-    """Return what came of a series, a JSON-ready dictionary for each structure."""
+def series_rows(series: Series) -> Iterator[dict[str, Any]]:
+    """Yield what came of a series, a JSON-ready dictionary for each structure."""
     view = columns(*FILES)
-    return [json_dict(row, view) for row in series.rows]
+    for row in series.rows:
+        yield json_dict(row, view)

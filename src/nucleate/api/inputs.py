@@ -59,10 +59,11 @@ def default_folder(problem: str) -> Path:
 
     formula: Any = problem
     if is_input_file(problem):
-        section = read_toml(Path(problem)).get("problem", {})
-        formula = section.get("formula") if isinstance(section, dict) else None
-    named = isinstance(formula, str) and formula
-    return Path(f"nucleate-{reduced_formula(formula) if named else 'run'}")
+        section: Any = read_toml(Path(problem)).get("problem", {})
+        formula = section.get("formula") if hasattr(section, "get") else None
+    if isinstance(formula, str) and formula:
+        return Path(f"nucleate-{reduced_formula(formula)}")
+    return Path("nucleate-run")
 
 
 def json_schema() -> dict[str, Any]:

@@ -41,7 +41,7 @@ def identify(
 
 
 def _identified(library: Library, file: Path) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, crystal in read_crystals(file):
         try:
             found = library.identify(crystal)

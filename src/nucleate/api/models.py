@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from nucleate.api.generators import as_list
 from nucleate.errors import InputError
 from nucleate.networks.given import GivenSettings
-from nucleate.plugins import find, kinds
+from nucleate.plugins import find, kinds, shipped
 from nucleate.relax.settings import TierSettings, build_relaxer
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nucleate.run.executor import InlineExecutor
 
 ENGINES = ("models", "programs")
-FORCE_FIELD_SUFFIXES = (".toml", ".lib")
 
 
 def as_tiers(model: Any, options: Mapping[str, Any] | None = None) -> tuple[TierSettings, ...]:
@@ -87,10 +86,9 @@ def engine_named(text: str) -> dict[str, Any]:
     InputError
         If there is no such engine or file.
     """
-    if Path(text).suffix in FORCE_FIELD_SUFFIXES:
-        if not Path(text).is_file():
-            raise InputError(f"model = {text!r}: there is no such file. Check the path.")
-        return {"kind": "force-field", "file": str(Path(text).absolute())}
+    of_file = _engine_of_file(text)
+    if of_file is not None:
+        return of_file
     separator = "=" if "=" in text else ":"
     kind, _, value = text.partition(separator)
     if separator == ":" and value and not any(kind in kinds()[group] for group in ENGINES):
@@ -104,6 +102,19 @@ def engine_named(text: str) -> dict[str, Any]:
         first = next(name for name in fields if name != "kind")
         engine[first] = str(Path(value).absolute()) if Path(value).is_file() else value
     return engine
+
+
+def _engine_of_file(text: str) -> dict[str, Any] | None:
+    """Return the engine that a file names by its ending, or None."""
+    suffix = Path(text).suffix
+    for kind in shipped(*ENGINES) if suffix else ():
+        engine = kind.load()
+        if suffix in getattr(engine, "file_suffixes", ()):
+            if not Path(text).is_file():
+                raise InputError(f"model = {text!r}: there is no such file. Check the path.")
+            first = next(name for name in engine.model_fields if name != "kind")
+            return {"kind": kind.name, first: str(Path(text).absolute())}
+    return None
 
 
 def _is_engine(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,8 +42,8 @@ class PairCurves:
 
     pair: str
     contexts: tuple[str, ...]
-    contact_ang: NDArray[np.float64]
-    observed: NDArray[np.int64]
+    contact_ang: NDArray[np.float32]
+    observed: NDArray[np.int32]
     library: SppLibrary
     numbers: tuple[int, int]
 
@@ -64,7 +64,7 @@ class PairCurves:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 4), layout="constrained")
-        axes = figure.subplots()
+        axes: Any = figure.subplots()
         r = np.linspace(0.5, self.cutoff_ang, 600)
         energies = self.at(r)
         for name, energy in zip(self.contexts, energies, strict=True):

@@ -121,7 +121,7 @@ def relax_arrangements(
     """
     ends = relax([end.crystal() for end in distinct_relaxed(result)], model=model)
     good = sorted((e for e in ends if isinstance(e, Relaxed)), key=lambda e: e.energy_per_atom)
-    written = []
+    written: list[tuple[Relaxed, str, Path]] = []
     for number, end in enumerate(good, 1):
         group, symbol = space_group(end.crystal, 0.1)
         path = folder / f"relaxed-{number}.cif"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from nucleate.relax.settings import TierSettings
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.hand_back import ImportSummary
     from nucleate.run.refinement import RefinementSummary
     from nucleate.run.settings import RefinementSettings
     from nucleate.search.record import Record
@@ -140,30 +139,6 @@ def export_jobs(
     ]
     hand_off(Path(folder), items, tier, target)
     return target, len(items)
-
-
-def import_results(
-    folder: str | Path, jobs: str | Path, *, name: str | None = None
-) -> ImportSummary:
-    """Read finished calculations of :func:`export_jobs` as a tier of the run.
-
-    Parameters
-    ----------
-    folder
-        A run folder.
-    jobs
-        What :func:`export_jobs` wrote, or one of its folders.
-    name
-        Name of the tier; default that under which it was exported.
-
-    Raises
-    ------
-    InputError
-        If the energies could not be compared with those of the tier.
-    """
-    from nucleate.run.hand_back import import_results as read_back
-
-    return read_back(folder, jobs, name)
 
 
 def _not_empty(chosen: list[RankedStructure], folder: str | Path) -> list[RankedStructure]:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.inputs import given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
-from nucleate.api.structures import as_items
+from nucleate.api.structures import as_items, as_source
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.report.rows import file_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nucleate.relax.outcome import Outcome
     from nucleate.relax.settings import TierSettings
     from nucleate.report.rows import Row
-    from nucleate.run.relaxation import FileCrystal
+    from nucleate.report.series import Tally
+    from nucleate.run.relaxation import FileCrystal, SeriesSummary, Survey
     from nucleate.search.record import Record
 
     OnRecord = Callable[[Record], None]
@@ -34,30 +37,31 @@ class Series:
 
     Attributes
     ----------
-    items : list of FileCrystal
-        The structures, in order.
-    records : dict of int to Record
-        The finished ones by their place, from 0 on.
+    items : iterable of FileCrystal
+        The structures, in order; read again from their files where a folder was given.
+    records : mapping of int to Record
+        The finished ones by their place, from 0 on; read when they are asked for where a folder
+        was given.
     reason : str
         Why the series stopped before its end; empty if it is complete.
+    tally : Tally
+        How many there are, and what became of them.
     """
 
-    items: list[FileCrystal]
-    records: dict[int, Record]
+    items: Iterable[FileCrystal]
+    records: Mapping[int, Record]
     reason: str
+    tally: Tally
 
     @property
-    def rows(self) -> list[Row]:
-        """A row for every structure."""
+    def rows(self) -> Iterator[Row]:
+        """A row for every structure, made when it is its turn."""
         return file_rows(self.items, self.records)
 
     @property
     def outcomes(self) -> list[Outcome]:
         """The outcome of every structure: the failure if a model failed, else that of the last."""
-        return [
-            _outcome(item, self.records.get(place), self.reason)
-            for place, item in enumerate(self.items)
-        ]
+        return _outcomes(self.items, self.records, self.reason)
 
 
 def relax(
@@ -65,6 +69,7 @@ def relax(
     *,
     model: Any = None,
     pressure_gpa: float = 0.0,
+    allow_tension: bool = False,
     fmax_ev_per_ang: float | None = None,
     max_stress_gpa: float | None = None,
     max_steps: int | None = None,
@@ -87,6 +92,8 @@ def relax(
         structure goes from one to the next. Default CHGNet.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     fmax_ev_per_ang, max_stress_gpa
         Largest force and stress at the end.
     max_steps
@@ -120,6 +127,7 @@ def relax(
     >>> relaxed.converged, round(relaxed.energy_per_atom, 2)
     (True, -0.01)
     """
+    _check_pressure(pressure_gpa, allow_tension)
     options = _criteria(
         fmax_ev_per_ang=fmax_ev_per_ang,
         max_stress_gpa=max_stress_gpa,
@@ -132,10 +140,13 @@ def relax(
     tiers = as_tiers(model, options)
     items, is_single = as_items(structures)
     if workers is None:
-        series = _in_this_process(items, tiers, pressure_gpa)
+        done = _in_this_process(items, tiers, pressure_gpa)
     else:
-        series = _in_workers(items, tiers, given(pressure_gpa=pressure_gpa), None, workers, None)
-    outcomes = series.outcomes
+        from nucleate.run.relaxation import survey_of
+
+        pressure = given(pressure_gpa=pressure_gpa)
+        done = _in_workers(items, survey_of(items), tiers, pressure, None, workers, None)
+    outcomes = _outcomes(items, done.records, done.reason)
     return outcomes[0] if is_single else outcomes
 
 
@@ -145,6 +156,7 @@ def relax_files(
     model: Any = None,
     folder: str | Path | None = None,
     pressure_gpa: float | None = None,
+    allow_tension: bool = False,
     workers: int | None = None,
     on_start: Callable[[int], None] = lambda _: None,
     on_record: OnRecord | None = None,
@@ -163,6 +175,8 @@ def relax_files(
         the same call continues what was interrupted.
     pressure_gpa
         External pressure in GPa.
+    allow_tension
+        Allow a pressure below 0.
     workers
         Worker processes; default one per processor core.
     on_start, on_record
@@ -175,17 +189,35 @@ def relax_files(
     InputError
         If the folder holds something else, or the model cannot be used.
     """
-    from nucleate.report.export import write_relaxed
+    from nucleate.report.series import tally_of, write_series
+    from nucleate.run.relaxation import StoredRecords, survey_of
 
+    _check_pressure(pressure_gpa or 0.0, allow_tension)
     tiers = as_tiers(model, _criteria(**options))
     path = None if folder is None else Path(folder)
-    items, _ = as_items(files)
-    on_start(len(items))
+    items = as_items(files)[0] if path is None else as_source(files)
+    survey = survey_of(items)
+    on_start(survey.number)
     pressure = given(pressure_gpa=pressure_gpa)
-    series = _in_workers(items, tiers, pressure, path, workers, on_record)
-    if path is not None:
-        write_relaxed(path, items, series.records)
-    return series
+    summary = _in_workers(items, survey, tiers, pressure, path, workers, on_record)
+    records: Mapping[int, Record] = summary.records if path is None else StoredRecords(path)
+    rows = file_rows(items, records)
+    tally = tally_of(rows) if path is None else write_series(path, rows)
+    return Series(items, records, summary.reason, tally)
+
+
+def _check_pressure(pressure_gpa: float, allow_tension: bool) -> None:
+    """Raise InputError for a pressure that no relaxation takes."""
+    from nucleate.run.settings import check_tension
+
+    if not isfinite(pressure_gpa):
+        raise InputError(f"pressure_gpa = {pressure_gpa}: give a finite pressure in GPa.")
+    check_tension(
+        pressure_gpa,
+        allowed=allow_tension,
+        key="pressure_gpa",
+        remedy="Give allow_tension=True (--allow-tension)",
+    )
 
 
 def _criteria(
@@ -212,12 +244,12 @@ def _criteria(
 
 def _in_this_process(
     items: list[FileCrystal], tiers: Sequence[TierSettings], pressure_gpa: float
-) -> Series:
+) -> SeriesSummary:
     """Relax without worker processes and without a folder."""
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
     from nucleate.run.journal import NoJournal
-    from nucleate.run.relaxation import Seen, fixed_of, trials
+    from nucleate.run.relaxation import Seen, SeriesSummary, fixed_of, trials
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)
@@ -233,17 +265,18 @@ def _in_this_process(
                 callback=seen,
                 fixed=fixed_of(items),
             ).run()
-    return Series(items, seen.records, "")
+    return SeriesSummary(seen.records, "")
 
 
 def _in_workers(
-    items: list[FileCrystal],
+    items: Iterable[FileCrystal],
+    survey: Survey,
     tiers: Sequence[TierSettings],
     pressure: dict[str, Any],
     folder: Path | None,
     workers: int | None,
     on_record: OnRecord | None,
-) -> Series:
+) -> SeriesSummary:
     from nucleate.run.relaxation import relax_files as run_series
     from nucleate.run.settings import RelaxationSettings
 
@@ -253,8 +286,21 @@ def _in_workers(
     executor = None
     if has_objects(settings.tier):
         executor = inline_executor(settings.tier, settings.pressure_gpa)
-    summary = run_series(items, settings, folder=folder, on_record=on_record, executor=executor)
-    return Series(items, summary.records, summary.reason)
+    return run_series(
+        items,
+        settings,
+        survey=survey,
+        keep=folder is None,
+        folder=folder,
+        on_record=on_record,
+        executor=executor,
+    )
+
+
+def _outcomes(
+    items: Iterable[FileCrystal], records: Mapping[int, Record], reason: str
+) -> list[Outcome]:
+    return [_outcome(item, records.get(place), reason) for place, item in enumerate(items)]
 
 
 def _outcome(item: FileCrystal, record: Record | None, reason: str) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
@@ -57,20 +57,43 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
     InputError
         As :func:`as_crystal`.
     """
-    from nucleate.run.relaxation import FileCrystal, read_files
+    from nucleate.run.relaxation import read_files
 
     if isinstance(value, str | Path):
         return read_files([value]), False
     if not _is_series(value):
-        return [FileCrystal("", argument, _converted(value, argument))], True
+        return [_item(value, argument, argument)], True
     items: list[FileCrystal] = []
     for number, one in enumerate(value):
         if isinstance(one, str | Path):
             items += read_files([one])
         else:
-            name = f"{argument}-{number}"
-            items.append(FileCrystal("", name, _converted(one, f"{argument}[{number}]")))
+            items.append(_item(one, f"{argument}-{number}", f"{argument}[{number}]"))
     return items, False
+
+
+def as_source(value: Any) -> Iterable[FileCrystal]:
+    """Return structures as :func:`as_items`; those of files are read when it is their turn."""
+    from nucleate.run.relaxation import Files
+
+    given: Any = [value] if isinstance(value, str | Path) else value
+    if isinstance(given, list | tuple):
+        several = cast("list[Any]", given)
+        if all(isinstance(path, str | Path) for path in several):
+            return Files(several)
+    return as_items(value)[0]
+
+
+def _item(value: Any, name: str, argument: str) -> FileCrystal:
+    """Return a structure that is not a file, with the atoms that its constraints hold."""
+    from nucleate.run.relaxation import FileCrystal
+
+    crystal = _converted(value, argument)
+    if not getattr(value, "constraints", None):
+        return FileCrystal("", name, crystal)
+    from nucleate.crystal.constraints import fixed_by
+
+    return FileCrystal("", name, crystal, fixed_by(value, argument))
 
 
 def _is_series(value: Any) -> bool:

@@ -200,7 +200,7 @@ def read_result(folder: Path, cell: Cell, reference: RelaxedStructure | None) ->
             ),
             None,
         ),
-        sources=Counter(_family(record) for record in paid),
+        sources=Counter(record.candidate.origin.family for record in paid),
         tiers=tiers_of(folder),
     )
 
@@ -279,8 +279,3 @@ def _curve(paid: Sequence[Record], energies: dict[int, float]) -> tuple[tuple[fl
         if energy is not None and (not curve or energy < curve[-1][1]):
             curve.append((record.core_s, energy))
     return tuple(curve)
-
-
-def _family(record: Record) -> str:
-    source = record.candidate.origin.source
-    return "moves" if source.startswith("move:") else source

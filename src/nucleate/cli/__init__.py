@@ -24,6 +24,7 @@ COMMANDS = (
     "init",
     "check",
     "status",
+    "watch",
     "export",
     "merge",
     "refine",

@@ -23,6 +23,7 @@ def export(
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
     best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     program: Annotated[
         str | None,
         typer.Option(
@@ -31,6 +32,13 @@ def export(
             "or with a preset like vasp=paper.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Write all records and distinct structures of a run of more than 10,000 records.",
+        ),
+    ] = False,
     cell: Annotated[
         str | None,
         typer.Option(
@@ -53,9 +61,10 @@ def export(
     from nucleate.cli import inputs
 
     if program is None and file is None:
-        found = api.open(run)
-        target = found.export(out, best=best, cell=cell or "given")
-        typer.echo(f"{len(found.structures)} distinct structures; files are in {target}")
+        text = api.export(
+            run, out=out, best=best, cell=cell or "given", order=order, everything=everything
+        )
+        typer.echo(f"{text}; files are in {run if out is None else out}")
         return
     tier = None if program is None else inputs.parse_tier(program)
     target, number = api.export_jobs(

@@ -62,7 +62,7 @@ def parse_tier(text: str) -> dict[str, Any]:
     engine: dict[str, Any] = {"kind": kind}
     if value:
         engine[fields[0]] = _absolute_if_file(value)
-    return {"name": kind, "engine": engine}
+    return {"name": kind.rpartition(":")[2], "engine": engine}
 
 
 def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:

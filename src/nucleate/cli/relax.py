@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nucleate import Record, Relaxed
     from nucleate.api import Series
 
+MOST_ROWS = 1000
+"""Structures of which a table is printed."""
+
 FILE_SUFFIXES = (".extxyz", ".xyz", ".cif", ".vasp", ".json", ".csv")
 
 
@@ -48,6 +51,9 @@ def relax(
         typer.Option(help="Folder for the results; the same command on it continues."),
     ] = None,
     pressure: Annotated[float | None, typer.Option(help="Pressure in GPa.")] = None,
+    allow_tension: Annotated[
+        bool, typer.Option("--allow-tension", help="Allow a pressure below 0.")
+    ] = False,
     fmax: Annotated[float | None, typer.Option(help="Largest force at the end, eV/Å.")] = None,
     max_stress: Annotated[
         float | None, typer.Option(help="Largest stress at the end, GPa.")
@@ -81,6 +87,7 @@ def relax(
             model=tiers,
             folder=out,
             pressure_gpa=pressure,
+            allow_tension=allow_tension,
             workers=workers,
             fmax_ev_per_ang=fmax,
             max_stress_gpa=max_stress,
@@ -97,7 +104,7 @@ def relax(
         _print(series)
         if out is not None:
             typer.echo(f"Results: {out}")
-    if series.reason or not any(record.relaxed for record in series.records.values()):
+    if series.reason or not series.tally.with_energy:
         raise typer.Exit(1)
 
 
@@ -105,24 +112,32 @@ def _print_json(series: Series) -> None:
     """Print one array, a line for each structure."""
     from nucleate.api.display import series_rows
 
-    lines = (json.dumps(row) for row in series_rows(series))
-    typer.echo("[\n" + ",\n".join(lines) + "\n]")
+    typer.echo("[")
+    for place, row in enumerate(series_rows(series), start=1):
+        typer.echo(json.dumps(row) + "," * (place < series.tally.number))
+    typer.echo("]")
 
 
 def _print(series: Series) -> None:
     from nucleate.api.display import series_table
     from nucleate.cli.output import console
 
-    rows = series.rows
-    console().print(series_table(series))
-    for row in rows:
-        if row.failure is not None:
-            typer.echo(f"{row.name} failed ({row.failure.reason}): {row.failure.message}")
-    if len(rows) == 1 and rows[0].relaxed is not None:
-        _print_arrays(console(), rows[0].relaxed)
-    good = [row.relaxed for row in rows if row.relaxed is not None and row.failure is None]
-    converged = sum(relaxed.converged for relaxed in good)
-    text = f"{len(good)} of {len(rows)} structures have an energy, {converged} are converged."
+    tally = series.tally
+    if tally.number <= MOST_ROWS:
+        rows = list(series.rows)
+        console().print(series_table(rows))
+        if len(rows) == 1 and rows[0].relaxed is not None:
+            _print_arrays(console(), rows[0].relaxed)
+    for line in tally.told:
+        typer.echo(line)
+    failed = sum(tally.failures.values())
+    if failed > len(tally.told):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in tally.failures.most_common())
+        typer.echo(f"... and {failed - len(tally.told)} more failures; in all: {reasons}.")
+    text = (
+        f"{tally.good} of {tally.number} structures have an energy, {tally.converged} are "
+        "converged."
+    )
     if series.reason:
         text += f" Stopped: {series.reason}; with --out, the same command continues."
     typer.echo(text)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
+MOVE = "move:"
+"""Begins the source of what a move has made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -26,6 +29,16 @@ class Origin:
     source: str
     parents: tuple[int, ...] = ()
     detail: dict[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The generator, or ``moves``."""
+        return family_of(self.source)
+
+
+def family_of(source: str) -> str:
+    """Return the generator that a source names, or ``moves``."""
+    return "moves" if source.startswith(MOVE) else source
 
 
 @dataclass(frozen=True, slots=True)

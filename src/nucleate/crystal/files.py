@@ -18,7 +18,8 @@ from nucleate.crystal.formats.archives import (
     read_bytes,
 )
 from nucleate.crystal.formats.cif_reader import read_cif_text
-from nucleate.crystal.formats.extxyz import read_extxyz_text
+from nucleate.crystal.formats.cif_writer import within_cell
+from nucleate.crystal.formats.extxyz import read_extxyz_blocks, read_extxyz_text
 from nucleate.crystal.formats.poscar import read_poscar_text
 from nucleate.crystal.formats.res import read_res_text
 from nucleate.crystal.formats.sniffing import format_of, structure_files_in, unknown_format
@@ -35,7 +36,9 @@ from nucleate.errors import InputError
 from nucleate.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.formats.structures import Info
@@ -44,6 +47,7 @@ __all__ = [
     "Item",
     "ReadStructure",
     "Unreadable",
+    "iter_structures",
     "read_crystals",
     "read_frames",
     "read_structures",
@@ -78,15 +82,53 @@ def read_structures(path: str | Path) -> list[Item]:
     InputError
         If the file cannot be opened, or its format is not known.
     """
+    return list(iter_structures(path))
+
+
+STREAMED = 16_000_000
+"""Bytes from which on an extxyz file is read piece by piece."""
+
+_PIECE = 1_000_000
+
+
+def iter_structures(path: str | Path) -> Iterator[Item]:
+    """Yield what :func:`read_structures` returns, one file of a folder after the other.
+
+    A large extxyz file is read piece by piece, so that any number of structures can be read.
+    """
     source = Path(path)
     if source.is_dir():
-        return _read_folder(source)
+        yield from _read_folder(source)
+        return
     if is_archive(source.name):
-        return _read_archive(source)
+        yield from _read_archive(source)
+        return
     kind = format_of(source.name)
     if kind is None:
         raise unknown_format(source)
-    return _items(read_bytes(source), kind, source.name, printable(source))
+    if kind == "extxyz" and _is_streamed(source):
+        items = read_extxyz_blocks(_blocks(source))
+        yield from _named(items, kind, source.name, printable(source))
+        return
+    yield from _items(read_bytes(source), kind, source.name, printable(source))
+
+
+def _is_streamed(path: Path) -> bool:
+    """Return whether a file is large and begins like plain text with a number of atoms."""
+    try:
+        if path.stat().st_size <= STREAMED:
+            return False
+        with path.open("rb") as stream:
+            return stream.read(100).removeprefix(b"\xef\xbb\xbf").strip()[:1].isdigit()
+    except (OSError, ValueError):
+        return False  # which reading it reports
+
+
+def _blocks(path: Path) -> Iterator[str]:
+    """Yield a text in blocks of whole lines."""
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            yield decoded(piece + stream.readline())
 
 
 def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
@@ -153,7 +195,8 @@ def write_extxyz(
         Replaced if it exists, unless ``append``.
     items
         Name, crystal, and optionally more values such as ``{"energy": -5.2}``;
-        ``forces`` of shape (n_atoms, 3) become columns; all else goes to the comment line.
+        ``forces`` of shape (n_atoms, 3), and ``move_mask``, bools of that shape, become columns;
+        all else goes to the comment line.
     append
         Whether to add the frames to an existing file.
     """
@@ -162,42 +205,72 @@ def write_extxyz(
             stream.write(_extxyz_frame(name, crystal, more[0] if more else {}))
 
 
-def write_poscar(path: str | Path, crystal: Crystal, *, title: str = "") -> None:
+def write_poscar(
+    path: str | Path,
+    crystal: Crystal,
+    *,
+    title: str = "",
+    fixed: NDArray[np.bool_] | None = None,
+) -> None:
     """Write a VASP 5 POSCAR file, elements in chemical order, coordinates in [0, 1).
 
     A left-handed cell, which VASP refuses, is written as its right-handed equivalent.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    crystal
+        Any cell.
+    title
+        First line.
+    fixed
+        True for each fractional coordinate that stays, shape (n_atoms, 3): selective dynamics.
     """
     if np.linalg.det(crystal.cell) < 0.0:
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
     order = chemical_ranks(crystal.numbers)
     counts = counts_of(crystal.numbers)
-    places = np.round(crystal.scaled[order], 16) % 1.0
-    places[places >= 1.0 - 5e-17] = 0.0
     lines = [" ".join(clean(title).split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
     lines.append("  " + " ".join(counts))
     lines.append("  " + " ".join(str(count) for count in counts.values()))
+    lines += [] if fixed is None else ["Selective dynamics"]
     lines.append("Direct")
-    lines += ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
+    places = within_cell(crystal.scaled[order], 16)
+    rows = ["  " + " ".join(f"{x:20.16f}" for x in row) for row in places]
+    if fixed is not None:
+        rows = [
+            row + "".join("  F" if flag else "  T" for flag in flags)
+            for row, flags in zip(rows, fixed[order], strict=True)
+        ]
+    lines += rows
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _extxyz_frame(name: str, crystal: Crystal, info: Info) -> str:
     shape = (crystal.n_atoms, 3)
     columns = {
-        key: value for key, value in info.items() if key == "forces" and np.shape(value) == shape
+        key: np.asarray(info[key])
+        for key in ("forces", "move_mask")
+        if key in info and np.shape(info[key]) == shape
     }
+    kinds = {key: "L" if value.dtype == bool else "R" for key, value in columns.items()}
     comment = {key: value for key, value in info.items() if key not in columns}
     fields = [
         'Lattice="' + " ".join(repr(float(value)) for value in crystal.cell.ravel()) + '"',
-        "Properties=species:S:1:pos:R:3" + "".join(f":{key}:R:3" for key in columns),
+        "Properties=species:S:1:pos:R:3" + "".join(f":{key}:{kinds[key]}:3" for key in columns),
         'pbc="T T T"',
         *(f"{key}={_extxyz_value(value)}" for key, value in {"name": name, **comment}.items()),
     ]
     lines = [str(crystal.n_atoms), " ".join(fields)]
-    numbers = np.hstack([crystal.positions, *(np.asarray(value) for value in columns.values())])
-    for symbol, row in zip(symbols_of(crystal.numbers), numbers, strict=True):
-        lines.append(symbol + "".join(f" {value:.14f}" for value in row))
+    positions = crystal.positions
+    for index, symbol in enumerate(symbols_of(crystal.numbers)):
+        line = symbol + "".join(f" {value:.14f}" for value in positions[index])
+        for key, values in columns.items():
+            words = ("FT"[int(x)] if kinds[key] == "L" else f"{x:.14f}" for x in values[index])
+            line += " " + " ".join(words)
+        lines.append(line)
     return "\n".join(lines) + "\n"
 
 
@@ -211,17 +284,15 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def _read_folder(folder: Path) -> list[Item]:
+def _read_folder(folder: Path) -> Iterator[Item]:
     files = structure_files_in(folder)
     if not files:
         raise InputError(f"{printable(folder)}: the folder has no structure files.")
-    found: list[Item] = []
     for file in files:
         try:
-            found += read_structures(file)
+            yield from iter_structures(file)
         except InputError as error:
-            found.append(Unreadable(_stem(file.name), error))
-    return found
+            yield Unreadable(_stem(file.name), error)
 
 
 def _read_archive(path: Path) -> list[Item]:
@@ -245,23 +316,31 @@ def _read_archive(path: Path) -> list[Item]:
 
 def _items(raw: bytes, kind: str, file_name: str, shown: str) -> list[Item]:
     """Return the structures in the bytes of a file; errors name the file and the structure."""
-    stem = _stem(file_name)
     try:
         items = _READERS[kind](decoded(raw))
     except InputError as error:
         items = [Unreadable("", error)]
     except Exception as error:  # noqa: BLE001 - files from outside must never end in a traceback
         items = [Unreadable("", InputError(f"it cannot be read ({first_line(error)})."))]
-    many = len(items) > 1
-    named = []
-    for index, item in enumerate(items):
+    return list(_named(items, kind, file_name, shown))
+
+
+def _named(items: Iterable[Item], kind: str, file_name: str, shown: str) -> Iterator[Item]:
+    """Yield the structures of a file with their names; a single one has that of the file."""
+    stem = _stem(file_name)
+    ahead = iter(items)
+    waiting = next(ahead, None)
+    index = 0
+    while waiting is not None:
+        item, waiting = waiting, next(ahead, None)
+        many = index > 0 or waiting is not None
         own = "" if kind == "cif" and not many else item.name
         name = own or (f"{stem}-{index}" if many else stem)
         if isinstance(item, Unreadable):
             where = f"{shown}: {name}" if many or own else shown
             item = Unreadable(name, InputError(f"{where}: {item.error}"))
-        named.append(renamed(item, name))
-    return named
+        yield renamed(item, name)
+        index += 1
 
 
 def _stem(name: str) -> str:

@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.crystal.fingerprint import (
-    DUPLICATE_DISTANCE,
-    VOLUME_WEIGHT,
-    fingerprint,
-    fingerprint_distances,
-)
+from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, VOLUME_WEIGHT
+from nucleate.crystal.packed import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nucleate.crystal.crystal import Crystal
-
-_MARGIN = 1e-4
-"""Relative room for rounding in the bounds that spare distances."""
-
 NO_VALUE = (-1, 0.0)
+
+N_MARKS = 8
+"""Projections of each shape, onto the directions in which those seen differ most."""
+
+ORIENT_AT = (128, 2048, 32768)
+"""Sizes at which the directions are found again."""
+
+_SAMPLE = 512
 
 
 class KnownCrystals:
-    """A growing stack of fingerprints, each under the number of its record.
+    """A growing stack of packed fingerprints, each under the number of its record.
 
-    Volumes and norms of the shapes bound a distance from below, and a value of one's own (an
-    enthalpy) may rule others out, so only few distances are computed. A crystal may be added
-    without its fingerprint, which is then computed when something comes near.
+    A value of one's own (an enthalpy) may rule others out.
     """
 
     def __init__(self) -> None:
-        self._rows = np.empty((0, 0), dtype=np.float32)
-        self._keys = np.empty((4, 0))  # ln(volume), norm (NaN: no fingerprint yet), group, value
-        self._numbers: list[int] = []
-        self._later: dict[int, Crystal] = {}  # by place
+        self._size = 0
+        self._numbers = np.empty(0, dtype=np.int64)
+        self._keys = np.empty((0, 5))
+        self._heads = np.empty((0, 0), dtype=np.float32)
+        self._codes = np.empty((0, 0), dtype=np.uint8)
+        self._marks = np.empty((0, N_MARKS), dtype=np.float32)
+        self._directions: NDArray[np.float32] | None = None  # shape (n_values, n_marks)
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return self._size
 
     def add(
-        self, number: int, print_: NDArray[np.float32], *, value: tuple[int, float] = NO_VALUE
-    ) -> None:
+        self,
+        number: int,
+        print_: NDArray[np.float32] | bytes,
+        *,
+        value: tuple[int, float] = NO_VALUE,
+    ) -> bytes:
         """Remember a fingerprint.
 
         Parameters
@@ -51,21 +55,28 @@ class KnownCrystals:
         number
             Under which it is found again.
         print_
-            The fingerprint.
+            The fingerprint, or what :func:`~nucleate.crystal.packed.pack` made of it.
         value
             A group, and a value that can be compared within the group.
-        """
-        place = self._new_place(number)
-        self._keys[:, place] = *_volume_and_norm(print_), *value
-        self._row(print_.size)[place] = print_
 
-    def add_crystal(
-        self, number: int, crystal: Crystal, *, value: tuple[int, float] = NO_VALUE
-    ) -> None:
-        """Remember a crystal, as :meth:`add` does with its fingerprint."""
-        place = self._new_place(number)
-        self._keys[:, place] = np.log(crystal.volume_per_atom), np.nan, *value
-        self._later[place] = crystal
+        Returns
+        -------
+        bytes
+            The packed fingerprint.
+        """
+        row = print_ if isinstance(print_, bytes) else pack(print_)
+        head, level, codes = unpack(row)
+        place = self._new_place(head.size - 1, codes.size)
+        self._numbers[place] = number
+        norm = level * np.linalg.norm(codes.astype(np.float64))
+        self._keys[place] = float(head[-1]), norm, level, *value
+        self._heads[place] = head[:-1]
+        self._codes[place] = codes
+        if self._directions is not None:
+            self._marks[place] = level * (codes.astype(np.float32) @ self._directions)
+        if self._size in ORIENT_AT:
+            self._orient()
+        return row
 
     def matches(
         self,
@@ -79,50 +90,60 @@ class KnownCrystals:
 
         Those of the same group whose value differs by ``value_within`` or more are left out.
         """
-        size = len(self._numbers)
-        volume, norm = _volume_and_norm(print_)
-        volumes, norms, groups, values = self._keys[:, :size]
-        limit = within * (1.0 + _MARGIN) + _MARGIN
-        near = np.abs(volumes - volume) < limit / VOLUME_WEIGHT
-        if np.isfinite(value_within):
-            near &= (groups != value[0]) | (np.abs(values - value[1]) < value_within)
-        places = np.flatnonzero(near)
-        if self._later:
-            self._fill(places[np.isnan(norms[places])])
-        others = norms[places]
-        places = places[np.square(others - norm) < limit**2 * 0.5 * (np.square(others) + norm**2)]
-        if not places.size:
-            return {}
-        distances = fingerprint_distances(print_, self._row(print_.size)[places])
-        found = zip(places[distances < within], distances[distances < within], strict=True)
-        return dict(sorted((self._numbers[i], float(distance)) for i, distance in found))
+        from nucleate.crystal.near import near_rows
 
-    def _new_place(self, number: int) -> int:
-        place = len(self._numbers)
-        if place == self._keys.shape[1]:
-            keys = np.empty((4, max(64, 2 * place)))
-            keys[:, :place] = self._keys
-            self._keys = keys
-        self._numbers.append(number)
+        head, shape = _parts(print_)
+        if not self._size or shape.size != self._codes.shape[1]:
+            return {}
+        mark = np.zeros(0) if self._directions is None else shape @ self._directions
+        places, distances = near_rows(
+            self._keys, self._marks, self._codes, self._size, shape, mark, float(head[-1]),
+            float(np.linalg.norm(shape)), VOLUME_WEIGHT, within, float(value[0]), value[1],
+            value_within,
+        )  # fmt: skip
+        same = np.all(np.abs(self._heads[places] - head[:-1]) < 1e-4, axis=1)
+        numbers = self._numbers[places[same]].tolist()
+        return dict(sorted(zip(numbers, distances[same].tolist(), strict=True)))
+
+    def _orient(self) -> None:
+        """Find the directions in which the shapes differ most, and the marks of all.
+
+        They decide only how many comparisons are spared.
+        """
+        sample = self._shapes(np.linspace(0, self._size - 1, _SAMPLE).astype(int))
+        _, _, rows = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)
+        self._directions = np.ascontiguousarray(rows[:N_MARKS].T)
+        if self._directions.shape[1] < N_MARKS:
+            self._directions = None
+            return
+        for first in range(0, self._size, _SAMPLE):
+            places = np.arange(first, min(first + _SAMPLE, self._size))
+            self._marks[places] = self._shapes(places) @ self._directions
+
+    def _shapes(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        levels = self._keys[places, 2, None].astype(np.float32)
+        return levels * self._codes[places]
+
+    def _new_place(self, head: int, values: int) -> int:
+        place, room = self._size, len(self._numbers)
+        if place == room:
+            more = max(64, 2 * room)
+            self._numbers = _grown(self._numbers, (more,))
+            self._keys = _grown(self._keys, (more, 5))
+            self._heads = _grown(self._heads, (more, head))
+            self._codes = _grown(self._codes, (more, values))
+            self._marks = _grown(self._marks, (more, N_MARKS))
+        self._size += 1
         return place
 
-    def _row(self, size: int) -> NDArray[np.float32]:
-        """Return the fingerprints, with room for all places."""
-        have, places = len(self._rows), self._keys.shape[1]
-        if have < places:
-            rows = np.zeros((places, size), dtype=np.float32)
-            if have:
-                rows[:have] = self._rows
-            self._rows = rows
-        return self._rows
 
-    def _fill(self, places: NDArray[np.int64]) -> None:
-        for place in places.tolist():
-            print_ = fingerprint(self._later.pop(place))
-            self._keys[:2, place] = _volume_and_norm(print_)
-            self._row(print_.size)[place] = print_
+def _parts(print_: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    head = 2 + 2 * int(print_[0])
+    return print_[:head], print_[head:].astype(np.float64)
 
 
-def _volume_and_norm(print_: NDArray[np.float32]) -> tuple[float, float]:
-    head = 2 * int(print_[0]) + 1
-    return float(print_[head]), float(np.linalg.norm(print_[head + 1 :].astype(np.float64)))
+def _grown(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    new = np.empty(shape, dtype=array.dtype)
+    if len(array):
+        new[: len(array)] = array
+    return new

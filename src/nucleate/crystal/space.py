@@ -51,6 +51,8 @@ class SearchSpace:
         Å; the grid on which moves look for vacant sites.
     min_distances : ndarray of float64, shape (104, 104)
         Minimum distance in Å allowed between two elements, indexed by atomic numbers.
+    space_groups : frozenset of int or None
+        Space groups that generators draw from; None means all. Not a limit of what is visited.
     """
 
     composition: Composition
@@ -62,6 +64,7 @@ class SearchSpace:
     vacancy_spacing: float = 0.75
     vacancy_exclusion: float = 1.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
+    space_groups: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         table = np.array(self.min_distances, dtype=np.float64)
@@ -81,6 +84,7 @@ class SearchSpace:
         isolated_cutoff: float = 6.0,
         vacancy_spacing: float = 0.75,
         vacancy_exclusion: float = 1.0,
+        space_groups: Iterable[int | str] | None = None,
     ) -> SearchSpace:
         """Check the limits and build the space.
 
@@ -100,6 +104,8 @@ class SearchSpace:
             Minimum distances in Å by pair, for example ``{"O-O": 2.0}``; not scaled.
         isolated_cutoff, vacancy_spacing, vacancy_exclusion
             Å.
+        space_groups
+            Numbers and ranges (``"195-230"``) of the space groups that generators draw from.
 
         Raises
         ------
@@ -134,6 +140,7 @@ class SearchSpace:
             vacancy_spacing=vacancy_spacing,
             vacancy_exclusion=vacancy_exclusion,
             min_distances=table,
+            space_groups=None if space_groups is None else space_group_numbers(space_groups),
         )
 
     @property
@@ -218,6 +225,30 @@ class SearchSpace:
         if code == CLEAR:
             return None
         return "contact" if code == CLASH else "isolated-atom"
+
+
+def space_group_numbers(items: Iterable[int | str]) -> frozenset[int]:
+    """Return the numbers that numbers and ranges such as ``"195-230"`` stand for.
+
+    Raises
+    ------
+    InputError
+        If one is not from 1 to 230, or there is none.
+    """
+    found: set[int] = set()
+    for item in items:
+        ends = str(item).strip().split("-")
+        numbers = [int(end) for end in ends if end.strip().isascii() and end.strip().isdecimal()]
+        whole = len(numbers) == len(ends) <= 2 and not isinstance(item, bool)
+        if not whole or not 1 <= numbers[0] <= numbers[-1] <= 230:
+            raise InputError(
+                f"space_groups: {str(item)[:40]!r} is not a space group. Give numbers from 1 to "
+                "230 and ranges such as '195-230'."
+            )
+        found.update(range(numbers[0], numbers[-1] + 1))
+    if not found:
+        raise InputError("space_groups is empty. Give at least one number, or leave it out.")
+    return frozenset(found)
 
 
 def _sizes(

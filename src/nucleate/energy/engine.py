@@ -46,6 +46,8 @@ class Engine(Component):
         ``eV``, or ``arbitrary``.
     ranks_single_points : bool
         Whether energies of crystals as they are can rank a pool.
+    file_suffixes : tuple of str
+        Endings of files that name the engine by themselves; the file is its first setting.
     is_program : bool
         Whether it is a program of its own, with files that can be handed to a queue.
     """
@@ -56,6 +58,7 @@ class Engine(Component):
     tier_defaults: ClassVar[dict[str, Any]] = {}
     energy_unit: ClassVar[str] = "eV"
     ranks_single_points: ClassVar[bool] = True
+    file_suffixes: ClassVar[tuple[str, ...]] = ()
     is_program: ClassVar[bool] = False
 
     def problems(self, elements: Sequence[str]) -> list[str]:

@@ -59,8 +59,12 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     Raises
     ------
     InputError
-        If a file of a generator cannot be read or does not fit the space.
+        If a file of a generator cannot be read or does not fit the space, or a generator cannot
+        keep to the space groups that are asked for.
     """
+    if context.space.space_groups is not None:
+        settings = settings or (named("symmetric"),)
+        _check_space_groups(settings)
     if not settings:
         kept = context.folder is not None and _has_torch()
         others = default_generators if kept else random_generators
@@ -76,6 +80,15 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
         [*chosen, *_built(_completing(settings if chosen else (), context), context)],
         context.space,
     )
+
+
+def _check_space_groups(settings: Sequence[Component]) -> None:
+    for item in settings:
+        if not getattr(item, "draws_space_groups", False):
+            raise InputError(
+                f"problem.space_groups: the generator {item.kind!r} cannot keep to space groups. "
+                "Leave it or the key out; 'symmetric' can."
+            )
 
 
 def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tuple[object, float]]:

@@ -89,10 +89,13 @@ class GeneratorSettings(Component):
     ----------
     completed_by : {"", "random", "blocks"}
         Generators that a run adds where this one stands alone, because it comes to an end.
+    draws_space_groups : bool
+        It draws from the space groups that the space names; the others are refused then.
     """
 
     serves: ClassVar[frozenset[str]] = frozenset({"generators"})
     completed_by: ClassVar[Literal["", "random", "blocks"]] = ""
+    draws_space_groups: ClassVar[bool] = False
 
     weight: float = Field(
         default=1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."

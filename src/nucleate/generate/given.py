@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.composition import Composition
+from nucleate.crystal.constraints import FREE_IN_A_SEARCH
 from nucleate.crystal.files import Unreadable, read_structures, structure_files_in
 from nucleate.crystal.formats.structures import printable
 from nucleate.crystal.symmetry import standardised
@@ -183,7 +184,7 @@ def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item)
         return
     notes = list(item.notes)
     if item.fixed is not None:
-        notes.append("atoms that a file fixes (selective dynamics, move_mask) are free in a search")
+        notes.append(FREE_IN_A_SEARCH)
     found.notes += [note for note in notes if note not in found.notes]
     where = f"{printable(path)}: {item.name}"
     if space.composition.formula_units_of(item.crystal.numbers) is None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.symmetry import standardised
 from nucleate.exact.cells import LIKELY_GROUPS, tasks_of
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.survey import cheapest, grid_structures
-from nucleate.generate.generator import Generator
-from nucleate.generate.pool import Member, RankedPool, ranked
+from nucleate.generate.pool import Member, PooledGenerator, RankedPool, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
-    from nucleate.crystal.candidate import Candidate, Origin
     from nucleate.crystal.space import SearchSpace
     from nucleate.exact.pair_models import PairModel
     from nucleate.potentials.force_field import ForceField
@@ -25,7 +20,7 @@ if TYPE_CHECKING:
 _SYMPREC = 0.05  # Å
 
 
-class LatticeGenerator(Generator):
+class LatticeGenerator(PooledGenerator):
     """Gives the lowest arrangements of ions on grids, each once, then None.
 
     The candidates are made before the first draw and do not depend on its random numbers.
@@ -82,33 +77,8 @@ class LatticeGenerator(Generator):
             grids,
         )
 
-    @property
-    def leads(self) -> bool:
-        """Whether its candidates come before all other generators now."""
-        return self._pool.leads
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """All candidates, lowest energy first."""
-        return self._pool.members
-
-    def prepare(self) -> float:
-        """Make the candidates now; returns the processor time in other processes, which is none."""
-        _ = self._pool
-        return 0.0
-
-    def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
-    ) -> Candidate | None:
-        """Return the best candidate left of at most this size; it stays until it is taken."""
-        return self._pool.generate(rng=rng, max_formula_units=max_formula_units)
-
-    def note(self, origin: Origin) -> None:
-        """Leave out a candidate that was taken, in this session or before an interruption."""
-        self._pool.note(origin)
-
-    @cached_property
-    def _pool(self) -> RankedPool:
+    def make_pool(self) -> RankedPool:
+        """Return the candidates, lowest energy first."""
         space = self._space
         counts = dict(
             zip(space.composition.elements, space.composition.counts.values(), strict=True)

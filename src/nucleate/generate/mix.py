@@ -56,10 +56,6 @@ class GeneratorMix:
         """The generators of positive weight."""
         return tuple(self._generators)
 
-    def weighted(self) -> list[tuple[Generator, float]]:
-        """Return the generators with their weights."""
-        return list(zip(self._generators, self._weights.tolist(), strict=True))
-
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:

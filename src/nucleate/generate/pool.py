@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -153,3 +154,44 @@ class RankedPool(Generator):
         """Leave out a member that was taken, in this session or before an interruption."""
         if origin.detail.get("source", origin.source) == self.name and "order" in origin.detail:
             self._taken.add(int(origin.detail["order"]))
+
+
+class PooledGenerator(Generator):
+    """A generator that makes all its candidates at the first draw, or in :meth:`prepare`.
+
+    A subclass has :meth:`make_pool`.
+    """
+
+    def make_pool(self) -> RankedPool:
+        """Return the pool, the best first."""
+        raise NotImplementedError
+
+    @cached_property
+    def _pool(self) -> RankedPool:
+        return self.make_pool()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All candidates, the best first; they are made if necessary."""
+        return self._pool.members
+
+    @property
+    def leads(self) -> bool:
+        """Whether its candidates come before all other generators now."""
+        return self._pool.leads
+
+    def prepare(self) -> float:
+        """Make the pool; return the processor time in seconds in other processes."""
+        _ = self._pool
+        return 0.0
+
+    def generate(
+        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+    ) -> Candidate | None:
+        """Return the best candidate left of at most this size; it stays until it is taken."""
+        return self._pool.generate(rng=rng, max_formula_units=max_formula_units)
+
+    def note(self, origin: Origin) -> None:
+        """Leave out a candidate that was taken, in this session or before an interruption."""
+        if origin.detail.get("source", origin.source) == self.name:
+            self._pool.note(origin)

@@ -12,7 +12,6 @@ from nucleate.generate.given import GivenStructures, given_structures
 from nucleate.generate.pool import Member
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -56,22 +55,6 @@ def read_pool(path: Path) -> list[Member]:
     return members
 
 
-def collect_pool(space: SearchSpace, files: str | Sequence[str]) -> tuple[list[Member], Counter]:
-    """Return the usable crystals of files in their order, and why others were left out.
-
-    As :func:`given_pool`.
-
-    Raises
-    ------
-    InputError
-        If nothing is left.
-    """
-    members, given = given_pool(space, files)
-    if not members:
-        raise InputError(f"{unusable(given, 'pool', files)} {_wanted(space)}")
-    return members, given.left_out
-
-
 def given_pool(
     space: SearchSpace, files: str | Sequence[str]
 ) -> tuple[list[Member], GivenStructures]:
@@ -110,10 +93,6 @@ def unusable(given: GivenStructures, kind: str, files: str | Sequence[str]) -> s
         + (f"; {example}" if example else "")
         + ")."
     )
-
-
-def _wanted(space: SearchSpace) -> str:
-    return f"Give structures of {space.composition.formula} with at most {space.max_atoms} atoms."
 
 
 def _plain(value: object) -> str | int | float:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.elements import symbols_of
 from nucleate.errors import InputError
 from nucleate.generate.context import OTHERS_SERVE
-from nucleate.generate.generator import Generator
-from nucleate.generate.pool import Member, RankedPool
+from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
-    from nucleate.crystal.candidate import Candidate, Origin
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.library import Library
     from nucleate.library.substitution import Proposal
@@ -28,7 +23,7 @@ LEADING = 20
 """Candidates that come before all other generators."""
 
 
-class PrototypesGenerator(Generator):
+class PrototypesGenerator(PooledGenerator):
     """Gives the structures that known compounds suggest, each once, then None.
 
     The candidates do not depend on random numbers. ``Origin.detail`` holds the prototype, the
@@ -75,28 +70,8 @@ class PrototypesGenerator(Generator):
         self._leading = leading
         self._warn = warn
 
-    @property
-    def leads(self) -> bool:
-        """Whether its candidates come before all other generators now."""
-        return self._pool.leads
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """All candidates, the most likely first."""
-        return self._pool.members
-
-    def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
-    ) -> Candidate | None:
-        """Return the best candidate left of at most this size; it stays until it is taken."""
-        return self._pool.generate(rng=rng, max_formula_units=max_formula_units)
-
-    def note(self, origin: Origin) -> None:
-        """Leave out a candidate that was taken, in this session or before an interruption."""
-        self._pool.note(origin)
-
-    @cached_property
-    def _pool(self) -> RankedPool:
+    def make_pool(self) -> RankedPool:
+        """Return the candidates, the most likely first."""
         try:
             members = self._make_members()
         except InputError as error:  # a damaged part of a library, which is read late

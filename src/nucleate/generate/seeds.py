@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
-from nucleate.crystal.files import read_crystals
-from nucleate.crystal.formats.structures import printable
 from nucleate.errors import InputError
 from nucleate.generate.generator import Generator
-from nucleate.generate.given import GivenStructures, given_structures, structure_files
+from nucleate.generate.given import GivenStructures, given_structures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
-__all__ = ["SeedsGenerator", "load_seeds", "structure_files", "usable_seeds"]
 
 
 class SeedsGenerator(Generator):
@@ -64,28 +61,6 @@ class SeedsGenerator(Generator):
         """Leave out a crystal that was given before an interruption, and those before it."""
         if origin.detail.get("source", origin.source) == self.name and "order" in origin.detail:
             self._next = max(self._next, int(origin.detail["order"]) + 1)
-
-
-def load_seeds(files: str | Sequence[str]) -> list[tuple[str, Crystal]]:
-    """Read crystals from files, folders and glob patterns, as they are.
-
-    Parameters
-    ----------
-    files
-        One or several; a folder stands for every structure file in it.
-
-    Raises
-    ------
-    InputError
-        If a pattern matches nothing or a file cannot be read.
-    """
-    found: list[tuple[str, Crystal]] = []
-    for path in structure_files(files):
-        named = read_crystals(path)
-        many = len(named) > 1
-        shown = printable(path)
-        found += [(f"{shown}:{name}" if many else shown, item) for name, item in named]
-    return found
 
 
 def usable_seeds(space: SearchSpace, files: str | Sequence[str]) -> GivenStructures:

@@ -192,10 +192,19 @@ class SymmetricGenerator(Generator):
             counts = self._per_unit * formula_units
             weights = self._prior.orbit_weights(self._numbers, counts)
             shares = self._prior.group_shares(self._numbers, counts, weights)
+            shares = self._restricted(shares)
             fits = (shares > 0.0).astype(np.float64)
             found = _Content(counts, weights, shares, fits / max(fits.sum(), 1.0))
             self._content[formula_units] = found
         return found
+
+    def _restricted(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the shares of the groups that the space asks for, which again sum to 1."""
+        wanted = self.space.space_groups
+        if wanted is None:
+            return shares
+        kept = np.where(np.isin(np.arange(shares.size), sorted(wanted)), shares, 0.0)
+        return kept / kept.sum() if kept.any() else kept
 
     def draw_assignment(
         self, content: _Content, group: int, *, explore: bool, rng: np.random.Generator

@@ -100,10 +100,10 @@ class CellShapes:
         self._mean = np.asarray(arrays["shape_mean"], dtype=np.float64)
         self._covariance = np.asarray(arrays["shape_covariance"], dtype=np.float64)
 
-    def draw(
+    def draw_shape(
         self, number: int, n_atoms: int, *, rng: np.random.Generator
     ) -> NDArray[np.float64] | None:
-        """Return a random conventional cell of any volume, or None in the rare case of bad luck.
+        """Return the shape of a random cell, or None in the rare case of bad luck.
 
         Parameters
         ----------
@@ -113,14 +113,12 @@ class CellShapes:
             Atoms in the primitive cell.
         rng
             The only source of randomness.
-        """
-        shape = self.draw_shape(number, n_atoms, rng=rng)
-        return None if shape is None else cell_of(number, shape)
 
-    def draw_shape(
-        self, number: int, n_atoms: int, *, rng: np.random.Generator
-    ) -> NDArray[np.float64] | None:
-        """Return the shape of a random cell, as :meth:`draw` draws it."""
+        Returns
+        -------
+        ndarray of float64 or None
+            As :func:`shape_of` returns.
+        """
         size = SHAPE_SIZE[crystal_system(number)]
         if size == 0:
             return np.zeros(0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations, product
+from collections import Counter
+from functools import lru_cache
+from itertools import combinations, groupby, permutations, product
 from math import factorial, prod
 from typing import TYPE_CHECKING
 
@@ -25,17 +27,17 @@ def n_assignments(counts: Sequence[int]) -> int:
     >>> n_assignments([1, 1, 3, 3, 3])
     12
     """
-    _, repeats = np.unique(np.asarray(counts), return_counts=True)
-    return prod(factorial(int(n)) for n in repeats)
+    return prod(factorial(n) for n in Counter(counts).values())
 
 
-def all_assignments(counts: Sequence[int]) -> NDArray[np.int64]:
+@lru_cache(maxsize=64)
+def all_assignments(counts: tuple[int, ...]) -> NDArray[np.int64]:
     """Return all assignments for ascending counts, shape (n_assignments, n_slots).
 
     Row p, column k: which of the elements (in the order of the counts) stands in slot k.
     """
     parts = [list(permutations(block)) for block in blocks_of(counts)]
-    return np.array([sum(parts, ()) for parts in product(*parts)], dtype=np.int64)
+    return np.array([sum(order, ()) for order in product(*parts)], dtype=np.int64)
 
 
 def best_assignments(
@@ -81,5 +83,4 @@ def best_assignments(
 
 def blocks_of(counts: Sequence[int]) -> list[list[int]]:
     """Return the places of equal counts, for ascending counts."""
-    values = np.asarray(counts)
-    return [np.flatnonzero(values == value).tolist() for value in np.unique(values)]
+    return [list(run) for _, run in groupby(range(len(counts)), key=lambda place: counts[place])]

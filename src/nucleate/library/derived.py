@@ -8,36 +8,38 @@ one, loses it. Both keep the symmetry of the known structure or a subgroup of it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, permutations
 from math import exp, gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.library.geometry import expand
-from nucleate.library.ranking import TEMPERATURE, rank
+from nucleate.library.ranking import TEMPERATURE, cast
 from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
     from nucleate.library.hold_out import HoldOut
     from nucleate.library.library import Library
-    from nucleate.library.ranking import Coloured
+    from nucleate.library.ranking import Ballot, Coloured
 
 ANY_ELEMENT = 0
 """Stands for an element of a prototype that the target lacks: it is as like one as another."""
 
 _MERGED_RANKED = 20
 _REMOVED_RANKED = 10
+_REMOVAL_COST = 0.3
 _SUBSETS = 12
 _MOST_SUBSET_STEPS = 4000
 _LARGEST_SHARE = 0.34
-
 
 Orbit = tuple[int, int, int]
 """Element and atoms of an orbit, and atoms in the cell of the prototype."""
@@ -62,6 +64,8 @@ class Plan:
         Atomic number of each orbit of that entry; 0 for an orbit that is taken out.
     inserted : (int, int, (float, float, float) or None) or None
         Atomic number, atoms and point (conventional coordinates) of an orbit that is put in.
+    crystal : Crystal or None
+        The candidate, where it is built together with the plan.
     """
 
     vote: float
@@ -69,30 +73,86 @@ class Plan:
     number: int
     elements: tuple[int, ...]
     inserted: tuple[int, int, tuple[float, ...] | None] | None = None
+    crystal: Crystal | None = None
 
 
-def merged_and_split(
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """Plans that are not made yet.
+
+    Attributes
+    ----------
+    vote : float
+        No plan has a greater one.
+    plans : callable
+        Makes them.
+    following : iterator of Branch or None
+        Others, with no greater votes.
+    """
+
+    vote: float
+    plans: Callable[[], Iterable[Plan]]
+    following: Iterator[Branch] | None = None
+
+    @staticmethod
+    def first_of(branches: Iterator[Branch]) -> Iterator[Branch]:
+        """Yield the first branch, which leads to the others; nothing where there is none."""
+        for branch in branches:
+            yield replace(branch, following=branches)
+            break
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merge:
+    """Two elements of the target taken as one.
+
+    Attributes
+    ----------
+    kept, given : int
+        Places in the target of the element that stands for both and of the other one.
+    likeness : float
+        Factor for how alike they are.
+    ballot : Ballot
+        The votes on the smaller composition.
+    """
+
+    kept: int
+    given: int
+    likeness: float
+    ballot: Ballot
+
+
+def merges(
     library: Library, elements: Sequence[int], counts: Sequence[int], hold_out: HoldOut
-) -> Iterator[Plan]:
-    """Yield the plans of all pairs of elements, whatever their votes."""
-    if len(elements) < 2:
-        return
+) -> list[Merge]:
+    """Return all pairs of elements of the target, each way, with the prototypes they suggest."""
+    found = []
     for kept, given in permutations(range(len(elements)), 2):
         rest = [k for k in range(len(elements)) if k != given]
         smaller = [counts[k] + (counts[given] if k == kept else 0) for k in rest]
         unit = gcd(*smaller)
-        ranked = rank(
-            library,
-            [elements[k] for k in rest],
-            [count // unit for count in smaller],
-            hold_out,
-            most=_MERGED_RANKED,
-        )
-        likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
-        share = counts[given] / (counts[kept] + counts[given])
-        for item in ranked:
-            if item.entries:
-                yield from _splits(item, int(elements[kept]), int(elements[given]), share, likeness)
+        reduced = [count // unit for count in smaller]
+        ballot = cast(library, [elements[k] for k in rest], reduced, hold_out)
+        if ballot is not None:
+            likeness = exp(library.similarity[elements[kept], elements[given]] / 2.0)
+            found.append(Merge(kept, given, likeness, ballot))
+    return found
+
+
+def merged_and_split(
+    elements: Sequence[int], counts: Sequence[int], pairs: Iterable[Merge]
+) -> Iterator[Branch]:
+    """Yield the plans that share out the orbits of one element among two."""
+    for pair in pairs:
+        kept, given = int(elements[pair.kept]), int(elements[pair.given])
+        share = counts[pair.given] / (counts[pair.kept] + counts[pair.given])
+        yield from Branch.first_of(_split_branches(pair, kept, given, share))
+
+
+def _split_branches(pair: Merge, kept: int, given: int, share: float) -> Iterator[Branch]:
+    for item in islice(pair.ballot.ranked(), _MERGED_RANKED):
+        plans = partial(_splits, item, kept, given, share, pair.likeness)
+        yield Branch(item.vote * pair.likeness, plans)
 
 
 def with_orbits_removed(
@@ -101,24 +161,52 @@ def with_orbits_removed(
     counts: Sequence[int],
     hold_out: HoldOut,
     space: SearchSpace | None,
-) -> Iterator[Plan]:
+) -> Iterator[Branch]:
     """Yield plans that take one orbit out of a known structure."""
     formulas = formulas_beside(elements, counts, space, sign=1, also=(ANY_ELEMENT,))
-    for item, orbits in prototypes_of(library, formulas, hold_out, most=_REMOVED_RANKED):
-        yield from _removals(item, orbits)
+    factor = exp(-_REMOVAL_COST / TEMPERATURE)
+    yield from branches_of(library, formulas, hold_out, _removals, factor, most=_REMOVED_RANKED)
 
 
-def prototypes_of(
-    library: Library, formulas: Formulas, hold_out: HoldOut, *, most: int
-) -> Iterator[tuple[Coloured, list[Orbit]]]:
-    """Yield the likeliest known prototypes of each formula with the orbits that it differs by."""
+def branches_of(
+    library: Library,
+    formulas: Formulas,
+    hold_out: HoldOut,
+    plans: Callable[[Coloured, list[Orbit], float], Iterable[Plan]],
+    factor: float,
+    *,
+    most: int,
+) -> Iterator[Branch]:
+    """Yield for each formula the branch of its likeliest known prototype, which leads to others.
+
+    Parameters
+    ----------
+    library, hold_out
+        Where the prototypes are from.
+    formulas
+        See :func:`formulas_beside`.
+    plans
+        Makes the plans of a prototype from the orbits that fit its cell and the vote.
+    factor
+        On the vote of the prototype.
+    most
+        Prototypes of each formula that are looked at.
+    """
+
+    def branches(ballot: Ballot, orbits: list[Orbit]) -> Iterator[Branch]:
+        for item in islice(ballot.ranked(), most):
+            fitting = [orbit for orbit in orbits if orbit[2] == item.proto.n_atoms]
+            if fitting:
+                vote = item.vote * factor
+                yield Branch(vote, partial(plans, item, fitting, vote))
+
     for (elements, counts), orbits in formulas.items():
         group = library.group(counts)
-        if group is None or not any(size in group.sizes for _, _, size in orbits):
+        if group is None or group.sizes.isdisjoint(size for _, _, size in orbits):
             continue
-        for item in rank(library, elements, counts, hold_out, most=most):
-            if item.entries:
-                yield item, orbits
+        ballot = cast(library, elements, counts, hold_out)
+        if ballot is not None:
+            yield from Branch.first_of(branches(ballot, orbits))
 
 
 def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDArray]:
@@ -148,6 +236,8 @@ def built(library: Library, plan: Plan) -> tuple[NDArray[np.int64], NDArray, NDA
 
 
 def _splits(item: Coloured, kept: int, given: int, share: float, likeness: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     slot = coloured.index(kept)
     orbits = item.proto.multiplicities[slot]
@@ -223,16 +313,15 @@ def formulas_beside(
     return found
 
 
-def _removals(item: Coloured, orbits: list[Orbit]) -> Iterator[Plan]:
+def _removals(item: Coloured, orbits: list[Orbit], vote: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     of_orbit = np.repeat(np.array(coloured), item.proto.orbit_counts)
     sizes = [size for slot in item.proto.multiplicities for size in slot]
-    for element, atoms, cell_atoms in orbits:
-        if item.proto.n_atoms != cell_atoms:
-            continue
+    for element, atoms, _ in orbits:
         for place, size in enumerate(sizes):
             if of_orbit[place] == element and size == atoms:
                 new = of_orbit.copy()
                 new[place] = ANY_ELEMENT
-                vote = item.vote * exp(-0.3 / TEMPERATURE)
                 yield Plan(vote, "removal", number, tuple(int(z) for z in new))

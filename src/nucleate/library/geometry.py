@@ -102,19 +102,17 @@ def expand(
     """
     vectors = primitive_vectors(number)
     rotations, shifts = operations(number)
-    start = points @ np.linalg.inv(vectors)
-    scaled, orbit_of = [], []
-    for k, images in enumerate(np.einsum("oi,gij->ogj", start, rotations) + shifts):
-        # images that fall on the first are its site symmetry: their mean lies on the position
-        gap = images - images[0]
-        gap -= np.rint(gap)
-        site = np.all(np.abs(gap) < _SAME_POINT, axis=1)
-        exact = images[0] + gap[site].mean(axis=0)
-        orbit = _distinct(np.einsum("i,gij->gj", exact, rotations) + shifts)
-        scaled.append(orbit - np.floor(orbit))
-        orbit_of += [k] * len(orbit)
+    images = np.einsum("oi,gij->ogj", points @ np.linalg.inv(vectors), rotations) + shifts
+    # images that fall on the first are its site symmetry: their mean lies on the position
+    gap = images - images[:, :1]
+    gap -= np.rint(gap)
+    site = np.all(np.abs(gap) < _SAME_POINT, axis=2)
+    mean = np.einsum("og,ogj->oj", site / site.sum(axis=1, keepdims=True), gap)
+    images = np.einsum("oi,gij->ogj", images[:, 0] + mean, rotations) + shifts
+    distinct = _distinct(images)
     box = vectors @ cell_from_parameters(cell[:3], cell[3:])
-    return box, np.concatenate(scaled), np.array(orbit_of, dtype=np.int64)
+    scaled = images[distinct]
+    return box, scaled - np.floor(scaled), np.nonzero(distinct)[0]
 
 
 @cache
@@ -230,8 +228,9 @@ def _parameters(dataset: MoyoDataset) -> NDArray[np.float64]:
     return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))])
 
 
-def _distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    gap = points[:, None] - points[None]
+def _distinct(images: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which images of each orbit, shape (n, order, 3), repeat none before them."""
+    gap = images[:, :, None] - images[:, None]
     gap -= np.rint(gap)
-    same = np.all(np.abs(gap) < _SAME_POINT, axis=2)
-    return points[~np.any(np.tril(same, -1), axis=1)]
+    same = np.all(np.abs(gap) < _SAME_POINT, axis=3)
+    return ~np.any(np.tril(same, -1), axis=2)

@@ -80,9 +80,14 @@ class Group:
     weights: NDArray[np.float64]
 
     @cached_property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """Atoms in the primitive cell of each prototype."""
+        return np.array([proto.n_atoms for proto in self.prototypes], dtype=np.int64)
+
+    @cached_property
     def sizes(self) -> frozenset[int]:
         """Atoms in the primitive cells of its prototypes."""
-        return frozenset(proto.n_atoms for proto in self.prototypes)
+        return frozenset(self.n_atoms.tolist())
 
     @cached_property
     def symmetric(self) -> list[tuple[int, tuple[tuple[int, ...], ...]]]:

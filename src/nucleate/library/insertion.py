@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.contacts import shortest_contact
-from nucleate.library.derived import Orbit, Plan, formulas_beside, prototypes_of
+from nucleate.library.derived import Branch, Orbit, Plan, branches_of, formulas_beside
 from nucleate.library.geometry import expand, operations, primitive_vectors
 from nucleate.library.ranking import TEMPERATURE
 
@@ -35,6 +35,7 @@ _VOIDS = 2
 _COST = 0.5
 _LEAST_CONTACT = 0.8
 _GRIDS = (12, 8)
+_SHIFTS = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
 
 
 def with_orbits_inserted(
@@ -43,11 +44,11 @@ def with_orbits_inserted(
     counts: Sequence[int],
     hold_out: HoldOut,
     space: SearchSpace | None,
-) -> Iterator[Plan]:
+) -> Iterator[Branch]:
     """Yield plans without their new orbit; :func:`in_voids` puts it in place."""
     formulas = formulas_beside(elements, counts, space, sign=-1)
-    for item, orbits in prototypes_of(library, formulas, hold_out, most=_RANKED):
-        yield from _plans(item, orbits)
+    factor = exp(-_COST / TEMPERATURE)
+    yield from branches_of(library, formulas, hold_out, _plans, factor, most=_RANKED)
 
 
 def in_voids(library: Library, plan: Plan) -> list[Plan]:
@@ -71,13 +72,13 @@ def in_voids(library: Library, plan: Plan) -> list[Plan]:
     ]
 
 
-def _plans(item: Coloured, orbits: list[Orbit]) -> Iterator[Plan]:
+def _plans(item: Coloured, orbits: list[Orbit], vote: float) -> Iterator[Plan]:
+    if not item.entries:
+        return
     number, coloured = item.entries[0]
     of_orbit = tuple(int(z) for z in np.repeat(np.array(coloured), item.proto.orbit_counts))
-    for z, atoms, before in orbits:
-        if item.proto.n_atoms == before:
-            vote = item.vote * exp(-_COST / TEMPERATURE)
-            yield Plan(vote, "insertion", number, of_orbit, (z, atoms, None))
+    for z, atoms, _ in orbits:
+        yield Plan(vote, "insertion", number, of_orbit, (z, atoms, None))
 
 
 def _room(
@@ -89,21 +90,26 @@ def _room(
     number: int,
 ) -> NDArray[np.float64]:
     """Return the minimum distance to an atom or an image in units of the shortest contacts."""
-    shifts = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.float64)
-    sites = (scaled[:, None] + shifts).reshape(-1, 3)
-    contact = np.repeat([shortest_contact(z, int(n)) for n in numbers], len(shifts))
-    room = np.empty(len(points))
+    points = points - np.floor(points)
+    contact = np.array([shortest_contact(z, int(n)) for n in numbers])
+    room = (_least_lengths(scaled[None] - points[:, None], box) / contact).min(axis=1)
     rotations, moves = operations(number)
-    own = shortest_contact(z, z)
-    for k, point in enumerate(points - np.floor(points)):
-        near = np.linalg.norm((sites - point) @ box, axis=1) / contact
-        gap = np.einsum("i,gij->gj", point, rotations) + moves - point
-        images = np.linalg.norm(
-            ((gap - np.rint(gap))[:, None] + shifts).reshape(-1, 3) @ box, axis=1
-        )
-        others = images[images > 0.05]
-        room[k] = min(near.min(), others.min() / own if len(others) else np.inf)
-    return room
+    gap = np.einsum("pi,gij->pgj", points, rotations) + moves - points[:, None]
+    images = _least_lengths(gap, box, beyond=0.05).min(axis=1)
+    return np.minimum(room, images / shortest_contact(z, z))
+
+
+def _least_lengths(
+    gap: NDArray[np.float64], box: NDArray[np.float64], beyond: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the least length above ``beyond`` of differences (n, m, 3) over lattice vectors."""
+    vectors = (gap - np.rint(gap)) @ box
+    square = np.einsum("pmj,pmj->pm", vectors, vectors)
+    shifts = _SHIFTS @ box
+    lengths = square[..., None] + 2.0 * vectors @ shifts.T + np.einsum("sj,sj->s", shifts, shifts)
+    if beyond:
+        lengths[lengths <= beyond**2] = np.inf
+    return np.sqrt(np.maximum(lengths.min(axis=2), 0.0))
 
 
 @cache

@@ -54,13 +54,12 @@ class Protostructure:
     @property
     def multiplicities(self) -> tuple[tuple[int, ...], ...]:
         """Atoms of each orbit of each slot in the primitive cell."""
-        table = multiplicities(self.number)
-        return tuple(tuple(table[letter] for letter in letters) for _, letters in self.slots)
+        return _multiplicities_of(self)
 
     @property
     def n_atoms(self) -> int:
         """Atoms in the primitive cell."""
-        return sum(sum(orbits) for orbits in self.multiplicities)
+        return _n_atoms_of(self)
 
     @property
     def anonymous(self) -> str:
@@ -201,6 +200,17 @@ def multiplicities(number: int) -> dict[str, int]:
     """Return the atoms of each Wyckoff position in the primitive cell."""
     sizes, words = _table()[number]
     return dict(zip(words[0], sizes, strict=True))
+
+
+@lru_cache(maxsize=32768)
+def _n_atoms_of(proto: Protostructure) -> int:
+    return sum(sum(orbits) for orbits in proto.multiplicities)
+
+
+@lru_cache(maxsize=32768)
+def _multiplicities_of(proto: Protostructure) -> tuple[tuple[int, ...], ...]:
+    table = multiplicities(proto.number)
+    return tuple(tuple(table[letter] for letter in letters) for _, letters in proto.slots)
 
 
 @lru_cache(maxsize=8192)

@@ -9,6 +9,7 @@ highest symmetry come first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING
@@ -28,8 +29,6 @@ VACANT = 0
 
 MOST_ARRANGEMENTS = 3000
 """Arrangements looked at in a supercell; of more, a fixed random choice."""
-
-_SAME = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,12 +99,15 @@ def orderings(
         if whole is None:
             continue
         here = [
-            ordering
+            (images, supercell, colours)
             for supercell in _superlattices(parent, groups, index)
-            for ordering in _arrangements(parent, groups, supercell, whole)
+            for images, colours in _arrangements(parent, groups, supercell, whole)
         ]
-        here.sort(key=lambda ordering: ordering.images)
-        found += here[: most - len(found)]
+        here.sort(key=lambda arrangement: arrangement[0])
+        found += [
+            Ordering(_crystal(parent, supercell, colours), index, images)
+            for images, supercell, colours in here[: most - len(found)]
+        ]
     return found
 
 
@@ -138,14 +140,17 @@ def _superlattices(
     else:
         rotations = np.array(dataset.operations.rotations, dtype=float).transpose(0, 2, 1)
         moves = np.array(dataset.operations.translations)
-    turns = np.unique(np.rint(rotations).astype(np.int64), axis=0)
-    seen: set[tuple[int, ...]] = set()
+    turns = np.unique(np.rint(rotations), axis=0)
+    taken = np.empty((0, 3, 3))  # inverses of the superlattices so far
     for matrix in _normal_forms(index):
-        if tuple(matrix.ravel().tolist()) in seen:
-            continue
-        images = {tuple(_normal_form(matrix @ turn).ravel().tolist()) for turn in turns}
-        seen |= images
+        if _is_whole(np.einsum("tij,sjk->tsik", matrix @ turns, taken)).any():
+            continue  # a rotation of the parent makes one of those before of it
+        taken = np.concatenate([taken, np.linalg.inv(matrix)[None]])
         yield _supercell(parent, matrix, rotations, moves)
+
+
+def _is_whole(matrices: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.abs(matrices - np.rint(matrices)).max(axis=(-2, -1)) < 1e-6
 
 
 def _supercell(
@@ -158,20 +163,16 @@ def _supercell(
     ranges = [np.arange(matrix[k, k]) for k in range(3)]
     shifts = np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, 3).astype(float)
     sites = (parent.scaled[None] + shifts[:, None]).reshape(-1, 3)
-    permutations: set[tuple[int, ...]] = set()
-    for rotation, move in zip(rotations, moves, strict=True):
-        turned = matrix @ rotation @ inverse
-        if np.abs(turned - np.rint(turned)).max() > 1e-6:
-            continue
-        for shift in shifts:
-            images = (sites @ rotation + move + shift) @ inverse
-            gap = images[:, None] - (sites @ inverse)[None]
-            gap -= np.rint(gap)
-            near = (np.abs(gap @ matrix @ parent.cell) ** 2).sum(axis=2)
-            permutation = near.argmin(axis=1)
-            if len(set(permutation.tolist())) == len(sites):
-                permutations.add(tuple(permutation.tolist()))
-    return _Supercell(matrix, shifts, np.array(sorted(permutations), dtype=np.int64))
+    kept = _is_whole(matrix @ rotations @ inverse)
+    images = sites @ rotations[kept] + moves[kept][:, None]
+    images = (images[:, None] + shifts[None, :, None]).reshape(-1, *sites.shape) @ inverse
+    gap = images[:, :, None] - sites @ inverse
+    gap -= np.rint(gap)
+    vectors = gap @ (matrix @ parent.cell)
+    nearest = np.einsum("pabj,pabj->pab", vectors, vectors).argmin(axis=2)
+    found = np.unique(nearest, axis=0)
+    bijective = np.all(np.sort(found, axis=1) == np.arange(len(sites)), axis=1)
+    return _Supercell(matrix, shifts, found[bijective])
 
 
 def _arrangements(
@@ -179,17 +180,24 @@ def _arrangements(
     groups: Sequence[MixedSites],
     supercell: _Supercell,
     whole: Sequence[Mapping[int, int]],
-) -> Iterator[Ordering]:
-    index = len(supercell.shifts)
-    numbers = np.tile(parent.numbers, index)
-    seen: set[bytes] = set()
-    for colours in _colourings(parent.n_atoms, groups, index, whole, numbers):
-        if colours.tobytes() in seen:
-            continue
-        images = {row.tobytes() for row in colours[supercell.permutations]}
-        seen |= images
-        seen.add(colours.tobytes())
-        yield Ordering(_crystal(parent, supercell, colours), index, len(images))
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """Return the species of all sites for each distinct arrangement, and its number of images.
+
+    Arrangements are told apart by sums of random integers, one for each species on each site.
+    """
+    colours = _colourings(parent, groups, len(supercell.shifts), whole)
+    n_sites = colours.shape[1]
+    marks = np.random.default_rng(0).integers(1, 2**62, size=(n_sites, int(colours.max()) + 1))
+    sites = np.arange(n_sites)
+    seen: set[int] = set()
+    found = []
+    for row, code in zip(colours, marks[sites, colours].sum(axis=1).tolist(), strict=True):
+        if code not in seen:
+            images = set(marks[sites, row[supercell.permutations]].sum(axis=1).tolist())
+            seen |= images
+            seen.add(code)
+            found.append((len(images), row))
+    return found
 
 
 def _crystal(parent: Crystal, supercell: _Supercell, colours: NDArray[np.int64]) -> Crystal:
@@ -200,15 +208,15 @@ def _crystal(parent: Crystal, supercell: _Supercell, colours: NDArray[np.int64])
 
 
 def _colourings(
-    n_atoms: int,
+    parent: Crystal,
     groups: Sequence[MixedSites],
     index: int,
     whole: Sequence[Mapping[int, int]],
-    numbers: NDArray[np.int64],
-) -> Iterator[NDArray[np.int64]]:
-    """Yield the species of all sites of the supercell, a bounded number of times."""
+) -> NDArray[np.int64]:
+    """Return the species of all sites of a supercell in a bounded number of arrangements."""
+    numbers = np.tile(parent.numbers, index)
     places = [
-        np.array([site + n_atoms * k for k in range(index) for site in group.sites])
+        np.array([site + parent.n_atoms * k for k in range(index) for site in group.sites])
         for group in groups
     ]
     total = 1
@@ -219,36 +227,37 @@ def _colourings(
             left -= count
     if total > MOST_ARRANGEMENTS:
         rng = np.random.default_rng(0)
-        for _ in range(MOST_ARRANGEMENTS // 3):
-            colours = numbers.copy()
-            for place, amounts in zip(places, whole, strict=True):
-                species = np.repeat(list(amounts), list(amounts.values()))
-                colours[place] = rng.permutation(species)
-            yield colours
-        return
-    yield from _all_colourings(numbers, list(zip(places, whole, strict=True)))
+        rows = np.tile(numbers, (MOST_ARRANGEMENTS // 3, 1))
+        for place, amounts in zip(places, whole, strict=True):
+            species = np.tile(np.repeat(list(amounts), list(amounts.values())), (len(rows), 1))
+            rows[:, place] = rng.permuted(species, axis=1)
+        return rows
+    rows = numbers[None]
+    for place, amounts in zip(places, whole, strict=True):
+        shared = _shared_out(len(place), list(amounts.items()))
+        rows = np.repeat(rows, len(shared), axis=0)
+        rows[:, place] = np.tile(shared, (len(rows) // len(shared), 1))
+    return rows
 
 
-def _all_colourings(
-    numbers: NDArray[np.int64], parts: list[tuple[NDArray[np.int64], Mapping[int, int]]]
-) -> Iterator[NDArray[np.int64]]:
-    if not parts:
-        yield numbers
-        return
-    places, amounts = parts[0]
-    (z, count), *rest = amounts.items()
+def _shared_out(n_sites: int, amounts: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return all arrangements of species on sites, shape (n_arrangements, n_sites)."""
+    (z, count), *rest = amounts
     if not rest:
-        colours = numbers.copy()
-        colours[places] = z
-        yield from _all_colourings(colours, parts[1:])
-        return
-    for chosen in combinations(range(len(places)), count):
-        colours = numbers.copy()
-        colours[places[list(chosen)]] = z
-        others = np.delete(places, chosen)
-        yield from _all_colourings(colours, [(others, dict(rest)), *parts[1:]])
+        return np.full((1, n_sites), z, dtype=np.int64)
+    others = _shared_out(n_sites - count, rest)
+    chosen = np.zeros((comb(n_sites, count), n_sites), dtype=bool)
+    taken = np.array(list(combinations(range(n_sites), count)), dtype=np.int64)
+    chosen[np.arange(len(taken))[:, None], taken] = True
+    if len(others) == 1:
+        return np.where(chosen, z, rest[0][0])
+    rows = np.full((len(chosen), len(others), n_sites), z, dtype=np.int64)
+    for row, mask in zip(rows, chosen, strict=True):
+        row[:, ~mask] = others
+    return rows.reshape(-1, n_sites)
 
 
+@cache
 def _normal_forms(index: int) -> list[NDArray[np.int64]]:
     """Return the Hermite normal forms (lower triangular) of a determinant."""
     forms = []
@@ -266,25 +275,3 @@ def _normal_forms(index: int) -> list[NDArray[np.int64]]:
                 for e in range(c)
             ]
     return forms
-
-
-def _normal_form(matrix: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return the Hermite normal form of the lattice that integer rows span."""
-    rows = np.array(matrix, dtype=np.int64)
-    for column in (2, 1, 0):
-        top = column + 1
-        while True:
-            part = np.abs(rows[:top, column])
-            nonzero = np.flatnonzero(part)
-            pivot = nonzero[np.argmin(part[nonzero])]
-            rows[[pivot, column]] = rows[[column, pivot]]
-            factors = rows[:column, column] // rows[column, column]
-            rows[:column] -= factors[:, None] * rows[column]
-            if not rows[:column, column].any():
-                break
-        if rows[column, column] < 0:
-            rows[column] *= -1
-    for row in (1, 2):
-        for column in range(row - 1, -1, -1):
-            rows[row] -= (rows[row, column] // rows[column, column]) * rows[column]
-    return rows

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,7 @@ from nucleate.library.geometry import slot_order
 from nucleate.library.labels import automorphisms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,10 +35,11 @@ MOST_WEIGHTS = 2000
 """Coloured prototypes of a composition that are given a weight."""
 
 _MOST_CELLS = 4_000_000  # entries times assignments held at a time
+_SORTED_FIRST = 64
 _MOST_ENTRIES = 300  # whose assignments are taken where there are too many
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Coloured:
     """A prototype with the target's elements in its slots.
 
@@ -49,28 +52,94 @@ class Coloured:
         Its share of the vote; the shares of all coloured prototypes add up to 1.
     vote : float
         The vote itself, to compare with those of other compositions.
-    entries : tuple of (int, tuple of int)
-        Entries that vote for it, the most similar first, each with the target's elements in the
-        order of that entry's slots (it differs from ``elements`` by another origin at most).
+    find_entries : callable
+        Makes ``entries``.
     """
 
     proto: Protostructure
     elements: tuple[int, ...]
     weight: float
     vote: float
-    entries: tuple[tuple[int, tuple[int, ...]], ...]
+    find_entries: Callable[[], tuple[tuple[int, tuple[int, ...]], ...]]
+
+    @cached_property
+    def entries(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Entries that vote for it, the most similar first.
+
+        Each with the target's elements in the order of that entry's slots (it differs from
+        ``elements`` by another origin at most).
+        """
+        return self.find_entries()
 
 
-def rank(
-    library: Library,
-    elements: Sequence[int],
-    counts: Sequence[int],
-    hold_out: HoldOut,
-    *,
-    most: int = 100,
-    geometries: int = 1,
-) -> list[Coloured]:
-    """Return the coloured prototypes with most of the vote.
+@dataclass(frozen=True, eq=False)
+class Ballot:
+    """The votes of the entries of an anonymous formula on a composition.
+
+    Attributes
+    ----------
+    group : Group
+    target : ndarray of int64, shape (n_slots,)
+        Atomic numbers in the order of their counts.
+    assignments : ndarray of int64, shape (n_assignments, n_slots)
+        Which of the target's elements stands in which slot.
+    allowed : ndarray of bool, shape (n_entries,)
+        Which entries vote.
+    table : ndarray of float64
+        Similarity in units of the temperature.
+    folded : ndarray of float64, shape (n_prototypes, n_assignments)
+        Votes, 0 for an assignment that stands under another one.
+    canonical : ndarray of int64, shape (n_prototypes, n_assignments)
+        The assignment under which each one stands.
+    """
+
+    group: Group
+    target: NDArray[np.int64]
+    assignments: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    table: NDArray[np.float64]
+    folded: NDArray[np.float64]
+    canonical: NDArray[np.int64]
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of all votes."""
+        return float(self.folded.sum())
+
+    def ranked(
+        self, geometries: int = 1, among: NDArray[np.bool_] | None = None
+    ) -> Iterator[Coloured]:
+        """Yield the coloured prototypes with a vote, that with most of it first.
+
+        Parameters
+        ----------
+        geometries
+            Entries of each that can be had.
+        among
+            Prototypes that are wanted, shape (n_prototypes,); by default all.
+        """
+        votes = self.folded if among is None else self.folded * among[:, None]
+        for flat in _descending(votes.ravel()):
+            place, row = divmod(flat, self.folded.shape[1])
+            vote = float(self.folded[place, row])
+            yield Coloured(
+                self.group.prototypes[place],
+                tuple(self.target[self.assignments[row]].tolist()),
+                vote / self.total,
+                vote,
+                partial(self._entries, place, row, geometries),
+            )
+
+    def _entries(self, place: int, row: int, most: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        same = np.flatnonzero(self.canonical[place] == row)
+        colourings = self.target[self.assignments[same]]
+        return tuple(_members(self.group, place, colourings, self.allowed, self.table, most))
+
+
+def cast(
+    library: Library, elements: Sequence[int], counts: Sequence[int], hold_out: HoldOut
+) -> Ballot | None:
+    """Return the votes on a composition; None if no entry votes.
 
     Each entry of the anonymous formula votes for each assignment of the elements to its slots with
     ``exp(similarity / 0.35)`` times its weight, the similarity summed over the slots.
@@ -83,43 +152,57 @@ def rank(
         Atomic numbers and their counts in the reduced formula.
     hold_out
         Which entries may vote.
-    most
-        Number of coloured prototypes.
-    geometries
-        Entries returned for each.
     """
     group = library.group(counts)
     if group is None:
-        return []
+        return None
     order = slot_order(elements, counts)
     target = np.array([elements[k] for k in order], dtype=np.int64)
     sorted_counts = tuple(int(counts[k]) for k in order)
     allowed = _allowed(group, sorted_counts, hold_out)
     if not allowed.any():
-        return []
+        return None
     table = library.similarity / TEMPERATURE
     assignments = _assignments(group, target, sorted_counts, allowed, table)
     votes = _votes(group, target[assignments], allowed, table)
     folded, canonical = _folded(group, assignments, votes)
-    total = folded.sum()
-    flat = np.argsort(-folded, axis=None, kind="stable")[:most]
-    found = []
-    for place, row in zip(*np.unravel_index(flat, folded.shape), strict=True):
-        if folded[place, row] <= 0.0:
-            break
-        same = np.flatnonzero(canonical[place] == row)
-        colourings = target[assignments[same]]
-        members = _members(group, int(place), colourings, allowed, table, geometries)
-        found.append(
-            Coloured(
-                group.prototypes[place],
-                tuple(int(z) for z in target[assignments[row]]),
-                float(folded[place, row] / total),
-                float(folded[place, row]),
-                tuple(members),
-            )
-        )
-    return found
+    return Ballot(group, target, assignments, allowed, table, folded, canonical)
+
+
+def rank(
+    library: Library,
+    elements: Sequence[int],
+    counts: Sequence[int],
+    hold_out: HoldOut,
+    *,
+    most: int = 100,
+    geometries: int = 1,
+) -> list[Coloured]:
+    """Return the coloured prototypes with most of the vote; see :func:`cast`.
+
+    Parameters
+    ----------
+    library, elements, counts, hold_out
+        As for :func:`cast`.
+    most
+        Number of coloured prototypes.
+    geometries
+        Entries of each that can be had.
+    """
+    ballot = cast(library, elements, counts, hold_out)
+    return [] if ballot is None else list(islice(ballot.ranked(geometries), most))
+
+
+def _descending(votes: NDArray[np.float64]) -> Iterator[int]:
+    """Yield the places of the positive votes, the highest first; only the first are sorted."""
+    first = 0.0
+    if len(votes) > _SORTED_FIRST:
+        first = float(np.partition(votes, len(votes) - _SORTED_FIRST)[-_SORTED_FIRST])
+    top = np.flatnonzero((votes >= first) & (votes > 0.0))
+    yield from top[np.argsort(-votes[top], kind="stable")].tolist()
+    if first > 0.0:
+        rest = np.flatnonzero((votes < first) & (votes > 0.0))
+        yield from rest[np.argsort(-votes[rest], kind="stable")].tolist()
 
 
 def _allowed(group: Group, counts: tuple[int, ...], hold_out: HoldOut) -> NDArray[np.bool_]:

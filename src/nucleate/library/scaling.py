@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from nucleate.crystal.elements import element
 from nucleate.crystal.volumes import expected_volume
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -19,7 +20,9 @@ def volume_ratio(new: NDArray[np.integer], old: NDArray[np.integer]) -> float:
 
 
 def _expected(numbers: NDArray[np.integer]) -> float:
-    kinds, counts = np.unique(numbers, return_counts=True)
-    return expected_volume(
-        {element(int(z)).symbol: int(n) for z, n in zip(kinds, counts, strict=True)}
-    )
+    return _expected_of(frozenset(Counter(numbers.tolist()).items()))
+
+
+@lru_cache(maxsize=4096)
+def _expected_of(amounts: frozenset[tuple[int, int]]) -> float:
+    return expected_volume({element(z).symbol: count for z, count in amounts})

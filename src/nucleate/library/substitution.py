@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.cells import reduced_cell
-from nucleate.library.ranking import rank
+from nucleate.library.ranking import cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,21 +32,37 @@ _SCREENED = 40
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A candidate that is not built yet.
+    """Candidates that are not built yet.
 
     Attributes
     ----------
     vote : float
         What the order goes by.
-    geometry : int
-        1 for the first geometry of its coloured prototype; 0 for a derived one.
     build : callable
-        Returns the candidates it stands for: one, or as many as there are voids.
+        Returns the candidates it stands for, and drafts of others with no greater vote.
     """
 
     vote: float
-    geometry: int
-    build: Callable[[], Iterable[Proposal]]
+    build: Callable[[], Iterable[Proposal | Draft]]
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """Candidates by substitution into known structures.
+
+    Attributes
+    ----------
+    support : float
+        Sum of the votes of all prototypes that fit.
+    number : int
+        Candidates there can be, the same coloured prototype with other geometries included.
+    first : Draft or None
+        The candidate with the greatest vote, which leads to all others.
+    """
+
+    support: float
+    number: int
+    first: Draft | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +90,9 @@ def substituted(
     library: Library,
     composition: Composition,
     hold_out: HoldOut,
-    *,
     space: SearchSpace | None = None,
-    most: int = 100,
-) -> Iterator[Draft]:
-    """Yield drafts: the first geometry of every coloured prototype, then the second, ...
+) -> Substitution:
+    """Return the candidates by substitution.
 
     Parameters
     ----------
@@ -90,14 +104,21 @@ def substituted(
         Which entries may be used.
     space
         Prototypes of a size that it does not allow are left out.
-    most
-        Number of coloured prototypes.
     """
     counts = [count for _, count in composition.items]
-    ranked = rank(library, composition.elements, counts, hold_out, most=most, geometries=_SCREENED)
-    yield from _in_turn(
-        library,
-        [item for item in ranked if space is None or fits(space, item.proto.n_atoms, composition)],
+    ballot = cast(library, composition.elements, counts, hold_out)
+    if ballot is None:
+        return Substitution(0.0, 0, None)
+    sizes = ballot.group.n_atoms
+    fitting = {n for n in ballot.group.sizes if space is None or fits(space, n, composition)}
+    inside = np.isin(sizes, list(fitting))
+    voters = np.add.reduceat(ballot.allowed.astype(np.int64), ballot.group.starts[:-1])
+    colourings = np.count_nonzero(ballot.folded, axis=1)
+    ranked = (item for item in ballot.ranked(_SCREENED, inside) if item.entries)
+    return Substitution(
+        support=float(ballot.folded[inside].sum()),
+        number=int((colourings * np.minimum(voters, GEOMETRIES))[inside].sum()),
+        first=_next_prototype(library, ranked),
     )
 
 
@@ -111,19 +132,35 @@ def fits(space: SearchSpace, n_atoms: int, composition: Composition) -> bool:
     )
 
 
-def _in_turn(library: Library, ranked: Iterable[Coloured]) -> Iterator[Draft]:
-    """Yield the first geometry of each coloured prototype, then the second of each, ..."""
-    chosen: list[tuple[Coloured, list[int]]] = []
-    for item in ranked:
-        if item.entries:
-            chosen.append((item, [0]))
-            yield _draft(library, item, 0, 1)
-    for turn in range(2, GEOMETRIES + 1):
-        for item, used in chosen:
-            place = _next_geometry(library, item, used)
-            if place is not None:
-                used.append(place)
-                yield _draft(library, item, place, turn)
+def _next_prototype(library: Library, ranked: Iterator[Coloured]) -> Draft | None:
+    """Return the draft of the next coloured prototype, which leads to those after it."""
+    item = next(ranked, None)
+    if item is None:
+        return None
+
+    def build() -> Iterator[Proposal | Draft]:
+        yield _proposal(library, item, 0, 1, item.vote)
+        yield from _further(library, item, [0])
+        following = _next_prototype(library, ranked)
+        if following is not None:
+            yield following
+
+    return Draft(item.vote, build)
+
+
+def _further(library: Library, item: Coloured, used: list[int]) -> Iterator[Draft]:
+    """Yield the draft of the next geometry, which leads to the one after it, if there is one."""
+    turn = len(used) + 1
+    vote = item.vote * LATER_GEOMETRY ** (turn - 1)
+
+    def build() -> Iterator[Proposal | Draft]:
+        place = _next_geometry(library, item, used)
+        if place is not None:
+            yield _proposal(library, item, place, turn, vote)
+            yield from _further(library, item, [*used, place])
+
+    if turn <= GEOMETRIES and used[-1] + 1 < len(item.entries):
+        yield Draft(vote, build)
 
 
 def _next_geometry(library: Library, item: Coloured, used: list[int]) -> int | None:
@@ -147,11 +184,6 @@ def _gap(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndar
     shift = first[1] - second[1]
     shift -= np.rint(shift)
     return max(float(np.abs(first[0] - second[0]).max()), float(np.abs(shift).max()))
-
-
-def _draft(library: Library, item: Coloured, place: int, turn: int) -> Draft:
-    vote = item.vote * LATER_GEOMETRY ** (turn - 1)
-    return Draft(vote, turn, lambda: [_proposal(library, item, place, turn, vote)])
 
 
 def _proposal(library: Library, item: Coloured, place: int, turn: int, vote: float) -> Proposal:

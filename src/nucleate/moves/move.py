@@ -20,6 +20,9 @@ FreshSource = Callable[[int | None, np.random.Generator], Candidate | None]
 TRIES = 10
 """How often a move draws again when its trial breaks a contact limit."""
 
+RATTLE_ANG = 0.05
+"""Å; random displacement of the atoms of a child in the paper's calculations."""
+
 CONTACT_SCALE = 0.85
 """Factor on the minimum distances of the space for the children of moves.
 
@@ -69,7 +72,7 @@ class MoveContext:
     fresh: FreshSource
     contact_scale: float = CONTACT_SCALE
     align_anchors: bool = True
-    rattle: float = 0.05
+    rattle: float = RATTLE_ANG
     module_size: float = field(init=False)
     _screen: SearchSpace = field(init=False, repr=False)
 

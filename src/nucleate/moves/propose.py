@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.candidate import MOVE, Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
 from nucleate.faults import blaming, described
 from nucleate.moves.move import Child
+from nucleate.names import short_name
 
 if TYPE_CHECKING:
     from nucleate.moves.move import Move, MoveContext
@@ -60,7 +61,7 @@ def propose(
         rattled = type(crystal).from_positions(crystal.numbers, crystal.cell, displaced)
         if context.rejection(rattled) is None:
             crystal = rattled
-    return Candidate(crystal, Origin(f"move:{move.name}", parents, dict(child.detail)))
+    return Candidate(crystal, Origin(f"{MOVE}{short_name(move.name)}", parents, dict(child.detail)))
 
 
 def checked(child: object, move: Move, context: MoveContext) -> Child | None:

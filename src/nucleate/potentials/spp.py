@@ -14,7 +14,7 @@ import numpy as np
 
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
-from nucleate.potentials.basis import CONTEXTS, Basis, context_of, pair_index
+from nucleate.potentials.basis import Basis, context_of, pair_index
 from nucleate.reading import guarded
 
 if TYPE_CHECKING:
@@ -218,8 +218,3 @@ def shipped_library() -> SppLibrary:
     resource = files("nucleate.potentials") / "data" / "spp.npz"
     with as_file(resource) as path:
         return SppLibrary.load(path)
-
-
-def context_name(numbers: NDArray[np.int64]) -> str:
-    """Return the name of the context of these elements."""
-    return CONTEXTS[context_of(numbers)]

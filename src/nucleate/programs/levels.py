@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nucleate.programs.settings import ExternalSettings
 
 _HOW = {"command", "cores", "environment", "scratch", "wall_s", "restarts", "preset", "stage"}
-_WHERE = {"relax", "max_steps", "fmax", "optimizer", "pulay"}
+_WHERE = {"relax", "max_steps", "fmax", "fmax_ev_per_ang", "optimizer", "pulay"}
 
 
 def settings_hash(engine: ExternalSettings) -> str:

@@ -42,7 +42,7 @@ def initial_moments(counts: Mapping[str, int]) -> dict[str, float]:
     Examples
     --------
     >>> initial_moments({"Fe": 2, "O": 3})
-    {'Fe': 5.0, 'O': 0.6}
+    {'Fe': 5, 'O': 0.6}
     >>> initial_moments({"Sr": 1, "Ti": 1, "O": 3})
     {}
     """
@@ -62,7 +62,7 @@ def unpaired(symbol: str, state: float) -> float:
     Examples
     --------
     >>> [unpaired(*ion) for ion in (("Fe", 3), ("Ni", 2), ("Ti", 4), ("Zn", 2), ("Gd", 3))]
-    [5.0, 2.0, 0.0, 0.0, 7.0]
+    [5, 2, 0.0, 0.0, 7]
     """
     number = element(symbol).number
     for rows, size in ((D_ROWS, 10), (F_ROWS, 14)):

@@ -280,7 +280,7 @@ def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float, *, steps_take
     return Goal(
         relax=relax,
         max_steps=min(stage.max_steps, max(tier.max_steps - steps_taken, 0)),
-        fmax=stage.fmax or tier.fmax_ev_per_ang,
+        fmax=stage.fmax_ev_per_ang or tier.fmax_ev_per_ang,
         max_stress_gpa=tier.max_stress_gpa,
         pressure_gpa=pressure_gpa,
     )

@@ -14,12 +14,16 @@ from nucleate.energy.engine import Engine, EngineContext
 from nucleate.errors import InputError
 from nucleate.plugins import kind_of
 from nucleate.programs.presets import load_preset, merged
+from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.programs.program import Goal, Launch, Program
 
 Value = bool | int | float | str | list[bool] | list[int] | list[float] | list[str]
+
+
+OLD_KEYS_OF_A_STAGE = {"fmax": "fmax_ev_per_ang"}
 
 
 class _Table(BaseModel):
@@ -33,9 +37,11 @@ class Stage(_Table):
         "cell", description="What moves: nothing, the atoms, or the atoms and the cell."
     )
     max_steps: int = Field(100, ge=0, description="Steps of the program's optimiser.")
-    fmax: float | None = Field(
+    fmax_ev_per_ang: float | None = Field(
         None, gt=0.0, description="eV/Å, largest force at the end; default: that of the tier."
     )
+
+    _old_names = renamed_keys(OLD_KEYS_OF_A_STAGE)
 
 
 class GridStage(Stage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Protocol
 
 from nucleate.errors import InputError
@@ -89,22 +89,12 @@ class Ladder:
         enthalpy = last.outcome.enthalpy_per_atom
         return index + 1 if _passes(self._rules[index], enthalpy, noted) else None
 
-    def rank_key(self, outcomes: Sequence[TieredOutcome]) -> tuple[int, float]:
-        """Return a sorting key: last tier that gave an energy first, then its enthalpy.
-
-        Crystals without any energy come last.
-        """
-        for item in reversed(outcomes):
-            if isinstance(item.outcome, Relaxed):
-                return -self.names.index(item.tier), item.outcome.enthalpy_per_atom
-        return 1, math.inf
-
 
 def _passes(rule: Promotion, enthalpy: float, noted: list[float]) -> bool:
     """Return whether every limit of the rule holds; ``noted`` is sorted."""
     if rule.within_ev_per_atom is not None and enthalpy > noted[0] + rule.within_ev_per_atom:
         return False
-    better = sum(1 for other in noted if other < enthalpy)
+    better = bisect_left(noted, enthalpy)
     if rule.best is not None and better >= rule.best:
         return False
     return rule.fraction is None or better < max(1.0, rule.fraction * len(noted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.report.trajectory import WINDOW_EV_PER_ATOM, family_of
+from nucleate.report.trajectory import WINDOW_EV_PER_ATOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,31 +27,32 @@ def energy_volume_figure(records: Sequence[Record], tier: str, *, title: str) ->
     title
         Title of the figure.
     """
-    from nucleate.report.figure import ShownFigure
+    from nucleate.report.figure import ShownFigure, figure_text
 
     figure = ShownFigure(figsize=(6.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel="volume (Å³/atom)", title=title)
+    shown = figure_text(tier)
+    axes.set(xlabel="volume (Å³/atom)", title=figure_text(title))
     found = [(record, done) for record in records if (done := record.relaxed_by(tier)) is not None]
     if not found:
-        axes.text(0.5, 0.5, f"no structure has been relaxed by {tier} yet", ha="center")
+        axes.text(0.5, 0.5, f"no structure has been relaxed by {shown} yet", ha="center")
         return figure
     is_ev = found[0][1].level.unit == "eV"
     best = min((done for _, done in found), key=lambda done: done.enthalpy_per_atom)
     families: dict[str, list[Relaxed]] = {}
     for record, done in found:
         if not is_ev or done.enthalpy_per_atom - best.enthalpy_per_atom <= WINDOW_EV_PER_ATOM:
-            families.setdefault(family_of(record), []).append(done)
+            families.setdefault(record.candidate.origin.family, []).append(done)
     for family, members in sorted(families.items()):
         axes.scatter(
             [done.crystal.volume_per_atom for done in members],
             [done.enthalpy_per_atom for done in members],
             s=14,
             alpha=0.7,
-            label=family,
+            label=figure_text(family),
             linewidths=0,
         )
     axes.plot(best.crystal.volume_per_atom, best.enthalpy_per_atom, "*", color="crimson", ms=11)
-    axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {tier}")
+    axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {shown}")
     axes.legend(fontsize=8)
     return figure

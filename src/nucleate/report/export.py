@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.names import safe_name
 from nucleate.report.columns import columns
-from nucleate.report.content import read_run, searched_tier
+from nucleate.report.content import check_is_search, read_run
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
-from nucleate.report.page import write_page
+from nucleate.report.history import history_of
+from nucleate.report.light import overview
+from nucleate.report.page import facts_of, write_page
+from nucleate.report.ranking import LIKELY
 from nucleate.report.render import write_csv
-from nucleate.report.rows import file_rows, ranked_rows, record_rows
-from nucleate.report.trajectory import save_trajectory
-from nucleate.report.views import FILES, RANKING, result_columns
+from nucleate.report.rows import ranked_rows, record_rows
+from nucleate.report.trajectory import figure_of
+from nucleate.report.views import RANKING, result_columns
+from nucleate.run.store import Store
 from nucleate.writing import remove_unfinished, whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nucleate.report.content import RunContent
+    from nucleate.report.history import History
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.relaxation import FileCrystal
-    from nucleate.search.record import Record
+    from nucleate.report.rows import Row
+
+
+LARGE = 10_000
+"""Runs of more records than this are exported without ``results.csv``, and with the best only."""
+
+RANKED = 1000
+"""Distinct structures of a large run that are listed, at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    ranked : list of RankedStructure
+        The distinct structures in it.
+    n_distinct : int
+        How many there are in the run.
+    """
+
+    ranked: list[RankedStructure]
+    n_distinct: int
+
+    @property
+    def text(self) -> str:
+        """What it is in words."""
+        if len(self.ranked) == self.n_distinct:
+            return f"{self.n_distinct} distinct structures"
+        return (
+            f"the best {len(self.ranked)} of {self.n_distinct} distinct structures, without "
+            "results.csv; --all writes everything"
+        )
 
 
 def export_run(
-    folder: str | Path, *, out: str | Path | None = None, best: int = 20, cell: str = "given"
-) -> list[RankedStructure]:
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    best: int = 20,
+    cell: str = "given",
+    order: str = LIKELY,
+    everything: bool = False,
+) -> Exported:
     """Write the files of a run and return its ranked distinct structures.
 
     Writes ``results.csv`` (every structure), ``ranking.csv``, ``structures.extxyz`` and
@@ -37,6 +80,9 @@ def export_run(
     ``trajectory.png``, ``report.html`` and, where there are several tiers, ``tiers/`` (the distinct
     structures as each tier left them, with its energy, forces and stress). Existing files of these
     names are replaced.
+
+    Of a run with more than 10,000 records the best 1,000 distinct structures are written (or
+    ``best``, if that is more), and no ``results.csv``.
 
     Parameters
     ----------
@@ -48,69 +94,69 @@ def export_run(
         How many distinct structures get files of their own.
     cell
         Of the POSCAR files: ``given``, ``primitive`` or ``conventional``.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
+    everything
+        Write all of a large run as of a small one; takes hours and gigabytes for 200,000 records.
 
     Raises
     ------
     InputError
         If the folder is not a run folder.
     """
-    content = read_run(folder)
     target = Path(folder if out is None else out)
-    ranked = content.ranked()
+    with Store.read(folder) as store:
+        check_is_search(store, folder)
+        history = history_of(store, store.tiers_seen())
+        content = None
+        if everything or history.n_records <= LARGE:
+            content = read_run(folder)
+            ranked = content.ranked(order)
+            n_distinct = len(ranked)
+        else:
+            found = overview(store, best=max(best, RANKED), order=order)
+            ranked, n_distinct = found.ranked, found.n_distinct
+        meta = store.meta
+        rows = ranked_rows(ranked)
+        facts = facts_of(store, history.searched, rows[:best])
     remove_unfinished(target)
     with whole_files(target) as unfinished:
-        _write_all(unfinished, content, ranked, best=best, title=Path(folder).name, cell=cell)
+        if content is not None:
+            view = result_columns(content.tiers)
+            write_csv(unfinished / "results.csv", record_rows(content.told), view)
+        _write_ranked(unfinished, meta, history, rows, best=best, cell=cell)
+        write_page(unfinished / "report.html", meta, history, rows[:best], facts)
         _remove_old(target / "structures")
-    return ranked
+    if content is None:
+        (target / "results.csv").unlink(missing_ok=True)  # of an earlier export
+    return Exported(ranked, n_distinct)
 
 
-def _write_all(
+def _write_ranked(
     target: Path,
-    content: RunContent,
-    ranked: list[RankedStructure],
+    meta: Mapping[str, Any],
+    history: History,
+    rows: Sequence[Row],
     *,
     best: int,
-    title: str,
     cell: str,
 ) -> None:
     structures = target / "structures"
     structures.mkdir()
-    rows = ranked_rows(ranked)
-    write_csv(target / "results.csv", record_rows(content.told), result_columns(content.tiers))
+    tiers = tuple(history.tiers)
+    pressure = float(meta.get("input", {}).get("problem", {}).get("pressure_gpa", 0.0))
     write_csv(target / "ranking.csv", rows, columns(*RANKING))
     write_rows_extxyz(target / "structures.extxyz", rows)
     write_database(target / "structures.db", rows)
     for row in rows[:best]:
-        write_structure(structures, row, pressure_gpa=content.pressure_gpa, cell=cell)
-    for tier in content.tiers if len(content.tiers) > 1 else ():
+        write_structure(structures, row, pressure_gpa=pressure, cell=cell)
+    for tier in tiers if len(tiers) > 1 else ():
         (target / "tiers").mkdir(exist_ok=True)
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)
-    searched = searched_tier(content)
-    if searched is not None:
-        title = str(content.meta.get("formula", title))
-        save_trajectory(target / "trajectory.png", content.told, searched, title=title)
-    write_page(target / "report.html", content, rows[:best])
-
-
-def write_relaxed(
-    folder: Path, items: Sequence[FileCrystal], records: Mapping[int, Record]
-) -> None:
-    """Write ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` into a folder.
-
-    Parameters
-    ----------
-    folder
-        Exists; files of these names are replaced.
-    items
-        Structures of files.
-    records
-        What came of them, by their place from 0 on.
-    """
-    rows = file_rows(items, records)
-    with whole_files(folder) as unfinished:
-        write_csv(unfinished / "relaxed.csv", rows, columns(*FILES))
-        write_rows_extxyz(unfinished / "relaxed.extxyz", rows)
-        write_database(unfinished / "relaxed.db", rows)
+    if history.trajectory is not None and history.searched is not None:
+        title = str(meta.get("formula", ""))
+        figure = figure_of(history.trajectory, history.searched, title=title)
+        figure.savefig(target / "trajectory.png", dpi=150)
 
 
 def _remove_old(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.constraints import constraints_of, move_mask
 from nucleate.crystal.elements import element
 from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
@@ -18,6 +19,8 @@ from nucleate.units import GPA_PER_EV_A3
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from ase import Atoms
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.report.rows import Row
@@ -50,7 +53,7 @@ def write_rows_extxyz(path: Path, rows: Iterable[Row], *, tier: str | None = Non
     for row in rows:
         found = row.relaxed if tier is None else row.step(tier)
         if isinstance(found, Relaxed):
-            frames.append(_frame(row, found))
+            frames.append(frame_of(row, found))
     write_extxyz(path, frames)
 
 
@@ -71,8 +74,8 @@ def write_database(path: Path, rows: Iterable[Row]) -> None:
     with database:
         for row in rows:
             if row.relaxed is not None:
-                values, rest = _database_values(row)
-                database.write(row.relaxed.to_ase(), key_value_pairs=values, data=rest)
+                values, rest = database_values(row)
+                database.write(atoms_of(row, row.relaxed), key_value_pairs=values, data=rest)
 
 
 def write_res(path: Path, row: Row, *, pressure_gpa: float = 0.0) -> None:
@@ -124,7 +127,8 @@ def write_structure(
         write_res(folder / f"{name}.res", row, pressure_gpa=pressure_gpa)
 
 
-def _frame(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+def frame_of(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
+    """Return name, crystal and values of an extxyz frame."""
     info: dict[str, Any] = {**_info(row), "model": found.level.model, "converged": found.converged}
     steps = () if row.record is None else row.record.outcomes
     for step in steps if len(steps) > 1 else ():
@@ -140,6 +144,9 @@ def _frame(row: Row, found: Relaxed) -> tuple[str, Crystal, dict[str, Any]]:
         }
     else:
         info["energy_arbitrary"] = found.energy
+    mask = move_mask(row.fixed, found.crystal.cell)
+    if mask is not None:
+        info["move_mask"] = mask
     return row_name(row), found.crystal, info
 
 
@@ -149,7 +156,14 @@ def _info(row: Row) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value != ""}
 
 
-def _database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+def atoms_of(row: Row, found: Relaxed) -> Atoms:
+    """Return ASE atoms with energy, forces and stress, and with the constraints of the row."""
+    atoms = found.to_ase()
+    atoms.set_constraint(constraints_of(row.fixed))
+    return atoms
+
+
+def database_values(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values that an ASE database can be searched by, and the rest.
 
     ASE has keys of its own, and takes no text that could be a number.

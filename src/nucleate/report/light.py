@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import heapq
+from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nucleate.report.ranking import rank_structures
+import numpy as np
+
+from nucleate.report.findings import read_findings
+from nucleate.report.ranking import LIKELY, rank_structures
+from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
+    from nucleate.search.record import Record
 
 SPARE = 3
 """Groups that are read beyond those asked for, for each: added tiers may unite some."""
+
+
+LONGEST_CHAIN = 60
+"""Doublings after which a chain of repeats that repeat repeats is taken for a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +51,36 @@ class Overview:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class _Light:
-    duplicate_of: int | None
-    tier: str | None = None
-    enthalpy: float = 0.0
-    reason: str | None = None
-    seen: int = 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """The records in ascending order of their numbers, as arrays.
+
+    Attributes
+    ----------
+    numbers, duplicate_of : ndarray of int64, shape (n,)
+        -1 where a record repeats none.
+    tier : ndarray of int64, shape (n,)
+        Place in ``tiers`` of the tier on which a record is ranked; -1 where it has no energy.
+    enthalpy : ndarray of float64, shape (n,)
+        Per atom, on that tier.
+    tiers : list of str
+        Tiers that occur, in the order in which they do.
+    n_paid : int
+        Records that any tier saw.
+    failures : Counter
+        First failure of each record, by reason.
+    """
+
+    numbers: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    tier: NDArray[np.int64]
+    enthalpy: NDArray[np.float64]
+    tiers: list[str]
+    n_paid: int
+    failures: Counter[str]
 
 
-def overview(store: Store, *, best: int) -> Overview:
+def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     """Return the numbers of a run and its best distinct structures.
 
     They are those of :func:`~nucleate.report.ranking.rank_structures` over all records, without
@@ -61,94 +92,141 @@ def overview(store: Store, *, best: int) -> Overview:
         Open for reading.
     best
         How many structures are ranked.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
     """
-    ladder, added = store.tiers(), tuple(store.added_tiers())
-    records, seen = _records(store, added)
-    failures = Counter(light.reason for light in records.values() if light.reason is not None)
-    n_paid = sum(light.seen > 0 for light in records.values())
-    groups = _groups(records)
-    tiers = [tier for tier in ladder if tier in seen] or seen
-    depth = {tier: place for place, tier in enumerate(tiers)}
-
-    places = {
-        number: (-depth.get(light.tier, -1), light.enthalpy, number)
-        for number, light in records.items()
-        if light.tier is not None
-    }
-    lowest = [
-        places[group[0]] if len(group) == 1 else min(places[number] for number in group)
-        for group in groups.values()
-    ]
-    copies = {key[-1]: len(group) for key, group in zip(lowest, groups.values(), strict=True)}
-    above = [key[-1] for key in sorted(lowest) if records[key[-1]].tier in added] if added else []
-    first = [key[-1] for key in heapq.nsmallest(SPARE * best, lowest)]
-    ranked = _ranked(store, list(dict.fromkeys([*above, *first])), copies, tiers, added, best)
-    united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
-    return Overview(ranked, len(groups) - united, n_paid, len(records) - n_paid, Counter(failures))
+    ladder, added, findings = store.tiers(), tuple(store.added_tiers()), read_findings(store)
+    found = _read(store, added)
+    tiers = [tier for tier in ladder if tier in found.tiers] or found.tiers
+    roots = _roots(found)
+    lowest = _lowest_of_groups(found, tiers, roots)
+    first = lowest[: SPARE * best if added else best]
+    above: list[int] = []
+    if added:
+        of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
+        above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
+    judged = [] if findings is None else [number for number, _ in findings.places]
+    chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
+    full, unread = _chosen_records(store, chosen, found, roots)
+    ranked = rank_structures(
+        full, tiers, added=added, findings=findings, order=order, unread=unread
+    )
+    n_distinct = len(ranked) + len(lowest) - len(unread)
+    n_repeats = len(found.numbers) - found.n_paid
+    return Overview(ranked[:best], n_distinct, found.n_paid, n_repeats, found.failures)
 
 
-def _records(store: Store, added: Sequence[str]) -> tuple[dict[int, _Light], list[str]]:
-    """Return the records by number, and the tiers that occur in the order in which they do."""
-    found: dict[int, _Light] = {}
-    seen: dict[str, None] = {}
-    climb = {tier: place for place, tier in enumerate(added)}
-    for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
-        light = found.get(number)
-        if light is None:
-            light = found[number] = _Light(duplicate_of)
-        if tier is None:
-            continue
-        light.seen += 1
-        seen[tier] = None
-        if status == "relaxed":
-            if not climb or climb.get(tier, -1) >= climb.get(light.tier or "", -1):
-                light.tier, light.enthalpy = tier, enthalpy / n_atoms
-        elif light.reason is None:
-            light.reason = reason
-    return found, list(seen)
+def best_groups(store: Store, best: int) -> list[list[int]]:
+    """Return the best distinct structures of the search itself, as tiers added later left no trace.
 
+    Parameters
+    ----------
+    store
+        Open for reading.
+    best
+        How many structures.
 
-def _groups(records: dict[int, _Light]) -> dict[int, list[int]]:
-    """Return the records with an energy by the one that they repeat in the end."""
-    groups: dict[int, list[int]] = {}
-    for number, light in records.items():
-        if light.tier is None:
-            continue
-        if light.duplicate_of is None:
-            groups.setdefault(number, []).append(number)
-            continue
-        original, path = number, {number}
-        while (above := records[original].duplicate_of) in records and above not in path:
-            assert above is not None
-            original = above
-            path.add(above)
-        groups.setdefault(original, []).append(number)
+    Returns
+    -------
+    list of list of int
+        For each the numbers of its records on its tier, the lowest first.
+    """
+    added = store.added_tiers()
+    found = _read(store, (), ignored=frozenset(added))
+    tiers = [tier for tier in store.tiers() if tier not in added] or found.tiers
+    roots = _roots(found)
+    groups: list[list[int]] = []
+    for place in _lowest_of_groups(found, tiers, roots)[:best]:
+        own = np.flatnonzero((roots == roots[place]) & (found.tier == found.tier[place]))
+        order = np.lexsort((found.numbers[own], found.enthalpy[own]))
+        groups.append(found.numbers[own[order]].tolist())
     return groups
 
 
-def _ranked(
-    store: Store,
-    chosen: Sequence[int],
-    copies: dict[int, int],
-    tiers: Sequence[str],
-    added: Sequence[str],
-    best: int,
-) -> list[RankedStructure]:
-    from dataclasses import replace
+def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozenset()) -> _Numbers:
+    numbers, duplicates, tiers = array("q"), array("q"), array("q")
+    enthalpies = array("d")
+    seen: dict[str, int] = {}
+    climb = {tier: place for place, tier in enumerate(added)}
+    climb |= {tier: 0 for tier in POLISHED if tier in climb}  # they are the first of those added
+    failures: Counter[str] = Counter()
+    n_paid, last, reached, has_failed = 0, None, -1, False
+    polished: float | None = None
+    for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
+        if number != last:
+            last, reached, has_failed, polished = number, -1, False, None
+            numbers.append(number)
+            duplicates.append(-1 if duplicate_of is None else duplicate_of)
+            tiers.append(-1)
+            enthalpies.append(np.nan)
+            n_paid += tier is not None
+        if tier is None or tier in JUDGED or tier in ignored:
+            continue
+        place = seen.setdefault(tier, len(seen))
+        if status == "relaxed":
+            value = enthalpy / n_atoms
+            if tier in POLISHED and polished is not None and polished <= value:
+                continue
+            polished = value if tier in POLISHED else polished
+            if climb.get(tier, -1) >= reached:
+                reached = climb.get(tier, -1)
+                tiers[-1], enthalpies[-1] = place, value
+        elif not has_failed:
+            has_failed = True
+            failures[str(reason)] += 1
+    return _Numbers(
+        np.array(numbers),
+        np.array(duplicates),
+        np.array(tiers),
+        np.array(enthalpies),
+        list(seen),
+        n_paid,
+        failures,
+    )
 
-    full = [replace(record, duplicate_of=None) for record in store.records_of(chosen)]
-    ranked = rank_structures(full, tiers, added=added, best=best)
-    counted = []
-    for item in ranked:
-        others = item.copies - 1  # united on an added tier
-        counted.append(replace(item, copies=copies[item.record.number] + others))
-    return counted
+
+def _roots(found: _Numbers) -> NDArray[np.int64]:
+    """Return the place of the record that each record repeats in the end."""
+    root = np.searchsorted(found.numbers, found.duplicate_of).clip(max=len(found.numbers) - 1)
+    itself = np.arange(len(found.numbers))
+    root = np.where(found.numbers[root] == found.duplicate_of, root, itself)
+    for _ in range(LONGEST_CHAIN):
+        above = root[root]
+        if np.array_equal(above, root):
+            break
+        root = above
+    return root
 
 
-def _n_distinct(
-    store: Store, numbers: Sequence[int], tiers: Sequence[str], added: Sequence[str]
-) -> int:
-    from dataclasses import replace
+def _lowest_of_groups(
+    found: _Numbers, tiers: Sequence[str], roots: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the place of the best record of each distinct structure, best first."""
+    depth = {level_of_tier(tier): place for place, tier in enumerate(tiers)}
+    depths = np.array([-depth.get(level_of_tier(tier), -1) for tier in found.tiers])
+    places = np.flatnonzero(found.tier >= 0)
+    if not places.size:
+        return places
+    keys = found.numbers[places], found.enthalpy[places], depths[found.tier[places]]
+    order = np.lexsort((*keys, roots[places]))
+    _, first = np.unique(roots[places][order], return_index=True)
+    best = order[first]
+    return places[best][np.lexsort([key[best] for key in keys])]
 
-    full = [replace(record, duplicate_of=None) for record in store.records_of(numbers)]
-    return len(rank_structures(full, tiers, added=added))
+
+def _chosen_records(
+    store: Store, chosen: Sequence[int], found: _Numbers, roots: NDArray[np.int64]
+) -> tuple[list[Record], dict[int, int]]:
+    """Return records in full, each group under its first, and how many of a group are not read."""
+    places = np.searchsorted(found.numbers, chosen)
+    groups: dict[int, list[Record]] = {}
+    for record, place in zip(store.records_of(chosen), places.tolist(), strict=True):
+        groups.setdefault(int(roots[place]), []).append(record)
+    sizes = np.bincount(roots[found.tier >= 0], minlength=len(roots))
+    full: list[Record] = []
+    unread: dict[int, int] = {}
+    for root, (head, *others) in groups.items():
+        unread[head.number] = int(sizes[root]) - 1 - len(others)
+        full.append(replace(head, duplicate_of=None))
+        full += [replace(record, duplicate_of=head.number) for record in others]
+    return full, unread

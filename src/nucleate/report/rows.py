@@ -11,10 +11,14 @@ from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Outcome
+    from nucleate.report.findings import Finding
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
@@ -50,6 +54,10 @@ class Row:
         Where a structure of a file is from.
     start : Crystal or None
         The structure of a file as it was read.
+    finding : Finding or None
+        What the final phase of a run found about it.
+    fixed : ndarray of bool, shape (n_atoms, 3), or None
+        Fractional coordinates of a structure of a file that were held.
     """
 
     crystal: Crystal | None
@@ -65,6 +73,8 @@ class Row:
     file: str = ""
     name: str = ""
     start: Crystal | None = field(default=None, repr=False)
+    finding: Finding | None = None
+    fixed: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
     def relaxed(self) -> Relaxed | None:
@@ -102,6 +112,7 @@ class Row:
             copies=item.copies,
             failed=item.failed,
             symmetry=item.symmetry,
+            finding=item.finding,
         )
 
     @classmethod
@@ -140,6 +151,7 @@ class Row:
             file=item.file,
             name=item.name,
             start=start,
+            fixed=item.fixed,
         )
 
 
@@ -153,9 +165,10 @@ def record_rows(told: Sequence[tuple[Record, SearchUpdate]]) -> list[Row]:
     return [Row.of_record(record, update) for record, update in told]
 
 
-def file_rows(items: Sequence[FileCrystal], records: Mapping[int, Record]) -> list[Row]:
-    """Return a row for every structure of some files; ``records`` by their place, from 0 on."""
-    return [Row.of_file(item, records.get(place)) for place, item in enumerate(items)]
+def file_rows(items: Iterable[FileCrystal], records: Mapping[int, Record]) -> Iterator[Row]:
+    """Yield a row for every structure of some files; ``records`` by their place, from 0 on."""
+    for place, item in enumerate(items):
+        yield Row.of_file(item, records.get(place))
 
 
 def _symmetry(crystal: Crystal) -> tuple[SymmetryRung, ...]:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.report.history import Trajectory
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from nucleate.report.figure import ShownFigure
     from nucleate.search.record import Record, SearchUpdate
@@ -39,75 +41,55 @@ def trajectory_figure(
     title
         Title of the figure.
     """
-    from nucleate.report.figure import ShownFigure
+    return figure_of(Trajectory.of_told(told, tier), tier, title=title)
+
+
+def figure_of(found: Trajectory, tier: str, *, title: str) -> ShownFigure:
+    """Draw a trajectory of a tier as :func:`trajectory_figure` does."""
+    from nucleate.report.figure import ShownFigure, figure_text
+
+    shown = figure_text(tier)
 
     figure = ShownFigure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    enthalpies = [record.enthalpies().get(tier, np.nan) for record, _ in told]
-    by_number = {record.number: value for (record, _), value in zip(told, enthalpies, strict=True)}
-    finite = [value for value in enthalpies if np.isfinite(value)]
-    axes.set(xlabel="structure", title=title)
-    if not finite:
-        axes.text(0.5, 0.5, f"no structure has been relaxed by {tier} yet", ha="center")
+    axes.set(xlabel="structure", title=figure_text(title))
+    finite = found.enthalpies[np.isfinite(found.enthalpies)]
+    if not finite.size:
+        axes.text(0.5, 0.5, f"no structure has been relaxed by {shown} yet", ha="center")
         return figure
-    unit = _unit(told, tier)
-    lowest = min(finite)
-    top = lowest + WINDOW_EV_PER_ATOM if unit == "eV" else float(np.percentile(finite, 95))
-    top = min(top, max(finite)) if max(finite) > lowest else lowest + 0.01
-    _draw_points(axes, told, enthalpies, top)
-    steps = np.arange(len(told))
-    current = np.array([by_number.get(_or(verdict.current), np.nan) for _, verdict in told])
-    best = np.fmin.accumulate(np.array(enthalpies))
-    if not np.allclose(current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True):
-        axes.step(steps, np.minimum(current, top), where="post", color="0.35", lw=1.0, label="walk")
+    lowest, highest = float(finite.min()), float(finite.max())
+    is_ev = found.unit == "eV"
+    top = lowest + WINDOW_EV_PER_ATOM if is_ev else float(np.percentile(finite, 95))
+    top = min(top, highest) if highest > lowest else lowest + 0.01
+    _draw_points(axes, found, top)
+    steps = np.arange(len(found.enthalpies))
+    best = np.fmin.accumulate(found.enthalpies)
+    walk = np.minimum(found.current, top)
+    same = np.allclose(found.current, best, rtol=0.0, atol=LEVEL_EV_PER_ATOM, equal_nan=True)
+    if np.isfinite(found.current).any() and not same:
+        axes.step(steps, walk, where="post", color="0.35", lw=1.0, label="walk")
     axes.step(steps, best, where="post", color="crimson", lw=1.8, label="best")
-    _shade_melted(axes, told)
+    _shade_melted(axes, found.melted)
     margin = 0.04 * (top - lowest)
     axes.set_ylim(lowest - 2 * margin, top + margin)
-    axes.set_ylabel(f"enthalpy ({'eV' if unit == 'eV' else 'arbitrary units'}/atom), {tier}")
+    axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {shown}")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     return figure
 
 
-def save_trajectory(
-    path: Path, told: Sequence[tuple[Record, SearchUpdate]], tier: str, *, title: str
-) -> None:
-    """Write the trajectory as PNG, SVG or PDF, by the suffix of ``path``."""
-    trajectory_figure(told, tier, title=title).savefig(path, dpi=150)
+def _draw_points(axes: Axes, found: Trajectory, top: float) -> None:
+    from nucleate.report.figure import figure_text
+
+    names, kinds = np.unique(found.families, return_inverse=True)
+    has_energy = np.isfinite(found.enthalpies)
+    for kind, name in enumerate(names.tolist()):
+        places = np.flatnonzero(has_energy & (kinds == kind))
+        if places.size:
+            values = np.minimum(found.enthalpies[places], top)
+            axes.scatter(places, values, s=11, alpha=0.7, label=figure_text(name), linewidths=0)
 
 
-def family_of(record: Record) -> str:
-    """Return the generator a structure comes from, or ``moves``."""
-    source = record.candidate.origin.source
-    return "moves" if source.startswith("move:") else source
-
-
-def _draw_points(
-    axes: Axes, told: Sequence[tuple[Record, SearchUpdate]], enthalpies: Sequence[float], top: float
-) -> None:
-    families: dict[str, list[int]] = {}
-    for index, (record, _) in enumerate(told):
-        if np.isfinite(enthalpies[index]):
-            families.setdefault(family_of(record), []).append(index)
-    for family, indices in sorted(families.items()):
-        values = np.minimum([enthalpies[index] for index in indices], top)
-        axes.scatter(indices, values, s=11, alpha=0.7, label=family, linewidths=0)
-
-
-def _shade_melted(axes: Axes, told: Sequence[tuple[Record, SearchUpdate]]) -> None:
-    for index, (_, verdict) in enumerate(told):
-        if verdict.melted:
-            axes.axvspan(index - 0.5, index + 0.5, color="orange", alpha=0.12, lw=0)
-
-
-def _unit(told: Sequence[tuple[Record, SearchUpdate]], tier: str) -> str:
-    for record, _ in told:
-        for item in record.outcomes:
-            level = getattr(item.outcome, "level", None)
-            if item.tier == tier and level is not None:
-                return level.unit
-    return "eV"
-
-
-def _or(number: int | None) -> int:
-    return -1 if number is None else number
+def _shade_melted(axes: Axes, melted: NDArray[np.bool_]) -> None:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], melted, [False]]).astype(np.int8)))
+    for first, end in edges.reshape(-1, 2).tolist():
+        axes.axvspan(first - 0.5, end - 0.5, color="orange", alpha=0.12, lw=0)

@@ -12,16 +12,16 @@ neither the speed of the workers nor an interruption changes the candidates.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.run.events import Progress, Silent
+from nucleate.run.events import Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.promotions import Promotions
+from nucleate.run.stopwatch import Stopwatch
 from nucleate.search.book import trial_of
 from nucleate.search.checked import CheckedSearch
 from nucleate.search.record import Record, TierOutcome
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor, Finished
     from nucleate.run.journal import Journal
+    from nucleate.search.record import SearchUpdate
     from nucleate.search.search import Search, Trial
 
 POLL_S = 0.2
@@ -53,26 +54,6 @@ WINDOW = "window"
 """Kind of the events that say how many candidates are asked for ahead of the last one told."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
-    """How a run ended.
-
-    Attributes
-    ----------
-    reason : str
-        Why it stopped.
-    error : str
-        The first error in full if every structure failed, else empty.
-    """
-
-    reason: str
-    error: str
-    n_structures: int
-    n_repeats: int
-    best: Record | None
-    progress: Progress
 
 
 class Campaign:
@@ -128,10 +109,7 @@ class Campaign:
         self._untold: deque[int] = deque()
         self._untold_repeats = 0
         self._promotions = Promotions(ladder)
-        self._start = time.monotonic()
-        self._start_core_s = time.process_time() if started_core_s is None else started_core_s
-        self._elapsed_before = 0.0
-        self._core_before = 0.0
+        self._watch = Stopwatch(started_core_s)
         self._stop_request: str | None = None
         self._n_finished = 0
         self._n_relaxed = 0
@@ -151,7 +129,7 @@ class Campaign:
         """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
         self._resume()
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
-        self._journal.add_event(self._elapsed_before, "start", prepared)
+        self._journal.add_event(self._watch.before_s, "start", prepared)
         self._set_window()
         self._journal.commit()
         _log.info("started with %d records, window %d", self._n_finished, self._window)
@@ -166,6 +144,9 @@ class Campaign:
         error = self._error_of_all()
         self._update_progress()
         stopped = {"reason": reason, "error": error, "core_s": self.progress.core_s}
+        target = self.progress.stop.target
+        if target is not None and not self.progress.stop.is_found:
+            stopped["target"] = target.distance_in_words()
         self._journal.add_event(self.progress.elapsed_s, "stop", stopped)
         self._journal.commit()
         _log.info("stopped: %s", reason)
@@ -185,25 +166,19 @@ class Campaign:
         for told, update in self._journal.told():
             record = told.within(self._ladder.names)
             self._note(record)
-            self._search.restore(trial_of(record))
-            self._search.replay(record, update)
+            self._replay(record, update)
             self._count(record)
-            self._take_times(record)
+            self._watch.add(record.finished_s, record.core_s)
             self._callback.on_record(record, update, replayed=True)
         for asked in self._journal.unfinished():
             record = asked.within(self._ladder.names)
             self._search.restore(trial_of(record))
-            self._take_times(record)
+            self._watch.add(record.finished_s, record.core_s)
             self._take_up(record)
         for time_s, kind, data in self._journal.events():
-            self._elapsed_before = max(self._elapsed_before, time_s)
-            self._core_before = max(self._core_before, data.get("core_s", 0.0))
+            self._watch.add(time_s, data.get("core_s", 0.0))
             if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
-
-    def _take_times(self, record: Record) -> None:
-        self._elapsed_before = max(self._elapsed_before, record.finished_s)
-        self._core_before = max(self._core_before, record.core_s)
 
     def _note(self, record: Record) -> None:
         for item in record.outcomes:
@@ -218,7 +193,7 @@ class Campaign:
         if needed > self._window:
             self._window = needed
             data = {"candidates": needed, "from": self._pending_first()}
-            self._journal.add_event(self._elapsed_before, WINDOW, data)
+            self._journal.add_event(self._watch.before_s, WINDOW, data)
 
     def _pending_first(self) -> int:
         return self._untold[0] if self._untold else self._n_finished
@@ -235,7 +210,7 @@ class Campaign:
         while self._executor.losses:
             loss = self._executor.losses.pop(0)
             _log.warning("worker lost: %s", loss)
-            self._journal.add_event(self._elapsed_s(), "worker-lost", {"message": loss})
+            self._journal.add_event(self._watch.elapsed_s, "worker-lost", {"message": loss})
             self._is_dirty = True
         if self._is_dirty:
             self._journal.commit()
@@ -279,7 +254,7 @@ class Campaign:
             outcomes=trial.outcomes,
             duplicate_of=trial.duplicate_of,
             seed=self._seed,
-            asked_s=self._elapsed_s(),
+            asked_s=self._watch.elapsed_s,
         )
         self._is_dirty = True
         self._journal.add_candidate(record)
@@ -328,7 +303,7 @@ class Campaign:
     def _finish(self, record: Record) -> None:
         done = record
         if not record.finished_s:
-            done = replace(record, finished_s=self._elapsed_s(), core_s=self._core_s())
+            done = replace(record, finished_s=self._watch.elapsed_s, core_s=self._core_s())
         self._done[record.number] = done
         self._count(done)
         if not self._learns:
@@ -357,6 +332,13 @@ class Campaign:
         self._is_dry = False
         self._callback.on_record(record, update, replayed=False)
 
+    def _replay(self, record: Record, update: SearchUpdate) -> None:
+        """Tell the search of a record of an earlier start; keep its memo where there is none."""
+        memo = self._search.replay(record, update)
+        if memo and not update.memo:
+            self._journal.add_memo(record.number, memo)
+            self._is_dirty = True
+
     def _count(self, record: Record) -> None:
         self.progress.stop.note(record)
         if not record.outcomes:
@@ -381,7 +363,8 @@ class Campaign:
         reason = self.progress.stop.reason(
             self._search.progress,
             n_finished=self._n_finished,
-            session_s=time.monotonic() - self._start,
+            n_failed=sum(self.progress.failures.values()),
+            session_s=self._watch.session_s,
             used_core_s=self._core_s(),
         )
         if reason is not None or self._pending or self._done:
@@ -399,17 +382,13 @@ class Campaign:
         failure = self._first_failure
         return "" if failure is None else f"{failure.reason}: {failure.message}"
 
-    def _elapsed_s(self) -> float:
-        return self._elapsed_before + time.monotonic() - self._start
-
     def _core_s(self) -> float:
-        driver = time.process_time() - self._start_core_s
-        return self._core_before + driver + self._executor.core_s
+        return self._watch.core_s(self._executor.core_s)
 
     def _update_progress(self) -> None:
         self.progress.core_s = self._core_s()
-        self.progress.session_s = time.monotonic() - self._start
-        self.progress.elapsed_s = self._elapsed_s()
+        self.progress.session_s = self._watch.session_s
+        self.progress.elapsed_s = self._watch.elapsed_s
         self.progress.in_flight = len(self._pending)
         self.progress.search = self._search.progress
 

@@ -108,3 +108,23 @@ class Several(Silent):
         """Pass it on."""
         for callback in self._callbacks:
             callback.on_note(text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """How a run ended.
+
+    Attributes
+    ----------
+    reason : str
+        Why it stopped.
+    error : str
+        The first error in full if every structure failed, else empty.
+    """
+
+    reason: str
+    error: str
+    n_structures: int
+    n_repeats: int
+    best: Record | None
+    progress: Progress

@@ -94,17 +94,19 @@ def hand_off(
     (out / LIST).write_text(text, encoding="utf-8")
 
 
-def import_results(run: str | Path, folder: str | Path, name: str | None = None) -> ImportSummary:
-    """Read the finished calculations in exported folders as a tier of the run.
+def import_results(
+    folder: str | Path, jobs: str | Path, *, name: str | None = None
+) -> ImportSummary:
+    """Read finished calculations of :func:`nucleate.api.export_jobs` as a tier of a run.
 
     What is not finished is reported and left out; a later import adds it.
 
     Parameters
     ----------
-    run
-        The run folder.
     folder
-        What :func:`hand_off` wrote, or one of its folders.
+        The run folder.
+    jobs
+        What was exported, or one of its folders.
     name
         Name of the tier; default that under which it was exported.
 
@@ -114,7 +116,7 @@ def import_results(run: str | Path, folder: str | Path, name: str | None = None)
         If the run is none, there is no such folder, or the energies would not be comparable with
         each other or with those of the tier.
     """
-    path, root = Path(run), Path(folder)
+    path, root = Path(folder), Path(jobs)
     check_is_search(path)
     if not root.is_dir():
         raise InputError(

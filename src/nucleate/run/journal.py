@@ -39,6 +39,10 @@ class Journal(Protocol):
         """Write that a candidate is finished and what the search made of it."""
         ...
 
+    def add_memo(self, number: int, memo: bytes) -> None:
+        """Write what the search wants to have back of a record that has no memo yet."""
+        ...
+
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
         """Write something that happened."""
         ...
@@ -70,6 +74,9 @@ class NoJournal:
         """Write nothing."""
 
     def add_record(self, record: Record, update: SearchUpdate, *, provisional: bool) -> None:
+        """Write nothing."""
+
+    def add_memo(self, number: int, memo: bytes) -> None:
         """Write nothing."""
 
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
@@ -123,6 +130,10 @@ class StoreJournal:
     def add_record(self, record: Record, update: SearchUpdate, *, provisional: bool) -> None:
         """Write that a candidate is finished and what the search made of it."""
         self._store.add_record(record, update, provisional=provisional)
+
+    def add_memo(self, number: int, memo: bytes) -> None:
+        """Write what the search wants to have back of a record that has no memo yet."""
+        self._store.add_memo(number, memo)
 
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
         """Write something that happened."""

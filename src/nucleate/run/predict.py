@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.faults import blaming
-from nucleate.run.campaign import Campaign, Summary
-from nucleate.run.events import Silent
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
+from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
 from nucleate.search.context import SearchContext
@@ -97,6 +98,8 @@ def predict(
             )
             executor.wait_until_ready()
         store = stack.enter_context(open_store(path, settings))
+        if target is not None:
+            target = aimed(store, executor, target, ladder.names)
         campaign = Campaign(
             StoreJournal(store),
             search,
@@ -221,15 +224,20 @@ def build_target(settings: RunSettings) -> Target | None:
 
 def _target(file: str, space: SearchSpace) -> Target:
     from nucleate.crystal.composition import Composition
-    from nucleate.crystal.files import read_crystals
+    from nucleate.crystal.constraints import FREE_IN_A_SEARCH
+    from nucleate.crystal.files import Unreadable, read_structures
     from nucleate.search.target import Target
 
-    named = read_crystals(file)
-    if len(named) > 1:
+    items = read_structures(file)
+    if len(items) > 1:
         raise InputError(
-            f"stop.target = {file!r} holds {len(named)} structures. Give a file with one."
+            f"stop.target = {file!r} holds {len(items)} structures. Give a file with one."
         )
-    crystal = named[0][1]
+    if isinstance(items[0], Unreadable):
+        raise items[0].error
+    if items[0].fixed is not None:
+        logging.getLogger(__name__).warning("stop.target: %s", FREE_IN_A_SEARCH)
+    crystal = items[0].crystal
     if space.composition.formula_units_of(crystal.numbers) is None:
         found = Composition.from_numbers(crystal.numbers).formula
         raise InputError(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.constraints import along_lattice
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.formats.structures import ReadStructure
 from nucleate.errors import InputError
@@ -21,6 +22,7 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.folder import check_same_input, now, surroundings
 from nucleate.run.journal import StoreJournal
+from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
@@ -87,18 +89,54 @@ def read_files(paths: Iterable[str | Path]) -> list[FileCrystal]:
     InputError
         If a file cannot be opened, or nothing that can be read is in any of them.
     """
-    from nucleate.crystal.files import read_structures
+    return list(checked(iter_files(paths)))
 
-    found = []
+
+def iter_files(paths: Iterable[str | Path], *, with_notes: bool = True) -> Iterator[FileCrystal]:
+    """Yield the structures of some files one by one, and log what has to be said of each file."""
+    from nucleate.crystal.files import iter_structures
+
     for path in paths:
-        items = read_structures(path)
-        for note in _notes(items):
+        notes: dict[str, None] = {}
+        for item in iter_structures(path):
+            notes |= dict.fromkeys(_notes(item))
+            yield _file_crystal(path, item)
+        for note in notes if with_notes else ():
             _log.warning("%s: %s", path, note)
-        found += [_file_crystal(path, item) for item in items]
-    if found and all(isinstance(item.crystal, InputError) for item in found):
-        assert isinstance(found[0].crystal, InputError)
-        raise found[0].crystal
-    return found
+
+
+def checked(items: Iterable[FileCrystal]) -> Iterator[FileCrystal]:
+    """Yield structures; raise the error of the first where none of them can be read."""
+    first: InputError | None = None
+    stream = iter(items)
+    for item in stream:
+        if not isinstance(item.crystal, InputError):
+            yield item
+            break
+        first = first or item.crystal
+        yield item
+    else:
+        if first is not None:
+            raise first
+    yield from stream
+
+
+class Files:
+    """The structures of files, read again whenever they are gone through: none is kept.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files and folders, which must not change meanwhile.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._paths = tuple(paths)
+        self._is_noted = False
+
+    def __iter__(self) -> Iterator[FileCrystal]:
+        with_notes, self._is_noted = not self._is_noted, True
+        yield from checked(iter_files(self._paths, with_notes=with_notes))
 
 
 def _file_crystal(path: str | Path, item: Item) -> FileCrystal:
@@ -107,48 +145,81 @@ def _file_crystal(path: str | Path, item: Item) -> FileCrystal:
     return FileCrystal(str(path), item.name, item.crystal, held(item))
 
 
-def _notes(items: Sequence[Item]) -> list[str]:
-    """Return what has to be reported about the reading of a file, each once."""
-    notes = []
-    for item in items:
-        if not isinstance(item, ReadStructure):
-            continue
-        notes += item.notes
-        fixed = held(item)
-        if fixed is not None:
-            notes.append("atoms are fixed; they stay where they are, and so does the cell.")
-            if item.fixed is not None and not np.array_equal(fixed, item.fixed):
-                notes.append(
-                    "atoms are fixed along x, y or z, which are no lattice directions here; "
-                    "they are held along all three."
-                )
-    return list(dict.fromkeys(notes))
+def _notes(item: Item) -> list[str]:
+    """Return what has to be reported about the reading of a structure."""
+    if not isinstance(item, ReadStructure):
+        return []
+    notes = list(item.notes)
+    fixed = held(item)
+    if fixed is not None:
+        notes.append("atoms are fixed; they stay where they are, and so does the cell.")
+        if item.fixed is not None and not np.array_equal(fixed, item.fixed):
+            notes.append(
+                "atoms are fixed along x, y or z, which are no lattice directions here; "
+                "they are held along all three."
+            )
+    return notes
 
 
 def held(item: ReadStructure) -> NDArray[np.bool_] | None:
-    """Return the fractional coordinates that a file fixes, shape (n_atoms, 3); None if none.
-
-    Where x, y and z are not the lattice directions, an atom that is fixed along any of them is
-    held along all: what the file holds then stays, at the price of holding more.
-    """
+    """Return the fractional coordinates that a file fixes, shape (n_atoms, 3); None if none."""
     if item.fixed is None or not item.fixed.any():
         return None
-    cell = item.crystal.cell
-    aligned = np.allclose(cell, np.diag(np.diag(cell)), atol=1e-8)
-    if item.fixed_along == "lattice" or aligned:
-        return item.fixed
-    return np.repeat(np.any(item.fixed, axis=1, keepdims=True), 3, axis=1)
+    return (
+        item.fixed
+        if item.fixed_along == "lattice"
+        else along_lattice(item.fixed, item.crystal.cell)
+    )
 
 
-def fixed_of(items: Sequence[FileCrystal]) -> dict[int, NDArray[np.bool_]]:
+def fixed_of(items: Iterable[FileCrystal]) -> dict[int, NDArray[np.bool_]]:
     """Return the fixed coordinates of the structures that have some, by their place."""
     return {place: item.fixed for place, item in enumerate(items) if item.fixed is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of structures that have been gone through once.
+
+    Attributes
+    ----------
+    number, n_good : int
+        Structures, and those of them that can be read.
+    digest : str
+        What changes when any structure does.
+    fixed : dict of int to ndarray of bool, shape (n_atoms, 3)
+        The fixed coordinates, by place.
+    """
+
+    number: int
+    n_good: int
+    digest: str
+    fixed: dict[int, NDArray[np.bool_]]
+
+
+def survey_of(items: Iterable[FileCrystal]) -> Survey:
+    """Go through structures once, keeping none."""
+    total, fixed, number, n_good = hashlib.sha256(), {}, 0, 0
+    for place, item in enumerate(items):
+        number += 1
+        if not isinstance(item.crystal, Crystal):
+            total.update(b"broken")
+            continue
+        n_good += 1
+        for array in (item.crystal.numbers, item.crystal.cell, item.crystal.scaled):
+            total.update(array.tobytes())
+        if item.fixed is not None:
+            fixed[place] = item.fixed
+            total.update(b"fixed" + item.fixed.tobytes())
+    return Survey(number, n_good, total.hexdigest()[:16], fixed)
+
+
 def relax_files(
-    items: Sequence[FileCrystal],
+    items: Iterable[FileCrystal],
     settings: RelaxationSettings,
     *,
+    survey: Survey | None = None,
+    keep: bool = True,
     folder: Path | None = None,
     on_record: Callable[[Record], None] | None = None,
     executor: Executor | None = None,
@@ -160,9 +231,13 @@ def relax_files(
     Parameters
     ----------
     items
-        Structures; the broken ones are left out.
+        Structures, which are gone through one by one; the broken ones are left out.
     settings
         Tiers, pressure, workers.
+    survey
+        What :func:`survey_of` gives of them, if it was made already.
+    keep
+        Whether the summary has the records; without, memory does not grow with their number.
     folder
         Run folder that keeps every outcome as soon as it is available. If it holds part of the same
         series, that part is not done again.
@@ -178,13 +253,14 @@ def relax_files(
     WorkerStartError
         If the engines cannot be loaded.
     """
+    survey = survey or survey_of(items)
     with ExitStack() as stack:
         if folder is None:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="nucleate-")))
+            folder = Path(stack.enter_context(temporary_folder()))
         stack.enter_context(locked(folder))
-        store = stack.enter_context(_open_store(folder, items, settings))
-        seen = Seen(on_record)
-        left = sum(isinstance(item.crystal, Crystal) for item in items) - store.n_records()
+        store = stack.enter_context(_open_store(folder, survey, settings))
+        seen = Seen(on_record, keep=keep)
+        left = survey.n_good - store.n_records()
         if not left:
             for record, update in store.records():
                 seen.on_record(record, update, replayed=True)
@@ -198,28 +274,49 @@ def relax_files(
             Ladder(settings.tier),
             executor,
             callback=seen,
-            fixed=fixed_of(items),
+            fixed=survey.fixed,
         )
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         reason = campaign.run().reason
         return SeriesSummary(seen.records, "" if reason == COMPLETE else reason)
 
 
+class StoredRecords(Mapping[int, "Record"]):
+    """The records of a folder by number, each read when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._store = Store.read(folder)
+
+    def __getitem__(self, number: int) -> Record:
+        found = self._store.records_of([number])
+        if not found:
+            raise KeyError(number)
+        return found[0]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._store.numbers())
+
+    def __len__(self) -> int:
+        return self._store.n_records()
+
+
 class Seen(Silent):
     """Keeps the records and passes them on."""
 
-    def __init__(self, on_record: Callable[[Record], None] | None) -> None:
+    def __init__(self, on_record: Callable[[Record], None] | None, *, keep: bool = True) -> None:
         self.records: dict[int, Record] = {}
+        self._keep = keep
         self._on_record = on_record
 
     def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
-        """Keep it."""
-        self.records[record.number] = record
+        """Keep it if it is to be kept."""
+        if self._keep:
+            self.records[record.number] = record
         if self._on_record is not None:
             self._on_record(record)
 
 
-def trials(items: Sequence[FileCrystal]) -> Iterator[Trial]:
+def trials(items: Iterable[FileCrystal]) -> Iterator[Trial]:
     """Yield a trial for each structure that is not broken, numbered by its place."""
     for number, item in enumerate(items):
         if isinstance(item.crystal, Crystal):
@@ -236,9 +333,9 @@ def _pool(settings: RelaxationSettings, n_pending: int, folder: Path) -> Pool:
     return Pool(spec, workers=workers, logs=folder / WORKER_LOGS)
 
 
-def _open_store(folder: Path, items: Sequence[FileCrystal], settings: RelaxationSettings) -> Store:
+def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> Store:
     data = settings.model_dump(mode="json")
-    data["structures"] = {"number": len(items), "digest": _digest(items)}
+    data["structures"] = {"number": survey.number, "digest": survey.digest}
     if Store.exists(folder):
         with Store.read(folder) as store:
             check_same_input(store.meta["input"], data, folder)
@@ -246,24 +343,9 @@ def _open_store(folder: Path, items: Sequence[FileCrystal], settings: Relaxation
     meta: dict[str, Any] = {
         "kind": "relax",
         "input": data,
-        "formula": f"{len(items)} structures of files",
+        "formula": f"{survey.number} structures of files",
         "seed": 0,
         "created": now(),
         **surroundings(),
     }
     return Store.create(folder, meta)
-
-
-def _digest(items: Sequence[FileCrystal]) -> str:
-    """Return what changes when any structure does."""
-    total = hashlib.sha256()
-    for item in items:
-        crystal = item.crystal
-        if isinstance(crystal, Crystal):
-            for array in (crystal.numbers, crystal.cell, crystal.scaled):
-                total.update(array.tobytes())
-            if item.fixed is not None:
-                total.update(b"fixed" + item.fixed.tobytes())
-        else:
-            total.update(b"broken")
-    return total.hexdigest()[:16]

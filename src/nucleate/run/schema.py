@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of the tables."""
+
+WITHOUT_MEMOS = 3
+"""The version before, which has no memos and no indices; it is read as it is, and brought up to
+date when it is continued."""
+
+ADDITIONS = """
+CREATE TABLE memo (
+    candidate INTEGER PRIMARY KEY REFERENCES candidate (number),
+    data BLOB NOT NULL
+);
+CREATE INDEX outcome_summary
+    ON outcome (candidate, position, tier, status, reason, enthalpy_ev, converged, level);
+CREATE INDEX candidate_summary ON candidate (number, n_atoms, source);
+"""
+"""What version 4 has more than version 3: what searches want to have back of their records, and
+what a summary needs without the geometries."""
 
 TABLES = """
 CREATE TABLE meta (
@@ -83,6 +99,7 @@ SELECT_OTHERS = (
     "OR sql LIKE 'CREATE VIRTUAL%' LIMIT 5"
 )
 INSERT_META = "INSERT INTO meta VALUES (?, ?)"
+UPDATE_VERSION = "UPDATE meta SET value = ? WHERE key = 'schema_version'"
 INSERT_CANDIDATE = (
     "INSERT INTO candidate (number, source, parents, detail, n_atoms, numbers, cell, scaled, "
     "duplicate_of, asked_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -101,6 +118,7 @@ INSERT_RECORD = (
 )
 SELECT_PROVISIONAL = "SELECT candidate, finished_s, core_s FROM record WHERE provisional"
 DELETE_PROVISIONAL = "DELETE FROM record WHERE provisional"
+INSERT_MEMO = "INSERT OR REPLACE INTO memo VALUES (?, ?)"
 INSERT_EVENT = "INSERT INTO event (time_s, kind, data) VALUES (?, ?, ?)"
 INSERT_LEVEL = (
     "INSERT OR IGNORE INTO level (code, version, model, checkpoint, settings, unit) "
@@ -110,14 +128,15 @@ SELECT_LEVELS = "SELECT id, code, version, model, checkpoint, settings, unit FRO
 SELECT_RECORDS = (
     "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
-    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "m.data, c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN memo m ON m.candidate = r.candidate "
     "WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?"
 )
 SELECT_RECORD = (
     "SELECT r.sequence, r.duplicate_of, r.finished_s, r.core_s, r.accepted, r.new_minimum, "
     "r.melted, r.temperature_ev_per_atom, r.current, r.best, r.is_target, c.number, c.asked_s, "
-    "c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
+    "NULL, c.source, c.parents, c.detail, c.numbers, c.cell, c.scaled "
     "FROM record r JOIN candidate c ON c.number = r.candidate WHERE r.candidate = ?"
 )
 SELECT_OUTCOMES_OF_RECORD = (
@@ -125,11 +144,42 @@ SELECT_OUTCOMES_OF_RECORD = (
     "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
     "scaled, forces, stress_gpa FROM outcome WHERE candidate = ? ORDER BY position"
 )
+SELECT_OUTCOMES_OF_TIERS = (
+    "SELECT candidate, tier, status, reason, message, wall_s, level, energy_ev, enthalpy_ev, "
+    "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
+    "scaled, forces, stress_gpa FROM outcome WHERE tier IN (?, ?) ORDER BY candidate, position"
+)
+SELECT_STATUSES = "SELECT candidate, status FROM outcome WHERE tier = ? ORDER BY position"
 SELECT_SUMMARY = (
-    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
-    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, "
+    "CASE WHEN o.tier LIKE 'polished%' THEN coalesce((SELECT length(n.numbers) / 8 FROM outcome n "
+    "WHERE n.candidate = o.candidate AND n.position = o.position), c.n_atoms) ELSE c.n_atoms END, "
+    "r.duplicate_of "
+    "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
 )
+SELECT_HISTORY = (
+    "SELECT r.candidate, c.source, c.n_atoms, r.current, r.melted, r.new_minimum, o.tier, "
+    "o.status, o.reason, o.enthalpy_ev, o.converged, o.level "
+    "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
+)
+SELECT_POINTS = (
+    "SELECT r.candidate, c.source, c.n_atoms, o.enthalpy_ev, r.core_s, o.cell "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate AND o.tier = ? AND o.status = 'relaxed' "
+    "ORDER BY r.sequence"
+)
+SELECT_FAILURE_EXAMPLES = (
+    "SELECT tier, reason, count(*), min(candidate), message FROM outcome "
+    "WHERE status != 'relaxed' GROUP BY tier, reason ORDER BY 3 DESC, 1, 2"
+)
+SELECT_ORIGIN = "SELECT number, source, parents, detail FROM candidate WHERE number = ?"
+SELECT_TIERS = (
+    "SELECT o.tier, max(o.position) FROM outcome o JOIN record r ON r.candidate = o.candidate "
+    "GROUP BY o.tier ORDER BY 2, 1"
+)
+SELECT_NUMBERS = "SELECT candidate FROM record ORDER BY candidate"
 SELECT_TIMES = "SELECT coalesce(max(finished_s), 0), coalesce(max(core_s), 0) FROM record"
 SELECT_OUTCOMES_OF_RECORDS = (
     "SELECT o.candidate, o.tier, o.status, o.reason, o.message, o.wall_s, o.level, o.energy_ev, "
@@ -150,3 +200,11 @@ SELECT_OUTCOMES_OF_UNFINISHED = (
     "ORDER BY candidate, position"
 )
 SELECT_EVENTS = "SELECT time_s, kind, data FROM event WHERE ?1 IS NULL OR kind = ?1 ORDER BY id"
+
+
+def of_version(statement: str, version: int) -> str:
+    """Return a statement as a store of this version takes it."""
+    if version != WITHOUT_MEMOS:
+        return statement
+    without = statement.replace("m.data", "NULL").replace("INDEXED BY candidate_summary ", "")
+    return without.replace("LEFT JOIN memo m ON m.candidate = r.candidate ", "")

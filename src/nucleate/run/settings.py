@@ -15,10 +15,12 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.final_settings import FinalSettings
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
+from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
@@ -69,6 +71,18 @@ class ProblemSettings(_Settings):
     pair_distances: dict[str, float] = Field(
         default_factory=dict, description="Minimum distances in Å by pair, such as O-O."
     )
+    isolated_cutoff_ang: float | None = Field(
+        None,
+        gt=0.0,
+        lt=100.0,
+        description="Å; a new structure or child with an atom that has no neighbour this near is "
+        "not tried. Default 6.",
+    )
+    space_groups: tuple[int | str, ...] | None = Field(
+        None,
+        description="Space groups of new structures, as numbers and ranges, such as "
+        "[62, '195-230']; default all. Moves and relaxations may change them.",
+    )
 
     def composition(self) -> Composition:
         """Return the composition; raises InputError if it is not one."""
@@ -76,12 +90,12 @@ class ProblemSettings(_Settings):
 
     def space(self) -> SearchSpace:
         """Return the search space; raises InputError if the limits do not fit each other."""
-        if self.pressure_gpa < 0.0 and not self.allow_tension:
-            raise InputError(
-                f"problem.pressure_gpa = {self.pressure_gpa:g} is below 0, where crystals are "
-                "pulled apart. Write problem.allow_tension = true (--allow-tension) if this is "
-                "meant, else a pressure of 0 or more."
-            )
+        check_tension(
+            self.pressure_gpa,
+            allowed=self.allow_tension,
+            key="problem.pressure_gpa",
+            remedy="Write problem.allow_tension = true (--allow-tension)",
+        )
         return SearchSpace.create(
             self.composition(),
             max_atoms=self.max_atoms,
@@ -89,6 +103,12 @@ class ProblemSettings(_Settings):
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
+            space_groups=self.space_groups,
+            **(
+                {}
+                if self.isolated_cutoff_ang is None
+                else {"isolated_cutoff": self.isolated_cutoff_ang}
+            ),
         )
 
 
@@ -125,6 +145,7 @@ class RunSettings(_Settings):
         min_length=1,
         description="Energy models, cheapest first.",
     )
+    final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @model_validator(mode="before")
@@ -181,7 +202,7 @@ class RelaxationSettings(_Settings):
     """The input of ``nucleate relax``: how crystals of files are relaxed."""
 
     tier: tuple[TierSettings, ...] = Field(min_length=1)
-    pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4)
+    pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4, allow_inf_nan=False)
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @classmethod
@@ -215,11 +236,40 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
     """Check that every tier has a name of its own; raises InputError."""
     names = [tier.name for tier in tiers]
     for name in names:
+        if name in FINAL:
+            raise InputError(
+                f"{_prefix(source)}tier.name = {name!r} is a name of the final phase. Give the "
+                "[[tier]] another one."
+            )
         if names.count(name) > 1:
             raise InputError(
                 f"{_prefix(source)}tier.name = {name!r} occurs twice. Give every [[tier]] "
                 "a name of its own."
             )
+
+
+def check_tension(pressure_gpa: float, *, allowed: bool, key: str, remedy: str) -> None:
+    """Check that a pressure below 0 is meant.
+
+    Parameters
+    ----------
+    pressure_gpa
+        External pressure.
+    allowed
+        Whether it was said that a pressure below 0 is meant.
+    key, remedy
+        Name of the pressure, and how to say it, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is below 0 and that was not said.
+    """
+    if pressure_gpa < 0.0 and not allowed:
+        raise InputError(
+            f"{key} = {pressure_gpa:g} is below 0, where crystals are pulled apart. {remedy} if "
+            "this is meant, else a pressure of 0 or more."
+        )
 
 
 LEAST_MB = 2048
@@ -318,8 +368,9 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
                         str(folder.resolve() / item) if isinstance(item, str) else item
                         for item in files
                     ]
-    tiers = data.get("tier")
-    for tier in tiers if isinstance(tiers, list) else ():
+    tiers, final = data.get("tier"), data.get("final")
+    judge = final.get("judge") if isinstance(final, dict) else None
+    for tier in (*(tiers if isinstance(tiers, list) else ()), judge):
         if isinstance(tier, dict):
             _make_absolute(tier, folder.resolve())
     return data

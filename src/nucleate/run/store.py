@@ -14,21 +14,22 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run import schema
-from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode, encode, geometry
+from nucleate.run.codec import encode, geometry
 from nucleate.run.database import Database
+from nucleate.run.opening import open_database
+from nucleate.run.reading import candidate_of, outcomes_of, steps_of, told_of
+from nucleate.search.polished import FINAL, JUDGED, POLISHED
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
-from nucleate.text import label
-from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from nucleate.crystal.candidate import Candidate
     from nucleate.relax.outcome import Outcome
 
 STORE_NAME = "run.db"
@@ -47,9 +48,12 @@ class Store:
     before has written nothing.
     """
 
-    def __init__(self, connection: Database, path: Path) -> None:
+    def __init__(
+        self, connection: Database, path: Path, *, version: int = schema.SCHEMA_VERSION
+    ) -> None:
         self._db = connection
         self.path = path
+        self._version = version
         self._levels: dict[LevelOfTheory, int] = {}
         self._times: dict[int, tuple[float, float]] = {}
 
@@ -76,7 +80,7 @@ class Store:
         unfinished.unlink(missing_ok=True)
         try:
             with closing(Database(unfinished, mode="rwc")) as db:
-                db.executescript("BEGIN;" + schema.TABLES)
+                db.executescript("BEGIN;" + schema.TABLES + schema.ADDITIONS)
                 rows = {"schema_version": schema.SCHEMA_VERSION, **meta}.items()
                 db.executemany(
                     schema.INSERT_META,
@@ -121,38 +125,8 @@ class Store:
     @classmethod
     def _open(cls, folder: str | Path, *, writable: bool) -> Store:
         path = Path(folder) / STORE_NAME
-        if writable:
-            for name in (STORE_NAME, f"{STORE_NAME}-journal"):
-                refuse_link(Path(folder) / name)
-        if not path.is_file():
-            raise InputError(f"{folder} is not a run folder: it has no {STORE_NAME}.")
-        try:
-            db = Database(path, mode="rw")
-            db.execute("PRAGMA trusted_schema = OFF")
-            store = cls(db, path)
-            found = store.meta.get("schema_version")
-        except (sqlite3.Error, ValueError, NucleateError) as error:
-            raise InputError(
-                f"{path} cannot be read as the store of a run ({label(error)})."
-            ) from error
-        others = db.execute(schema.SELECT_OTHERS).fetchall()
-        if others:
-            store.close()
-            raise InputError(
-                f"{path} has {', '.join(f'the {kind} {label(name)}' for kind, name in others)}, "
-                "which no store of nucleate has. It was changed by another program; nothing in it "
-                "was read."
-            )
-        if found != schema.SCHEMA_VERSION:
-            store.close()
-            raise InputError(
-                f"{folder} is a run of another version of nucleate (schema version {found}, this "
-                f"one reads {schema.SCHEMA_VERSION}); nothing in it was changed. Open it with the "
-                "version that wrote it, or give another folder with --out."
-            )
-        if not writable:
-            db.execute("PRAGMA query_only = ON")
-        return store
+        db, version = open_database(path, writable=writable)
+        return cls(db, path, version=version)
 
     def close(self) -> None:
         """Close the file; what has not been committed is lost."""
@@ -220,13 +194,30 @@ class Store:
         self.add_event(time_s, ADDED_TIER, {"name": name, **data})
 
     def added_tiers(self) -> dict[str, dict[str, Any]]:
-        """Return what :meth:`add_tier` was told, by name, in order."""
-        return {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        """Return what :meth:`add_tier` was told, by name, in order; the final phase comes first."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        polish = {name: found[name] for name in POLISHED if name in found}
+        return polish | {name: found[name] for name in found if name not in FINAL}
+
+    def judges(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`add_tier` was told of the tiers of a second model, by name."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        return {name: found[name] for name in JUDGED if name in found}
 
     def tiers(self) -> tuple[str, ...]:
         """Return the names of all tiers in the order of the ladder."""
         searched = self.meta.get("input", {}).get("tier", ())
         return (*(tier["name"] for tier in searched), *self.added_tiers())
+
+    def tiers_seen(self) -> tuple[str, ...]:
+        """Return the names of the tiers that saw any record, in the order of the ladder."""
+        rows = self._db.execute(schema.SELECT_TIERS)
+        seen, ladder = [tier for tier, _ in rows if tier not in JUDGED], self.tiers()
+        return (
+            tuple(tier for tier in ladder if tier in seen)
+            if set(seen) <= set(ladder)
+            else (tuple(seen))
+        )
 
     def add_record(
         self, record: Record, update: SearchUpdate, *, provisional: bool = False
@@ -253,6 +244,12 @@ class Store:
                 provisional,
             ),
         )
+        if update.memo:
+            self.add_memo(record.number, update.memo)
+
+    def add_memo(self, number: int, memo: bytes) -> None:
+        """Write what the search wants to have back of a record when the run is continued."""
+        self._db.execute(schema.INSERT_MEMO, (number, memo))
 
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
         """Write something that happened (start, stop, worker lost), for the log."""
@@ -267,11 +264,12 @@ class Store:
             Leave out this number from the beginning, for those who have read them before.
         """
         seed = self.meta.get("seed", 0)
-        while rows := self._db.execute(schema.SELECT_RECORDS, (after, CHUNK)).fetchall():
+        select = schema.of_version(schema.SELECT_RECORDS, self._version)
+        while rows := self._db.execute(select, (after, CHUNK)).fetchall():
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
             after = rows[-1][0]
             for row in rows:
-                yield _told(row, outcomes, seed)
+                yield told_of(row, outcomes, seed)
 
     def records_of(self, numbers: Iterable[int]) -> list[Record]:
         """Return some of the finished records, in the order of the numbers given."""
@@ -279,17 +277,48 @@ class Store:
         for number in numbers:
             rows = self._db.execute(schema.SELECT_RECORD, (number,)).fetchall()
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORD, (number,))
-            found += [_told(row, outcomes, seed)[0] for row in rows]
+            found += [told_of(row, outcomes, seed)[0] for row in rows]
         return found
 
-    def summary_rows(self) -> list[tuple[Any, ...]]:
-        """Return what a ranking needs of each finished record, without any geometry.
+    def summary_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what a ranking needs of each finished record, without any geometry.
 
         Each row is record, tier, status, reason, enthalpy in eV per cell, atoms, and the record
         that it repeats; a record has one row for each outcome in their order, and one with None as
         its tier where there is none.
         """
-        return self._db.execute(schema.SELECT_SUMMARY).fetchall()
+        yield from self._db.execute(schema.of_version(schema.SELECT_SUMMARY, self._version))
+
+    def history_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what tables and figures of a whole run need, in the order of the search.
+
+        Each row is record, source, atoms, the record the walk stands on, melted, new minimum, and
+        of an outcome the tier, status, reason, enthalpy in eV per cell, convergence and level; a
+        record has one row for each outcome, and one with None as its tier where there is none.
+        """
+        yield from self._db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
+
+    def point_rows(self, tier: str) -> Iterator[tuple[Any, ...]]:
+        """Yield what plots need of every record, in the order of the search.
+
+        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where it has
+        none), processor time of the run in seconds, and the cell as 72 bytes.
+        """
+        yield from self._db.execute(schema.SELECT_POINTS, (tier,))
+
+    def failure_examples(self) -> Iterator[tuple[str, str, int, int, str]]:
+        """Yield tier, reason, how often, and of the first such record its number and message."""
+        yield from self._db.execute(schema.SELECT_FAILURE_EXAMPLES)
+
+    def origin_rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
+        """Yield number, source, parents and details (the last two as JSON) of candidates."""
+        for number in numbers:
+            yield from self._db.execute(schema.SELECT_ORIGIN, (number,))
+
+    def levels(self) -> dict[int, LevelOfTheory]:
+        """Return the levels of theory by their key."""
+        rows = self._db.execute(schema.SELECT_LEVELS)
+        return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
 
     def times(self) -> tuple[float, float]:
         """Return the latest running time and processor time in seconds of all records."""
@@ -307,7 +336,7 @@ class Store:
         return [
             Record(
                 number=number,
-                candidate=_candidate(candidate),
+                candidate=candidate_of(candidate),
                 outcomes=outcomes.get(number, ()),
                 duplicate_of=duplicate_of,
                 seed=seed,
@@ -330,6 +359,23 @@ class Store:
         for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
             yield time_s, name, json.loads(data)
 
+    def numbers(self) -> list[int]:
+        """Return the numbers of the finished records, in order."""
+        return [row[0] for row in self._db.execute(schema.SELECT_NUMBERS)]
+
+    def statuses(self, tier: str) -> dict[int, str]:
+        """Return ``relaxed`` or ``failed`` for each record that a tier, or a judge, has seen."""
+        return dict(self._db.execute(schema.SELECT_STATUSES, (tier,)).fetchall())
+
+    def judged(self) -> dict[tuple[int, str], Outcome]:
+        """Return what a second model made of records, by number and tier of the polish."""
+        known = dict(zip(JUDGED, POLISHED, strict=True))
+        rows = self._db.execute(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED)
+        return {
+            (number, known[item.tier]): item.outcome
+            for number, item in steps_of(rows, self.levels())
+        }
+
     def n_records(self) -> int:
         """Return how many candidates are finished."""
         return self._db.execute("SELECT count(*) FROM record").fetchone()[0]
@@ -337,67 +383,11 @@ class Store:
     def _level_id(self, level: LevelOfTheory) -> int:
         if level not in self._levels:
             self._db.execute(schema.INSERT_LEVEL, astuple(level))
-            self._levels = {known: key for key, known in self._known_levels().items()}
+            self._levels = {known: key for key, known in self.levels().items()}
         return self._levels[level]
-
-    def _known_levels(self) -> dict[int, LevelOfTheory]:
-        rows = self._db.execute(schema.SELECT_LEVELS)
-        return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
 
     def _outcomes(
         self, statement: str, arguments: Sequence[Any]
     ) -> dict[int, tuple[TierOutcome, ...]]:
-        rows = self._db.execute(statement, arguments).fetchall()
-        levels = self._known_levels()
-        found: dict[int, tuple[TierOutcome, ...]] = {}
-        for number, tier, *values in rows:
-            row = dict(zip(COLUMNS, values, strict=True))
-            row["level"] = levels.get(row["level"])
-            item = TierOutcome(tier, decode(row))
-            found[number] = (*found.get(number, ()), item)
-        added = {name: depth for depth, name in enumerate(self.added_tiers(), start=1)}
-        if added:
-            found = {number: _on_ladder(items, added) for number, items in found.items()}
-        return found
-
-
-def _told(
-    row: Sequence[Any], outcomes: Mapping[int, tuple[TierOutcome, ...]], seed: int
-) -> tuple[Record, SearchUpdate]:
-    _, duplicate_of, finished_s, core_s, *rest = row
-    accepted, new, melted, temperature, *rest = rest
-    current, best, is_target, number, asked_s, *candidate = rest
-    record = Record(
-        number=number,
-        candidate=_candidate(candidate),
-        outcomes=outcomes.get(number, ()),
-        duplicate_of=duplicate_of,
-        seed=seed,
-        asked_s=asked_s,
-        finished_s=finished_s,
-        core_s=core_s,
-    )
-    update = SearchUpdate(
-        accepted=bool(accepted),
-        new_minimum=bool(new),
-        duplicate_of=duplicate_of,
-        melted=bool(melted),
-        temperature=temperature,
-        current=current,
-        best=best,
-        is_target=bool(is_target),
-    )
-    return record, update
-
-
-def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
-    """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
-    latest = {item.tier: item for item in items}
-    return tuple(sorted(latest.values(), key=lambda item: added.get(item.tier, 0)))
-
-
-def _candidate(row: Sequence[Any]) -> Candidate:
-    source, parents, detail, *arrays = row
-    crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
-    assert crystal is not None
-    return Candidate(crystal, Origin(source, tuple(json.loads(parents)), json.loads(detail)))
+        rows = self._db.execute(statement, arguments)
+        return outcomes_of(rows, self.levels(), tuple(self.added_tiers()))

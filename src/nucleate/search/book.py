@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.search.known import Known
+from nucleate.search.memo import Memo
 from nucleate.search.search import SearchProgress, Trial
 
 if TYPE_CHECKING:
@@ -43,12 +44,15 @@ class Noted:
         It stands for the best now.
     was_relaxed : bool
         It went to a tier.
+    memo : Memo
+        What need not be computed again when the run is continued.
     """
 
     duplicate_of: int | None = None
     new_minimum: bool = False
     is_best: bool = False
     was_relaxed: bool = True
+    memo: Memo = field(default_factory=Memo)
 
 
 class Book:
@@ -70,6 +74,8 @@ class Book:
         self.since_best = 0
         self._seed = seed
         self._asked: set[int] = set()
+        self._drawn: tuple[Candidate, np.ndarray] | None = None
+        self._starts: dict[int, bytes] = {}  # of the trials in flight
         self._next = 0
         self._repeats_in_a_row = 0
 
@@ -93,22 +99,35 @@ class Book:
             candidate = draw(number, rng)
             if candidate is None:
                 continue
-            seen = self.known.repeats(fingerprint(candidate.crystal))
+            print_ = fingerprint(candidate.crystal)
+            seen = self.known.repeats(print_)
             trial = Trial(number, candidate, seen)
             if seen is None or IS_ONE_OF_A_LIST in candidate.origin.detail:
+                self._drawn = candidate, print_
                 return trial
             repeated = repeated or trial
         return repeated
 
-    def note_trial(self, trial: Trial) -> bool:
-        """Take note of a trial; return False if it was noted before."""
+    def note_trial(self, trial: Trial, *, start: bytes = b"") -> bool:
+        """Take note of a trial; return False if it was noted before.
+
+        ``start`` is the packed fingerprint of its geometry, where it is known from before.
+        """
         if trial.number in self._asked:
             return False
         self._asked.add(trial.number)
         self._next = max(self._next, trial.number + 1)
         if trial.duplicate_of is None:
-            self.known.add_start(trial)
+            print_ = start or self._print(trial.candidate)
+            self._starts[trial.number] = self.known.add_start(trial.number, print_)
         return True
+
+    def _print(self, candidate: Candidate) -> np.ndarray:
+        """Return the fingerprint of a candidate; that of the last one drawn is known."""
+        drawn = self._drawn
+        if drawn is not None and drawn[0] is candidate:
+            return drawn[1]
+        return fingerprint(candidate.crystal)
 
     def note(self, record: Record, *, before: SearchUpdate | None = None) -> Noted:
         """Take note of a finished record.
@@ -126,17 +145,19 @@ class Book:
             return Noted(record.duplicate_of, was_relaxed=False)
         self.n_structures += 1
         self._repeats_in_a_row = 0
+        start = self._starts.pop(record.number, b"")
         if before is None:
-            duplicate_of = self.known.add(record)
+            duplicate_of, minimum = self.known.add(record)
         else:
             duplicate_of = before.duplicate_of
-            self.known.add_again(record, duplicate_of)
+            minimum = self.known.add_again(record, duplicate_of, Memo.unpack(before.memo).minimum)
         is_best = self.known.is_better(record, self.best)
         new_minimum = is_best and duplicate_of is None
         self.since_best = 0 if new_minimum else self.since_best + 1
         if is_best:
             self.best = record
-        return Noted(duplicate_of, new_minimum, is_best)
+        memo = Memo(start, minimum)
+        return Noted(duplicate_of, new_minimum, is_best, memo=memo)
 
 
 def trial_of(record: Record) -> Trial:

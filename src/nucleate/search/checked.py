@@ -9,6 +9,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
 from nucleate.faults import blaming, described
+from nucleate.search.book import trial_of
 from nucleate.search.record import SearchUpdate
 from nucleate.search.search import Trial
 
@@ -60,14 +61,19 @@ class CheckedSearch:
             )
         return update
 
-    def replay(self, record: Record, update: SearchUpdate) -> None:
-        """Take note of a record of an earlier start, by the shorter way of a search that has it."""
+    def replay(self, record: Record, update: SearchUpdate) -> bytes:
+        """Take note of a record of an earlier start, by the shorter way of a search that has it.
+
+        Returns what the search wants to have back next time; empty for nothing.
+        """
         replay = getattr(self._search, "replay", None)
         if replay is None:
+            self.restore(trial_of(record))
             self.tell(record)
-            return
+            return b""
         with blaming("search", self._search, "replay"):
-            replay(record, update)
+            memo = replay(record, update)
+        return memo if isinstance(memo, bytes) else b""
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial of an earlier start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.search.book import Book, trial_of
+from nucleate.search.memo import Memo
 from nucleate.search.record import SearchUpdate
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class DrawnSearch:
 
     def __init__(self, context: SearchContext, seed: int | None = None) -> None:
         self.context = context
+        self.memo = Memo()
+        """What was kept of the record that is replayed; empty for a new one."""
         self._book = Book(context.seed if seed is None else seed, context.tiers)
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
@@ -62,6 +65,10 @@ class DrawnSearch:
     def begin(self, trial: Trial) -> None:
         """Take note of a trial that was asked for, in this session or before an interruption."""
 
+    def remember(self, memo: Memo) -> Memo:
+        """Return what is kept of the last record until the run is continued."""
+        return memo
+
     def state(self) -> dict[str, Any]:
         """Return what updates say of the search besides, such as ``current``."""
         return {}
@@ -80,7 +87,10 @@ class DrawnSearch:
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial."""
-        if self._book.note_trial(trial):
+        self._restore(trial, b"")
+
+    def _restore(self, trial: Trial, start: bytes) -> None:
+        if self._book.note_trial(trial, start=start):
             self.context.generator.note(trial.candidate.origin)
             self.begin(trial)
 
@@ -88,20 +98,23 @@ class DrawnSearch:
         """Take note of a finished record."""
         return self._note(record, None)
 
-    def replay(self, record: Record, update: SearchUpdate) -> None:
+    def replay(self, record: Record, update: SearchUpdate) -> bytes:
         """Take note of a record again, trusting what was found out about it before."""
-        self._note(record, update)
+        return self._note(record, update).memo
 
     def _note(self, record: Record, before: SearchUpdate | None) -> SearchUpdate:
-        self.restore(trial_of(record))
+        self.memo = Memo() if before is None else Memo.unpack(before.memo)
+        self._restore(trial_of(record), self.memo.start)
         noted = self._book.note(record, before=before)
         accepted = noted.was_relaxed and self.accept(record, noted)
+        memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best
         return SearchUpdate(
             accepted=accepted,
             new_minimum=noted.new_minimum,
             duplicate_of=noted.duplicate_of,
             best=None if best is None else best.number,
+            memo=memo,
             **self.state(),
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.faults import blaming
-from nucleate.moves.move import MoveContext
+from nucleate.moves.move import RATTLE_ANG, MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import moves_for
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucleate.moves.move import Move
     from nucleate.search.context import SearchContext
     from nucleate.search.search import Source
-    from nucleate.search.settings import MoveChoice
+    from nucleate.search.settings import MoveChoice, MovingSettings
 
 SMALL_CELL, LARGE_CELL = 20, 50
 """Atoms between which the default fraction of new structures falls."""
@@ -50,16 +50,20 @@ class Proposals:
     ----------
     context : SearchContext
         Space, generator and moves.
-    new_fraction : float or None
-        Fraction of new structures once there are parents; None for what suits the space.
+    settings : MovingSettings
+        Fraction of new structures once there are parents, rattle, distance of vacant sites.
     choices : str or dict
         Weights of the moves that :meth:`weights` will be asked for.
     """
 
     def __init__(
-        self, context: SearchContext, new_fraction: float | None, *choices: MoveChoice
+        self, context: SearchContext, settings: MovingSettings, *choices: MoveChoice
     ) -> None:
         self._space = context.space
+        if settings.min_vacancy_ang is not None:
+            self._space = replace(context.space, vacancy_exclusion=settings.min_vacancy_ang)
+        self._rattle = RATTLE_ANG if settings.rattle_ang is None else settings.rattle_ang
+        new_fraction = settings.new_fraction
         self._generator: Source = context.generator
         self._moves, self._by_default = moves_for(context.moves, *choices)
         self._new_fraction = (
@@ -117,7 +121,7 @@ class Proposals:
                 limits = [n for n in (limit, most_units) if n is not None]
                 return self.new(min(limits, default=None), rng=rng)
 
-            self._contexts[most_units] = MoveContext(space, new)
+            self._contexts[most_units] = MoveContext(space, new, rattle=self._rattle)
         return self._contexts[most_units]
 
 

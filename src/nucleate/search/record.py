@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nucleate.relax.outcome import Failed, Relaxed
@@ -135,6 +135,8 @@ class SearchUpdate:
         Numbers of the record the walk stands on and of the best one, after this record.
     is_target : bool
         It is the target structure.
+    memo : bytes
+        What the search wants to have back when the run is continued; nobody else reads it.
     """
 
     accepted: bool = False
@@ -145,7 +147,4 @@ class SearchUpdate:
     current: int | None = None
     best: int | None = None
     is_target: bool = False
-
-
-Verdict = SearchUpdate
-"""The former name."""
+    memo: bytes = field(default=b"", compare=False, repr=False)

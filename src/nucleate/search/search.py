@@ -87,8 +87,9 @@ class Search(Protocol):
         """
         ...
 
-    # A search may have a method ``replay(record, update) -> None`` besides, which stands for
-    # ``tell`` when a run is continued, and may trust the update that was given before.
+    # A search may have a method ``replay(record, update) -> bytes`` besides, which stands for
+    # ``restore`` and ``tell`` when a run is continued, and may trust the update that was given
+    # before. It returns the memo of the record, which is kept where the update had none.
 
     def stop_reason(self) -> str | None:
         """Return why the search is over by itself, or None if it is not.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from nucleate.errors import InputError
 from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
-from nucleate.moves.table import move_weights
+from nucleate.moves.table import PRESETS, move_weights
 from nucleate.plugins import Component, component_of
 from nucleate.renamed import renamed_keys
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorSettings as GeneratorChoice
 else:
     GeneratorChoice = component_of("generators")
+
+VACANCY_MOVES = (
+    "move-atom-to-vacancy",
+    "shuffle-some-with-vacancies",
+    "shuffle-all-with-vacancies",
+)
 
 MoveChoice = str | dict[str, float] | SkipJsonSchema[GivenMoves]
 
@@ -30,6 +36,16 @@ def known_moves(choice: MoveChoice) -> MoveChoice:
         except InputError as error:
             raise ValueError(str(error)) from error  # pydantic adds the place in the input
     return choice
+
+
+def _uses_vacancies(choice: MoveChoice) -> bool:
+    """Return whether a move that puts atoms on vacant sites may be made."""
+    if isinstance(choice, GivenMoves):
+        return True
+    weights = move_weights(choice)
+    return any(weights.get(name, 1.0) > 0.0 for name in VACANCY_MOVES) or any(
+        name not in PRESETS["fuse2"] and weight > 0.0 for name, weight in weights.items()
+    )
 
 
 class SearchSettings(Component):
@@ -75,7 +91,37 @@ class MovingSettings(SearchSettings):
         "preset.",
     )
 
+    rattle_ang: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Standard deviation in Å of a random displacement of all atoms of a child; "
+        "default 0.05.",
+    )
+    min_vacancy_ang: float | None = Field(
+        None,
+        gt=0.0,
+        le=10.0,
+        description="Minimum distance in Å of a vacant site from every atom, for the moves that "
+        "put atoms on vacant sites; default 1.",
+    )
+
     _old_names = renamed_keys({"fresh": "new_fraction"})
+
+    @model_validator(mode="after")
+    def _no_key_without_effect(self) -> Self:
+        for key in ("rattle_ang", "min_vacancy_ang"):
+            if getattr(self, key) is not None and self.new_fraction == 1.0:
+                raise ValueError(
+                    f"{key} has no effect where new_fraction = 1, as there are no moves; leave it "
+                    "out"
+                )
+        choices = (self.moves, getattr(self, "melted_moves", self.moves))
+        if self.min_vacancy_ang is not None and not any(map(_uses_vacancies, choices)):
+            raise ValueError(
+                "min_vacancy_ang has no effect, as every move to vacant sites is off; leave it out"
+            )
+        return self
 
     @field_validator("moves")
     @classmethod

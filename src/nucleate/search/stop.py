@@ -37,13 +37,15 @@ class StopSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     structures: int | None = Field(
-        None, ge=1, description="Stop after this many relaxed structures, failures included."
+        None, ge=1, description="Stop after this many structures, failures included."
     )
     without_improvement: int = Field(
         1000, ge=1, description="Stop after this many structures since the last new best one."
     )
     target: str | None = Field(
-        None, description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found."
+        None,
+        description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
+        "at most 2 meV/atom above it, relaxed by the last tier.",
     )
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
@@ -65,7 +67,7 @@ class Stop:
     Attributes
     ----------
     structures : int or None
-        Relaxed structures, failures included.
+        Structures, failures included.
     without_improvement : int or None
         Structures since the last new best one.
     time_s : float or None
@@ -104,18 +106,26 @@ class Stop:
 
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
-        relaxed = record.relaxed
-        if self.target is None or relaxed is None:
-            return
-        if self.target.is_met_by(relaxed.crystal):
+        if self.target is not None and self.target.is_found(record):
             self._found.add(record.number)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the target structure was found."""
+        return bool(self._found)
 
     def is_found_by(self, number: int) -> bool:
         """Return whether a record that was noted is the target structure."""
         return number in self._found
 
     def reason(
-        self, progress: SearchProgress, *, n_finished: int, session_s: float, used_core_s: float
+        self,
+        progress: SearchProgress,
+        *,
+        n_finished: int,
+        n_failed: int = 0,
+        session_s: float,
+        used_core_s: float,
     ) -> str | None:
         """Return the rule that holds in words, or None.
 
@@ -123,15 +133,16 @@ class Stop:
         ----------
         progress
             Of the search.
-        n_finished
-            Structures that are finished, the search told or not.
+        n_finished, n_failed
+            Structures that are finished, the search told or not, and the failed ones of them.
         session_s, used_core_s
             Running time of this start; processor time of all.
         """
         if self._found:
             return "the target structure was found"
         if self.structures is not None and n_finished >= self.structures:
-            return f"{n_finished} structures were relaxed"
+            done = f", {n_failed} failed" if n_failed else " were relaxed"
+            return f"{n_finished} structures{done}"
         fruitless = progress.since_best
         if self.without_improvement is not None and fruitless >= self.without_improvement:
             return f"{fruitless} structures since the last new minimum"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.formats.cif_groups import entries_of, split_name
+from nucleate.crystal.formats.cif_operations import parse_operation
 from nucleate.crystal.formats.structures import shortened
 from nucleate.errors import InputError
 
@@ -49,7 +49,6 @@ _MODULATED = (
     "_atom_site_occ_fourier_",
     "_atom_site_displace_fourier_",
 )
-_TERM = re.compile(r"([+-]?)(?:(\d{1,9}(?:\.\d{0,15})?|\.\d{1,15})(?:/(\d{1,9}))?)?\*?([xyz])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def named_number(block: CifBlock) -> tuple[int | None, str]:
     """Return number and name of the space group that a block names, or None."""
     number, name = _number_of(block), _name_of(block)
     if number is None and name is not None:
-        found = _entries(*_split(name))
+        found = entries_of(*split_name(name))
         number = found[0].number if found else None
     return number, name or str(number)
 
@@ -148,51 +147,6 @@ def keeps_metric(rotations: NDArray[np.float64], cell: NDArray[np.float64]) -> b
     metric = cell @ cell.T
     turned = np.swapaxes(rotations, 1, 2) @ metric @ rotations
     return bool(np.abs(turned - metric).max() < 0.01 * np.diag(metric).max())
-
-
-def parse_operation(text: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rotation and translation of an operation such as ``x+1/2, -y, z``.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    rotation, translation = np.zeros((3, 3)), np.zeros(3)
-    parts = re.sub(r"\s", "", text.lower()).split(",")
-    if len(parts) != 3:
-        raise InputError(f"symmetry operation {shortened(text)} does not have three parts.")
-    for row, part in enumerate(parts):
-        position = 0
-        while position < len(part):
-            match = _TERM.match(part, position)
-            assert match is not None
-            sign, number, divisor, axis = match.groups()
-            joined = position > 0 and not sign
-            if match.end() == position or joined or not (number or axis):
-                raise _bad_operation(text)
-            value = _coefficient(number, divisor, text) * (-1.0 if sign == "-" else 1.0)
-            if axis:
-                rotation[row, "xyz".index(axis)] += value
-            else:
-                translation[row] += value
-            position = match.end()
-    whole = np.abs(rotation - np.rint(rotation)).max() < 1e-6
-    if not whole or abs(abs(np.linalg.det(rotation)) - 1.0) > 1e-6:
-        raise _bad_operation(text)
-    return np.rint(rotation), translation
-
-
-def _coefficient(number: str | None, divisor: str | None, text: str) -> float:
-    if divisor is not None and ("." in (number or "") or int(divisor) == 0):
-        raise _bad_operation(text)
-    return float(Fraction(number or "1") / int(divisor or 1))
-
-
-def _bad_operation(text: str) -> InputError:
-    return InputError(
-        f"symmetry operation {shortened(text)} cannot be read. Write it like 'x+1/2, -y, z'."
-    )
 
 
 def _refuse_modulated(block: CifBlock) -> None:
@@ -282,7 +236,7 @@ def _of_hall(
     found = gemmi.find_spacegroup_by_ops(group)
     expected = number
     if expected is None and name is not None:
-        entries = _entries(*_split(name))
+        entries = entries_of(*split_name(name))
         expected = entries[0].number if entries else None
     if found is not None and expected is not None and found.number != expected:
         raise InputError(
@@ -301,9 +255,9 @@ def _of_name(
     """Return the operations of every setting that a name leaves open and the cell allows."""
     import gemmi
 
-    symbol, choice = ("", "") if name is None else _split(name)
+    symbol, choice = ("", "") if name is None else split_name(name)
     shown = name or number
-    entries = _entries(symbol, choice) if symbol else []
+    entries = entries_of(symbol, choice) if symbol else []
     if name is not None and not entries:
         raise _not_usable(shown, "is not known")
     if number is not None:
@@ -377,57 +331,3 @@ def _number_of(block: CifBlock) -> int | None:
     if not re.fullmatch(r"[+-]?\d{1,4}", text, re.ASCII):
         raise InputError(f"its space-group number {shortened(text)} is not a whole number.")
     return int(text) or None
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Return the squashed symbol of a space group and its choice of origin or axes."""
-    text = re.sub(r"</?su[bp]>|[_~]", "", name, flags=re.IGNORECASE)
-    text = re.sub(r"\((-?\d)\)", r"\1", text)  # P2(1)/c
-    origin = re.search(r"[({\[]\s*origin\D*([12])\D*[)}\]]", text, re.IGNORECASE)
-    text = re.sub(r"\{.*?\}|\(.*?\)|\[.*?\]", "", text).strip()
-    if origin:
-        return _squashed(text), origin[1]
-    match = re.fullmatch(r"(.+?)\s*:\s*([A-Za-z0-9-]+)", text)
-    if match:
-        return _squashed(match[1]), match[2].lower()
-    for ending, choice in (("O1", "1"), ("O2", "2"), ("S", "1"), ("Z", "2"), ("HR", "h")):
-        if text.endswith(ending) and len(text) > len(ending) + 1:
-            return _squashed(text[: -len(ending)]), choice
-    if text[:1] in "Rr" and len(text) > 2 and text[-1] in "HR":
-        return _squashed(text[:-1]), text[-1].lower()
-    return _squashed(text), ""
-
-
-def _squashed(symbol: str) -> str:
-    return re.sub(r"[\s'\"]", "", symbol).lower()
-
-
-def _entries(symbol: str, choice: str) -> list[SpaceGroup]:
-    """Return the entries of gemmi's table with a squashed symbol, the usual setting first."""
-    table = _table()
-    found = table.get(symbol) or table.get("r" + symbol[1:] if symbol[:1] == "h" else "")
-    if found is None:
-        import gemmi
-
-        other = gemmi.find_spacegroup_by_name(symbol[:1].upper() + symbol[1:])
-        found = table.get(_squashed(other.hm)) if other is not None else None
-    found = found or []
-    chosen = [entry for entry in found if choice and entry.ext.lower() == choice]
-    return chosen or list(found)
-
-
-@cache
-def _table() -> dict[str, list[SpaceGroup]]:
-    import gemmi
-
-    table: dict[str, list[SpaceGroup]] = {}
-    for entry in gemmi.spacegroup_table():
-        names = {_squashed(entry.hm), _squashed(entry.short_name()).replace("h-", "r-")}
-        if entry.hm.startswith("R"):
-            names.add("r" + _squashed(entry.short_name())[1:])
-        if entry.crystal_system_str() == "monoclinic":  # the short symbol fits every unique axis
-            names.add("".join(word for word in entry.hm.split() if word != "1").lower())
-        for name in names:
-            if entry not in table.setdefault(name, []):
-                table[name].append(entry)
-    return table

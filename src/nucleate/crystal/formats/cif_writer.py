@@ -25,9 +25,9 @@ def format_cif(crystal: Crystal, *, symprec: float | None = None, title: str = "
     crystal
         Any cell; a left-handed one is written as its right-handed equivalent.
     symprec
-        Tolerance in Å. None writes the crystal as it is (P1). With a tolerance the symmetrised
-        conventional cell with its operations and the sites of the asymmetric unit are written,
-        or, where no symmetry is found, the crystal as it is.
+        Tolerance in Å. None writes the crystal as it is (P1), with coordinates in [0, 1). With a
+        tolerance the symmetrised conventional cell with its operations and the sites of the
+        asymmetric unit are written, or, where no symmetry is found, the crystal as it is.
     title
         Goes into the name of the data block and a comment.
     """
@@ -36,6 +36,7 @@ def format_cif(crystal: Crystal, *, symprec: float | None = None, title: str = "
     if symmetric is None:
         number, symbol, operations = 1, "P 1", ["x, y, z"]
         shown = crystal if np.linalg.det(crystal.cell) > 0.0 else _right_handed(crystal)
+        shown = shown.replace(scaled=within_cell(shown.scaled, 15))
         multiplicities = np.ones(shown.n_atoms, dtype=np.int64)
         n_atoms = shown.n_atoms
     else:
@@ -83,6 +84,11 @@ def _site_lines(sites: Crystal, multiplicities: NDArray[np.int64]) -> list[str]:
         x, y, z = (f"{value + 0.0:.15f}" for value in point)
         lines.append(f"  {symbol}{seen[symbol]} {symbol} {multiplicity} {x} {y} {z} 1")
     return lines
+
+
+def within_cell(scaled: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
+    """Return fractional coordinates that lie in [0, 1) as they are written with these digits."""
+    return np.round(scaled - np.floor(scaled), digits) % 1.0
 
 
 def _right_handed(crystal: Crystal) -> Crystal:

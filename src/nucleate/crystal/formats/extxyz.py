@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from nucleate.crystal.formats.structures import (
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -51,14 +51,38 @@ class _Frame:
 
 def read_extxyz_text(text: str) -> list[Item]:
     """Return every frame, in order; a broken one costs only itself."""
-    found: list[Item] = []
-    for frame in _frames(text):
+    return list(read_extxyz_blocks([text])) or [
+        Unreadable("", InputError("it holds no structure."))
+    ]
+
+
+def read_extxyz_blocks(blocks: Iterable[str]) -> Iterator[Item]:
+    """Yield every frame of a text that comes in blocks of whole lines."""
+    index = line = 0
+    rest = ""
+    for block in blocks:
+        text = rest + block
+        frames = list(_frames(text))
+        if not frames:
+            line, rest = line + text.count("\n"), ""
+            continue
+        last = frames.pop()
+        for frame in frames:
+            yield _item(replace(frame, index=index, first=line + frame.first))
+            index += 1
+        rest = "\n".join(text.split("\n")[last.first - 1 :])
+        line += last.first - 1
+    for frame in _frames(rest):
+        yield _item(replace(frame, index=index, first=line + frame.first))
+        index += 1
+
+
+def _item(frame: _Frame) -> Item:
+    item = guarded(lambda: _structure(frame))
+    if isinstance(item, Unreadable):
         what = f"structure {frame.index} (line {frame.first})"
-        item = guarded(lambda frame=frame: _structure(frame))
-        if isinstance(item, Unreadable):
-            item = Unreadable(item.name, InputError(f"{what} is not valid extxyz: {item.error}"))
-        found.append(item)
-    return found or [Unreadable("", InputError("it holds no structure."))]
+        return Unreadable(item.name, InputError(f"{what} is not valid extxyz: {item.error}"))
+    return item
 
 
 def parse_comment(comment: str) -> dict[str, str]:

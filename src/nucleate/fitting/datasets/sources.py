@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.fitting.datasets.dataset import RawRow
-from nucleate.reading import database_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,9 +80,17 @@ def read_matbench(path: Path, energy: str | None) -> Source:
     column = choose_energy(path, names, energy)
     at, energy_at = names.index("structure"), names.index(column)
     keys = data.get("index") or range(len(data["data"]))
+    if len(keys) != len(data["data"]):
+        raise InputError(
+            f"{path}: 'index' has {len(keys)} entries and 'data' {len(data['data'])}; download "
+            "the file again"
+        )
 
     def rows() -> Iterator[RawRow]:
         for key, record in zip(keys, data["data"], strict=True):
+            if not isinstance(record, list) or len(record) != len(names):
+                yield RawRow(str(key), None, None, "broken structure")
+                continue
             crystal, problem = _from_pymatgen(record[at])
             yield RawRow(str(key), crystal, _number(record[energy_at]), problem)
 
@@ -118,33 +127,68 @@ def read_csv(path: Path, energy: str | None) -> Source:
 
 
 def read_ase(path: Path, energy: str | None) -> Source:
-    """Read extxyz frames or an ASE database; energies are in the frames' info."""
-    import ase.io
+    """Read extxyz frames or an ASE database; energies are in the frames' info.
 
-    frames: list[tuple[str, Any, dict[str, Any]]] = []
-    try:
-        if path.suffix == ".db":
-            for row in database_rows(path):
-                facts = dict(row.key_value_pairs) | dict(row.data)
-                frames.append((str(row.get("material_id", row.id)), row.toatoms(), facts))
-        else:
-            for number, atoms in enumerate(ase.io.iread(path, index=":")):
-                frames.append((str(atoms.info.get("material_id", number)), atoms, atoms.info))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read ({error}); check the format") from error
-    names = sorted({name for _, _, facts in frames for name in facts})
+    A broken frame or row is a :class:`RawRow` with a problem; the others are read.
+    """
+    frames = list(_database_rows(path) if path.suffix == ".db" else _extxyz_frames(path))
+    names = sorted({name for frame in frames for name in frame.facts})
+    if not names and frames and all(frame.problem for frame in frames):
+        raise InputError(f"{path}: none of its {len(frames)} structures can be read")
     column = choose_energy(path, names, energy)
 
     def rows() -> Iterator[RawRow]:
-        for key, atoms, facts in frames:
-            crystal, problem = None, "not periodic"
-            if atoms.pbc.all() and atoms.cell.rank == 3:
-                crystal, problem = Crystal.from_ase(atoms), ""
+        for key, crystal, problem, facts in frames:
             split = str(facts.get("split", ""))
             yield RawRow(key, crystal, _number(facts.get(column)), problem, split)
 
     used = {column, "split", "material_id"}
     return rows(), column, [name for name in names if name not in used]
+
+
+class _Frame(NamedTuple):
+    """A structure of a file, or why it cannot be used, and the values given with it."""
+
+    key: str
+    crystal: Crystal | None
+    problem: str
+    facts: dict[str, Any]
+
+
+def _extxyz_frames(path: Path) -> Iterator[_Frame]:
+    from nucleate.crystal.files import ReadStructure, read_structures
+
+    for number, item in enumerate(read_structures(path)):
+        if isinstance(item, ReadStructure):
+            key = str(item.info.get("material_id", number))
+            yield _Frame(key, item.crystal, "", dict(item.info))
+        else:
+            unperiodic = "not periodic" in str(item.error)
+            problem = "not periodic" if unperiodic else "broken structure"
+            yield _Frame(str(number), None, problem, {})
+
+
+def _database_rows(path: Path) -> Iterator[_Frame]:
+    from ase.db import connect
+
+    try:
+        with closing(sqlite3.connect(path)) as tables:
+            ids = [number for (number,) in tables.execute("SELECT id FROM systems ORDER BY id")]
+        database: Any = connect(path)
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); check the format") from error
+    for number in ids:
+        try:
+            row = database.get(id=number)
+            facts = dict(row.key_value_pairs) | dict(row.data)
+            atoms = row.toatoms()
+            key = str(row.get("material_id", number))
+            if atoms.pbc.all() and atoms.cell.rank == 3:
+                yield _Frame(key, Crystal.from_ase(atoms), "", facts)
+            else:
+                yield _Frame(key, None, "not periodic", facts)
+        except Exception:  # noqa: BLE001 - whatever a damaged row raises costs only that row
+            yield _Frame(str(number), None, "broken structure", {})
 
 
 def choose_energy(path: Path, names: Sequence[str], energy: str | None) -> str:
@@ -205,5 +249,5 @@ def _from_pymatgen(structure: Any) -> tuple[Crystal | None, str]:
         numbers = [atomic_numbers[site["species"][0]["element"]] for site in sites]
         scaled = [site["abc"] for site in sites]
         return _from_lists(numbers, structure["lattice"]["matrix"], scaled)
-    except (KeyError, TypeError):
+    except (KeyError, IndexError, TypeError):
         return None, "broken structure"

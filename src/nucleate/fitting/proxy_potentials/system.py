@@ -9,7 +9,6 @@ import numpy as np
 
 from nucleate.fitting.proxy_potentials.features import apply_rows, apply_transposed
 from nucleate.potentials.basis import (
-    N_CONTEXTS,
     Basis,
 )
 
@@ -35,11 +34,6 @@ class Geometry:
     def n_pairs(self) -> int:
         """Number of unordered pairs of elements."""
         return len(self.elements) * (len(self.elements) + 1) // 2
-
-    @property
-    def n_unknowns(self) -> int:
-        """Coefficients of all pairs in every context, then one constant for each element."""
-        return N_CONTEXTS * (self.n_pairs * self.basis.size + len(self.elements))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

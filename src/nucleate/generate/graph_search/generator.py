@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.generate.generator import Generator
 from nucleate.generate.graph_search.pool import NAME, Account, Plan, make_pool
-from nucleate.generate.pool import Member, RankedPool, Ranking, ranked
+from nucleate.generate.pool import Member, PooledGenerator, RankedPool, Ranking, ranked
 from nucleate.generate.pool_files import read_pool, write_pool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-
-    from nucleate.crystal.candidate import Candidate, Origin
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.graph_search.pool import Report
     from nucleate.generate.pool import Score
     from nucleate.networks.graph_network.network import GraphNetwork
 
 
-class GraphSearchGenerator(Generator):
+class GraphSearchGenerator(PooledGenerator):
     """Low-energy crystals by a graph network and an optimiser, the best first.
 
     The pool is made at the first draw or by :meth:`prepare`. With a file it is written there, and
@@ -74,40 +70,15 @@ class GraphSearchGenerator(Generator):
         self._processes = processes
         self._file = file
         self._report = report
-        self._pool: RankedPool | None = None
 
     def prepare(self) -> float:
         """Make the pool, or read it; return the processor time in seconds in other processes."""
-        self._ranked()
+        super().prepare()
         return self.account.elsewhere_s
 
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The crystals of the pool, the best first; it is created if necessary."""
-        return self._ranked().members
-
-    def _ranked(self) -> RankedPool:
-        if self._pool is None:
-            self._pool = RankedPool(
-                self.space, self._members(), name=self.name, leading=self._leading
-            )
-        return self._pool
-
-    @property
-    def leads(self) -> bool:
-        """Whether the pool comes before all other generators now."""
-        return self._ranked().leads
-
-    def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
-    ) -> Candidate | None:
-        """Return the best crystal left of at most this size; it stays until it is taken."""
-        return self._ranked().generate(rng=rng, max_formula_units=max_formula_units)
-
-    def note(self, origin: Origin) -> None:
-        """Leave out a crystal that was taken, in this session or before an interruption."""
-        if origin.detail.get("source", origin.source) == self.name:
-            self._ranked().note(origin)
+    def make_pool(self) -> RankedPool:
+        """Make the pool, or read it."""
+        return RankedPool(self.space, self._members(), name=self.name, leading=self._leading)
 
     def _members(self) -> list[Member]:
         if self._file is not None and self._file.is_file():

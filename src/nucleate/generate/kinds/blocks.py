@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nucleate.generate.context import GeneratorSettings
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 class BlocksSettings(GeneratorSettings):
     """Random stacks of sub-modules (the FUSE papers' generator)."""
+
+    works: ClassVar[tuple[str, ...]] = ("collins2017",)
 
     def build(self, context: GeneratorContext) -> BlocksGenerator:
         """Return the generator."""

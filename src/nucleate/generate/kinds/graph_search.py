@@ -25,7 +25,10 @@ class GraphSearchSettings(GeneratorSettings):
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "blocks"
 
     weight: float = Field(
-        1.0, ge=0.0, description="Relative frequency of draws, once the best have begun the search."
+        1.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Relative frequency of draws, once the best have begun the search.",
     )
     optimiser: Literal["random", "swarm", "tpe"] = Field(
         "tpe", description="Proposes crystals: at random, by a particle swarm, by Parzen windows."

@@ -19,7 +19,10 @@ class PoolSettings(GeneratorSettings):
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "blocks"
 
     weight: float = Field(
-        1.0, ge=0.0, description="Relative frequency of draws, once the best have begun the search."
+        1.0,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Relative frequency of draws, once the best have begun the search.",
     )
     files: str | tuple[str, ...] = Field(
         description="CIF, extxyz or POSCAR files, folders of them, or patterns."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class PrototypesSettings(GeneratorSettings):
     """Substitution into known structures and what is derived from them, the likely first."""
 
+    works: ClassVar[tuple[str, ...]] = ("jain2013",)
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
     library: tuple[str, ...] | None = Field(

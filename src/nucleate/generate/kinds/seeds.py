@@ -24,7 +24,10 @@ class SeedsSettings(GeneratorSettings):
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
     weight: float = Field(
-        _MANY_SEEDS, ge=0.0, description="Relative frequency of draws; default: before all others."
+        _MANY_SEEDS,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="Relative frequency of draws; default: before all others.",
     )
     files: str | tuple[str, ...] = Field(
         description="CIF, extxyz or POSCAR files, folders of them, or patterns such as known/*.cif."

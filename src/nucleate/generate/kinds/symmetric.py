@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from nucleate.errors import InputError
 from nucleate.generate.context import GeneratorSettings
 
 if TYPE_CHECKING:
@@ -14,8 +15,20 @@ if TYPE_CHECKING:
 class SymmetricSettings(GeneratorSettings):
     """Random crystals in space groups 2 to 230, by Wyckoff positions."""
 
+    draws_space_groups: ClassVar[bool] = True
+
     def build(self, context: GeneratorContext) -> SymmetricGenerator:
-        """Return the generator."""
+        """Return the generator; raises InputError if no space group asked for can be drawn."""
         from nucleate.generate.symmetric import SymmetricGenerator
 
-        return SymmetricGenerator(context.space)
+        generator = SymmetricGenerator(context.space)
+        units = context.space.formula_units
+        if context.space.space_groups is not None and not any(
+            generator.content(number).shares.any() for number in units
+        ):
+            raise InputError(
+                "problem.space_groups: none of these groups can hold "
+                f"{context.space.composition.formula} in primitive cells of {units[0]} to "
+                f"{units[-1]} formula units. Allow other groups or larger cells."
+            )
+        return generator

@@ -15,7 +15,6 @@ from nucleate.networks.graph_network.settings import (
     settings_from_dict,
     settings_to_dict,
 )
-from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,31 +96,78 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
     Raises
     ------
     InputError
-        If there is no such file, or it is not a checkpoint of nucleate.
+        If there is no such file, it is damaged, it is not a checkpoint of this version of
+        nucleate, or a weight is not finite.
     """
     path = _locate(source)
-    with guarded(f"the graph network {path}", "Copy or train it again."):
-        return _read_checkpoint(path)
+    facts, tensors = _read(path)
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise InputError(f"{path}: weight {name} is not finite; train again or use {SHIPPED}")
+    try:
+        return _checkpoint_of(
+            json.loads(facts), tensors, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise InputError(
+            f"{path} is not a graph network of this version of nucleate ({what}); train one or "
+            f"use {SHIPPED}"
+        ) from error
 
 
-def _read_checkpoint(path: Path) -> Checkpoint:
-    with _safetensors().safe_open(path, framework="pt") as archive:
-        facts = (archive.metadata() or {}).get("nucleate")
-        if facts is None:
-            raise InputError(f"{path} holds no nucleate graph network; train one or use {SHIPPED}")
-        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-    data = json.loads(facts)
+def _checkpoint_of(data: Any, tensors: dict[str, Tensor], digest: str) -> Checkpoint:
+    """Return a checkpoint from the facts and tensors of a file; checks that they fit together."""
+    settings = settings_from_dict(data["settings"])
+    expected = _shapes(settings)
     members: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        member, key = name.split(".", 1)
+        member, _, key = name.partition(".")
         members.setdefault(int(member), {})[key] = value
+    if sorted(members) != list(range(len(members))) or not members:
+        raise ValueError(f"its members are {sorted(members)}")
+    for member, state in members.items():
+        found = {key: tuple(value.shape) for key, value in state.items()}
+        wrong = sorted(
+            key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)
+        )
+        if wrong:
+            raise ValueError(
+                f"weight {member}.{wrong[0]} has the shape {found.get(wrong[0])}, not "
+                f"{expected.get(wrong[0])}"
+            )
+    elements = tuple(data["elements"])
+    if not all(isinstance(z, int) and 0 < z < settings.elements for z in elements):
+        raise ValueError(f"its elements are {elements}")
     return Checkpoint(
-        settings=settings_from_dict(data["settings"]),
-        members=tuple(members[number] for number in sorted(members)),
-        elements=tuple(data["elements"]),
-        about=data["about"],
-        digest=hashlib.sha256(path.read_bytes()).hexdigest()[:12],
+        settings, tuple(members[k] for k in sorted(members)), elements, dict(data["about"]), digest
     )
+
+
+def _shapes(settings: NetworkSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of a network, without memory for them."""
+    import torch
+
+    with torch.device("meta"):
+        network = build_network(settings)
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+
+def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Return the facts and the tensors of a file."""
+    access = _safetensors()
+    try:
+        with access.safe_open(path, framework="pt") as archive:
+            facts = (archive.metadata() or {}).get("nucleate")
+            if facts is None:
+                raise InputError(
+                    f"{path} holds no nucleate graph network; train one or use {SHIPPED}"
+                )
+            return facts, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except access.error as error:
+        raise InputError(
+            f"{path} is damaged ({error}); copy it again, train one or use {SHIPPED}"
+        ) from error
 
 
 def shipped_checkpoints() -> Sequence[str]:
@@ -156,5 +202,6 @@ def _safetensors() -> Any:
     class Access:
         safe_open = staticmethod(safetensors.safe_open)
         save_file = staticmethod(safetensors.torch.save_file)
+        error = safetensors.SafetensorError
 
     return Access

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from nucleate.networks.keys import Name
 from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 class GraceSettings(MlipSettings):
     """GRACE, by the package ``tensorpotential``, whose licence is for academic use."""
 
+    works: ClassVar[tuple[str, ...]] = ("bochkarev2024",)
     module: ClassVar[str] = "tensorpotential"
     distribution: ClassVar[str] = "tensorpotential"
 
-    model: str = Field(
+    model: Name = Field(
         "GRACE-2L-OAM",
         description="Foundation model, which the package fetches when it is used first, or the "
         "path of a saved model.",

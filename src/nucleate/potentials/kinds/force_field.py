@@ -19,6 +19,7 @@ class ForceFieldSettings(Engine):
 
     relaxer: ClassVar[str] = "nucleate.relax.classical:ClassicalRelaxer"
     ranks_single_points: ClassVar[bool] = False
+    file_suffixes: ClassVar[tuple[str, ...]] = (".toml", ".lib")
     supports: ClassVar[frozenset[str]] = frozenset()
     tier_defaults: ClassVar[dict[str, Any]] = {
         "max_steps": 3000,

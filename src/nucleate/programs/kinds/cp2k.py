@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +47,8 @@ class Cp2kStage(GridStage):
 
 class Cp2kSettings(ExternalSettings):
     """CP2K's Quickstep."""
+
+    works: ClassVar[tuple[str, ...]] = ("kuehne2020",)
 
     command: str = Field("mpirun -n {cores} cp2k.psmp", description="As for every program.")
     data: str | None = Field(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +45,8 @@ class EspressoStage(GridStage):
 
 class EspressoSettings(ExternalSettings):
     """Quantum ESPRESSO's pw.x; bring your own pseudopotentials."""
+
+    works: ClassVar[tuple[str, ...]] = ("giannozzi2017",)
 
     command: str = Field("mpirun -n {cores} pw.x", description="As for every program.")
     pseudopotentials: str | None = Field(
@@ -105,14 +108,19 @@ class Espresso:
         from ase.io import read
 
         path = folder / "output"
-        steps = cast("list[Atoms]", read(path, ":", format="espresso-out"))
+        if not path.is_file():
+            raise UnreadableError("there is no output")
+        text = path.read_text(errors="replace")
+        try:
+            steps = cast("list[Atoms]", read(StringIO(text), ":", format="espresso-out"))
+        except Exception as error:
+            raise UnreadableError(f"the output is broken ({type(error).__name__})") from error
         images = [image for image in steps if _is_whole(image)]
         if not images:
             raise UnreadableError("no step with energy, forces and stress was printed")
         image = images[-1]
         if not np.array_equal(image.numbers, crystal.numbers):
             raise UnreadableError(f"the output is of {image.get_chemical_formula()}")
-        text = path.read_text(errors="replace")
         return StageResult(
             crystal=Crystal.from_positions(crystal.numbers, image.cell.array, image.positions),
             energy=float(image.get_potential_energy()),

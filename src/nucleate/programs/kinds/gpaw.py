@@ -51,6 +51,7 @@ class GpawStage(GridStage):
 class GpawSettings(ExternalSettings):
     """GPAW, in a Python of its own."""
 
+    works: ClassVar[tuple[str, ...]] = ("mortensen2024",)
     supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     command: str = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -38,6 +38,8 @@ class GulpStage(Stage):
 
 class GulpSettings(ExternalSettings):
     """GULP, with your own force field for rigid ions."""
+
+    works: ClassVar[tuple[str, ...]] = ("gale2003",)
 
     preset: str = Field("paper", description="Recipe that the other keys change.")
     command: str = Field("gulp", description="As for every program.")

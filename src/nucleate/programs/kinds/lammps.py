@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -38,6 +38,8 @@ class LammpsStage(Stage):
 
 class LammpsSettings(ExternalSettings):
     """LAMMPS in units metal, with your own force field."""
+
+    works: ClassVar[tuple[str, ...]] = ("thompson2022",)
 
     command: str = Field("mpirun -n {cores} lmp", description="As for every program.")
     elements: tuple[str, ...] = Field((), description="Elements by atom type, the first is type 1.")

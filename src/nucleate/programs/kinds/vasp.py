@@ -45,6 +45,7 @@ class VaspStage(GridStage):
 class VaspSettings(ExternalSettings):
     """VASP; bring your own licence, program and potentials."""
 
+    works: ClassVar[tuple[str, ...]] = ("kresse1996",)
     supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
 
     preset: str = Field("paper", description="Recipe that the other keys change.")

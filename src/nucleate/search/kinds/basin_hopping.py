@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -27,6 +27,8 @@ class BasinHopping(MovingSettings):
     A step to a known minimum is judged by its enthalpy like any other. Method: doi
     10.1039/d4fd00094c.
     """
+
+    works: ClassVar[tuple[str, ...]] = ("wales1997",)
 
     temperature: float = Field(
         0.02, gt=0.0, description="Metropolis temperature in eV/atom in the normal phase."
@@ -70,9 +72,7 @@ class BasinHoppingSearch(DrawnSearch):
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
         super().__init__(context, settings.seed)
         self.settings = settings
-        self._proposals = Proposals(
-            context, settings.new_fraction, settings.moves, settings.melted_moves
-        )
+        self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(
