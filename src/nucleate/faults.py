@@ -61,7 +61,9 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, known) or bool(machine_trouble(error))
 
 
-def blamed(what: str, component: Any, error: Exception, method: str = "", *, name: str = "") -> str:
+def blamed(
+    what: str, component: Any, error: BaseException, method: str = "", *, name: str = ""
+) -> str:
     """Return the sentence on an error in the code of a component, and log its traceback.
 
     Parameters are those of :class:`blaming`, and the error.
@@ -105,11 +107,11 @@ def whence(component: Any) -> tuple[str, str]:
         return path, ""
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return file and line where an error was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" at {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or "no message"

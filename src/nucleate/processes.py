@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from nucleate.trouble import MachineError, start_trouble
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 HAS_SESSIONS = hasattr(os, "killpg") and hasattr(os, "setsid")
@@ -40,9 +42,8 @@ def spawn(
         All of its variables; default: those of this process.
     """
     options: dict[str, Any] = {"start_new_session": True} if HAS_SESSIONS else {}
-    return cast(
-        "subprocess.Popen[bytes]",
-        subprocess.Popen(
+    with starting():
+        child = subprocess.Popen(
             list(command),
             cwd=folder,
             stdin=subprocess.PIPE,
@@ -50,8 +51,25 @@ def spawn(
             stderr=stderr,
             env=None if environment is None else dict(environment),
             **options,
-        ),
-    )
+        )
+    return cast("subprocess.Popen[bytes]", child)
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Turn the machine's refusal to start one more process into a sentence with the remedy.
+
+    Raises
+    ------
+    MachineError
+        If a limit on processes or memory is reached.
+    """
+    try:
+        yield
+    except OSError as error:
+        if trouble := start_trouble(error):
+            raise MachineError(trouble) from error
+        raise
 
 
 def write(child: subprocess.Popen[bytes], data: bytes) -> None:

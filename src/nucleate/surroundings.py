@@ -14,12 +14,30 @@ from pathlib import Path
 
 NUMBA_CACHE = "NUMBA_CACHE_DIR"
 
+LEAST_ADDRESSES_MB = 2000
+"""Address space below which the compiler of the compiled code aborts the process."""
+
 
 def fit_surroundings() -> None:
     """Make streams, plots and compiled code work wherever the program is started."""
     _open_streams()
     os.environ["MPLBACKEND"] = "agg"
     _find_numba_cache()
+
+
+def too_few_addresses() -> str:
+    """Return what to do where `ulimit -v` leaves too little address space; empty elsewhere."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY and soft >> 20 < LEAST_ADDRESSES_MB:
+            return (
+                f"The address space is limited to {soft >> 20} MB (ulimit -v), and nucleate needs "
+                f"{LEAST_ADDRESSES_MB} MB. Lift the limit (ulimit -v unlimited), or ask the batch "
+                "system for more memory."
+            )
+    return ""
 
 
 def _open_streams() -> None:

@@ -15,11 +15,33 @@ OF_THE_MACHINE: Final = frozenset(
 )
 """Errors of the system that say nothing about the crystal that was computed."""
 
+OF_STARTS: Final = frozenset({errno.EAGAIN, errno.ENOMEM})
+"""Errors with which a system refuses to start a process."""
+
 FULL = "No space left on device"
 
 
 class MachineError(NucleateError):
     """The machine cannot continue, for example as the disk is full; the store stays whole."""
+
+
+def start_trouble(error: BaseException) -> str:
+    """Return why the machine starts no more processes or threads, and the remedy, or nothing.
+
+    Parameters
+    ----------
+    error
+        What starting a process (`OSError`) or a thread (`RuntimeError`) raised.
+    """
+    is_thread = isinstance(error, RuntimeError) and "start new thread" in str(error)
+    if not is_thread and not (isinstance(error, OSError) and error.errno in OF_STARTS):
+        return ""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return (
+        f"The machine allows no more processes or threads ({reason}). Use fewer --workers, end "
+        "other programs of yours, or ask for a higher limit (ulimit -u; on a cluster, more tasks "
+        "or memory)."
+    )
 
 
 def machine_trouble(error: BaseException | None) -> str:
@@ -33,6 +55,8 @@ def machine_trouble(error: BaseException | None) -> str:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
+        if isinstance(error, MachineError):
+            return str(error)
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             place = f" ({error.filename})" if error.filename else ""
             return f"{error.strerror}{place}"

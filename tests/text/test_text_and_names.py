@@ -33,7 +33,23 @@ def test_different_names_stay_different(texts):
 
 
 @pytest.mark.parametrize(
-    "text", ["../../x", "/etc/passwd", "a b", "a/b", "", ".", "..", "CON", "a\0b", "\ud800", "-rf"]
+    "text",
+    [
+        "../../x",
+        "/etc/passwd",
+        "a b",
+        "a:b",
+        "a\\b",
+        "NUL.txt",
+        "a/b",
+        "",
+        ".",
+        "..",
+        "CON",
+        "a\0b",
+        "\ud800",
+        "-rf",
+    ],
 )
 def test_dangerous_names_are_replaced(text):
     assert safe_name(text) != text

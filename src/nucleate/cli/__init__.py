@@ -52,9 +52,12 @@ INPUT_ERROR_STATUS = 2
 def main() -> None:
     """Run the command line; exit status 2 for an input that cannot be used, 1 for a failure."""
     from nucleate.signals import Interrupted, answering_signals, interruption
-    from nucleate.surroundings import fit_surroundings
+    from nucleate.surroundings import fit_surroundings, too_few_addresses
 
     fit_surroundings()
+    if len(sys.argv) > 1 and (trouble := too_few_addresses()):
+        _say(f"Error: {trouble}")
+        sys.exit(1)
     warnings.formatwarning = _plain_warning
     status = 0
     try:
@@ -89,7 +92,7 @@ def _end_interrupted(number: int, error: BaseException) -> NoReturn:
 def _run() -> int:
     """Run a command; return its exit status."""
     from nucleate.errors import InputError, NucleateError
-    from nucleate.trouble import machine_trouble
+    from nucleate.trouble import machine_trouble, start_trouble
 
     try:
         build_app()(standalone_mode=True)
@@ -102,6 +105,9 @@ def _run() -> int:
     except BrokenPipeError:
         return _without_stdout()
     except Exception as error:
+        if isinstance(error, RuntimeError) and (trouble := start_trouble(error)):
+            _say(f"Error: {trouble}")
+            return 1
         trouble = machine_trouble(error)
         if not trouble:
             raise

@@ -33,6 +33,7 @@ from nucleate.crystal.formats.structures import (
 )
 from nucleate.crystal.formula import chemical_ranks, counts_of
 from nucleate.errors import InputError
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -230,7 +231,7 @@ def write_poscar(
         crystal = crystal.replace(cell=-crystal.cell, scaled=-crystal.scaled)
     order = chemical_ranks(crystal.numbers)
     counts = counts_of(crystal.numbers)
-    lines = [" ".join(title.split()) or crystal.formula, "1.0"]
+    lines = [" ".join(clean(title).split()) or crystal.formula, "1.0"]
     lines += ["  " + " ".join(f"{value:23.16f}" for value in row) for row in crystal.cell]
     lines.append("  " + " ".join(counts))
     lines.append("  " + " ".join(str(count) for count in counts.values()))
@@ -277,7 +278,7 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     if isinstance(value, bool | np.bool_):
         return "T" if value else "F"
     if isinstance(value, str):
-        return '"' + " ".join(value.replace("\\", "/").replace('"', "'").split()) + '"'
+        return '"' + " ".join(clean(value).replace("\\", "/").replace('"', "'").split()) + '"'
     if isinstance(value, np.ndarray):
         return '"' + " ".join(repr(float(item)) for item in value.ravel()) + '"'
     return repr(value.item() if isinstance(value, np.generic) else value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +25,11 @@ VERSION = 1
 SUFFIX = ".nlib"
 
 _HEADER = "library.json"
+LARGEST_MEMBER = 4 * 2**30
+"""Bytes of an array."""
+
 _TIME = (2020, 1, 1, 0, 0, 0)  # the same data give the same bytes
-_BROKEN = (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError)
+_BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError, RuntimeError)
 
 
 def write_container(
@@ -73,12 +79,12 @@ class Container:
         self.path = path
         try:
             self._archive = zipfile.ZipFile(path)
-            self.header: dict[str, Any] = json.loads(self._archive.read(_HEADER))
+            self.header: dict[str, Any] = dict(json.loads(self._archive.read(_HEADER)))
         except FileNotFoundError as error:
             raise InputError(
                 f"library: {path} does not exist. Give the path of a {SUFFIX} file, or 'shipped'."
             ) from error
-        except _BROKEN as error:
+        except (*_BROKEN, zlib.error, lzma.LZMAError, AttributeError) as error:
             raise InputError(
                 f"library: {path} is cut short or is not a library ({error}). Build or download "
                 "it again."
@@ -120,12 +126,11 @@ class Container:
         return content.split("\n") if content else []
 
     def _read(self, member: str) -> bytes:
-        try:
+        with guarded(f"library: {self.path} is damaged: {member}", "Build or download it again."):
+            size = self._archive.getinfo(member).file_size
+            if size > LARGEST_MEMBER:
+                raise ValueError(f"it would have {size / 1e9:.1f} GB")
             return self._archive.read(member)
-        except Exception as error:  # lzma.LZMAError has no common base with the others
-            if not isinstance(error, _BROKEN) and type(error).__name__ != "LZMAError":
-                raise
-            raise self._damaged(member, error) from error
 
     def _damaged(self, name: str, error: Exception) -> InputError:
         return InputError(

@@ -17,6 +17,7 @@ from nucleate.library.groups import Entry, Group, formula_of, hull_weights
 from nucleate.library.labels import Protostructure
 from nucleate.library.merge import merged
 from nucleate.library.scaling import volume_ratio
+from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,12 @@ class Library:
         InputError
             If a file is missing, cut short, no library or of another version.
         """
+        shown = ", ".join(map(str, names))
+        with guarded(f"library: {shown}", "Build or download it again."):
+            return cls._read(names)
+
+    @classmethod
+    def _read(cls, names: Sequence[str | Path]) -> Library:
         files = [Container(SHIPPED_PATH if name == SHIPPED else Path(name)) for name in names]
         return cls(merged(files), [file.header for file in files])
 

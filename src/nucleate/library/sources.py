@@ -12,10 +12,12 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import read_crystals
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.library.entries import Known
+from nucleate.reading import database_rows, guarded_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_REMEDY = "Check what the file is, or write it again."
 _FILES = (".cif", ".extxyz", ".xyz", ".vasp", ".poscar")
 _DATABASES = (".db", ".aselmdb")
 _HULL_KEYS = ("e_above_hull", "energy_above_hull")
@@ -50,13 +52,13 @@ def read_source(source: str | Path, *, splits: Sequence[str] | None = None) -> I
     if path.is_dir():
         return _folder(path)
     if suffix == ".parquet":
-        return _table(path, splits)
+        return guarded_rows(_table(path, splits), f"library: {path}", _REMEDY)
     if suffix in _FILES:
         return (Known(name, crystal) for name, crystal in read_crystals(path))
     if suffix in _DATABASES:
-        return _database(path)
+        return guarded_rows(_database(path), f"library: {path}", _REMEDY)
     if suffix == ".json":
-        return _documents(path)
+        return guarded_rows(_documents(path), f"library: {path}", _REMEDY)
     raise InputError(
         f"library: the kind of {path} cannot be determined from its name. Give .parquet, .cif, "
         ".extxyz, .vasp, .db, .json or a folder."
@@ -114,9 +116,7 @@ def _crystal(path: Path, name: object, row: dict[str, Any]) -> Crystal:
 
 
 def _database(path: Path) -> Iterator[Known]:
-    from ase.db import connect
-
-    for row in connect(path).select():
+    for row in database_rows(path):
         keys = row.key_value_pairs
         energy = next((keys[key] for key in _HULL_KEYS if key in keys), None)
         name = str(keys.get("material_id", keys.get("name", f"{path.stem}-{row.id}")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class AseModel:
                 pbc=True,
             )
             atoms.calc = self.calculator
-            energies.append(float(atoms.get_potential_energy()))
+            energies.append(_scalar(atoms.get_potential_energy()))
             forces.append(atoms.get_forces())
             stresses.append(atoms.get_stress(voigt=False))
         return Evaluation(
@@ -76,3 +76,8 @@ class AseModel:
             forces=np.concatenate(forces),
             stresses=np.stack(stresses),
         )
+
+
+def _scalar(energy: Any) -> Any:
+    """Return an energy, also out of an array of one number; its type is checked with the rest."""
+    return energy.item() if isinstance(energy, np.ndarray) and energy.size == 1 else energy

@@ -15,6 +15,7 @@ import numpy as np
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
 from nucleate.potentials.basis import Basis, context_of, pair_index
+from nucleate.reading import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nucleate.potentials.model import EnergyModel
 
 _STEP = 0.02
+_REMEDY = "Derive it again with `nucleate potentials derive`, or leave the key out."
 _FORMAT = 1
 
 
@@ -86,14 +88,14 @@ class SppLibrary:
         InputError
             If the file is not a library of this format.
         """
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                header = json.loads(str(data["header"]))
-                arrays = {name: data[name] for name in _ARRAYS}
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                f"potentials = {path}: not a library of proxy potentials ({error})."
-            ) from error
+        with guarded(f"potentials = {path}: a library of proxy potentials", _REMEDY):
+            return cls._read(path)
+
+    @classmethod
+    def _read(cls, path: Path | str) -> SppLibrary:
+        with np.load(path, allow_pickle=False) as data:
+            header = json.loads(str(data["header"]))
+            arrays = {name: data[name] for name in _ARRAYS}
         if header.get("format") != _FORMAT:
             raise InputError(f"potentials = {path}: format {header.get('format')} is not known.")
         return cls(

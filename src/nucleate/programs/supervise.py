@@ -32,7 +32,8 @@ def main() -> None:
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, lambda *_: None)
     started = time.monotonic()
     try:
         child = _start(spec)
@@ -132,6 +133,8 @@ def _descendants() -> list[int]:
 
 def _adopt_orphans() -> None:
     """Make orphaned descendants children of this process (Linux)."""
+    if sys.platform != "linux":
+        return
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

@@ -17,6 +17,7 @@ from nucleate.faults import blamed, described
 from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import admit
+from nucleate.trouble import machine_trouble
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
@@ -159,7 +160,10 @@ class BatchedRelaxer:
                     atoms = sum(item.crystal.n_atoms for item in chunk)
                     self._batch_atoms = max(1, atoms // 2)
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever a calculator raises is data
+            except (Exception, SystemExit, GeneratorExit) as error:
+                # whatever a calculator raises is data, unless the machine is to blame
+                if machine_trouble(error):
+                    raise
                 if len(chunk) > 1:
                     for item in chunk:
                         results.extend(self._evaluate([item]))
@@ -172,7 +176,7 @@ class BatchedRelaxer:
             position += len(chunk)
         return results
 
-    def _blamed(self, error: Exception) -> str:
+    def _blamed(self, error: BaseException) -> str:
         """Return what an error of the model says, with the name of the model."""
         if isinstance(error, ContractError):
             return f"{self._named}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import warnings
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 LOCK_NAME = "run.lock"
 HOLDER_NAME = "run.holder"
 """File that says which process holds the lock."""
+
+_CANNOT_LOCK = tuple(
+    getattr(errno, name) for name in ("ENOSYS", "ENOLCK", "ENOTSUP", "EOPNOTSUPP", "EINVAL")
+)
+"""Errors of file systems (Lustre, NFS, FUSE) that have no locks."""
 
 
 @contextmanager
@@ -89,12 +95,16 @@ def _lock_is_held(folder: Path) -> bool:
 
 
 def _acquired(folder: Path) -> BaseFileLock:
-    from filelock import FileLock, SoftFileLock
+    from filelock import FileLock, SoftFileLock, Timeout
 
     lock: BaseFileLock = FileLock(folder / LOCK_NAME, timeout=0)
     try:
         lock.acquire()
-    except NotImplementedError:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, Timeout) or (
+            isinstance(error, OSError) and error.errno not in _CANNOT_LOCK
+        ):
+            raise
         warnings.warn(
             f"{folder}: the file system cannot lock files; do not start a second run there",
             stacklevel=4,

@@ -378,8 +378,8 @@ class Pool:
 
 def _machine_sentence(trouble: str) -> str:
     return (
-        f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; make "
-        "room, and the same command continues."
+        f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; put that "
+        "right, and the same command continues."
     )
 
 

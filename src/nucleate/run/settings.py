@@ -331,16 +331,25 @@ def _uses_gpu(tiers: Sequence[TierSettings]) -> bool:
     return any(getattr(tier.engine, "device", "cpu") != "cpu" for tier in tiers)
 
 
+LARGEST_INPUT = 16_000_000
+"""Bytes of an input file."""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises InputError if there is none or it is not valid."""
     try:
+        if path.stat().st_size > LARGEST_INPUT:
+            raise InputError(
+                f"{path}: has {path.stat().st_size / 1e6:.0f} MB, and an input file has at most "
+                f"{LARGEST_INPUT / 1e6:.0f} MB. Check the path."
+            )
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}). Check the path, or make an input file "
             "with `nucleate init`."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not valid TOML: {error}.") from error
 
 

@@ -13,11 +13,14 @@ from nucleate.fitting.datasets.dataset import SPLITS, Dataset, DatasetReport
 from nucleate.fitting.datasets.screening import MISSING_ENERGY, ScreenSettings, rejection
 from nucleate.fitting.datasets.sources import read_ase, read_csv, read_matbench, read_parquet
 from nucleate.fitting.datasets.splits import leaking_rows, reduced_formula, split_by_formula
+from nucleate.reading import guarded, guarded_rows
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.fitting.datasets.dataset import RawRow
     from nucleate.fitting.datasets.sources import Source
+
+_REMEDY = "Check the format, or write the file again."
 
 READERS = {
     ".parquet": read_parquet,
@@ -123,5 +126,7 @@ def _open(path: Path, energy_column: str | None) -> Source:
         raise InputError(f"data file {path} does not exist")
     for suffix, reader in sorted(READERS.items(), key=lambda item: -len(item[0])):
         if path.name.endswith(suffix):
-            return reader(path, energy_column)
+            with guarded(str(path), _REMEDY):
+                rows, column, ignored = reader(path, energy_column)
+            return guarded_rows(rows, str(path), _REMEDY), column, ignored
     raise InputError(f"{path.name}: unknown format; use one of {', '.join(READERS)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import NucleateError
 from nucleate.generate.graph_search.pool import Account, Plan, crystals_of_size
+from nucleate.processes import HAS_SESSIONS, starting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -126,12 +127,13 @@ def serve() -> None:
 def _started() -> tuple[subprocess.Popen[bytes], Connection]:
     ours, theirs = connection.Pipe()
     paths = os.pathsep.join(path for path in sys.path if path)
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
+    with starting():
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            start_new_session=HAS_SESSIONS,
+        )
     theirs.close()
     return process, ours
 
