@@ -16,7 +16,8 @@ from nucleate.generate.context import GeneratorContext
 from nucleate.generate.mix import GeneratorMix
 from nucleate.run.folder import stored_input
 from nucleate.run.known_compounds import known_line
-from nucleate.run.settings import RunSettings, with_absolute_paths
+from nucleate.run.paths import with_absolute_paths
+from nucleate.run.settings import RunSettings
 
 
 def space_of(formula: str) -> SearchSpace:

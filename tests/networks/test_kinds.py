@@ -159,6 +159,15 @@ def test_other_values_survive_toml_and_messages_to_workers(kind: str) -> None:
     assert again.tier[0].engine.model_dump() == engine.model_dump()
 
 
+@pytest.mark.parametrize("kind", OF_PACKAGES)
+def test_the_home_folder_is_written_out(kind: str, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = read(table(kind, model="~/own.pt"))
+    assert made.model_dump()["model"] == str(tmp_path / "own.pt")
+    with pytest.raises(InputError, match=r"= '~no-such-user/x.pt': there is no such home folder"):
+        read(table(kind, model="~no-such-user/x.pt"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_settings_cannot_be_changed_after_they_are_checked(kind: str) -> None:
     made = read(table(kind))

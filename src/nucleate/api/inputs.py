@@ -118,7 +118,8 @@ def settings_of(
 
 def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
     """Return an input as nested dictionaries, and the name of its file."""
-    from nucleate.run.settings import RunSettings, read_toml, with_absolute_paths
+    from nucleate.run.paths import with_absolute_paths
+    from nucleate.run.settings import RunSettings, read_toml
 
     if isinstance(problem, RunSettings):
         return problem.to_dict(), ""

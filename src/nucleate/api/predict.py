@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -162,7 +163,8 @@ def predict(
         shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
         executor = None
         if has_objects(settings.tier):
-            executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
+            pressure = settings.problem.pressure_gpa
+            executor = partial(inline_executor, pressure_gpa=pressure)
         watching = Several([shown, LivePage(path)]) if display else shown
         summary = run_search(settings, path, callback=watching, executor=executor)
         if not summary.error and not is_request(summary.reason) and summary.best is not None:

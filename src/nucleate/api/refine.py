@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def refine(
     on_start(len(numbers))
     executor = None
     if has_objects(settings.tier):
-        executor = inline_executor(settings.tier, content.pressure_gpa)
+        executor = partial(inline_executor, pressure_gpa=content.pressure_gpa)
     return run_tiers(folder, settings, numbers, retry=retry, on_record=on_record, executor=executor)
 
 
@@ -150,7 +151,8 @@ def _not_empty(chosen: list[RankedStructure], folder: str | Path) -> list[Ranked
 def _settings(
     file: str | Path | None, overrides: dict[str, Any], execution: dict[str, Any]
 ) -> RefinementSettings:
-    from nucleate.run.settings import RefinementSettings, read_toml, with_absolute_paths
+    from nucleate.run.paths import with_absolute_paths
+    from nucleate.run.settings import RefinementSettings, read_toml
 
     if file is None and not overrides.get("tier"):
         raise InputError(

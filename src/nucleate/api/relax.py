@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.structures import as_items, as_source
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
-from nucleate.relax.outcome import Failed, FailReason
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.report.rows import file_rows
 
 if TYPE_CHECKING:
@@ -308,4 +308,7 @@ def _outcome(item: FileCrystal, record: Record | None, reason: str) -> Outcome:
         return Failed(FailReason.INVALID, str(item.crystal))
     if record is None or not record.outcomes:
         return Failed(FailReason.CRASHED, f"not computed: {reason or 'the series ended early'}")
-    return (record.failure or record.outcomes[-1]).outcome
+    outcome = (record.failure or record.outcomes[-1]).outcome
+    if isinstance(outcome, Relaxed) and item.fixed is not None:
+        return replace(outcome, fixed=item.fixed)
+    return outcome

@@ -138,6 +138,10 @@ class Crystal:
         """Return a copy with ``numbers``, ``cell`` or ``scaled`` replaced."""
         return replace(self, **changes)
 
+    def with_volume(self, volume: float) -> Crystal:
+        """Return a copy with the cell scaled uniformly to a volume in Å³."""
+        return self.replace(cell=self.cell * (volume / self.volume) ** (1.0 / 3.0))
+
     def wrapped(self) -> Crystal:
         """Return a copy with fractional coordinates in [0, 1)."""
         wrapped = self.scaled - np.floor(self.scaled)

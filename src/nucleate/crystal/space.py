@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,10 @@ class SearchSpace:
         Minimum distance in Å allowed between two elements, indexed by atomic numbers.
     space_groups : frozenset of int or None
         Space groups that generators draw from; None means all. Not a limit of what is visited.
+    compression : float
+        Expected volume under the pressure of the search, relative to that at 0 GPa.
+    rest : SearchSpace or None
+        The same at 0 GPa; None where it is this one.
     """
 
     composition: Composition
@@ -65,6 +69,8 @@ class SearchSpace:
     vacancy_exclusion: float = 1.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
     space_groups: frozenset[int] | None = None
+    compression: float = 1.0
+    rest: SearchSpace | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         table = np.array(self.min_distances, dtype=np.float64)
@@ -85,6 +91,7 @@ class SearchSpace:
         vacancy_spacing: float = 0.75,
         vacancy_exclusion: float = 1.0,
         space_groups: Iterable[int | str] | None = None,
+        compression: float = 1.0,
     ) -> SearchSpace:
         """Check the limits and build the space.
 
@@ -106,6 +113,9 @@ class SearchSpace:
             Å.
         space_groups
             Numbers and ranges (``"195-230"``) of the space groups that generators draw from.
+        compression
+            Expected volume under the pressure of the search, relative to that at 0 GPa. Its cube
+            root multiplies the tabulated minimum distances.
 
         Raises
         ------
@@ -125,12 +135,16 @@ class SearchSpace:
             ("isolated_cutoff", isolated_cutoff),
             ("vacancy_spacing", vacancy_spacing),
             ("vacancy_exclusion", vacancy_exclusion),
+            ("compression", compression),
         ):
             if not 0.0 < value < 100.0:
                 raise InputError(f"{key} = {value}: give a positive number below 100.")
         table = minimum_distances(composition.elements, scale=contact_scale)
-        _override(table, composition, pair_distances or {})
-        return cls(
+        if compression != 1.0:
+            table *= compression ** (1.0 / 3.0)
+        pairs = pair_distances or {}
+        _override(table, composition, pairs)
+        space = cls(
             composition=composition,
             formula_units=units,
             max_atoms=limit,
@@ -141,12 +155,38 @@ class SearchSpace:
             vacancy_exclusion=vacancy_exclusion,
             min_distances=table,
             space_groups=None if space_groups is None else space_group_numbers(space_groups),
+            compression=float(compression),
         )
+        return space if compression == 1.0 else replace(space, rest=_at_rest(space, pairs))
+
+    @property
+    def start_ratio(self) -> float:
+        """Volume of a start under the pressure, relative to that at 0 GPa."""
+        return float(np.sqrt(self.compression))
+
+    def at_rest(self) -> SearchSpace:
+        """Return the space at 0 GPa in which generators work; :meth:`pressed` leads back."""
+        return self.rest or self
+
+    def pressed(self, crystal: Crystal) -> Crystal:
+        """Return a crystal of :meth:`at_rest` as a start under the pressure.
+
+        Its volume is multiplied by the square root of the compression: a random crystal is better
+        off a little too large, as a model may fall without end where atoms are pressed together.
+        """
+        if self.compression == 1.0:
+            return crystal
+        return crystal.with_volume(crystal.volume * self.start_ratio)
+
+    @property
+    def volume_per_atom(self) -> float:
+        """Expected volume in Å³ per atom under the pressure of the search."""
+        return self.composition.volume_per_atom * self.compression
 
     @property
     def volume_bounds(self) -> tuple[float, float]:
         """Smallest and largest allowed volume in Å³ per atom."""
-        expected = self.composition.volume_per_atom
+        expected = self.volume_per_atom
         return self.volume_window[0] * expected, self.volume_window[1] * expected
 
     def min_distance(self, first: str | int, second: str | int) -> float:
@@ -225,6 +265,20 @@ class SearchSpace:
         if code == CLEAR:
             return None
         return "contact" if code == CLASH else "isolated-atom"
+
+
+def _at_rest(space: SearchSpace, pair_distances: Mapping[str, float]) -> SearchSpace:
+    """Return a space at 0 GPa; lengths in Å that the user gave hold after the compression."""
+    stretch = space.start_ratio ** (-1.0 / 3.0)
+    table = minimum_distances(space.composition.elements, scale=space.contact_scale)
+    longer = {pair: min(stretch * value, 10.0) for pair, value in pair_distances.items()}
+    _override(table, space.composition, longer)
+    return replace(
+        space,
+        min_distances=table,
+        isolated_cutoff=space.isolated_cutoff * stretch,
+        compression=1.0,
+    )
 
 
 def space_group_numbers(items: Iterable[int | str]) -> frozenset[int]:

@@ -54,7 +54,8 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     Sources that come to an end are completed if they stand alone: seeds by random generators,
     pools by ``blocks``. The defaults begin with known structures, where
     the run may use them, and have a pool only where there is a folder to keep it in, and
-    torch to make it.
+    torch to make it. They work at 0 GPa, and what they give is scaled by the compression of the
+    space.
 
     Raises
     ------
@@ -75,9 +76,10 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
             "search.generators: every weight is 0, so that nothing can be drawn. Give at least one "
             "generator a positive weight."
         )
-    chosen = _built(settings, context)
+    inner = context.at_rest()
+    chosen = _built(settings, inner)
     return GeneratorMix(
-        [*chosen, *_built(_completing(settings if chosen else (), context), context)],
+        [*chosen, *_built(_completing(settings if chosen else (), inner), inner)],
         context.space,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -12,8 +12,11 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
@@ -43,7 +46,7 @@ class GeneratorContext:
     Attributes
     ----------
     space : SearchSpace
-        What is searched.
+        What is searched, at 0 GPa: what generators give is compressed afterwards.
     seed : int
         Of the run.
     population : int
@@ -64,6 +67,9 @@ class GeneratorContext:
         Libraries of known structures: ``shipped``, or files.
     target : Crystal or None
         The structure that is looked for, whose type ``no-prototype`` holds out.
+    start_ratio : float
+        Volume of a start under the pressure of the run, relative to that at 0 GPa, for structures
+        that may have been computed under it.
     """
 
     space: SearchSpace
@@ -77,6 +83,24 @@ class GeneratorContext:
     known: str = "all"
     library: tuple[str, ...] = ("shipped",)
     target: Crystal | None = None
+    start_ratio: float = 1.0
+
+    def at_rest(self) -> GeneratorContext:
+        """Return the context of generators, which know no pressure, where ``space`` does."""
+        space, score = self.space, self.score
+        if space.compression == 1.0:
+            return self
+
+        def pressed_score(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+            assert score is not None
+            return score([space.pressed(crystal) for crystal in crystals])
+
+        return replace(
+            self,
+            space=space.at_rest(),
+            score=None if score is None else pressed_score,
+            start_ratio=space.start_ratio,
+        )
 
 
 class GeneratorSettings(Component):

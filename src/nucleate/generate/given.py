@@ -105,7 +105,11 @@ class GivenStructures:
 
 
 def given_structures(
-    space: SearchSpace, files: str | Sequence[str], *, kind: str = "seeds"
+    space: SearchSpace,
+    files: str | Sequence[str],
+    *,
+    kind: str = "seeds",
+    start_ratio: float = 1.0,
 ) -> GivenStructures:
     """Return the structures of files, folders and patterns that a search can use.
 
@@ -120,6 +124,8 @@ def given_structures(
         One or several; a folder stands for every structure file in it.
     kind
         What the structures are, for messages.
+    start_ratio
+        See :func:`at_rest`.
 
     Raises
     ------
@@ -129,8 +135,29 @@ def given_structures(
     found = GivenStructures()
     for path in structure_files(files, kind=kind):
         for item in _items(path):
-            _sort_in(found, space, path, item)
+            _sort_in(found, space, path, item, start_ratio)
     return found
+
+
+def at_rest(crystal: Crystal, space: SearchSpace, start_ratio: float) -> Crystal:
+    """Return a crystal of unknown origin as it is at 0 GPa.
+
+    One whose volume is closer (as a ratio) to the expected one under the pressure than to that at
+    0 GPa was computed under it: it is expanded, so that it becomes what it is as a start.
+
+    Parameters
+    ----------
+    crystal
+        Given by the user.
+    space
+        What is searched, at 0 GPa.
+    start_ratio
+        Volume of a start under the pressure, relative to that at 0 GPa.
+    """
+    is_dense = crystal.volume_per_atom < space.volume_per_atom * start_ratio
+    if start_ratio == 1.0 or is_dense != (start_ratio < 1.0):
+        return crystal
+    return crystal.with_volume(crystal.volume / start_ratio)
 
 
 def structure_files(files: str | Sequence[str], *, kind: str = "seeds") -> list[Path]:
@@ -173,9 +200,11 @@ def _items(path: Path) -> list[Item]:
         return [Unreadable(printable(path.name), error)]
 
 
-def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item) -> None:
+def _sort_in(
+    found: GivenStructures, space: SearchSpace, path: Path, item: Item, start_ratio: float
+) -> None:
     if isinstance(item, Unreadable):
-        ordered = _approximants(space, path, item)
+        ordered = _approximants(space, path, item, start_ratio)
         if ordered:
             found.approximants[printable(path)] += len(ordered)
             found.usable += ordered
@@ -191,7 +220,7 @@ def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item)
         other = Composition.from_numbers(item.crystal.numbers).formula
         found.leave_out("composition", f"{where} is {other}, not {space.composition.formula}")
         return
-    crystal = primitive(item.crystal)
+    crystal = at_rest(primitive(item.crystal), space, start_ratio)
     reason = space.rejection(crystal, check_volume=False)
     if reason is not None:
         found.leave_out(reason, f"{where} with {crystal.n_atoms} atoms: {reason}")
@@ -200,7 +229,9 @@ def _sort_in(found: GivenStructures, space: SearchSpace, path: Path, item: Item)
     found.usable.append(GivenCrystal(printable(path), item.name, crystal))
 
 
-def _approximants(space: SearchSpace, path: Path, item: Unreadable) -> list[GivenCrystal]:
+def _approximants(
+    space: SearchSpace, path: Path, item: Unreadable, start_ratio: float
+) -> list[GivenCrystal]:
     """Return ordered crystals of the composition for a CIF that is refused for its occupancies."""
     if path.suffix.lower() != ".cif" or not is_disorder(str(item.error)):
         return []
@@ -213,7 +244,7 @@ def _approximants(space: SearchSpace, path: Path, item: Unreadable) -> list[Give
     except InputError:
         return []
     crystals = [
-        primitive(ordering.crystal)
+        at_rest(primitive(ordering.crystal), space, start_ratio)
         for ordering in orderings
         if space.composition.formula_units_of(ordering.crystal.numbers) is not None
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,8 @@ class GeneratorMix:
     generators : sequence of (Generator, float)
         Generators and their weights, which need not sum to one.
     space : SearchSpace or None
-        What is searched, where the candidates are to be checked against it.
+        What is searched, where the candidates are to be checked against it. The candidates, which
+        are made for 0 GPa, are scaled by its compression.
 
     Raises
     ------
@@ -73,8 +75,13 @@ class GeneratorMix:
             if candidate is not None:
                 check_candidate(candidate, generator, self._space)
                 self.counts[candidate.origin.source] += 1
-                return candidate
+                return self._under_pressure(candidate)
         return None
+
+    def _under_pressure(self, candidate: Candidate) -> Candidate:
+        if self._space is None or self._space.compression == 1.0:
+            return candidate
+        return replace(candidate, crystal=self._space.pressed(candidate.crystal))
 
     @property
     def leads(self) -> bool:

@@ -56,7 +56,7 @@ def read_pool(path: Path) -> list[Member]:
 
 
 def given_pool(
-    space: SearchSpace, files: str | Sequence[str]
+    space: SearchSpace, files: str | Sequence[str], start_ratio: float = 1.0
 ) -> tuple[list[Member], GivenStructures]:
     """Return the members that files give in their order, and what has to be reported.
 
@@ -69,13 +69,15 @@ def given_pool(
         What is searched.
     files
         Files, folders or patterns, as for seeds.
+    start_ratio
+        See :func:`~nucleate.generate.given.given_structures`.
 
     Raises
     ------
     InputError
         If a pattern matches nothing.
     """
-    given = given_structures(space, files, kind="pool")
+    given = given_structures(space, files, kind="pool", start_ratio=start_ratio)
     members = []
     for item in given.usable:
         units = space.composition.formula_units_of(item.crystal.numbers)

@@ -63,15 +63,20 @@ class SeedsGenerator(Generator):
             self._next = max(self._next, int(origin.detail["order"]) + 1)
 
 
-def usable_seeds(space: SearchSpace, files: str | Sequence[str]) -> GivenStructures:
+def usable_seeds(
+    space: SearchSpace, files: str | Sequence[str], start_ratio: float = 1.0
+) -> GivenStructures:
     """Return the structures of files that a search can begin with, the others counted.
+
+    Those that were computed under the pressure of the run are expanded to 0 GPa
+    (:func:`~nucleate.generate.given.at_rest`).
 
     Raises
     ------
     InputError
         If a pattern matches nothing.
     """
-    return given_structures(space, files, kind="seeds")
+    return given_structures(space, files, kind="seeds", start_ratio=start_ratio)
 
 
 def _check(space: SearchSpace, name: str, crystal: Crystal) -> None:

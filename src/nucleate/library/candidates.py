@@ -60,7 +60,7 @@ def candidates(
     if hold_out.use == "off" or most < 1:
         return []
     plain = substituted(library, composition, hold_out, space)
-    sources = [[plain.first] if plain.first is not None else []]
+    sources: list[Iterable[Draft]] = [[plain.first] if plain.first is not None else []]
     if derived and len(composition.items) <= _MOST_ELEMENTS:
         arguments = library, composition, hold_out, space
         others = [_derived(*arguments), _recoloured(*arguments)]

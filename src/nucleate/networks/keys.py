@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -19,7 +20,12 @@ def _device(value: str) -> str:
 def _name(value: str) -> str:
     if not value.strip():  # as a path it would be the current folder
         raise ValueError("empty; give a name or a path, or leave the key out")
-    return value
+    if not value.startswith("~"):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError as error:
+        raise ValueError("there is no such home folder; write the path out") from error
 
 
 Device = Annotated[
@@ -36,4 +42,4 @@ Cutoff = Annotated[
 """Distance in Å beyond which atoms do not notice each other."""
 
 Name = Annotated[str, AfterValidator(_name)]
-"""Name or path of a model."""
+"""Name or path of a model; ``~`` is the home folder."""

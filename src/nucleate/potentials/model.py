@@ -181,8 +181,8 @@ class EnergyModel:
         free = None if free is None else free[order]
         return *start_descent(ordered, kinds[order], free), order
 
-    def limits(self, crystal: Crystal, criteria: Criteria) -> Limits:
-        """Return where a relaxation of a crystal ends."""
+    def limits(self, crystal: Crystal, criteria: Criteria, compression: float = 1.0) -> Limits:
+        """Return where a relaxation of a crystal ends; ``compression`` lowers the least volume."""
         from nucleate.potentials.optimiser import Limits
 
         expected = expected_volume(crystal)
@@ -190,7 +190,7 @@ class EnergyModel:
             float(criteria.fmax),
             float(criteria.max_stress),
             float(criteria.rms_gradient),
-            SMALLEST_VOLUME * expected,
+            SMALLEST_VOLUME * expected * min(compression, 1.0),
             max(LARGEST_VOLUME * expected, 1.5 * crystal.volume),
             OVERLAP,
             criteria.max_steps,

@@ -35,6 +35,8 @@ class Goal:
         GPa, largest stress at the end.
     pressure_gpa : float
         External pressure.
+    fixed : ndarray of bool, shape (n_atoms, 3), or None
+        Fractional coordinates that must stay; only for programs with ``holds_atoms``.
     """
 
     relax: str
@@ -42,6 +44,7 @@ class Goal:
     fmax: float
     max_stress_gpa: float
     pressure_gpa: float
+    fixed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,9 @@ class Program(Protocol):
     total_energies : bool
         Whether its energies count from free ions, or from nuclei and electrons, so that their size
         says nothing.
+    holds_atoms : bool
+        Whether ``write`` holds ``goal.fixed``; crystals with fixed atoms are refused otherwise.
+        May be missing, which means False.
     outputs : tuple of str
         Files whose ends are shown when it fails, the most telling last.
     """

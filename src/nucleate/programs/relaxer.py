@@ -22,7 +22,8 @@ from nucleate.trouble import FULL, machine_trouble
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.energy.level import LevelOfTheory
@@ -49,6 +50,7 @@ class _Flight:
     scratch: TemporaryDirectory[str]
     restarts: int
     started: float
+    free: NDArray[np.bool_] | None = None
     stage: int = 0
     runs: int = 0
     steps: int = 0
@@ -102,7 +104,8 @@ class ExternalRelaxer:
     def add(self, key: int, crystal: Crystal, fixed: ArrayLike | None = None) -> None:
         """Take a crystal; its first stage starts with the next :meth:`step`."""
         admitted = admit(self._tier, crystal, self._facts, fixed)
-        if not isinstance(admitted, Failed) and admitted.free is not None:
+        holds = not self._tier.relax or getattr(self._program, "holds_atoms", False)
+        if not isinstance(admitted, Failed) and admitted.free is not None and not holds:
             message = f"engine {self._engine.kind!r} cannot hold atoms fixed; free them all"
             admitted = Failed(FailReason.INVALID, message, crystal)
         if isinstance(admitted, Failed):
@@ -116,7 +119,15 @@ class ExternalRelaxer:
             prefix=f"nucleate-{self._engine.kind}-", dir=folder, ignore_cleanup_errors=True
         )
         self._flights.append(
-            _Flight(key, crystal, crystal.volume, scratch, self._engine.restarts, running_s())
+            _Flight(
+                key,
+                crystal,
+                crystal.volume,
+                scratch,
+                self._engine.restarts,
+                running_s(),
+                free=admitted.free,
+            )
         )
 
     def step(self) -> list[tuple[int, Outcome]]:
@@ -159,6 +170,8 @@ class ExternalRelaxer:
         stage = self._stages[flight.stage]
         try:
             goal = goal_of(stage, self._tier, self._pressure_gpa, steps_taken=flight.steps)
+            if flight.free is not None:
+                goal = held(goal, flight.free)
             launch = self._program.write(folder, flight.crystal, stage, goal)
         except (InputError, OSError, ValueError) as error:
             if machine_trouble(error):
@@ -222,6 +235,7 @@ class ExternalRelaxer:
             start_volume=flight.start_volume,
             wall_s=flight.wall_s,
             note=note,
+            free=flight.free,
         )
 
     def _after_kill(
@@ -286,6 +300,11 @@ def goal_of(stage: Stage, tier: TierSettings, pressure_gpa: float, *, steps_take
     )
 
 
+def held(goal: Goal, free: NDArray[np.bool_]) -> Goal:
+    """Return a goal with fixed coordinates, around which the cell cannot move."""
+    return replace(goal, relax="positions" if goal.relax == "cell" else goal.relax, fixed=~free)
+
+
 def judged(
     result: StageResult,
     tier: TierSettings,
@@ -294,6 +313,7 @@ def judged(
     start_volume: float,
     wall_s: float = 0.0,
     note: str = "",
+    free: NDArray[np.bool_] | None = None,
 ) -> Outcome:
     """Return what the judge makes of the result of a last stage.
 
@@ -311,6 +331,8 @@ def judged(
         Seconds charged to the crystal.
     note
         Why it is not converged, if that is known.
+    free
+        Fractional coordinates that could move, shape (n_atoms, 3); the cell could not then.
     """
     n_atoms = result.crystal.n_atoms
     try:
@@ -325,6 +347,8 @@ def judged(
         steps=result.steps,
         wall_s=wall_s,
         stopped=note or f"not converged after {result.steps} steps",
+        relax_cell=None if free is None else False,
+        free=free,
     )
     outcome = judge(tier, step, facts)
     assert outcome is not None

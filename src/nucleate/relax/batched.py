@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from nucleate.relax.symmetry import SymmetryConstraint
 
 _TYPICAL_ATOMS = 20
+
+SETTLING_GPA = 1.0
+"""Above this pressure the cell of a start stays until its atoms have settled: else it collapses
+around atoms that still lie on top of each other."""
+
+SETTLED_FORCE, SETTLING_EVALUATIONS = 0.5, 30
+"""eV/Å at which atoms have settled, and evaluations after which the cell moves in any case."""
+
 _IDENTITY = np.eye(3)
 
 
@@ -42,6 +50,8 @@ class _Flight:
     constraint: SymmetryConstraint | None
     free: NDArray[np.bool_] | None
     move_cell: bool
+    settles: bool = False
+    steps_settling: int = 0
     evaluations: int = 0
     wall_s: float = 0.0
     best: Point | None = None
@@ -107,6 +117,7 @@ class BatchedRelaxer:
                 admitted.constraint,
                 free,
                 self._tier.relax_cell and free is None,
+                abs(self._engine.pressure) * GPA_PER_EV_A3 > SETTLING_GPA,
                 wall_s=running_s() - started,
             )
         )
@@ -202,16 +213,28 @@ class BatchedRelaxer:
             return replace(outcome, message=f"{self._named}: {outcome.message}")
         if outcome is not None:
             return outcome
+        if flight.settles and self._has_settled(flight, forces):
+            flight.settles, flight.steps_settling = False, flight.state.steps_accepted
+            flight.state = start_minimisation(crystal, free=flight.free)
         pressure, volume = self._engine.pressure, crystal.volume
         virial = volume * (stress + pressure * _IDENTITY)
         accepted, cell, scaled = advance(
-            flight.state, energy + pressure * volume, forces, virial, flight.move_cell
+            flight.state,
+            energy + pressure * volume,
+            forces,
+            virial,
+            flight.move_cell and not flight.settles,
         )
         if accepted and (flight.best is None or self._falls(point, flight.best)):
             flight.best = point
         flight.crystal = Crystal(crystal.numbers, cell, scaled)
         failure = check_proposal(tier, flight.crystal, flight.start_volume, self._engine)
         return None if failure is None else _timed(failure, flight)
+
+    @staticmethod
+    def _has_settled(flight: _Flight, forces: NDArray[np.float64]) -> bool:
+        is_at_rest = float((forces**2).sum(axis=1).max()) <= SETTLED_FORCE**2
+        return is_at_rest or flight.evaluations >= SETTLING_EVALUATIONS
 
     def _falls(self, point: Point, best: Point) -> bool:
         pressure = self._engine.pressure
@@ -223,7 +246,7 @@ class BatchedRelaxer:
             point,
             start_volume=flight.start_volume,
             evaluations=flight.evaluations,
-            steps=flight.state.steps_accepted,
+            steps=flight.steps_settling + flight.state.steps_accepted,
             wall_s=flight.wall_s,
             best=flight.best,
             relax_cell=flight.move_cell,

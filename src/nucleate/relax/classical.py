@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,9 @@ _REASONS = {
 class ClassicalRelaxer:
     """A :class:`~nucleate.relax.relaxer.Relaxer` on a compiled model.
 
+    A model whose energies have no unit feels no pressure. Its lengths are scaled instead: the
+    crystal is relaxed as expanded to 0 GPa, and what comes of it is compressed.
+
     Parameters
     ----------
     model
@@ -59,6 +63,11 @@ class ClassicalRelaxer:
         pressure_gpa: float = 0.0,
     ) -> None:
         self._source = model.source
+        self._compression = 1.0
+        if model.level.unit != "eV":
+            self._compression = tier.guards.compression or 1.0
+            at_rest = tier.guards.model_copy(update={"compression": None})
+            tier = tier.model_copy(update={"guards": at_rest})
         self._tier = tier
         self._engine = EngineFacts(
             level=model.level,
@@ -86,7 +95,13 @@ class ClassicalRelaxer:
     def step(self) -> list[tuple[int, Outcome]]:
         """Relax every crystal that was added and return the outcomes."""
         waiting, self._waiting = self._waiting, []
-        return [(key, self._outcome(crystal, fixed)) for key, crystal, fixed in waiting]
+        return [(key, self._under_pressure(crystal, fixed)) for key, crystal, fixed in waiting]
+
+    def _under_pressure(self, crystal: Crystal, fixed: ArrayLike | None) -> Outcome:
+        if self._compression == 1.0:
+            return self._outcome(crystal, fixed)
+        outcome = self._outcome(_expanded(crystal, self._compression), fixed)
+        return _scaled(outcome, self._compression)
 
     def _model_of(self, numbers: NDArray[np.int64]) -> EnergyModel:
         key = np.sort(numbers).tobytes()
@@ -122,7 +137,7 @@ class ClassicalRelaxer:
             tier.fmax_ev_per_ang, tier.max_stress_gpa / GPA_PER_EV_A3, max_steps=_NO_LIMIT
         )
         descent, near, order = model.start_descent(start, admitted.free)
-        limits = model.limits(start, criteria)
+        limits = model.limits(start, criteria, tier.guards.compression or 1.0)
         move_cell = tier.relax_cell and admitted.free is None
         chunk = 1
         while True:
@@ -149,6 +164,31 @@ class ClassicalRelaxer:
             outcome = judge(tier, step, self._engine)
             if outcome is not None:
                 return outcome
+
+
+def _expanded(crystal: Crystal, compression: float) -> Crystal:
+    """Return a crystal at the volume for which the proxy potentials are made."""
+    if crystal.n_atoms == 0 or not crystal.volume > 0.0:
+        return crystal  # the judge says what is wrong with it
+    return crystal.with_volume(crystal.volume / compression)
+
+
+def _scaled(outcome: Outcome, compression: float) -> Outcome:
+    """Return an outcome with all lengths scaled; energies stay, forces and stresses grow."""
+    stretch = compression ** (1.0 / 3.0)
+    if isinstance(outcome, Failed):
+        last = outcome.last
+        if last is None or not last.volume > 0.0:
+            return outcome
+        return replace(outcome, last=last.with_volume(last.volume * compression))
+    return replace(
+        outcome,
+        crystal=outcome.crystal.with_volume(outcome.crystal.volume * compression),
+        forces=outcome.forces / stretch,
+        stress_gpa=outcome.stress_gpa / compression,
+        max_force=outcome.max_force / stretch,
+        max_stress_gpa=outcome.max_stress_gpa / compression,
+    )
 
 
 _STOPPED = {RUNNING: None, CONVERGED: "", NO_PROGRESS: "no step along the forces lowers the energy"}

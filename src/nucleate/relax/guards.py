@@ -38,7 +38,12 @@ LONGEST = 1000.0
 """Å; longest vector of the reduced lattice of a crystal that may start."""
 
 
-def check_cell(crystal: Crystal) -> Failed | None:
+TIGHTEST = 0.5
+"""Least volume under a known pressure, relative to what the composition takes under it. Denser
+phases are at most a quarter denser; a model without a bound at this pressure falls through."""
+
+
+def check_cell(guards: Guards, crystal: Crystal) -> Failed | None:
     """Return the failure of a cell that no crystal has, or None; no neighbour is looked for."""
     if not (np.isfinite(crystal.scaled).all() and np.isfinite(crystal.cell).all()):
         return Failed(FailReason.INVALID, "cell or coordinates are not finite")
@@ -46,7 +51,7 @@ def check_cell(crystal: Crystal) -> Failed | None:
         return Failed(FailReason.INVALID, "the cell has no volume", crystal)
     per_atom = crystal.volume / crystal.n_atoms
     expected = Composition.from_numbers(crystal.numbers).volume_per_atom
-    if per_atom < DENSEST * expected:
+    if per_atom < DENSEST * expected * min(guards.compression or 1.0, 1.0):
         message = (
             f"{per_atom:.3g} Å³ per atom where about {expected:.3g} are usual: too dense by far "
             "(a cell in nm?)"
@@ -91,6 +96,12 @@ def check_geometry(
         return Failed(FailReason.NOT_FINITE, "the geometry is not finite")
     if ratio < low:
         return Failed(FailReason.COLLAPSED, f"volume fell to {ratio:.2f} of the start", crystal)
+    if guards.compression is not None and _is_too_dense(guards.compression, crystal):
+        message = (
+            f"{crystal.volume_per_atom:.3g} Å³ per atom, less than half of what is expected under "
+            "the pressure"
+        )
+        return Failed(FailReason.COLLAPSED, message, crystal)
     if ratio > high or not is_solid_cell(crystal.cell):
         return Failed(FailReason.EXPLODED, f"volume rose to {ratio:.2f} of the start", crystal)
     shortest, longest = nearest_range(crystal.cell.copy(), crystal.scaled.copy())
@@ -104,22 +115,28 @@ def check_geometry(
     return None
 
 
+def _is_too_dense(compression: float, crystal: Crystal) -> bool:
+    expected = Composition.from_numbers(crystal.numbers).volume_per_atom
+    return crystal.volume_per_atom < TIGHTEST * compression * expected
+
+
 def check_contacts(guards: Guards, crystal: Crystal) -> Failed | None:
     """Return the failure of a relaxed geometry with a contact that no crystal has, or None.
 
     Far from its training data a machine-learned potential may fall without end as two atoms
     approach: CHGNet, by 33 eV/atom where O and Mg are 1.0 Å apart. The contacts known are those of
-    :func:`~nucleate.crystal.contacts.shortest_contact`, in Å.
+    :func:`~nucleate.crystal.contacts.shortest_contact`, in Å; under a pressure they are shorter by
+    the cube root of the compression.
     """
     if guards.shortest_contact == 0.0:
         return None
-    table = _least_contacts(tuple(sorted(set(crystal.numbers.tolist()))), guards.shortest_contact)
+    fraction = guards.shortest_contact * guards.stretch
+    table = _least_contacts(tuple(sorted(set(crystal.numbers.tolist()))), fraction)
     arrays = (np.array(crystal.numbers), np.array(crystal.cell), np.array(crystal.scaled))
     if inspect(*arrays, table, 0.0) != CLASH:
         return None
     message = (
-        f"two atoms came closer than {guards.shortest_contact:g} of the shortest known contact of "
-        "their elements"
+        f"two atoms came closer than {fraction:.3g} of the shortest known contact of their elements"
     )
     return Failed(FailReason.COLLAPSED, message, crystal)
 

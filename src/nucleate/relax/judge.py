@@ -137,7 +137,9 @@ def start(tier: TierSettings, crystal: Crystal, engine: EngineFacts) -> Failed |
     if unknown:
         message = f"the model does not know the elements Z = {unknown}"
         return Failed(FailReason.INVALID, message, crystal)
-    return check_cell(crystal) or refuse_neighbours(tier.guards, crystal, engine.cutoff)
+    return check_cell(tier.guards, crystal) or refuse_neighbours(
+        tier.guards, crystal, engine.cutoff
+    )
 
 
 def check_proposal(

@@ -64,6 +64,8 @@ class Relaxed:
         Seconds of wall time charged to this crystal.
     note : str
         Why it is not converged, empty where it is.
+    fixed : ndarray of bool, shape (n_atoms, 3), or None
+        Fractional coordinates that were held; known to the results of ``nucleate.relax`` only.
     """
 
     crystal: Crystal
@@ -79,6 +81,7 @@ class Relaxed:
     wall_s: float
     level: LevelOfTheory
     note: str = ""
+    fixed: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Clean the note, which may come from an engine."""
@@ -97,11 +100,15 @@ class Relaxed:
     def to_ase(self) -> Atoms:
         """Return ASE atoms whose calculator gives energy (eV), forces (eV/Å) and stress (eV/Å³).
 
-        A model in arbitrary units leaves the calculator out: ASE's energies are in eV.
+        What was held fixed is a constraint of the atoms. A model in arbitrary units leaves the
+        calculator out: ASE's energies are in eV.
         """
         from ase.calculators.singlepoint import SinglePointCalculator
 
+        from nucleate.crystal.constraints import constraints_of
+
         atoms = self.crystal.to_ase()
+        atoms.set_constraint(constraints_of(self.fixed))
         if self.level.unit == "eV":
             atoms.calc = SinglePointCalculator(
                 atoms, energy=self.energy, forces=self.forces, stress=self._voigt_stress

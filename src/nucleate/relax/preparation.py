@@ -85,7 +85,7 @@ def admit(
 
         changed = rattled(changed, tier.rattle_ang)
     if tier.pre_relax:
-        changed = pre_relax(changed)
+        changed = pre_relax(changed, tier.guards.stretch)
     if changed is not crystal or refused is not None:
         refused = start(tier, changed, engine)
     return refused or Admitted(changed)
@@ -95,17 +95,18 @@ def _atoms_overlap(refused: Failed) -> bool:
     return refused.reason is FailReason.TOO_CLOSE
 
 
-def pre_relax(crystal: Crystal) -> Crystal:
+def pre_relax(crystal: Crystal, stretch: float = 1.0) -> Crystal:
     """Return the crystal with atoms that overlap pushed apart, in the same cell.
 
     Takes well under a millisecond where nothing overlaps. Where the atoms cannot be separated
-    in their cell the crystal comes back as it is, for the judge to refuse.
+    in their cell the crystal comes back as it is, for the judge to refuse. ``stretch`` is that of
+    :class:`~nucleate.relax.settings.Guards`.
     """
     from nucleate.blocks.repulsion import push_apart
     from nucleate.crystal.contacts import minimum_distances
 
     elements, kinds = np.unique(crystal.numbers, return_inverse=True)
-    table = minimum_distances(elements.tolist(), scale=CONTACT_SCALE)
+    table = minimum_distances(elements.tolist(), scale=CONTACT_SCALE * stretch)
     limits = table[np.ix_(elements, elements)]
     moved = push_apart(crystal.scaled, crystal.cell, kinds, limits)
     return crystal if moved is None else crystal.replace(scaled=moved)

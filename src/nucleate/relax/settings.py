@@ -14,6 +14,8 @@ from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.relax.relaxer import Relaxer
 
 
@@ -75,6 +77,18 @@ class Guards(_Settings):
         "(chgnet); anything deeper is an unphysical minimum of the model and a failure.",
     )
     max_atoms: int | None = Field(default=None, ge=1, description="Larger crystals are refused.")
+    compression: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=3.0,
+        description="Volume that crystals take under the pressure, relative to that at 0 GPa, by "
+        "which contacts and volumes are judged; default: what a search finds out, else 1.",
+    )
+
+    @property
+    def stretch(self) -> float:
+        """Lengths under the pressure relative to those at 0 GPa."""
+        return 1.0 if self.compression is None else self.compression ** (1.0 / 3.0)
 
     _old_names = renamed_keys(
         {
@@ -135,6 +149,20 @@ class TierSettings(_Settings):
             if key not in self.model_fields_set:
                 object.__setattr__(self, key, value)
         return self
+
+
+def under_pressure(tiers: Sequence[TierSettings], compression: float) -> tuple[TierSettings, ...]:
+    """Return tiers whose guards know the compression of a run, unless they were given one."""
+    if compression == 1.0:
+        return tuple(tiers)
+    return tuple(
+        tier
+        if tier.guards.compression is not None
+        else tier.model_copy(
+            update={"guards": tier.guards.model_copy(update={"compression": compression})}
+        )
+        for tier in tiers
+    )
 
 
 def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:

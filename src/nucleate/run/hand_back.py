@@ -17,7 +17,9 @@ from nucleate.programs.jobs import (
     read_manifest,
     write_folder,
 )
+from nucleate.relax.settings import under_pressure
 from nucleate.run.lock import locked
+from nucleate.run.pressure import compression_of
 from nucleate.run.refinement import check_is_search, check_not_searched
 from nucleate.run.store import Store
 
@@ -81,6 +83,7 @@ def hand_off(
     with Store.read(run) as store:
         about = _identity(store)
         pressure_gpa = float(store.meta["input"]["problem"]["pressure_gpa"])
+        (tier,) = under_pressure((tier,), compression_of(store))
     for name, number, crystal in items:
         write_folder(
             out / safe_name(name),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
+from nucleate.energy.compression import Compression
 from nucleate.errors import InputError
 from nucleate.run.folder import flat, may_change_of_tier, now, stored_input
 from nucleate.run.lock import is_locked
+from nucleate.run.pressure import keep_compression, stored_compression
 from nucleate.run.store import Store
 from nucleate.search.minima import SAME_ENTHALPY, is_same_minimum
 
@@ -63,6 +65,8 @@ def merge_runs(folders: Sequence[str | Path], out: str | Path) -> int:
     ) as store:
         for name, data in runs[0].added.items():
             store.add_tier(0.0, name, {key: data[key] for key in data if key != "name"})
+        with Store.read(runs[0].path) as first:
+            keep_compression(store, stored_compression(first) or Compression())
         joined = _Joined(store)
         for run in runs:
             joined.add(run)

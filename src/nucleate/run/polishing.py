@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.relax.ladder import Ladder
+from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
+from nucleate.run.pressure import compression_of
 from nucleate.run.settings import spec_of
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
@@ -130,7 +132,8 @@ def relax_starts(
             return PhaseSummary(len(starts), n_before)
         if executor is None:
             workers = min(execution.n_workers, len(left))
-            spec = spec_of([tier], store.meta["input"]["problem"]["pressure_gpa"], execution)
+            tiers = under_pressure([tier], compression_of(store))
+            spec = spec_of(tiers, store.meta["input"]["problem"]["pressure_gpa"], execution)
             executor = stack.enter_context(Pool(spec, workers=workers, logs=folder / WORKER_LOGS))
             executor.wait_until_ready()
         seen = _Counting(n_before, len(starts), on_done)

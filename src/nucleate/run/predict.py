@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.faults import blaming
+from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
+from nucleate.run.known_compounds import known_line
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
+from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
@@ -32,9 +35,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
     from nucleate.relax.ladder import Ladder
+    from nucleate.relax.settings import TierSettings
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor
-    from nucleate.run.process import WorkerSpec
     from nucleate.run.settings import RunSettings
     from nucleate.search.search import Search
     from nucleate.search.target import Target
@@ -47,7 +50,7 @@ def predict(
     folder: str | Path,
     *,
     callback: Callback | None = None,
-    executor: Executor | None = None,
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
     candidates: Sequence[Candidate] | None = None,
 ) -> Summary:
     """Search for the crystal structures of a composition; continue the run of a folder.
@@ -64,7 +67,8 @@ def predict(
     callback
         Who is shown the run.
     executor
-        Who relaxes, one relaxer for each tier; default: worker processes.
+        Returns who relaxes, one relaxer for each of the tiers that it is given; default: worker
+        processes.
     candidates
         Relax these instead of drawing any, and add them to the run.
 
@@ -79,8 +83,12 @@ def predict(
     callback = callback or Silent()
     _check_devices(settings)
     target = build_target(settings)
-    source = build_source(settings, folder=path, report=callback.on_stage, target=target)
-    search = build_search(settings, source, target)
+    begun_core_s = time.process_time()
+    pressed = compression_of_run(settings, path, callback.on_stage)
+    space = settings.problem.space(pressed.factor)
+    spent_core_s = time.process_time() - begun_core_s
+    source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
+    search = build_search(settings, source, target, space)
     is_drawn = candidates is None
     if candidates is not None:
         search = GivenCandidates(search, candidates)
@@ -89,25 +97,25 @@ def predict(
         stack.enter_context(locked(path))
         stack.enter_context(logged(path))
         check_same_run(path, settings)
-        _tell_what_is_known(settings, callback)
+        _tell(callback, known_line(settings))
+        _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
+        tiers = under_pressure(settings.tier, pressed.factor)
         started_core_s = time.process_time()
-        started_core_s -= source.prepare() if is_drawn else 0.0
-        if executor is None:
-            executor = stack.enter_context(
-                Pool(worker_spec(settings), workers=settings.run.n_workers, logs=path / WORKER_LOGS)
-            )
-            executor.wait_until_ready()
+        started_core_s -= spent_core_s + (source.prepare() if is_drawn else 0.0)
+        relaxing = _pool(settings, tiers, path) if executor is None else executor(tiers)
+        stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
+        keep_compression(store, pressed)
         if target is not None:
-            target = aimed(store, executor, target, ladder.names)
+            target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
             StoreJournal(store),
             search,
             ladder,
-            executor,
+            relaxing,
             stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
             seed=settings.seed,
-            space=settings.problem.space() if is_drawn else None,
+            space=space if is_drawn else None,
             started_core_s=started_core_s,
             callback=callback,
         )
@@ -115,14 +123,23 @@ def predict(
         return campaign.run()
 
 
-def _tell_what_is_known(settings: RunSettings, callback: Callback) -> None:
-    from nucleate.run.known_compounds import known_line
+def _pool(settings: RunSettings, tiers: Sequence[TierSettings], folder: Path) -> Pool:
+    """Return workers with their engines loaded."""
+    spec = spec_of(tiers, settings.problem.pressure_gpa, settings.run)
+    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
+    try:
+        pool.wait_until_ready()
+    except BaseException:
+        pool.close()
+        raise
+    return pool
 
-    line = known_line(settings)
-    tell = getattr(callback, "on_note", None)
-    if line and tell is not None:
+
+def _tell(callback: Callback, line: str) -> None:
+    """Show and log a line unless it is empty; callbacks of others may have no such method."""
+    if line:
         logging.getLogger(__name__).info(line)
-        tell(line)
+        getattr(callback, "on_note", lambda _: None)(line)
 
 
 def _check_devices(settings: RunSettings) -> None:
@@ -139,11 +156,13 @@ def build_search(
     settings: RunSettings,
     source: GeneratorMix | None = None,
     target: Target | None = None,
+    space: SearchSpace | None = None,
 ) -> Search:
     """Return a new search; raises InputError if a file it needs cannot be used."""
+    space = space or settings.problem.space()
     context = SearchContext(
-        space=settings.problem.space(),
-        generator=source or build_source(settings),
+        space=space,
+        generator=source or build_source(settings, space),
         tiers=tuple(tier.name for tier in settings.tier),
         target=target,
         seed=settings.seed,
@@ -166,6 +185,7 @@ REQUIRED = ("ask", "tell", "restore", "stop_reason", "progress")
 
 def build_source(
     settings: RunSettings,
+    space: SearchSpace | None = None,
     *,
     folder: Path | None = None,
     report: Report = lambda *_: None,
@@ -177,6 +197,8 @@ def build_source(
     ----------
     settings
         The input.
+    space
+        What is searched, with the compression of the run; default: as the input says.
     folder
         Where a generator keeps its pool.
     report
@@ -189,7 +211,7 @@ def build_source(
     from nucleate.generate.context import GeneratorContext
 
     context = GeneratorContext(
-        space=settings.problem.space(),
+        space=space or settings.problem.space(),
         seed=settings.seed,
         population=getattr(settings.search, "population", 0),
         processes=settings.run.n_workers,
@@ -209,11 +231,6 @@ def build_ladder(settings: RunSettings) -> Ladder:
     from nucleate.relax.ladder import Ladder
 
     return Ladder(settings.tier)
-
-
-def worker_spec(settings: RunSettings) -> WorkerSpec:
-    """Return how the workers of a run are started."""
-    return spec_of(settings.tier, settings.problem.pressure_gpa, settings.run)
 
 
 def build_target(settings: RunSettings) -> Target | None:

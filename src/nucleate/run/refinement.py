@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.folder import flat, may_change_of_tier
@@ -17,6 +18,7 @@ from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
+from nucleate.run.pressure import compression_of
 from nucleate.run.settings import spec_of
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
@@ -63,7 +65,7 @@ def refine(
     *,
     retry: bool = False,
     on_record: Callable[[Record], None] | None = None,
-    executor: Executor | None = None,
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
 ) -> RefinementSummary:
     """Send records of a run through further tiers; their outcomes are added to the run's store.
 
@@ -83,7 +85,8 @@ def refine(
     on_record
         Called with every record that is through, those of an earlier start included.
     executor
-        Who relaxes, one relaxer for each tier; default: worker processes.
+        Returns who relaxes, one relaxer for each of the tiers that it is given; default: worker
+        processes.
 
     Raises
     ------
@@ -104,17 +107,22 @@ def refine(
         seen = _Seen(on_record)
         reason = ""
         if any(ladder.next_tier(_own(trial, ladder.names)) is not None for trial in plan.chosen):
+            tiers = under_pressure(settings.tier, compression_of(store))
+            relaxing: Executor
             if executor is None:
                 workers = min(settings.run.n_workers, len(plan.chosen))
-                spec = spec_of(settings.tier, pressure_gpa, settings.run)
-                executor = stack.enter_context(Pool(spec, workers=workers, logs=path / WORKER_LOGS))
-                executor.wait_until_ready()
-            _add_tiers(store, settings.tier, executor.levels or [], plan.levels)
+                spec = spec_of(tiers, pressure_gpa, settings.run)
+                pool = stack.enter_context(Pool(spec, workers=workers, logs=path / WORKER_LOGS))
+                pool.wait_until_ready()
+                relaxing = pool
+            else:
+                relaxing = executor(tiers)
+            _add_tiers(store, settings.tier, relaxing.levels or [], plan.levels)
             campaign = Campaign(
                 RefinementJournal(store),
                 ListSearch(plan.chosen),
                 ladder,
-                executor,
+                relaxing,
                 noted=plan.others,
                 callback=seen,
             )

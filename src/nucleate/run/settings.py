@@ -16,8 +16,10 @@ from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
 from nucleate.run.final_settings import FinalSettings
+from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
+from nucleate.run.paths import with_absolute_paths
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
@@ -62,6 +64,13 @@ class ProblemSettings(_Settings):
         description="External pressure in GPa; below 0 with allow_tension only.",
     )
     allow_tension: bool = Field(False, description="Allow a pressure below 0.")
+    compression: float | None = Field(
+        None,
+        ge=0.05,
+        le=3.0,
+        description="Volume under the pressure relative to that at 0 GPa, by which starts, limits "
+        "and guards are scaled; default: by the first tier that is an MLIP, above 1 GPa.",
+    )
     volume_window: tuple[float, float] = Field(
         (0.5, 3.0), description="Allowed volume per atom relative to the expected one."
     )
@@ -88,8 +97,11 @@ class ProblemSettings(_Settings):
         """Return the composition; raises InputError if it is not one."""
         return Composition.from_formula(self.formula, self.oxidation_states)
 
-    def space(self) -> SearchSpace:
-        """Return the search space; raises InputError if the limits do not fit each other."""
+    def space(self, compression: float | None = None) -> SearchSpace:
+        """Return the search space; raises InputError if the limits do not fit each other.
+
+        Its compression is that of the problem, else the one given, else 1.
+        """
         check_tension(
             self.pressure_gpa,
             allowed=self.allow_tension,
@@ -104,6 +116,7 @@ class ProblemSettings(_Settings):
             contact_scale=self.contact_scale,
             pair_distances=self.pair_distances,
             space_groups=self.space_groups,
+            compression=self.compression or compression or 1.0,
             **(
                 {}
                 if self.isolated_cutoff_ang is None
@@ -178,6 +191,7 @@ class RunSettings(_Settings):
         check_names(settings.tier, source)
         try:
             settings.problem.space()
+            refuse_idle_keys(settings)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings
@@ -346,60 +360,3 @@ def json_schema() -> dict[str, Any]:
 
 def _prefix(source: str) -> str:
     return f"{source}: " if source else ""
-
-
-def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the input with the paths that it names made independent of the working folder."""
-    for section in (data.get("stop"), data.get("search")):
-        if isinstance(section, dict) and isinstance(section.get("target"), str):
-            section["target"] = str((folder / section["target"]).resolve())
-    search = data.get("search")
-    if isinstance(search, dict):
-        _make_libraries_absolute(search, folder.resolve())
-        generators = search.get("generators")
-        for generator in generators if isinstance(generators, list) else ():
-            if isinstance(generator, dict):
-                _make_libraries_absolute(generator, folder.resolve())
-                files = generator.get("files")
-                if isinstance(files, str):
-                    generator["files"] = str(folder.resolve() / files)
-                elif isinstance(files, list):
-                    generator["files"] = [
-                        str(folder.resolve() / item) if isinstance(item, str) else item
-                        for item in files
-                    ]
-    tiers, final = data.get("tier"), data.get("final")
-    judge = final.get("judge") if isinstance(final, dict) else None
-    for tier in (*(tiers if isinstance(tiers, list) else ()), judge):
-        if isinstance(tier, dict):
-            _make_absolute(tier, folder.resolve())
-    return data
-
-
-def _make_libraries_absolute(section: dict[str, Any], folder: Path) -> None:
-    """Make the library files that a section names independent of the folder."""
-    names = section.get("library")
-    if isinstance(names, list):
-        section["library"] = [
-            name if name == "shipped" or not isinstance(name, str) else str(folder / name)
-            for name in names
-        ]
-
-
-_PATHS = ("file", "model", "checkpoint", "library", "potentials", "pseudopotentials", "data")
-"""Keys of engines that can name a file or folder."""
-
-
-def _make_absolute(tier: dict[str, Any], folder: Path) -> None:
-    """Make the interpreter of a tier and the files of its engine independent of the folder."""
-    python = tier.get("python")
-    if isinstance(python, str) and "/" in python:
-        tier["python"] = str(folder / Path(python).expanduser())
-    engine = tier.get("engine")
-    if isinstance(engine, dict):
-        for key in _PATHS:
-            value = engine.get(key)
-            if isinstance(value, str) and (folder / value).exists():
-                engine[key] = str(folder / value)
-        if isinstance(engine.get("scratch"), str):
-            engine["scratch"] = str(folder / Path(engine["scratch"]).expanduser())

@@ -37,7 +37,7 @@ class PoolSettings(GeneratorSettings):
         from nucleate.generate.pool_files import given_pool, unusable
 
         check_score(self.ranking, context)
-        members, given = given_pool(context.space, self.files)
+        members, given = given_pool(context.space, self.files, context.start_ratio)
         if not members:
             context.warn(f"{unusable(given, 'pool', self.files)} {OTHERS_SERVE}")
             return None

@@ -38,7 +38,7 @@ class SeedsSettings(GeneratorSettings):
         from nucleate.generate.pool_files import unusable
         from nucleate.generate.seeds import SeedsGenerator, usable_seeds
 
-        given = usable_seeds(context.space, self.files)
+        given = usable_seeds(context.space, self.files, context.start_ratio)
         if not given.usable:
             context.warn(f"{unusable(given, 'seeds', self.files)} {OTHERS_SERVE}")
             return None

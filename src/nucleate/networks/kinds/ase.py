@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -38,8 +39,6 @@ class AseSettings(Engine):
         MissingDependencyError
             If the module of the calculator is not installed.
         """
-        import ase
-
         from nucleate.networks.ase_model import AseModel
         from nucleate.networks.factory import made_by_path
 
@@ -49,7 +48,7 @@ class AseSettings(Engine):
         )
         _check_parameters(calculator, self.calculator, self.options)
         settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
-        level = LevelOfTheory("ase", ase.__version__, self.calculator, settings=settings)
+        level = LevelOfTheory("ase", metadata.version("ase"), self.calculator, settings=settings)
         return AseModel(calculator, level, self.cutoff)
 
 
@@ -69,7 +68,7 @@ def _check_parameters(calculator: Any, path: str, options: dict[str, Any]) -> No
         or isinstance(calculator, FileIOCalculator)
     ):
         return
-    unused = (set(options) & set(calculator.parameters)) - set(known)
+    unused = (set(options) & set(calculator.parameters or {})) - set(known)
     if unused:
         raise InputError(
             f"calculator = {path!r}: options = {options}: it has no parameter "

@@ -50,7 +50,7 @@ class TorchSimModel:
                 f"model = {level.model!r} does not compute forces and stresses. Add "
                 "compute_forces = true and compute_stress = true to its options."
             )
-        self._model = model
+        self._model: Any = model
         self.level = level
         self.cutoff = cutoff
         self.elements = frozenset(range(1, MAX_NUMBER + 1))

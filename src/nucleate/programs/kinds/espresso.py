@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ase import Atoms
+    from ase.constraints import FixAtoms
+    from numpy.typing import NDArray
 
 
 EV_A_PER_RY_BOHR = EV_PER_RYDBERG / ANGSTROM_PER_BOHR
@@ -75,6 +77,7 @@ class Espresso:
 
     elements: frozenset[int] = frozenset(range(1, MAX_NUMBER + 1))
     total_energies: bool = True
+    holds_atoms: bool = True
     outputs: tuple[str, ...] = ("CRASH", "output")
 
     def __init__(self, engine: EspressoSettings, version: str = "") -> None:
@@ -88,6 +91,8 @@ class Espresso:
         from ase.io.espresso import write_espresso_in
 
         atoms = crystal.to_ase()
+        if goal.fixed is not None:
+            atoms.set_constraint(_constraint(goal.fixed))
         symbols = dict.fromkeys(atoms.get_chemical_symbols())
         files = {symbol: pseudopotential(self._engine, symbol) for symbol in symbols}
         values = {**keys_of(goal), **self._engine.input, **stage.input}
@@ -130,6 +135,17 @@ class Espresso:
             complete="JOB DONE" in text,
             steps=len(images),
         )
+
+
+def _constraint(fixed: NDArray[np.bool_]) -> FixAtoms:
+    """Return what ASE writes as ``if_pos`` 0 0 0; raises InputError for parts of an atom."""
+    from ase.constraints import FixAtoms
+
+    if (fixed.any(axis=1) != fixed.all(axis=1)).any():
+        raise InputError(
+            "pw.x holds Cartesian coordinates, not fractional ones. Fix atoms with all three."
+        )
+    return FixAtoms(mask=fixed.all(axis=1))
 
 
 def keys_of(goal: Goal) -> dict[str, Value]:

@@ -104,6 +104,7 @@ class Vasp:
 
     elements: frozenset[int] = frozenset(range(1, MAX_NUMBER + 1))
     total_energies: bool = False
+    holds_atoms: bool = True
     outputs: tuple[str, ...] = ("OUTCAR", "output")
 
     def __init__(self, engine: VaspSettings, version: str = "") -> None:
@@ -114,7 +115,7 @@ class Vasp:
 
     def write(self, folder: Path, crystal: Crystal, stage: VaspStage, goal: Goal) -> Launch:
         """Write POSCAR, POTCAR and INCAR (and KPOINTS of an input set)."""
-        write_poscar(folder / "POSCAR", crystal)
+        write_poscar(folder / "POSCAR", crystal, fixed=goal.fixed)
         recipe = recipe_of(self._engine, crystal)
         potcars = [read_potcar(self._engine, name) for name in recipe.setups.values()]
         (folder / "POTCAR").write_text("".join(potcars))

@@ -1,0 +1,105 @@
+"""Keys that have no effect beside the others of an input: refused, each with a sentence.
+
+Accepted on purpose, as statements rather than requests: ``allow_tension`` without tension,
+``known`` without a generator that uses known structures, ``library`` where ``known`` is off, a
+generator of weight 0, rules of ``[stop]`` that another one comes before, and switches that are off
+where there is nothing to switch off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+from nucleate.relax.capabilities import defaults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.settings import RunSettings
+
+SINGLE_POINT = ("relax_cell", "fix_symmetry", "rattle_ang", "max_steps")
+"""Keys of a tier that mean nothing to a single point."""
+
+WALK = ("temperature", "melt_after", "melt_step", "melt_ceiling", "melted_moves")
+"""Keys of basin hopping that mean nothing where nothing is moved."""
+
+
+def refuse_idle_keys(settings: RunSettings) -> None:
+    """Check that no key of an input is idle.
+
+    Raises
+    ------
+    InputError
+        For the first one that is: the key, why it has no effect, and the remedy.
+    """
+    checks = (_of_problem, _of_search, _of_generators, _of_tiers, _of_run)
+    for check in checks:
+        for key, reason in check(settings):
+            raise InputError(f"{key} has no effect {reason}; leave it out.")
+
+
+def _asked(section: BaseModel, key: str, *others: Any) -> bool:
+    """Return whether a key that a section has differs from its default and other values."""
+    field = type(section).model_fields.get(key)
+    if field is None:
+        return False
+    value = getattr(section, key)
+    return value != field.get_default(call_default_factory=True) and value not in others
+
+
+def _of_problem(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    problem = settings.problem
+    if problem.compression is not None and problem.pressure_gpa == 0.0:
+        yield "problem.compression", "where pressure_gpa = 0"
+
+
+def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    search = settings.search
+    if getattr(search, "new_fraction", None) == 1.0:
+        for key in ("moves", *WALK):
+            if _asked(search, key):
+                yield f"search.{key}", "where new_fraction = 1, as there are no moves"
+    if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
+        yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
+    if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
+        yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
+
+
+def _of_generators(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    by_search = getattr(settings.search, "known", "all")
+    for place, item in enumerate(getattr(settings.search, "generators", ())):
+        key = f"search.generators.{place} ({item.kind!r})"
+        if not hasattr(item, "known"):
+            continue
+        use = item.known or by_search
+        if use == "off":
+            yield key, "where known = 'off', as no known structure is used"
+        if use == "no-prototype" and settings.stop.target is None:
+            yield f"{key} with known = 'no-prototype'", "without stop.target"
+
+
+def _of_tiers(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    for tier in settings.tier:
+        yield from _of_tier(tier)
+    last = settings.tier[-1]
+    if _asked(last, "promote"):
+        yield f"tier.promote of {last.name!r}", "as it is the last tier"
+
+
+def _of_tier(tier: TierSettings) -> Iterator[tuple[str, str]]:
+    defaults = defaults_of(type(tier.engine))
+    if not tier.relax:
+        for key in SINGLE_POINT:
+            if _asked(tier, key, defaults.get(key)):
+                yield f"tier.{key} of {tier.name!r}", "where relax = false, a single point"
+    elif not tier.relax_cell and _asked(tier, "max_stress_gpa", defaults.get("max_stress_gpa")):
+        yield f"tier.max_stress_gpa of {tier.name!r}", "where relax_cell = false"
+
+
+def _of_run(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    if settings.run.python is not None and all(tier.python for tier in settings.tier):
+        yield "run.python", "where every tier has a python of its own"
