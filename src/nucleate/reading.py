@@ -19,7 +19,7 @@ LONGEST_REASON = 200
 
 @contextmanager
 def guarded(what: str, remedy: str) -> Iterator[None]:
-    """Turn what is raised inside into an InputError, unless nucleate raised it or the machine is to blame.
+    """Turn what is raised inside into an InputError; errors of nucleate and the machine pass.
 
     Parameters
     ----------
