@@ -19,7 +19,7 @@ LONGEST_REASON = 200
 
 @contextmanager
 def guarded(what: str, remedy: str) -> Iterator[None]:
-    """Turn what is raised inside into an InputError, unless it is one already, or trouble of the machine.
+    """Turn what is raised inside into an InputError; errors of nucleate and the machine pass.
 
     Parameters
     ----------

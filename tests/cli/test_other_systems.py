@@ -78,4 +78,4 @@ def test_a_short_search_runs(tmp_path, system):
     ended = run(tmp_path, system, "-c", main, *words, "--out", "run")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "3 structures relaxed" in ended.stdout + ended.stderr
+    assert "3 structures were relaxed" in ended.stdout + ended.stderr
