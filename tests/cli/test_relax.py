@@ -151,7 +151,7 @@ def test_folder_holds_the_files_and_is_not_done_twice(nucleate, series, tmp_path
         (("ten.extxyz", "--tier", "force-field=none.toml"), "none.toml"),
         (("junk.cif",), "junk.cif: "),
         (("ten.extxyz", "--tier", "spp", "--device", "cuda:0"), "the engine spp has no device"),
-        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda' is not a device"),
+        (("ten.extxyz", "--device", "cudda", "--workers", 1), "'cudda': not a device"),
     ],
 )
 def test_bad_input(nucleate, series, tmp_path, words, message):

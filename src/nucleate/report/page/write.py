@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 REFRESH_S = 20
 """How often the page of a running search is loaded again."""
 
-SHOWN_META = ("formula", "seed", "started", "versions", "machine")
-
 
 def write_page(
     path: Path, meta: Mapping[str, Any], history: History, rows: Sequence[Row], facts: Facts
