@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from math import gcd
@@ -100,6 +101,7 @@ def test_spglib_finds_the_group_drawn_or_a_supergroup(formula: str) -> None:
         cell = (crystal.cell, crystal.scaled, crystal.numbers)
         dataset = spglib.get_symmetry_dataset(cell, symprec=1e-4)
         assert len(dataset.rotations) % len(operations(group)[0]) == 0
+        assert is_supergroup(dataset.number, group), (dataset.number, group)
         assert dataset.number >= 2
         primitive = spglib.find_primitive(cell, symprec=1e-4)
         assert len(primitive[2]) == crystal.n_atoms
@@ -113,18 +115,46 @@ def test_spglib_finds_the_group_drawn_or_a_supergroup(formula: str) -> None:
     assert exact >= found // 2
 
 
-def test_groups_are_drawn_as_often_as_the_prior_says() -> None:
-    """Before any cell is tried, by the shares of each group."""
-    generator = SymmetricGenerator(space_of("SrTiO3", max_atoms=5), exploration=0.0)
+def is_supergroup(number: int, group: int) -> bool:
+    """Whether crystals of the first group have, with other axes perhaps, those of the second."""
+    from pymatgen.symmetry.groups import SpaceGroup
+
+    return number == group or SpaceGroup.from_int_number(group).is_subgroup(
+        SpaceGroup.from_int_number(number)
+    )
+
+
+class Drawn(Exception):  # noqa: N818
+    """Ends an attempt once its group is known."""
+
+
+@pytest.mark.parametrize("exploration", [0.0, 0.3, 1.0])
+def test_attempts_draw_groups_as_often_as_the_prior_and_exploration_say(
+    monkeypatch: pytest.MonkeyPatch, exploration: float
+) -> None:
+    generator = SymmetricGenerator(space_of("SrTiO3", max_atoms=5), exploration=exploration)
     content = generator.content(1)
     assert content.shares.sum() == pytest.approx(1.0)
-    rng = np.random.default_rng(5)
-    number = 4000
-    drawn = np.bincount(rng.choice(231, size=number, p=content.shares), minlength=231)
-    common = content.shares * number >= 5
+    groups: list[int] = []
+
+    def noted(content, group, *, explore, rng):
+        groups.append(group)
+        raise Drawn
+
+    monkeypatch.setattr(generator, "draw_assignment", noted)
+    rng, number = np.random.default_rng(5), 4000
+    for _ in range(number):
+        with contextlib.suppress(Drawn):
+            generator.attempt(1, rng=rng)
+    shares = (1.0 - exploration) * content.shares + exploration * content.flat_shares
+    drawn = np.bincount(groups, minlength=shares.size)
+    assert len(groups) == number
+    assert not drawn[shares == 0.0].any()
+    common = shares * number >= 5
     observed = np.append(drawn[common], drawn[~common].sum())
-    expected = number * np.append(content.shares[common], content.shares[~common].sum())
-    assert chisquare(observed, expected).pvalue > 1e-3
+    expected = number * np.append(shares[common], shares[~common].sum())
+    kept = expected > 0.0
+    assert chisquare(observed[kept], expected[kept]).pvalue > 1e-3
     assert int(np.argmax(content.shares)) == 221, "the cubic perovskite"
 
 
