@@ -154,7 +154,12 @@ def energy_columns(
         "enthalpy": Column(
             "enthalpy_{e}_per_atom", of(lambda item: item.enthalpy_per_atom), "{e}/atom", 4
         ),
-        "pressure": Column("pressure_gpa", of(lambda item: item.pressure_gpa), "GPa", 2),
+        "pressure": Column(
+            "pressure_{s}",
+            of(lambda item: float(stress_in(item, item.pressure_gpa))),
+            "pressure {s}",
+            2,
+        ),
         "max_force": Column(
             "max_force_{e}_per_angstrom", of(lambda item: item.max_force), "force {e}/Å", 3
         ),

@@ -33,8 +33,8 @@ SHORT_RANKING = (
 """The distinct structures of a run on a page or in a notebook."""
 
 TERMINAL_RANKING = (
-    "rank", "family", "probability", "enthalpy", "above_best", "formula", "space_group",
-    "short_type", "n_atoms", "copies", "converged", "record", "origin", "tier", "tier_above",
+    "rank", "family", "probability", "enthalpy", "above_best", "space_group", "short_type",
+    "n_atoms", "copies", "converged", "record", "origin", "tier", "tier_above",
     "judge_enthalpy", "judge_rank", "opinion", "note",
 )  # fmt: skip
 """The same on a terminal of 140 characters."""
