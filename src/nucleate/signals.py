@@ -60,6 +60,11 @@ def words_of(number: int) -> str:
     return f"told to end ({signal.Signals(number).name})"
 
 
+def is_request(reason: str) -> bool:
+    """Return whether a run ended because somebody asked for it."""
+    return reason in {words_of(number) for number in NUMBERS}
+
+
 @contextmanager
 def answering_signals() -> Iterator[None]:
     """Answer signals during a whole command; only in the main thread of a program of its own."""

@@ -73,7 +73,9 @@ def test_predict_without_a_folder(run: nc.Run) -> None:
 def test_tables_and_plots(run: nc.Run) -> None:
     rows = run.to_dicts()
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
-    energies = [row["enthalpy_ev_per_atom"] for row in rows]
+    assert rows[0]["probability"] > 0.0
+    by_energy = run.ranked("energy").to_dicts()
+    energies = [row["enthalpy_ev_per_atom"] for row in by_energy]
     assert energies == sorted(energies)
     frame = run.to_pandas()
     assert list(frame.columns) == list(rows[0])

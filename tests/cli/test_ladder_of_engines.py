@@ -39,6 +39,8 @@ slots = 1
 max_steps = 12
 guards = { volume_ratio = [0.9, 1.5] }
 engine = { kind = "chgnet" }
+[final]
+best = 0
 [run]
 workers = 1
 """

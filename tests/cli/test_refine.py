@@ -41,6 +41,8 @@ name = "rough"
 max_steps = 3
 slots = 1
 engine = { kind = "ase", calculator = "ase.calculators.emt:EMT" }
+[final]
+best = 0
 [run]
 workers = 1
 """
@@ -328,7 +330,6 @@ def test_kill_minus_nine_loses_only_what_was_in_flight(run):
     ("words", "message"),
     [
         (("refine", "nowhere", *EMT_TIER), "nowhere is not a run folder"),
-        (("refine", "run"), "No tier is given"),
         (("refine", "run", "--tier", "magic"), "kind = 'magic' is not known"),
         (("refine", "run", *EMT_TIER, "--name", "rough"), "is a tier of the search itself"),
         (("refine", "run", *EMT_TIER, "--best", 0), "best = 0 must be greater than or equal to 1"),

@@ -16,7 +16,6 @@ from nucleate.networks.graph_network.checkpoint import (
     save_checkpoint,
 )
 from nucleate.networks.graph_network.settings import HarmonicSettings
-from nucleate.networks.memory import device_memory
 
 EXAMPLE = "ase.calculators.emt:EMT"
 
@@ -63,13 +62,6 @@ def test_devices_that_are_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     for device in ("cpu", "cuda", "cuda:0", "cuda:1"):
         check_device(device)
-
-
-def test_a_full_device_is_a_memory_error_and_others_pass():
-    with pytest.raises(MemoryError, match="full"), device_memory():
-        raise torch.OutOfMemoryError("full")
-    with pytest.raises(RuntimeError, match="other"), device_memory():
-        raise RuntimeError("other")
 
 
 def test_an_object_that_is_no_model_and_one_that_is_gone():

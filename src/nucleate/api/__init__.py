@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
+from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
 from nucleate.api.merge import merge
 from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, export, holds_run, status_of
+from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
 from nucleate.crystal.candidate import Candidate, Origin
@@ -47,6 +48,7 @@ __all__ = [
     "Stability",
     "Structures",
     "check",
+    "checked_order",
     "compare",
     "export",
     "export_jobs",
@@ -57,6 +59,7 @@ __all__ = [
     "merge",
     "open",
     "phonons",
+    "polish",
     "predict",
     "refine",
     "relax",

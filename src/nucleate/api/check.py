@@ -125,12 +125,14 @@ def _to_run(settings: RunSettings, external: bool) -> RunSettings:
 
 def _relax(settings: RunSettings, say: Say) -> bool:
     """Relax a small structure a few steps on every tier; return whether all gave an energy."""
+    from nucleate.api.final import judge_of
     from nucleate.run.predict import build_ladder, build_search, build_target
 
     if not settings.tier:
         return True
     build_search(settings)
     build_target(settings)
+    judge_of(settings.final)
     build_ladder(settings)
     crystal = _small_structure(settings)
     if crystal is None:

@@ -33,9 +33,9 @@ __all__ = [
 ]
 
 
-def ranking_table(run: Run, best: int) -> Table:
+def ranking_table(run: Run, best: int, order: str = "likely") -> Table:
     """Return the best distinct structures of a run, each with the tier it is ranked on."""
-    return terminal_table(ranked_rows(run.top(best)), columns(*TERMINAL_RANKING))
+    return terminal_table(ranked_rows(run.top(best, order)), columns(*TERMINAL_RANKING))
 
 
 def series_table(rows: Sequence[Row]) -> Table:

@@ -259,6 +259,7 @@ def _follow(
     on_stage: OnStage,
 ) -> None:
     """Relax what soft modes lead to, as new records of the run."""
+    from nucleate.api.final import finish
     from nucleate.run.predict import predict
 
     candidates: list[Candidate] = []
@@ -271,6 +272,7 @@ def _follow(
     if candidates:
         on_stage(f"following soft modes: {len(candidates)} distorted structures are relaxed")
         predict(settings, folder, candidates=candidates)
+        finish(folder, settings)
 
 
 def _candidate(distortion: Distortion, record: int | None) -> Candidate:

@@ -49,6 +49,8 @@ def predict(
     structures: int | None = None,
     without_improvement: int | None = None,
     target: str | Path | None = None,
+    polish: int | None = None,
+    judge: Any = None,
     workers: int | None = None,
     threads: int | None = None,
     display: Display | bool = True,
@@ -94,6 +96,11 @@ def predict(
         best one.
     target
         Stop when the structure in this file is found.
+    polish
+        How many of the best structures are relaxed tightly at the end; 0: none. Default 20.
+    judge
+        Second model that judges them: a name such as ``"sevennet"`` or ``"off"``, or settings of a
+        tier. Default SevenNet where it is installed.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
     display
@@ -109,10 +116,12 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
+    from nucleate.api.final import finish, judge_of
     from nucleate.report.live import LivePage
     from nucleate.run.events import Several
     from nucleate.run.leftovers import temporary_folder
     from nucleate.run.predict import predict as run_search
+    from nucleate.signals import is_request
 
     overrides: dict[str, dict[str, Any]] = {
         "": {
@@ -139,11 +148,13 @@ def predict(
             "time": time,
             "core_time": core_time,
         },
+        "final": {"best": polish, "judge": judge},
         "run": {"workers": workers, "threads": threads},
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     settings = settings_of(problem, overrides, folder=path, trust=trust)
+    judge_of(settings.final)  # an unknown model is refused now
     place = "" if temporary is not None else f" in {path}"
     tiers = " ".join(tier.name for tier in settings.tier)
     _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
@@ -154,6 +165,9 @@ def predict(
             executor = inline_executor(settings.tier, settings.problem.pressure_gpa)
         watching = Several([shown, LivePage(path)]) if display else shown
         summary = run_search(settings, path, callback=watching, executor=executor)
+        if not summary.error and not is_request(summary.reason) and summary.best is not None:
+            for line in finish(path, settings, on_stage=shown.on_stage).text:
+                _log.info("%s", line)
     if summary.error:
         raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
     return Run(path, temporary=temporary, trust=True)

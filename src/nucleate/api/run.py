@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.columns import Value
     from nucleate.report.content import RunContent
+    from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
     from nucleate.search.record import Record
@@ -147,12 +148,37 @@ class Run:
         assert self._read is not None
         return self._read[2]
 
-    def top(self, best: int) -> list[RankedStructure]:
-        """Return the best distinct structures without reading the others."""
+    def ranked(self, order: str = "likely") -> Structures:
+        """Return the distinct structures in another order.
+
+        Parameters
+        ----------
+        order
+            ``likely``: polished ones by the probability to be the observed one, where there is a
+            prior; ``energy``.
+
+        Raises
+        ------
+        InputError
+            If there is no such order.
+        """
+        return Structures(self._content().ranked(checked_order(order)))
+
+    def top(self, best: int, order: str = "likely") -> list[RankedStructure]:
+        """Return the best distinct structures as :meth:`ranked`, without reading the others."""
         from nucleate.report.light import overview
 
+        checked_order(order)
         with Store.read(self.folder) as store:
-            return overview(store, best=best).ranked
+            return overview(store, best=best, order=order).ranked
+
+    @property
+    def findings(self) -> Findings | None:
+        """What the final phase found; None where there was none."""
+        from nucleate.report.findings import read_findings
+
+        with Store.read(self.folder) as store:
+            return read_findings(store)
 
     @property
     def best(self) -> RankedStructure:
@@ -203,6 +229,7 @@ class Run:
         *,
         best: int = 20,
         cell: str = "given",
+        order: str = "likely",
         everything: bool = False,
     ) -> Path:
         """Write tables, structures (CIF, POSCAR, extxyz, ASE database, AIRSS) and the report page.
@@ -218,6 +245,8 @@ class Run:
             How many distinct structures get files of their own.
         cell
             Of the POSCAR files: ``given``, or symmetrised ``primitive`` or ``conventional``.
+        order
+            As in :meth:`ranked`.
         everything
             Write everything of a large run, which takes long.
 
@@ -226,9 +255,7 @@ class Run:
         Path
             The folder.
         """
-        from nucleate.report.export import export_run
-
-        export_run(self.folder, out=out, best=best, cell=cell, everything=everything)
+        export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
     def continue_(self, *, trust: bool = False, **options: Any) -> Run:
@@ -286,21 +313,34 @@ class Run:
         return self._read[1]
 
 
+def checked_order(order: str) -> str:
+    """Return an order of a list; raises InputError if there is no such order."""
+    from nucleate.report.ranking import ENERGY, LIKELY
+
+    if order not in (LIKELY, ENERGY):
+        raise InputError(f"order = {order!r} is no order. Give {LIKELY!r} or {ENERGY!r}.")
+    return order
+
+
 def export(
     folder: str | Path,
     *,
     out: str | Path | None = None,
     best: int = 20,
     cell: str = "given",
+    order: str = "likely",
     everything: bool = False,
 ) -> str:
     """Write the files of a run as :meth:`Run.export`; return in words what was written."""
     from nucleate.report.export import export_run
 
-    return export_run(folder, out=out, best=best, cell=cell, everything=everything).text
+    checked_order(order)
+    return export_run(
+        folder, out=out, best=best, cell=cell, order=order, everything=everything
+    ).text
 
 
-def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
+def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -> dict[str, Any]:
     """Return the state of a run folder as JSON-ready facts; times in seconds.
 
     Parameters
@@ -309,6 +349,8 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
         A folder of a search or of relaxed files, which may be in use.
     best
         Number of structures to list.
+    order
+        As in :meth:`Run.ranked`.
 
     Raises
     ------
@@ -318,7 +360,7 @@ def status_of(folder: str | Path, *, best: int = SHOWN) -> dict[str, Any]:
     from nucleate.report.status import read_status
 
     with Store.read(folder) as store:
-        return read_status(store, best=best)
+        return read_status(store, best=best, order=checked_order(order))
 
 
 def open_run(folder: str | Path, *, trust: bool = False) -> Run:

@@ -23,6 +23,7 @@ def export(
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
     best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     program: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +61,9 @@ def export(
     from nucleate.cli import inputs
 
     if program is None and file is None:
-        text = api.export(run, out=out, best=best, cell=cell or "given", everything=everything)
+        text = api.export(
+            run, out=out, best=best, cell=cell or "given", order=order, everything=everything
+        )
         typer.echo(f"{text}; files are in {run if out is None else out}")
         return
     tier = None if program is None else inputs.parse_tier(program)

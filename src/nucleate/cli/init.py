@@ -63,6 +63,11 @@ engine = {{ kind = "chgnet" }}
 # max_steps = 500
 # wall_s = 600                  # seconds per crystal
 
+[final]                         # what is done with the best when the run ends
+# best = 20                     # distinct structures that are relaxed tightly; 0: none
+# budget = "2m"                 # processor time for that
+# judge = "auto"                # a second model; "off": none
+
 [run]                           # where
 # workers = 2                   # default one per processor core
 # threads = 1                   # of each worker

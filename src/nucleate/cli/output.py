@@ -24,11 +24,14 @@ def console() -> Console:
     )
 
 
-def print_ranking(run: Run, best: int) -> None:
+def print_ranking(run: Run, best: int, order: str = "likely") -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from nucleate.api.display import ranking_table
 
-    console().print(ranking_table(run, best))
+    console().print(ranking_table(run, best, order))
+    if run.findings is not None:
+        for line in run.findings.text:
+            console().print(line)
 
 
 def live_or_lines() -> Display:
@@ -38,18 +41,23 @@ def live_or_lines() -> Display:
     return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
 
 
-def print_end(run: Run) -> dict[str, Any]:
+def print_end(run: Run, order: str = "likely") -> dict[str, Any]:
     """Print how a run ended and its best structures; return its state."""
     from nucleate.api.display import duration
 
     facts = run.status()
-    print_ranking(run, SHOWN)
+    print_ranking(run, SHOWN, order)
     text = console()
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
         f"{facts['structures']} structures, {sum(facts['failures'].values())} failed, "
         f"{facts['repeats']} repeats skipped."
     )
+    if run.findings is None:
+        for line in facts["final"]:
+            text.print(line)
+    if facts["target"]:
+        text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))

@@ -67,6 +67,20 @@ def predict(
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
+    polish: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Best structures relaxed tightly at the end; 0: none. [default: 20]"
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Second model that judges them, such as sevennet, or off. [default: sevennet "
+            "where it is installed]"
+        ),
+    ] = None,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Run programs and modules that the run folder's input names."),
@@ -76,10 +90,12 @@ def predict(
 
     On a run folder that exists already, the run is continued.
     """
+    from nucleate.api import checked_order
     from nucleate.api import predict as search
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
+    checked_order(order)
     folder = out or inputs.folder_of(problem)
     run = search(
         problem,
@@ -94,15 +110,17 @@ def predict(
         known=known,
         seed=seed,
         target=target,
+        polish=polish,
+        judge=judge,
         time=time,
         core_time=core_time,
         workers=workers,
         display=live_or_lines(),
         trust=trust,
     )
-    facts = print_end(run)
+    facts = print_end(run, order)
     if facts["distinct"]:
-        run.export()
+        run.export(order=order)
     typer.echo(f"Results: {folder}")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

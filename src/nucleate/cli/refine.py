@@ -1,4 +1,4 @@
-"""``nucleate refine``: more tiers for the best structures of a finished run."""
+"""``nucleate refine``: tight relaxations or more tiers for the best of a finished run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from nucleate import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,17 +49,43 @@ def refine(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Without --tier: second model that judges, such as sevennet, or off."),
+    ] = None,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run programs and modules that the run folder's input names."),
+    ] = False,
 ) -> None:
-    """Take the best distinct structures of a finished run through further tiers.
+    """Relax the best structures of a finished run tightly, or take them through further tiers.
+
+    Without --tier and --input the final phase of the run is done or continued: tight relaxations by
+    the run's last model, comparison, and the opinion of a second model.
 
     The results are written to the run itself: its table, report and files rank on the new tier.
     The same command continues what was interrupted; with a larger --best it takes more.
     """
     from nucleate import api
+    from nucleate.api.display import Stages
     from nucleate.cli import inputs
-    from nucleate.cli.output import print_ranking
+    from nucleate.cli.output import SHOWN, print_ranking
     from nucleate.cli.progress import progress
 
+    if tier is None and file is None:
+        if name or single_point or retry:
+            raise InputError(
+                "--name, --single-point and --retry are for --tier or --input. Give one of these."
+            )
+        api.polish(run, best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
+        polished = api.open(run)
+        polished.export(order=order)
+        print_ranking(polished, best or SHOWN, order)
+        typer.echo(f"Results: {run}")
+        return
+    if judge is not None:
+        raise InputError("--judge is for the final phase. Leave it out, or --tier and --input.")
     with ExitStack() as stack:
         bars: list[Callable[[Record], None]] = []
 
@@ -78,8 +106,8 @@ def refine(
             on_record=lambda record: bars[0](record),
         )
     found = api.open(run)
-    found.export()
-    print_ranking(found, best or summary.n_chosen)
+    found.export(order=order)
+    print_ranking(found, best or summary.n_chosen, order)
     _print_end(summary)
     typer.echo(f"Results: {run}")
     if summary.reason or not summary.n_with_energy:

@@ -21,11 +21,12 @@ def status(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
 ) -> None:
     """Show the state of a run, during or after it."""
     from nucleate.api import status_of
 
-    facts = status_of(run, best=best)
+    facts = status_of(run, best=best, order=order)
     table = facts.pop("table")
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
@@ -40,6 +41,9 @@ def _print(facts: dict[str, Any]) -> None:
     typer.echo(
         f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s{spent}"
     )
+    for line in (*facts["final"], facts["target"]):
+        if line:
+            typer.echo(line)
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())
     typer.echo(
         f"{facts['structures']} structures, {facts['distinct']} distinct, "

@@ -8,12 +8,16 @@ import numpy as np
 
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.energy.model import Batch, Evaluation
+from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
     from nucleate.energy.level import LevelOfTheory
+
+NEEDED = ("energy", "forces", "stress")
+"""What a calculator must compute, by ASE's names."""
 
 
 class AseModel:
@@ -27,12 +31,24 @@ class AseModel:
         Written beside every energy.
     cutoff
         Å; an atom without a neighbour within it is refused beforehand.
+
+    Raises
+    ------
+    InputError
+        If the calculator says that it does not compute one of them.
     """
 
     composition_energies: NDArray[np.float64] | None = None
     batch_atoms = 1
 
     def __init__(self, calculator: Calculator, level: LevelOfTheory, cutoff: float) -> None:
+        says = getattr(calculator, "implemented_properties", None)
+        missing = [] if not says else [name for name in NEEDED if name not in says]
+        if missing:
+            raise InputError(
+                f"the calculator {type(calculator).__name__} ({level.model}) does not compute "
+                f"{' and '.join(missing)}. Use one that computes energy, forces and stress."
+            )
         self.calculator = self.wrapped = calculator
         self.level = level
         self.cutoff = cutoff

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
     Raises
     ------
     InputError
-        If the path names nothing, or what it names does not take the options.
+        If the path names nothing that can be called, its module cannot be imported, it does not
+        take the options, or refuses their values.
     MissingDependencyError
         If its module is not installed.
     """
@@ -44,7 +46,46 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
         ) from error
     except AttributeError as error:
         raise InputError(f"{key} = {path!r}: {module} has no {name}. Correct the path.") from error
+    except Exception as error:
+        raise InputError(
+            f"{key} = {path!r}: the module {module} cannot be imported ({_described(error)}). "
+            "Install what it needs, or correct the path."
+        ) from error
+    if not callable(factory):
+        raise InputError(
+            f"{key} = {path!r} is a {type(factory).__name__}, not a class or function. Correct "
+            "the path."
+        )
+    signature = _signature(factory)
+    try:
+        if signature is not None:
+            signature.bind(**options)
+    except TypeError as error:
+        raise InputError(
+            f"{key} = {path!r}: options = {dict(options)} do not fit ({error}). Correct the "
+            f"options; it takes {signature}."
+        ) from error
     try:
         return factory(**options)
+    except (ImportError, OSError, ValueError) as error:
+        reason = _described(error)
     except TypeError as error:
-        raise InputError(f"{key} = {path!r}: options = {options} do not fit ({error}).") from error
+        if signature is not None:  # the options fit: the fault is its own
+            raise
+        reason = _described(error)
+    raise InputError(
+        f"{key} = {path!r} cannot be made with options = {dict(options)} ({reason}). Correct the "
+        "options, or install what it needs."
+    )
+
+
+def _signature(factory: Any) -> inspect.Signature | None:
+    """Return what a class or function takes; compiled code may not say."""
+    try:
+        return inspect.signature(factory)
+    except (TypeError, ValueError):
+        return None
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

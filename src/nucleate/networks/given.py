@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from nucleate.energy.engine import Engine
 from nucleate.errors import InputError
+from nucleate.networks.keys import Cutoff
 
 if TYPE_CHECKING:
     from nucleate.energy.engine import EngineContext
@@ -18,9 +19,7 @@ class GivenSettings(Engine):
     """A Python object in this process; made by the functions of the face, not in an input file."""
 
     name: str = Field(description="Where the class of the object is.")
-    cutoff: float = Field(
-        default=6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
+    cutoff: Cutoff = 6.0
 
     _object: Any = PrivateAttr(None)
 

@@ -7,11 +7,10 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
 from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError, MissingDependencyError
+from nucleate.networks.keys import Cutoff, Name
 from nucleate.networks.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from nucleate.networks.ase_model import AseModel
 
 WEIGHT_SUFFIXES = (".model", ".pt", ".pth", ".ckpt", ".safetensors")
-DEVICE = "A device of torch, such as cpu or cuda:0."
 
 _LOADING_ERRORS = (
     ArithmeticError,
@@ -48,10 +46,8 @@ class MlipSettings(Engine):
     module: ClassVar[str]
     distribution: ClassVar[str]
 
-    model: str
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
+    model: Name
+    cutoff: Cutoff = 6.0
 
     def calculator(self) -> Calculator:
         """Return the calculator of the package."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.naming import prior_weight, short_structure_type, structure_type
+from nucleate.report.opinions import opinion_text
+from nucleate.search.polished import level_of_tier
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
@@ -225,6 +227,33 @@ def _change(row: Row) -> Value:
     return end if start is None or start == end else f"{start} → {end}"
 
 
+def _finding(name: str) -> Callable[[Row], Value]:
+    return lambda row: None if row.finding is None else getattr(row.finding, name)
+
+
+def _opinion(name: str) -> Callable[[Row], Value]:
+    def read(row: Row) -> Value:
+        opinion = None if row.finding is None else row.finding.opinion
+        return None if opinion is None else getattr(opinion, name)
+
+    return read
+
+
+def _opinion_in_words(row: Row) -> Value:
+    return None if row.finding is None else opinion_text(row.finding.opinion) or None
+
+
+def _same_as(row: Row) -> Value:
+    """Return the other records that were polished into this structure, with the displacement."""
+    if row.finding is None or row.record is None:
+        return None
+    nearest: dict[int, float] = {}
+    for copy in row.finding.same:
+        if copy.record != row.record.number:
+            nearest[copy.record] = min(copy.displacement, nearest.get(copy.record, 1.0))
+    return " ".join(f"{record} ({value:.3f})" for record, value in nearest.items()) or None
+
+
 COLUMNS: dict[str, Column] = {
     "rank": Column("rank", lambda row: row.rank, "rank"),
     "file": Column("file", lambda row: row.file, "file"),
@@ -240,7 +269,19 @@ COLUMNS: dict[str, Column] = {
         ),
         "parents",
     ),
-    "tier": Column("tier", lambda row: row.tier, "tier"),
+    "tier": Column("tier", lambda row: level_of_tier(row.tier), "tier"),
+    "family": Column("family", _finding("family"), "family"),
+    "probability": Column("probability", _finding("probability"), "p", 2),
+    "same_as": Column("same_as", _same_as, "same as"),
+    "note": Column("note", lambda row: _finding("note")(row) or None, "note"),
+    "judge_enthalpy": Column("judge_enthalpy_ev_per_atom", _opinion("energy"), "judge eV/atom", 4),
+    "judge_rank": Column("judge_rank", _opinion("rank"), "judge rank"),
+    "own_rank": Column("own_rank", _opinion("own_rank"), "own rank"),
+    "judge_difference": Column(
+        "judge_difference_ev_per_atom", _opinion("difference"), "judge higher by meV", 0, 1000.0
+    ),
+    "is_unphysical": Column("probably_unphysical", _opinion("is_unphysical"), "unphysical"),
+    "opinion": Column("second_opinion", _opinion_in_words, "second opinion"),
     "formula": Column("formula", _of_crystal(lambda crystal: crystal.reduced_formula), "formula"),
     "formula_units": Column(
         "formula_units", _of_crystal(lambda crystal: crystal.formula_units), "Z"

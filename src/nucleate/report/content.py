@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.report.ranking import rank_structures
+from nucleate.report.findings import read_findings
+from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
     from nucleate.search.record import Record, SearchUpdate
 
@@ -33,6 +35,8 @@ class RunContent:
         Names of the tiers that were added after the search.
     ladder : tuple of str
         Names of all tiers.
+    findings : Findings or None
+        What the final phase found, where there was one.
     """
 
     meta: dict[str, Any]
@@ -40,15 +44,22 @@ class RunContent:
     tiers: tuple[str, ...]
     added: tuple[str, ...] = ()
     ladder: tuple[str, ...] = ()
+    findings: Findings | None = None
 
     @property
     def pressure_gpa(self) -> float:
         """External pressure in GPa."""
         return float(self.meta.get("input", {}).get("problem", {}).get("pressure_gpa", 0.0))
 
-    def ranked(self) -> list[RankedStructure]:
-        """Return the distinct structures, best first."""
-        return rank_structures([record for record, _ in self.told], self.tiers, added=self.added)
+    def ranked(self, order: str = LIKELY) -> list[RankedStructure]:
+        """Return the distinct structures, best first; see :func:`rank_structures`."""
+        return rank_structures(
+            [record for record, _ in self.told],
+            self.tiers,
+            added=self.added,
+            findings=self.findings,
+            order=order,
+        )
 
 
 def check_is_search(store: Store, folder: str | Path) -> None:
@@ -73,7 +84,12 @@ def read_run(folder: str | Path) -> RunContent:
         told = list(store.records())
         tiers = tiers_of(told, store.tiers())
         return RunContent(
-            store.meta, told, tiers, tuple(store.added_tiers()), store.tiers() or tiers
+            store.meta,
+            told,
+            tiers,
+            tuple(store.added_tiers()),
+            store.tiers() or tiers,
+            read_findings(store),
         )
 
 

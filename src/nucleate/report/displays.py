@@ -167,6 +167,7 @@ class LiveDisplay(NoDisplay):
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
+        self._live.stop()
         self._stages(text, done, total)
 
     def on_progress(self, progress: Progress) -> None:

@@ -13,6 +13,7 @@ from nucleate.report.files import write_database, write_rows_extxyz, write_struc
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.page import facts_of, write_page
+from nucleate.report.ranking import LIKELY
 from nucleate.report.render import write_csv
 from nucleate.report.rows import ranked_rows, record_rows
 from nucleate.report.trajectory import figure_of
@@ -67,6 +68,7 @@ def export_run(
     out: str | Path | None = None,
     best: int = 20,
     cell: str = "given",
+    order: str = LIKELY,
     everything: bool = False,
 ) -> Exported:
     """Write the files of a run and return its ranked distinct structures.
@@ -92,6 +94,8 @@ def export_run(
         How many distinct structures get files of their own.
     cell
         Of the POSCAR files: ``given``, ``primitive`` or ``conventional``.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
     everything
         Write all of a large run as of a small one; takes hours and gigabytes for 200,000 records.
 
@@ -107,10 +111,10 @@ def export_run(
         content = None
         if everything or history.n_records <= LARGE:
             content = read_run(folder)
-            ranked = content.ranked()
+            ranked = content.ranked(order)
             n_distinct = len(ranked)
         else:
-            found = overview(store, best=max(best, RANKED))
+            found = overview(store, best=max(best, RANKED), order=order)
             ranked, n_distinct = found.ranked, found.n_distinct
         meta = store.meta
         rows = ranked_rows(ranked)

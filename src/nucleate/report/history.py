@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.search.polished import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -128,7 +129,8 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
     for (number, source, n_atoms, current, melted, new), steps in _records(store.history_rows()):
         n_records += 1
         has_energy = False
-        by_tier = {step[0]: step for step in steps}  # a tier's last outcome is valid
+        # a tier's last outcome is valid; a second model ranks nothing
+        by_tier = {step[0]: step for step in steps if step[0] not in JUDGED}
         for tier, status, reason, _, converged, level in by_tier.values():
             count = counts.setdefault(tier, TierCount())
             count.tried += 1

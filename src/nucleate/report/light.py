@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.report.ranking import rank_structures
+from nucleate.report.findings import read_findings
+from nucleate.report.ranking import LIKELY, rank_structures
+from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
+    from nucleate.search.record import Record
 
 SPARE = 3
 """Groups that are read beyond those asked for, for each: added tiers may unite some."""
@@ -77,7 +80,7 @@ class _Numbers:
     failures: Counter[str]
 
 
-def overview(store: Store, *, best: int) -> Overview:
+def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     """Return the numbers of a run and its best distinct structures.
 
     They are those of :func:`~nucleate.report.ranking.rank_structures` over all records, without
@@ -89,46 +92,85 @@ def overview(store: Store, *, best: int) -> Overview:
         Open for reading.
     best
         How many structures are ranked.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
     """
-    ladder, added = store.tiers(), tuple(store.added_tiers())
+    ladder, added, findings = store.tiers(), tuple(store.added_tiers()), read_findings(store)
     found = _read(store, added)
     tiers = [tier for tier in ladder if tier in found.tiers] or found.tiers
-    lowest, copies = _lowest_of_groups(found, tiers)
+    roots = _roots(found)
+    lowest = _lowest_of_groups(found, tiers, roots)
     first = lowest[: SPARE * best if added else best]
     above: list[int] = []
     if added:
         of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
         above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
-    numbers = found.numbers[first].tolist()
-    counts = dict(zip(found.numbers[lowest].tolist(), copies.tolist(), strict=True))
-    ranked = _ranked(store, list(dict.fromkeys([*above, *numbers])), counts, tiers, added, best)
-    united = len(above) - _n_distinct(store, above, tiers, added) if above else 0
+    judged = [] if findings is None else [number for number, _ in findings.places]
+    chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
+    full, unread = _chosen_records(store, chosen, found, roots)
+    ranked = rank_structures(
+        full, tiers, added=added, findings=findings, order=order, unread=unread
+    )
+    n_distinct = len(ranked) + len(lowest) - len(unread)
     n_repeats = len(found.numbers) - found.n_paid
-    return Overview(ranked, len(lowest) - united, found.n_paid, n_repeats, found.failures)
+    return Overview(ranked[:best], n_distinct, found.n_paid, n_repeats, found.failures)
 
 
-def _read(store: Store, added: Sequence[str]) -> _Numbers:
+def best_groups(store: Store, best: int) -> list[list[int]]:
+    """Return the best distinct structures of the search itself, as tiers added later left no trace.
+
+    Parameters
+    ----------
+    store
+        Open for reading.
+    best
+        How many structures.
+
+    Returns
+    -------
+    list of list of int
+        For each the numbers of its records on its tier, the lowest first.
+    """
+    added = store.added_tiers()
+    found = _read(store, (), ignored=frozenset(added))
+    tiers = [tier for tier in store.tiers() if tier not in added] or found.tiers
+    roots = _roots(found)
+    groups: list[list[int]] = []
+    for place in _lowest_of_groups(found, tiers, roots)[:best]:
+        own = np.flatnonzero((roots == roots[place]) & (found.tier == found.tier[place]))
+        order = np.lexsort((found.numbers[own], found.enthalpy[own]))
+        groups.append(found.numbers[own[order]].tolist())
+    return groups
+
+
+def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozenset()) -> _Numbers:
     numbers, duplicates, tiers = array("q"), array("q"), array("q")
     enthalpies = array("d")
     seen: dict[str, int] = {}
     climb = {tier: place for place, tier in enumerate(added)}
+    climb |= {tier: 0 for tier in POLISHED if tier in climb}  # they are the first of those added
     failures: Counter[str] = Counter()
     n_paid, last, reached, has_failed = 0, None, -1, False
+    polished: float | None = None
     for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
         if number != last:
-            last, reached, has_failed = number, -1, False
+            last, reached, has_failed, polished = number, -1, False, None
             numbers.append(number)
             duplicates.append(-1 if duplicate_of is None else duplicate_of)
             tiers.append(-1)
             enthalpies.append(np.nan)
             n_paid += tier is not None
-        if tier is None:
+        if tier is None or tier in JUDGED or tier in ignored:
             continue
         place = seen.setdefault(tier, len(seen))
         if status == "relaxed":
+            value = enthalpy / n_atoms
+            if tier in POLISHED and polished is not None and polished <= value:
+                continue
+            polished = value if tier in POLISHED else polished
             if climb.get(tier, -1) >= reached:
                 reached = climb.get(tier, -1)
-                tiers[-1], enthalpies[-1] = place, enthalpy / n_atoms
+                tiers[-1], enthalpies[-1] = place, value
         elif not has_failed:
             has_failed = True
             failures[str(reason)] += 1
@@ -143,13 +185,8 @@ def _read(store: Store, added: Sequence[str]) -> _Numbers:
     )
 
 
-def _lowest_of_groups(
-    found: _Numbers, tiers: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the place of the best record of each distinct structure, best first, and its copies.
-
-    Records belong to the one that they repeat in the end.
-    """
+def _roots(found: _Numbers) -> NDArray[np.int64]:
+    """Return the place of the record that each record repeats in the end."""
     root = np.searchsorted(found.numbers, found.duplicate_of).clip(max=len(found.numbers) - 1)
     itself = np.arange(len(found.numbers))
     root = np.where(found.numbers[root] == found.duplicate_of, root, itself)
@@ -158,37 +195,38 @@ def _lowest_of_groups(
         if np.array_equal(above, root):
             break
         root = above
-    depths = np.array([-tiers.index(tier) if tier in tiers else 1 for tier in found.tiers])
+    return root
+
+
+def _lowest_of_groups(
+    found: _Numbers, tiers: Sequence[str], roots: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the place of the best record of each distinct structure, best first."""
+    depth = {level_of_tier(tier): place for place, tier in enumerate(tiers)}
+    depths = np.array([-depth.get(level_of_tier(tier), -1) for tier in found.tiers])
     places = np.flatnonzero(found.tier >= 0)
     if not places.size:
-        return places, places
+        return places
     keys = found.numbers[places], found.enthalpy[places], depths[found.tier[places]]
-    order = np.lexsort((*keys, root[places]))
-    _, first, copies = np.unique(root[places][order], return_index=True, return_counts=True)
+    order = np.lexsort((*keys, roots[places]))
+    _, first = np.unique(roots[places][order], return_index=True)
     best = order[first]
-    ranks = np.lexsort([key[best] for key in keys])
-    return places[best][ranks], copies[ranks]
+    return places[best][np.lexsort([key[best] for key in keys])]
 
 
-def _ranked(
-    store: Store,
-    chosen: Sequence[int],
-    copies: dict[int, int],
-    tiers: Sequence[str],
-    added: Sequence[str],
-    best: int,
-) -> list[RankedStructure]:
-    full = [replace(record, duplicate_of=None) for record in store.records_of(chosen)]
-    ranked = rank_structures(full, tiers, added=added, best=best)
-    counted = []
-    for item in ranked:
-        others = item.copies - 1  # united on an added tier
-        counted.append(replace(item, copies=copies[item.record.number] + others))
-    return counted
-
-
-def _n_distinct(
-    store: Store, numbers: Sequence[int], tiers: Sequence[str], added: Sequence[str]
-) -> int:
-    full = [replace(record, duplicate_of=None) for record in store.records_of(numbers)]
-    return len(rank_structures(full, tiers, added=added))
+def _chosen_records(
+    store: Store, chosen: Sequence[int], found: _Numbers, roots: NDArray[np.int64]
+) -> tuple[list[Record], dict[int, int]]:
+    """Return records in full, each group under its first, and how many of a group are not read."""
+    places = np.searchsorted(found.numbers, chosen)
+    groups: dict[int, list[Record]] = {}
+    for record, place in zip(store.records_of(chosen), places.tolist(), strict=True):
+        groups.setdefault(int(roots[place]), []).append(record)
+    sizes = np.bincount(roots[found.tier >= 0], minlength=len(roots))
+    full: list[Record] = []
+    unread: dict[int, int] = {}
+    for root, (head, *others) in groups.items():
+        unread[head.number] = int(sizes[root]) - 1 - len(others)
+        full.append(replace(head, duplicate_of=None))
+        full += [replace(record, duplicate_of=head.number) for record in others]
+    return full, unread

@@ -42,7 +42,9 @@ def short_structure_type(row: Row) -> str | None:
 
 
 def prior_weight(row: Row) -> float | None:
-    """Return the weight that the library gave the candidate; None for another source."""
+    """Return the weight of the structure, or that of its candidate where it was not polished."""
+    if row.finding is not None:
+        return row.finding.weight
     weight = None if row.record is None else row.record.candidate.origin.detail.get("weight")
     return float(weight) if isinstance(weight, int | float) else None
 

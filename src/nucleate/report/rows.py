@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.symmetry import SymmetryRung
     from nucleate.relax.outcome import Outcome
+    from nucleate.report.findings import Finding
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.relaxation import FileCrystal
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
@@ -53,6 +54,8 @@ class Row:
         Where a structure of a file is from.
     start : Crystal or None
         The structure of a file as it was read.
+    finding : Finding or None
+        What the final phase of a run found about it.
     fixed : ndarray of bool, shape (n_atoms, 3), or None
         Fractional coordinates of a structure of a file that were held.
     """
@@ -70,6 +73,7 @@ class Row:
     file: str = ""
     name: str = ""
     start: Crystal | None = field(default=None, repr=False)
+    finding: Finding | None = None
     fixed: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
@@ -108,6 +112,7 @@ class Row:
             copies=item.copies,
             failed=item.failed,
             symmetry=item.symmetry,
+            finding=item.finding,
         )
 
     @classmethod

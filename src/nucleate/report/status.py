@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.report.columns import columns
+from nucleate.report.findings import read_findings
 from nucleate.report.light import overview
+from nucleate.report.ranking import LIKELY
 from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.run.lock import is_locked
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
+    from nucleate.report.findings import Findings
     from nucleate.run.store import Store
 
 
-def read_status(store: Store, *, best: int) -> dict[str, Any]:
+UNPOLISHED = "The best structures are not polished; `nucleate refine` with the run folder does it."
+
+
+def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
     Parameters
@@ -25,15 +32,19 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
     best
         How many of the best structures are listed: under ``best`` each as its row, under
         ``table`` as lines of text.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
     """
     is_search = store.meta.get("kind") != "relax"
-    found = overview(store, best=best if is_search else 0)
+    found = overview(store, best=best if is_search else 0, order=order)
     events = list(store.events())
+    distances = [data.get("target", "") for _, kind, data in events if kind in ("start", "stop")]
     stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
     last_s, last_core_s = store.times()
     core = [last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)]
     times = [last_s, *(time_s for time_s, _, _ in events)]
     rows = ranked_rows(found.ranked)
+    findings = read_findings(store)
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
@@ -45,6 +56,15 @@ def read_status(store: Store, *, best: int) -> dict[str, Any]:
         "repeats": found.n_repeats,
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
+        "target": distances[-1] if distances else "",
+        "final": _final(findings, stops[-1] if stops else None),
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
         "table": plain_table(rows, columns(*SHORT_STATUS)),
     }
+
+
+def _final(findings: Findings | None, stop_reason: str | None) -> list[str]:
+    """Return what the final phase says, or that somebody ended the run before it."""
+    if findings is not None:
+        return list(findings.text)
+    return [UNPOLISHED] if stop_reason is not None and is_request(stop_reason) else []

@@ -15,23 +15,27 @@ GEOMETRY = (
 )  # fmt: skip
 
 RANKING = (
-    "rank", "record", "tier", "model", "enthalpy", "above_best", "energy", *GEOMETRY,
-    "structure_type", "copies", "converged", "max_force", "max_stress", "origin",
+    "rank", "record", "family", "probability", "tier", "model", "enthalpy", "above_best", "energy",
+    *GEOMETRY, "structure_type", "own_rank", "judge_enthalpy", "judge_rank",
+    "judge_difference", "opinion", "is_unphysical", "note", "same_as", "copies",
+    "converged", "max_force", "max_stress", "origin",
     "prior_weight", "finished_s", "failed_tier", "fail_reason",
     "fail_message",
 )  # fmt: skip
 """The distinct structures of a run in files and data frames."""
 
 SHORT_RANKING = (
-    "rank", "formula", "space_group", "structure_type",
+    "rank", "family", "probability", "formula", "space_group", "structure_type",
     "enthalpy", "above_best", "n_atoms", "volume", "copies",
-    "converged", "record", "origin", "prior_weight", "tier", "tier_above",
+    "converged", "record", "origin", "prior_weight", "tier", "tier_above", "own_rank",
+    "judge_enthalpy", "judge_rank", "opinion", "note",
 )  # fmt: skip
 """The distinct structures of a run on a page or in a notebook."""
 
 TERMINAL_RANKING = (
-    "rank", "enthalpy", "above_best", "formula", "space_group", "short_type", "n_atoms", "copies",
-    "converged", "record", "origin", "tier", "tier_above",
+    "rank", "family", "probability", "enthalpy", "above_best", "formula", "space_group",
+    "short_type", "n_atoms", "copies", "converged", "record", "origin", "tier", "tier_above",
+    "judge_enthalpy", "judge_rank", "opinion", "note",
 )  # fmt: skip
 """The same on a terminal of 140 characters."""
 

@@ -144,6 +144,9 @@ class Campaign:
         error = self._error_of_all()
         self._update_progress()
         stopped = {"reason": reason, "error": error, "core_s": self.progress.core_s}
+        target = self.progress.stop.target
+        if target is not None and not self.progress.stop.is_found:
+            stopped["target"] = target.distance_in_words()
         self._journal.add_event(self.progress.elapsed_s, "stop", stopped)
         self._journal.commit()
         _log.info("stopped: %s", reason)

@@ -17,6 +17,7 @@ from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
+from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
 from nucleate.search.context import SearchContext
@@ -97,6 +98,8 @@ def predict(
             )
             executor.wait_until_ready()
         store = stack.enter_context(open_store(path, settings))
+        if target is not None:
+            target = aimed(store, executor, target, ladder.names)
         campaign = Campaign(
             StoreJournal(store),
             search,

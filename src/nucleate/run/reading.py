@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.run.codec import COLUMNS, GEOMETRY, crystal_of, decode
+from nucleate.search.polished import in_order
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nucleate.energy.level import LevelOfTheory
 
@@ -30,14 +31,22 @@ def outcomes_of(
         Tiers that were added after the search, in order.
     """
     found: dict[int, list[TierOutcome]] = {}
+    for number, item in steps_of(rows, levels):
+        found.setdefault(number, []).append(item)
+    depths = {name: depth for depth, name in enumerate(added, start=1)}
+    if depths:
+        return {number: in_order(items, depths) for number, items in found.items()}
+    return {number: tuple(items) for number, items in found.items()}
+
+
+def steps_of(
+    rows: Iterable[Sequence[Any]], levels: Mapping[int, LevelOfTheory]
+) -> Iterator[tuple[int, TierOutcome]]:
+    """Yield the candidate and the outcome of each row."""
     for number, tier, *values in rows:
         row = dict(zip(COLUMNS, values, strict=True))
         row["level"] = levels.get(row["level"])
-        found.setdefault(number, []).append(TierOutcome(tier, decode(row)))
-    depths = {name: depth for depth, name in enumerate(added, start=1)}
-    if depths:
-        return {number: _on_ladder(items, depths) for number, items in found.items()}
-    return {number: tuple(items) for number, items in found.items()}
+        yield number, TierOutcome(tier, decode(row))
 
 
 def told_of(
@@ -69,12 +78,6 @@ def told_of(
         memo=memo or b"",
     )
     return record, update
-
-
-def _on_ladder(items: Sequence[TierOutcome], added: Mapping[str, int]) -> tuple[TierOutcome, ...]:
-    """Return the valid outcomes in the order of the tiers; ``added`` are above those searched."""
-    latest = {item.tier: item for item in items}
-    return tuple(sorted(latest.values(), key=lambda item: added.get(item.tier, 0)))
 
 
 def candidate_of(row: Sequence[Any]) -> Candidate:

@@ -144,8 +144,17 @@ SELECT_OUTCOMES_OF_RECORD = (
     "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
     "scaled, forces, stress_gpa FROM outcome WHERE candidate = ? ORDER BY position"
 )
+SELECT_OUTCOMES_OF_TIERS = (
+    "SELECT candidate, tier, status, reason, message, wall_s, level, energy_ev, enthalpy_ev, "
+    "max_force_ev_per_angstrom, max_stress_gpa, converged, steps, evaluations, numbers, cell, "
+    "scaled, forces, stress_gpa FROM outcome WHERE tier IN (?, ?) ORDER BY candidate, position"
+)
+SELECT_STATUSES = "SELECT candidate, status FROM outcome WHERE tier = ? ORDER BY position"
 SELECT_SUMMARY = (
-    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, c.n_atoms, r.duplicate_of "
+    "SELECT r.candidate, o.tier, o.status, o.reason, o.enthalpy_ev, "
+    "CASE WHEN o.tier LIKE 'polished%' THEN coalesce((SELECT length(n.numbers) / 8 FROM outcome n "
+    "WHERE n.candidate = o.candidate AND n.position = o.position), c.n_atoms) ELSE c.n_atoms END, "
+    "r.duplicate_of "
     "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.candidate, o.position"
 )

@@ -15,10 +15,12 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.run.final_settings import FinalSettings
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
+from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
 
 if TYPE_CHECKING:
@@ -143,6 +145,7 @@ class RunSettings(_Settings):
         min_length=1,
         description="Energy models, cheapest first.",
     )
+    final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @model_validator(mode="before")
@@ -233,6 +236,11 @@ def check_names(tiers: Sequence[TierSettings], source: str = "") -> None:
     """Check that every tier has a name of its own; raises InputError."""
     names = [tier.name for tier in tiers]
     for name in names:
+        if name in FINAL:
+            raise InputError(
+                f"{_prefix(source)}tier.name = {name!r} is a name of the final phase. Give the "
+                "[[tier]] another one."
+            )
         if names.count(name) > 1:
             raise InputError(
                 f"{_prefix(source)}tier.name = {name!r} occurs twice. Give every [[tier]] "
@@ -351,8 +359,9 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
                         str(folder.resolve() / item) if isinstance(item, str) else item
                         for item in files
                     ]
-    tiers = data.get("tier")
-    for tier in tiers if isinstance(tiers, list) else ():
+    tiers, final = data.get("tier"), data.get("final")
+    judge = final.get("judge") if isinstance(final, dict) else None
+    for tier in (*(tiers if isinstance(tiers, list) else ()), judge):
         if isinstance(tier, dict):
             _make_absolute(tier, folder.resolve())
     return data

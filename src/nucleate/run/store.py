@@ -21,7 +21,8 @@ from nucleate.run import schema
 from nucleate.run.codec import encode, geometry
 from nucleate.run.database import Database
 from nucleate.run.opening import open_database
-from nucleate.run.reading import candidate_of, outcomes_of, told_of
+from nucleate.run.reading import candidate_of, outcomes_of, steps_of, told_of
+from nucleate.search.polished import FINAL, JUDGED, POLISHED
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 if TYPE_CHECKING:
@@ -193,8 +194,15 @@ class Store:
         self.add_event(time_s, ADDED_TIER, {"name": name, **data})
 
     def added_tiers(self) -> dict[str, dict[str, Any]]:
-        """Return what :meth:`add_tier` was told, by name, in order."""
-        return {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        """Return what :meth:`add_tier` was told, by name, in order; the final phase comes first."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        polish = {name: found[name] for name in POLISHED if name in found}
+        return polish | {name: found[name] for name in found if name not in FINAL}
+
+    def judges(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`add_tier` was told of the tiers of a second model, by name."""
+        found = {data["name"]: data for _, _, data in self.events(ADDED_TIER)}
+        return {name: found[name] for name in JUDGED if name in found}
 
     def tiers(self) -> tuple[str, ...]:
         """Return the names of all tiers in the order of the ladder."""
@@ -203,7 +211,8 @@ class Store:
 
     def tiers_seen(self) -> tuple[str, ...]:
         """Return the names of the tiers that saw any record, in the order of the ladder."""
-        seen, ladder = [tier for tier, _ in self._db.execute(schema.SELECT_TIERS)], self.tiers()
+        rows = self._db.execute(schema.SELECT_TIERS)
+        seen, ladder = [tier for tier, _ in rows if tier not in JUDGED], self.tiers()
         return (
             tuple(tier for tier in ladder if tier in seen)
             if set(seen) <= set(ladder)
@@ -353,6 +362,19 @@ class Store:
     def numbers(self) -> list[int]:
         """Return the numbers of the finished records, in order."""
         return [row[0] for row in self._db.execute(schema.SELECT_NUMBERS)]
+
+    def statuses(self, tier: str) -> dict[int, str]:
+        """Return ``relaxed`` or ``failed`` for each record that a tier, or a judge, has seen."""
+        return dict(self._db.execute(schema.SELECT_STATUSES, (tier,)).fetchall())
+
+    def judged(self) -> dict[tuple[int, str], Outcome]:
+        """Return what a second model made of records, by number and tier of the polish."""
+        known = dict(zip(JUDGED, POLISHED, strict=True))
+        rows = self._db.execute(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED)
+        return {
+            (number, known[item.tier]): item.outcome
+            for number, item in steps_of(rows, self.levels())
+        }
 
     def n_records(self) -> int:
         """Return how many candidates are finished."""

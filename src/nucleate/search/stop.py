@@ -43,7 +43,9 @@ class StopSettings(BaseModel):
         1000, ge=1, description="Stop after this many structures since the last new best one."
     )
     target: str | None = Field(
-        None, description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found."
+        None,
+        description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
+        "at most 2 meV/atom above it, relaxed by the last tier.",
     )
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
@@ -104,11 +106,13 @@ class Stop:
 
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
-        relaxed = record.relaxed
-        if self.target is None or relaxed is None:
-            return
-        if self.target.is_met_by(relaxed.crystal):
+        if self.target is not None and self.target.is_found(record):
             self._found.add(record.number)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the target structure was found."""
+        return bool(self._found)
 
     def is_found_by(self, number: int) -> bool:
         """Return whether a record that was noted is the target structure."""

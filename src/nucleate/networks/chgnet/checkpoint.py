@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODELS = ("0.3.0", "r2scan", "0.2.0")
+_AGAIN = "Install it again: pip install --force-reinstall chgnet==0.4.2"
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _DTYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8", "IntStorage": "<i4"}
 
 
@@ -55,23 +67,35 @@ def load_checkpoint(model: str = "0.3.0") -> Checkpoint:
     Raises
     ------
     InputError
-        If there is no model of this name.
+        If there is no model of this name, its file is damaged, or a weight is not finite.
     MissingDependencyError
         If ``chgnet`` is not installed or does not hold the checkpoint.
     """
     if model not in MODELS:
         raise InputError(f"engine.model = {model!r} is not a CHGNet model; use one of {MODELS}.")
     path = _checkpoint_path(model)
-    content = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        state = _TorchUnpickler.read(archive)["model"]
+    state = _model_of(path)
+    for name, weight in state["state_dict"].items():
+        if not np.isfinite(weight).all():
+            raise InputError(f"{path}: weight {name} is not finite. {_AGAIN}.")
     return Checkpoint(
         model=model,
         package_version=metadata.version("chgnet"),
-        sha256=hashlib.sha256(content).hexdigest()[:16],
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         arguments=state["model_args"],
         weights=state["state_dict"],
     )
+
+
+def _model_of(path: Path) -> Mapping[str, Any]:
+    """Return arguments and weights in a file; raises InputError where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            state = _TorchUnpickler.read(archive)["model"]
+        return {key: {**state[key]} for key in ("model_args", "state_dict")}
+    except (*_DAMAGE, OSError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path} is not a checkpoint of CHGNet ({what}). {_AGAIN}.") from error
 
 
 def _checkpoint_path(model: str) -> Path:
@@ -96,7 +120,10 @@ class _TorchUnpickler(pickle.Unpickler):
 
     @classmethod
     def read(cls, archive: zipfile.ZipFile) -> Any:
-        name = next(item for item in archive.namelist() if item.endswith("/data.pkl"))
+        names = [item for item in archive.namelist() if item.endswith("/data.pkl")]
+        if not names:
+            raise ValueError("it holds no data.pkl")
+        (name,) = names
         with archive.open(name) as file:
             return cls(file, archive, name.removesuffix("data.pkl")).load()
 

@@ -149,13 +149,6 @@ class TorchChgnet:
             virials.cpu().numpy() / batch.volumes[:, None, None],
         )
 
-    def magnetic_moments(self, batch: Batch) -> NDArray[np.float64]:
-        """Return the moment of each atom in Bohr magnetons, shape (n_atoms,)."""
-        moments = self._network.moments(
-            self._graph(batch), batch.numbers, self._owner(batch), batch.n_crystals
-        )
-        return moments.double().cpu().numpy()
-
     def _graph(self, batch: Batch) -> Graph:
         from nucleate.networks.chgnet.graph import build_graph
 

@@ -87,21 +87,6 @@ class Network:
         virial.index_add_(0, crystal.index_select(0, start), products)
         return energies, forces, 0.5 * (virial + virial.transpose(1, 2))
 
-    def moments(
-        self,
-        graph: Graph,
-        numbers: NDArray[np.int64],
-        owner: NDArray[np.int64],
-        n_crystals: int,
-    ) -> torch.Tensor:
-        """Return the magnetic moment of each atom in Bohr magnetons, shape (n_atoms,)."""
-        on_device, atoms, crystal = self._on_device(graph, numbers, owner)
-        vectors = on_device.vectors.to(self.dtype)
-        with torch.no_grad():
-            last = len(self._p.atom.first) - 1
-            x = self._atom_features(on_device, atoms, crystal, n_crystals, vectors, last=last)
-            return (x @ self._p.moment + self._p.moment_bias).abs()
-
     def _on_device(
         self, graph: Graph, numbers: NDArray[np.int64], owner: NDArray[np.int64]
     ) -> tuple[Any, torch.Tensor, torch.Tensor]:
@@ -125,8 +110,7 @@ class Network:
         vectors: torch.Tensor,
     ) -> torch.Tensor:
         """Return the energy of each atom in eV."""
-        last = len(self._p.atom.first)
-        x = self._atom_features(graph, numbers, owner, n_crystals, vectors, last=last)
+        x = self._atom_features(graph, numbers, owner, n_crystals, vectors)
         return self._read_out(x, numbers)
 
     def _read_out(self, x: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
@@ -144,10 +128,8 @@ class Network:
         owner: torch.Tensor,
         n_crystals: int,
         vectors: torch.Tensor,
-        *,
-        last: int,
     ) -> torch.Tensor:
-        """Return the features of the atoms after ``last`` interaction blocks."""
+        """Return the features of the atoms after all interaction blocks."""
         p, short = self._p, graph.n_short
         distance = vectors.norm(dim=1)
         radial = radial_basis(distance, p.frequencies, p.cutoff, p.envelope)
@@ -163,7 +145,7 @@ class Network:
             bent = x.new_zeros(n_crystals, 1)
             bent[owner[graph.angles[:, 0]]] = 1.0
             bent = bent[owner[graph.bond_ends[:, 0]]]
-        for k in range(last):
+        for k in range(len(p.atom.first)):
             first, bias = p.atom.first[k], p.atom.first_bias[k]
             hidden = torch.addmm(bias, x, first[0]).index_select(0, center)
             hidden = hidden + (x @ first[2]).index_select(0, to)

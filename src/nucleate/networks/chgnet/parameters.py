@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nucleate.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -73,9 +75,6 @@ class Parameters(NamedTuple):
     energy : ndarray, shape (64,)
         Last linear map of the readout.
     energy_bias : float
-    moment : ndarray, shape (64,)
-        Linear map to the magnetic moment.
-    moment_bias : float
     """
 
     cutoff: float
@@ -98,12 +97,26 @@ class Parameters(NamedTuple):
     readout_bias: Any
     energy: Any
     energy_bias: float
-    moment: Any
-    moment_bias: float
 
 
 def parameters_of(checkpoint: Checkpoint) -> Parameters:
-    """Return the parameters of a checkpoint, rearranged."""
+    """Return the parameters of a checkpoint, rearranged.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of another architecture.
+    """
+    try:
+        return _parameters(checkpoint)
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f"CHGNet {checkpoint.model} of chgnet {checkpoint.package_version} is of another "
+            f"architecture ({type(error).__name__}: {error}). Install chgnet==0.4.2."
+        ) from error
+
+
+def _parameters(checkpoint: Checkpoint) -> Parameters:
     weights, arguments = checkpoint.weights, checkpoint.arguments
     n_layers = int(arguments["n_conv"])
     hidden = len(arguments["mlp_hidden_dims"])
@@ -134,8 +147,6 @@ def parameters_of(checkpoint: Checkpoint) -> Parameters:
         readout_bias=np.stack([weights[f"mlp.layers.{2 * k}.bias"] for k in range(hidden)]),
         energy=weights[f"mlp.layers.{last}.weight"][0].copy(),
         energy_bias=float(weights[f"mlp.layers.{last}.bias"][0]),
-        moment=weights["site_wise.weight"][0].copy(),
-        moment_bias=float(weights["site_wise.bias"][0]),
     )
 
 

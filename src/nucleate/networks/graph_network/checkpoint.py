@@ -96,26 +96,61 @@ def load_checkpoint(source: str | Path = SHIPPED) -> Checkpoint:
     Raises
     ------
     InputError
-        If there is no such file, it is damaged, it is not a checkpoint of nucleate, or a weight
-        is not finite.
+        If there is no such file, it is damaged, it is not a checkpoint of this version of
+        nucleate, or a weight is not finite.
     """
     path = _locate(source)
     facts, tensors = _read(path)
     for name, value in tensors.items():
         if not bool(value.isfinite().all()):
             raise InputError(f"{path}: weight {name} is not finite; train again or use {SHIPPED}")
-    data = json.loads(facts)
+    try:
+        return _checkpoint_of(
+            json.loads(facts), tensors, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise InputError(
+            f"{path} is not a graph network of this version of nucleate ({what}); train one or "
+            f"use {SHIPPED}"
+        ) from error
+
+
+def _checkpoint_of(data: Any, tensors: dict[str, Tensor], digest: str) -> Checkpoint:
+    """Return a checkpoint from the facts and tensors of a file; checks that they fit together."""
+    settings = settings_from_dict(data["settings"])
+    expected = _shapes(settings)
     members: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        member, key = name.split(".", 1)
+        member, _, key = name.partition(".")
         members.setdefault(int(member), {})[key] = value
+    if sorted(members) != list(range(len(members))) or not members:
+        raise ValueError(f"its members are {sorted(members)}")
+    for member, state in members.items():
+        found = {key: tuple(value.shape) for key, value in state.items()}
+        wrong = sorted(
+            key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)
+        )
+        if wrong:
+            raise ValueError(
+                f"weight {member}.{wrong[0]} has the shape {found.get(wrong[0])}, not "
+                f"{expected.get(wrong[0])}"
+            )
+    elements = tuple(data["elements"])
+    if not all(isinstance(z, int) and 0 < z < settings.elements for z in elements):
+        raise ValueError(f"its elements are {elements}")
     return Checkpoint(
-        settings=settings_from_dict(data["settings"]),
-        members=tuple(members[number] for number in sorted(members)),
-        elements=tuple(data["elements"]),
-        about=data["about"],
-        digest=hashlib.sha256(path.read_bytes()).hexdigest()[:12],
+        settings, tuple(members[k] for k in sorted(members)), elements, dict(data["about"]), digest
     )
+
+
+def _shapes(settings: NetworkSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of a network, without memory for them."""
+    import torch
+
+    with torch.device("meta"):
+        network = build_network(settings)
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def _read(path: Path) -> tuple[str, dict[str, Tensor]]:

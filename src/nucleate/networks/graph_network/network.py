@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.networks.device import check_device
 from nucleate.networks.graph_network.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nucleate.networks.graph_network.graphs import build_graphs
 from nucleate.networks.threads import one_torch_thread
@@ -54,6 +55,11 @@ class GraphNetwork:
     device : str
         ``cpu`` or ``cuda``.
 
+    Raises
+    ------
+    InputError
+        If there is no such device.
+
     Examples
     --------
     >>> network = GraphNetwork.load()  # doctest: +SKIP
@@ -62,6 +68,7 @@ class GraphNetwork:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, device: str = "cpu") -> None:
+        check_device(device)
         self.checkpoint = checkpoint
         self.settings = checkpoint.settings
         self.device = device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,5 +115,17 @@ def settings_to_dict(settings: NetworkSettings) -> dict[str, Any]:
 
 
 def settings_from_dict(data: Mapping[str, Any]) -> NetworkSettings:
-    """Undo :func:`settings_to_dict`."""
-    return KINDS[data["kind"]](**{key: value for key, value in data.items() if key != "kind"})
+    """Undo :func:`settings_to_dict`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If kind, keys or values are not those of a network.
+    """
+    sizes = {key: value for key, value in data.items() if key != "kind"}
+    made = KINDS[data["kind"]](**sizes)
+    for key, value in asdict(made).items():
+        whole = isinstance(getattr(type(made)(), key), int)
+        if not 0 < value < math.inf or (whole and value != int(value)):
+            raise ValueError(f"its {key} is {value}")
+    return made

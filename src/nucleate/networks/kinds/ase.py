@@ -9,6 +9,8 @@ from pydantic import Field
 
 from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
+from nucleate.errors import InputError
+from nucleate.networks.keys import Cutoff, Name
 
 if TYPE_CHECKING:
     from nucleate.energy.engine import EngineContext
@@ -18,15 +20,13 @@ if TYPE_CHECKING:
 class AseSettings(Engine):
     """Any ASE calculator that gives energy, forces and stress."""
 
-    calculator: str = Field(
+    calculator: Name = Field(
         description="Import path of the class or function, for example ase.calculators.emt:EMT."
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the calculator."
     )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
+    cutoff: Cutoff = 6.0
 
     def build(self, context: EngineContext) -> AseModel:
         """Return the calculator as a batched model.
@@ -34,7 +34,7 @@ class AseSettings(Engine):
         Raises
         ------
         InputError
-            If the import path names nothing, or the calculator does not take its options.
+            If the import path names no calculator, or the calculator does not take its options.
         MissingDependencyError
             If the module of the calculator is not installed.
         """
@@ -47,6 +47,31 @@ class AseSettings(Engine):
         calculator = made_by_path(
             "calculator", self.calculator, self.options, "ase.calculators.emt:EMT"
         )
+        _check_parameters(calculator, self.calculator, self.options)
         settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
         level = LevelOfTheory("ase", ase.__version__, self.calculator, settings=settings)
         return AseModel(calculator, level, self.cutoff)
+
+
+def _check_parameters(calculator: Any, path: str, options: dict[str, Any]) -> None:
+    """Raise InputError for what is no calculator, and for options that ASE would keep unused."""
+    from ase.calculators.calculator import Calculator, FileIOCalculator
+
+    if not hasattr(calculator, "get_potential_energy"):
+        raise InputError(
+            f"calculator = {path!r} gives a {type(calculator).__name__}, not an ASE calculator. "
+            "Correct the path."
+        )
+    known = getattr(calculator, "default_parameters", {})
+    if (
+        not known
+        or not isinstance(calculator, Calculator)
+        or isinstance(calculator, FileIOCalculator)
+    ):
+        return
+    unused = (set(options) & set(calculator.parameters)) - set(known)
+    if unused:
+        raise InputError(
+            f"calculator = {path!r}: options = {options}: it has no parameter "
+            f"{', '.join(sorted(unused))}. Use some of {', '.join(known)}."
+        )

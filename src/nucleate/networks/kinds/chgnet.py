@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from nucleate.energy.engine import BATCHED, Engine
+from nucleate.networks.keys import Device
 
 if TYPE_CHECKING:
     from nucleate.energy.engine import EngineContext
@@ -22,7 +23,7 @@ class ChgnetSettings(Engine):
     model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
         "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
     )
-    device: str = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
+    device: Device = Field("cpu", description="cpu, or a CUDA device of torch such as cuda:0.")
     fuse: bool | None = Field(
         None,
         description="On a GPU: dedicated triton kernels, faster and with the same bits every time; "

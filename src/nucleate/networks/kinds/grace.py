@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from nucleate.networks.keys import Name
 from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class GraceSettings(MlipSettings):
     module: ClassVar[str] = "tensorpotential"
     distribution: ClassVar[str] = "tensorpotential"
 
-    model: str = Field(
+    model: Name = Field(
         "GRACE-2L-OAM",
         description="Foundation model, which the package fetches when it is used first, or the "
         "path of a saved model.",

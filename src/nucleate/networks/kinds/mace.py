@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.networks.mlip import DEVICE, MlipSettings
+from nucleate.networks.keys import Device, Name
+from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -20,14 +21,14 @@ class MaceSettings(MlipSettings):
     module: ClassVar[str] = "mace"
     distribution: ClassVar[str] = "mace-torch"
 
-    model: str = Field(
+    model: Name = Field(
         "medium-mpa-0",
         description="Foundation model, which the package fetches when it is used first, or the "
         "path of a model file.",
     )
-    head: str | None = Field(None, description="Head of a model that has several.")
+    head: Name | None = Field(None, description="Head of a model that has several.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Precision.")
-    device: str = Field("cpu", description=DEVICE)
+    device: Device = "cpu"
 
     def calculator(self) -> Calculator:
         """Return the calculator of the package."""

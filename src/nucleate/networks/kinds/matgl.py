@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from nucleate.networks.keys import Name
 from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class MatglSettings(MlipSettings):
     module: ClassVar[str] = "matgl"
     distribution: ClassVar[str] = "matgl"
 
-    model: str = Field(
+    model: Name = Field(
         "TensorNet-PES-MatPES-PBE-2025.2",
         description="Potential that the package fetches when it is used first, or the path of its "
         "folder.",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from nucleate.networks.mlip import DEVICE, MlipSettings
+from nucleate.networks.keys import Device, Name
+from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -19,12 +20,12 @@ class MattersimSettings(MlipSettings):
     module: ClassVar[str] = "mattersim"
     distribution: ClassVar[str] = "mattersim"
 
-    model: str = Field(
+    model: Name = Field(
         "mattersim-v1.0.0-5m",
         description="mattersim-v1.0.0-1m or -5m, which the package fetches when it is used first, "
         "or the path of a checkpoint.",
     )
-    device: str = Field("cpu", description=DEVICE)
+    device: Device = "cpu"
 
     def calculator(self) -> Calculator:
         """Return the calculator of the package."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.networks.mlip import DEVICE, MlipSettings
+from nucleate.networks.keys import Device, Name
+from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -19,13 +20,13 @@ class OrbSettings(MlipSettings):
     module: ClassVar[str] = "orb_models"
     distribution: ClassVar[str] = "orb-models"
 
-    model: str = Field(
+    model: Name = Field(
         "orb-v3-conservative-inf-omat",
         description="Name of a model of the package; it is fetched when it is used first.",
     )
-    checkpoint: str | None = Field(None, description="Path of weights of your own for that model.")
+    checkpoint: Name | None = Field(None, description="Path of weights of your own for that model.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Precision.")
-    device: str = Field("cpu", description=DEVICE)
+    device: Device = "cpu"
 
     def calculator(self) -> Calculator:
         """Return the calculator of the package."""

@@ -19,8 +19,8 @@ from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
-from nucleate.networks.chgnet.graph import build_graph
 from nucleate.networks.device import check_device
+from nucleate.networks.keys import Device
 from nucleate.networks.memory import device_memory, keep_freed_memory
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class SevennetSettings(Engine):
     modal: Literal["PBE", "R2SCAN"] | None = Field(
         None, description="Functional of 7net-mf-0; default PBE."
     )
-    device: str = Field("cpu", description="A device of torch, such as cpu or cuda:0.")
+    device: Device = "cpu"
 
     def build(self, context: EngineContext) -> SevenNet:
         """Return SevenNet as a batched model; raises as :class:`SevenNet`."""
@@ -127,6 +127,8 @@ class SevenNet:
         import torch
         from sevenn import _keys as key
         from sevenn.atom_graph_data import AtomGraphData
+
+        from nucleate.networks.chgnet.graph import build_graph
 
         graph = build_graph(batch.cells, batch.positions, batch.start, self.cutoff, 0.0)
         ends = graph.bond_ends.astype(np.int64)

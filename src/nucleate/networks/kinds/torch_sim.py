@@ -15,6 +15,7 @@ from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.networks.factory import made_by_path
+from nucleate.networks.keys import Cutoff, Name
 from nucleate.networks.memory import device_memory
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class TorchSimModel:
     """
 
     def __init__(self, model: Any, level: LevelOfTheory, cutoff: float) -> None:
+        if not (callable(model) and hasattr(model, "device") and hasattr(model, "dtype")):
+            raise InputError(
+                f"model = {level.model!r} gives a {type(model).__name__}, not a model of "
+                "torch-sim. Correct the import path."
+            )
         if not (getattr(model, "compute_forces", True) and getattr(model, "compute_stress", True)):
             raise InputError(
                 f"model = {level.model!r} does not compute forces and stresses. Add "
@@ -88,16 +94,14 @@ class TorchSimModel:
 class TorchSimSettings(Engine):
     """Any model of torch-sim (Python 3.12 and later)."""
 
-    model: str = Field(
+    model: Name = Field(
         description="Import path of the model's class or of a function that makes it, for example "
         "torch_sim.models.lennard_jones:LennardJonesModel."
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the model."
     )
-    cutoff: float = Field(
-        6.0, gt=0.0, description="Å; an atom without a neighbour within it is refused."
-    )
+    cutoff: Cutoff = 6.0
 
     def build(self, context: EngineContext) -> TorchSimModel:
         """Return the model as a batched model.
@@ -105,7 +109,7 @@ class TorchSimSettings(Engine):
         Raises
         ------
         InputError
-            If the import path names nothing, or the model does not take its options.
+            If the import path names no model, or the model does not take its options.
         MissingDependencyError
             If torch-sim or the model's package is not installed.
         """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.networks.mlip import DEVICE, MlipSettings
+from nucleate.networks.keys import Device, Name
+from nucleate.networks.mlip import MlipSettings
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -19,14 +20,14 @@ class UpetSettings(MlipSettings):
     module: ClassVar[str] = "upet"
     distribution: ClassVar[str] = "upet"
 
-    model: str = Field(
+    model: Name = Field(
         "pet-oam-l",
         description="Model that the package fetches when it is used first, or the path of a "
         "checkpoint.",
     )
-    version: str = Field("latest", description="Version of the model.")
+    version: Name = Field("latest", description="Version of the model.")
     dtype: Literal["float32", "float64"] = Field("float64", description="Precision.")
-    device: str = Field("cpu", description=DEVICE)
+    device: Device = "cpu"
 
     def calculator(self) -> Calculator:
         """Return the calculator of the package."""

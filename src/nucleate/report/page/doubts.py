@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nucleate.search.polished import RATTLED, level_of_tier
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,7 +29,7 @@ def doubts(history: History, facts: Facts, rows: Sequence[Row]) -> list[str]:
     first = rows[0]
     if first.relaxed is not None and not first.relaxed.converged:
         found.append("The first structure is not converged.")
-    found += _close(rows) + _seldom(first) + _order(rows)
+    found += _close(rows) + _seldom(rows) + _order(rows)
     searched = history.tiers.get(history.searched or "")
     if searched is not None and searched.tried:
         failed = 1.0 - searched.relaxed / searched.tried
@@ -42,9 +44,10 @@ def _close(rows: Sequence[Row]) -> list[str]:
     near = [
         row
         for row in rows[1:]
-        if row.above_best is not None
-        and row.tier == rows[0].tier
-        and row.above_best < CLOSE_EV_PER_ATOM
+        if _family(row) != _family(rows[0])
+        and row.above_best is not None
+        and level_of_tier(row.tier) == level_of_tier(rows[0].tier)
+        and row.above_best < (rows[0].above_best or 0.0) + CLOSE_EV_PER_ATOM
     ]
     if not near:
         return []
@@ -53,14 +56,21 @@ def _close(rows: Sequence[Row]) -> list[str]:
     return [f"{close}, less than the usual error of a machine-learned potential."]
 
 
-def _seldom(first: Row) -> list[str]:
-    if first.copies is None or first.copies >= FEW_COPIES:
+def _seldom(rows: Sequence[Row]) -> list[str]:
+    family = [row for row in rows if _family(row) == _family(rows[0])]
+    if rows[0].copies is None or sum(row.copies or 0 for row in family) >= FEW_COPIES:
         return []
     return ["The first structure was found once only; a lower one may have been missed."]
 
 
+def _family(row: Row) -> tuple[str, int | None]:
+    """Return what distortions of one structure have in common; other rows are on their own."""
+    return ("rank", row.rank) if row.finding is None else ("family", row.finding.family)
+
+
 def _order(rows: Sequence[Row]) -> list[str]:
-    tiers = {row.tier for row in rows}
-    if len(tiers) < 2:
+    tiers = {level_of_tier(row.tier) for row in rows}
+    levels = {row.relaxed.level for row in rows if row.relaxed is not None}
+    if len(tiers) < 2 or (RATTLED in tiers and len(levels) == 1):
         return []
     return ["Structures are ranked on different tiers; energies compare within a tier only."]

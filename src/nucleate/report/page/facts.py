@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.report.findings import read_findings
 from nucleate.run.lock import is_locked
+from nucleate.search.polished import JUDGED
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +48,8 @@ class Facts:
         Running time and processor time in seconds.
     failures : list of (str, str, int, int, str)
         Tier, reason, how many, one record, its message.
+    final : list of str
+        What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
     """
@@ -57,6 +62,7 @@ class Facts:
     elapsed_s: float = 0.0
     core_s: float = 0.0
     failures: list[tuple[str, str, int, int, str]] = field(default_factory=list)
+    final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
 
 
@@ -85,9 +91,22 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         stop_reason=stops[-1] if stops else None,
         elapsed_s=max([last_s or 0.0, *(time_s for time_s, _, _ in events)]),
         core_s=max([last_core_s or 0.0, *(data.get("core_s", 0.0) for _, _, data in events)]),
-        failures=list(store.failure_examples()),
+        failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
+        final=_final(store),
         ancestors=_ancestors(store, numbers),
     )
+
+
+def _final(store: Store) -> list[str]:
+    """Return what the final phase says, and how structures were compared."""
+    findings = read_findings(store)
+    if findings is None:
+        return []
+    how = (
+        f"Polished structures are the same up to a displacement of {findings.tolerance:g} "
+        f"(volume per atom)^(1/3), by {findings.matcher}."
+    )
+    return [*(clean(line) for line in findings.text), how]
 
 
 def _points(store: Store, tier: str) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:

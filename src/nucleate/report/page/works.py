@@ -15,17 +15,20 @@ ALWAYS = ("nucleate", "collins2024")
 """This package, and the work that it re-implements."""
 
 
-def works_of(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def works_of(meta: Mapping[str, Any], sources: Iterable[str] = ()) -> list[tuple[str, str]]:
     """Return key and BibTeX entry of every work that a run builds on.
 
     Parameters
     ----------
     meta
         What describes the run; its components say which works they come from.
+    sources
+        Generators that its structures come from.
     """
     known = _by_key(_shipped().split("\n\n"))
     keys: list[str] = list(ALWAYS)
-    for work in _of_components(meta.get("input", {})):
+    used = [work for source in sources for work in _works(source, "generators")]
+    for work in [*_of_components(meta.get("input", {})), *used]:
         if work.startswith("@"):
             known |= _by_key([work])
         keys.append(_key(work) if work.startswith("@") else work)
@@ -42,11 +45,13 @@ def _of_components(given: Any) -> Iterable[str]:
     for tier in given.get("tier") or ():
         kinds.append(((tier.get("engine") or {}).get("kind"), "models", "programs"))
     for kind, *groups in kinds:
-        if isinstance(kind, str) and ":" not in kind:
+        if isinstance(kind, str):
             yield from _works(kind, *groups)
 
 
 def _works(kind: str, *groups: str) -> tuple[str, ...]:
+    if ":" in kind:  # code of others is not imported for its works
+        return ()
     try:
         return find(kind, *groups).works
     except InputError:  # a plug-in that is no longer installed
