@@ -14,12 +14,10 @@ targets of a smaller one.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.benchmark.csp import Entry, entry_folder, entry_rows, read_entries
+from nucleate.benchmark.csp import entry_folder, entry_rows, read_entries
 from nucleate.benchmark.generate_only import ON_HULL, hull_distances
 from nucleate.benchmark.matrix import is_done
 from nucleate.benchmark.metrics import rate
@@ -31,6 +29,8 @@ from nucleate.run.settings import RunSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nucleate.benchmark.csp import Entry
+
 CLOSE_MEV = 2.0
 """meV/atom of the lowest structure within which the reference counts as nearly the lowest."""
 
@@ -38,17 +38,11 @@ NEVER = 10**6
 
 
 def targets(table: Path, number: int, seed: int) -> list[Entry]:
-    """Draw targets on the hull, with names that are safe in a path."""
+    """Draw targets on the hull."""
     above_hull = hull_distances(table)
     everything = read_entries(table, number=max(1000, 20 * number), seed=seed)
     chosen = [entry for entry in everything if above_hull.get(entry.name, 1.0) <= ON_HULL]
-    return [Entry(safe(entry.name), entry.crystal) for entry in chosen[:number]]
-
-
-def safe(name: str) -> str:
-    """Return a name for a folder: as it is, or changed with a hash of what it was."""
-    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:80]
-    return name if slug == name else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return chosen[:number]
 
 
 def settings(entry: Entry, known: str, library: Path, seed: int, budget_s: float) -> RunSettings:

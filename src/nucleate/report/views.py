@@ -59,13 +59,14 @@ STATUS = (
 """The best structures in the state of a run."""
 
 SHORT_STATUS = (
-    "rank", "enthalpy", "above_best", "space_group", "n_atoms", "tier", "record", "finished_s",
-    "origin", "tier_above",
+    "rank", "enthalpy", "above_best", "space_group", "short_type", "n_atoms", "tier", "record",
+    "finished_s", "origin", "tier_above",
 )  # fmt: skip
 """The same for people."""
 
 BOARD = (
-    "enthalpy", "above_best", "space_group", "n_atoms", "record", "origin", "tier", "tier_above",
+    "enthalpy", "above_best", "space_group", "short_type", "n_atoms", "record", "origin", "tier",
+    "tier_above",
 )  # fmt: skip
 """The best structures of a run in progress."""
 
