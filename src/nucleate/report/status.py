@@ -35,6 +35,15 @@ def stop_reason_of(store: Store) -> str | None:
     return stops[-1] if stops else None
 
 
+def times_of(store: Store) -> tuple[float, float]:
+    """Return running time and processor time of a run in seconds, all starts together."""
+    last_s, last_core_s = store.times()
+    events = list(store.events())
+    elapsed_s = max([last_s, *(time_s for time_s, _, _ in events)])
+    core_s = max([last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)])
+    return elapsed_s, core_s
+
+
 def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
@@ -52,9 +61,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
     found = overview(store, best=best if is_search else 0, order=order)
     events = list(store.events())
     distances = [data.get("target", "") for _, kind, data in events if kind in ("start", "stop")]
-    last_s, last_core_s = store.times()
-    core = [last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)]
-    times = [last_s, *(time_s for time_s, _, _ in events)]
+    elapsed_s, core_s = times_of(store)
     rows = ranked_rows(found.ranked)
     findings = read_findings(store)
     stop_reason = stop_reason_of(store)
@@ -63,8 +70,8 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "seed": store.meta["seed"],
         "running": is_locked(store.path.parent),
         "stop_reason": stop_reason,
-        "elapsed_s": max(times, default=0.0),
-        "core_s": max(core, default=0.0),
+        "elapsed_s": elapsed_s,
+        "core_s": core_s,
         "structures": found.n_structures,
         "repeats": found.n_repeats,
         "distinct": found.n_distinct if is_search else 0,

@@ -15,6 +15,7 @@ from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.render import plain_table
 from nucleate.report.rows import ranked_rows
+from nucleate.report.status import stop_reason_of, times_of
 from nucleate.report.views import BOARD
 from nucleate.run.lock import is_locked
 from nucleate.run.store import Store
@@ -40,6 +41,11 @@ def watched(
     plain
         Use ASCII only.
 
+    Returns
+    -------
+    (str, bool)
+        The lines, each at most ``width`` characters, and whether the driver still runs.
+
     Raises
     ------
     InputError
@@ -47,15 +53,13 @@ def watched(
     """
     with Store.read(folder) as store:
         check_is_search(store, folder)
-        meta, events = store.meta, list(store.events())
+        meta = store.meta
         history = history_of(store, store.tiers_seen())
         rows = ranked_rows(overview(store, best=max(3, min(10, height - 14))).ranked)
-        last_s, last_core_s = store.times()
+        elapsed, core = times_of(store)
+        reason = stop_reason_of(store)
         running = is_locked(Path(folder))
-    stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
-    state = "running" if running else f"stopped: {(stops and stops[-1]) or 'killed'}"
-    elapsed = max([last_s or 0.0, *(time_s for time_s, _, _ in events)])
-    core = max([last_core_s or 0.0, *(data.get("core_s", 0.0) for _, _, data in events)])
+    state = "running" if running else f"stopped: {reason or 'killed'}"
     head = (
         f"{clean(str(meta.get('formula', '')))}: {clean(state)}, {duration(elapsed)}"
         f"{_limits(meta, elapsed, core)}, {history.n_records} structures"

@@ -10,6 +10,7 @@ import numpy as np
 
 from nucleate.crystal.candidate import family_of
 from nucleate.report.findings import read_findings
+from nucleate.report.status import stop_reason_of, times_of
 from nucleate.run.lock import is_locked
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
@@ -78,9 +79,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
     rows
         The rows that are listed.
     """
-    events = list(store.events())
-    stops = [data.get("reason") for _, kind, data in events if kind in ("start", "stop")]
-    last_s, last_core_s = store.times()
+    elapsed_s, core_s = times_of(store)
     everything = [] if tier is None else list(_points(store, tier))
     numbers = [row.record.number for row in rows if row.record is not None]
     return Facts(
@@ -88,9 +87,9 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         best=_best(everything),
         n_points=len(everything),
         running=is_locked(store.path.parent),
-        stop_reason=stops[-1] if stops else None,
-        elapsed_s=max([last_s or 0.0, *(time_s for time_s, _, _ in events)]),
-        core_s=max([last_core_s or 0.0, *(data.get("core_s", 0.0) for _, _, data in events)]),
+        stop_reason=stop_reason_of(store),
+        elapsed_s=elapsed_s,
+        core_s=core_s,
         failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
         final=_final(store),
         ancestors=_ancestors(store, numbers),
