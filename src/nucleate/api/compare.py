@@ -64,7 +64,7 @@ class Compared:
             "formula": self.crystal.reduced_formula,
             "n_atoms": self.crystal.n_atoms,
             "space_group_0p1_angstrom": self.space_group,
-            "rank_by_energy": self.rank,
+            "rank_in_run": self.rank,
             "above_best_ev_per_atom": self.above_best,
             "r_wp_percent": round(fit.r_wp, 3),
             "explained": round(fit.explained, 4),

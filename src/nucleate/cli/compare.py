@@ -65,7 +65,7 @@ def compare(
         for place, item in enumerate(found, start=1)
     ]
     heads = (
-        "", "structure", "formula", "atoms", "space group", "rank by energy", "eV/atom above best",
+        "", "structure", "formula", "atoms", "space group", "rank in run", "eV/atom above best",
         "R_wp %", "explained", "strain %", "zero shift °", "width °",
     )  # fmt: skip
     print_table(heads, rows[:20])
