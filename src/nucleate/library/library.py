@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,12 +73,8 @@ class Library:
         """
         shown = ", ".join(map(str, names))
         with guarded(f"library: {shown}", "Build or download it again."):
-            return cls._read(names)
-
-    @classmethod
-    def _read(cls, names: Sequence[str | Path]) -> Library:
-        files = [Container(SHIPPED_PATH if name == SHIPPED else Path(name)) for name in names]
-        return cls(merged(files), [file.header for file in files])
+            paths = [SHIPPED_PATH if name == SHIPPED else Path(name) for name in names]
+            return _read(tuple((path, *_version(path)) for path in paths))
 
     def __len__(self) -> int:
         return int(self._arrays.starts[-1])
@@ -348,3 +344,19 @@ class Library:
         group = self.group(proto.counts)
         assert group is not None
         return proto, tuple(int(z) for z in group.elements[number - group.first])
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Return what changes with the content of a file; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=4)
+def _read(files: tuple[tuple[Path, int, int], ...]) -> Library:
+    """Open library files; those that were opened before in this process are not read again."""
+    opened = [Container(path) for path, _, _ in files]
+    return Library(merged(opened), [file.header for file in opened])

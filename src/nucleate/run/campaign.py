@@ -125,8 +125,28 @@ class Campaign:
         """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
         self._stop_request = reason
 
+    @property
+    def n_finished(self) -> int:
+        """Structures that are finished, whether the search was told of them or not."""
+        return self._n_finished
+
+    def halt(self) -> None:
+        """Charge this run with no time until :meth:`proceed`: others have their turn."""
+        self._watch.halt()
+
+    def proceed(self) -> None:
+        """Charge this run with time again."""
+        self._watch.proceed()
+
     def run(self) -> Summary:
         """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
+        self.begin()
+        while (reason := self.stop_reason()) is None:
+            self.turn()
+        return self.end(reason)
+
+    def begin(self) -> None:
+        """Take up what the journal holds; :meth:`turn` and :meth:`end` come after it."""
         self._resume()
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
         self._journal.add_event(self._watch.before_s, "start", prepared)
@@ -135,11 +155,9 @@ class Campaign:
         _log.info("started with %d records, window %d", self._n_finished, self._window)
         self._settle()
         self.progress.session_structures = 0
-        while (reason := self._stop_reason()) is None:
-            self._turn()
-        return self._end(reason)
 
-    def _end(self, reason: str) -> Summary:
+    def end(self, reason: str) -> Summary:
+        """Write down why the run ends, and return what came of it."""
         self._tell_rest()
         error = self._error_of_all()
         self._update_progress()
@@ -198,7 +216,8 @@ class Campaign:
     def _pending_first(self) -> int:
         return self._untold[0] if self._untold else self._n_finished
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Take up what has ended, ask for new candidates and hand them out; at most 0.2 s."""
         for item in self._executor.poll(POLL_S):
             self._advance(item)
         self._settle()
@@ -220,7 +239,7 @@ class Campaign:
 
     def _draw(self, count: int) -> None:
         """Ask for this many candidates to relax; tell the search of the next one in between."""
-        while count > 0 and not self._holds_back() and self._stop_reason() is None:
+        while count > 0 and not self._holds_back() and self.stop_reason() is None:
             if self._is_open():
                 trial = self._search.ask()
                 if trial is None:
@@ -352,7 +371,8 @@ class Campaign:
             self.progress.failures[str(failure.outcome.reason)] += 1
             self._first_failure = self._first_failure or failure.outcome
 
-    def _stop_reason(self) -> str | None:
+    def stop_reason(self) -> str | None:
+        """Return why the run is over, or None."""
         if self._stop_request is not None:
             return self._stop_request
         if self._error_of_all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from nucleate.search.stop import Stop
 from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
@@ -79,6 +79,30 @@ def predict(
     WorkerStartError
         If the engines cannot be loaded.
     """
+    opening = opened(
+        settings, folder, callback=callback, executor=executor, candidates=candidates
+    )
+    with opening as campaign, stopping_on_signals(campaign.request_stop):
+        return campaign.run()
+
+
+@contextmanager
+def opened(
+    settings: RunSettings,
+    folder: str | Path,
+    *,
+    callback: Callback | None = None,
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
+    candidates: Sequence[Candidate] | None = None,
+    through: Callable[[Search], Search] | None = None,
+    keeps_log: bool = True,
+) -> Iterator[Campaign]:
+    """Open a run folder, and yield its campaign, which has not begun.
+
+    Parameters and errors are those of :func:`predict`; ``through`` returns the search that the
+    campaign asks in place of the one of the input, for example one that has guests. Without
+    ``keeps_log`` the folder gets no log of its own.
+    """
     path = Path(folder)
     callback = callback or Silent()
     _check_devices(settings)
@@ -92,10 +116,13 @@ def predict(
     is_drawn = candidates is None
     if candidates is not None:
         search = GivenCandidates(search, candidates)
+    if through is not None:
+        search = through(search)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
-        stack.enter_context(logged(path))
+        if keeps_log:
+            stack.enter_context(logged(path))
         check_same_run(path, settings)
         _tell(callback, known_line(settings))
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
@@ -119,8 +146,7 @@ def predict(
             started_core_s=started_core_s,
             callback=callback,
         )
-        stack.enter_context(stopping_on_signals(campaign.request_stop))
-        return campaign.run()
+        yield campaign
 
 
 def _pool(settings: RunSettings, tiers: Sequence[TierSettings], folder: Path) -> Pool:

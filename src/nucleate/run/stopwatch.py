@@ -24,16 +24,29 @@ class Stopwatch:
         self._core_before_s = 0.0
         self._start_s = time.monotonic()
         self._start_core_s = time.process_time() if started_core_s is None else started_core_s
+        self._halted: tuple[float, float] | None = None
 
     def add(self, elapsed_s: float, core_s: float) -> None:
         """Take note of how far an earlier start was at some moment."""
         self.before_s = max(self.before_s, elapsed_s)
         self._core_before_s = max(self._core_before_s, core_s)
 
+    def halt(self) -> None:
+        """Count no more time of this process until :meth:`proceed`."""
+        self._halted = self._halted or (time.monotonic(), time.process_time())
+
+    def proceed(self) -> None:
+        """Count again; what passed since :meth:`halt` is left out."""
+        if self._halted is not None:
+            self._start_s += time.monotonic() - self._halted[0]
+            self._start_core_s += time.process_time() - self._halted[1]
+            self._halted = None
+
     @property
     def session_s(self) -> float:
         """Seconds of running time of this start."""
-        return time.monotonic() - self._start_s
+        now_s = time.monotonic() if self._halted is None else self._halted[0]
+        return now_s - self._start_s
 
     @property
     def elapsed_s(self) -> float:
@@ -42,4 +55,5 @@ class Stopwatch:
 
     def core_s(self, elsewhere_s: float) -> float:
         """Return the processor time of all starts, with that of other processes in this one."""
-        return self._core_before_s + time.process_time() - self._start_core_s + elsewhere_s
+        now_s = time.process_time() if self._halted is None else self._halted[1]
+        return self._core_before_s + now_s - self._start_core_s + elsewhere_s
