@@ -39,22 +39,13 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProblemSettings(_Settings):
-    """What is searched."""
+class CellLimits(_Settings):
+    """Pressure, and what every cell that is looked at must keep."""
 
-    formula: str = Field(description="Composition, such as Ca3Ti2O7.")
-    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
-        None,
-        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
-        "where it is left out.",
-    )
     max_atoms: int | None = Field(
         None,
         ge=1,
         description="Maximum number of atoms in a cell; default 50, or what formula_units need.",
-    )
-    formula_units: tuple[int, ...] | None = Field(
-        None, description="Allowed numbers of formula units in a cell; default all that fit."
     )
     pressure_gpa: float = Field(
         0.0,
@@ -91,6 +82,20 @@ class ProblemSettings(_Settings):
         None,
         description="Space groups of new structures, as numbers and ranges, such as "
         "[62, '195-230']; default all. Moves and relaxations may change them.",
+    )
+
+
+class ProblemSettings(CellLimits):
+    """What is searched."""
+
+    formula: str = Field(description="Composition, such as Ca3Ti2O7.")
+    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
+        None,
+        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
+        "where it is left out.",
+    )
+    formula_units: tuple[int, ...] | None = Field(
+        None, description="Allowed numbers of formula units in a cell; default all that fit."
     )
 
     def composition(self) -> Composition:
