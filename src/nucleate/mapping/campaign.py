@@ -258,7 +258,7 @@ class MapCampaign:
         }
         self._event("visit", site.formula, data)
         self._store.commit()
-        self._energies.update(site)
+        self._energies.update()
         self._callback.on_visit(site, visit.reason)
         _log.info("%s: %d structures, best %s", site.formula, site.n_structures, site.best)
 
