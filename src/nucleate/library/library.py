@@ -155,6 +155,18 @@ class Library:
         energy[energy == UNKNOWN_ENERGY] = 30.0
         return [int(row) for row in rows[np.argsort(energy, kind="stable")]]
 
+    def within(self, elements: Sequence[int]) -> list[int]:
+        """Return the numbers of the entries that have no other elements than these, in order."""
+        wanted = np.zeros(256, dtype=bool)
+        wanted[list(elements)] = True
+        found: list[int] = []
+        for counts, (first, last, start) in self._places.items():
+            entry, stop = (int(self._arrays.starts[place]) for place in (first, last))
+            stretch = self._arrays.elements[start : start + len(counts) * (stop - entry)]
+            inside = wanted[stretch.reshape(-1, len(counts))].all(axis=1)
+            found += (np.flatnonzero(inside) + entry).tolist()
+        return sorted(found)
+
     def known_structures(self, composition: Composition) -> list[Entry]:
         """Return the entries of a composition, lowest above the hull first."""
         counts = dict(zip(composition.elements, composition.counts.values(), strict=True))

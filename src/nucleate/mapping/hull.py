@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.mapping.decomposition import Decomposition, decomposed
-from nucleate.mapping.facets import potentials_of
+from nucleate.mapping.facets import candidates_of, lowest_mixtures, potentials_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,11 +124,17 @@ class Hull:
     def potentials(self) -> NDArray[np.float64]:
         """Chemical potentials of the facets relative to the corners, (n_facets, n_members).
 
-        eV per atom. Empty where a corner is missing.
+        eV per atom. Empty where a corner is missing; where the phases are too nearly flat for
+        facets, the one plane below all of them.
         """
-        if self.missing:
-            return np.empty((0, len(self.members)))
-        return potentials_of(self.shares, self.formation)
+        if self._planes is not None:
+            return self._planes
+        lowest = 0.0 if self.missing else self.formation.min()
+        return np.full((0 if self.missing else 1, len(self.members)), lowest)
+
+    @cached_property
+    def _planes(self) -> NDArray[np.float64] | None:
+        return None if self.missing else potentials_of(self.shares, self.formation)
 
     def formation_of(self, counts: ArrayLike, energies: ArrayLike) -> NDArray[np.float64]:
         """Return formation energies in eV/atom.
@@ -158,7 +164,9 @@ class Hull:
         """Return the formation energy of the hull in eV/atom, for shares (n, n_members)."""
         if self.missing:
             return np.full(len(shares), np.nan)
-        return (shares @ self.potentials.T).max(axis=1)
+        if self._planes is None:
+            return lowest_mixtures(shares, *candidates_of(self.shares, self.formation))
+        return (shares @ self._planes.T).max(axis=1)
 
     def above(self, counts: ArrayLike, energies: ArrayLike) -> NDArray[np.float64]:
         """Return energies above the hull in eV/atom; below 0 for what would change the hull.
