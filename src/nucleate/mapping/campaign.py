@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from nucleate.mapping.allocation import Choice
     from nucleate.mapping.events import MapCallback
+    from nucleate.mapping.field import Field
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 MOST_VISITS = 4
 """Compositions that are searched at the same time."""
 
+LOADING = "loading the energy models"
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
 
@@ -109,20 +111,25 @@ def run_map(
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
         store = stack.enter_context(MapStore.open(folder, settings))
-        references = relaxed_references(settings, field, folder, callback)
-        callback.on_stage("loading the energy models", 0, 1)
+        references, ended = relaxed_references(settings, field, folder, callback)
+        energies = Energies(field, read_sites(settings, field, folder), references)
+        if ended:
+            return MapSummary(ended, energies.hull(), MapProgress())
+        callback.on_stage(LOADING, 0, 1)
         relaxing = _pool(settings, folder) if executor is None else executor(settings.tier)
         stack.callback(relaxing.close)
-        callback.on_stage("loading the energy models", 1, 1)
-        sites = [
-            Site(item, folder / COMPOSITIONS / item.formula) for item in field.compositions
-        ]
-        for site in sites:
-            site.read(settings.tier[-1].name)
-        energies = Energies(field, sites, references)
+        callback.on_stage(LOADING, 1, 1)
         campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
+
+
+def read_sites(settings: MapSettings, field: Field, folder: Path) -> list[Site]:
+    """Return the compositions of a map as far as their runs are."""
+    sites = [Site(item, folder / COMPOSITIONS / item.formula) for item in field.compositions]
+    for site in sites:
+        site.read(settings.tier[-1].name)
+    return sites
 
 
 def _pool(settings: MapSettings, folder: Path) -> Pool:
