@@ -111,7 +111,9 @@ def run_map(
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
         store = stack.enter_context(MapStore.open(folder, settings))
-        references, ended = relaxed_references(settings, field, folder, callback)
+        references, ended = relaxed_references(
+            settings, field, folder, callback, lambda listed: store.remember("references", listed)
+        )
         energies = Energies(field, read_sites(settings, field, folder), references)
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())

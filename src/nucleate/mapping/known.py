@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from nucleate.crystal.composition import Composition
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.energies import RelaxedReference
 from nucleate.mapping.references import level_key, references_of
-from nucleate.relax.outcome import Relaxed
 from nucleate.run.relaxation import FileCrystal, relax_files
 from nucleate.run.settings import RelaxationSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
     from nucleate.mapping.field import Field
     from nucleate.mapping.references import Reference
     from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.outcome import Relaxed
     from nucleate.search.record import Record
 
 STAGE = "relaxing known compounds"
@@ -27,7 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 def relaxed_references(
-    settings: MapSettings, field: Field, folder: Path, callback: MapCallback
+    settings: MapSettings,
+    field: Field,
+    folder: Path,
+    callback: MapCallback,
+    remember: Callable[[list[dict[str, str]]], None],
 ) -> tuple[list[RelaxedReference], str]:
     """Relax the known compounds of a field by the last tier of the map.
 
@@ -41,6 +47,8 @@ def relaxed_references(
         Its folder.
     callback
         Who is shown how far it is.
+    remember
+        Called with name, formula and key of every known compound, before any is relaxed.
 
     Returns
     -------
@@ -59,6 +67,12 @@ def relaxed_references(
     _log.info("references: %s", references.in_words())
     level = level_key(settings.tier[-1:], settings.field.pressure_gpa)
     keys = [key_of_crystal(item.crystal, level) for item in references.found]
+    remember(
+        [
+            {"name": item.name, "formula": item.formula, "key": key}
+            for item, key in zip(references.found, keys, strict=True)
+        ]
+    )
     reason = ""
     with Caches(folder) as caches:
         found = [caches.get(key) for key in keys]
@@ -76,18 +90,25 @@ def relaxed_references(
     return relaxed, reason
 
 
-def stored_references(
-    settings: MapSettings, field: Field, folder: Path
-) -> list[RelaxedReference]:
-    """Return the known compounds that a map has relaxed so far; nothing is computed."""
-    level = level_key(settings.tier[-1:], settings.field.pressure_gpa)
+def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list[RelaxedReference]:
+    """Return the known compounds that a map has relaxed so far; nothing is computed.
+
+    Parameters
+    ----------
+    listed
+        What :func:`relaxed_references` gave to ``remember``.
+    folder
+        The folder of the map.
+    """
     with Caches(folder) as caches:
-        pairs = [
-            (item, caches.get(key_of_crystal(item.crystal, level)))
-            for item in references_of(field, settings).found
-        ]
+        pairs = [(item, caches.get(item["key"])) for item in listed]
     return [
-        RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)
+        RelaxedReference(
+            item["name"],
+            Composition.from_formula(item["formula"]),
+            outcome.enthalpy_per_atom,
+            outcome.crystal,
+        )
         for item, outcome in pairs
         if outcome is not None
     ]

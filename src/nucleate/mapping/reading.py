@@ -54,7 +54,6 @@ def read_map(folder: str | Path) -> MapState:
         meta, events = store.meta, tuple(store.events())
     settings = MapSettings.from_dict(meta["input"], source=str(path))
     field = field_of(settings)
-    energies = Energies(
-        field, read_sites(settings, field, path), stored_references(settings, field, path)
-    )
+    references = stored_references(meta.get("references", ()), path)
+    energies = Energies(field, read_sites(settings, field, path), references)
     return MapState(path, settings, field, energies, events, meta)

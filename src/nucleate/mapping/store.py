@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nucleate.errors import InputError
 from nucleate.run.database import Database
 from nucleate.run.folder import check_same_input, now, surroundings
+from nucleate.run.trust import own_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,8 +64,8 @@ class MapStore:
         old, new = store.meta["input"], settings.to_dict()
         check_same_input(_fixed(old), _fixed(new), folder)
         if old != new:
-            store._set_meta("input", new)
-            store.commit()
+            store.remember("input", new)
+            store.remember("mark", own_mark(new))
         return store
 
     @classmethod
@@ -75,6 +76,7 @@ class MapStore:
         meta = {
             "version": VERSION,
             "input": settings.to_dict(),
+            "mark": own_mark(settings.to_dict()),
             "created": now(),
             **surroundings(),
         }
@@ -126,8 +128,10 @@ class MapStore:
         rows = self._db.execute("SELECT key, value FROM meta").fetchall()
         return {key: json.loads(value) for key, value in rows}
 
-    def _set_meta(self, key: str, value: Any) -> None:
-        self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (json.dumps(value), key))
+    def remember(self, key: str, value: Any) -> None:
+        """Write a value of :attr:`meta`, for good."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self._db.commit()
 
     def add_event(
         self,

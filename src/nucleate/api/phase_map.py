@@ -1,0 +1,198 @@
+"""The result of the search of a phase field, in a folder that may still grow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.api.run import Run
+from nucleate.errors import InputError
+from nucleate.mapping.reading import read_map
+from nucleate.report.map_rows import map_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.energies import Phase
+    from nucleate.mapping.hull import Hull
+    from nucleate.mapping.reading import MapState
+    from nucleate.report.map_rows import MapRow
+
+
+class PhaseMap:
+    """A phase field and what was found in it.
+
+    Everything is read from the folder when it is asked for, also while another process is writing
+    there. Made by :func:`nucleate.map` and :func:`nucleate.api.open_map`.
+
+    Parameters
+    ----------
+    folder
+        The folder of the map.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no map.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._known: tuple[float, MapState] | None = None
+        self._state()
+
+    def _state(self) -> MapState:
+        """Return what the folder holds, read again if it has grown."""
+        stamp = max(
+            (path.stat().st_mtime for path in self.folder.glob("map.db")), default=0.0
+        )
+        if self._known is None or self._known[0] != stamp:
+            self._known = stamp, read_map(self.folder)
+        return self._known[1]
+
+    @property
+    def system(self) -> str:
+        """Elements or end members, joined by hyphens."""
+        return self._state().field.system
+
+    @property
+    def compositions(self) -> list[str]:
+        """Formulas of the field."""
+        return [item.formula for item in self._state().field.compositions]
+
+    @property
+    def hull(self) -> Hull:
+        """The convex hull of what is known and found."""
+        return self._state().energies.hull()
+
+    @property
+    def rows(self) -> list[MapRow]:
+        """The lowest structure of each composition, lowest above the hull first."""
+        return map_rows(self._state())
+
+    def phase(self, formula: str) -> Phase:
+        """Return the lowest structure of a composition.
+
+        Raises
+        ------
+        InputError
+            If it is no composition of the map, or none of its structures has an energy.
+        """
+        from nucleate.crystal.composition import Composition
+        from nucleate.mapping.field import key_of
+
+        wanted = key_of(Composition.from_formula(formula).counts)
+        for item in self._state().energies.phases():
+            if key_of(item.composition.counts) == wanted:
+                return item
+        raise InputError(
+            f"{formula} has no structure in {self.folder}. Use a formula of `compositions`, or "
+            "continue the map."
+        )
+
+    def best(self, formula: str) -> Crystal:
+        """Return the lowest crystal of a composition, found or known.
+
+        Parameters
+        ----------
+        formula
+            Such as ``Y2SrTiO6``.
+
+        Raises
+        ------
+        InputError
+            As :meth:`phase`.
+        """
+        item = self.phase(formula)
+        if item.site is None:
+            assert item.reference is not None
+            return item.reference.crystal
+        return self.run(formula).top(1, "energy")[0].record.crystal
+
+    def run(self, formula: str) -> Run:
+        """Return the run of a composition; raises InputError where there is none yet."""
+        from nucleate.crystal.composition import Composition
+
+        state = self._state()
+        place = state.field.index_of(Composition.from_formula(formula))
+        if place is None:
+            raise InputError(f"{formula} is no composition of the map in {self.folder}.")
+        return Run(state.energies.sites[place].folder)
+
+    def phase_diagram(self) -> Any:
+        """Return a ``pymatgen`` PhaseDiagram of all phases.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pymatgen is not installed.
+        InputError
+            If an element has no energy yet.
+        """
+        from nucleate.report.map_pymatgen import phase_diagram
+
+        return phase_diagram(self._state())
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dictionary for each composition, with the units in its keys."""
+        return [row.to_dict() for row in self.rows]
+
+    def to_pandas(self) -> DataFrame:
+        """Return the compositions as a data frame; raises MissingDependencyError without pandas."""
+        from nucleate.report.map_rows import frame_of
+
+        return frame_of(self.rows)
+
+    def plot_hull(self) -> Figure:
+        """Return a figure of the hull: a line, a triangle, or a tetrahedron with its sections."""
+        from nucleate.report.map_figures import hull_figure
+
+        return hull_figure(self._state())
+
+    def export(self, out: str | Path | None = None) -> Path:
+        """Write tables, structures, the pymatgen phase diagram and the page.
+
+        Parameters
+        ----------
+        out
+            Folder to write to; default that of the map.
+        """
+        from nucleate.report.map_export import export_map
+
+        return export_map(self.folder, out=out)
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the map as JSON-ready facts; times in seconds."""
+        from nucleate.report.map_status import map_status
+
+        return map_status(self._state())
+
+    def __len__(self) -> int:
+        return len(self.compositions)
+
+    def __repr__(self) -> str:
+        facts = self.status()
+        return (
+            f"PhaseMap({self.system} in {self.folder}: {facts['visited']} of "
+            f"{facts['compositions']} compositions, {facts['structures']} structures, "
+            f"{facts['stable']} stable)"
+        )
+
+    def _repr_html_(self) -> str:
+        from nucleate.report.map_rows import rows_html
+
+        return rows_html(self.rows, repr(self))
+
+
+def open_map(folder: str | Path) -> PhaseMap:
+    """Return the map of a folder; raises InputError if it holds none."""
+    return PhaseMap(folder)
+
+
+def holds_map(folder: str | Path) -> bool:
+    """Return whether a folder holds a map."""
+    from nucleate.mapping.store import MapStore
+
+    return MapStore.exists(folder)
