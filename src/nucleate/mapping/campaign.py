@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import InputError
-from nucleate.mapping.allocation import Allocation
+from nucleate.mapping.allocation import allocate
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_elements, field_of
 from nucleate.mapping.known import relaxed_references
-from nucleate.mapping.neighbours import Neighbours
+from nucleate.mapping.travel import guests_of
 from nucleate.mapping.site import COMPOSITIONS, Site
 from nucleate.mapping.store import MapStore
 from nucleate.mapping.visit import Visit
@@ -114,7 +114,7 @@ def run_map(
         references, ended = relaxed_references(
             settings, field, folder, callback, lambda listed: store.remember("references", listed)
         )
-        energies = Energies(field, read_sites(settings, field, folder), references)
+        energies = Energies(field, read_sites(settings, field, folder), references, settings.field.cell_limit)
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())
         callback.on_stage(LOADING, 0, 1)
@@ -176,8 +176,6 @@ class MapCampaign:
         self._shared = shared
         self._callback = callback
         self._visits: list[Visit] = []
-        self._allocation = Allocation(settings.allocation, energies)
-        self._neighbours = Neighbours(energies, settings.tier[-1].name)
         self._stop_request: str | None = None
         self._watch = Stopwatch()
         self._watch.add(*store.times())
@@ -224,17 +222,31 @@ class MapCampaign:
 
     def _begin_next(self) -> None:
         started_s = time.process_time()
-        busy = {visit.site.formula for visit in self._visits}
-        choice = self._allocation.choose(busy)
+        energies = self._energies
+        found = allocate(
+            energies.field,
+            energies.findings(),
+            energies.hull(),
+            self._settings.allocation,
+            1,
+            busy=[energies.sites.index(visit.site) for visit in self._visits],
+            closed=energies.closed(),
+            costs=energies.costs(),
+        )
         self.progress.decisions_s += time.process_time() - started_s
-        self.progress.expected_change = self._allocation.expected_change
-        self._is_dry = choice is None
-        if choice is not None:
-            self._begin(choice)
+        self.progress.expected_change_mev = found.expected_change_mev
+        self._is_dry = not found.choices
+        if not self._has_converged():
+            for choice in found.choices:
+                self._begin(choice)
+
+    def _has_converged(self) -> bool:
+        change = self.progress.expected_change_mev
+        return change is not None and change < self._settings.stop.expected_change_mev
 
     def _begin(self, choice: Choice) -> None:
         """Open the run of a composition; one that cannot be opened is a hole in the map."""
-        site = choice.site
+        site = self._energies.sites[choice.index]
         rng = np.random.default_rng([self._settings.allocation.seed, site.n_structures])
         try:
             visit = Visit(
@@ -242,7 +254,7 @@ class MapCampaign:
                 self._settings.run_settings(site.composition),
                 self._shared,
                 structures=choice.structures,
-                guests=self._neighbours.guests_of(site, rng=rng),
+                guests=guests_of(site, self._energies, rng=rng),
                 reason=choice.reason,
             )
         except InputError as error:
@@ -289,8 +301,7 @@ class MapCampaign:
             return f"{found} structures were relaxed"
         if self._visits:
             return None
-        change = self._allocation.expected_change
-        if change is not None and 1000.0 * change < stop.expected_change_mev:
+        if self._has_converged():
             return CONVERGED.format(stop.expected_change_mev)
         return COMPLETE if self._is_dry else None
 

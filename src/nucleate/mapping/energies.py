@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nucleate.mapping.falls import Finding
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import Hull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
     from nucleate.crystal.crystal import Crystal
@@ -76,11 +81,18 @@ class Energies:
         Their runs, in the same order.
     references : sequence of RelaxedReference
         Known compounds.
+    most_atoms : int
+        In a cell.
     """
 
     def __init__(
-        self, field: Field, sites: Sequence[Site], references: Sequence[RelaxedReference]
+        self,
+        field: Field,
+        sites: Sequence[Site],
+        references: Sequence[RelaxedReference],
+        most_atoms: int,
     ) -> None:
+        self._most_atoms = most_atoms
         self.field = field
         self.sites = tuple(sites)
         self.references = tuple(references)
@@ -97,6 +109,56 @@ class Energies:
     def update(self) -> None:
         """Take up what the sites have found since."""
         self._phases = self._hull = None
+
+    def closed(self) -> list[int]:
+        """Return the places of the compositions in which nothing more is searched.
+
+        Corners with a known structure are among them: the energies are measured from it.
+        """
+        corners = range(len(self.field.members))
+        return [
+            place
+            for place, site in enumerate(self.sites)
+            if site.closed
+            or (place in corners and self.reference_of(site.composition) is not None)
+        ]
+
+    def findings(self) -> list[Finding]:
+        """Return what the map knows of each composition, with formation energies."""
+        hull = self.hull()
+        bases = -hull.formation_of(self.field.counts, np.zeros(len(self.sites)))
+        return [
+            self._finding(site, float(base)) for site, base in zip(self.sites, bases, strict=True)
+        ]
+
+    def _finding(self, site: Site, base: float) -> Finding:
+        known = self.reference_of(site.composition)
+        if not np.isfinite(base):
+            return Finding(site.n_structures, is_known=known is not None)
+        energies = [site.best] if site.best is not None else []
+        energies += [known.energy] if known is not None else []
+        units = self._most_atoms // site.composition.n_atoms
+        return Finding(
+            site.n_structures,
+            min(energies) - base if energies else None,
+            tuple((count, energy - base) for count, energy in site.history),
+            min(len(site.sizes) / units, 1.0) if units > 0 else 1.0,
+            known is not None,
+        )
+
+    def costs(self) -> NDArray[np.float64]:
+        """Return the processor time of a structure at each composition, in seconds.
+
+        Where none was tried it is that of the others for as many atoms.
+        """
+        atoms = self.field.counts.sum(axis=1).astype(np.float64)
+        spent = np.array([site.core_s for site in self.sites])
+        tried = np.array([site.n_structures for site in self.sites])
+        known = (tried > 0) & (spent > 0.0)
+        if not known.any():
+            return atoms
+        per_atom = spent[known].sum() / (tried * atoms)[known].sum()
+        return np.where(known, spent / np.maximum(tried, 1), per_atom * atoms)
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the lowest structure of every composition that has one."""

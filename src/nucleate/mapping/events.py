@@ -26,8 +26,9 @@ class MapProgress:
         Structures of all compositions.
     now : tuple of str
         Compositions that are searched now.
-    expected_change : float or None
-        By how much the hull is expected to change, in eV/atom; None while that is not known.
+    expected_change_mev : float or None
+        By how much the hull is expected to change in the end, mean over the field, in meV/atom;
+        None while that is not known.
     hull : Hull or None
         The hull of what is known and found.
     """
@@ -42,7 +43,7 @@ class MapProgress:
     n_structures: int = 0
     n_failed: int = 0
     now: tuple[str, ...] = ()
-    expected_change: float | None = None
+    expected_change_mev: float | None = None
     hull: Hull | None = None
 
 

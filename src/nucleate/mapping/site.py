@@ -37,6 +37,8 @@ class Site:
         Record that has it.
     history : list of (int, float)
         After how many structures the lowest enthalpy fell, and to what.
+    sizes : set of int
+        Numbers of atoms of the structures that were tried.
     core_s : float
         Processor time in seconds.
     closed : str
@@ -51,6 +53,7 @@ class Site:
     best: float | None = None
     best_number: int | None = None
     history: list[tuple[int, float]] = field(default_factory=list)
+    sizes: set[int] = field(default_factory=set)
     core_s: float = 0.0
     closed: str = ""
     _seen: set[int] = field(default_factory=set, repr=False)
@@ -82,6 +85,7 @@ class Site:
         if not record.outcomes or record.number in self._seen:
             return False
         self._seen.add(record.number)
+        self.sizes.add(record.candidate.crystal.n_atoms)
         relaxed = record.relaxed_by(tier)
         return self.note(record.number, None if relaxed is None else relaxed.enthalpy_per_atom)
 
@@ -97,11 +101,14 @@ class Site:
         if not Store.exists(self.folder):
             return
         found: dict[int, float | None] = {}
+        sizes: set[int] = set()
         with Store.read(self.folder) as store:
             for number, name, status, _, enthalpy, n_atoms, _ in store.summary_rows():
                 if name is None:
                     continue
                 found.setdefault(number, None)
+                if n_atoms:
+                    sizes.add(n_atoms)
                 if status == "relaxed" and (name == tier or name in POLISHED):
                     value, before = enthalpy / n_atoms, found[number]
                     found[number] = value if before is None else min(before, value)
@@ -109,6 +116,7 @@ class Site:
         self.n_structures = self.n_failed = 0
         self.best = self.best_number = None
         self.history = []
+        self.sizes = sizes
         self._seen = set(found)
         for number in sorted(found):
             self.note(number, found[number])
