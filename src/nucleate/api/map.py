@@ -17,7 +17,7 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from nucleate.mapping.field import Field
     from nucleate.mapping.settings import MapSettings
-    from nucleate.report.map_displays import MapDisplay
+    from nucleate.report.maps.displays import MapDisplay
 
 
 def map_field(
@@ -102,7 +102,7 @@ def map_field(
         If the input cannot be used, or the folder holds a map of another input.
     """
     from nucleate.mapping.campaign import run_map
-    from nucleate.report.map_displays import suitable_map_display
+    from nucleate.report.maps.displays import suitable_map_display
 
     options = {
         "field": given(
@@ -137,7 +137,7 @@ def map_field(
         executor = partial(inline_executor, pressure_gpa=settings.field.pressure_gpa)
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
-        shown.start(settings.field.system, path)
+        shown.start(settings.field.system, path, settings.stop.time)
         run_map(settings, path, callback=shown, executor=executor)
     return PhaseMap(path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.api.run import Run
 from nucleate.errors import InputError
 from nucleate.mapping.reading import read_map
-from nucleate.report.map_rows import map_rows
+from nucleate.report.maps.rows import map_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.energies import Phase
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.reading import MapState
-    from nucleate.report.map_rows import MapRow
+    from nucleate.report.maps.rows import MapRow
 
 
 class PhaseMap:
@@ -70,7 +70,7 @@ class PhaseMap:
     @property
     def rows(self) -> list[MapRow]:
         """The lowest structure of each composition, lowest above the hull first."""
-        return map_rows(self._state())
+        return map_rows(self._state().energies)
 
     def phase(self, formula: str) -> Phase:
         """Return the lowest structure of a composition.
@@ -131,7 +131,7 @@ class PhaseMap:
         InputError
             If an element has no energy yet.
         """
-        from nucleate.report.map_pymatgen import phase_diagram
+        from nucleate.report.maps.materials import phase_diagram
 
         return phase_diagram(self._state())
 
@@ -141,13 +141,13 @@ class PhaseMap:
 
     def to_pandas(self) -> DataFrame:
         """Return the compositions as a data frame; raises MissingDependencyError without pandas."""
-        from nucleate.report.map_rows import frame_of
+        from nucleate.report.maps.rows import frame_of
 
         return frame_of(self.rows)
 
     def plot_hull(self) -> Figure:
         """Return a figure of the hull: a line, a triangle, or a tetrahedron with its sections."""
-        from nucleate.report.map_figures import hull_figure
+        from nucleate.report.maps.figures import hull_figure
 
         return hull_figure(self._state())
 
@@ -159,13 +159,13 @@ class PhaseMap:
         out
             Folder to write to; default that of the map.
         """
-        from nucleate.report.map_export import export_map
+        from nucleate.report.maps.export import export_map
 
         return export_map(self.folder, out=out)
 
     def status(self) -> dict[str, Any]:
         """Return the state of the map as JSON-ready facts; times in seconds."""
-        from nucleate.report.map_status import map_status
+        from nucleate.report.maps.status import map_status
 
         return map_status(self._state())
 
@@ -181,7 +181,7 @@ class PhaseMap:
         )
 
     def _repr_html_(self) -> str:
-        from nucleate.report.map_rows import rows_html
+        from nucleate.report.maps.rows import rows_html
 
         return rows_html(self.rows, repr(self))
 

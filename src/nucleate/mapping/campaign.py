@@ -213,7 +213,7 @@ class MapCampaign:
         if len(self._visits) < MOST_VISITS and self._has_room():
             self._begin_next()
         self._update_progress()
-        self._callback.on_progress(self.progress)
+        self._callback.on_progress(self.progress, self._energies)
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
@@ -314,4 +314,3 @@ class MapCampaign:
         progress.n_structures = sum(site.n_structures for site in sites)
         progress.n_failed = sum(site.n_failed for site in sites)
         progress.now = tuple(visit.site.formula for visit in self._visits)
-        progress.hull = self._energies.hull()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nucleate.mapping.hull import Hull
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.site import Site
 
 
@@ -29,8 +29,6 @@ class MapProgress:
     expected_change_mev : float or None
         By how much the hull is expected to change in the end, mean over the field, in meV/atom;
         None while that is not known.
-    hull : Hull or None
-        The hull of what is known and found.
     """
 
     elapsed_s: float = 0.0
@@ -44,7 +42,6 @@ class MapProgress:
     n_failed: int = 0
     now: tuple[str, ...] = ()
     expected_change_mev: float | None = None
-    hull: Hull | None = None
 
 
 class MapCallback(Protocol):
@@ -62,7 +59,7 @@ class MapCallback(Protocol):
         """Show that a visit of a composition has ended, for this reason of the choice."""
         ...
 
-    def on_progress(self, progress: MapProgress) -> None:
+    def on_progress(self, progress: MapProgress, energies: Energies) -> None:
         """Show the present state; called several times per second."""
         ...
 
@@ -79,5 +76,5 @@ class Silent:
     def on_visit(self, site: Site, reason: str) -> None:
         """Show nothing."""
 
-    def on_progress(self, progress: MapProgress) -> None:
+    def on_progress(self, progress: MapProgress, energies: Energies) -> None:
         """Show nothing."""

@@ -1,0 +1,47 @@
+"""The state of a map as facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nucleate.report.maps.rows import HOLE, STABLE, map_rows
+
+if TYPE_CHECKING:
+    from nucleate.mapping.reading import MapState
+
+
+def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
+    """Return the state of a map as JSON-ready facts; times in seconds.
+
+    Parameters
+    ----------
+    state
+        The map.
+    best
+        Number of rows to list.
+    """
+    energies = state.energies
+    rows = map_rows(energies, with_reactions=False)
+    stops = [event for event in state.events if event[2] in ("start", "stop")]
+    stopped = stops[-1][4].get("reason") if stops and stops[-1][2] == "stop" else None
+    elapsed_s = max((event[0] for event in state.events), default=0.0)
+    core_s = max((event[1] for event in state.events), default=0.0)
+    return {
+        "field": state.field.system,
+        "folder": str(state.folder),
+        "compositions": len(energies.sites),
+        "visited": sum(site.n_structures > 0 for site in energies.sites),
+        "holes": sum(row.state == HOLE for row in rows),
+        "structures": sum(site.n_structures for site in energies.sites),
+        "failed": sum(site.n_failed for site in energies.sites),
+        "references": len(energies.references),
+        "missing": list(energies.hull().missing),
+        "stable": sum(row.state == STABLE for row in rows),
+        "new": sum(row.state == STABLE and row.origin == "new" for row in rows),
+        "tiers": [tier.name for tier in state.settings.tier],
+        "pressure_gpa": state.settings.field.pressure_gpa,
+        "elapsed_s": elapsed_s,
+        "core_s": core_s,
+        "stop_reason": stopped,
+        "rows": [row.to_dict() for row in rows[:best]],
+    }
