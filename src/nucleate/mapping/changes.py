@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.contacts import shortest_contact
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import element
@@ -17,7 +18,7 @@ from nucleate.crystal.voids import vacant_sites
 from nucleate.library.scaling import volume_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,9 +35,8 @@ KEPT = 12
 
 MOST_COPIES = 8
 
-_LEAST_ROOM = 0.7
-_GOOD_ROOM = 0.9
-_SHIFTS = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
+_LEAST_ROOM = 0.5
+_GOOD_ROOM = 0.93
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +148,7 @@ def apply_change(crystal: Crystal, change: Change, *, rng: np.random.Generator) 
     after = np.array([*numbers[kept].tolist(), *coming])
     result = Crystal(numbers[kept], crystal.cell, crystal.scaled[kept])
     result = result.with_volume(crystal.volume * volume_ratio(after, before))
-    for z in coming:
-        place = _void(result, z, rng)
-        if place is None:
-            return None
-        result = Crystal(
-            np.append(result.numbers, z), result.cell, np.vstack([result.scaled, place])
-        )
-    return result
+    return _with_added(result, coming, rng) if coming else result
 
 
 def likeness(first: int, second: int) -> float:
@@ -183,7 +176,7 @@ def _renamings(copies: int, present: Counter[int], wanted: Counter[int]) -> Iter
 
 
 def _change(copies: int, present: Counter[int], wanted: Counter[int]) -> Change | None:
-    """Return the change atom by atom, or None where the atoms are the same."""
+    """Return the change atom by atom, or None where none has to."""
     surplus, deficit = present - wanted, wanted - present
     if not surplus and not deficit:
         return None
@@ -195,6 +188,10 @@ def _change(copies: int, present: Counter[int], wanted: Counter[int]) -> Change 
             exchanged.append((old, new, count))
             surplus[old] -= count
             deficit[new] -= count
+    if not (+surplus or +deficit) and all(
+        present[old] == count and not present[new] for old, new, count in exchanged
+    ):
+        return None  # a renaming
     return Change(
         copies,
         exchanged=tuple(exchanged),
@@ -204,20 +201,24 @@ def _change(copies: int, present: Counter[int], wanted: Counter[int]) -> Change 
     )
 
 
-def _void(crystal: Crystal, z: int, rng: np.random.Generator) -> NDArray[np.float64] | None:
-    """Return fractional coordinates of one of the places with most room for an atom."""
+def _with_added(
+    crystal: Crystal, coming: Sequence[int], rng: np.random.Generator
+) -> Crystal | None:
+    """Return a crystal in its reduced cell with more atoms, each in one of the largest voids."""
+    from nucleate.mapping.rooms import rooms
+
+    crystal = reduced_cell(crystal)
     points = vacant_sites(crystal)
-    if not len(points):
-        return None
-    contacts = np.array([shortest_contact(z, int(other)) for other in crystal.numbers])
-    gaps = points[:, None] - crystal.scaled[None]
-    gaps -= np.rint(gaps)
-    shifted = (gaps[:, :, None] + _SHIFTS) @ crystal.cell
-    distances = np.sqrt((shifted**2).sum(axis=-1).min(axis=2))
-    rooms = (distances / contacts).min(axis=1)
-    if rooms.max() < _LEAST_ROOM:
-        return None
-    return points[int(rng.choice(np.flatnonzero(rooms >= _GOOD_ROOM * rooms.max())))]
+    cell, scaled = crystal.cell.copy(), crystal.scaled.copy()
+    numbers = crystal.numbers.tolist()
+    for z in coming:
+        contacts = np.array([shortest_contact(z, other) for other in numbers])
+        room = rooms(points, cell, scaled, contacts, np.full(len(points), np.inf))
+        if not len(points) or room.max() < _LEAST_ROOM:
+            return None
+        place = points[int(rng.choice(np.flatnonzero(room >= _GOOD_ROOM * room.max())))]
+        scaled, numbers = np.vstack([scaled, place]), [*numbers, z]
+    return Crystal(np.array(numbers), cell, scaled)
 
 
 def _symbol(z: int) -> str:

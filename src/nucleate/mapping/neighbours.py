@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 SOURCE = "neighbour"
 """Source of the origin of what has travelled."""
 
-TRIES = 20
+TRIES = 5
 """Attempts for each candidate."""
+
+AGAIN, FAILED = 0.7, 0.3
+"""Factors on the weight of a plan after it gave a candidate, or none."""
 
 CHANGE_SCALE = 0.15
 """Changes for an atom by which a plan is less likely by a factor of e."""
 
 ENERGY_SCALE = 0.05
 """eV/atom above the best donor, the same."""
+
+APART = (1.1, 1.0)
+"""Multiples of the minimum distances to which atoms are pushed apart; the first that succeeds."""
 
 RATTLE_ANG = 0.05
 """Å; displacement of all atoms where atoms were added, removed or exchanged one by one."""
@@ -119,8 +125,10 @@ def travelled(
     for _ in range(TRIES * most):
         if len(found) >= most:
             break
-        plan = others[int(rng.choice(len(others), p=weights / weights.sum()))]
-        found += filter(None, [_made(plan, space, rng)])
+        place = int(rng.choice(len(others), p=weights / weights.sum()))
+        candidate = _made(others[place], space, rng)
+        weights[place] *= AGAIN if candidate is not None else FAILED
+        found += filter(None, [candidate])
     return found
 
 
@@ -134,7 +142,7 @@ def _made(plan: Plan, space: SearchSpace, rng: np.random.Generator) -> Candidate
     if not change.is_plain:
         moves = rng.normal(0.0, RATTLE_ANG, (crystal.n_atoms, 3))
         crystal = crystal.replace(scaled=crystal.scaled + moves @ np.linalg.inv(crystal.cell))
-    crystal = crystal.wrapped()
+    crystal = _apart(crystal.wrapped(), space)
     if space.rejection(crystal) is not None:
         return None
     detail = {
@@ -144,3 +152,16 @@ def _made(plan: Plan, space: SearchSpace, rng: np.random.Generator) -> Candidate
         "copies": change.copies,
     }
     return Candidate(crystal, Origin(SOURCE, (), detail))
+
+
+def _apart(crystal: Crystal, space: SearchSpace) -> Crystal:
+    """Return a crystal with the atoms apart that are too close, or as it is if that fails."""
+    from nucleate.blocks.repulsion import push_apart
+
+    elements, kinds = np.unique(crystal.numbers, return_inverse=True)
+    limits = space.min_distances[np.ix_(elements, elements)]
+    for margin in APART:
+        moved = push_apart(crystal.scaled, crystal.cell, kinds, margin * limits)
+        if moved is not None:
+            return crystal.replace(scaled=moved)
+    return crystal
