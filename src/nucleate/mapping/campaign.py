@@ -249,12 +249,16 @@ class MapCampaign:
         site = self._energies.sites[choice.index]
         rng = np.random.default_rng([self._settings.allocation.seed, site.n_structures])
         try:
+            settings = self._settings.run_settings(site.composition)
+            space = settings.problem.space()
+            number = choice.structures
+            guests = guests_of(site, self._energies, space, structures=number, rng=rng)
             visit = Visit(
                 site,
-                self._settings.run_settings(site.composition),
+                settings,
                 self._shared,
-                structures=choice.structures,
-                guests=guests_of(site, self._energies, rng=rng),
+                structures=number,
+                guests=guests,
                 reason=choice.reason,
             )
         except InputError as error:

@@ -56,15 +56,15 @@ class Donor:
         As relaxed.
     formula : str
         Reduced formula, as its run has it.
-    number : int
-        Of its record in that run.
+    number : int or str
+        Of its record in that run, or the name of a known compound.
     above_hull : float
         eV/atom.
     """
 
     crystal: Crystal
     formula: str
-    number: int
+    number: int | str
     above_hull: float = 0.0
 
 

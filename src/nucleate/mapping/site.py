@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.crystal.composition import Composition
+    from nucleate.crystal.crystal import Crystal
     from nucleate.search.record import Record
 
 COMPOSITIONS = "compositions"
@@ -35,6 +36,8 @@ class Site:
         Lowest enthalpy in eV/atom of the last tier.
     best_number : int or None
         Record that has it.
+    best_crystal : Crystal or None
+        Its geometry, once somebody has asked for it.
     history : list of (int, float)
         After how many structures the lowest enthalpy fell, and to what.
     sizes : set of int
@@ -52,6 +55,7 @@ class Site:
     n_visits: int = 0
     best: float | None = None
     best_number: int | None = None
+    best_crystal: Crystal | None = None
     history: list[tuple[int, float]] = field(default_factory=list)
     sizes: set[int] = field(default_factory=set)
     core_s: float = 0.0
@@ -76,7 +80,7 @@ class Site:
             return False
         if self.best is not None and enthalpy >= self.best:
             return False
-        self.best, self.best_number = enthalpy, number
+        self.best, self.best_number, self.best_crystal = enthalpy, number, None
         self.history.append((self.n_structures, enthalpy))
         return True
 
@@ -87,7 +91,12 @@ class Site:
         self._seen.add(record.number)
         self.sizes.add(record.candidate.crystal.n_atoms)
         relaxed = record.relaxed_by(tier)
-        return self.note(record.number, None if relaxed is None else relaxed.enthalpy_per_atom)
+        is_lowest = self.note(
+            record.number, None if relaxed is None else relaxed.enthalpy_per_atom
+        )
+        if is_lowest and relaxed is not None:
+            self.best_crystal = relaxed.crystal
+        return is_lowest
 
     def read(self, tier: str) -> None:
         """Take note of what the store of the run holds.
@@ -114,7 +123,7 @@ class Site:
                     found[number] = value if before is None else min(before, value)
             self.core_s = store.times()[1] or 0.0
         self.n_structures = self.n_failed = 0
-        self.best = self.best_number = None
+        self.best = self.best_number = self.best_crystal = None
         self.history = []
         self.sizes = sizes
         self._seen = set(found)

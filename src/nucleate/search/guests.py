@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nucleate.search.book import trial_of
@@ -28,12 +29,17 @@ class Guests:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._waiting: deque[Candidate] = deque()
+        self._seen: set[bytes] = set()
         self._next = 0
         self.learns = bool(getattr(search, "learns", True))
 
     def invite(self, candidates: Iterable[Candidate]) -> None:
-        """Let these be asked for next, in their order."""
-        self._waiting.extend(candidates)
+        """Let these be asked for next, in their order; those that were asked for before are not."""
+        for candidate in candidates:
+            key = _key(candidate)
+            if key not in self._seen:
+                self._seen.add(key)
+                self._waiting.append(candidate)
 
     @property
     def progress(self) -> SearchProgress:
@@ -53,6 +59,7 @@ class Guests:
 
     def restore(self, trial: Trial) -> None:
         """Take note of a trial of an earlier start."""
+        self._note(trial.candidate)
         self._next = max(self._next, trial.number + 1)
         self._search.restore(trial)
 
@@ -62,6 +69,7 @@ class Guests:
 
     def replay(self, record: Record, update: SearchUpdate) -> bytes:
         """Take note of a record of an earlier start, by the shorter way of a search that has it."""
+        self._note(record.candidate)
         self._next = max(self._next, record.number + 1)
         replay = getattr(self._search, "replay", None)
         if replay is not None:
@@ -70,6 +78,21 @@ class Guests:
         self._search.tell(record)
         return b""
 
+    def _note(self, candidate: Candidate) -> None:
+        """Take note that a candidate is known, which need not be relaxed before it is asked for."""
+        key = _key(candidate)
+        self._seen.add(key)
+        self._waiting = deque(item for item in self._waiting if _key(item) != key)
+
     def stop_reason(self) -> str | None:
         """Return why the search is over, or None."""
         return None if self._waiting else self._search.stop_reason()
+
+
+def _key(candidate: Candidate) -> bytes:
+    """Return what is the same for candidates that are the same to the last digit."""
+    crystal = candidate.crystal
+    total = sha256(crystal.numbers.tobytes())
+    total.update(crystal.cell.tobytes())
+    total.update(crystal.scaled.tobytes())
+    return total.digest()
