@@ -149,6 +149,7 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     bare = Field(elements, members, has_end_members, members, (), neutral, limit)
     if not len(grid) and not options.lines and not options.points:
         raise _nothing_neutral(options)
+    _check_that_states_serve(options, grid, elements)
     grid = _windowed(bare, grid, options)
     found = dict.fromkeys(map(_named, members), "corner")
     for name, rows in (
@@ -170,17 +171,26 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     )
 
 
-def check_elements(elements: Sequence[str], tiers: Iterable[TierSettings]) -> None:
-    """Check that every tier knows the elements, as far as that is found without its model.
+def check_models(field: Field, tiers: Iterable[TierSettings]) -> None:
+    """Check that every tier can treat the field, as far as that is found without its model.
 
     Raises
     ------
     InputError
-        For the first tier that does not.
+        For the first tier that does not know an element, cannot be run, or has charges that do not
+        add up to 0 at a corner.
     """
     for tier in tiers:
-        for problem in tier.engine.problems(elements):
+        for problem in tier.engine.problems(field.elements):
             raise InputError(f"tier {tier.name!r}: {problem}")
+        refusal = getattr(tier.engine, "refusal", lambda _: None)
+        for member in field.members:
+            problem = refusal(member.counts)
+            if problem:
+                raise InputError(
+                    f"tier {tier.name!r} cannot treat the corner {member.formula}: {problem} Give "
+                    "neutral end members in field.system, such as SrO-TiO2."
+                )
 
 
 def _members(system: str) -> tuple[tuple[Composition, ...], bool]:
@@ -222,6 +232,19 @@ def _check_states(options: FieldSettings, elements: Sequence[str]) -> None:
             whole_states(symbol, states)
         except InputError as error:
             raise InputError(f"field.{error}") from None
+
+
+def _check_that_states_serve(
+    options: FieldSettings, grid: NDArray[np.int64], elements: Sequence[str]
+) -> None:
+    """Refuse given states of an element that is in no composition of the grid."""
+    for symbol, states in options.oxidation_states.items():
+        if len(grid) and not grid[:, elements.index(symbol)].any():
+            raise InputError(
+                f"field.oxidation_states: with {symbol} = {states} no composition of "
+                f"{options.system} that has {symbol} adds up to charge 0. Change the state, or "
+                "leave it out."
+            )
 
 
 def _is_neutral(options: FieldSettings, elements: Sequence[str], *, has_end_members: bool) -> bool:
