@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -101,8 +102,10 @@ def map_field(
     InputError
         If the input cannot be used, or the folder holds a map of another input.
     """
+    from nucleate.api.map_final import finish_map
     from nucleate.mapping.campaign import run_map
     from nucleate.report.maps.displays import suitable_map_display
+    from nucleate.signals import is_request
 
     options = {
         "field": given(
@@ -138,7 +141,9 @@ def map_field(
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
         shown.start(settings.field.system, path, settings.stop.time)
-        run_map(settings, path, callback=shown, executor=executor)
+        summary = run_map(settings, path, callback=shown, executor=executor)
+        if not is_request(summary.reason):
+            finish_map(path, settings, on_stage=shown.on_stage)
     return PhaseMap(path)
 
 
@@ -246,3 +251,17 @@ def _data(field: Any) -> tuple[dict[str, Any], str]:
 
 def _listed(items: Sequence[Any] | None) -> list[str] | None:
     return None if items is None else [str(item) for item in items]
+
+
+def live_or_lines() -> MapDisplay:
+    """Return a live table where standard output is a terminal, else lines."""
+    from nucleate.report.maps.displays import LiveMapDisplay, PlainMapDisplay
+
+    return LiveMapDisplay() if sys.stdout.isatty() else PlainMapDisplay(sys.stdout)
+
+
+def table_text(facts: Mapping[str, Any]) -> str:
+    """Return the state of a map, as :meth:`PhaseMap.status` gives it, as text."""
+    from nucleate.report.maps.status import status_text
+
+    return status_text(facts)

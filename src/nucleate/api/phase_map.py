@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.api.run import Run
 from nucleate.errors import InputError
+from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
 from nucleate.report.maps.rows import map_rows
 
@@ -70,7 +71,8 @@ class PhaseMap:
     @property
     def rows(self) -> list[MapRow]:
         """The lowest structure of each composition, lowest above the hull first."""
-        return map_rows(self._state().energies)
+        state = self._state()
+        return map_rows(state.energies, state.meta.get(JUDGED))
 
     def phase(self, formula: str) -> Phase:
         """Return the lowest structure of a composition.
@@ -105,11 +107,9 @@ class PhaseMap:
         InputError
             As :meth:`phase`.
         """
-        item = self.phase(formula)
-        if item.site is None:
-            assert item.reference is not None
-            return item.reference.crystal
-        return self.run(formula).top(1, "energy")[0].record.crystal
+        from nucleate.mapping.travel import crystal_of
+
+        return crystal_of(self.phase(formula))
 
     def run(self, formula: str) -> Run:
         """Return the run of a composition; raises InputError where there is none yet."""

@@ -112,7 +112,12 @@ def run_map(
         stack.enter_context(logged(folder))
         store = stack.enter_context(MapStore.open(folder, settings))
         references, ended = relaxed_references(
-            settings, field, folder, callback, lambda listed: store.remember("references", listed)
+            settings,
+            field,
+            folder,
+            callback,
+            lambda listed: store.remember("references", listed),
+            executor,
         )
         energies = Energies(field, read_sites(settings, field, folder), references, settings.field.cell_limit)
         if ended:

@@ -9,8 +9,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.energies import RelaxedReference
 from nucleate.mapping.references import level_key, references_of
-from nucleate.run.relaxation import FileCrystal, relax_files
-from nucleate.run.settings import RelaxationSettings
+from nucleate.mapping.relaxed import relaxed_crystals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
 
     from nucleate.mapping.events import MapCallback
     from nucleate.mapping.field import Field
-    from nucleate.mapping.references import Reference
     from nucleate.mapping.settings import MapSettings
-    from nucleate.relax.outcome import Relaxed
-    from nucleate.search.record import Record
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.executor import Executor
 
 STAGE = "relaxing known compounds"
 
@@ -34,6 +32,7 @@ def relaxed_references(
     folder: Path,
     callback: MapCallback,
     remember: Callable[[list[dict[str, str]]], None],
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
 ) -> tuple[list[RelaxedReference], str]:
     """Relax the known compounds of a field by the last tier of the map.
 
@@ -49,6 +48,8 @@ def relaxed_references(
         Who is shown how far it is.
     remember
         Called with name, formula and key of every known compound, before any is relaxed.
+    executor
+        Returns who relaxes; default: worker processes.
 
     Returns
     -------
@@ -73,12 +74,14 @@ def relaxed_references(
             for item, key in zip(references.found, keys, strict=True)
         ]
     )
-    reason = ""
-    with Caches(folder) as caches:
-        found = [caches.get(key) for key in keys]
-        missing = [place for place, outcome in enumerate(found) if outcome is None]
-        if missing:
-            reason = _relax(settings, references.found, keys, missing, found, caches, callback)
+    found, reason = relaxed_crystals(
+        [(item.name, item.crystal) for item in references.found],
+        settings.tier[-1],
+        settings,
+        folder,
+        lambda done, whole: callback.on_stage(STAGE, done, whole),
+        executor,
+    )
     relaxed = [
         RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)
         for item, outcome in zip(references.found, found, strict=True)
@@ -112,41 +115,3 @@ def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list
         for item, outcome in pairs
         if outcome is not None
     ]
-
-
-def _relax(
-    settings: MapSettings,
-    references: tuple[Reference, ...],
-    keys: list[str],
-    missing: list[int],
-    found: list[Relaxed | None],
-    caches: Caches,
-    callback: MapCallback,
-) -> str:
-    """Relax what is missing, keep every outcome as soon as it is available; return who ended it."""
-    done = 0
-
-    def keep(record: Record) -> None:
-        nonlocal done
-        done += 1
-        outcome = record.relaxed
-        if outcome is not None:
-            place = missing[record.number]
-            found[place] = outcome
-            caches.put(keys[place], outcome)
-        callback.on_stage(STAGE, done, len(missing))
-
-    callback.on_stage(STAGE, 0, len(missing))
-    tier = settings.tier[-1].model_dump(mode="json")
-    wanted = RelaxationSettings.from_dict(
-        {
-            "tier": [tier],
-            "pressure_gpa": settings.field.pressure_gpa,
-            "run": settings.run.model_dump(mode="json"),
-        }
-    )
-    items = [
-        FileCrystal(references[place].source, references[place].name, references[place].crystal)
-        for place in missing
-    ]
-    return relax_files(items, wanted, keep=False, on_record=keep).reason

@@ -160,7 +160,11 @@ class MapSettings(_Settings):
         min_length=1,
         description="Energy models, cheapest first.",
     )
-    final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
+    final: FinalSettings = Field(
+        default_factory=lambda: FinalSettings.model_validate({"best": 0}),
+        description="What is done at the end with compositions near the hull; best is 0 by "
+        "default: none is relaxed tightly.",
+    )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @model_validator(mode="before")

@@ -12,6 +12,7 @@ from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
+    from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
     from nucleate.mapping.energies import Energies, Phase
     from nucleate.mapping.site import Site
@@ -76,14 +77,24 @@ def _donors(site: Site, energies: Energies) -> list[Donor]:
     return [_donor(phase, height) for _, height, phase in rated[:DONORS]]
 
 
-def _donor(phase: Phase, height: float) -> Donor:
-    formula = phase.composition.formula
+def crystal_of(phase: Phase) -> Crystal:
+    """Return the geometry of a phase, read from the run of its composition if necessary."""
     if phase.site is None:
         assert phase.reference is not None
-        return Donor(phase.reference.crystal, formula, phase.reference.name, height)
+        return phase.reference.crystal
     site = phase.site
-    assert site.best_number is not None
     if site.best_crystal is None:
+        assert site.best_number is not None
         with Store.read(site.folder) as store:
             site.best_crystal = store.records_of([site.best_number])[0].crystal
-    return Donor(site.best_crystal, formula, site.best_number, height)
+    return site.best_crystal
+
+
+def _donor(phase: Phase, height: float) -> Donor:
+    name: int | str | None = None
+    if phase.site is not None:
+        name = phase.site.best_number
+    elif phase.reference is not None:
+        name = phase.reference.name
+    assert name is not None
+    return Donor(crystal_of(phase), phase.composition.formula, name, height)

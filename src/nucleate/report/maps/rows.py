@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import ON_HULL
+from nucleate.mapping.judged import judged_heights
 from nucleate.report.render import data_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
 
@@ -48,6 +49,8 @@ class MapRow:
         Reaction into the stable phases; of a stable phase into what it would be without it.
     reaction_ev_per_atom : float or None
         Energy of the phase relative to what it decomposes into, itself left out.
+    judged_above_hull_ev_per_atom : float or None
+        Energy above the hull of the second model, which has a hull of its own.
     n_structures, n_failed : int
         Tried by the map.
     reason : str
@@ -63,6 +66,7 @@ class MapRow:
     above_hull_ev_per_atom: float | None = None
     decomposition: str = ""
     reaction_ev_per_atom: float | None = None
+    judged_above_hull_ev_per_atom: float | None = None
     n_structures: int = 0
     n_failed: int = 0
     reason: str = ""
@@ -72,7 +76,12 @@ class MapRow:
         return asdict(self)
 
 
-def map_rows(energies: Energies, *, with_reactions: bool = True) -> list[MapRow]:
+def map_rows(
+    energies: Energies,
+    judged: Mapping[str, Any] | None = None,
+    *,
+    with_reactions: bool = True,
+) -> list[MapRow]:
     """Return a row for each composition, those lowest above the hull first.
 
     Compositions without any structure come last. Known compounds that are not of the grid have
@@ -82,16 +91,19 @@ def map_rows(energies: Energies, *, with_reactions: bool = True) -> list[MapRow]
     ----------
     energies
         What is known and found.
+    judged
+        What the store of the map keeps of a second model.
     with_reactions
         Whether the decompositions are found, which takes about 2 ms each.
     """
     hull, rows = energies.hull(), []
+    heights = judged_heights(energies, judged)
     phases = energies.phases()
     stable = set(hull.vertices)
     for place, phase in enumerate(phases):
-        rows.append(
-            _row(phase, place, hull, energies, is_stable=place in stable, reacts=with_reactions)
-        )
+        row = _row(phase, place, hull, energies, is_stable=place in stable, reacts=with_reactions)
+        height = heights.get(row.formula)
+        rows.append(replace(row, judged_above_hull_ev_per_atom=height))
     seen = {key_of(phase.composition.counts) for phase in phases}
     for site in energies.sites:
         if key_of(site.composition.counts) not in seen:

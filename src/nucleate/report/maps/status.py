@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.report.maps.rows import HOLE, STABLE, map_rows
+from nucleate.mapping.judged import JUDGED
+from nucleate.report.maps.rows import HEADS, HOLE, STABLE, MapRow, cells_of, map_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nucleate.mapping.reading import MapState
 
 
@@ -21,7 +24,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         Number of rows to list.
     """
     energies = state.energies
-    rows = map_rows(energies, with_reactions=False)
+    rows = map_rows(energies, state.meta.get(JUDGED), with_reactions=False)
     stops = [event for event in state.events if event[2] in ("start", "stop")]
     stopped = stops[-1][4].get("reason") if stops and stops[-1][2] == "stop" else None
     elapsed_s = max((event[0] for event in state.events), default=0.0)
@@ -45,3 +48,26 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "stop_reason": stopped,
         "rows": [row.to_dict() for row in rows[:best]],
     }
+
+
+def status_text(facts: Mapping[str, Any]) -> str:
+    """Return what :func:`map_status` gives as lines for a terminal."""
+    cells = [HEADS, *(cells_of(MapRow(**row)) for row in facts["rows"])]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(HEADS))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    state = f"stopped ({facts['stop_reason']})" if facts["stop_reason"] else "running or killed"
+    missing = "; ".join(facts["missing"])
+    return "\n".join(
+        [
+            *lines,
+            f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
+            f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
+            f"{facts['compositions']} compositions, {facts['structures']} structures, "
+            f"{facts['failed']} failed, {facts['references']} known structures",
+            f"{facts['stable']} stable compositions, {facts['new']} of them new"
+            + (f"; no hull without {missing}" if missing else ""),
+        ]
+    )
