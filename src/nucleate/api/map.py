@@ -168,11 +168,11 @@ def compositions_of(
     InputError
         If the input cannot be used.
     """
-    from nucleate.mapping.field import check_elements, field_of
+    from nucleate.mapping.field import check_models, field_of
 
     settings, _ = settings_of_map(field, {"field": given(**options)}, folder=folder, trust=trust)
     found = field_of(settings)
-    check_elements(found.elements, settings.tier)
+    check_models(found, settings.tier)
     return found
 
 

@@ -46,9 +46,7 @@ class PhaseMap:
 
     def _state(self) -> MapState:
         """Return what the folder holds, read again if it has grown."""
-        stamp = max(
-            (path.stat().st_mtime for path in self.folder.glob("map.db")), default=0.0
-        )
+        stamp = max((path.stat().st_mtime for path in self.folder.glob("map.db")), default=0.0)
         if self._known is None or self._known[0] != stamp:
             self._known = stamp, read_map(self.folder)
         return self._known[1]

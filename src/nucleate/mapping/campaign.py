@@ -19,11 +19,11 @@ from nucleate.errors import InputError
 from nucleate.mapping.allocation import allocate
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
-from nucleate.mapping.field import check_elements, field_of
+from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
-from nucleate.mapping.travel import guests_of
 from nucleate.mapping.site import COMPOSITIONS, Site
 from nucleate.mapping.store import MapStore
+from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
@@ -106,7 +106,7 @@ def run_map(
     """
     callback = callback or Silent()
     field = field_of(settings)
-    check_elements(field.elements, settings.tier)
+    check_models(field, settings.tier)
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
@@ -119,7 +119,9 @@ def run_map(
             lambda listed: store.remember("references", listed),
             executor,
         )
-        energies = Energies(field, read_sites(settings, field, folder), references, settings.field.cell_limit)
+        energies = Energies(
+            field, read_sites(settings, field, folder), references, settings.field.cell_limit
+        )
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())
         callback.on_stage(LOADING, 0, 1)

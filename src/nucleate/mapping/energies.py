@@ -119,8 +119,7 @@ class Energies:
         return [
             place
             for place, site in enumerate(self.sites)
-            if site.closed
-            or (place in corners and self.reference_of(site.composition) is not None)
+            if site.closed or (place in corners and self.reference_of(site.composition) is not None)
         ]
 
     def findings(self) -> list[Finding]:
@@ -175,9 +174,7 @@ class Energies:
             if energies:
                 lowest = min(energies)
                 found.append(
-                    Phase(
-                        site.composition, lowest, site if site.best == lowest else None, known
-                    )
+                    Phase(site.composition, lowest, site if site.best == lowest else None, known)
                 )
         return found
 

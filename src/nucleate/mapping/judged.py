@@ -27,9 +27,7 @@ def judged_phases(energies: Energies, near: float) -> list[Phase]:
     """
     heights = energies.hull().above_hull
     return [
-        phase
-        for phase, height in zip(energies.phases(), heights, strict=True)
-        if height <= near
+        phase for phase, height in zip(energies.phases(), heights, strict=True) if height <= near
     ]
 
 

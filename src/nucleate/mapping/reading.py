@@ -55,5 +55,7 @@ def read_map(folder: str | Path) -> MapState:
     settings = MapSettings.from_dict(meta["input"], source=str(path))
     field = field_of(settings)
     references = stored_references(meta.get("references", ()), path)
-    energies = Energies(field, read_sites(settings, field, path), references, settings.field.cell_limit)
+    energies = Energies(
+        field, read_sites(settings, field, path), references, settings.field.cell_limit
+    )
     return MapState(path, settings, field, energies, events, meta)

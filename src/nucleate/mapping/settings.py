@@ -201,6 +201,11 @@ class MapSettings(_Settings):
 
         Paths of files in it are relative to its folder.
         """
+        return cls.from_dict(cls.data_of_toml(path), source=str(path))
+
+    @classmethod
+    def data_of_toml(cls, path: str | Path) -> dict[str, Any]:
+        """Return the values of an input file with the paths in it made absolute."""
         source = Path(path)
         folder = source.parent.resolve()
         data = with_absolute_paths(read_toml(source), folder)
@@ -210,7 +215,7 @@ class MapSettings(_Settings):
                 item if item == "shipped" or not isinstance(item, str) else str(folder / item)
                 for item in field["references"]
             ]
-        return cls.from_dict(data, source=str(path))
+        return data
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON-ready data, defaults included."""

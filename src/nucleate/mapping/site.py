@@ -91,9 +91,7 @@ class Site:
         self._seen.add(record.number)
         self.sizes.add(record.candidate.crystal.n_atoms)
         relaxed = record.relaxed_by(tier)
-        is_lowest = self.note(
-            record.number, None if relaxed is None else relaxed.enthalpy_per_atom
-        )
+        is_lowest = self.note(record.number, None if relaxed is None else relaxed.enthalpy_per_atom)
         if is_lowest and relaxed is not None:
             self.best_crystal = relaxed.crystal
         return is_lowest

@@ -115,9 +115,10 @@ class Visit(Silent):
         """Go on with a visit whose structures are too quick."""
         spent_s = self._campaign.progress.core_s - self._before[1]
         limit = self._stop.structures
-        if limit is not None and self._campaign.n_finished + self._structures // 2 >= limit:
-            if spent_s < LEAST_CORE_S:
-                self._stop.structures = limit + self._structures
+        if limit is None or spent_s >= LEAST_CORE_S:
+            return
+        if self._campaign.n_finished + self._structures // 2 >= limit:
+            self._stop.structures = limit + self._structures
 
     def leave(self, reason: str) -> None:
         """End the visit before its time; what is in flight is taken up by the next one."""
@@ -133,7 +134,8 @@ class Visit(Silent):
         self.site.n_visits += 1
         self.site.core_s = summary.progress.core_s
         if is_final:
-            self.site.closed = f"{reason}: {summary.error.splitlines()[0]}" if summary.error else reason
+            first = summary.error.splitlines()[:1]
+            self.site.closed = ": ".join([reason, *first])
 
     def abandon(self) -> None:
         """Close the run after an error."""

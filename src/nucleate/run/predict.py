@@ -79,9 +79,7 @@ def predict(
     WorkerStartError
         If the engines cannot be loaded.
     """
-    opening = opened(
-        settings, folder, callback=callback, executor=executor, candidates=candidates
-    )
+    opening = opened(settings, folder, callback=callback, executor=executor, candidates=candidates)
     with opening as campaign, stopping_on_signals(campaign.request_stop):
         return campaign.run()
 

@@ -64,20 +64,12 @@ class Share:
 
     def __init__(self, shared: SharedExecutor) -> None:
         self._shared = shared
+        self.n_workers = shared.executor.n_workers
+        self.losses = shared.executor.losses
         self.inbox: list[Finished] = []
         self.core_s = 0.0
         """Processor time in seconds that the jobs of this campaign took in other processes."""
         self.is_closed = False
-
-    @property
-    def n_workers(self) -> int:
-        """Workers that all campaigns share."""
-        return self._shared.executor.n_workers
-
-    @property
-    def losses(self) -> list[str]:
-        """What was lost since somebody last looked."""
-        return self._shared.executor.losses
 
     @property
     def levels(self) -> list[dict[str, str]] | None:

@@ -170,7 +170,15 @@ def frame_of(rows: Sequence[MapRow]) -> DataFrame:
     return data_frame([row.to_dict() for row in rows])
 
 
-HEADS = ("formula", "state", "above hull, meV/atom", "formation, eV/atom", "", "structures", "known")
+HEADS = (
+    "formula",
+    "state",
+    "above hull, meV/atom",
+    "formation, eV/atom",
+    "",
+    "structures",
+    "known",
+)
 
 
 def cells_of(row: MapRow) -> tuple[str, ...]:

@@ -60,14 +60,12 @@ def status_text(facts: Mapping[str, Any]) -> str:
     ]
     state = f"stopped ({facts['stop_reason']})" if facts["stop_reason"] else "running or killed"
     missing = "; ".join(facts["missing"])
-    return "\n".join(
-        [
-            *lines,
-            f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
-            f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
-            f"{facts['compositions']} compositions, {facts['structures']} structures, "
-            f"{facts['failed']} failed, {facts['references']} known structures",
-            f"{facts['stable']} stable compositions, {facts['new']} of them new"
-            + (f"; no hull without {missing}" if missing else ""),
-        ]
+    lines.append(
+        f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
+        f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
+        f"{facts['compositions']} compositions, {facts['structures']} structures, "
+        f"{facts['failed']} failed, {facts['references']} known structures"
     )
+    stable = f"{facts['stable']} stable compositions, {facts['new']} of them new"
+    lines.append(stable + (f"; no hull without {missing}" if missing else ""))
+    return "\n".join(lines)
