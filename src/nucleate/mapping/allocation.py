@@ -33,6 +33,10 @@ CONSIDERED = 48
 SAMPLES = 16
 """Joint samples by which the change of the whole hull is estimated."""
 
+HOPE = 2.0
+"""Standard deviations within which a composition must reach the hull to be visited before others
+are visited again."""
+
 _MEV = 1000.0
 
 
@@ -134,8 +138,8 @@ def landscape_of(field: Field, findings: Sequence[Finding], hull: Hull) -> tuple
     rest = np.array([falls.expected(f, n) for f, n in zip(findings, atoms, strict=True)])
     corner = len(field.members)
     rest[:corner] = 0.0
-    found[:corner] = np.nan  # the corners have no height above the hull to learn from
-    baseline = hull.energy_at(field.counts)
+    found[:corner] = 0.0
+    baseline = np.zeros(len(found))
     model = fitted(features_of(field.counts, field.elements), baseline, found, rest)
     return model, falls
 
@@ -188,7 +192,11 @@ def _by_hull(
     effort = visit * (np.ones(len(visit)) if costs is None else costs)
     rng = np.random.default_rng([settings.seed, int(tried.sum())])
     rest = expected_change(hull, shares, model.samples(SAMPLES, rng=rng))
-    order = _covering(changes, effort, np.flatnonzero(open_), list(busy), number)
+    hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
+    new = np.flatnonzero(open_ & (tried == 0) & hopeful)
+    order = _covering(changes, effort, new, list(busy), number)
+    rest_of = np.setdiff1d(np.flatnonzero(open_), order)
+    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order))
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
     choices = [
         Choice(

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MEAN_HEIGHT, HEIGHT_SPREAD = 0.06, 0.1
+MEAN_HEIGHT, HEIGHT_SPREAD = 0.0, 1.0
 """eV/atom; what is assumed of the mean height above the hull."""
 
 PRIOR = {
-    "amplitude": (0.08, 1.0),
-    "fraction_length": (0.3, 0.7),
-    "statistics_length": (1.5, 0.7),
-    "own": (0.03, 0.7),
+    "amplitude": (0.3, 1.5),
+    "fraction_length": (0.5, 0.7),
+    "statistics_length": (3.0, 0.7),
+    "own": (0.05, 0.7),
 }
 """Median (eV/atom, or lengths of features) and spread of the logarithm of each hyperparameter."""
 
