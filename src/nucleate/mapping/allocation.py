@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+from threadpoolctl import ThreadpoolController
 
 from nucleate.mapping.facets import potentials_of
 from nucleate.mapping.falls import Falls
@@ -127,7 +129,17 @@ def allocate(
         return _plain(order[:number], tried, settings, "the fewest structures so far")
     if hull.missing:
         return _corners_first(field, tried, open_, hull, settings, number)
-    return _by_hull(field, findings, hull, settings, number, open_, busy, costs)
+    with _controller().limit(limits=1):
+        return _by_hull(field, findings, hull, settings, number, open_, busy, costs)
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Keeps linear algebra to one thread: on small matrices others cost more than they give.
+
+    The order of sums, and so the last digits, would depend on their number as well.
+    """
+    return ThreadpoolController()
 
 
 def landscape_of(field: Field, findings: Sequence[Finding], hull: Hull) -> tuple[Landscape, Falls]:
