@@ -111,7 +111,7 @@ def test_what_is_expected_shrinks_as_the_map_is_searched() -> None:
 def test_the_expected_change_is_that_of_the_hulls_of_the_samples() -> None:
     findings = searched(FIELD, 5)
     hull = hull_of(FIELD, findings)
-    model, _ = landscape_of(FIELD, findings, hull)
+    model, _ = landscape_of(FIELD, findings)
     samples = model.samples(5, rng=np.random.default_rng(0))
     samples[:, :3] = 0.0
     shares = shares_of(FIELD.counts.astype(float), FIELD.member_counts)

@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 
 from nucleate.mapping.falls import KNOWN_FALL, Falls, Finding
 from nucleate.mapping.landscape import (
-    HEIGHT_SPREAD,
+    MEAN_SPREAD,
     Hyperparameters,
     _covariance,
     _loss,
@@ -31,7 +31,7 @@ def test_the_posterior_is_that_of_the_textbook() -> None:
     seen = rng.choice(N, 9, replace=False)
     found[seen] = rng.normal(-1.0, 0.3, 9)
     falls = np.full(N, 0.05)
-    model = fitted(FEATURES, np.zeros(N), found, falls, AT)
+    model = fitted(FEATURES, found, falls, AT)
     prior = _covariance(_squares(FEATURES), AT)
     gain = prior[:, seen] @ np.linalg.inv(prior[np.ix_(seen, seen)] + (0.05**2 + 1e-8) * np.eye(9))
     np.testing.assert_allclose(model.mean, gain @ (found[seen] - 0.05), atol=1e-8)
@@ -52,7 +52,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
 def test_samples_keep_below_what_was_found() -> None:
     found = np.full(N, np.nan)
     found[::3] = -1.0
-    model = fitted(FEATURES, np.zeros(N), found, np.full(N, 0.02), AT)
+    model = fitted(FEATURES, found, np.full(N, 0.02), AT)
     drawn = model.samples(50, rng=np.random.default_rng(0))
     assert (drawn[:, ::3] <= -1.0).all()
     again = model.samples(50, rng=np.random.default_rng(0))
@@ -60,8 +60,8 @@ def test_samples_keep_below_what_was_found() -> None:
 
 
 def test_without_data_there_is_the_prior() -> None:
-    model = fitted(FEATURES, np.zeros(N), np.full(N, np.nan), np.zeros(N))
-    assert model.deviation.min() > HEIGHT_SPREAD
+    model = fitted(FEATURES, np.full(N, np.nan), np.zeros(N))
+    assert model.deviation.min() > MEAN_SPREAD
     assert (model.bound == np.inf).all()
 
 
@@ -70,7 +70,7 @@ def test_a_smooth_landscape_is_predicted_where_nothing_was_found() -> None:
     true = -8.0 * fractions[:, 0] * fractions[:, 1]
     found = true.copy()
     found[1::3] = np.nan
-    model = fitted(FEATURES, np.zeros(N), found, np.full(N, 1e-3))
+    model = fitted(FEATURES, found, np.full(N, 1e-3))
     error = np.abs(model.mean - true)[1::3]
     assert error.max() < 3.0 * model.deviation[1::3].max()
     assert error.mean() < 0.05
@@ -81,7 +81,7 @@ def test_the_noise_is_one_sided() -> None:
     found, falls = np.full(N, -1.0), np.full(N, 1e-4)
     falls[4] = 0.3
     loose = Hyperparameters(0.01, 0.4, 1.5, 0.2)
-    model = fitted(FEATURES, np.zeros(N), found, falls, loose)
+    model = fitted(FEATURES, found, falls, loose)
     assert model.mean[4] < -1.05
     assert model.deviation[4] > 5 * np.delete(model.deviation, 4).max()
 

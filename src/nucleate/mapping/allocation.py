@@ -135,15 +135,18 @@ def allocate(
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Keeps linear algebra to one thread: on small matrices others cost more than they give.
+    """Return what keeps linear algebra to one thread: on small matrices others only cost time.
 
     The order of sums, and so the last digits, would depend on their number as well.
     """
     return ThreadpoolController()
 
 
-def landscape_of(field: Field, findings: Sequence[Finding], hull: Hull) -> tuple[Landscape, Falls]:
-    """Return the model of the lowest energies, and the falls that it assumes."""
+def landscape_of(field: Field, findings: Sequence[Finding]) -> tuple[Landscape, Falls]:
+    """Return the model of the lowest energies, and the falls that it assumes.
+
+    The corners have the formation energy 0.
+    """
     atoms = field.counts.sum(axis=1).tolist()
     falls = Falls.learned(findings, atoms)
     found = np.array([np.nan if f.best is None else f.best for f in findings])
@@ -151,9 +154,7 @@ def landscape_of(field: Field, findings: Sequence[Finding], hull: Hull) -> tuple
     corner = len(field.members)
     rest[:corner] = 0.0
     found[:corner] = 0.0
-    baseline = np.zeros(len(found))
-    model = fitted(features_of(field.counts, field.elements), baseline, found, rest)
-    return model, falls
+    return fitted(features_of(field.counts, field.elements), found, rest), falls
 
 
 def expected_change(hull: Hull, shares: NDArray[np.float64], samples: NDArray[np.float64]) -> float:
@@ -193,7 +194,7 @@ def _by_hull(
     busy: Collection[int],
     costs: NDArray[np.float64] | None,
 ) -> Allocation:
-    model, falls = landscape_of(field, findings, hull)
+    model, falls = landscape_of(field, findings)
     tried = np.array([finding.n_structures for finding in findings])
     visit = np.where(tried == 0, settings.first, settings.slice)
     shares = shares_of(field.counts.astype(np.float64), field.member_counts)
