@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+from threadpoolctl import ThreadpoolController
 
 from nucleate.mapping.facets import potentials_of
 from nucleate.mapping.falls import Falls
@@ -32,6 +34,10 @@ CONSIDERED = 48
 
 SAMPLES = 16
 """Joint samples by which the change of the whole hull is estimated."""
+
+HOPE = 2.0
+"""Standard deviations within which a composition must reach the hull to be visited before others
+are visited again."""
 
 _MEV = 1000.0
 
@@ -123,21 +129,32 @@ def allocate(
         return _plain(order[:number], tried, settings, "the fewest structures so far")
     if hull.missing:
         return _corners_first(field, tried, open_, hull, settings, number)
-    return _by_hull(field, findings, hull, settings, number, open_, busy, costs)
+    with _controller().limit(limits=1):
+        return _by_hull(field, findings, hull, settings, number, open_, busy, costs)
 
 
-def landscape_of(field: Field, findings: Sequence[Finding], hull: Hull) -> tuple[Landscape, Falls]:
-    """Return the model of the lowest energies, and the falls that it assumes."""
+@cache
+def _controller() -> ThreadpoolController:
+    """Return what keeps linear algebra to one thread: on small matrices others only cost time.
+
+    The order of sums, and so the last digits, would depend on their number as well.
+    """
+    return ThreadpoolController()
+
+
+def landscape_of(field: Field, findings: Sequence[Finding]) -> tuple[Landscape, Falls]:
+    """Return the model of the lowest energies, and the falls that it assumes.
+
+    The corners have the formation energy 0.
+    """
     atoms = field.counts.sum(axis=1).tolist()
     falls = Falls.learned(findings, atoms)
     found = np.array([np.nan if f.best is None else f.best for f in findings])
     rest = np.array([falls.expected(f, n) for f, n in zip(findings, atoms, strict=True)])
     corner = len(field.members)
     rest[:corner] = 0.0
-    found[:corner] = np.nan  # the corners have no height above the hull to learn from
-    baseline = hull.energy_at(field.counts)
-    model = fitted(features_of(field.counts, field.elements), baseline, found, rest)
-    return model, falls
+    found[:corner] = 0.0
+    return fitted(features_of(field.counts, field.elements), found, rest), falls
 
 
 def expected_change(hull: Hull, shares: NDArray[np.float64], samples: NDArray[np.float64]) -> float:
@@ -177,7 +194,7 @@ def _by_hull(
     busy: Collection[int],
     costs: NDArray[np.float64] | None,
 ) -> Allocation:
-    model, falls = landscape_of(field, findings, hull)
+    model, falls = landscape_of(field, findings)
     tried = np.array([finding.n_structures for finding in findings])
     visit = np.where(tried == 0, settings.first, settings.slice)
     shares = shares_of(field.counts.astype(np.float64), field.member_counts)
@@ -188,7 +205,11 @@ def _by_hull(
     effort = visit * (np.ones(len(visit)) if costs is None else costs)
     rng = np.random.default_rng([settings.seed, int(tried.sum())])
     rest = expected_change(hull, shares, model.samples(SAMPLES, rng=rng))
-    order = _covering(changes, effort, np.flatnonzero(open_), list(busy), number)
+    hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
+    new = np.flatnonzero(open_ & (tried == 0) & hopeful)
+    order = _covering(changes, effort, new, list(busy), number)
+    rest_of = np.setdiff1d(np.flatnonzero(open_), order)
+    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order))
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
     choices = [
         Choice(

@@ -87,7 +87,7 @@ class Change:
         parts += [f"{count} {name(a)} → {name(b)}" for a, b, count in self.exchanged]
         parts += [f"{count} {name(a)} removed" for a, count in self.removed]
         parts += [f"{count} {name(a)} added" for a, count in self.added]
-        return ", ".join(parts) or "repeated"
+        return ", ".join(parts)
 
 
 def changes_between(numbers: NDArray[np.int64], space: SearchSpace) -> list[Change]:
@@ -169,10 +169,9 @@ def _renamings(copies: int, present: Counter[int], wanted: Counter[int]) -> Iter
     old = sorted(present)
     for new in permutations(sorted(wanted)):
         pairs = tuple(zip(old, new, strict=True))
-        if all(present[a] == wanted[b] for a, b in pairs):
-            is_same = copies == 1 and all(a == b for a, b in pairs)
-            if not is_same:
-                yield Change(copies, renamed=pairs, n_atoms=wanted.total())
+        fits = all(present[a] == wanted[b] for a, b in pairs)
+        if fits and any(a != b for a, b in pairs):
+            yield Change(copies, renamed=pairs, n_atoms=wanted.total())
 
 
 def _change(copies: int, present: Counter[int], wanted: Counter[int]) -> Change | None:

@@ -27,7 +27,7 @@ DECAY = 0.7
 WEIGHT = 4.0
 """Compositions that the assumption counts for, at every doubling."""
 
-KNOWN_FALL = 0.001
+KNOWN_FALL = 0.0005
 """eV/atom; expected of a composition whose known structure was relaxed."""
 
 USUAL_ATOMS = 8

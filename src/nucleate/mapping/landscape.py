@@ -1,10 +1,10 @@
-"""A model of the lowest energy over composition: a Gaussian process above the present hull.
+"""A model of the lowest energy over composition: a Gaussian process.
 
-The lowest energy of composition i is ``h_i + m + g(z_i) + u_i``: the hull as it is now, a mean
-height, a smooth function of composition features and a part of its own that no other composition
-tells of. What a search has found is higher than the lowest energy by an unknown fall, which has an
-exponential distribution with the mean that :mod:`nucleate.mapping.falls` expects. It enters by its
-first two moments: the observation is shifted by the mean and has it as its standard deviation.
+The lowest formation energy of composition i is ``m + g(z_i) + u_i``: a mean, a smooth function of
+composition features and a part of its own that no other composition tells of. What a search has
+found is higher than the lowest energy by an unknown fall, which has an exponential distribution
+with the mean that :mod:`nucleate.mapping.falls` expects. It enters by its first two moments: the
+observation is shifted by the mean and has it as its standard deviation.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MEAN_HEIGHT, HEIGHT_SPREAD = 0.06, 0.1
-"""eV/atom; what is assumed of the mean height above the hull."""
+MEAN_SPREAD = 1.0
+"""eV/atom; standard deviation that is assumed of the mean."""
 
 PRIOR = {
-    "amplitude": (0.08, 1.0),
-    "fraction_length": (0.3, 0.7),
-    "statistics_length": (1.5, 0.7),
-    "own": (0.03, 0.7),
+    "amplitude": (0.3, 1.5),
+    "fraction_length": (0.5, 0.7),
+    "statistics_length": (3.0, 0.7),
+    "own": (0.05, 0.7),
 }
 """Median (eV/atom, or lengths of features) and spread of the logarithm of each hyperparameter."""
 
@@ -127,7 +127,6 @@ def features_of(
 
 def fitted(
     features: tuple[NDArray[np.float64], NDArray[np.float64]],
-    baseline: NDArray[np.float64],
     found: NDArray[np.float64],
     falls: NDArray[np.float64],
     hyperparameters: Hyperparameters | None = None,
@@ -138,8 +137,6 @@ def fitted(
     ----------
     features
         Of all compositions, by :func:`features_of`.
-    baseline
-        Formation energy of the present hull at each, eV/atom, (n,).
     found
         Formation energy of the best structure of each, NaN where there is none, (n,).
     falls
@@ -149,20 +146,19 @@ def fitted(
     """
     seen = np.flatnonzero(np.isfinite(found))
     squares = _squares(features)
-    height = found[seen] - falls[seen] - baseline[seen] - MEAN_HEIGHT
+    height = found[seen] - falls[seen]
     noise = falls[seen] ** 2 + _LEAST_NOISE**2
     if hyperparameters is None:
         hyperparameters = _most_probable(squares, seen, height, noise)
     prior = _covariance(squares, hyperparameters)
     bound = np.where(np.isfinite(found), found, np.inf)
-    mean = baseline + MEAN_HEIGHT
     if not seen.size:
-        return Landscape(mean, prior, bound, hyperparameters)
+        return Landscape(np.zeros(len(found)), prior, bound, hyperparameters)
     among = prior[np.ix_(seen, seen)] + np.diag(noise)
     lower = cholesky(among, lower=True)
     half = solve_triangular(lower, prior[seen], lower=True)
     weights = solve_triangular(lower, height, lower=True)
-    return Landscape(mean + half.T @ weights, prior - half.T @ half, bound, hyperparameters)
+    return Landscape(half.T @ weights, prior - half.T @ half, bound, hyperparameters)
 
 
 def _squares(
@@ -179,10 +175,10 @@ def _squares(
 def _covariance(
     squares: tuple[NDArray[np.float64], NDArray[np.float64]], at: Hyperparameters
 ) -> NDArray[np.float64]:
-    """Return the prior covariance of the lowest energies: Matérn 5/2, mean height, own part."""
+    """Return the prior covariance of the lowest energies: Matérn 5/2, mean, own part."""
     r = np.sqrt(squares[0] / at.fraction_length**2 + squares[1] / at.statistics_length**2)
     smooth = (1.0 + np.sqrt(5.0) * r + 5.0 / 3.0 * r**2) * np.exp(-np.sqrt(5.0) * r)
-    table = at.amplitude**2 * smooth + HEIGHT_SPREAD**2
+    table = at.amplitude**2 * smooth + MEAN_SPREAD**2
     table[np.diag_indices_from(table)] += at.own**2
     return table
 
@@ -228,7 +224,7 @@ def _loss(
     decay = np.exp(-np.sqrt(5.0) * r)
     smooth = amplitude**2 * (1.0 + np.sqrt(5.0) * r + 5.0 / 3.0 * r**2) * decay
     slope = amplitude**2 * 5.0 / 3.0 * (1.0 + np.sqrt(5.0) * r) * decay
-    table = smooth + HEIGHT_SPREAD**2
+    table = smooth + MEAN_SPREAD**2
     table[np.diag_indices_from(table)] += own**2 + noise
     factor = cho_factor(table, lower=True)
     weights = cho_solve(factor, height)
