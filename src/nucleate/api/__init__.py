@@ -11,7 +11,9 @@ from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
+from nucleate.api.map import map_field
 from nucleate.api.merge import merge
+from nucleate.api.phase_map import PhaseMap, holds_map, open_map
 from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import SearchFailedError, predict
 from nucleate.api.refine import export_jobs, refine
@@ -40,6 +42,7 @@ __all__ = [
     "MissingDependencyError",
     "NucleateError",
     "Origin",
+    "PhaseMap",
     "RefinementSummary",
     "Relaxed",
     "Run",
@@ -54,10 +57,13 @@ __all__ = [
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_map",
     "holds_run",
     "import_results",
+    "map_field",
     "merge",
     "open",
+    "open_map",
     "phonons",
     "polish",
     "predict",
