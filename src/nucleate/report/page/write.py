@@ -72,7 +72,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             sources=_source_table(history, facts),
             failures=facts.failures,
             works=works_of(meta, history.sources),
-            input=_toml(without_values(meta.get("input") or {})),
+            input=toml_text(without_values(meta.get("input") or {})),
             made=_made(meta, history),
             data=_script_data(meta, history, rows, facts),
             style=_asset("page.css"),
@@ -233,7 +233,7 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
-def _toml(given: Mapping[str, Any]) -> str:
+def toml_text(given: Mapping[str, Any]) -> str:
     """Return an input as TOML; what is not set is left out."""
     import tomli_w
 
