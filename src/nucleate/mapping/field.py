@@ -43,7 +43,7 @@ class Field:
     compositions : tuple of Composition
         The corners first, then by number of elements, atoms in a formula unit and counts.
     origins : tuple of str
-        Why each of them is there: ``corner``, ``grid``, ``line`` or ``point``.
+        Why each of them belongs to the field: ``corner``, ``grid``, ``line`` or ``point``.
     is_neutral : bool
         Whether compositions of the grid are charge-neutral.
     max_atoms_per_formula : int
