@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
 
 MOST_MEMBERS = 6
+MOST_COMPOSITIONS = 2000
 _INSIDE = 1e-9
 
 
@@ -43,7 +44,7 @@ class Field:
     compositions : tuple of Composition
         The corners first, then by number of elements, atoms in a formula unit and counts.
     origins : tuple of str
-        Why each of them is there: ``corner``, ``grid``, ``line`` or ``point``.
+        Why each of them belongs to the field: ``corner``, ``grid``, ``line`` or ``point``.
     is_neutral : bool
         Whether compositions of the grid are charge-neutral.
     max_atoms_per_formula : int
@@ -159,6 +160,12 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     ):
         for item in rows:
             found.setdefault(_named(item), name)
+    if len(found) > MOST_COMPOSITIONS:
+        raise InputError(
+            f"field.system = {options.system!r}: {len(found)} compositions are more than "
+            f"{MOST_COMPOSITIONS}. Lower field.max_atoms_per_formula ({limit}) or field.max_ratio, "
+            "or give field.windows."
+        )
     ordered = sorted(found.items(), key=lambda pair: _place(pair[0], pair[1], bare))
     return Field(
         elements,

@@ -38,6 +38,9 @@ def lowerings(planes, spots, places, energies):
     n_planes = planes.shape[0]
     result = np.zeros((places.shape[0], spots.shape[0]))
     heights = spots @ planes.T
+    on_top = np.empty(spots.shape[0], dtype=np.int64)
+    for spot in range(spots.shape[0]):
+        on_top[spot] = np.argmax(heights[spot])
     depths = places @ planes.T
     slopes = np.empty(n_planes)
     for phase in range(places.shape[0]):
@@ -48,9 +51,11 @@ def lowerings(planes, spots, places, energies):
         if deepest <= 0.0:
             continue
         for spot in range(spots.shape[0]):
+            if slopes[on_top[spot]] >= 0.0:
+                continue
             most = _most(spots[spot], places[phase])
             if most > 0.0:
-                now = heights[spot].max()
+                now = heights[spot, on_top[spot]]
                 low = _minimum(heights[spot], slopes, most)
                 result[phase, spot] = max(now - low, 0.0)
     return result

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import combinations
-from math import gcd
+from math import comb, gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.errors import InputError
 from nucleate.mapping.states import is_simple, neutral_rows
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MOST = {2: 40, 3: 100}
 MOST_OF_MORE = 300
 """Compositions of a grid by number of corners, where the size of formulas is not given."""
+
+MOST_TRIED = 20_000
+"""Formulas of one size that are tried."""
 
 
 def element_grid(
@@ -49,8 +53,11 @@ def element_grid(
     """
     limit = options.max_atoms_per_formula or options.cell_limit
     given = options.oxidation_states if neutral else None
-    levels = []
+    levels: list[NDArray[np.int64]] = []
     for size in range(2, limit + 1):
+        if _tries(size, len(elements)) > MOST_TRIED:
+            _refuse_large(options, size)
+            return _joined(levels, len(elements)), size - 1
         levels.append(_of_size(elements, size, given, options.max_ratio))
         if options.max_atoms_per_formula is None and _is_too_many(levels, len(elements)):
             return _joined(levels[:-1], len(elements)), size - 1
@@ -68,6 +75,9 @@ def member_grid(
     table = np.array([[member.counts.get(symbol, 0) for symbol in elements] for member in members])
     by_size: dict[int, list[NDArray[np.int64]]] = {}
     for total in range(2, limit + 1):
+        if _tries(total, len(members)) > MOST_TRIED:
+            _refuse_large(options, total)
+            break
         for amounts in _amounts(len(members), total, options.max_ratio):
             row = amounts @ table
             row //= gcd(*row.tolist())
@@ -102,6 +112,21 @@ def on_line(
             if row.sum() <= max_atoms:
                 found[tuple(row.tolist())] = b / (a + b)
     return [np.array(row) for row in sorted(found, key=lambda row: found[row])]
+
+
+def _tries(total: int, parts: int) -> int:
+    """Return how many sums of up to this number of parts there are."""
+    return sum(comb(parts, k) * comb(total - 1, k - 1) for k in range(2, parts + 1))
+
+
+def _refuse_large(options: FieldSettings, size: int) -> None:
+    """Raise an `InputError` if formulas of a size were asked for that are too many to try."""
+    if options.max_atoms_per_formula is not None:
+        raise InputError(
+            f"field.max_atoms_per_formula = {options.max_atoms_per_formula}: {options.system} has "
+            f"too many formulas of {size} atoms. Lower it to {size - 1} or less, and add larger "
+            "compositions as field.points."
+        )
 
 
 def _of_size(

@@ -221,7 +221,7 @@ class Hull:
         return self._decomposed(counts, self.vertices)
 
     def competitors(self, place: int) -> Decomposition:
-        """Return into which other compositions a phase decomposes, as if it were not there.
+        """Return into which other compositions a phase decomposes, as if it did not exist.
 
         Its energy relative to them is below 0 for a stable phase. None of its own composition
         takes part.

@@ -1,7 +1,7 @@
 """Known compounds of a field, to be relaxed by the tiers of the map.
 
 What is held out. ``search.known`` says what of the libraries may be used *for a target*, and a
-reference hands over a finished structure. So with ``no-formula`` no library entry of a composition
+reference hands over a finished structure. With ``no-formula`` no library entry of a composition
 that the map searches is a reference; with ``no-relatives`` none of any composition but the corners,
 as every compound inside a field shares all but one element with a larger one; with ``off`` none at
 all. Corners (elements, end members) stay, as energies are measured from them, and so do compounds
