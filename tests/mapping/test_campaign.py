@@ -107,9 +107,7 @@ def test_the_same_command_continues_with_more(found, tmp_path):
 
     folder = tmp_path / "map"
     shutil.copytree(found.folder, folder)
-    before = {
-        site.formula: site.n_structures for site in read_map(folder).energies.sites
-    }
+    before = {site.formula: site.n_structures for site in read_map(folder).energies.sites}
     again = nc.map("Cu-Au", folder=folder, structures=75, display=False)
     after = {site.formula: site.n_structures for site in read_map(folder).energies.sites}
     assert sum(after.values()) >= 75

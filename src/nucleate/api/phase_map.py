@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.inputs import given
 from nucleate.api.run import Run
 from nucleate.errors import InputError
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
 from nucleate.report.maps.rows import map_rows
 
+REFINED = 3
+"""Structures of each composition near the hull that :meth:`PhaseMap.refine` relaxes tightly."""
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
     from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
 
@@ -161,11 +167,72 @@ class PhaseMap:
 
         return export_map(self.folder, out=out)
 
-    def status(self) -> dict[str, Any]:
-        """Return the state of the map as JSON-ready facts; times in seconds."""
+    def status(self, *, best: int = 30) -> dict[str, Any]:
+        """Return the state of the map as JSON-ready facts; times in seconds.
+
+        Parameters
+        ----------
+        best
+            Number of compositions to list.
+        """
         from nucleate.report.maps.status import map_status
 
-        return map_status(self._state())
+        return map_status(self._state(), best=best)
+
+    def watched(self, *, width: int, height: int) -> tuple[str, bool]:
+        """Return the state as text for a terminal, and whether the map is running.
+
+        Parameters
+        ----------
+        width, height
+            Columns and lines of the terminal.
+        """
+        from nucleate.report.maps.status import status_text
+        from nucleate.run.lock import is_locked
+
+        lines = status_text(self.status(best=max(height - 5, 3))).splitlines()
+        return "\n".join(line[:width] for line in lines), is_locked(self.folder)
+
+    def refine(
+        self,
+        *,
+        best: int | None = None,
+        judge: Any = None,
+        workers: int | None = None,
+        trust: bool = False,
+        on_stage: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> PhaseMap:
+        """Polish the compositions near the hull, let a second model judge it, and return the map.
+
+        Parameters
+        ----------
+        best
+            How many structures of each composition are relaxed tightly; default 3, 0 for none.
+        judge
+            Second model as in :func:`nucleate.predict`.
+        workers
+            Worker processes; default one per processor core.
+        trust
+            Run what the stored input of the folder names.
+        on_stage
+            Called with what is being done, how much of it is done, and how much there is.
+
+        Raises
+        ------
+        InputError
+            If the judge cannot be used, or the stored input names code without ``trust``.
+        """
+        from nucleate.api.map import settings_of_map
+        from nucleate.api.map_final import finish_map
+
+        options = {
+            "final": given(best=REFINED if best is None else best, judge=judge),
+            "run": given(workers=workers),
+        }
+        settings, path = settings_of_map(self.system, options, folder=self.folder, trust=trust)
+        finish_map(path, settings, on_stage=on_stage)
+        self._known = None
+        return self
 
     def __len__(self) -> int:
         return len(self.compositions)

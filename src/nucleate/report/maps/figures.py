@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.reading import MapState
 
-LABELLED = 24
-"""Stable phases up to which all have their formula written beside them."""
+APART = (0.09, 0.03)
+"""Distances along and across at which two formulas can both be read."""
 
 TRIANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 TETRAHEDRON = np.array([[0.0, 0.0], [1.0, 0.0], [0.62, 0.38], [0.46, np.sqrt(0.75) + 0.08]])
@@ -96,6 +96,17 @@ def _draw_simplex(axes: Any, hull: Hull, known: list[bool], corners: NDArray[np.
                 )  # fmt: skip
     axes.set_aspect("equal")
     axes.axis("off")
+
+
+def _labelled(hull: Hull, places: NDArray[np.float64]) -> list[int]:
+    """Return the stable phases whose formula has room, those of the fewest atoms first."""
+    chosen: list[int] = []
+    inner = [place for place in hull.vertices if hull.shares[place].max() < 1.0 - 1e-9]
+    for place in sorted(inner, key=lambda k: hull.counts[k].sum()):
+        gaps = np.abs(places[chosen] - places[place]) if chosen else np.empty((0, 2))
+        if not ((gaps[:, 0] < APART[0]) & (gaps[:, 1] < APART[1])).any():
+            chosen.append(place)
+    return chosen
 
 
 def _scatter(axes: Any, places: NDArray[np.float64], hull: Hull, known: list[bool]) -> None:

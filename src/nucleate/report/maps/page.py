@@ -93,9 +93,9 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
 
 
 def _state(facts: dict[str, Any]) -> str:
-    if facts["stop_reason"]:
-        return f"stopped: {clean(facts['stop_reason'])}"
-    return f"running, or interrupted, after {duration(facts['elapsed_s'])}"
+    if facts["running"]:
+        return f"running for {duration(facts['elapsed_s'])}"
+    return f"stopped: {clean(facts['stop_reason'])}" if facts["stop_reason"] else "interrupted"
 
 
 def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:

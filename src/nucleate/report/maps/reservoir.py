@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.reading import MapState
 
 STEPS = 80
+BEYOND_EV = 0.2
 AIR = {"O": 0.21, "N": 0.78}
 """bar; partial pressures in air. Other gases have 1 bar."""
 
@@ -50,7 +51,7 @@ def open_element_of(state: MapState) -> str | None:
     return next((symbol for symbol in GASES if symbol in state.field.elements), None)
 
 
-def open_ranges(state: MapState, symbol: str, lowest: float = -4.0) -> list[OpenRange]:
+def open_ranges(state: MapState, symbol: str, lowest: float | None = None) -> list[OpenRange]:
     """Return what is stable at which chemical potential of an open element.
 
     Parameters
@@ -60,7 +61,8 @@ def open_ranges(state: MapState, symbol: str, lowest: float = -4.0) -> list[Open
     symbol
         The open element.
     lowest
-        Chemical potential in eV per atom down to which it is looked at, in steps of 1/80 of it.
+        Chemical potential in eV per atom down to which it is looked at, in steps of 1/80 of it;
+        default: a little below the lowest at which anything changes.
 
     Raises
     ------
@@ -68,6 +70,11 @@ def open_ranges(state: MapState, symbol: str, lowest: float = -4.0) -> list[Open
         If the field has no such element, or it has no energy.
     """
     hull = state.energies.hull()
+    if symbol not in state.field.elements or hull.missing:
+        raise InputError(f"open element = {symbol!r} has no energy in this map.")
+    if lowest is None:
+        corner = state.field.elements.index(symbol)
+        lowest = float(min(hull.potentials[:, corner].min(), -0.1)) - BEYOND_EV
     grid = np.linspace(0.0, lowest, STEPS + 1)
     stable: dict[str, list[float]] = {}
     for mu in grid.tolist():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.mapping.judged import JUDGED
 from nucleate.report.maps.rows import HEADS, HOLE, STABLE, MapRow, cells_of, map_rows
+from nucleate.run.lock import is_locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "elapsed_s": elapsed_s,
         "core_s": core_s,
         "stop_reason": stopped,
+        "running": is_locked(state.folder),
         "rows": [row.to_dict() for row in rows[:best]],
     }
 
@@ -58,7 +60,7 @@ def status_text(facts: Mapping[str, Any]) -> str:
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
-    state = f"stopped ({facts['stop_reason']})" if facts["stop_reason"] else "running or killed"
+    state = "running" if facts["running"] else f"stopped ({facts['stop_reason'] or 'killed'})"
     missing = "; ".join(facts["missing"])
     lines.append(
         f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
