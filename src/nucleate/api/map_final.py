@@ -82,7 +82,7 @@ def _polish(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int
 
 
 def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
-    """Relax what makes the hull, and what is near it, by the second model, and keep its energies."""
+    """Relax what makes the hull, and what is near it, by the second model; keep its energies."""
     tier = judge_of(settings.final)
     energies = read_map(path).energies
     if tier is None or energies.hull().missing:

@@ -200,7 +200,7 @@ class PhaseMap:
         judge: Any = None,
         workers: int | None = None,
         trust: bool = False,
-        on_stage: Callable[[str, int, int], None] = lambda *_: None,
+        on_stage: Callable[[str, int, int], None] | None = None,
     ) -> PhaseMap:
         """Polish the compositions near the hull, let a second model judge it, and return the map.
 
@@ -230,7 +230,7 @@ class PhaseMap:
             "run": given(workers=workers),
         }
         settings, path = settings_of_map(self.system, options, folder=self.folder, trust=trust)
-        finish_map(path, settings, on_stage=on_stage)
+        finish_map(path, settings, on_stage=on_stage or _say_nothing)
         self._known = None
         return self
 
@@ -261,3 +261,8 @@ def holds_map(folder: str | Path) -> bool:
     from nucleate.mapping.store import MapStore
 
     return MapStore.exists(folder)
+
+
+def _say_nothing(text: str, done: int, total: int) -> None:
+    """Show nothing."""
+    del text, done, total

@@ -1,4 +1,4 @@
-"""Chemical potentials at which phases are stable, and hulls with one element open to a reservoir."""
+"""Chemical potentials at which phases are stable; hulls with one element open to a reservoir."""
 
 from __future__ import annotations
 

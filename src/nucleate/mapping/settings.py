@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 DEFAULT_MAX_ATOMS = 24
 """Atoms in a cell of a map."""
 
+QUICK = (
+    {"kind": "prototypes", "weight": 0.2},
+    {"kind": "symmetric", "weight": 0.55},
+    {"kind": "blocks", "weight": 0.25},
+)
+"""Generators of a composition where none are named: those that need no pool, which would take as
+long as the first visits of all compositions together."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -267,6 +275,8 @@ class MapSettings(_Settings):
         sections = {
             key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
         }
+        if not sections["search"].get("generators", True):
+            sections["search"]["generators"] = list(QUICK)
         tiers = [tier.model_dump(mode="json") for tier in self.tier]
         return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
 

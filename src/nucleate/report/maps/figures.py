@@ -87,13 +87,14 @@ def _draw_simplex(axes: Any, hull: Hull, known: list[bool], corners: NDArray[np.
             name, corner, xytext=tuple(14.0 * away / np.linalg.norm(away)), fontsize=11,
             textcoords="offset points", ha="center", va="center",
         )  # fmt: skip
-    if len(hull.vertices) <= LABELLED:
-        for place in hull.vertices:
-            if hull.shares[place].max() < 1.0 - 1e-9:
-                axes.annotate(
-                    hull.names[place], places[place], xytext=(4, 4), fontsize=7,
-                    textcoords="offset points",
-                )  # fmt: skip
+    for place in _labelled(hull, places):
+        axes.annotate(
+            hull.names[place],
+            places[place],
+            xytext=(4, 4),
+            fontsize=7,
+            textcoords="offset points",
+        )
     axes.set_aspect("equal")
     axes.axis("off")
 

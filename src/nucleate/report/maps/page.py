@@ -199,8 +199,8 @@ def _kelvin(cold: float | None, hot: float | None) -> str:
 def _made_of(facts: dict[str, Any]) -> str:
     tier = clean(facts["tiers"][-1])
     return (
-        f"Every energy is of {tier}: {facts['references']} known structures were relaxed by it, and "
-        "the compositions were searched with it. Corrections are applied to none. The hull of a "
+        f"Every energy is of {tier}: {facts['references']} known structures were relaxed by it, "
+        "and the compositions were searched with it. Corrections are applied to none. The hull of a "
         "second model is built from its own energies alone."
     )
 
