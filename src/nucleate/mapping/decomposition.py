@@ -108,7 +108,7 @@ def decomposed(
         support = np.flatnonzero(amounts)
         exact = np.linalg.lstsq(phase_shares[support].T, shares, rcond=None)[0]
         amounts[support] = exact
-    kept = np.flatnonzero(amounts > _ABSENT)
+    kept = np.flatnonzero(amounts > _ABSENT).tolist()
     return Decomposition(
         tuple(int(places[k]) for k in kept),
         tuple(names[k] for k in kept),

@@ -90,7 +90,7 @@ def _by_qhull(
     supports = (planes @ points.T - heights).max(axis=1) <= _SUPPORTS
     if abs(volumes[solid][supports].sum() - 1.0) > _WHOLE:
         return None
-    return np.unique(np.round(planes[supports], 14), axis=0)
+    return np.asarray(np.unique(np.round(planes[supports], 14), axis=0), dtype=np.float64)
 
 
 def _corners_only(

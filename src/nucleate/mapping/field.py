@@ -12,12 +12,13 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.formula import chemical_order
 from nucleate.crystal.oxidation import whole_states
 from nucleate.errors import InputError
-from nucleate.mapping.grid import element_grid, member_grid, on_line
-from nucleate.mapping.states import ANION_FORMERS, neutral_rows
-from nucleate.mapping.windows import Window, read_window
+from nucleate.mapping.coordinates import amounts_of, composition_of, key_of, named
+from nucleate.mapping.grid import element_grid, member_grid
+from nucleate.mapping.requested import of_lines, of_points, row_is_neutral, windowed
+from nucleate.mapping.states import ANION_FORMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_MEMBERS = 6
 MOST_COMPOSITIONS = 2000
-_INSIDE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Field:
         """Return whether a composition, of the grid or not, is within the field."""
         if not set(composition.counts) <= set(self.elements):
             return False
-        return _amounts(self.counts_of(composition), self.member_counts) is not None
+        return amounts_of(self.counts_of(composition), self.member_counts) is not None
 
     def coordinates_of(self, composition: Composition) -> NDArray[np.float64]:
         """Return the fractions of the corners in a composition.
@@ -115,15 +115,10 @@ class Field:
         InputError
             If it is not within the field.
         """
-        amounts = _amounts(self.counts_of(composition), self.member_counts)
+        amounts = amounts_of(self.counts_of(composition), self.member_counts)
         if amounts is None or not set(composition.counts) <= set(self.elements):
             raise InputError(f"{composition.formula} is not in the field {self.system}.")
         return amounts / amounts.sum()
-
-
-def key_of(counts: Mapping[str, int]) -> str:
-    """Return a formula in chemical order, the same for every order of the elements."""
-    return "".join(f"{symbol}{counts[symbol]}" for symbol in chemical_order(counts))
 
 
 def field_of(settings: MapSettings | FieldSettings) -> Field:
@@ -134,7 +129,7 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     InputError
         If a key cannot be used, or no composition is left; the message names key, value and remedy.
     """
-    options: FieldSettings = getattr(settings, "field", settings)
+    options: FieldSettings = getattr(settings, "field", settings)  # type: ignore[assignment]
     members, has_end_members = _members(options.system)
     elements = tuple(chemical_order({s for member in members for s in member.counts}))
     if not has_end_members:
@@ -146,20 +141,20 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     else:
         grid, limit = element_grid(elements, options, neutral=neutral)
     if neutral and has_end_members:
-        grid = grid[[_row_is_neutral(row, elements, options) for row in grid]]
+        grid = grid[[row_is_neutral(row, elements, options) for row in grid]]
     bare = Field(elements, members, has_end_members, members, (), neutral, limit)
     if not len(grid) and not options.lines and not options.points:
         raise _nothing_neutral(options)
     _check_that_states_serve(options, grid, elements)
-    grid = _windowed(bare, grid, options)
-    found = dict.fromkeys(map(_named, members), "corner")
+    grid = windowed(bare, grid, options)
+    found = dict.fromkeys(map(named, members), "corner")
     for name, rows in (
-        ("grid", [_composition(row, elements) for row in grid]),
-        ("line", _of_lines(bare, options)),
-        ("point", _of_points(bare, options)),
+        ("grid", [composition_of(row, elements) for row in grid]),
+        ("line", of_lines(bare, options)),
+        ("point", of_points(bare, options)),
     ):
         for item in rows:
-            found.setdefault(_named(item), name)
+            found.setdefault(named(item), name)
     if len(found) > MOST_COMPOSITIONS:
         raise InputError(
             f"field.system = {options.system!r}: {len(found)} compositions are more than "
@@ -208,7 +203,7 @@ def _members(system: str) -> tuple[tuple[Composition, ...], bool]:
             "members. Join them by hyphens, such as Y-Sr-Ti-O or Li2O-SiO2-LiCl."
         )
     try:
-        members = tuple(_named(Composition.from_formula(part)) for part in parts)
+        members = tuple(named(Composition.from_formula(part)) for part in parts)
     except InputError as error:
         raise InputError(f"field.system = {system[:80]!r}: {error}") from None
     for place, member in enumerate(members):
@@ -278,113 +273,6 @@ def _nothing_neutral(options: FieldSettings) -> InputError:
         f"field.system = {options.system!r}: no composition with up to {size} atoms is neutral "
         "with usual oxidation states. Give field.oxidation_states, or write field.neutral = false."
     )
-
-
-def _windowed(bare: Field, grid: NDArray[np.int64], options: FieldSettings) -> NDArray[np.int64]:
-    inside = np.ones(len(grid), dtype=bool)
-    for text in options.windows:
-        window = read_window(text)
-        fractions = _fractions(bare, grid, window, text)
-        inside &= window.contains(fractions)
-        if len(grid) and not inside.any():
-            raise InputError(
-                f"field.windows: {text!r} leaves no composition of the grid, where "
-                f"x({window.name}) is from {fractions.min():.3g} to {fractions.max():.3g}. Widen "
-                "it, or raise field.max_atoms_per_formula."
-            )
-    return grid[inside]
-
-
-def _fractions(
-    bare: Field, grid: NDArray[np.int64], window: Window, text: str
-) -> NDArray[np.float64]:
-    try:
-        named = _named(Composition.from_formula(window.name))
-    except InputError as error:
-        raise InputError(f"field.windows: {text!r}: {error}") from None
-    if bare.has_end_members and named in bare.members:
-        place = bare.members.index(named)
-        amounts = np.linalg.lstsq(bare.member_counts.T.astype(float), grid.T, rcond=None)[0].T
-        return amounts[:, place] / amounts.sum(axis=1)
-    if window.name in bare.elements:
-        return grid[:, bare.elements.index(window.name)] / grid.sum(axis=1)
-    names = dict.fromkeys((*bare.elements, *(member.formula for member in bare.members)))
-    raise InputError(
-        f"field.windows: {text!r}: {window.name} is not in the field {bare.system}. Use one of "
-        f"{', '.join(names)}."
-    )
-
-
-def _of_lines(bare: Field, options: FieldSettings) -> list[Composition]:
-    found: list[Composition] = []
-    for line in options.lines:
-        ends = [part.strip() for part in line.split("-")]
-        if len(ends) != 2:
-            raise InputError(
-                f"field.lines: {line[:80]!r} is not a line. Write two compositions, such as "
-                "'SrO-TiO2'."
-            )
-        first, last = (_inside(bare, end, "lines", line, options) for end in ends)
-        limit = min(options.cell_limit, options.max_atoms_per_formula or options.cell_limit)
-        rows = on_line(bare.counts_of(first), bare.counts_of(last), options.max_ratio, limit)
-        found += [first, *(_composition(row, bare.elements) for row in rows), last]
-    return found
-
-
-def _of_points(bare: Field, options: FieldSettings) -> list[Composition]:
-    return [_inside(bare, point, "points", point, options) for point in options.points]
-
-
-def _inside(bare: Field, formula: str, key: str, value: str, options: FieldSettings) -> Composition:
-    """Return a composition of the input; raises InputError unless it is one of the field."""
-    try:
-        composition = _named(Composition.from_formula(formula))
-    except InputError as error:
-        raise InputError(f"field.{key}: {value[:80]!r}: {error}") from None
-    if not bare.contains(composition):
-        raise InputError(
-            f"field.{key}: {composition.formula} is not in the field {bare.system}. Remove it, or "
-            "change field.system."
-        )
-    is_corner = composition in bare.members
-    row = np.array(bare.counts_of(composition))
-    if bare.is_neutral and not is_corner and not _row_is_neutral(row, bare.elements, options):
-        raise InputError(
-            f"field.{key}: {composition.formula} is not charge-neutral. Correct it, give "
-            "field.oxidation_states, or write field.neutral = false."
-        )
-    return composition
-
-
-def _row_is_neutral(
-    row: NDArray[np.int64], elements: Sequence[str], options: FieldSettings
-) -> bool:
-    present = [symbol for symbol, count in zip(elements, row, strict=True) if count]
-    counts = row[row > 0][None]
-    return bool(neutral_rows(present, counts, options.oxidation_states)[0])
-
-
-def _amounts(counts: Sequence[int], member_counts: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Return how much of each corner adds up to a formula unit, or None if nothing does."""
-    wanted = np.array(counts, dtype=np.float64)
-    table = member_counts.T.astype(np.float64)
-    amounts = np.linalg.lstsq(table, wanted, rcond=None)[0]
-    amounts[np.abs(amounts) < _INSIDE] = 0.0
-    if np.abs(table @ amounts - wanted).max() > _INSIDE * wanted.sum() or (amounts < 0).any():
-        return None
-    return amounts
-
-
-def _composition(row: Sequence[int], elements: Sequence[str]) -> Composition:
-    return Composition.from_counts(
-        {symbol: int(count) for symbol, count in zip(elements, row, strict=True) if count}
-    )
-
-
-def _named(composition: Composition) -> Composition:
-    """Return a composition in chemical order and without states, so that equal ones are equal."""
-    counts = composition.counts
-    return Composition.from_counts({symbol: counts[symbol] for symbol in chemical_order(counts)})
 
 
 def _place(composition: Composition, origin: str, bare: Field) -> tuple[object, ...]:
