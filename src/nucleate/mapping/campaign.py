@@ -252,7 +252,7 @@ class MapCampaign:
         return change is not None and change < self._settings.stop.expected_change_mev
 
     def _begin(self, choice: Choice) -> None:
-        """Open the run of a composition; one that cannot be opened is a hole in the map."""
+        """Open the run of a composition; one that cannot be opened stays blank in the map."""
         site = self._energies.sites[choice.index]
         rng = np.random.default_rng([self._settings.allocation.seed, site.n_structures])
         try:
@@ -270,7 +270,7 @@ class MapCampaign:
             )
         except InputError as error:
             site.closed = str(error)
-            self._event("hole", site.formula, {"reason": site.closed})
+            self._event("blank", site.formula, {"reason": site.closed})
             self._store.commit()
             self._callback.on_note(f"{site.formula} is left out: {error}")
             _log.warning("%s is left out: %s", site.formula, error)
@@ -321,7 +321,7 @@ class MapCampaign:
         progress.elapsed_s, progress.session_s = self._watch.elapsed_s, self._watch.session_s
         progress.core_s = self._watch.core_s(self._shared.executor.core_s)
         progress.n_visited = sum(site.n_structures > 0 for site in sites)
-        progress.n_holes = sum(site.is_hole for site in sites)
+        progress.n_blank = sum(site.is_blank for site in sites)
         progress.n_structures = sum(site.n_structures for site in sites)
         progress.n_failed = sum(site.n_failed for site in sites)
         progress.now = tuple(visit.site.formula for visit in self._visits)

@@ -20,7 +20,7 @@ class MapProgress:
         Running time of all starts and of this one, processor time of all, in seconds.
     decisions_s : float
         Part of the processor time of this start that went into decisions.
-    n_compositions, n_visited, n_holes : int
+    n_compositions, n_visited, n_blank : int
         Compositions; those that have structures; those in which everything failed.
     n_structures, n_failed : int
         Structures of all compositions.
@@ -37,7 +37,7 @@ class MapProgress:
     decisions_s: float = 0.0
     n_compositions: int = 0
     n_visited: int = 0
-    n_holes: int = 0
+    n_blank: int = 0
     n_structures: int = 0
     n_failed: int = 0
     now: tuple[str, ...] = ()

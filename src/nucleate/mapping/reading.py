@@ -34,7 +34,7 @@ class MapState:
         What is known and found, and the hull of both.
     events : tuple
         What the map did: elapsed and processor time in seconds, kind (``start``, ``visit``,
-        ``hole``, ``stop``), formula, data.
+        ``blank``, ``stop``), formula, data.
     meta : dict
         Input, versions, machine.
     """

@@ -68,7 +68,7 @@ class Site:
         return self.composition.formula
 
     @property
-    def is_hole(self) -> bool:
+    def is_blank(self) -> bool:
         """Whether structures were tried and none has an energy."""
         return self.best is None and (self.n_structures > 0 or bool(self.closed))
 

@@ -112,7 +112,7 @@ class Visit(Silent):
         return limit is not None and self._campaign.n_finished >= limit
 
     def _lengthen(self) -> None:
-        """Go on with a visit whose structures are too quick."""
+        """Continue a visit whose structures are too quick."""
         spent_s = self._campaign.progress.core_s - self._before[1]
         limit = self._stop.structures
         if limit is None or spent_s >= LEAST_CORE_S:

@@ -48,5 +48,3 @@ def made_map(system: str, folder: Path, seed: int = 0, **field: object) -> MapSt
     meta = {"input": settings.to_dict(), "created": "2026-01-01", "versions": {"nucleate": "0"}}
     energies = Energies(found, sites, references, settings.field.cell_limit)
     return MapState(folder, settings, found, energies, tuple(events), meta)
-
-

@@ -32,9 +32,7 @@ def written(system, folder, **field):
 
 def test_names_from_outside_are_text(tmp_path):
     state = made_map("Cu-Au", tmp_path)
-    rows = [
-        replace(row, known_as="<script>alert(1)</script>") for row in map_rows(state.energies)
-    ]
+    rows = [replace(row, known_as="<script>alert(1)</script>") for row in map_rows(state.energies)]
     path = tmp_path / "map.html"
     write_map_page(path, state, rows)
     text = path.read_text(encoding="utf-8")

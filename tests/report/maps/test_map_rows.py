@@ -18,7 +18,7 @@ from nucleate.report.maps.growth import growth
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.page import map_page_text
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import HOLE, NOT_VISITED, STABLE, MapRow, map_rows
+from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, MapRow, map_rows
 from nucleate.report.maps.status import map_status, status_text
 from tests.report.maps.made import made_map
 
@@ -39,7 +39,10 @@ def test_every_composition_has_one_row(state):
     known = [height for height in heights if height is not None]
     assert known == sorted(known)
     assert heights[len(known) :] == [None] * (len(heights) - len(known))
-    assert {row.state for row in rows if row.above_hull_ev_per_atom is None} <= {HOLE, NOT_VISITED}
+    assert {row.state for row in rows if row.above_hull_ev_per_atom is None} <= {
+        NO_ENERGY,
+        NOT_VISITED,
+    }
 
 
 def test_rows_are_those_of_pymatgen(state):

@@ -237,8 +237,8 @@ def in_words(progress: MapProgress) -> str:
     ]
     if progress.n_failed:
         parts.append(f"{progress.n_failed} failed")
-    if progress.n_holes:
-        parts.append(f"{progress.n_holes} without any energy")
+    if progress.n_blank:
+        parts.append(f"{progress.n_blank} without any energy")
     if progress.expected_change_mev is not None:
         parts.append(f"hull expected to change by {progress.expected_change_mev:.2g} meV/atom")
     if progress.now:

@@ -44,7 +44,7 @@ class Frame:
 def growth(state: MapState, most: int = FRAMES) -> list[Frame]:
     """Return the hull after some of the visits, the last one included.
 
-    Known compounds are there from the beginning. Before all corners have an energy there is no
+    Known compounds belong to every frame. Before all corners have an energy there is no
     frame. What a polish or a later run of one composition has lowered appears in the last frame
     only.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 30
 """Rows of a table that a notebook or the interpreter shows."""
 
-NOT_VISITED, HOLE, STABLE, METASTABLE = "not visited", "hole", "stable", "metastable"
+NOT_VISITED, NO_ENERGY, STABLE, METASTABLE = "not visited", "no energy", "stable", "metastable"
 NEAR_EV = 0.025
 """eV/atom above the hull up to which a phase may be made; of known compounds most lie below."""
 
@@ -37,7 +37,7 @@ class MapRow:
     ----------
     formula : str
     state : str
-        ``stable``, ``metastable``, ``hole`` (all structures failed) or ``not visited``.
+        ``stable``, ``metastable``, ``no energy`` (all structures failed) or ``not visited``.
     origin : str
         ``known`` where a known compound is the lowest structure or as low as it, ``new`` where the
         search has found one lower than every known compound, or where none is known.
@@ -107,7 +107,7 @@ def map_rows(
     seen = {key_of(phase.composition.counts) for phase in phases}
     for site in energies.sites:
         if key_of(site.composition.counts) not in seen:
-            state = HOLE if site.is_hole else NOT_VISITED
+            state = NO_ENERGY if site.is_blank else NOT_VISITED
             rows.append(
                 MapRow(
                     site.formula,

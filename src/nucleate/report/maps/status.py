@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.mapping.judged import JUDGED
-from nucleate.report.maps.rows import HEADS, HOLE, STABLE, MapRow, cells_of, map_rows
+from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, MapRow, cells_of, map_rows
 from nucleate.run.lock import is_locked
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "folder": str(state.folder),
         "compositions": len(energies.sites),
         "visited": sum(site.n_structures > 0 for site in energies.sites),
-        "holes": sum(row.state == HOLE for row in rows),
+        "blank": sum(row.state == NO_ENERGY for row in rows),
         "structures": sum(site.n_structures for site in energies.sites),
         "failed": sum(site.n_failed for site in energies.sites),
         "references": len(energies.references),

@@ -281,5 +281,5 @@
   }
   window.addEventListener("resize", () => { draw(); if (viewer) { viewer.resize(); viewer.render(); } });
   draw();
-  if (phases.length && data.complete && data.stable.length) { const first = data.stable.find((k) => phases[k].origin === "new" && phases[k].cell) ?? data.stable.find((k) => phases[k].cell); if (first !== undefined) choose(first); }
+  if (phases.length && data.complete && data.stable.length) { const inner = data.stable.filter((k) => phases[k].cell && phases[k].shares.every((s) => s < 1 - 1e-9)); const first = inner.find((k) => phases[k].origin === "new") ?? inner[0]; if (first !== undefined) choose(first); }
 })();
