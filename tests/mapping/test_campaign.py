@@ -72,11 +72,11 @@ def test_effective_medium_theory_has_ordered_copper_gold_on_the_hull(found):
 
 
 def test_an_energy_of_the_map_is_that_of_the_engine(found):
-    from ase.calculators.emt import EMT as Calculator
+    from ase.calculators import emt
 
     crystal, phase = found.best("Cu3Au"), found.phase("AuCu3")
     atoms = crystal.to_ase()
-    atoms.calc = Calculator()
+    atoms.calc = emt.EMT()
     assert atoms.get_potential_energy() / len(atoms) == pytest.approx(phase.energy, abs=1e-6)
 
 
@@ -168,9 +168,9 @@ def test_a_composition_in_which_everything_fails_stays_blank(tmp_path):
 
 def no_gold():
     """Return a calculator that fails for pure gold."""
-    from ase.calculators.emt import EMT as Calculator
+    from ase.calculators import emt
 
-    class Picky(Calculator):
+    class Picky(emt.EMT):
         def calculate(self, atoms=None, *args, **kwargs):
             if set(atoms.numbers) == {79}:
                 raise RuntimeError("no gold here")

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from tests.report.maps.made import made_map
 
 from nucleate.report.maps.page import write_map_page
 from nucleate.report.maps.rows import map_rows
-from tests.report.maps.made import made_map
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.report.maps.made import made_map
 
 from nucleate.errors import InputError
 from nucleate.report.maps.advice import to_make_next
@@ -20,7 +21,6 @@ from nucleate.report.maps.page import map_page_text
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
 from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, MapRow, map_rows
 from nucleate.report.maps.status import map_status, status_text
-from tests.report.maps.made import made_map
 
 SYSTEMS = ("Cu-Au", "Sr-Ti-O", "SrO-TiO2", "Li-Sn-S-Cl")
 

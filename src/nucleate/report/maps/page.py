@@ -19,7 +19,7 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import NO_ENERGY, NEAR_EV, NOT_VISITED, STABLE
+from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE
 from nucleate.report.maps.status import map_status
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
@@ -200,8 +200,8 @@ def _made_of(facts: dict[str, Any]) -> str:
     tier = clean(facts["tiers"][-1])
     return (
         f"Every energy is of {tier}: {facts['references']} known structures were relaxed by it, "
-        "and the compositions were searched with it. Corrections are applied to none. The hull of a "
-        "second model is built from its own energies alone."
+        "and the compositions were searched with it. Corrections are applied to none. The hull of "
+        "a second model is built from its own energies alone."
     )
 
 
