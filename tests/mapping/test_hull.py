@@ -133,3 +133,28 @@ def test_energies_below_the_hull_are_negative_and_nothing_outside_is_accepted() 
         hull.above([[1, 0, 0]], [0.0])
     with pytest.raises(ValueError, match="not finite"):
         Hull.build([[1]], "A", [[1]], [np.nan])
+
+
+def test_where_qhull_fails_linear_programs_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = oxides()
+    monkeypatch.setattr("nucleate.mapping.facets._by_qhull", lambda *_: None)
+    hull = oxides()
+    np.testing.assert_allclose(hull.above_hull, wanted.above_hull, atol=1e-9)
+    assert hull.vertices == wanted.vertices
+    assert hull.potentials.shape == (1, 2)
+    assert (hull.shares @ hull.potentials.T <= hull.formation[:, None] + 1e-12).all()
+
+
+@pytest.mark.parametrize("noise", [1e-13, 1e-11, 1e-9])
+def test_nearly_flat_phases(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    counts = np.concatenate(
+        [np.eye(4, dtype=int), rng.integers(0, 6, (60, 4)) + np.eye(4, dtype=int)[0]]
+    )
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    flat = -shares.min(axis=1)
+    hull = Hull.build(np.eye(4, dtype=int), "ABCD", counts, flat + noise * rng.normal(size=64))
+    wanted = -np.minimum.reduce(shares, axis=1)
+    centre = np.array([[1, 1, 1, 1]])
+    assert hull.energy_at(centre)[0] >= -0.25 - 10 * noise
+    assert (hull.energy_at(counts) <= wanted + 10 * noise + 1e-12).all()

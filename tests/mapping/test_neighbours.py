@@ -14,9 +14,11 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.distances import neighbour_pairs
 from nucleate.crystal.space import SearchSpace
+from nucleate.crystal.symmetry import space_group
 from nucleate.crystal.volumes import expected_volume
 from nucleate.mapping.changes import apply_change, changes_between, likeness
-from nucleate.mapping.neighbours import Donor, travelled
+from nucleate.mapping.intergrowths import _stacked, blocks_of, intergrown, pairs_of, sums_of
+from nucleate.mapping.neighbours import Donor, nearest_donors, travelled
 from nucleate.mapping.rooms import rooms
 from nucleate.mapping.supercells import hermite_forms, repeated, supercell
 
@@ -129,6 +131,52 @@ def test_room_by_brute_force() -> None:
     np.testing.assert_allclose(found, (distances / contacts).min(axis=1), atol=1e-10)
 
 
+def test_the_nearest_donors_are_like_in_formula_and_low() -> None:
+    wanted = Composition.from_formula("Sr2TiO4")
+    high = Donor(perovskite(), "SrTiO3", 99, 0.5)
+    assert nearest_donors([high, *DONORS], wanted, 2) == DONORS
+    renamed = Composition.from_formula("ZrS2")
+    assert nearest_donors(DONORS, renamed, 1)[0].formula == "TiO2"
+
+
 def test_likeness() -> None:
     assert likeness(38, 38) == 1.0
     assert likeness(38, 56) > 0.4 > likeness(38, 8)
+
+
+def rock_salt() -> Crystal:
+    cell = 2.58 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    return Crystal(np.array([38, 8]), cell, np.array([[0, 0, 0], [0.5, 0.5, 0.5]]))
+
+
+@pytest.mark.parametrize(("formula", "blocks"), [("Sr2TiO4", (1, 1)), ("Sr3Ti2O7", (2, 1))])
+def test_ruddlesden_popper_phases_are_intergrowths(formula: str, blocks: tuple[int, int]) -> None:
+    """Of perovskite and rock salt, in the space group I4/mmm that they are known in."""
+    groups = set()
+    for seed in range(40):
+        crystal = intergrown(perovskite(), rock_salt(), *blocks, rng=np.random.default_rng(seed))
+        assert crystal is not None
+        assert crystal.reduced_formula == formula
+        expected = blocks[0] * perovskite().volume + blocks[1] * rock_salt().volume
+        assert crystal.volume == pytest.approx(expected)
+        groups.add(space_group(crystal, 0.05)[0])
+    assert 139 in groups
+
+
+@pytest.mark.parametrize("make", [perovskite, rutile, rock_salt])
+def test_blocks_of_one_crystal_stack_to_a_supercell(make) -> None:
+    wanted = np.sort(neighbour_pairs(make(), 4.0)[3])
+    blocks = blocks_of(make())
+    assert len(blocks) > 2
+    assert pairs_of(blocks, blocks)[0][2] == 0.0
+    for block in blocks:
+        crystal = _stacked([block] * 3, np.array(block.shape))
+        found = np.sort(neighbour_pairs(crystal, 4.0)[3])
+        np.testing.assert_allclose(found[::3], wanted, atol=1e-8)
+
+
+def test_compositions_that_add_up() -> None:
+    first, second = Counter(perovskite().numbers.tolist()), Counter([38, 8])
+    assert list(sums_of(first, second, space("Sr3Ti2O7"))) == [(2, 1), (4, 2)]
+    assert list(sums_of(first, second, space("Sr2TiO4", 14))) == [(1, 1), (2, 2)]
+    assert list(sums_of(first, second, space("TiO2"))) == []

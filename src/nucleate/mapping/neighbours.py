@@ -3,19 +3,24 @@
 The cell of the donor is repeated, its elements are exchanged, atoms that are too many are removed
 and those that are missing are put into its largest voids; the cell is then scaled by the ratio of
 the expected volumes. Of all supercells and cell contents, those that need the fewest changes for
-an atom are the most likely; where only elements are exchanged, the structure type stays.
+an atom are the most likely; where only elements are exchanged, the structure type stays. Blocks of
+two donors whose compositions add up to the wanted one are stacked in one cell.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
 from math import exp
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.composition import Composition
 from nucleate.mapping.changes import Change, apply_change, changes_between
+from nucleate.mapping.intergrowths import intergrown, sums_of
 from nucleate.mapping.supercells import supercell
 
 if TYPE_CHECKING:
@@ -41,6 +46,12 @@ ENERGY_SCALE = 0.05
 
 APART = (1.1, 1.0)
 """Multiples of the minimum distances to which atoms are pushed apart; the first that succeeds."""
+
+JOINED = 0.3
+"""Weight of blocks of two donors, relative to a renaming of like elements."""
+
+FRACTION_SCALE = 0.2
+"""Sum of the differences of atomic fractions that counts like :data:`ENERGY_SCALE`."""
 
 RATTLE_ANG = 0.05
 """Å; displacement of all atoms where atoms were added, removed or exchanged one by one."""
@@ -69,18 +80,106 @@ class Donor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A donor and the change that makes the wanted composition of it."""
+class Changed:
+    """A plan: a donor and the change that makes the wanted composition of it."""
 
     donor: Donor
     change: Change
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether every try gives the same crystal."""
+        return self.change.is_plain and self.change.copies == 1
+
+    @property
     def weight(self) -> float:
         """How likely it is drawn, relative to the others."""
-        return exp(
-            -self.change.per_atom / CHANGE_SCALE - max(self.donor.above_hull, 0.0) / ENERGY_SCALE
-        )
+        return exp(-self.change.per_atom / CHANGE_SCALE) * _favour(self.donor)
+
+    def make(self, rng: np.random.Generator) -> Crystal | None:
+        """Return a crystal, or None if an added atom finds no room."""
+        base = supercell(self.donor.crystal, self.change.copies, rng=rng)
+        crystal = apply_change(base, self.change, rng=rng)
+        if crystal is None or self.change.is_plain:
+            return crystal
+        moves = rng.normal(0.0, RATTLE_ANG, (crystal.n_atoms, 3))
+        return crystal.replace(scaled=crystal.scaled + moves @ np.linalg.inv(crystal.cell))
+
+    @property
+    def detail(self) -> dict[str, str | int | float]:
+        """Where it comes from, and what was done."""
+        return {
+            "from": self.donor.formula,
+            "number": self.donor.number,
+            "change": self.change.in_words(),
+            "copies": self.change.copies,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """A plan: blocks of two donors in one cell."""
+
+    donor: Donor
+    other: Donor
+    blocks: tuple[int, int]
+
+    is_fixed = False
+
+    @property
+    def weight(self) -> float:
+        """How likely it is drawn, relative to the others."""
+        return JOINED * _favour(self.donor) * _favour(self.other)
+
+    def make(self, rng: np.random.Generator) -> Crystal | None:
+        """Return a crystal, or None if no faces match."""
+        return intergrown(self.donor.crystal, self.other.crystal, *self.blocks, rng=rng)
+
+    @property
+    def detail(self) -> dict[str, str | int | float]:
+        """Where it comes from, and what was done."""
+        p, q = self.blocks
+        return {
+            "from": self.donor.formula,
+            "number": self.donor.number,
+            "change": f"{p} blocks with {q} of {self.other.formula}",
+            "other": self.other.formula,
+            "other_number": self.other.number,
+        }
+
+
+def _favour(donor: Donor) -> float:
+    return exp(-max(donor.above_hull, 0.0) / ENERGY_SCALE)
+
+
+def nearest_donors(donors: Sequence[Donor], composition: Composition, most: int) -> list[Donor]:
+    """Return the donors that are the likeliest to give good candidates of a composition.
+
+    By the sum of the absolute differences of atomic fractions, 0 where elements can be renamed,
+    and the energy above the hull, each in units of its scale.
+
+    Parameters
+    ----------
+    donors
+        Any.
+    composition
+        What is wanted.
+    most
+        Number of donors.
+    """
+    wanted = composition.counts
+    size = sum(wanted.values())
+
+    def distance(donor: Donor) -> float:
+        counts = Composition.from_numbers(donor.crystal.numbers).counts
+        own = sum(counts.values())
+        symbols = {**wanted, **counts}
+        gap = sum(abs(wanted.get(s, 0) / size - counts.get(s, 0) / own) for s in symbols)
+        if sorted(wanted.values()) == sorted(counts.values()) and wanted != counts:
+            gap = 0.0
+        return gap / FRACTION_SCALE + max(donor.above_hull, 0.0) / ENERGY_SCALE
+
+    return sorted(donors, key=distance)[:most]
 
 
 def travelled(
@@ -109,16 +208,12 @@ def travelled(
         Plain substitutions, which are the same at every try, come once; their origin names
         formula and number of the donor.
     """
-    plans = [
-        Plan(donor, change)
-        for donor in donors
-        for change in changes_between(donor.crystal.numbers, space)
-    ]
+    plans = plans_of(donors, space)
     found: list[Candidate] = []
-    for plan in sorted((p for p in plans if p.change.is_plain), key=lambda p: -p.weight):
-        if len(found) < most and plan.change.copies == 1:
+    for plan in sorted((plan for plan in plans if plan.is_fixed), key=lambda plan: -plan.weight):
+        if len(found) < most:
             found += filter(None, [_made(plan, space, rng)])
-    others = [plan for plan in plans if not (plan.change.is_plain and plan.change.copies == 1)]
+    others = [plan for plan in plans if not plan.is_fixed]
     if not others:
         return found
     weights = np.array([plan.weight for plan in others])
@@ -132,26 +227,32 @@ def travelled(
     return found
 
 
-def _made(plan: Plan, space: SearchSpace, rng: np.random.Generator) -> Candidate | None:
+def plans_of(donors: Sequence[Donor], space: SearchSpace) -> list[Changed | Joined]:
+    """Return the ways to make a composition of donors, one of them or two together."""
+    plans: list[Changed | Joined] = [
+        Changed(donor, change)
+        for donor in donors
+        for change in changes_between(donor.crystal.numbers, space)
+    ]
+    contents = [Counter(donor.crystal.numbers.tolist()) for donor in donors]
+    plans += [
+        Joined(donors[i], donors[j], blocks)
+        for i, j in combinations(range(len(donors)), 2)
+        if donors[i].formula != donors[j].formula
+        for blocks in sums_of(contents[i], contents[j], space)
+    ]
+    return plans
+
+
+def _made(plan: Changed | Joined, space: SearchSpace, rng: np.random.Generator) -> Candidate | None:
     """Return what a plan makes, or None if the space rejects it."""
-    donor, change = plan.donor, plan.change
-    base = supercell(donor.crystal, change.copies, rng=rng)
-    crystal = apply_change(base, change, rng=rng)
+    crystal = plan.make(rng)
     if crystal is None:
         return None
-    if not change.is_plain:
-        moves = rng.normal(0.0, RATTLE_ANG, (crystal.n_atoms, 3))
-        crystal = crystal.replace(scaled=crystal.scaled + moves @ np.linalg.inv(crystal.cell))
     crystal = _apart(crystal.wrapped(), space)
     if space.rejection(crystal) is not None:
         return None
-    detail = {
-        "from": donor.formula,
-        "number": donor.number,
-        "change": change.in_words(),
-        "copies": change.copies,
-    }
-    return Candidate(crystal, Origin(SOURCE, (), detail))
+    return Candidate(crystal, Origin(SOURCE, (), plan.detail))
 
 
 def _apart(crystal: Crystal, space: SearchSpace) -> Crystal:
