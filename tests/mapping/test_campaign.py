@@ -177,3 +177,20 @@ def no_gold():
             super().calculate(atoms, *args, **kwargs)
 
     return Picky()
+
+
+def test_a_map_of_somebody_else_imports_nothing(found, tmp_path):
+    """Reading uses no name of the stored input; continuing asks for trust."""
+    import shutil
+    import sqlite3
+
+    folder = tmp_path / "map"
+    shutil.copytree(found.folder, folder)
+    with sqlite3.connect(folder / "map.db") as db:
+        (text,) = db.execute("SELECT value FROM meta WHERE key = 'input'").fetchone()
+        text = text.replace("ase.calculators.emt:EMT", "no_such_module_anywhere:boom")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'input'", (text,))
+    db.close()
+    assert nc.open_map(folder).status()["field"] == "Au-Cu"
+    with pytest.raises(InputError, match="would import or execute"):
+        nc.map("Cu-Au", folder=folder, display=False)

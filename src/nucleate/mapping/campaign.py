@@ -120,7 +120,7 @@ def run_map(
             executor,
         )
         energies = Energies(
-            field, read_sites(settings, field, folder), references, settings.field.cell_limit
+            field, read_sites(field, folder, settings.tier[-1].name), references, settings.field.cell_limit
         )
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())
@@ -133,11 +133,11 @@ def run_map(
         return campaign.run()
 
 
-def read_sites(settings: MapSettings, field: Field, folder: Path) -> list[Site]:
-    """Return the compositions of a map as far as their runs are."""
+def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
+    """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
     sites = [Site(item, folder / COMPOSITIONS / item.formula) for item in field.compositions]
     for site in sites:
-        site.read(settings.tier[-1].name)
+        site.read(tier)
     return sites
 
 

@@ -10,11 +10,12 @@ from nucleate.mapping.campaign import read_sites
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.field import field_of
 from nucleate.mapping.known import stored_references
-from nucleate.mapping.settings import MapSettings
+from nucleate.mapping.settings import field_settings
 from nucleate.mapping.store import MapStore
 
 if TYPE_CHECKING:
     from nucleate.mapping.field import Field
+    from nucleate.mapping.settings import FieldSettings
 
 Event = tuple[float, float, str, str | None, dict[str, Any]]
 
@@ -26,8 +27,8 @@ class MapState:
     Attributes
     ----------
     folder : Path
-    settings : MapSettings
-        The input.
+    options : FieldSettings
+        Section ``[field]`` of the input.
     field : Field
         The compositions.
     energies : Energies
@@ -40,22 +41,29 @@ class MapState:
     """
 
     folder: Path
-    settings: MapSettings
+    options: FieldSettings
     field: Field
     energies: Energies
     events: tuple[Event, ...]
     meta: dict[str, Any]
 
+    @property
+    def tiers(self) -> list[str]:
+        """Names of the tiers, cheapest first."""
+        return [str(tier["name"]) for tier in self.meta["input"]["tier"]]
+
 
 def read_map(folder: str | Path) -> MapState:
-    """Return the map of a folder; raises InputError if it holds none."""
+    """Return the map of a folder; raises InputError if it holds none.
+
+    Nothing that its stored input names is imported: the folder may be from anybody.
+    """
     path = Path(folder)
     with MapStore.read(path) as store:
         meta, events = store.meta, tuple(store.events())
-    settings = MapSettings.from_dict(meta["input"], source=str(path))
-    field = field_of(settings)
+    options = field_settings(meta["input"], source=str(path))
+    field = field_of(options)
     references = stored_references(meta.get("references", ()), path)
-    energies = Energies(
-        field, read_sites(settings, field, path), references, settings.field.cell_limit
-    )
-    return MapState(path, settings, field, energies, events, meta)
+    sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
+    energies = Energies(field, sites, references, options.cell_limit)
+    return MapState(path, options, field, energies, events, meta)

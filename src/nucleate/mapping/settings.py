@@ -281,5 +281,19 @@ class MapSettings(_Settings):
         return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
 
 
+def field_settings(data: Mapping[str, Any], *, source: str = "") -> FieldSettings:
+    """Return the section ``[field]`` of an input without looking at the others.
+
+    Raises
+    ------
+    InputError
+        As :meth:`MapSettings.from_dict`.
+    """
+    try:
+        return FieldSettings.model_validate(data.get("field"))
+    except ValidationError as error:
+        raise input_error(error, data, FieldSettings, source) from None
+
+
 def _prefix(source: str) -> str:
     return f"{source}: " if source else ""

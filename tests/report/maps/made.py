@@ -47,4 +47,4 @@ def made_map(system: str, folder: Path, seed: int = 0, **field: object) -> MapSt
     events.append((200.0, 300.0, "stop", None, {"reason": "the time is up"}))
     meta = {"input": settings.to_dict(), "created": "2026-01-01", "versions": {"nucleate": "0"}}
     energies = Energies(found, sites, references, settings.field.cell_limit)
-    return MapState(folder, settings, found, energies, tuple(events), meta)
+    return MapState(folder, settings.field, found, energies, tuple(events), meta)

@@ -58,7 +58,7 @@ def hull_figure(state: MapState) -> Figure:
     else:
         corners = TRIANGLE if len(hull.members) == 3 else TETRAHEDRON
         _draw_simplex(axes, hull, known, corners)
-    axes.set_title(f"{state.field.system}, {state.settings.tier[-1].name}")
+    axes.set_title(f"{state.field.system}, {state.tiers[-1]}")
     return figure
 
 

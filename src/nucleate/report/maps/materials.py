@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def entry_dict(phase: Phase, state: MapState) -> dict[str, Any]:
     """Return a phase as the dictionary of a pymatgen ComputedEntry, which needs no pymatgen."""
     counts = phase.composition.counts
-    tier = state.settings.tier[-1]
+    tier = state.meta["input"]["tier"][-1]
     known = phase.reference
     number = None if phase.site is None else phase.site.best_number
     return {
@@ -25,7 +25,7 @@ def entry_dict(phase: Phase, state: MapState) -> dict[str, Any]:
         "entry_id": _name(phase),
         "correction": 0.0,
         "energy_adjustments": [],
-        "parameters": {"model": tier.name, "engine": tier.engine.kind},
+        "parameters": {"model": tier["name"], "engine": tier["engine"]["kind"]},
         "data": {"record": number, "known_as": None if known is None else known.name},
     }
 

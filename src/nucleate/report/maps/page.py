@@ -207,9 +207,8 @@ def _made_of(facts: dict[str, Any]) -> str:
 
 def _sources(state: MapState) -> dict[str, Any]:
     used = ["prototypes"] if state.energies.references else []
-    return dict.fromkeys(
-        [*used, *(item.kind for item in getattr(state.settings.search, "generators", ()))]
-    )
+    chosen = state.meta["input"]["search"].get("generators") or ()
+    return dict.fromkeys([*used, *(str(item.get("kind")) for item in chosen)])
 
 
 def _made(state: MapState) -> list[tuple[str, str]]:
