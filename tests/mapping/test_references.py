@@ -62,9 +62,9 @@ def test_polymorphs_are_the_lowest_and_corners_come_first() -> None:
     formulas = [item.formula for item in result.found]
     assert max(formulas.count(formula) for formula in formulas) == 2
     assert formulas[:4] == ["Sr", "Sr", "Y", "Y"]
-    assert [item.formula for item in result.missing] == ["O"]
+    assert not result.missing  # oxygen is not in the library, but ASE has its molecule
+    assert [item.name for item in result.found if item.source == "ASE"] == ["ASE: O2 molecules"]
     assert result.more_polymorphs > 0
-    assert "none of O" in result.in_words()
     energies = [item.above_hull for item in result.of(result.found[0].composition)]
     assert energies == sorted(energies)
 

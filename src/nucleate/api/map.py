@@ -104,7 +104,9 @@ def map_field(
     """
     from nucleate.api.map_final import finish_map
     from nucleate.mapping.campaign import run_map
+    from nucleate.mapping.events import Several
     from nucleate.report.maps.displays import suitable_map_display
+    from nucleate.report.maps.live import LiveMapPage
     from nucleate.signals import is_request
 
     options = {
@@ -141,7 +143,8 @@ def map_field(
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
         shown.start(settings.field.system, path, settings.stop.time)
-        summary = run_map(settings, path, callback=shown, executor=executor)
+        watching = Several([shown, LiveMapPage(path)]) if display else shown
+        summary = run_map(settings, path, callback=watching, executor=executor)
         if not is_request(summary.reason):
             finish_map(path, settings, on_stage=shown.on_stage)
     return PhaseMap(path)

@@ -120,7 +120,10 @@ def run_map(
             executor,
         )
         energies = Energies(
-            field, read_sites(field, folder, settings.tier[-1].name), references, settings.field.cell_limit
+            field,
+            read_sites(field, folder, settings.tier[-1].name),
+            references,
+            settings.field.cell_limit,
         )
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())

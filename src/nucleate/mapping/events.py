@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.mapping.energies import Energies
     from nucleate.mapping.site import Site
 
@@ -78,3 +80,30 @@ class Silent:
 
     def on_progress(self, progress: MapProgress, energies: Energies) -> None:
         """Show nothing."""
+
+
+class Several(Silent):
+    """Passes everything on to several callbacks."""
+
+    def __init__(self, callbacks: Sequence[MapCallback]) -> None:
+        self._callbacks = tuple(callbacks)
+
+    def on_stage(self, text: str, done: int, total: int) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_stage(text, done, total)
+
+    def on_note(self, text: str) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_note(text)
+
+    def on_visit(self, site: Site, reason: str) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_visit(site, reason)
+
+    def on_progress(self, progress: MapProgress, energies: Energies) -> None:
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.on_progress(progress, energies)

@@ -23,6 +23,7 @@ from nucleate.crystal.elements import element
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED, Library
 from nucleate.library.sources import read_source
+from nucleate.mapping.elements import SOURCE, element_crystal
 from nucleate.mapping.field import key_of
 from nucleate.run.folder import may_change_of_tier
 
@@ -137,6 +138,8 @@ def references_of(field: Field, settings: MapSettings) -> References:
             found += kept
         else:
             found += _of_files(field, source)
+    if settings.field.references and known != "off":
+        found += _of_elements(field, found)
     lowest = _polymorphs(found, field, settings.field.polymorphs)
     names = {item.composition for item in lowest}
     missing = tuple(member for member in field.members if member not in names)
@@ -221,6 +224,19 @@ def _is_allowed(item: Reference, field: Field, settings: MapSettings, known: str
     if len(item.composition.items) <= settings.field.known_elements:
         return True
     return known != "no-relatives" and field.index_of(item.composition) is None
+
+
+def _of_elements(field: Field, found: Sequence[Reference]) -> list[Reference]:
+    """Return structures of the elements that are corners and that no source has."""
+    known = {item.composition for item in found}
+    items = []
+    for member in field.members:
+        if member in known or member.n_atoms > 1:
+            continue
+        named = element_crystal(member.items[0][0])
+        if named is not None:
+            items.append(Reference(named[0], named[1], member, SOURCE))
+    return items
 
 
 def _of_files(field: Field, source: str) -> list[Reference]:

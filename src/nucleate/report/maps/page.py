@@ -70,6 +70,7 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
         .render(
             title=clean(state.field.system),
             state=_state(facts),
+            running=facts["running"],
             facts=_facts(facts),
             doubts=_doubts(facts, rows),
             advice=to_make_next(rows),
