@@ -65,7 +65,7 @@ class Source(Generator):
 
 
 @settings(max_examples=8)
-@given(st.lists(st.floats(0.05, 20.0), min_size=1, max_size=5), st.integers(0, 10**6))
+@given(st.lists(st.floats(1.0, 20.0), min_size=1, max_size=5), st.integers(0, 10**6))
 def test_shares_are_those_of_the_weights(weights: list[float], seed: int) -> None:
     mix = GeneratorMix([(Source(str(k)), weight) for k, weight in enumerate(weights)])
     rng, number = np.random.default_rng(seed), 3000
