@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +157,12 @@ def test_particles_take_turns_and_remember_their_best_place() -> None:
         np.testing.assert_array_equal(swarm._moved, (first + np.arange(80)) % POPULATION)
         np.testing.assert_array_equal(swarm._place, start), "nobody moves in the first round"
         swarm.learn(judged([swarm._proposal(swarm._place[row]) for row in swarm._moved], rng))
+    known, places = swarm._own_energy.copy(), swarm._own.copy()
+    worse = judged([swarm._proposal(swarm._place[row]) for row in swarm._moved], rng)
+    swarm.learn([s and replace(s, energy=s.energy + 10.0) for s in worse])
+    seen = np.isfinite(known)
+    np.testing.assert_array_equal(swarm._own_energy[seen], known[seen])
+    np.testing.assert_array_equal(swarm._own[seen], places[seen])
     known = swarm._own_energy.copy()
     assert 0.2 * POPULATION < np.isfinite(known).sum() < POPULATION
     moved = swarm.propose(80, rng=rng)
@@ -254,6 +261,21 @@ def test_a_pool_is_limited_by_kind_and_number_and_counts_what_it_did(toy) -> Non
         assert rows[-1][1:] == (150, 150)
 
 
+@pytest.mark.parametrize("symmetry", ["all", "triclinic"])
+def test_a_kind_is_refined_a_limited_number_of_times_but_not_p1(toy, monkeypatch, symmetry) -> None:
+    monkeypatch.setattr(pool, "MOST_OF_A_LAYOUT", 1)
+    plan = Plan(number=120, descent_steps=0, most_formula_units=1, symmetry=symmetry)
+    members, _ = make_pool(SPACE, toy, plan)
+    groups = [member.detail["space_group_number"] for member in members]
+    kinds = Counter(
+        (group, member.detail["wyckoff"])
+        for group, member in zip(groups, members, strict=True)
+        if group != 1
+    )
+    assert max(kinds.values(), default=0) == (1 if symmetry == "all" else 0)
+    assert symmetry == "all" or len(members) > 50
+
+
 @pytest.mark.parametrize(
     ("most", "options", "expected"),
     [
@@ -326,6 +348,24 @@ def test_steps_are_short_whatever_the_forces(seed: int, size: float, length: flo
         assert np.linalg.norm(shift, axis=1).max() <= descent.LONGEST_STEP + 1e-9
         np.testing.assert_allclose(shift.mean(axis=0), 0.0, atol=1e-9)
         crystal = moved
+
+
+def test_the_longest_steps_are_cut_to_their_limits() -> None:
+    crystal = argon_of(5.3)
+    along = np.zeros((3, 3))
+    along[0, 0] = -1.0
+    moved = descent._Walk().step(crystal, np.zeros((4, 3)), along, 1.0)
+    strain = np.linalg.solve(crystal.cell, moved.cell) - np.eye(3)
+    assert strain[0, 0] == pytest.approx(descent.LARGEST_STRAIN)
+    assert np.abs(strain).sum() == pytest.approx(descent.LARGEST_STRAIN)
+    forces = np.zeros((4, 3))
+    forces[0, 1] = 1.0
+    moved = descent._Walk().step(crystal, forces, np.zeros((3, 3)), 1.0)
+    shift = moved.positions - crystal.positions
+    assert shift[0] == pytest.approx([0.0, descent.LONGEST_STEP, 0.0])
+    assert shift[1] == pytest.approx([0.0, -descent.LONGEST_STEP / 3, 0.0])
+    small = descent._Walk().step(crystal, 1e-3 * forces, np.zeros((3, 3)), 0.08)
+    assert np.abs(small.positions - crystal.positions).max() < 0.01, "soft where forces are small"
 
 
 def test_refining_tells_the_energy_and_the_steps() -> None:
