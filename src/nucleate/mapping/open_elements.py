@@ -82,7 +82,7 @@ def open_hull(hull: Hull, symbol: str, potential: float) -> Hull:
     return Hull.build(
         np.eye(len(others), dtype=np.int64),
         [hull.member_names[k] for k in others],
-        hull.counts[np.ix_(kept, others)],
+        hull.counts[kept][:, others],
         (hull.formation[kept] - share[kept] * potential) / (1.0 - share[kept]),
         [hull.names[k] for k in kept],
     )
