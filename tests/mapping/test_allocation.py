@@ -124,6 +124,18 @@ def test_the_expected_change_is_that_of_the_hulls_of_the_samples() -> None:
     assert expected_change(hull, shares, samples) == pytest.approx(np.mean(changes), abs=1e-9)
 
 
+def test_closed_compositions_are_not_expected_to_change() -> None:
+    findings = searched(FIELD, 5)
+    every = decide(findings).expected_change_mev
+    none = decide(findings, closed=range(N))
+    some = decide(findings, closed=range(N - 20)).expected_change_mev
+    assert none.choices == ()
+    assert none.expected_change_mev == 0.0
+    assert every is not None
+    assert some is not None
+    assert 0.0 < some < every
+
+
 def test_corners_without_an_energy_come_first() -> None:
     findings = searched(FIELD, 6)
     findings[1] = Finding()

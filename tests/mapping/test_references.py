@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,6 +14,15 @@ from nucleate.library.library import Library
 from nucleate.mapping.field import field_of
 from nucleate.mapping.references import References, level_key, references_of
 from nucleate.mapping.settings import MapSettings
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_library() -> Iterator[None]:
+    """Read the shipped library once."""
+    library = Library.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Library, "load", lambda _: library)
+        yield
 
 
 def references(known: str = "all", **options: object) -> References:
@@ -44,7 +54,7 @@ def _cif(crystal: Crystal) -> str:
 def test_every_entry_of_the_library_within_the_field_is_found() -> None:
     found = references(polymorphs=1000).found
     inside = {38, 39, 22, 8}
-    library = Library.load()
+    library = Library.load(("shipped",))
     every = [
         number
         for number in range(0, len(library), 97)

@@ -32,7 +32,7 @@ LEVELS = 3
 CONSIDERED = 48
 """Compositions, those expected deepest below the hull, of which the change is computed."""
 
-SAMPLES = 16
+SAMPLES = 24
 """Joint samples by which the change of the whole hull is estimated."""
 
 HOPE = 2.0
@@ -73,8 +73,10 @@ class Allocation:
     choices : tuple of Choice
         Best first; empty where no composition is left.
     expected_change_mev : float or None
-        By which the hull is expected to change in the end if all are searched on, mean over the
-        field, in meV/atom; None for rules that do not estimate it and while a corner has no energy.
+        By which the hull is expected to change in the end if all that are not closed are searched
+        on, mean over the field, in meV/atom; None for rules that do not estimate it and while a
+        corner has no energy. The samples have the same random numbers at every decision, so that
+        it changes with what was found and not by chance.
     """
 
     choices: tuple[Choice, ...]
@@ -203,8 +205,8 @@ def _by_hull(
     at_work[list(busy)] = True
     changes = _changes(hull, shares, reached, open_ | at_work)
     effort = visit * (np.ones(len(visit)) if costs is None else costs)
-    rng = np.random.default_rng([settings.seed, int(tried.sum())])
-    rest = expected_change(hull, shares, model.samples(SAMPLES, rng=rng))
+    samples = model.samples(SAMPLES, rng=np.random.default_rng(settings.seed))
+    rest = expected_change(hull, shares, np.where(open_ | at_work, samples, model.bound))
     hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
     order = _covering(changes, effort, new, list(busy), number)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.composition import Composition
 from nucleate.mapping.changes import Change, apply_change, changes_between
 from nucleate.mapping.intergrowths import intergrown, sums_of
 from nucleate.mapping.supercells import supercell
@@ -49,9 +48,6 @@ APART = (1.1, 1.0)
 
 JOINED = 0.3
 """Weight of blocks of two donors, relative to a renaming of like elements."""
-
-FRACTION_SCALE = 0.2
-"""Sum of the differences of atomic fractions that counts like :data:`ENERGY_SCALE`."""
 
 RATTLE_ANG = 0.05
 """Å; displacement of all atoms where atoms were added, removed or exchanged one by one."""
@@ -150,36 +146,6 @@ class Joined:
 
 def _favour(donor: Donor) -> float:
     return exp(-max(donor.above_hull, 0.0) / ENERGY_SCALE)
-
-
-def nearest_donors(donors: Sequence[Donor], composition: Composition, most: int) -> list[Donor]:
-    """Return the donors that are the likeliest to give good candidates of a composition.
-
-    By the sum of the absolute differences of atomic fractions, 0 where elements can be renamed,
-    and the energy above the hull, each in units of its scale.
-
-    Parameters
-    ----------
-    donors
-        Any.
-    composition
-        What is wanted.
-    most
-        Number of donors.
-    """
-    wanted = composition.counts
-    size = sum(wanted.values())
-
-    def distance(donor: Donor) -> float:
-        counts = Composition.from_numbers(donor.crystal.numbers).counts
-        own = sum(counts.values())
-        symbols = {**wanted, **counts}
-        gap = sum(abs(wanted.get(s, 0) / size - counts.get(s, 0) / own) for s in symbols)
-        if sorted(wanted.values()) == sorted(counts.values()) and wanted != counts:
-            gap = 0.0
-        return gap / FRACTION_SCALE + max(donor.above_hull, 0.0) / ENERGY_SCALE
-
-    return sorted(donors, key=distance)[:most]
 
 
 def travelled(
