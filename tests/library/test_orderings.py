@@ -11,7 +11,7 @@ from nucleate.crystal.known import KnownCrystals
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.library.disorder import (
-    disordered_crystal,
+    DisorderedCrystal,
     ordered_approximants,
     read_disordered_cif,
 )
@@ -65,7 +65,7 @@ def test_orderings_are_distinct_and_keep_the_amounts() -> None:
 def test_vacancies_become_empty_sites() -> None:
     parent = rocksalt("NbO", 4.2)
     sites = [{z: 0.75} for z in parent.numbers.tolist()]
-    disordered = disordered_crystal(parent.cell, parent.scaled, sites)
+    disordered = DisorderedCrystal(parent.cell, parent.scaled, tuple(sites))
     found = ordered_approximants(disordered, max_atoms=8, most=200)
     assert found
     for ordering in found:
@@ -76,7 +76,7 @@ def test_vacancies_become_empty_sites() -> None:
 
 
 def test_three_species_on_one_site() -> None:
-    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{28: 0.5, 46: 0.25, 78: 0.25}])
+    disordered = DisorderedCrystal(FCC.cell, FCC.scaled, ({28: 0.5, 46: 0.25, 78: 0.25},))
     found = ordered_approximants(disordered, max_atoms=4, most=100)
     assert found
     for ordering in found:
@@ -88,13 +88,13 @@ def test_an_ordered_crystal_is_its_own_approximant() -> None:
     parent = rocksalt("MgO", 4.2)
     sites = [{int(z): 1.0} for z in parent.numbers]
     (only,) = ordered_approximants(
-        disordered_crystal(parent.cell, parent.scaled, sites), max_atoms=2
+        DisorderedCrystal(parent.cell, parent.scaled, tuple(sites)), max_atoms=2
     )
     assert np.array_equal(only.crystal.numbers, parent.numbers)
 
 
 def test_odd_occupancies_are_rounded() -> None:
-    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.63, 79: 0.37}])
+    disordered = DisorderedCrystal(FCC.cell, FCC.scaled, ({29: 0.63, 79: 0.37},))
     found = ordered_approximants(disordered, max_atoms=4, most=10)
     assert found
     assert np.count_nonzero(found[0].crystal.numbers == 29) in (2, 3)
@@ -103,11 +103,11 @@ def test_odd_occupancies_are_rounded() -> None:
 def test_impossible_occupancies_are_refused() -> None:
     with pytest.raises(InputError, match="add up to at most 1"):
         ordered_approximants(
-            disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.8, 79: 0.4}]), max_atoms=4
+            DisorderedCrystal(FCC.cell, FCC.scaled, ({29: 0.8, 79: 0.4},)), max_atoms=4
         )
     parent = rocksalt("MgO", 4.2)
     sites = [{int(z): 1.0} for z in parent.numbers]
-    full = disordered_crystal(parent.cell, parent.scaled, sites)
+    full = DisorderedCrystal(parent.cell, parent.scaled, tuple(sites))
     with pytest.raises(InputError, match="more than max_atoms"):
         ordered_approximants(full, max_atoms=1)
 
@@ -159,7 +159,7 @@ def test_a_spinel_with_half_filled_sites_is_quick() -> None:
         cellpar=[8.1, 8.1, 8.1, 90, 90, 90],
     )
     sites = [{13: 0.5, 12: 0.5} if z == 13 else {int(z): 1.0} for z in atoms.numbers]
-    disordered = disordered_crystal(atoms.cell.array, atoms.get_scaled_positions(), sites)
+    disordered = DisorderedCrystal(atoms.cell.array, atoms.get_scaled_positions(), tuple(sites))
     begin = time.process_time()
     found = ordered_approximants(disordered, max_atoms=28, most=30)
     assert time.process_time() - begin < 20.0

@@ -13,11 +13,11 @@ from nucleate.errors import InputError
 from nucleate.library.orderings import VACANT, MixedSites, Ordering, orderings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ase import Atoms
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 _LARGEST_ERROR = 0.05
 _SYMPREC = 0.03
@@ -108,17 +108,6 @@ def ordered_approximants(
     largest = max(1, min(4, max_atoms // len(mixtures)))
     mixed = [_whole(dict(key), sites, largest) for key, sites in groups.items()]
     return orderings(parent, mixed, max_atoms=max_atoms, most=most, largest_index=largest)
-
-
-def disordered_crystal(
-    cell: ArrayLike, scaled: ArrayLike, occupancies: Sequence[Mapping[int, float]]
-) -> DisorderedCrystal:
-    """Return a disordered crystal from arrays."""
-    return DisorderedCrystal(
-        np.asarray(cell, dtype=np.float64),
-        np.asarray(scaled, dtype=np.float64).reshape(-1, 3),
-        tuple(occupancies),
-    )
 
 
 def _mixture(site: int, occupancies: Mapping[int, float]) -> dict[int, float]:
