@@ -41,6 +41,8 @@ class Facts:
         Place in the order of the search, processor time and enthalpy of every new best one.
     n_points : int
         Structures with an energy, of which ``points`` may be a share.
+    lowest : dict of str to float
+        By generator or move: lowest enthalpy per atom of its structures.
     running : bool
         Whether a driver holds the lock of the folder.
     stop_reason : str or None
@@ -58,6 +60,7 @@ class Facts:
     points: list[tuple[int, str, float, float, float]] = field(default_factory=list)
     best: list[tuple[int, float, float]] = field(default_factory=list)
     n_points: int = 0
+    lowest: dict[str, float] = field(default_factory=dict)
     running: bool = False
     stop_reason: str | None = None
     elapsed_s: float = 0.0
@@ -80,12 +83,14 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         The rows that are listed.
     """
     elapsed_s, core_s = times_of(store)
-    everything = [] if tier is None else list(_points(store, tier))
+    lowest: dict[str, float] = {}
+    everything = [] if tier is None else list(_points(store, tier, lowest))
     numbers = [row.record.number for row in rows if row.record is not None]
     return Facts(
         points=[point for _, point in _thinned(everything)],
         best=_best(everything),
         n_points=len(everything),
+        lowest=lowest,
         running=is_locked(store.path.parent),
         stop_reason=stop_reason_of(store),
         elapsed_s=elapsed_s,
@@ -108,20 +113,24 @@ def _final(store: Store) -> list[str]:
     return [*(clean(line) for line in findings.text), how]
 
 
-def _points(store: Store, tier: str) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:
-    """Yield place in the order of the search, and the point."""
+def _points(
+    store: Store, tier: str, lowest: dict[str, float]
+) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:
+    """Yield place in the order of the search, and the point; note the lowest of each source."""
     for place, (number, source, n_atoms, enthalpy, core_s, cell) in enumerate(
         store.point_rows(tier)
     ):
         if enthalpy is None or not np.isfinite(enthalpy):
             continue
+        value = round(enthalpy / n_atoms, 5)
+        lowest[source] = min(value, lowest.get(source, value))
         volume = abs(np.linalg.det(np.frombuffer(cell, dtype="<f8").reshape(3, 3)))
         yield (
             place,
             (
                 number,
                 family_of(source),
-                round(enthalpy / n_atoms, 5),
+                value,
                 round(core_s, 1),
                 round(float(volume) / n_atoms, 3),
             ),
