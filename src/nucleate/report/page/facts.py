@@ -55,6 +55,8 @@ class Facts:
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
+    engines : list of str
+        Kinds of the engines of tiers that were added after the search, and of the second model.
     """
 
     points: list[tuple[int, str, float, float, float]] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Facts:
     failures: list[tuple[str, str, int, int, str]] = field(default_factory=list)
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
+    engines: list[str] = field(default_factory=list)
 
 
 def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
@@ -98,6 +101,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
         final=_final(store),
         ancestors=_ancestors(store, numbers),
+        engines=_engines(store),
     )
 
 
@@ -111,6 +115,12 @@ def _final(store: Store) -> list[str]:
         f"(volume per atom)^(1/3), by {findings.matcher}."
     )
     return [*(clean(line) for line in findings.text), how]
+
+
+def _engines(store: Store) -> list[str]:
+    tiers = [*store.added_tiers().values(), *store.judges().values()]
+    engines = [(data.get("settings") or {}).get("engine") or {} for data in tiers]
+    return [kind for engine in engines if isinstance(kind := engine.get("kind"), str)]
 
 
 def _points(

@@ -74,7 +74,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             failures=facts.failures,
-            works=works_of(meta, history.sources),
+            works=works_of(meta, history.sources, facts.engines),
             input=_toml(without_values(meta.get("input") or {})),
             made=_made(meta, history),
             data=_script_data(meta, history, rows, facts),
