@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import gemmi
+import numpy as np
 import pytest
 from ase.build import bulk
 from pymatgen.io.cif import CifWriter
 from tests.crystal.dialects import SALT, TYPED, cell, difference, problem, single, sites
 
-from nucleate.crystal.cif import format_cif, sites_with_occupancies
+from nucleate.crystal.cif import format_cif
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import ReadStructure, read_structures
+from nucleate.crystal.formats.cif_reader import disordered_block
 
 
 @pytest.mark.parametrize("symbol", ["FE", "CL", "NA", "CA", "TI", "SI", "PB", "Fe", "MG", "AL"])
@@ -154,8 +156,8 @@ def test_disorder_is_refused_and_its_sites_can_be_had() -> None:
         "Na1 Na 0 0 0 0.5", "K1 K 0 0 0 0.5", "Cl1 Cl 0.5 0.5 0.5 1", tags=(*TYPED, "occupancy")
     )
     assert "Na1 has the occupancy 0.5" in problem(text)
-    ((name, found, symmetry),) = sites_with_occupancies(text)
-    assert name == "test"
+    cell_, found, symmetry = disordered_block(text, "")
+    np.testing.assert_allclose(cell_, 4.2 * np.eye(3), atol=1e-12)
     assert [(site.symbol, site.occupancy) for site in found] == [
         ("Na", 0.5),
         ("K", 0.5),

@@ -142,7 +142,31 @@ def test_cif_with_occupancies(tmp_path) -> None:
     found = ordered_approximants(disordered, max_atoms=4, most=20)
     assert 221 in {space_group(ordering.crystal)[0] for ordering in found}
     path.write_text("data_x\n_cell_length_a 3\n")
-    with pytest.raises(InputError, match="not valid CIF"):
+    with pytest.raises(InputError, match="no data block"):
+        read_disordered_cif(path)
+
+
+def test_a_block_is_read_by_its_name_and_split_positions_are_one_site(tmp_path) -> None:
+    split = CIF.replace("data_test", "data_split").replace(
+        "Cu1 Cu 0 0 0 0.75\nAu1 Au 0 0 0 0.25\n", "Cu1 Cu 0.03 0 0 0.125\nAu1 Au 0 0 0 0.25\n"
+    )
+    path = tmp_path / "two.cif"
+    path.write_text(CIF + split)
+    assert read_disordered_cif(path, "test").occupancies == ({29: 0.75, 79: 0.25},) * 4
+    found = read_disordered_cif(path, "split")  # six places around each site
+    assert [sorted(site) for site in found.occupancies] == [[29, 79]] * 4
+    assert all(site == pytest.approx({29: 0.75, 79: 0.25}) for site in found.occupancies)
+    expected = read_disordered_cif(path, "test").scaled
+    gaps = found.scaled[:, None] - expected
+    assert np.abs(gaps - np.rint(gaps)).max(axis=2).min(axis=1).max() < 1e-9
+    with pytest.raises(InputError, match="no data block 'third'"):
+        read_disordered_cif(path, "third")
+
+
+def test_an_origin_that_is_not_certain_is_refused(tmp_path) -> None:
+    path = tmp_path / "spinel.cif"
+    path.write_text(CIF.replace("F m -3 m", "F d -3 m").replace("225", "227"))
+    with pytest.raises(InputError, match="two origins"):
         read_disordered_cif(path)
 
 
