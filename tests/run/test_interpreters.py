@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nucleate.api.inputs import settings_of
 from nucleate.errors import InputError
 from nucleate.relax.outcome import FailReason, Relaxed
 from nucleate.run.executor import Job
 from nucleate.run.pool import Pool, wait_until_ready
 from nucleate.run.process import WorkerSpec
 from nucleate.run.scoring import single_points
-from nucleate.run.settings import ExecutionSettings, RunSettings, spec_of
+from nucleate.run.settings import ExecutionSettings, spec_of
 
 from .driving import drive, told
 from .test_pool import crystal, run
@@ -136,7 +137,7 @@ def test_the_input_names_the_interpreter_of_a_tier(tmp_path):
         'python = "mace/bin/python"\n[[tier]]\nname = "c"\npython = "python3.12"\n'
         '[run]\npython = "/usr/bin/python3"\n'
     )
-    settings = RunSettings.from_toml(tmp_path / "run.toml")
+    settings = settings_of(tmp_path / "run.toml")
     made = spec_of(settings.tier, 0.0, settings.run)
     assert made.pythons == (
         "/usr/bin/python3",

@@ -44,11 +44,11 @@ def run(pool, jobs, timeout_s=30.0):
         pool.submit(job)
     outcomes = {}
     end = time.monotonic() + timeout_s
-    while pool.n_jobs() and time.monotonic() < end:
+    while len(outcomes) < len(jobs) and time.monotonic() < end:
         pool.feed()
         for item in pool.poll(0.1):
             outcomes[item.job.key] = item.outcome
-    assert not pool.n_jobs(), "jobs were lost"
+    assert set(outcomes) == {job.key for job in jobs}, "jobs were lost"
     return outcomes
 
 

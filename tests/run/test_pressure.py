@@ -85,9 +85,9 @@ def test_distances_of_the_user_hold_under_the_pressure() -> None:
     space = SearchSpace.create(
         Composition.from_formula("NaCl"), compression=0.5, pair_distances={"Na-Na": 3.0}
     )
-    assert space.min_distance("Na", "Na") == 3.0
+    assert space.min_distances[11, 11] == 3.0
     stretch = space.start_ratio ** (-1 / 3)
-    assert_allclose(space.at_rest().min_distance("Na", "Na"), 3.0 * stretch)
+    assert_allclose(space.at_rest().min_distances[11, 11], 3.0 * stretch)
 
 
 def test_generators_draw_at_rest_and_starts_are_pressed() -> None:

@@ -79,11 +79,6 @@ class Library:
     def __len__(self) -> int:
         return int(self._arrays.starts[-1])
 
-    @property
-    def n_prototypes(self) -> int:
-        """Number of protostructures."""
-        return len(self.labels)
-
     @cached_property
     def elements(self) -> frozenset[int]:
         """Atomic numbers that occur in any entry."""

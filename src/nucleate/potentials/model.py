@@ -10,8 +10,6 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from nucleate.potentials.kernels import Tables
@@ -132,12 +130,6 @@ class EnergyModel:
         energy, _ = energy_sum(pos, cell, kinds, first, other, shift, self.tables, forces, virial)
         return Evaluation(energy, _restored(forces, order), virial / abs(np.linalg.det(cell)))
 
-    def evaluate_all(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
-        """Return the evaluation of each crystal, on every core."""
-        from nucleate.potentials.threads import map_threaded
-
-        return map_threaded(self.evaluate, crystals)
-
     def relax(
         self,
         crystal: Crystal,
@@ -211,14 +203,6 @@ class EnergyModel:
             final, evaluation, status == 0, _FAILURES[status],
             descent.state.steps_accepted, descent.evaluations,
         )  # fmt: skip
-
-    def relax_all(
-        self, crystals: Sequence[Crystal], criteria: Criteria | None = None
-    ) -> list[Minimum]:
-        """Relax every crystal, on every core."""
-        from nucleate.potentials.threads import map_threaded
-
-        return map_threaded(lambda crystal: self.relax(crystal, criteria), crystals)
 
 
 _FAILURES = ("", "", "", "overlap", "shrunk", "exploded", "not-finite")

@@ -139,11 +139,6 @@ class Pool:
         """Return the process numbers of the workers."""
         return [worker.pid for worker in self._workers]
 
-    def n_jobs(self) -> int:
-        """Return how many jobs are queued or in flight."""
-        queued = sum(len(queue) for queue in self._queues) + len(self._alone)
-        return queued + sum(len(worker.jobs) for worker in self._workers)
-
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier."""
         return len(self._queues[tier])

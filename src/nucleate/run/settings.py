@@ -19,7 +19,6 @@ from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
-from nucleate.run.paths import with_absolute_paths
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
@@ -200,17 +199,6 @@ class RunSettings(_Settings):
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> RunSettings:
-        """Read an input file; raises InputError as :meth:`from_dict`.
-
-        Paths of files in it are relative to its folder.
-        """
-        source = Path(path)
-        return cls.from_dict(
-            with_absolute_paths(read_toml(source), source.parent), source=str(path)
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON-ready data, defaults included."""

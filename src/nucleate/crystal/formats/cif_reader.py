@@ -85,25 +85,37 @@ def structure_of(block: CifBlock) -> ReadStructure:
     return ReadStructure(block.name, crystal, notes=(*notes, *more))
 
 
-def sites_with_occupancies(text: str) -> list[tuple[str, list[CifSite], Symmetry]]:
-    """Return name, sites and symmetry of every block, disordered ones too, before expansion.
+def disordered_block(text: str, name: str) -> tuple[NDArray[np.float64], list[CifSite], Symmetry]:
+    """Return cell, sites and symmetry of a block whose sites are partly occupied or shared.
 
     For programs that order disordered crystals; nothing is merged or checked.
+
+    Parameters
+    ----------
+    text
+        Of a CIF file.
+    name
+        Of the block; not needed where only one has sites.
 
     Raises
     ------
     InputError
-        If a block with atoms cannot be read.
+        If there is no such block, it cannot be read, or its symmetry is not certain.
     """
-    found = []
-    for block in cif_blocks(text):
-        if isinstance(block, tuple):
-            raise block[1]
-        if "_atom_site_fract_x" in block:
-            sites, _ = sites_of(block, stated_by(block).formula)
-            symmetry = cif_symmetry.symmetries(block, cell_of(block))[0]
-            found.append((block.name, sites, symmetry))
-    return found
+    blocks = [
+        block
+        for block in cif_blocks(text)
+        if not isinstance(block, tuple) and "_atom_site_fract_x" in block
+    ]
+    block = next((one for one in blocks if len(blocks) == 1 or one.name == name), None)
+    if block is None:
+        raise InputError(f"it has no data block {name!r} with fractional coordinates.")
+    cell = cell_of(block)
+    symmetries = cif_symmetry.symmetries(block, cell)
+    if len(symmetries) > 1:
+        raise cif_symmetry.two_origins(symmetries)
+    sites, _ = sites_of(block, stated_by(block).formula)
+    return cell, sites, symmetries[0]
 
 
 def cell_of(block: CifBlock) -> NDArray[np.float64]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 REFRESH_S = 20
 """How often the page of a running search is loaded again."""
 
+ARBITRARY = "arb. unit"
+"""What proxy potentials count in."""
+
 
 def write_page(
     path: Path, meta: Mapping[str, Any], history: History, rows: Sequence[Row], facts: Facts
@@ -71,7 +74,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             failures=facts.failures,
-            works=works_of(meta, history.sources),
+            works=works_of(meta, history.sources, facts.engines),
             input=toml_text(without_values(meta.get("input") or {})),
             made=_made(meta, history),
             data=_script_data(meta, history, rows, facts),
@@ -137,20 +140,24 @@ def _tier_table(
     return {"heads": shown.heads, "lines": shown.cells, "counts": counted}
 
 
-def _source_table(history: History, facts: Facts) -> list[tuple[str | int, ...]]:
+def _source_table(history: History, facts: Facts) -> dict[str, Any]:
     """Return source, records, with an energy, new best ones, and the best it reached."""
-    lowest: dict[str, float] = {}
-    for _, source, enthalpy, _, _ in facts.points:
-        lowest[source] = min(enthalpy, lowest.get(source, enthalpy))
+    lowest = facts.lowest
     best = min(lowest.values(), default=0.0)
-    return [
+    unit, factor, digits = ("meV/atom", 1000.0, 0) if _is_ev(history) else (ARBITRARY, 1.0, 3)
+    lines = [
         (
             clean(source),
-            *counts[:3],
-            f"{1000 * (lowest[source] - best):.0f}" if source in lowest else "",
+            *counts,
+            f"{factor * (lowest[source] - best):.{digits}f}" if source in lowest else "",
         )
         for source, counts in sorted(history.sources.items(), key=lambda item: -item[1][0])
     ]
+    return {"unit": unit, "lines": lines}
+
+
+def _is_ev(history: History) -> bool:
+    return history.trajectory is None or history.trajectory.unit == "eV"
 
 
 def _made(meta: Mapping[str, Any], history: History) -> list[tuple[str, str]]:
@@ -173,10 +180,9 @@ def _script_data(
     meta: Mapping[str, Any], history: History, rows: Sequence[Row], facts: Facts
 ) -> str:
     """Return what the script of the page draws, as JSON that no tag can end."""
-    unit = "eV" if history.trajectory is None else history.trajectory.unit
     data = {
         "formula": clean(str(meta.get("formula", ""))),
-        "unit": "eV" if unit == "eV" else "arb. unit",
+        "unit": "eV" if _is_ev(history) else ARBITRARY,
         "tier": history.searched,
         "running": facts.running,
         "refresh_s": REFRESH_S,
