@@ -13,8 +13,9 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.exact.certificate import Certificate, ModelRecord
 from nucleate.exact.check import check_certificate
+from nucleate.exact.options import SessionOptions
 from nucleate.exact.pair_models import ionic_field, read_pair_model
-from nucleate.exact.session import SessionOptions, decorate_session, prove_session
+from nucleate.exact.session import decorate_session, prove_session
 from nucleate.exact.stop import compare, projection
 from nucleate.exact.superlattices import hermite, parent_lattice, parent_operations, superlattices
 
