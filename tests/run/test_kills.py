@@ -16,21 +16,27 @@ import pytest
 
 import nucleate as nc
 from nucleate.api import refine
+from nucleate.api.benchmark import run_benchmark
+from nucleate.benchmark import experiments, warm_up
 from nucleate.crystal.files import write_extxyz
 
 MAIN = "from nucleate.cli import main; main()"
+REFINE = """
+from nucleate.api import refine
+refine("run", input_file="tight.toml", best=50, workers=1)  # as the command, without its exports
+"""
 SPP_BENCHMARK = """
-from nucleate.benchmark import experiments, matrix, warm_up
+from nucleate.benchmark import experiments, warm_up
 experiments._first_tiers = lambda _: [{"name": "spp", "engine": {"kind": "spp"}}]
 warm_up.warm_up = lambda: "skipped"
 """
 BENCHMARK = ("benchmark", "run", "--compounds", "CoAs2", "--experiments", "symmetric")
 
 
-def start(words, folder, *, before=""):
+def start(words, folder, *, code=MAIN):
     """Start a command in a process of its own, in a folder."""
     return subprocess.Popen(
-        [sys.executable, "-c", before + MAIN, *map(str, words)],
+        [sys.executable, "-c", code, *map(str, words)],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -53,20 +59,20 @@ def outcomes(folder, tier="spp"):
     return found
 
 
-def kill_and_continue(words, place, folder, kills, *, tier="spp", before=""):
+def kill_and_continue(words, place, folder, kills, *, tier="spp", code=MAIN):
     """Kill a command as soon as it has progressed, then let it end; return its outcomes."""
     known = []
     for _ in range(kills):
-        process = start(words, place, before=before)
+        process = start(words, place, code=code)
         while process.poll() is None and len(outcomes(folder, tier)) <= len(known):
-            time.sleep(0.01)
+            time.sleep(0.05)
         assert process.poll() is None, process.stderr.read().decode()
         process.send_signal(signal.SIGKILL)
         process.communicate()
         found = outcomes(folder, tier)
         assert set(known) <= set(found)
         known = found
-    process = start(words, place, before=before)
+    process = start(words, place, code=code)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error.decode()
     found = outcomes(folder, tier)
@@ -106,8 +112,7 @@ def test_refine(kills, tmp_path, searched):
     shutil.copytree(searched, tmp_path / "other")
     text = '[[tier]]\nname = "tight"\nengine = {kind = "spp"}\nfmax_ev_per_ang = 1e-3\nslots = 2\n'
     (tmp_path / "tight.toml").write_text(text)
-    words = ("refine", "run", "--input", "tight.toml", "--best", 50, "--workers", 1)
-    ours = kill_and_continue(words, tmp_path, tmp_path / "run", kills, tier="tight")
+    ours = kill_and_continue((), tmp_path, tmp_path / "run", kills, tier="tight", code=REFINE)
     refine(tmp_path / "other", input_file=tmp_path / "tight.toml", best=50, workers=1)
     assert ours == outcomes(tmp_path / "other", "tight")
     assert len(ours) > 20
@@ -115,12 +120,19 @@ def test_refine(kills, tmp_path, searched):
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_benchmark(kills, tmp_path):
-    words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", f"{1 + kills}s", "--out")
+def test_benchmark(kills, tmp_path, monkeypatch):
+    budget = f"{1.5 + kills}s"
+    words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", budget, "--out", "out")
     place = ("runs", "CoAs2", "symmetric", "1")
     folder = tmp_path.joinpath("out", *place)
-    ours = kill_and_continue((*words, "out"), tmp_path, folder, kills, before=SPP_BENCHMARK)
-    start((*words, "other"), tmp_path, before=SPP_BENCHMARK).communicate(timeout=120)
+    ours = kill_and_continue(words, tmp_path, folder, kills, code=SPP_BENCHMARK + MAIN)
+    spp = [{"name": "spp", "engine": {"kind": "spp"}}]
+    monkeypatch.setattr(experiments, "_first_tiers", lambda _: spp)
+    monkeypatch.setattr(warm_up, "warm_up", lambda: "skipped")
+    run_benchmark(
+        tmp_path / "other", compounds="CoAs2", experiments="symmetric", runs=1, budget=budget,
+        workers=1,
+    )  # fmt: skip
     theirs = outcomes(tmp_path.joinpath("other", *place))
     common = min(len(ours), len(theirs))
     assert common > 6
