@@ -21,9 +21,10 @@ from nucleate.benchmark import experiments, warm_up
 from nucleate.crystal.files import write_extxyz
 
 MAIN = "from nucleate.cli import main; main()"
+# As the command, without its exports.
 REFINE = """
 from nucleate.api import refine
-refine("run", input_file="tight.toml", best=50, workers=1)  # as the command, without its exports
+refine("run", input_file="tight.toml", best={best}, workers=1)
 """
 SPP_BENCHMARK = """
 from nucleate.benchmark import experiments, warm_up
@@ -98,25 +99,26 @@ def test_relax(kills, tmp_path):
     assert [row[2] for row in ours] == [getattr(item, "energy", None) for item in theirs]
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("searched") / "run"
-    nc.predict("CaTiO3", folder=folder, max_atoms=20, model="spp", structures=60, known="off",
+def search_in(folder, number):
+    nc.predict("CaTiO3", folder=folder, max_atoms=20, model="spp", structures=number, known="off",
                polish=0, seed=1, workers=1, display=False)  # fmt: skip
-    return folder
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_refine(kills, tmp_path, searched):
-    shutil.copytree(searched, tmp_path / "run")
-    shutil.copytree(searched, tmp_path / "other")
+def test_refine(kills, tmp_path):
+    best = NUMBER[kills]
+    search_in(tmp_path / "run", best)
+    searched = outcomes(tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
     text = '[[tier]]\nname = "tight"\nengine = {kind = "spp"}\nfmax_ev_per_ang = 1e-3\nslots = 2\n'
     (tmp_path / "tight.toml").write_text(text)
-    ours = kill_and_continue((), tmp_path, tmp_path / "run", kills, tier="tight", code=REFINE)
-    refine(tmp_path / "other", input_file=tmp_path / "tight.toml", best=50, workers=1)
+    ours = kill_and_continue(
+        (), tmp_path, tmp_path / "run", kills, tier="tight", code=REFINE.format(best=best)
+    )
+    refine(tmp_path / "other", input_file=tmp_path / "tight.toml", best=best, workers=1)
     assert ours == outcomes(tmp_path / "other", "tight")
     assert len(ours) > 20
-    assert outcomes(tmp_path / "run") == outcomes(searched)
+    assert outcomes(tmp_path / "run") == searched
 
 
 @pytest.mark.parametrize("kills", KILLS)
