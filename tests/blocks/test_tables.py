@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nucleate.blocks.lattices import LATTICES, draw_stacking, volume_factor
-from nucleate.blocks.motifs import SITES
+from nucleate.blocks.motifs import MOTIFS, SITES
 from nucleate.crystal.cells import cell_from_parameters
 
 
-def test_the_sites_of_a_sub_module_are_a_square_in_its_middle() -> None:
-    assert SITES.tolist() == [[0.0, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.5], [0.0, 0.5, 0.5]]
-    with pytest.raises(ValueError, match="read-only"):
-        SITES[0, 0] = 0.5
+def test_eight_motifs_hold_the_origin() -> None:
+    assert {"".join("AXDY"[site] for site in motif) for motif in MOTIFS} == {
+        "A", "AX", "AD", "AY", "AXD", "AXY", "ADY", "AXDY"
+    }  # fmt: skip
+    assert np.allclose(SITES[:, :2] * 2 % 1, 0)
 
 
 @pytest.mark.parametrize("lattice", LATTICES, ids=lambda lattice: lattice.name)

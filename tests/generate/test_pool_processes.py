@@ -15,7 +15,8 @@ import pytest
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.graph_search import processes
-from nucleate.generate.graph_search.pool import Plan, make_pool
+from nucleate.generate.graph_search.pool import Plan
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.networks.graph_network.network import GraphNetwork
 
 SPACE = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=6)

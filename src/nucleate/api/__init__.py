@@ -15,12 +15,13 @@ from nucleate.api.map import map_field
 from nucleate.api.merge import merge
 from nucleate.api.phase_map import PhaseMap, holds_map, open_map
 from nucleate.api.phonons import Stability, phonons
-from nucleate.api.predict import SearchFailedError, predict
+from nucleate.api.predict import predict
 from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, LowestMinima
+from nucleate.api.searching import SearchFailedError
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError

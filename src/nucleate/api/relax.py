@@ -248,7 +248,7 @@ def _in_this_process(
     """Relax without worker processes and without a folder."""
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
-    from nucleate.run.journal import NoJournal
+    from nucleate.run.journal import Journal
     from nucleate.run.relaxation import Seen, SeriesSummary, fixed_of, trials
     from nucleate.search.listed import ListSearch
 
@@ -258,7 +258,7 @@ def _in_this_process(
         with inline_executor(tiers, pressure_gpa) as executor:
             search = ListSearch(trials(items))
             Campaign(
-                NoJournal(),
+                Journal(),
                 search,
                 Ladder(tiers),
                 executor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from nucleate.api.searching import SearchOptions, search_in
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.columns import Value
     from nucleate.report.content import RunContent
+    from nucleate.report.displays import Display
     from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
@@ -257,22 +259,25 @@ class Run:
         export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
-    def continue_(self, *, trust: bool = False, **options: Any) -> Run:
+    def continue_(
+        self, *, trust: bool = False, display: Display | bool = True, **options: Any
+    ) -> Run:
         """Continue the search and return this run.
 
         Parameters
         ----------
         trust
             Use what the stored input imports or executes, whoever began the run.
+        display
+            As in :func:`nucleate.predict`.
         options
             As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
-        from nucleate.api.predict import predict
-
         settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
-        predict(settings, folder=self.folder, **options)
+        place = f" in {self.folder}"
+        search_in(self.folder, settings, SearchOptions(**options), display=display, place=place)
         return self
 
     def __len__(self) -> int:

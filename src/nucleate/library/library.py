@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
+from nucleate.library.candidates import candidates
 from nucleate.library.container import Container
 from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
-from nucleate.library.geometry import expand
+from nucleate.library.geometry import NAMING_LADDER, describe, expand
 from nucleate.library.groups import Entry, Group, formula_of, hull_weights
+from nucleate.library.hold_out import HoldOut
 from nucleate.library.labels import Protostructure
 from nucleate.library.merge import merged
+from nucleate.library.names import identify
+from nucleate.library.ranking import weights_of
 from nucleate.library.scaling import volume_ratio
 from nucleate.reading import guarded
 
@@ -24,9 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.crystal.composition import Composition
     from nucleate.crystal.space import SearchSpace
-    from nucleate.library.hold_out import HoldOut
     from nucleate.library.merge import Arrays
     from nucleate.library.names import Identity
     from nucleate.library.similarity import Counts
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 SHIPPED_PATH = Path(__file__).parent / "data" / "known-structures.nlib"
-
-NAMING_LADDER = (0.1, 0.03, 0.01)
-"""Tolerances in Å at which a crystal is compared with the library."""
 
 LEAST_WEIGHT = 1e-4
 """Prior weight of a structure type that no entry votes for."""
@@ -169,9 +169,6 @@ class Library:
 
     def labels_of(self, crystal: Crystal) -> frozenset[str]:
         """Return the protostructure labels of a crystal and of the entries of its composition."""
-        from nucleate.crystal.composition import Composition
-        from nucleate.library.geometry import describe
-
         found = (describe(crystal, (symprec,)) for symprec in NAMING_LADDER)
         own = self.known_structures(Composition.from_numbers(crystal.numbers))
         return frozenset(item.proto.label for item in (*filter(None, found), *own))
@@ -242,8 +239,6 @@ class Library:
         InputError
             If ``known`` is not one of the hold-outs.
         """
-        from nucleate.library.candidates import candidates
-
         hold_out = self.hold_out(composition, known, prototypes)
         return candidates(self, composition, hold_out, space=space, most=most, derived=derived)
 
@@ -261,9 +256,6 @@ class Library:
         type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, and the
         largest weight counts.
         """
-        from nucleate.crystal.composition import Composition
-        from nucleate.library.geometry import describe
-
         composition = Composition.from_numbers(crystal.numbers)
         shares = self._shares(composition, known, prototypes)
         best = floor
@@ -281,15 +273,11 @@ class Library:
         ValueError
             If the crystal has no atoms or its cell no volume.
         """
-        from nucleate.library.names import identify
-
         return identify(self, crystal)
 
     def _shares(
         self, composition: Composition, known: str, prototypes: frozenset[str]
     ) -> dict[tuple[str, tuple[int, ...]], float]:
-        from nucleate.library.ranking import weights_of
-
         key = frozenset(composition.items), known, prototypes
         if key not in self._weights:
             hold_out = self.hold_out(composition, known, prototypes)
@@ -303,8 +291,6 @@ class Library:
         self, composition: Composition, known: str, prototypes: frozenset[str] = frozenset()
     ) -> HoldOut:
         """Return the filter for a composition, with the labels of its own entries if none given."""
-        from nucleate.library.hold_out import HoldOut
-
         if known == "no-prototype" and not prototypes:
             own = self.known_structures(composition)
             prototypes = frozenset(entry.proto.label for entry in own)

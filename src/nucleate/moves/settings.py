@@ -64,6 +64,18 @@ class MoveSettings(Component):
         return Move(self.number, self.kind, self.apply, self.applies, self.renews)
 
 
+class PaperMove(MoveSettings):
+    """One of the fourteen moves: a function of :mod:`nucleate.moves`, and when it applies."""
+
+    move: ClassVar[Any]
+    when: ClassVar[Any] = None
+
+    def build(self, context: Any) -> Move:
+        """Return the move."""
+        del context
+        return Move(self.number, self.kind, self.move, self.when or _always, self.renews)
+
+
 class GivenMoves(BaseModel):
     """Moves that were given as Python objects, which live in the process that was given them."""
 

@@ -22,7 +22,7 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError, NucleateError
+from nucleate.errors import InputError, NucleateError, reported
 from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
@@ -268,7 +268,7 @@ class Pool:
             if message.get("machine"):
                 raise MachineError(_machine_sentence(str(message["machine"])))
             if message["remedy"] and not worker.is_ready:
-                raise InputError(message["remedy"])
+                raise reported(str(message.get("kind", "")), str(message["remedy"]))
         if message["op"] == "ready":
             known = {other.tiers for other in self._workers if other.is_ready}
             worker.levels = message["levels"]

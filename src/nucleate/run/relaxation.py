@@ -20,7 +20,7 @@ from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
-from nucleate.run.folder import check_same_input, now, surroundings
+from nucleate.run.folder import check_same_input, now, stored_input, surroundings
 from nucleate.run.journal import StoreJournal
 from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
@@ -338,7 +338,7 @@ def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> S
     data["structures"] = {"number": survey.number, "digest": survey.digest}
     if Store.exists(folder):
         with Store.read(folder) as store:
-            check_same_input(store.meta["input"], data, folder)
+            check_same_input(stored_input(store.meta), data, folder)
         return Store.append_to(folder)
     meta: dict[str, Any] = {
         "kind": "relax",

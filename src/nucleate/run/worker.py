@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nucleate import clock
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import NucleateError
+from nucleate.errors import REPORTED, NucleateError
 from nucleate.processes import end_own_group
 from nucleate.run.codec import encode, to_json
 from nucleate.run.isolation import MARK, end_marked, end_with_parent, limit_memory, take_streams
@@ -152,6 +152,7 @@ def _report(error: Exception) -> Message:
     remedy = clean(error) if isinstance(error, NucleateError) else ""
     return {
         "op": "error",
+        "kind": next((kind.__name__ for kind in REPORTED if isinstance(error, kind)), ""),
         "message": clean(traceback.format_exc()),
         "remedy": remedy,
         "machine": machine_trouble(error),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.generate.graph_search.pool import NAME, Account, Plan, make_pool
+from nucleate.generate.graph_search.pool import NAME, Account, Plan
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool, Ranking, ranked
 from nucleate.generate.pool_files import read_pool, write_pool
 

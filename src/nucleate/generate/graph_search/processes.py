@@ -49,7 +49,7 @@ def crystals_of_sizes(
     Parameters
     ----------
     space, network, plan
-        As for :func:`nucleate.generate.graph_search.pool.make_pool`.
+        As for :func:`nucleate.generate.graph_search.sizes.make_pool`.
     sizes
         Numbers of formula units.
     processes
