@@ -40,7 +40,7 @@ def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
         half = float(state["d"]) / 2.0
         cell = BOX_ANG / 2.0 * np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
         places = half / np.sqrt(3.0) * np.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
-        crystal = Crystal([atomic_numbers[symbol]] * 2, cell, places @ np.linalg.inv(cell))
+        crystal = Crystal(np.full(2, atomic_numbers[symbol]), cell, places @ np.linalg.inv(cell))
         return f"{SOURCE}: {symbol}2 molecules", crystal.wrapped()
     with suppress(ValueError, KeyError, RuntimeError, NotImplementedError):
         atoms = bulk(symbol)
