@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nucleate.blocks.lattices import LATTICES, draw_stacking, volume_factor
-from nucleate.blocks.motifs import MOTIFS, SITES
+from nucleate.blocks.motifs import MOTIFS, SITES, motif_name
 from nucleate.crystal.cells import cell_from_parameters
 
 
 def test_eight_motifs_hold_the_origin() -> None:
-    assert {"".join("AXDY"[site] for site in motif) for motif in MOTIFS} == {
+    assert {motif_name(motif) for motif in MOTIFS} == {
         "A", "AX", "AD", "AY", "AXD", "AXY", "ADY", "AXDY"
     }  # fmt: skip
     assert np.allclose(SITES[:, :2] * 2 % 1, 0)

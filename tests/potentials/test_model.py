@@ -8,7 +8,6 @@ from tests.potentials.conftest import crystal_of, distorted_oxide, supercell
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.potentials.force_field import COULOMB, Buckingham, ForceField
-from nucleate.potentials.threads import map_threaded
 
 
 def strained(crystal: Crystal, strain: np.ndarray) -> Crystal:
@@ -205,5 +204,5 @@ def test_collapse_is_reported(oxides, scaled, edge, failure):
 def test_threads_give_the_same_as_one_by_one(oxides):
     crystals = [distorted_oxide(seed) for seed in range(6)]
     model = oxides.model(crystals[0].numbers)
-    energies = [result.energy for result in map_threaded(model.evaluate, crystals)]
+    energies = [result.energy for result in model.evaluate_all(crystals)]
     assert energies == [model.evaluate(crystal).energy for crystal in crystals]

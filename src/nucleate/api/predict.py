@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.run import Run
-from nucleate.api.searching import SearchOptions, search_in
+from nucleate.api.searching import search_in
 from nucleate.run.leftovers import temporary_folder
 
 if TYPE_CHECKING:
@@ -102,28 +102,28 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
-    options = SearchOptions(
-        max_atoms=max_atoms,
-        formula_units=formula_units,
-        oxidation_states=oxidation_states,
-        pressure_gpa=pressure_gpa,
-        allow_tension=allow_tension,
-        model=model,
-        search=search,
-        generators=generators,
-        known=known,
-        moves=moves,
-        seed=seed,
-        time=time,
-        core_time=core_time,
-        structures=structures,
-        without_improvement=without_improvement,
-        target=target,
-        polish=polish,
-        judge=judge,
-        workers=workers,
-        threads=threads,
-    )
+    options: dict[str, Any] = {
+        "max_atoms": max_atoms,
+        "formula_units": formula_units,
+        "oxidation_states": oxidation_states,
+        "pressure_gpa": pressure_gpa,
+        "allow_tension": allow_tension,
+        "model": model,
+        "search": search,
+        "generators": generators,
+        "known": known,
+        "moves": moves,
+        "seed": seed,
+        "time": time,
+        "core_time": core_time,
+        "structures": structures,
+        "without_improvement": without_improvement,
+        "target": target,
+        "polish": polish,
+        "judge": judge,
+        "workers": workers,
+        "threads": threads,
+    }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     place = "" if temporary is not None else f" in {path}"

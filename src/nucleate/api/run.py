@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from nucleate.api.searching import SearchOptions, search_in
+from nucleate.api.searching import search_in
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
@@ -277,7 +277,7 @@ class Run:
         settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
         place = f" in {self.folder}"
-        search_in(self.folder, settings, SearchOptions(**options), display=display, place=place)
+        search_in(self.folder, settings, options, display=display, place=place)
         return self
 
     def __len__(self) -> int:

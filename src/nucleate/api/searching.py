@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +16,7 @@ from nucleate.api.moves import as_choice
 from nucleate.errors import InputError, NucleateError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from nucleate.report.displays import Display
@@ -29,68 +28,61 @@ class SearchFailedError(NucleateError):
     """Every structure of a search failed; the message has the first error."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOptions:
-    """The options of :func:`nucleate.predict`; None leaves a key as the input has it."""
+PLACES = {
+    "": {"model": "tier", "search": "search"},
+    "problem": {
+        key: key
+        for key in (
+            "max_atoms", "formula_units", "oxidation_states", "pressure_gpa", "allow_tension",
+        )
+    },
+    "search": {key: key for key in ("seed", "generators", "known", "moves")},
+    "stop": {
+        key: key for key in ("structures", "without_improvement", "target", "time", "core_time")
+    },
+    "final": {"polish": "best", "judge": "judge"},
+    "run": {"workers": "workers", "threads": "threads"},
+}  # fmt: skip
+"""Key of the input by the option of :func:`nucleate.predict` that sets it, for each section."""
 
-    max_atoms: int | None = None
-    formula_units: Sequence[int] | None = None
-    oxidation_states: Mapping[str, int | Sequence[int]] | None = None
-    pressure_gpa: float | None = None
-    allow_tension: bool = False
-    model: Any = None
-    search: Any = None
-    generators: Any = None
-    known: str | None = None
-    moves: Any = None
-    seed: int | None = None
-    time: str | float | None = None
-    core_time: str | float | None = None
-    structures: int | None = None
-    without_improvement: int | None = None
-    target: str | Path | None = None
-    polish: int | None = None
-    judge: Any = None
-    workers: int | None = None
-    threads: int | None = None
 
-    def overrides(self) -> dict[str, dict[str, Any]]:
-        """Return the keys of the input that they set, by section."""
-        units = self.formula_units
-        return {
-            "": {
-                "tier": None if self.model is None else as_tiers(self.model),
-                "search": None if self.search is None else _search(self.search),
-            },
-            "problem": {
-                "max_atoms": self.max_atoms,
-                "formula_units": None if units is None else list(units),
-                "oxidation_states": self.oxidation_states,
-                "pressure_gpa": self.pressure_gpa,
-                "allow_tension": self.allow_tension or None,
-            },
-            "search": {
-                "seed": self.seed,
-                "generators": as_generators(self.generators),
-                "known": self.known,
-                "moves": as_choice(self.moves),
-            },
-            "stop": {
-                "structures": self.structures,
-                "without_improvement": self.without_improvement,
-                "target": absolute(self.target),
-                "time": self.time,
-                "core_time": self.core_time,
-            },
-            "final": {"best": self.polish, "judge": self.judge},
-            "run": {"workers": self.workers, "threads": self.threads},
-        }
+def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the keys of the input that options set, by section; None leaves a key as it is.
+
+    Raises
+    ------
+    TypeError
+        If there is no such option.
+    InputError
+        If the value of one cannot be used.
+    """
+    unknown = options.keys() - {name for keys in PLACES.values() for name in keys}
+    if unknown:
+        raise TypeError(f"predict() has no option {', '.join(sorted(unknown))}")
+    convert: dict[str, Callable[[Any], Any]] = {
+        "model": as_tiers,
+        "search": _search,
+        "formula_units": list,
+        "allow_tension": lambda allowed: allowed or None,
+        "generators": as_generators,
+        "moves": as_choice,
+        "target": absolute,
+    }
+    given = {
+        name: convert[name](value) if name in convert else value
+        for name, value in options.items()
+        if value is not None
+    }
+    return {
+        section: {key: given.get(name) for name, key in keys.items()}
+        for section, keys in PLACES.items()
+    }
 
 
 def search_in(
     path: Path,
     problem: Any,
-    options: SearchOptions,
+    options: Mapping[str, Any],
     *,
     display: Display | bool = True,
     trust: bool = False,
@@ -100,6 +92,8 @@ def search_in(
 
     Parameters
     ----------
+    options
+        Those of :func:`overrides_of`.
     place
         Follows the formula in the title of the display.
     """
@@ -109,7 +103,7 @@ def search_in(
     from nucleate.run.predict import predict
     from nucleate.signals import is_request
 
-    settings = settings_of(problem, options.overrides(), folder=path, trust=trust)
+    settings = settings_of(problem, overrides_of(options), folder=path, trust=trust)
     judge_of(settings.final)  # an unknown model is refused now
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)

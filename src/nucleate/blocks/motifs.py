@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SITE_NAMES = "AXDY"
+
 SITES: NDArray[np.float64] = np.array(
     [[0.0, 0.0, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.5], [0.0, 0.5, 0.5]]
 )
@@ -20,3 +22,8 @@ MOTIFS: tuple[tuple[int, ...], ...] = tuple(
     (0, *others) for n_others in range(4) for others in combinations((1, 2, 3), n_others)
 )
 """The subsets of ``SITES`` that hold the origin site: A, AX, AD, AY, AXD, AXY, ADY, AXDY."""
+
+
+def motif_name(motif: tuple[int, ...]) -> str:
+    """Return the letters of a motif's sites, for example ``AXD``."""
+    return "".join(SITE_NAMES[site] for site in motif)

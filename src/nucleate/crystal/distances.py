@@ -87,6 +87,11 @@ def pairs_too_close(crystal: Crystal, min_distances: NDArray[np.float64]) -> boo
     return inspect(numbers, cell, scaled, limits, 0.0) == CLASH
 
 
+def has_isolated_atom(crystal: Crystal, cutoff: float = 6.0) -> bool:
+    """Return whether an atom has no neighbour within ``cutoff`` Å, own images included."""
+    return bool(np.any(nearest_neighbour_distances(crystal) > cutoff))
+
+
 def is_solid_cell(cell: NDArray[np.float64]) -> bool:
     """Return whether a cell is finite and its vectors span a volume.
 

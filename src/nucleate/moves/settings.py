@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -72,8 +73,7 @@ class PaperMove(MoveSettings):
 
     def build(self, context: Any) -> Move:
         """Return the move."""
-        del context
-        return Move(self.number, self.kind, self.move, self.when or _always, self.renews)
+        return replace(super().build(context), apply=self.move, applies=self.when or _always)
 
 
 class GivenMoves(BaseModel):

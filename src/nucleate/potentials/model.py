@@ -130,6 +130,12 @@ class EnergyModel:
         energy, _ = energy_sum(pos, cell, kinds, first, other, shift, self.tables, forces, virial)
         return Evaluation(energy, _restored(forces, order), virial / abs(np.linalg.det(cell)))
 
+    def evaluate_all(self, crystals: Sequence[Crystal]) -> list[Evaluation]:
+        """Return the evaluation of each crystal, on every core."""
+        from nucleate.potentials.threads import map_threaded
+
+        return map_threaded(self.evaluate, crystals)
+
     def relax(
         self,
         crystal: Crystal,
