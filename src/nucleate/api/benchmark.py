@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, CellState
+from nucleate.benchmark.matrix import CellState
 from nucleate.errors import InputError
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -271,7 +272,7 @@ def _warm_up_unless(watch: Watch, done: Iterable[bool]) -> None:
 
 def _end(watch: Watch, reason: str) -> None:
     watch.ends(reason)
-    if reason in STOPPED_FROM_OUTSIDE:
+    if is_request(reason):
         raise BenchmarkStoppedError(reason)
 
 
