@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.benchmark.matrix import CellState
 from nucleate.errors import InputError
 from nucleate.signals import is_request
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.benchmark.csp import Entry
+    from nucleate.benchmark.matrix import CellState
     from nucleate.run.events import Callback
 
 WARM_UP = "Warming up, so that compilation is not charged to any run (longer the first time)"

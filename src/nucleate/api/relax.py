@@ -249,12 +249,21 @@ def _in_this_process(
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
     from nucleate.run.journal import NoJournal
-    from nucleate.run.relaxation import Seen, SeriesSummary, fixed_of, trials
+    from nucleate.run.relaxation import (
+        Seen,
+        SeriesSummary,
+        fixed_of,
+        pressed_tiers,
+        survey_of,
+        trials,
+    )
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)
     if any(isinstance(item.crystal, Crystal) for item in items):
         _log.info("%d structures to %s", len(items), " ".join(tier.name for tier in tiers))
+        if not has_objects(tiers):
+            tiers = pressed_tiers(tiers, pressure_gpa, survey_of(items).samples)
         with inline_executor(tiers, pressure_gpa) as executor:
             search = ListSearch(trials(items))
             Campaign(
