@@ -21,7 +21,7 @@ import numpy as np
 
 POSCAR = "x\n1.0\n4.2 0 0\n0 4.2 0\n0 0 4.2\nMg O\n1 1\nDirect\n0 0 0\n0.4 0.5 0.5\n"
 LIMIT_S = 2.0
-WRITING_S = 12.0
+WRITING_S = 40.0
 """For the end of a run loop, as what was found is written after it has stopped."""
 
 MAIN = """
