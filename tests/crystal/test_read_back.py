@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 def check(shared_data: Path, number: int, seed: int) -> None:
     counts, wrong = drill(shared_data / "mp_structures.parquet", number, seed)
     assert not wrong, wrong[:5]
+    refused = counts.pop("pymatgen name (refused)", 0)
+    assert refused <= number // 100
     assert len(counts) == 16
-    assert min(counts.values()) == number
+    assert min(counts.values()) >= number - refused
 
 
 def test_some_structures_come_back(shared_data: Path) -> None:

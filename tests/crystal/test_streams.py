@@ -91,9 +91,10 @@ def test_a_large_compressed_file_is_read_in_pieces(mixed, tmp_path, monkeypatch,
 
 def test_what_is_too_large_is_refused_in_words(tmp_path, monkeypatch):
     (tmp_path / "POSCAR").write_text("x" * 1001)
-    with monkeypatch.context() as patch, pytest.raises(InputError, match="larger than"):
+    with monkeypatch.context() as patch:
         patch.setattr(archives, "LARGEST_TEXT", 1000)
-        read_structures(tmp_path / "POSCAR")
+        with pytest.raises(InputError, match="larger than"):
+            read_structures(tmp_path / "POSCAR")
     monkeypatch.setattr(cif_blocks, "LARGEST_BLOCK", 400)
     sites = "".join(f"Na{k} {k / 100} 0 0\n" for k in range(30))
     text = CIF + sites + "data_b" + CIF.removeprefix("data_a") + "Na1 0 0 0\n_note\n;\n"
