@@ -11,7 +11,7 @@ from ase.build import bulk
 
 import nucleate
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import MissingDependencyError
+from nucleate.errors import InputError, MissingDependencyError
 from nucleate.plugins import kinds
 from nucleate.relax.capabilities import OPTIONAL
 from nucleate.relax.outcome import Relaxed
@@ -126,3 +126,17 @@ def test_the_keys_of_a_tier_are_read_for_programs() -> None:
     modules |= imported("nucleate.programs.relaxer")
     read_by_programs = set().union(*map(read_in, modules))
     assert set(TierSettings.model_fields) - OF_THE_RUN <= read_by_programs
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("max_steps", {"single_point": True, "max_steps": 3}),
+        ("fix_cell", {"single_point": True, "fix_cell": True}),
+        ("max_stress_gpa", {"fix_cell": True, "max_stress_gpa": 0.1}),
+        ("rattle_ang", {"fix_symmetry": True, "rattle_ang": 0.1}),
+    ],
+)
+def test_idle_criteria_of_relaxations_are_refused(key, options) -> None:
+    with pytest.raises(InputError, match=f"^{key} .*has no effect"):
+        nucleate.relax(bulk("MgO", "rocksalt", 4.2), model="spp", **options)
