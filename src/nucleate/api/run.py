@@ -139,7 +139,10 @@ class Run:
 
     @property
     def records(self) -> list[Record]:
-        """Every structure that was tried, in the order in which the search received it."""
+        """Every structure that was tried, in the order in which the search received it.
+
+        All of them are read into memory; :meth:`top` and :meth:`status` read what they need.
+        """
         return [record for record, _ in self._content().told]
 
     @property

@@ -14,6 +14,7 @@ from nucleate.report.page import facts_of, write_page
 from nucleate.report.rows import ranked_rows
 from nucleate.run.events import Silent
 from nucleate.run.store import Store
+from nucleate.signals import given_up_on_stop
 from nucleate.writing import whole_file
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class LivePage(Silent):
         self._shown = number
         begun = time.process_time()
         try:
-            write_live_page(self._folder)
+            with given_up_on_stop():
+                write_live_page(self._folder)
         except (OSError, InputError, NucleateError, ValueError) as error:
             _log.warning("the page was not written: %s", error)  # the search matters more
         used = time.process_time() - begun

@@ -16,10 +16,11 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.outcome import Failed
 from nucleate.run.events import Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
+from nucleate.run.log import log_outcome
 from nucleate.run.promotions import Promotions
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.search.book import trial_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.relax.ladder import Ladder
-    from nucleate.relax.outcome import Outcome
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor, Finished
     from nucleate.run.journal import Journal
@@ -140,14 +140,19 @@ class Campaign:
 
     def run(self) -> Summary:
         """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
-        self.begin()
+        if not self.begin():
+            return self._summary(str(self._stop_request), "")
         while (reason := self.stop_reason()) is None:
             self.turn()
         return self.end(reason)
 
-    def begin(self) -> None:
-        """Take up what the journal holds; :meth:`turn` and :meth:`end` come after it."""
-        self._resume()
+    def begin(self) -> bool:
+        """Take up what the journal holds; :meth:`turn` and :meth:`end` come after it.
+
+        Returns False if a stop was requested meanwhile; then it is over.
+        """
+        if not self._resume():
+            return False
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
         self._journal.add_event(self._watch.before_s, "start", prepared)
         self._set_window()
@@ -155,6 +160,7 @@ class Campaign:
         _log.info("started with %d records, window %d", self._n_finished, self._window)
         self._settle()
         self.progress.session_structures = 0
+        return True
 
     def end(self, reason: str) -> Summary:
         """Write down why the run ends, and return what came of it."""
@@ -169,19 +175,26 @@ class Campaign:
         self._journal.commit()
         _log.info("stopped: %s", reason)
         self._callback.on_progress(self.progress)
-        search = self.progress.search
+        return self._summary(reason, error)
+
+    def _summary(self, reason: str, error: str) -> Summary:
         return Summary(
             reason=reason,
             error=error,
             n_structures=self._n_finished,
-            n_repeats=search.n_repeats,
-            best=search.best,
+            n_repeats=self.progress.search.n_repeats,
+            best=self.progress.search.best,
             progress=self.progress,
         )
 
-    def _resume(self) -> None:
-        """Tell the search and the ladder what the journal holds; queue what was in flight."""
+    def _resume(self) -> bool:
+        """Tell the search and the ladder what the journal holds; queue what was in flight.
+
+        Returns False if a stop was requested meanwhile; everything is as it was.
+        """
         for told, update in self._journal.told():
+            if self._stop_request is not None:
+                return False
             record = told.within(self._ladder.names)
             self._note(record)
             self._replay(record, update)
@@ -197,6 +210,7 @@ class Campaign:
             self._watch.add(time_s, data.get("core_s", 0.0))
             if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
+        return True
 
     def _note(self, record: Record) -> None:
         for item in record.outcomes:
@@ -210,11 +224,9 @@ class Campaign:
         needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
         if needed > self._window:
             self._window = needed
-            data = {"candidates": needed, "from": self._pending_first()}
+            first = self._untold[0] if self._untold else self._n_finished
+            data = {"candidates": needed, "from": first}
             self._journal.add_event(self._watch.before_s, WINDOW, data)
-
-    def _pending_first(self) -> int:
-        return self._untold[0] if self._untold else self._n_finished
 
     def turn(self) -> None:
         """Take up what has ended, ask for new candidates and hand them out; at most 0.2 s."""
@@ -308,7 +320,7 @@ class Campaign:
         outcomes = (*record.outcomes, TierOutcome(tier, item.outcome))
         self._pending[number] = replace(record, outcomes=outcomes)
         self._promotions.arrive(self._pending[number])
-        _log_outcome(number, tier, item.outcome)
+        log_outcome(number, tier, item.outcome)
 
     def _settle(self) -> None:
         """Queue the crystals that climb, and finish those that do not."""
@@ -411,10 +423,3 @@ class Campaign:
         self.progress.elapsed_s = self._watch.elapsed_s
         self.progress.in_flight = len(self._pending)
         self.progress.search = self._search.progress
-
-
-def _log_outcome(number: int, tier: str, outcome: Outcome) -> None:
-    if isinstance(outcome, Relaxed):
-        _log.debug("record %d: %s gives %.5f/atom", number, tier, outcome.enthalpy_per_atom)
-    else:
-        _log.debug("record %d: %s failed (%s)", number, tier, outcome.reason)

@@ -14,7 +14,6 @@ engine counts as at work, so that with one worker the course of a run does not d
 
 from __future__ import annotations
 
-import select
 import selectors
 import signal
 import time
@@ -227,8 +226,8 @@ class Pool:
         """
         finished: list[Finished] = []
         while worker in self._workers:
-            ready, _, _ = select.select([worker.stdout], [], [], 0.0)
-            finished += self._hear(worker) if ready else self._lost(worker)
+            has_rest = worker.output.has_rest()
+            finished += self._hear(worker) if has_rest else self._lost(worker)
         return finished
 
     def _give_back_gap(self, expected_s: float) -> None:
@@ -302,7 +301,7 @@ class Pool:
         self, worker: WorkerProcess, *, hangs: bool = False, nonsense: str = ""
     ) -> list[Finished]:
         """Replace a worker that died or hangs; return the job that was its end, if known."""
-        self._selector.unregister(worker.stdout)
+        self._selector.unregister(worker.output)
         self._workers.remove(worker)
         self._core_s_of_lost += worker.core_s
         silent_s = worker.silent_s()
@@ -368,7 +367,7 @@ class Pool:
                 "path of a Python that has the packages of the engines and of nucleate."
             ) from error
         self._workers.append(worker)
-        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+        self._selector.register(worker.output, selectors.EVENT_READ, worker)
 
 
 def _machine_sentence(trouble: str) -> str:

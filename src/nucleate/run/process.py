@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate import processes
+from nucleate.pipes import Pipe
 from nucleate.run.isolation import MARK, MEMORY, end_marked, is_stopped
 from nucleate.run.wire import FrameBuffer, Message, frame
 from nucleate.run.worker_log import WorkerLog
@@ -115,7 +116,7 @@ class WorkerProcess:
             _command(python), stderr=self._log.stream, environment=environment
         )
         assert self._process.stdout is not None
-        self.stdout = self._process.stdout
+        self.output = Pipe(self._process.stdout)
         self.send(
             {
                 "op": "start",
@@ -165,7 +166,7 @@ class WorkerProcess:
             If it is no message; the worker cannot be used any longer.
         """
         try:
-            chunk = os.read(self.stdout.fileno(), 1 << 20)
+            chunk = self.output.read()
         except OSError:
             return None
         if not chunk:
@@ -192,6 +193,7 @@ class WorkerProcess:
     def kill(self) -> int:
         """End the process and everything it started; return its exit status."""
         status = processes.end(self._process)
+        self.output.close()
         end_marked(self._mark)
         self._words = self.last_words()
         self._log.close()

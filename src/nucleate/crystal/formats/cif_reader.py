@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.formats import cif_symmetry
@@ -18,6 +19,8 @@ from nucleate.crystal.formats.structures import (
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,29 +38,34 @@ _CELL_TAGS = (
     "_cell_angle_beta",
     "_cell_angle_gamma",
 )
+_CARTESIAN = re.compile(r"_atom_site[_.]cartn_x", re.IGNORECASE)
 _MOMENTS = ("_atom_site_moment_label", "_atom_site_moment_crystalaxis_x")
 
 
 def read_cif_text(text: str) -> list[Item]:
     """Return what every data block with atoms holds; a broken block costs only itself."""
-    found: list[Item] = []
-    for block in cif_blocks(text):
+    return list(iter_cif_text(text))
+
+
+def iter_cif_text(text: str) -> Iterator[Item]:
+    """Yield what :func:`read_cif_text` returns, block by block."""
+    cartesian = _CARTESIAN.search(text) is not None
+    blocks = cif_blocks(text)
+    del text
+    found = False
+    for block in blocks:
         if isinstance(block, tuple):
-            found.append(Unreadable(*block))
+            yield Unreadable(*block)
         elif "_atom_site_fract_x" in block:
-            found.append(guarded(lambda block=block: structure_of(block), block.name))
-    if not found:
-        cartesian = "_atom_site_cartn_x" in text.lower().replace(".", "_")
-        more = " It has Cartesian ones, whose axes a CIF does not fix." if cartesian else ""
-        found.append(
-            Unreadable(
-                "",
-                InputError(
-                    "it has no data block with fractional coordinates (_atom_site_fract_x)." + more
-                ),
-            )
-        )
-    return found
+            yield guarded(lambda block=block: structure_of(block), block.name)
+        else:
+            continue
+        found = True
+    if found:
+        return
+    more = " It has Cartesian ones, whose axes a CIF does not fix." if cartesian else ""
+    words = "it has no data block with fractional coordinates (_atom_site_fract_x)."
+    yield Unreadable("", InputError(words + more))
 
 
 def structure_of(block: CifBlock) -> ReadStructure:
