@@ -222,8 +222,8 @@ class PhaseMap:
         InputError
             If the judge cannot be used, or the stored input names code without ``trust``.
         """
-        from nucleate.api.map import settings_of_map
         from nucleate.api.map_final import finish_map
+        from nucleate.api.map_inputs import settings_of_map
 
         options = {
             "final": given(best=REFINED if best is None else best, judge=judge),
