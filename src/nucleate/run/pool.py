@@ -32,10 +32,15 @@ from nucleate.text import clean
 from nucleate.trouble import MachineError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nucleate.run.wire import Message
 
+    Report = Callable[[str, int, int], None]
+
+LOADING = "loading the energy models"
+COMPILING = "compiling the energy models (first use only)"
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
 FAILED_STARTS = 10
@@ -245,8 +250,13 @@ class Pool:
             for worker in self._workers:
                 worker.last_heard = min(worker.last_heard + late, now)
 
-    def wait_until_ready(self) -> list[dict[str, str]]:
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
         """Return the levels of theory as soon as a worker of each interpreter is ready.
+
+        Parameters
+        ----------
+        report
+            Called with what is being done, and twice 0 as nobody knows how much of it there is.
 
         Raises
         ------
@@ -255,6 +265,8 @@ class Pool:
         """
         deadline = time.monotonic() + START_LIMIT_S
         while (levels := self.levels) is None and time.monotonic() < deadline:
+            compiles = any(worker.functions_compiled for worker in self._workers)
+            report(COMPILING if compiles else LOADING, 0, 0)
             self._receive(0.2)
         if levels is None:
             raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
@@ -381,8 +393,3 @@ def _machine_sentence(trouble: str) -> str:
         f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; put that "
         "right, and the same command continues."
     )
-
-
-def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
-    """Return the levels of theory as soon as a worker of each interpreter is ready."""
-    return pool.wait_until_ready()
