@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 
 
 class Compiled(NamedTuple):
-    """Seconds and processor seconds of compilation so far, and how many functions it was."""
+    """What the compilation has taken so far.
+
+    Attributes
+    ----------
+    wall_s, core_s : float
+        Seconds, and seconds of processor time.
+    functions : int
+        How many functions it was.
+    is_open : bool
+        Whether another one is being compiled now.
+    """
 
     wall_s: float
     core_s: float
     functions: int
+    is_open: bool
 
 
 class _State(threading.local):
@@ -78,7 +89,12 @@ def compiled() -> Compiled:
     wall_s = core_s = 0.0
     if since is not None:
         wall_s, core_s = time.monotonic() - since[0], time.process_time() - since[1]
-    return Compiled(_account.wall_s + wall_s, _account.core_s + core_s, _account.functions)
+    return Compiled(
+        _account.wall_s + wall_s,
+        _account.core_s + core_s,
+        _account.functions,
+        since is not None,
+    )
 
 
 def _begin(event: Any) -> None:

@@ -110,7 +110,7 @@ class BatchedRelaxer:
         tier = self._tier.model_copy(update={"max_steps": STEPS})
         other = BatchedRelaxer(model, tier, self._engine.pressure * GPA_PER_EV_A3)
         other.add(0, loose_crystal(numbers))
-        while other._flights:  # noqa: SLF001  its own class
+        while other._flights:
             other.step()
 
     def free_slots(self) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
 from nucleate.report.curve import curve
-from nucleate.report.displays import duration
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
+from nucleate.report.phases import duration
 from nucleate.report.render import plain_table
 from nucleate.report.rows import ranked_rows
 from nucleate.report.status import stop_reason_of, times_of

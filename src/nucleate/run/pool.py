@@ -26,6 +26,7 @@ from nucleate.errors import InputError, NucleateError
 from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
+from nucleate.run.events import COMPILING, LOADING
 from nucleate.run.executor import Finished, Job
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 from nucleate.text import clean
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, int, int], None]
 
-LOADING = "loading the energy models"
-COMPILING = "compiling the energy models (first use only)"
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
 FAILED_STARTS = 10

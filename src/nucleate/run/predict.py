@@ -12,13 +12,13 @@ from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
-from nucleate.run.events import Silent, Summary
+from nucleate.run.events import LOADING, READING, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
-from nucleate.run.pool import LOADING, Pool
+from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from nucleate.search.target import Target
 
     Report = Callable[[str, int, int], None]
-
-READING = "reading known structures and networks"
 
 
 def predict(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.formula import counts_of
 from nucleate.hidden import without_values
 from nucleate.report.columns import columns
-from nucleate.report.displays import duration
 from nucleate.report.files import row_name
 from nucleate.report.page.doubts import doubts
 from nucleate.report.page.structures import cells, lattice_text, pattern_points, site_table
 from nucleate.report.page.works import works_of
+from nucleate.report.phases import duration
 from nucleate.report.render import texts
 from nucleate.report.views import SHORT_RANKING, tier_columns
 from nucleate.text import clean
