@@ -121,11 +121,8 @@ def test_the_picture_moves_while_the_main_thread_works():
 def test_an_error_is_said_below_the_picture():
     terminal = Terminal(80, 24)
     stderr = sys.stderr
-    with (
-        pytest.raises(KeyboardInterrupt),
-        LiveDisplay(Console(file=terminal, force_terminal=True, width=80, height=24)) as display,
-    ):
-        display.start("Cu", ["emt"])
+    display = LiveDisplay(Console(file=terminal, force_terminal=True, width=80, height=24))
+    with pytest.raises(KeyboardInterrupt), display:
         raise KeyboardInterrupt
     assert sys.stderr is stderr
     assert not terminal.lines

@@ -29,7 +29,7 @@ def structure_type(row: Row) -> str | None:
 
 
 def type_of(crystal: Crystal) -> str | None:
-    """Return the structure type of a crystal by the shipped library; None where it has no volume."""
+    """Return the structure type of a crystal by the shipped library; None without a volume."""
     key = crystal.numbers.tobytes(), crystal.cell.tobytes(), crystal.scaled.tobytes()
     if key not in _names:
         if len(_names) >= _KEPT:
