@@ -68,8 +68,10 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             table=_table(rows),
             final=facts.final,
             has_files=not facts.running,
+            running=facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
+            source_unit="meV" if _is_ev(history) else "arb. unit",
             failures=facts.failures,
             works=works_of(meta, history.sources),
             input=_toml(without_values(meta.get("input") or {})),
@@ -143,14 +145,19 @@ def _source_table(history: History, facts: Facts) -> list[tuple[str | int, ...]]
     for _, source, enthalpy, _, _ in facts.points:
         lowest[source] = min(enthalpy, lowest.get(source, enthalpy))
     best = min(lowest.values(), default=0.0)
+    factor, digits = (1000.0, 0) if _is_ev(history) else (1.0, 4)
     return [
         (
             clean(source),
             *counts[:3],
-            f"{1000 * (lowest[source] - best):.0f}" if source in lowest else "",
+            f"{factor * (lowest[source] - best):.{digits}f}" if source in lowest else "",
         )
         for source, counts in sorted(history.sources.items(), key=lambda item: -item[1][0])
     ]
+
+
+def _is_ev(history: History) -> bool:
+    return history.trajectory is None or history.trajectory.unit == "eV"
 
 
 def _made(meta: Mapping[str, Any], history: History) -> list[tuple[str, str]]:
@@ -173,10 +180,9 @@ def _script_data(
     meta: Mapping[str, Any], history: History, rows: Sequence[Row], facts: Facts
 ) -> str:
     """Return what the script of the page draws, as JSON that no tag can end."""
-    unit = "eV" if history.trajectory is None else history.trajectory.unit
     data = {
         "formula": clean(str(meta.get("formula", ""))),
-        "unit": "eV" if unit == "eV" else "arb. unit",
+        "unit": "eV" if _is_ev(history) else "arb. unit",
         "tier": history.searched,
         "running": facts.running,
         "refresh_s": REFRESH_S,
