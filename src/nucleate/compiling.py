@@ -1,6 +1,6 @@
 """The time that the compilation of compiled code takes in this process, first use only.
 
-Compiled functions are kept on the disk, so a fresh installation compiles for a minute and never
+Compiled functions are kept on the disk, so a new installation compiles for a minute and never
 again. That minute belongs to no search: clocks take off what :func:`compiled` says.
 """
 

@@ -35,7 +35,7 @@ def loose_crystal(numbers: Sequence[int]) -> Crystal:
 
 
 class Springs:
-    """A model that costs nothing, in place of one whose energies are dear.
+    """A model that costs nothing, in place of one whose energies are expensive.
 
     Attributes
     ----------
