@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 import warnings
+from dataclasses import replace
 
 import pyte
 import pytest
@@ -15,9 +16,14 @@ from tests.report.test_displays import COPPER, progress
 from nucleate import compiling
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.report import live_display
+from nucleate.report.columns import columns
 from nucleate.report.counts import search_share
+from nucleate.report.findings import Finding
 from nucleate.report.live_display import LiveDisplay
 from nucleate.report.phases import EXPORT, Phases
+from nucleate.report.rows import Row
+from nucleate.report.terminal import plain_fitted, terminal_table
+from nucleate.report.views import BOARD, SHORT_STATUS, TERMINAL_RANKING
 from nucleate.run.events import COMPILING, LOADING, Progress
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 from nucleate.search.search import SearchProgress
@@ -189,3 +195,22 @@ def test_compilation_is_counted(monkeypatch):
     assert names[-1] == "doubled"
     doubled(3)
     assert compiling.compiled() == after
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_tables_are_never_wider_than_the_terminal(width):
+    long = "a note on the structure that is longer than any column " * 3
+    finding = Finding(0, "emt", 1, probability=0.5, weight=0.1, note=long)
+    outcome = emt_outcome(COPPER)
+    record = Record(0, Candidate(COPPER, Origin("x" * 80)), (TierOutcome("emt", outcome),))
+    row = replace(Row.of_record(record), rank=1, above_best=0.0, copies=3, finding=finding)
+    for view in (TERMINAL_RANKING, BOARD, SHORT_STATUS):
+        terminal = Terminal(width, 40)
+        console = Console(file=terminal, force_terminal=True, width=width, height=40)
+        console.print(terminal_table([row, row], columns(*view), width))
+        lines = terminal.lines
+        rows = [line for line in lines if "Fm-3m" in line]
+        assert len(rows) == 2, "each row is one line"
+        assert "space group" in lines[0]
+        assert max(map(len, plain_fitted([row], columns(*view), width).splitlines())) <= width
+        assert (long[:20] in "\n".join(lines)) == ("note" in view)

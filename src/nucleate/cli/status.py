@@ -25,8 +25,9 @@ def status(
 ) -> None:
     """Show the state of a run, during or after it."""
     from nucleate.api import status_of
+    from nucleate.cli.output import console
 
-    facts = status_of(run, best=best, order=order)
+    facts = status_of(run, best=best, order=order, width=console().width)
     table = facts.pop("table")
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

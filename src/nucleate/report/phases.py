@@ -58,7 +58,7 @@ class Phase:
         return time.monotonic() - self.begun_s
 
     def share(self) -> float:
-        """Return how much of it is done, between 0 and 1; from its usual time where it does not say."""
+        """Return how much of it is done, between 0 and 1, or what its usual time says."""
         if self.total:
             return min(self.done / self.total, 1.0)
         return min(self.elapsed_s() / self._usual_s(), MOST)

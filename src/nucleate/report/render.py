@@ -166,7 +166,11 @@ def html_of(heads: Iterable[Any], cells: Iterable[Iterable[Any]]) -> str:
 
 def plain_table(rows: Sequence[Row], view: Sequence[Column]) -> str:
     """Return rows as lines of text in columns."""
-    found = texts(rows, view)
+    return plain_text(texts(rows, view))
+
+
+def plain_text(found: Texts) -> str:
+    """Return a table for people as lines of text in columns."""
     lines = [found.heads, *found.cells]
     widths = [max(len(line[place]) for line in lines) for place in range(len(found.heads))]
     return "\n".join(

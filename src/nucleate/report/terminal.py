@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.report.columns import COLUMNS
-from nucleate.report.render import Texts, texts
+from nucleate.report.render import Texts, plain_text, texts
 from nucleate.text import clean
 
 if TYPE_CHECKING:
@@ -24,12 +24,17 @@ DISPENSABLE = (
 )  # fmt: skip
 """Columns that are left out of a table that is too wide, in this order."""
 
-GAP = 1
+GAP, PLAIN_GAP = 1, 2
 WIDEST_CELL = 36
 
 
+def plain_fitted(rows: Sequence[Row], view: Sequence[Column], width: int) -> str:
+    """Return rows as lines of text of at most so many characters, as far as that is possible."""
+    return plain_text(fitted(rows, view, width, gap=PLAIN_GAP)[0])
+
+
 def fitted(
-    rows: Sequence[Row], view: Sequence[Column], width: int
+    rows: Sequence[Row], view: Sequence[Column], width: int, *, gap: int = GAP
 ) -> tuple[Texts, tuple[Column, ...]]:
     """Return a table for people that is at most so wide, and the columns that it has.
 
@@ -41,10 +46,12 @@ def fitted(
         Its columns.
     width
         Characters.
+    gap
+        Characters between two columns.
     """
     kept, table = tuple(view), _clipped(texts(rows, view))
     for name in DISPENSABLE:
-        if _width(table) <= width:
+        if _width(table, gap) <= width:
             break
         if COLUMNS[name] in kept:
             kept = tuple(column for column in kept if column is not COLUMNS[name])
@@ -92,10 +99,10 @@ def _rich(found: Texts) -> Table:
     return table
 
 
-def _width(table: Texts) -> int:
+def _width(table: Texts, gap: int) -> int:
     lines = [table.heads, *table.cells]
     widths = (max(len(line[place]) for line in lines) for place in range(len(table.heads)))
-    return sum(widths) + GAP * (len(table.heads) - 1)
+    return sum(widths) + gap * (len(table.heads) - 1)
 
 
 def _clipped(table: Texts) -> Texts:
