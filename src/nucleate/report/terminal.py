@@ -29,7 +29,7 @@ WIDEST_CELL = 36
 
 
 def plain_fitted(rows: Sequence[Row], view: Sequence[Column], width: int) -> str:
-    """Return rows as lines of text of at most so many characters, as far as that is possible."""
+    """Return rows as lines of text that are not wider than this, as far as that is possible."""
     return plain_text(fitted(rows, view, width, gap=PLAIN_GAP)[0])
 
 
