@@ -19,6 +19,7 @@ SPACING_ANG = 2.2
 code is compiled that pushes atoms apart."""
 
 STEPS = 3
+ALL_ELEMENTS = frozenset(range(1, 119))
 
 
 def loose_crystal(numbers: Sequence[int]) -> Crystal:
@@ -44,10 +45,10 @@ class Springs:
     """
 
     cutoff = 6.0
-    elements = None
 
     def __init__(self, level: LevelOfTheory) -> None:
         self.level = level
+        self.elements = ALL_ELEMENTS
 
     def evaluate(self, batch: Batch) -> Evaluation:
         """Return energies that fall with the displacement of every second atom."""
