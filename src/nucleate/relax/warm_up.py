@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.energy.model import Batch, Evaluation
+from nucleate.energy.model import BATCH_ATOMS, Batch, Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from nucleate.energy.level import LevelOfTheory
 
@@ -45,6 +47,8 @@ class Springs:
     """
 
     cutoff = 6.0
+    batch_atoms = BATCH_ATOMS
+    composition_energies: NDArray[np.float64] | None = None
 
     def __init__(self, level: LevelOfTheory) -> None:
         self.level = level
