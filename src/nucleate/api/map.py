@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.generators import as_generators
@@ -15,6 +13,9 @@ from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.phase_map import PhaseMap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from nucleate.mapping.field import Field
     from nucleate.report.maps.displays import MapDisplay
 

@@ -76,7 +76,8 @@ def predict(
     seed
         Seed of all random numbers.
     time, core_time
-        Running time and processor time after which to stop: seconds, or text like ``"10m"``.
+        Running time and processor time after which to stop: seconds, or text like ``"10m"``. Pools
+        and search count, loading models and compilation do not.
     structures, without_improvement
         Stop after this many relaxed structures in all, and after this many since the last new
         best one.

@@ -345,7 +345,9 @@ def export(
     ).text
 
 
-def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -> dict[str, Any]:
+def status_of(
+    folder: str | Path, *, best: int = SHOWN, order: str = "likely", width: int = 1000
+) -> dict[str, Any]:
     """Return the state of a run folder as JSON-ready facts; times in seconds.
 
     Parameters
@@ -356,6 +358,8 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
         Number of structures to list.
     order
         As in :meth:`Run.ranked`.
+    width
+        Characters of a line of the table for people.
 
     Raises
     ------
@@ -365,7 +369,7 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
     from nucleate.report.status import read_status
 
     with Store.read(folder) as store:
-        return read_status(store, best=best, order=checked_order(order))
+        return read_status(store, best=best, order=checked_order(order), width=width)
 
 
 def open_run(folder: str | Path, *, trust: bool = False) -> Run:

@@ -25,6 +25,7 @@ def status(
 ) -> None:
     """Show the state of a run or of a map, during or after it."""
     from nucleate.api import holds_map, open_map, status_of
+    from nucleate.cli.output import console
 
     if holds_map(run):
         from nucleate.api.map import table_text
@@ -32,7 +33,7 @@ def status(
         state = open_map(run).status(best=best)
         typer.echo(json.dumps(state, indent=2) if as_json else table_text(state))
         return
-    facts = status_of(run, best=best, order=order)
+    facts = status_of(run, best=best, order=order, width=console().width)
     table = facts.pop("table")
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 MOST_VISITS = 4
 """Compositions that are searched at the same time."""
 
-LOADING = "loading the energy models"
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
 
@@ -127,10 +126,11 @@ def run_map(
         )
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())
-        callback.on_stage(LOADING, 0, 1)
-        relaxing = _pool(settings, folder) if executor is None else executor(settings.tier)
+        if executor is None:
+            relaxing: Executor = _pool(settings, field, folder, callback)
+        else:
+            relaxing = executor(settings.tier)
         stack.callback(relaxing.close)
-        callback.on_stage(LOADING, 1, 1)
         campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
@@ -144,11 +144,13 @@ def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
     return sites
 
 
-def _pool(settings: MapSettings, folder: Path) -> Pool:
+def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
+    """Return workers with their engines loaded and everything compiled."""
     spec = spec_of(settings.tier, settings.field.pressure_gpa, settings.run)
+    spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
     pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
     try:
-        pool.wait_until_ready()
+        pool.wait_until_ready(callback.on_stage)
     except BaseException:
         pool.close()
         raise

@@ -10,6 +10,8 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from nucleate.potentials.kernels import Tables

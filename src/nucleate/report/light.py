@@ -107,10 +107,9 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     if added:
         of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
         above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
-    judged = [] if findings is None else [number for number, _ in findings.places]
-    there = set(found.numbers.tolist())  # a continued search takes its last records back first
-    wanted = dict.fromkeys([*judged, *above, *found.numbers[first].tolist()])
-    chosen = [number for number in wanted if number in there]
+    known = set(found.numbers.tolist())  # a run that is continued tells its last records again
+    judged = [] if findings is None else [n for n, _ in findings.places if n in known]
+    chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
     full, unread = _chosen_records(store, chosen, found, roots)
     ranked = rank_structures(
         full, tiers, added=added, findings=findings, order=order, unread=unread

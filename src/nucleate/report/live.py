@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError, NucleateError
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.page import facts_of, write_page
@@ -57,8 +56,8 @@ class LivePage(Silent):
         try:
             with given_up_on_stop():
                 write_live_page(self._folder)
-        except (OSError, InputError, NucleateError, ValueError) as error:
-            _log.warning("the page was not written: %s", error)  # the search matters more
+        except Exception as error:  # noqa: BLE001  the search matters more
+            _log.warning("the page was not written: %s: %s", type(error).__name__, error)
         used = time.process_time() - begun
         self._next = now + max(EVERY_S, used / SHARE)
 

@@ -73,8 +73,8 @@ class Campaign:
         Of the run, for its records.
     space : SearchSpace, optional
         What candidates must keep; not checked by default.
-    started_core_s : float, optional
-        ``time.process_time()`` from which the driver's processor time counts; default now.
+    watch : Stopwatch, optional
+        Started with the pools of the run; default now.
     noted : iterable of Record, optional
         Records of others, which the rules of promotion compare with.
     callback : Callback, optional
@@ -91,7 +91,7 @@ class Campaign:
         stop: Stop | None = None,
         seed: int = 0,
         space: SearchSpace | None = None,
-        started_core_s: float | None = None,
+        watch: Stopwatch | None = None,
         noted: Iterable[Record] = (),
         callback: Callback | None = None,
         fixed: Mapping[int, NDArray[np.bool_]] | None = None,
@@ -109,7 +109,7 @@ class Campaign:
         self._untold: deque[int] = deque()
         self._untold_repeats = 0
         self._promotions = Promotions(ladder)
-        self._watch = Stopwatch(started_core_s)
+        self._watch = watch or Stopwatch()
         self._stop_request: str | None = None
         self._n_finished = 0
         self._n_relaxed = 0

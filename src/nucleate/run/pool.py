@@ -25,15 +25,19 @@ from nucleate.errors import InputError, NucleateError, reported
 from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
+from nucleate.run.events import COMPILING, LOADING
 from nucleate.run.executor import Finished, Job
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 from nucleate.text import clean
 from nucleate.trouble import MachineError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nucleate.run.wire import Message
+
+    Report = Callable[[str, int, int], None]
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
@@ -239,8 +243,13 @@ class Pool:
             for worker in self._workers:
                 worker.last_heard = min(worker.last_heard + late, now)
 
-    def wait_until_ready(self) -> list[dict[str, str]]:
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
         """Return the levels of theory as soon as a worker of each interpreter is ready.
+
+        Parameters
+        ----------
+        report
+            Called with what is being done, and twice 0 as nobody knows how much of it there is.
 
         Raises
         ------
@@ -249,6 +258,8 @@ class Pool:
         """
         deadline = time.monotonic() + START_LIMIT_S
         while (levels := self.levels) is None and time.monotonic() < deadline:
+            compiles = any(worker.functions_compiled for worker in self._workers)
+            report(COMPILING if compiles else LOADING, 0, 0)
             self._receive(0.2)
         if levels is None:
             raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
@@ -375,8 +386,3 @@ def _machine_sentence(trouble: str) -> str:
         f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; put that "
         "right, and the same command continues."
     )
-
-
-def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
-    """Return the levels of theory as soon as a worker of each interpreter is ready."""
-    return pool.wait_until_ready()

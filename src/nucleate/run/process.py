@@ -57,6 +57,9 @@ class WorkerSpec:
         Folders that workers can import from besides their own.
     memory_mb : int, optional
         Memory of a worker, where the system can limit it; a crystal that needs more fails alone.
+    warm_up : tuple of int
+        Atomic numbers of a crystal that workers relax a little before they are ready, so that
+        compilation falls into no search; none: they do not.
     """
 
     tiers: tuple[dict[str, Any], ...]
@@ -67,6 +70,7 @@ class WorkerSpec:
     factory: str = "nucleate.run.worker:build_relaxers"
     search_path: tuple[str, ...] = ()
     memory_mb: int | None = None
+    warm_up: tuple[int, ...] = ()
 
     def tiers_by_python(self) -> dict[str, tuple[int, ...]]:
         """Return the interpreters with the tiers that each of them serves."""
@@ -105,6 +109,7 @@ class WorkerProcess:
         self.last_heard = time.monotonic()
         self.error: str | None = None
         self.out_of_memory = False
+        self.functions_compiled = 0
         self._loading_core_s: float | None = None
         self._last_core_s = 0.0
         self._words = ""
@@ -124,6 +129,7 @@ class WorkerProcess:
                 "tiers": [spec.tiers[tier] for tier in tiers],
                 "pressure_gpa": spec.pressure_gpa,
                 "path": list(spec.search_path),
+                "warm_up": list(spec.warm_up),
             }
         )
 
@@ -175,6 +181,8 @@ class WorkerProcess:
         messages = self._buffer.feed(chunk)
         self._log.cap()
         for message in messages:
+            if message["op"] == "compiling":
+                self.functions_compiled = int(message["functions"]) + 1
             if "core_s" in message:
                 self._last_core_s = float(message["core_s"])
                 if self._loading_core_s is None:

@@ -25,6 +25,7 @@ class ChgnetSettings(Engine):
 
     works: ClassVar[tuple[str, ...]] = ("deng2023",)
     supports: ClassVar[frozenset[str]] = BATCHED | {"guards.max_depth_ev_per_atom"}
+    warms_up: ClassVar[bool] = True
 
     model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
         "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."

@@ -193,7 +193,8 @@ class NotebookMapDisplay(NoMapDisplay):
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how far a preparation is."""
         if done >= total or self._is_due(ROWS_EVERY_S):
-            self._show(f"<p>{escape(text)}: {done:,} of {total:,}</p>")
+            how_far = f": {done:,} of {total:,}" if total else ""
+            self._show(f"<p>{escape(text)}{how_far}</p>")
 
     def on_progress(self, progress: MapProgress, energies: Energies) -> None:
         """Replace the table, at most every two seconds."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.formula import counts_of
 from nucleate.hidden import without_values
 from nucleate.report.columns import columns
-from nucleate.report.displays import duration
 from nucleate.report.files import row_name
 from nucleate.report.page.doubts import doubts
 from nucleate.report.page.structures import cells, lattice_text, pattern_points, site_table
 from nucleate.report.page.works import works_of
+from nucleate.report.phases import duration
 from nucleate.report.render import texts
 from nucleate.report.views import SHORT_RANKING, tier_columns
 from nucleate.text import clean
@@ -71,6 +71,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             table=_table(rows),
             final=facts.final,
             has_files=not facts.running,
+            running=facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             failures=facts.failures,
