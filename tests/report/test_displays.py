@@ -21,9 +21,8 @@ from nucleate.report.displays import (
     PlainDisplay,
     Stages,
     is_notebook,
-    suitable_display,
 )
-from nucleate.report.live_display import LiveDisplay
+from nucleate.report.live_display import LiveDisplay, suitable_display
 from nucleate.report.phases import duration
 from nucleate.run.events import Progress
 from nucleate.search.record import Record, SearchUpdate, TierOutcome

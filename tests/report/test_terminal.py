@@ -24,9 +24,10 @@ from nucleate.report.content import read_run
 from nucleate.report.curve import curve
 from nucleate.report.displays import duration
 from nucleate.report.ranking import rank_structures
-from nucleate.report.render import plain_table, terminal_table, texts
+from nucleate.report.render import plain_table, texts
 from nucleate.report.rows import ranked_rows
 from nucleate.report.status import UNPOLISHED, read_status, state_of
+from nucleate.report.terminal import terminal_table
 from nucleate.report.views import BOARD, SHORT_STATUS, TERMINAL_RANKING
 from nucleate.report.watch import watched
 from nucleate.run.lock import locked
@@ -135,7 +136,7 @@ def test_tables_of_rich_fold_into_the_terminal(run: MadeRun, width: int) -> None
     with stored(run) as folder:
         rows = ranked_rows(read_run(folder).ranked())
     stream = io.StringIO()
-    Console(file=stream, width=width).print(terminal_table(rows, columns(*TERMINAL_RANKING)))
+    Console(file=stream, width=width).print(terminal_table(rows, columns(*TERMINAL_RANKING), width))
     assert max(map(len, stream.getvalue().splitlines()), default=0) <= width
 
 

@@ -124,7 +124,8 @@ def search_in(
 
 def display_of(display: Display | bool) -> Display:
     """Return the display that an argument ``display=`` means."""
-    from nucleate.report.displays import NoDisplay, suitable_display
+    from nucleate.report.displays import NoDisplay
+    from nucleate.report.live_display import suitable_display
 
     if isinstance(display, bool):
         return suitable_display() if display else NoDisplay()

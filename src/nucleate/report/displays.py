@@ -166,17 +166,6 @@ class NotebookDisplay(NoDisplay):
         self._handle.update(self._html(html))
 
 
-def suitable_display() -> Display:
-    """Return the display for a notebook, a terminal, or, elsewhere, none."""
-    if is_notebook():
-        return NotebookDisplay()
-    if not sys.stdout.isatty():
-        return NoDisplay()
-    from nucleate.report.live_display import LiveDisplay
-
-    return LiveDisplay()
-
-
 def is_notebook() -> bool:
     """Return whether the code runs in the kernel of a notebook."""
     ipython = sys.modules.get("IPython")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from nucleate.compiling import compiled
 from nucleate.report.columns import columns
 from nucleate.report.counts import counts, search_share
-from nucleate.report.displays import NoDisplay
+from nucleate.report.displays import NoDisplay, NotebookDisplay, is_notebook
 from nucleate.report.phases import SEARCH, Phase, Phases, duration
 from nucleate.report.terminal import terminal_table
 from nucleate.report.views import BOARD
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from nucleate.report.displays import Display
     from nucleate.run.events import Progress
     from nucleate.search.record import Record, SearchUpdate
 
@@ -175,3 +176,12 @@ class _Lines(io.TextIOBase):
     def isatty(self) -> bool:
         """Return False: nothing is to be drawn here."""
         return False
+
+
+def suitable_display() -> Display:
+    """Return the display for a notebook, a terminal, or, elsewhere, none."""
+    if is_notebook():
+        return NotebookDisplay()
+    if not sys.stdout.isatty():
+        return NoDisplay()
+    return LiveDisplay()
