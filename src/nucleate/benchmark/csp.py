@@ -136,14 +136,14 @@ def entry_folder(out: Path, entry: Entry) -> Path:
 def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list[dict[str, Any]]:
     """Return one row for each entry that has been begun: found or not, rank, gap, core seconds.
 
-    The references are relaxed by the tier of the runs first, unless that was done.
+    The references are relaxed by the tier of the runs first, unless that was done for as many.
     """
     begun = [entry for entry in entries if Store.exists(entry_folder(out, entry))]
     if not begun:
         return []
     tiers = tiers_of(entry_folder(out, begun[0]))[-1:]
     items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
-    relaxed = relaxed_structures(out / f"{REFERENCES}-csp", items, tiers, workers=workers)
+    relaxed = relaxed_structures(out / f"{REFERENCES}-csp-{len(items)}", items, tiers, workers=workers)
     references = {item.name: item for item in relaxed}
     rows = []
     for entry in begun:
