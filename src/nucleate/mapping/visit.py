@@ -76,7 +76,7 @@ class Visit(Silent):
             raise
         self._stop = self._campaign.progress.stop
         self._stop.structures = self._campaign.n_finished + structures
-        self._campaign.halt()
+        self._campaign.watch.halt()
 
     def _with_guests(self, search: object) -> Guests:
         guests = Guests(search)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ class Visit(Silent):
 
     def turn(self) -> bool:
         """Proceed by one turn; return False if the visit is over."""
-        self._campaign.proceed()
+        self._campaign.watch.proceed()
         try:
             reason = self._campaign.stop_reason()
             if reason is None:
@@ -105,7 +105,7 @@ class Visit(Silent):
             self._end(reason, is_final=not self._is_full())
             return False
         finally:
-            self._campaign.halt()
+            self._campaign.watch.halt()
 
     def _is_full(self) -> bool:
         limit = self._stop.structures
@@ -122,7 +122,7 @@ class Visit(Silent):
 
     def leave(self, reason: str) -> None:
         """End the visit before its time; what is in flight is taken up by the next one."""
-        self._campaign.proceed()
+        self._campaign.watch.proceed()
         self._end(reason, is_final=False)
 
     def _end(self, reason: str, *, is_final: bool) -> None:

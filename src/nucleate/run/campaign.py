@@ -16,13 +16,13 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nucleate.relax.outcome import Failed
 from nucleate.run.events import Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.log import log_outcome
 from nucleate.run.promotions import Promotions
 from nucleate.run.stopwatch import Stopwatch
+from nucleate.run.tally import Tally
 from nucleate.search.book import trial_of
 from nucleate.search.checked import CheckedSearch
 from nucleate.search.record import Record, TierOutcome
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from nucleate.search.search import Search, Trial
 
 POLL_S = 0.2
-FIRST_FAILURES = 10
-"""If this number of structures fail before one succeeds, the run stops."""
-
 QUEUED_PER_WORKER = 1
 """Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later
 tier, no more are drawn: a search learns from what has come to its end."""
@@ -109,15 +106,13 @@ class Campaign:
         self._untold: deque[int] = deque()
         self._untold_repeats = 0
         self._promotions = Promotions(ladder)
-        self._watch = watch or Stopwatch()
+        self.watch = watch or Stopwatch()
         self._stop_request: str | None = None
-        self._n_finished = 0
-        self._n_relaxed = 0
-        self._first_failure: Failed | None = None
         self._is_dry = False
         self._is_dirty = False
         self._window = 0
         self.progress = Progress(stop=stop or Stop())
+        self._tally = Tally(self.progress.failures)
         for record in noted:
             self._note(record)
 
@@ -128,15 +123,7 @@ class Campaign:
     @property
     def n_finished(self) -> int:
         """Structures that are finished, whether the search was told of them or not."""
-        return self._n_finished
-
-    def halt(self) -> None:
-        """Charge this run with no time until :meth:`proceed`: others have their turn."""
-        self._watch.halt()
-
-    def proceed(self) -> None:
-        """Charge this run with time again."""
-        self._watch.proceed()
+        return self._tally.n_finished
 
     def run(self) -> Summary:
         """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
@@ -154,10 +141,10 @@ class Campaign:
         if not self._resume():
             return False
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
-        self._journal.add_event(self._watch.before_s, "start", prepared)
+        self._journal.add_event(self.watch.before_s, "start", prepared)
         self._set_window()
         self._journal.commit()
-        _log.info("started with %d records, window %d", self._n_finished, self._window)
+        _log.info("started with %d records, window %d", self._tally.n_finished, self._window)
         self._settle()
         self.progress.session_structures = 0
         return True
@@ -181,7 +168,7 @@ class Campaign:
         return Summary(
             reason=reason,
             error=error,
-            n_structures=self._n_finished,
+            n_structures=self._tally.n_finished,
             n_repeats=self.progress.search.n_repeats,
             best=self.progress.search.best,
             progress=self.progress,
@@ -199,15 +186,15 @@ class Campaign:
             self._note(record)
             self._replay(record, update)
             self._count(record)
-            self._watch.add(record.finished_s, record.core_s)
+            self.watch.add(record.finished_s, record.core_s)
             self._callback.on_record(record, update, replayed=True)
         for asked in self._journal.unfinished():
             record = asked.within(self._ladder.names)
             self._search.restore(trial_of(record))
-            self._watch.add(record.finished_s, record.core_s)
+            self.watch.add(record.finished_s, record.core_s)
             self._take_up(record)
         for time_s, kind, data in self._journal.events():
-            self._watch.add(time_s, data.get("core_s", 0.0))
+            self.watch.add(time_s, data.get("core_s", 0.0))
             if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
         return True
@@ -224,9 +211,9 @@ class Campaign:
         needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
         if needed > self._window:
             self._window = needed
-            first = self._untold[0] if self._untold else self._n_finished
+            first = self._untold[0] if self._untold else self._tally.n_finished
             data = {"candidates": needed, "from": first}
-            self._journal.add_event(self._watch.before_s, WINDOW, data)
+            self._journal.add_event(self.watch.before_s, WINDOW, data)
 
     def turn(self) -> None:
         """Take up what has ended, ask for new candidates and hand them out; at most 0.2 s."""
@@ -241,7 +228,7 @@ class Campaign:
         while self._executor.losses:
             loss = self._executor.losses.pop(0)
             _log.warning("worker lost: %s", loss)
-            self._journal.add_event(self._watch.elapsed_s, "worker-lost", {"message": loss})
+            self._journal.add_event(self.watch.elapsed_s, "worker-lost", {"message": loss})
             self._is_dirty = True
         if self._is_dirty:
             self._journal.commit()
@@ -265,7 +252,7 @@ class Campaign:
     def _holds_back(self) -> bool:
         """Return whether no candidate is to be drawn now, whatever the search would say."""
         limit = self.progress.stop.structures
-        if limit is not None and self._n_finished + len(self._pending) >= limit:
+        if limit is not None and self._tally.n_finished + len(self._pending) >= limit:
             return True
         return self._executor.backlog >= QUEUED_PER_WORKER * self._executor.n_workers
 
@@ -285,7 +272,7 @@ class Campaign:
             outcomes=trial.outcomes,
             duplicate_of=trial.duplicate_of,
             seed=self._seed,
-            asked_s=self._watch.elapsed_s,
+            asked_s=self.watch.elapsed_s,
         )
         self._is_dirty = True
         self._journal.add_candidate(record)
@@ -334,7 +321,7 @@ class Campaign:
     def _finish(self, record: Record) -> None:
         done = record
         if not record.finished_s:
-            done = replace(record, finished_s=self._watch.elapsed_s, core_s=self._core_s())
+            done = replace(record, finished_s=self.watch.elapsed_s, core_s=self._core_s())
         self._done[record.number] = done
         self._count(done)
         if not self._learns:
@@ -372,31 +359,22 @@ class Campaign:
 
     def _count(self, record: Record) -> None:
         self.progress.stop.note(record)
-        if not record.outcomes:
-            return
-        self._n_finished += 1
-        self.progress.session_structures += 1
-        if record.relaxed is not None:
-            self._n_relaxed += 1
-        failure = record.failure
-        if failure is not None and isinstance(failure.outcome, Failed):
-            self.progress.failures[str(failure.outcome.reason)] += 1
-            self._first_failure = self._first_failure or failure.outcome
+        self.progress.session_structures += self._tally.count(record)
 
     def stop_reason(self) -> str | None:
         """Return why the run is over, or None."""
         if self._stop_request is not None:
             return self._stop_request
         if self._error_of_all():
-            return f"the first {self._n_finished} structures all failed"
+            return f"the first {self._tally.n_finished} structures all failed"
         reason = self._search.stop_reason()
         if reason is not None:
             return reason
         reason = self.progress.stop.reason(
             self._search.progress,
-            n_finished=self._n_finished,
+            n_finished=self._tally.n_finished,
             n_failed=sum(self.progress.failures.values()),
-            session_s=self._watch.session_s,
+            session_s=self.watch.session_s,
             used_core_s=self._core_s(),
         )
         if reason is not None or self._pending or self._done:
@@ -408,18 +386,15 @@ class Campaign:
         return None
 
     def _error_of_all(self) -> str:
-        """Return the first error if all the first structures failed, else an empty text."""
-        if self._n_relaxed or self._n_finished < FIRST_FAILURES or not self._learns:
-            return ""
-        failure = self._first_failure
-        return "" if failure is None else f"{failure.reason}: {failure.message}"
+        """Return the first error if all the first structures of a search failed, else nothing."""
+        return self._tally.error_of_all() if self._learns else ""
 
     def _core_s(self) -> float:
-        return self._watch.core_s(self._executor.core_s)
+        return self.watch.core_s(self._executor.core_s)
 
     def _update_progress(self) -> None:
         self.progress.core_s = self._core_s()
-        self.progress.session_s = self._watch.session_s
-        self.progress.elapsed_s = self._watch.elapsed_s
+        self.progress.session_s = self.watch.session_s
+        self.progress.elapsed_s = self.watch.elapsed_s
         self.progress.in_flight = len(self._pending)
         self.progress.search = self._search.progress
