@@ -44,6 +44,8 @@ def predict(
     generators: Any = None,
     known: str | None = None,
     moves: Any = None,
+    policy: str | Mapping[str, Any] | None = None,
+    policy_from: str | Path | None = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
@@ -88,6 +90,11 @@ def predict(
     moves
         Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
         and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
+    policy
+        How sources and moves are chosen: ``fixed`` (default), ``reinforce`` or ``bandit``, or
+        settings of one.
+    policy_from
+        Run folder or file whose policy this one begins with.
     seed
         Seed of all random numbers.
     time, core_time
@@ -141,6 +148,8 @@ def predict(
             "generators": as_generators(generators),
             "known": known,
             "moves": as_choice(moves),
+            "policy": policy,
+            "policy_from": absolute(policy_from),
         },
         "stop": {
             "structures": structures,

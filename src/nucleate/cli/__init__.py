@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "status",
     "watch",
+    "policy",
     "export",
     "merge",
     "refine",

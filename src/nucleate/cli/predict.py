@@ -64,6 +64,15 @@ def predict(
             "no-prototype or off. [default: all]"
         ),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="How sources and moves are chosen: fixed, reinforce or bandit. [default: fixed]"
+        ),
+    ] = None,
+    policy_from: Annotated[
+        Path | None, typer.Option(help="Run folder or file whose policy this one begins with.")
+    ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
@@ -108,6 +117,8 @@ def predict(
         generators=inputs.parse_all(inputs.parse_generator, generator),
         structures=structures,
         known=known,
+        policy=policy,
+        policy_from=policy_from,
         seed=seed,
         target=target,
         polish=polish,

@@ -58,10 +58,25 @@ class GeneratorMix:
         """The generators of positive weight."""
         return tuple(self._generators)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the draws by the name of the generator."""
+        found: Counter[str] = Counter()
+        for generator, weight in zip(self._generators, self._weights, strict=True):
+            found[generator.name] += float(weight / self._weights.sum())
+        return dict(found)
+
     def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+        self,
+        *,
+        rng: np.random.Generator,
+        max_formula_units: int | None = None,
+        only: str | None = None,
     ) -> Candidate | None:
-        """Return a candidate of one of the generators, or None if none gives one."""
+        """Return a candidate of one of the generators, or None if none gives one.
+
+        Those of another name than ``only`` are not asked.
+        """
         weights = self._weights.copy()
         for index, generator in enumerate(self._generators):
             if generator.leads:
@@ -70,6 +85,8 @@ class GeneratorMix:
         order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
         for index in order:
             generator = self._generators[index]
+            if only is not None and generator.name != only:
+                continue
             with blaming("generator", generator, "generate"):
                 candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
             if candidate is not None:

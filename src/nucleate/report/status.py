@@ -11,6 +11,7 @@ from nucleate.report.ranking import LIKELY
 from nucleate.report.render import plain_table, row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.views import SHORT_STATUS, STATUS
+from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
 
@@ -65,6 +66,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
     rows = ranked_rows(found.ranked)
     findings = read_findings(store)
     stop_reason = stop_reason_of(store)
+    policy, worked = what_worked(store) if is_search else ("", [])
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
@@ -78,7 +80,10 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
         "final": _final(findings, stop_reason),
+        "policy": policy,
+        "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
+        "rates": best_arms_in_words(worked),
         "table": plain_table(rows, columns(*SHORT_STATUS)),
     }
 

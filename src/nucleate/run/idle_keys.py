@@ -63,6 +63,9 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
         for key in ("moves", *WALK):
             if _asked(search, key):
                 yield f"search.{key}", "where new_fraction = 1, as there are no moves"
+    fixed = getattr(getattr(search, "policy", None), "kind", None) == "fixed"
+    if fixed and getattr(search, "policy_from", None) is not None:
+        yield "search.policy_from", "where policy = 'fixed', which learns nothing"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:

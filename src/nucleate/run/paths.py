@@ -13,6 +13,8 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
             section["target"] = str((folder / section["target"]).resolve())
     search = data.get("search")
     if isinstance(search, dict):
+        if isinstance(search.get("policy_from"), str):
+            search["policy_from"] = str((folder / search["policy_from"]).resolve())
         _make_libraries_absolute(search, folder.resolve())
         generators = search.get("generators")
         for generator in generators if isinstance(generators, list) else ():

@@ -18,6 +18,7 @@ from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
+from nucleate.run.policy import costs_of, keep_policy, policy_start
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.reference import aimed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
+    from nucleate.policy.saved import SavedPolicy
     from nucleate.relax.ladder import Ladder
     from nucleate.relax.settings import TierSettings
     from nucleate.run.events import Callback
@@ -88,7 +90,8 @@ def predict(
     space = settings.problem.space(pressed.factor)
     spent_core_s = time.process_time() - begun_core_s
     source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
-    search = build_search(settings, source, target, space)
+    search = build_search(settings, source, target, space, policy_start(settings, path))
+    policy_facts = getattr(search, "policy_facts", {})
     is_drawn = candidates is None
     if candidates is not None:
         search = GivenCandidates(search, candidates)
@@ -106,6 +109,7 @@ def predict(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
+        keep_policy(store, policy_facts)
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -157,6 +161,7 @@ def build_search(
     source: GeneratorMix | None = None,
     target: Target | None = None,
     space: SearchSpace | None = None,
+    start: SavedPolicy | None = None,
 ) -> Search:
     """Return a new search; raises InputError if a file it needs cannot be used."""
     space = space or settings.problem.space()
@@ -167,6 +172,8 @@ def build_search(
         target=target,
         seed=settings.seed,
         stop=settings.stop,
+        costs=costs_of(settings.tier),
+        policy_start=start or policy_start(settings),
     )
     with blaming("search", settings.search, "build"):
         search = settings.search.build(context)

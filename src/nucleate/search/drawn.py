@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
+    from nucleate.search.proposals import Proposals
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
 
@@ -39,6 +40,7 @@ class DrawnSearch:
         self.memo = Memo()
         """What was kept of the record that is replayed; empty for a new one."""
         self._book = Book(context.seed if seed is None else seed, context.tiers)
+        self._proposals: Proposals | None = None  # of a search that has moves
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a candidate, or None if none was found.
@@ -78,6 +80,11 @@ class DrawnSearch:
         """How far the search is."""
         return self._book.progress
 
+    @property
+    def policy_facts(self) -> dict[str, Any]:
+        """Arms and start of the policy over sources and moves; empty where there is none."""
+        return {} if self._proposals is None else self._proposals.guide.facts
+
     def ask(self) -> Trial | None:
         """Return what to try next, or None if nothing valid could be drawn."""
         trial = self._book.ask(self.draw)
@@ -106,6 +113,8 @@ class DrawnSearch:
         self.memo = Memo() if before is None else Memo.unpack(before.memo)
         self._restore(trial_of(record), self.memo.start)
         noted = self._book.note(record, before=before)
+        if self._proposals is not None and self._proposals.guide.policy.learns:
+            self._proposals.guide.credit(record, noted.duplicate_of)
         accepted = noted.was_relaxed and self.accept(record, noted)
         memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best

@@ -11,6 +11,7 @@ from nucleate.faults import blaming
 from nucleate.moves.move import RATTLE_ANG, MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.table import moves_for
+from nucleate.search.guide import NEW, Guide
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
@@ -70,6 +71,16 @@ class Proposals:
             default_new_fraction(context.space) if new_fraction is None else new_fraction
         )
         self._contexts: dict[int | None, MoveContext] = {}
+        self.guide = Guide(
+            settings.policy,
+            shares=getattr(self._generator, "shares", None) or {NEW: 1.0},
+            moves=self._moves,
+            weights=self.weights(choices[0]),
+            new_fraction=self._new_fraction,
+            tiers=context.tiers,
+            costs=context.costs,
+            start=context.policy_start,
+        )
 
     def weights(self, choice: MoveChoice) -> np.ndarray:
         """Return the weights of the moves, in their order.
@@ -82,9 +93,12 @@ class Proposals:
         )
 
     def wants_new(self, rng: np.random.Generator) -> bool:
-        """Draw whether a new structure comes next; always while a generator leads."""
+        """Draw whether a new structure comes next; always while a generator leads.
+
+        A policy that learns draws it with the move, in :meth:`child`.
+        """
         leads = bool(getattr(self._generator, "leads", False))
-        return leads or rng.random() < self._new_fraction
+        return leads or (not self.guide.policy.learns and rng.random() < self._new_fraction)
 
     def new(self, most_units: int | None, *, rng: np.random.Generator) -> Candidate | None:
         """Return a structure of the generators with at most this many formula units."""
@@ -102,11 +116,39 @@ class Proposals:
         context = self._context(most_units)
         applies = np.array([_applies(move, parent.crystal, context) for move in self._moves])
         chances = weights * applies
+        if self.guide.policy.learns:
+            return self._guided(parent, chances, most_units, rng)
         total = chances.sum()
         if not total > 0:
             return self.new(most_units, rng=rng)
-        move = self._moves[rng.choice(len(self._moves), p=chances / total)]
+        place = int(rng.choice(len(self._moves), p=chances / total))
+        return self._moved(parent, place, context, rng)
+
+    def _moved(
+        self, parent: Parent, place: int, context: MoveContext, rng: np.random.Generator
+    ) -> Candidate | None:
+        move = self._moves[place]
         return propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
+
+    def _guided(
+        self,
+        parent: Parent,
+        chances: np.ndarray,
+        most_units: int | None,
+        rng: np.random.Generator,
+    ) -> Candidate | None:
+        """Return a child or a new structure, as the policy chooses."""
+        context = self._context(most_units)
+
+        def new(name: str) -> Candidate | None:
+            if name == NEW:
+                return self.new(most_units, rng=rng)
+            return self._generator.generate(rng=rng, max_formula_units=most_units, only=name)
+
+        def moved(place: int) -> Candidate | None:
+            return self._moved(parent, place, context, rng)
+
+        return self.guide.draw(chances, parent.number, new, moved, rng=rng)
 
     def _context(self, most_units: int | None) -> MoveContext:
         """Return what moves may use where no child may have more formula units than this."""

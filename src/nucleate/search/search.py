@@ -108,9 +108,17 @@ class Source(Protocol):
     """Where new structures come from."""
 
     def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+        self,
+        *,
+        rng: np.random.Generator,
+        max_formula_units: int | None = None,
+        only: str | None = None,
     ) -> Candidate | None:
-        """Return a new candidate, or None."""
+        """Return a new candidate, or None; with ``only``, of the part of this name.
+
+        A source that has no ``shares``, the names of its parts and how often they are drawn, is
+        never asked for one.
+        """
         ...
 
     def note(self, origin: Origin) -> None:

@@ -11,13 +11,18 @@ from nucleate.errors import InputError
 from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
 from nucleate.moves.table import PRESETS, move_weights
-from nucleate.plugins import Component, component_of
+from nucleate.plugins import Component, component_of, find
 from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorSettings as GeneratorChoice
 else:
     GeneratorChoice = component_of("generators")
+
+if TYPE_CHECKING:
+    PolicyChoice = Component
+else:
+    PolicyChoice = component_of("policies")
 
 VACANCY_MOVES = (
     "move-atom-to-vacancy",
@@ -91,6 +96,17 @@ class MovingSettings(SearchSettings):
         "preset.",
     )
 
+    policy: PolicyChoice = Field(
+        default_factory=lambda: find("fixed", "policies").model_validate({}),
+        description="How sources and moves are chosen: fixed, by their weights; reinforce or "
+        "bandit, which begin with the weights and learn.",
+    )
+    policy_from: str | None = Field(
+        None,
+        min_length=1,
+        description="Run folder or file whose policy this one begins with; it must have the same "
+        "moves.",
+    )
     rattle_ang: float | None = Field(
         None,
         ge=0.0,

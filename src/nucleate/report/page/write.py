@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.formula import counts_of
 from nucleate.hidden import without_values
+from nucleate.policy.ledger import COULD, STATE
 from nucleate.report.columns import columns
 from nucleate.report.displays import duration
 from nucleate.report.files import row_name
@@ -17,6 +18,7 @@ from nucleate.report.page.structures import cells, lattice_text, pattern_points,
 from nucleate.report.page.works import works_of
 from nucleate.report.render import texts
 from nucleate.report.views import SHORT_RANKING, tier_columns
+from nucleate.report.worked import HEADS
 from nucleate.text import clean
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             has_files=not facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
+            policy=_policy_table(facts),
             failures=facts.failures,
             works=works_of(meta, history.sources),
             input=_toml(without_values(meta.get("input") or {})),
@@ -153,6 +156,17 @@ def _source_table(history: History, facts: Facts) -> list[tuple[str | int, ...]]
     ]
 
 
+def _policy_table(facts: Facts) -> dict[str, Any] | None:
+    """Return what came of each source and move, and how often it is drawn."""
+    if not facts.worked:
+        return None
+    return {
+        "kind": clean(facts.policy),
+        "heads": HEADS,
+        "lines": [row.cells() for row in facts.worked],
+    }
+
+
 def _made(meta: Mapping[str, Any], history: History) -> list[tuple[str, str]]:
     rows = [
         (clean(tier), clean(f"{level.code} {level.version}, {level.model} {level.checkpoint}"))
@@ -219,7 +233,8 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
                 continue
             seen.add(one)
             source, parents, detail = facts.ancestors[one]
-            words = ", ".join(f"{key} {value}" for key, value in detail.items())
+            shown = [item for item in detail.items() if item[0] not in (STATE, COULD)]
+            words = ", ".join(f"{key} {value}" for key, value in shown)
             found.append(
                 {
                     "record": one,
