@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nucleate.report.columns import columns
+from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.light import overview
 from nucleate.report.ranking import LIKELY
@@ -66,6 +68,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
     rows = ranked_rows(found.ranked)
     findings = read_findings(store)
     stop_reason = stop_reason_of(store)
+    missed = missed_of(store) if is_search else None
     policy, worked = what_worked(store) if is_search else ("", [])
     return {
         "formula": store.meta["formula"],
@@ -80,6 +83,8 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
         "final": _final(findings, stop_reason),
+        "missed": None if missed is None else asdict(missed),
+        "done": "" if missed is None else missed.in_words(),
         "policy": policy,
         "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],

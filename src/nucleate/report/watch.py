@@ -11,6 +11,7 @@ from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
 from nucleate.report.curve import curve
 from nucleate.report.displays import duration
+from nucleate.report.done import missed_of
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.render import plain_table
@@ -63,6 +64,7 @@ def watched(
         elapsed, core = times_of(store)
         reason = stop_reason_of(store)
         policy, worked = what_worked(store)
+        missed = missed_of(store)
         running = is_locked(Path(folder))
     state = "running" if running else f"stopped: {reason or 'killed'}"
     head = (
@@ -75,7 +77,8 @@ def watched(
     ]
     if rows:
         lines += ["", *plain_table(rows, columns(*BOARD)).splitlines()]
-    lines += ["", _sources(history), _rates(policy, worked), _failures(history)]
+    done = None if missed is None else missed.in_words()
+    lines += ["", done, _sources(history), _rates(policy, worked), _failures(history)]
     return "\n".join(line[:width] for line in lines if line is not None), running
 
 

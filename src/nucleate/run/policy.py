@@ -233,7 +233,7 @@ def _pulls(
 ) -> Iterator[tuple[int, str, Pull | None, float]]:
     """Yield number, arm, pull and seconds of every record in the order of the search."""
     places = {name: place for place, name in enumerate(tiers)}
-    for head, group in groupby(store.policy_rows(), key=lambda row: row[:6]):
+    for head, group in groupby(store.search_rows(), key=lambda row: row[:6]):
         number, source, parents, detail, n_atoms, duplicate_of = head
         after: dict[int, float] = {}
         evaluations: dict[int, tuple[int, int | None]] = {}

@@ -183,6 +183,11 @@ def build_search(
             f"search.kind = {settings.search.kind!r}: what its build returns has no "
             f"{', '.join(missing)}. Give it the methods of nucleate.search.search.Search."
         )
+    if settings.stop.missed_below is not None and search.progress.finds is None:
+        raise InputError(
+            f"stop.missed_below cannot be kept by search.kind = {settings.search.kind!r}, which "
+            "does not count how often it finds a minimum. Leave it out."
+        )
     return search
 
 

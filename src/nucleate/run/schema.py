@@ -164,7 +164,7 @@ SELECT_HISTORY = (
     "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
 )
-SELECT_POLICY = (
+SELECT_SEARCH = (
     "SELECT r.candidate, c.source, c.parents, c.detail, c.n_atoms, r.duplicate_of, o.tier, "
     "o.status, o.enthalpy_ev, o.evaluations, o.wall_s "
     "FROM record r JOIN candidate c ON c.number = r.candidate "

@@ -10,6 +10,7 @@ import numpy as np
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.search.known import Known
 from nucleate.search.memo import Memo
+from nucleate.search.missed import Finds, lineage
 from nucleate.search.search import SearchProgress, Trial
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Book:
         self.n_structures = 0
         self.n_repeats = 0
         self.since_best = 0
+        self.finds = Finds()
         self._seed = seed
+        self._tiers = tiers
         self._asked: set[int] = set()
         self._drawn: tuple[Candidate, np.ndarray] | None = None
         self._starts: dict[int, bytes] = {}  # of the trials in flight
@@ -87,6 +90,7 @@ class Book:
             n_repeats=self.n_repeats,
             best=self.best,
             since_best=self.since_best,
+            finds=self.finds,
             exhausted=self._repeats_in_a_row >= REPEATS_IN_A_ROW,
         )
 
@@ -142,6 +146,7 @@ class Book:
         if record.duplicate_of is not None and not record.outcomes:
             self.n_repeats += 1
             self._repeats_in_a_row += 1
+            self._find(record, record.duplicate_of)
             return Noted(record.duplicate_of, was_relaxed=False)
         self.n_structures += 1
         self._repeats_in_a_row = 0
@@ -151,6 +156,7 @@ class Book:
         else:
             duplicate_of = before.duplicate_of
             minimum = self.known.add_again(record, duplicate_of, Memo.unpack(before.memo).minimum)
+        self._find(record, duplicate_of)
         is_best = self.known.is_better(record, self.best)
         new_minimum = is_best and duplicate_of is None
         self.since_best = 0 if new_minimum else self.since_best + 1
@@ -158,6 +164,14 @@ class Book:
             self.best = record
         memo = Memo(start, minimum)
         return Noted(duplicate_of, new_minimum, is_best, memo=memo)
+
+    def _find(self, record: Record, duplicate_of: int | None) -> None:
+        """Count a find of a minimum."""
+        origin, relaxed = record.candidate.origin, record.relaxed
+        place = None
+        if relaxed is not None and record.tier is not None:
+            place = self._tiers.index(record.tier), relaxed.enthalpy_per_atom
+        self.finds.add(record.number, lineage(origin.source, origin.parents), place, duplicate_of)
 
 
 def trial_of(record: Record) -> Trial:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nucleate.crystal.candidate import Candidate, Origin
+    from nucleate.search.missed import Finds
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 
@@ -50,6 +51,8 @@ class SearchProgress:
         Nothing new is to be expected before another record is told.
     text : str
         More for the display; may be empty.
+    finds : Finds or None
+        How often each minimum was found; None for a search that does not count.
     """
 
     n_structures: int = 0
@@ -58,6 +61,7 @@ class SearchProgress:
     since_best: int = 0
     exhausted: bool = False
     text: str = ""
+    finds: Finds | None = None
 
 
 class Search(Protocol):

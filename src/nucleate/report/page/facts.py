@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.status import stop_reason_of, times_of
 from nucleate.report.worked import what_worked
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nucleate.report.rows import Row
     from nucleate.report.worked import Worked
     from nucleate.run.store import Store
+    from nucleate.search.missed import Missed
 
 MOST_POINTS = 8000
 """Structures in the plots; of more, those that were the best so far and an even share."""
@@ -55,6 +57,8 @@ class Facts:
         Kind of the policy; empty for a run without sources and moves.
     worked : list of Worked
         What came of each source and move.
+    missed : Missed or None
+        Chance that a lower minimum was missed.
     final : list of str
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
@@ -71,6 +75,7 @@ class Facts:
     failures: list[tuple[str, str, int, int, str]] = field(default_factory=list)
     policy: str = ""
     worked: list[Worked] = field(default_factory=list)
+    missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
 
@@ -102,6 +107,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
         policy=policy,
         worked=worked,
+        missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),
     )
