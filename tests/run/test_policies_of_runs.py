@@ -11,6 +11,7 @@ from nucleate.api import status_of, watched
 from nucleate.api.models import inline_executor
 from nucleate.api.policy import save_policy, worked
 from nucleate.errors import InputError
+from nucleate.report.done import missed_of
 from nucleate.report.live import write_live_page
 from nucleate.run.policy import costs_of, read_policy
 from nucleate.run.predict import build_search, predict
@@ -61,8 +62,10 @@ def test_the_store_tells_what_the_search_learned(finished):
     with Store.read(folder) as store:
         for record, update in store.records():
             search.replay(record, update)
-        learned = read_policy(store).learned
+        learned, missed = read_policy(store).learned, missed_of(store)
     assert search._proposals.guide.policy.learned() == learned
+    assert search.progress.finds.missed() == missed
+    assert missed.in_words() == status_of(folder)["done"]
 
 
 def test_what_worked_is_shown(finished):

@@ -137,6 +137,8 @@ class Move:
         ``applies(parent, context)``: the precondition.
     renews : bool
         The child has nothing to do with the parent.
+    keeps_symmetry : bool
+        The child is symmetric on purpose, so that it is not rattled.
     """
 
     number: int
@@ -144,6 +146,7 @@ class Move:
     apply: ApplyMove
     applies: Precondition
     renews: bool = False
+    keeps_symmetry: bool = False
 
 
 def first_allowed(
@@ -152,11 +155,12 @@ def first_allowed(
     context: MoveContext,
     *,
     tries: int = TRIES,
+    push: bool = True,
 ) -> Child | None:
     """Draw until a child is allowed and differs from its parent.
 
-    Where only contacts stood in the way of every draw, the atoms of the first are pushed apart.
-    None if that does not help either.
+    Where only contacts stood in the way of every draw, the atoms of the first are pushed apart,
+    unless ``push`` is False. None if that does not help either.
     """
     crowded = None
     for _ in range(tries):
@@ -168,7 +172,7 @@ def first_allowed(
             return child
         if reason == "contact" and crowded is None:
             crowded = child
-    return None if crowded is None else _pushed_apart(crowded, context)
+    return None if crowded is None or not push else _pushed_apart(crowded, context)
 
 
 def _pushed_apart(child: Child, context: MoveContext) -> Child | None:

@@ -56,7 +56,7 @@ def propose(
     if child is None or context.rejection(child.crystal) is not None:
         return None
     crystal = child.crystal
-    if context.rattle > 0 and not move.renews:
+    if context.rattle > 0 and not move.renews and not move.keeps_symmetry:
         displaced = crystal.positions + rng.normal(0.0, context.rattle, crystal.scaled.shape)
         rattled = type(crystal).from_positions(crystal.numbers, crystal.cell, displaced)
         if context.rejection(rattled) is None:

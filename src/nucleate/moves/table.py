@@ -18,7 +18,10 @@ Choice = str | dict[str, float] | GivenMoves
 """The name of a preset, weights by the name of a move, or moves themselves."""
 
 MOVES: tuple[Move, ...] = tuple(
-    sorted((as_move(kind.load()) for kind in shipped("moves")), key=lambda move: move.number)
+    sorted(
+        (move for kind in shipped("moves") if (move := as_move(kind.load())).number),
+        key=lambda move: move.number,
+    )
 )
 """The moves of doi 10.1039/d4fd00094c in their order."""
 
