@@ -24,7 +24,7 @@ formula = "{formula}"
 # pressure_gpa = 0.0
 # volume_window = [0.5, 3.0]    # volume per atom relative to the expected one
 # contact_scale = 1.0           # factor on the tabulated minimum distances
-# pair_distances = {{ "O-O" = 2.0 }}                # minimum distances in Å
+# min_distances = {{ "O-O" = 2.0 }}                # minimum distances in Å
 
 [search]                        # how
 seed = 0

@@ -81,7 +81,9 @@ class MoveContext:
         relaxed = replace(
             space,
             contact_scale=space.contact_scale * self.contact_scale,
-            min_distances=space.min_distances * self.contact_scale,
+            min_distances=np.maximum(
+                space.min_distances * self.contact_scale, space.firm_distances
+            ),
         )
         object.__setattr__(self, "_screen", relaxed)
         object.__setattr__(self, "module_size", space.composition.submodule_size)

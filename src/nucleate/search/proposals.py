@@ -10,7 +10,8 @@ import numpy as np
 from nucleate.faults import blaming
 from nucleate.moves.move import RATTLE_ANG, MoveContext
 from nucleate.moves.propose import propose
-from nucleate.moves.table import moves_for
+from nucleate.moves.settings import GivenMoves
+from nucleate.moves.table import PRESETS, chosen, moves_for
 from nucleate.search.guide import NEW, Guide
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ class Proposals:
         self._rattle = RATTLE_ANG if settings.rattle_ang is None else settings.rattle_ang
         new_fraction = settings.new_fraction
         self._generator: Source = context.generator
+        choices = tuple(chosen(choice, context.space) for choice in choices)
         self._moves, self._by_default = moves_for(context.moves, *choices)
+        self._given = context.moves is not None or any(
+            isinstance(choice, GivenMoves) for choice in choices
+        )
         self._new_fraction = (
             default_new_fraction(context.space) if new_fraction is None else new_fraction
         )
@@ -87,6 +92,10 @@ class Proposals:
 
         Those that the choice does not name have the weight 1, or 0 if another choice named them.
         """
+        choice = chosen(choice, self._space)
+        if isinstance(choice, str) and not self._given:
+            preset = PRESETS[choice]
+            return np.array([preset.get(move.name, 0.0) for move in self._moves])
         named = choice if isinstance(choice, dict) else {}
         return np.array(
             [named.get(move.name, float(move.name in self._by_default)) for move in self._moves]

@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from nucleate.errors import InputError
 from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
-from nucleate.moves.table import PRESETS, move_weights
+from nucleate.moves.table import AUTO, PRESETS, move_weights
 from nucleate.plugins import Component, component_of, find
 from nucleate.renamed import renamed_keys
 
@@ -91,9 +91,10 @@ class MovingSettings(SearchSettings):
         "moves. The default falls from 0.7 for small cells to 0.3 for large ones.",
     )
     moves: MoveChoice = Field(
-        "fuse2",
-        description="Weights of the moves by name, entry point or module:Class; or the name of a "
-        "preset.",
+        AUTO,
+        description="Weights of the moves by name, entry point or module:Class; or a preset: "
+        "fuse2, symmetric, rigid; auto is fuse2, but symmetric where problem.space_groups is given "
+        "and rigid where problem.motif is.",
     )
 
     policy: PolicyChoice = Field(

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from nucleate.crystal.cells import reduced_cell
+from nucleate.moves.table import AUTO
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.drawn import DrawnSearch
 from nucleate.search.known import PRECISION
@@ -42,9 +43,7 @@ class BasinHopping(MovingSettings):
     melt_ceiling: float = Field(
         0.2, gt=0.0, description="Highest temperature of the melted walk in eV/atom."
     )
-    melted_moves: MoveChoice = Field(
-        "fuse2", description="Weights of the moves in the melted phase."
-    )
+    melted_moves: MoveChoice = Field(AUTO, description="Weights of the moves in the melted phase.")
 
     @field_validator("melted_moves")
     @classmethod
