@@ -63,7 +63,7 @@ def test_the_store_tells_what_the_search_learned(finished):
         for record, update in store.records():
             search.replay(record, update)
         learned, missed = read_policy(store).learned, missed_of(store)
-    assert search._proposals.guide.policy.learned() == learned
+    assert search.guide.policy.learned() == learned
     assert search.progress.finds.missed() == missed
     assert missed.in_words() == status_of(folder)["done"]
 

@@ -157,10 +157,10 @@ def test_restrictions_that_cannot_be_kept_are_refused(problem, message, carbonat
 def test_generators_that_cannot_keep_a_motif_are_refused(carbonate):
     composition = Composition.from_formula("CaCO3")
     space = SearchSpace.create(composition, max_atoms=20, motif=carbonate)
-    with pytest.raises(InputError, match="problem.motif: the generator 'blocks' cannot keep"):
+    with pytest.raises(InputError, match=r"problem\.motif: the generator 'blocks' cannot keep"):
         build_generators([named("blocks")], GeneratorContext(space=space))
     plain = SearchSpace.create(composition, max_atoms=20)
-    with pytest.raises(InputError, match="the generator 'rigid' needs problem.motif"):
+    with pytest.raises(InputError, match=r"the generator 'rigid' needs problem\.motif"):
         build_generators([named("rigid")], GeneratorContext(space=plain))
     both = SearchSpace.create(composition, max_atoms=20, motif=carbonate, space_groups=[62])
     with pytest.raises(InputError, match="exclude each other"):

@@ -61,10 +61,11 @@ class GeneratorMix:
     @property
     def shares(self) -> dict[str, float]:
         """Share of the draws by the name of the generator."""
-        found: Counter[str] = Counter()
+        found: dict[str, float] = {}
         for generator, weight in zip(self._generators, self._weights, strict=True):
-            found[generator.name] += float(weight / self._weights.sum())
-        return dict(found)
+            share = float(weight / self._weights.sum())
+            found[generator.name] = found.get(generator.name, 0.0) + share
+        return found
 
     def generate(
         self,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
-    from nucleate.search.proposals import Proposals
+    from nucleate.search.guide import Guide
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
 
@@ -40,7 +40,8 @@ class DrawnSearch:
         self.memo = Memo()
         """What was kept of the record that is replayed; empty for a new one."""
         self._book = Book(context.seed if seed is None else seed, context.tiers)
-        self._proposals: Proposals | None = None  # of a search that has moves
+        self.guide: Guide | None = None
+        """The policy at work, of a search that has sources and moves."""
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a candidate, or None if none was found.
@@ -83,7 +84,7 @@ class DrawnSearch:
     @property
     def policy_facts(self) -> dict[str, Any]:
         """Arms and start of the policy over sources and moves; empty where there is none."""
-        return {} if self._proposals is None else self._proposals.guide.facts
+        return {} if self.guide is None else self.guide.facts
 
     def ask(self) -> Trial | None:
         """Return what to try next, or None if nothing valid could be drawn."""
@@ -113,8 +114,8 @@ class DrawnSearch:
         self.memo = Memo() if before is None else Memo.unpack(before.memo)
         self._restore(trial_of(record), self.memo.start)
         noted = self._book.note(record, before=before)
-        if self._proposals is not None and self._proposals.guide.policy.learns:
-            self._proposals.guide.credit(record, noted.duplicate_of)
+        if self.guide is not None and self.guide.policy.learns:
+            self.guide.credit(record, noted.duplicate_of)
         accepted = noted.was_relaxed and self.accept(record, noted)
         memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best

@@ -72,6 +72,7 @@ class BasinHoppingSearch(DrawnSearch):
         super().__init__(context, settings.seed)
         self.settings = settings
         self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
+        self.guide = self._proposals.guide
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
         self._thermostat = Thermostat(

@@ -49,6 +49,7 @@ class LowestMinimaSearch(DrawnSearch):
         self.settings = settings
         self._units = context.space.formula_units
         self._proposals = Proposals(context, settings, settings.moves)
+        self.guide = self._proposals.guide
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
         self._n_primitive = 0
