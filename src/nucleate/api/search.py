@@ -31,7 +31,8 @@ class AskTell:
     """A search that the caller drives; base of :class:`BasinHopping` and :class:`LowestMinima`.
 
     Candidates are a function of the seed, their number and the outcomes that the search knows.
-    Several trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones.
+    Several trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones,
+    except that every walk of :class:`BasinHopping` has one trial at a time.
 
     Parameters
     ----------
@@ -120,9 +121,15 @@ class AskTell:
         Raises
         ------
         InputError
-            If no structure could be drawn that keeps the limits of the search space.
+            If no structure could be drawn that keeps the limits of the search space, or nothing
+            can be asked for before another outcome is reported.
         """
         trial = self._search.ask()
+        if trial is None and self._search.waits:
+            raise InputError(
+                "the search waits for the outcomes of trials that are in flight. Tell one first, "
+                "or give basin hopping more walkers."
+            )
         if trial is None:
             raise InputError(
                 "no structure could be drawn that keeps the limits of the search space. Raise "
@@ -193,7 +200,7 @@ class AskTell:
 
 
 class BasinHopping(AskTell):
-    """A Metropolis walk from minimum to minimum; see :class:`AskTell`."""
+    """Metropolis walks from minimum to minimum; see :class:`AskTell`."""
 
     kind = "basin-hopping"
 

@@ -106,6 +106,7 @@ def predict(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
+        _tell(callback, _capacity_line(search, relaxing.capacity()))
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -133,6 +134,12 @@ def _pool(settings: RunSettings, tiers: Sequence[TierSettings], folder: Path) ->
         pool.close()
         raise
     return pool
+
+
+def _capacity_line(search: Search, capacity: int) -> str:
+    """Return what a search says of the number of crystals that the workers hold, if it does."""
+    says = getattr(search, "words_on_capacity", None)
+    return "" if says is None else str(says(capacity))
 
 
 def _tell(callback: Callback, line: str) -> None:

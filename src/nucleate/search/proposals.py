@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.faults import blaming
-from nucleate.moves.move import RATTLE_ANG, MoveContext
+from nucleate.moves.move import RATTLE_ANG, MoveContext, is_half
 from nucleate.moves.propose import propose
 from nucleate.moves.table import moves_for
 
@@ -97,16 +97,44 @@ class Proposals:
         most_units: int | None,
         *,
         rng: np.random.Generator,
+        in_pairs: bool = False,
     ) -> Candidate | None:
-        """Return a child of a parent by one of the moves that apply; new where none does."""
+        """Return a child of a parent by one of the moves that apply; new where none does.
+
+        With ``in_pairs``, another move follows at once where the child is its parent still, in a
+        larger cell: alone it would only repeat what is known.
+        """
         context = self._context(most_units)
-        applies = np.array([_applies(move, parent.crystal, context) for move in self._moves])
+        move = self._drawn(parent.crystal, weights, context, rng)
+        if move is None:
+            return self.new(most_units, rng=rng)
+        child = propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
+        if child is None or not in_pairs or not is_half(move, child.crystal, parent.crystal):
+            return child
+        alone = np.array([not (item.multiplies or item.renews) for item in self._moves])
+        second = self._drawn(child.crystal, weights * alone, context, rng)
+        if second is None:
+            return None
+        whole = propose(second, child.crystal, context=context, rng=rng, parents=(parent.number,))
+        if whole is None:
+            return None
+        detail = {**whole.origin.detail, **child.origin.detail, "then": second.name}
+        return replace(whole, origin=replace(child.origin, detail=detail))
+
+    def _drawn(
+        self,
+        parent: Crystal,
+        weights: np.ndarray,
+        context: MoveContext,
+        rng: np.random.Generator,
+    ) -> Move | None:
+        """Return one of the moves that apply; None where none does."""
+        applies = np.array([_applies(move, parent, context) for move in self._moves])
         chances = weights * applies
         total = chances.sum()
         if not total > 0:
-            return self.new(most_units, rng=rng)
-        move = self._moves[rng.choice(len(self._moves), p=chances / total)]
-        return propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
+            return None
+        return self._moves[rng.choice(len(self._moves), p=chances / total)]
 
     def _context(self, most_units: int | None) -> MoveContext:
         """Return what moves may use where no child may have more formula units than this."""
