@@ -34,6 +34,7 @@ def predict(
     problem: Any,
     *,
     folder: str | Path | None = None,
+    preset: str | None = None,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
@@ -68,6 +69,9 @@ def predict(
     folder
         Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
+    preset
+        Settings by one word: ``"fuse2"`` is the search of the FUSE2 paper. What is given besides,
+        here or in an input file, comes before it.
     max_atoms, formula_units
         Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
@@ -154,7 +158,7 @@ def predict(
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
-    settings = settings_of(problem, overrides, folder=path, trust=trust)
+    settings = settings_of(problem, overrides, folder=path, preset=preset, trust=trust)
     judge_of(settings.final)  # an unknown model is refused now
     place = "" if temporary is not None else f" in {path}"
     tiers = " ".join(tier.name for tier in settings.tier)

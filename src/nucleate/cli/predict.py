@@ -20,6 +20,10 @@ def predict(
     problem: Annotated[
         str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
     ],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings by one word: fuse2, the search of the FUSE2 paper."),
+    ] = None,
     max_atoms: Annotated[
         int | None,
         typer.Option(help="Maximum number of atoms in a cell. [default: 50]", show_default=False),
@@ -100,6 +104,7 @@ def predict(
     run = search(
         problem,
         folder=folder,
+        preset=preset,
         max_atoms=max_atoms,
         formula_units=inputs.parse_formula_units(formula_units),
         pressure_gpa=pressure,

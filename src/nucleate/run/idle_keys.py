@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
 
-SINGLE_POINT = ("relax_cell", "fix_symmetry", "rattle_ang", "max_steps")
+SINGLE_POINT = ("relax_cell", "fix_symmetry", "symmetrise_ang", "rattle_ang", "max_steps")
 """Keys of a tier that mean nothing to a single point."""
 
 WALK = ("temperature", "melt_after", "melt_step", "melt_ceiling", "melted_moves")
