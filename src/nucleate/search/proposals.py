@@ -139,11 +139,7 @@ class Proposals:
     def _context(self, most_units: int | None) -> MoveContext:
         """Return what moves may use where no child may have more formula units than this."""
         if most_units not in self._contexts:
-            space = self._space
-            if most_units is not None:
-                units = tuple(n for n in space.formula_units if n <= most_units)
-                atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
-                space = replace(space, formula_units=units, max_atoms=atoms)
+            space = within_units(self._space, most_units)
 
             def new(limit: int | None, rng: np.random.Generator) -> Candidate | None:
                 limits = [n for n in (limit, most_units) if n is not None]
@@ -151,6 +147,15 @@ class Proposals:
 
             self._contexts[most_units] = MoveContext(space, new, rattle=self._rattle)
         return self._contexts[most_units]
+
+
+def within_units(space: SearchSpace, most_units: int | None) -> SearchSpace:
+    """Return a space without the cells of more formula units than this."""
+    if most_units is None:
+        return space
+    units = tuple(n for n in space.formula_units if n <= most_units)
+    atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
+    return replace(space, formula_units=units, max_atoms=atoms)
 
 
 def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:
