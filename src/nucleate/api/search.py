@@ -28,7 +28,7 @@ TIER = "model"
 
 
 class AskTell:
-    """A search that the caller drives; base of :class:`BasinHopping` and :class:`LowestMinima`.
+    """A search that the caller drives; base of :class:`LowestMinima` and the others.
 
     Candidates are a function of the seed, their number and the outcomes that the search knows.
     Several trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones,
@@ -102,6 +102,8 @@ class AskTell:
                 },
             },
         )
+        if moves is not None and not hasattr(settings.search, "moves"):
+            raise InputError(f"moves has no effect on {self.kind!r}, which has none. Leave it out.")
         context = SearchContext(
             space=settings.problem.space(),
             generator=build_source(settings),
@@ -203,6 +205,24 @@ class BasinHopping(AskTell):
     """Metropolis walks from minimum to minimum; see :class:`AskTell`."""
 
     kind = "basin-hopping"
+
+
+class Evolution(AskTell):
+    """Heredity and mutations among the lowest distinct minima; see :class:`AskTell`."""
+
+    kind = "evolution"
+
+
+class RandomSearch(AskTell):
+    """Random crystals with learned separations, and rattled copies; see :class:`AskTell`."""
+
+    kind = "random"
+
+
+class Swarm(AskTell):
+    """A particle swarm on cells and positions; see :class:`AskTell`."""
+
+    kind = "swarm"
 
 
 class LowestMinima(AskTell):

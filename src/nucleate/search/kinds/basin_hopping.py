@@ -186,6 +186,9 @@ class BasinHoppingSearch(DrawnSearch):
         difference = None
         if walk.level is not None:
             difference = self._book.known.difference(record, walk.level)
+        if crystal is not None and _is_larger(record.candidate.crystal, walk):
+            walk.stand(record.number, crystal)
+            return True
         return self._judge(walk, record.number, record.number, crystal, difference)
 
     def repeat(self, record: Record, known: int) -> bool:
@@ -194,7 +197,7 @@ class BasinHoppingSearch(DrawnSearch):
         if walk is None or walk.parent is None or walk.level is None:
             return False
         child = record.candidate.crystal
-        if child.n_atoms > walk.parent.crystal.n_atoms and _alike(child, walk.parent.crystal):
+        if _is_larger(child, walk):
             walk.stand(record.number, child, walk.level)
             return True
         difference = self._book.known.gap(known, walk.level)
@@ -259,5 +262,8 @@ def _walk_of(candidate: Candidate) -> int | None:
     return int(place) if place is not None else None
 
 
-def _alike(crystal: Crystal, other: Crystal) -> bool:
-    return is_duplicate(fingerprint(crystal), fingerprint(other))
+def _is_larger(child: Crystal, walk: Walk) -> bool:
+    """Return whether a child is what its walk stands on, in a larger cell."""
+    if walk.parent is None or child.n_atoms <= walk.parent.crystal.n_atoms:
+        return False
+    return is_duplicate(fingerprint(child), fingerprint(walk.parent.crystal))

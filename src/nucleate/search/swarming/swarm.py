@@ -97,7 +97,7 @@ class Particles:
         return True
 
     def _part(self, name: int) -> None:
-        """Let the higher one leave of two particles that have become alike."""
+        """Let the higher one leave of two particles that have become the same."""
         own = self._prints[name]
         for other in list(self._members):
             is_near = fingerprint_distance(own, self._prints[other]) < self._diversity
