@@ -36,6 +36,14 @@ def test_what_is_given_comes_before_the_preset() -> None:
     assert settings.tier[0].max_steps == 500
 
 
+def test_a_kind_that_is_named_besides_an_input_leaves_its_other_keys() -> None:
+    data = {"problem": {"formula": "MgO"}, "search": {"seed": 3, "population": 7}}
+    settings = settings_of(data, {"search": {"kind": "evolution"}})
+    assert (settings.search.kind, settings.search.seed) == ("evolution", 3)
+    with pytest.raises(InputError, match="walkers"):
+        settings_of("MgO", {"search": {"kind": "evolution"}}, preset="fuse2")
+
+
 def test_another_kind_of_search_is_refused() -> None:
     for search in ("lowest-minima", {"kind": "lowest-minima"}):
         with pytest.raises(InputError, match="is not that of preset = 'fuse2'"):

@@ -75,13 +75,15 @@ def test_a_supercell_is_not_relaxed_and_is_the_parent_of_the_next_move():
     moves = {move.name: 0.0 for move in MOVES} | {"double": 1.0}
     walk = search(CsCl(), space=CUAL, new_fraction=0.0, moves=moves, seed=1)
     play(walk, -4.0)
-    sizes = []
+    sizes, parent = [], 0
     for _ in range(3):
         trial = walk.ask()
+        assert trial.candidate.origin.parents == (parent,)
+        parent = trial.number
         assert trial.duplicate_of == 0
         assert trial.candidate.origin.source == "move:double"
         update = walk.tell(record_of(trial))
-        assert (update.accepted, update.current) == (True, trial.number)
+        assert (update.accepted, update.current) == (True, 0)  # whose enthalpy it has
         assert update.duplicate_of == 0
         sizes.append(trial.candidate.crystal.n_atoms)
     assert sizes == [4, 8, 16]

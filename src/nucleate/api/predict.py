@@ -131,7 +131,7 @@ def predict(
     overrides: dict[str, dict[str, Any]] = {
         "": {
             "tier": None if model is None else as_tiers(model),
-            "search": None if search is None else _search(search),
+            "search": None if search is None or isinstance(search, str) else _search(search),
         },
         "problem": {
             "max_atoms": max_atoms,
@@ -141,6 +141,7 @@ def predict(
             "allow_tension": allow_tension or None,
         },
         "search": {
+            "kind": search if isinstance(search, str) else None,
             "seed": seed,
             "generators": as_generators(generators),
             "known": known,
@@ -189,9 +190,7 @@ def display_of(display: Display | bool) -> Display:
 
 
 def _search(search: Any) -> dict[str, Any]:
-    """Return a kind or settings of a search as an input file has it."""
-    if isinstance(search, str):
-        return {"kind": search}
+    """Return settings of a search as an input file has them."""
     if isinstance(search, BaseModel):
         return search.model_dump()
     if isinstance(search, Mapping):

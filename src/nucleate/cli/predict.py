@@ -61,6 +61,13 @@ def predict(
             "seeds=FILES, pool=FILES."
         ),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="How candidates are chosen: lowest-minima, basin-hopping, evolution, swarm, "
+            "random, or module:Class. [default: lowest-minima]"
+        ),
+    ] = None,
     known: Annotated[
         str | None,
         typer.Option(
@@ -95,13 +102,13 @@ def predict(
     On a run folder that exists already, the run is continued.
     """
     from nucleate.api import checked_order
-    from nucleate.api import predict as search
+    from nucleate.api import predict as run_search
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
     checked_order(order)
     folder = out or inputs.folder_of(problem)
-    run = search(
+    run = run_search(
         problem,
         folder=folder,
         preset=preset,
@@ -110,6 +117,7 @@ def predict(
         pressure_gpa=pressure,
         allow_tension=allow_tension,
         model=inputs.parse_all(inputs.parse_tier, tier),
+        search=search,
         generators=inputs.parse_all(inputs.parse_generator, generator),
         structures=structures,
         known=known,

@@ -13,6 +13,7 @@ from nucleate.crystal.fingerprint import fingerprint, is_duplicate
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.drawn import DrawnSearch
 from nucleate.search.known import PRECISION
+from nucleate.search.minima import EQUAL_ENTHALPY
 from nucleate.search.proposals import Proposals
 from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
 from nucleate.search.walk import WALK, Queue, Relaxations, Starts, Walk, walks_of
@@ -186,7 +187,8 @@ class BasinHoppingSearch(DrawnSearch):
         difference = None
         if walk.level is not None:
             difference = self._book.known.difference(record, walk.level)
-        if crystal is not None and _is_larger(record.candidate.crystal, walk):
+        is_level = difference is not None and abs(difference) < EQUAL_ENTHALPY
+        if crystal is not None and is_level and _is_larger(record.candidate.crystal, walk):
             walk.stand(record.number, crystal)
             return True
         return self._judge(walk, record.number, record.number, crystal, difference)
@@ -219,13 +221,13 @@ class BasinHoppingSearch(DrawnSearch):
         return accepted
 
     def state(self) -> dict[str, Any]:
-        """Return where the last walk stands, and its temperature in eV/atom."""
+        """Return whose enthalpy the last walk has, and its temperature in eV/atom."""
         walk = self._told
         if walk is None:
             temperature, current, melted = self.settings.temperature, self._starts.lowest, False
         else:
             temperature, melted = walk.thermostat.temperature, walk.thermostat.melted
-            current = None if walk.parent is None else walk.parent.number
+            current = walk.level
         return {"melted": melted, "temperature": temperature, "current": current}
 
     def _answered(self, record: Record) -> Walk | None:
