@@ -51,6 +51,8 @@ class Experiment:
     preset : str or None
         Name of the preset that it begins with; its generators and tiers stay where none are named
         here.
+    kind : str or None
+        Kind of search; None means that of the preset, or the default of ``predict``.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Experiment:
     is_proxy_first: bool
     description: str
     preset: str | None = None
+    kind: str | None = None
 
 
 EXPERIMENTS = (
@@ -107,6 +110,20 @@ EXPERIMENTS = (
         is_proxy_first=False,
         description="all generators together and moves",
     ),
+)
+
+SEARCHES = ("basin-hopping", "evolution", "swarm", "random")
+"""Searches besides the default, each an experiment of its own."""
+
+EXPERIMENTS += tuple(
+    Experiment(
+        kind,
+        generators=(),
+        is_proxy_first=False,
+        description=f"predict --search {kind}",
+        kind=kind,
+    )
+    for kind in SEARCHES
 )
 
 PAPER_EXPERIMENTS = ("fgen", "fgen-SPP", "mlgen", "mlgen-SPP")
@@ -175,6 +192,8 @@ def experiment_input(
     }
     if generators:
         data["search"]["generators"] = generators
+    if experiment.kind is not None:
+        data["search"]["kind"] = experiment.kind
     if experiment.preset is not None:
         data = over_preset(data, experiment.preset)
     first = data.get("tier", [{"name": "chgnet", "engine": {"kind": "chgnet"}}])
