@@ -9,6 +9,7 @@ import pytest
 from nucleate.api.inputs import settings_of
 from nucleate.cli import main
 from nucleate.errors import InputError
+from nucleate.run.final_settings import polishing_tier
 from nucleate.run.presets import over_preset, run_preset, run_preset_names
 
 
@@ -69,3 +70,10 @@ def test_presets_are_listed_and_shown(
     assert all(name in shown("list") for name in run_preset_names())
     assert "ranking = " in shown("show", "fuse2")
     assert "ENCUT" in shown("show", "vasp/paper")
+
+
+def test_the_final_phase_does_not_symmetrise_the_starts_that_it_rattles() -> None:
+    settings = settings_of("MgO", preset="fuse2")
+    polish = polishing_tier(settings.tier[-1])
+    assert polish is not None
+    assert (polish.symmetrise_ang, polish.rattle_ang) == (0.0, 0.0)
