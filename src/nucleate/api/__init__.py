@@ -19,7 +19,7 @@ from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
-from nucleate.api.search import BasinHopping, LowestMinima
+from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
@@ -34,6 +34,7 @@ __all__ = [
     "Compared",
     "Comparison",
     "Crystal",
+    "Evolution",
     "FailReason",
     "Failed",
     "InputError",
@@ -41,6 +42,7 @@ __all__ = [
     "MissingDependencyError",
     "NucleateError",
     "Origin",
+    "RandomSearch",
     "RefinementSummary",
     "Relaxed",
     "Run",
@@ -48,6 +50,7 @@ __all__ = [
     "Series",
     "Stability",
     "Structures",
+    "Swarm",
     "check",
     "checked_order",
     "compare",

@@ -34,6 +34,7 @@ def predict(
     problem: Any,
     *,
     folder: str | Path | None = None,
+    preset: str | None = None,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
@@ -70,6 +71,9 @@ def predict(
     folder
         Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
+    preset
+        Settings by one word: ``"fuse2"`` is the search of the FUSE2 paper. What is given besides,
+        here or in an input file, comes before it.
     max_atoms, formula_units
         Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
@@ -134,7 +138,7 @@ def predict(
     overrides: dict[str, dict[str, Any]] = {
         "": {
             "tier": None if model is None else as_tiers(model),
-            "search": None if search is None else _search(search),
+            "search": None if search is None or isinstance(search, str) else _search(search),
         },
         "problem": {
             "max_atoms": max_atoms,
@@ -144,6 +148,7 @@ def predict(
             "allow_tension": allow_tension or None,
         },
         "search": {
+            "kind": search if isinstance(search, str) else None,
             "seed": seed,
             "generators": as_generators(generators),
             "known": known,
@@ -163,7 +168,7 @@ def predict(
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
-    settings = settings_of(problem, overrides, folder=path, trust=trust)
+    settings = settings_of(problem, overrides, folder=path, preset=preset, trust=trust)
     judge_of(settings.final)  # an unknown model is refused now
     place = "" if temporary is not None else f" in {path}"
     tiers = " ".join(tier.name for tier in settings.tier)
@@ -194,9 +199,7 @@ def display_of(display: Display | bool) -> Display:
 
 
 def _search(search: Any) -> dict[str, Any]:
-    """Return a kind or settings of a search as an input file has it."""
-    if isinstance(search, str):
-        return {"kind": search}
+    """Return settings of a search as an input file has them."""
     if isinstance(search, BaseModel):
         return search.model_dump()
     if isinstance(search, Mapping):

@@ -29,7 +29,7 @@ formula = "{formula}"
 [search]                        # how
 seed = 0
 # population = 25               # new structures before the first move
-# kind = "lowest-minima"        # what moves start from; "basin-hopping": the walk of FUSE
+# kind = "lowest-minima"        # or basin-hopping (the walk of FUSE), evolution, swarm, random
 # new_fraction = 0.5            # fraction of new structures after that; the rest are moves
 # moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
 

@@ -20,6 +20,10 @@ def predict(
     problem: Annotated[
         str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
     ],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings by one word: fuse2, the search of the FUSE2 paper."),
+    ] = None,
     max_atoms: Annotated[
         int | None,
         typer.Option(help="Maximum number of atoms in a cell. [default: 50]", show_default=False),
@@ -55,6 +59,13 @@ def predict(
         typer.Option(
             help="Source of structures; repeat to mix: symmetric, blocks=2, graph-search, "
             "seeds=FILES, pool=FILES."
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="How candidates are chosen: lowest-minima, basin-hopping, evolution, swarm, "
+            "random, or module:Class. [default: lowest-minima]"
         ),
     ] = None,
     known: Annotated[
@@ -100,20 +111,22 @@ def predict(
     On a run folder that exists already, the run is continued.
     """
     from nucleate.api import checked_order
-    from nucleate.api import predict as search
+    from nucleate.api import predict as run_search
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
     checked_order(order)
     folder = out or inputs.folder_of(problem)
-    run = search(
+    run = run_search(
         problem,
         folder=folder,
+        preset=preset,
         max_atoms=max_atoms,
         formula_units=inputs.parse_formula_units(formula_units),
         pressure_gpa=pressure,
         allow_tension=allow_tension,
         model=inputs.parse_all(inputs.parse_tier, tier),
+        search=search,
         generators=inputs.parse_all(inputs.parse_generator, generator),
         structures=structures,
         known=known,

@@ -139,6 +139,8 @@ class Move:
         ``applies(parent, context)``: the precondition.
     renews : bool
         The child has nothing to do with the parent.
+    multiplies : bool
+        The child has a larger cell, in which it may be its parent still.
     keeps_symmetry : bool
         The child is symmetric on purpose, so that it is not rattled.
     """
@@ -148,6 +150,7 @@ class Move:
     apply: ApplyMove
     applies: Precondition
     renews: bool = False
+    multiplies: bool = False
     keeps_symmetry: bool = False
 
 
@@ -189,6 +192,15 @@ def _pushed_apart(child: Child, context: MoveContext) -> Child | None:
     if context.rejection(crystal) is not None:
         return None
     return Child(crystal, {**child.detail, "pushed_apart": 1})
+
+
+def is_half(move: Move, child: Crystal, parent: Crystal) -> bool:
+    """Return whether a move is but half of a pair: the child is its parent in a larger cell."""
+    if not move.multiplies or child.n_atoms <= parent.n_atoms:
+        return False
+    from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+
+    return is_duplicate(fingerprint(child), fingerprint(parent))
 
 
 def is_same(crystal: Crystal, other: Crystal, *, tolerance: float = 1e-6) -> bool:

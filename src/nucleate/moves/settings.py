@@ -31,6 +31,8 @@ class MoveSettings(Component):
         Number in the paper, 1 to 14; 0 for a move that is not from there.
     renews : bool
         The child has nothing to do with the parent.
+    multiplies : bool
+        The child has a larger cell, in which it may be its parent still.
     keeps_symmetry : bool
         The child is symmetric on purpose, so that it is not rattled.
     """
@@ -38,6 +40,7 @@ class MoveSettings(Component):
     serves: ClassVar[frozenset[str]] = frozenset({"moves"})
     number: ClassVar[int] = 0
     renews: ClassVar[bool] = False
+    multiplies: ClassVar[bool] = False
     keeps_symmetry: ClassVar[bool] = False
 
     def apply(
@@ -70,6 +73,7 @@ class MoveSettings(Component):
             self.apply,
             self.applies,
             renews=self.renews,
+            multiplies=self.multiplies,
             keeps_symmetry=self.keeps_symmetry,
         )
 

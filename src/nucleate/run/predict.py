@@ -110,6 +110,7 @@ def predict(
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
         keep_policy(store, policy_facts)
+        _tell(callback, _capacity_line(search, relaxing.capacity()))
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -137,6 +138,12 @@ def _pool(settings: RunSettings, tiers: Sequence[TierSettings], folder: Path) ->
         pool.close()
         raise
     return pool
+
+
+def _capacity_line(search: Search, capacity: int) -> str:
+    """Return what a search says of the number of crystals that the workers hold, if it does."""
+    says = getattr(search, "words_on_capacity", None)
+    return "" if says is None else str(says(capacity))
 
 
 def _tell(callback: Callback, line: str) -> None:

@@ -65,9 +65,11 @@ class Book:
         Candidate n is drawn from the stream (seed, n).
     tiers : tuple of str
         Names of the tiers of the ladder, cheapest first.
+    takes_repeats : bool
+        A candidate that repeats another is a trial like any other, and none is drawn in its place.
     """
 
-    def __init__(self, seed: int, tiers: tuple[str, ...]) -> None:
+    def __init__(self, seed: int, tiers: tuple[str, ...], *, takes_repeats: bool = False) -> None:
         self.known = Known(tiers)
         self.best: Record | None = None
         self.n_structures = 0
@@ -81,6 +83,13 @@ class Book:
         self._starts: dict[int, bytes] = {}  # of the trials in flight
         self._next = 0
         self._repeats_in_a_row = 0
+        self._takes_repeats = takes_repeats
+        self._patience = REPEATS_IN_A_ROW * (REDRAWS if takes_repeats else 1)
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next trial."""
+        return self._next
 
     @property
     def progress(self) -> SearchProgress:
@@ -91,7 +100,7 @@ class Book:
             best=self.best,
             since_best=self.since_best,
             finds=self.finds,
-            exhausted=self._repeats_in_a_row >= REPEATS_IN_A_ROW,
+            exhausted=self._repeats_in_a_row >= self._patience,
         )
 
     def ask(self, draw: Draw) -> Trial | None:
@@ -106,7 +115,8 @@ class Book:
             print_ = fingerprint(candidate.crystal)
             seen = self.known.repeats(print_)
             trial = Trial(number, candidate, seen)
-            if seen is None or IS_ONE_OF_A_LIST in candidate.origin.detail:
+            is_listed = IS_ONE_OF_A_LIST in candidate.origin.detail
+            if seen is None or is_listed or self._takes_repeats:
                 self._drawn = candidate, print_
                 return trial
             repeated = repeated or trial

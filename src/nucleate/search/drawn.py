@@ -31,15 +31,21 @@ class DrawnSearch:
         What the run gives.
     seed : int, optional
         Seed of all random numbers; default that of the context.
+    takes_repeats : bool, optional
+        A candidate that repeats another is a trial like any other, which :meth:`repeat` judges;
+        by default another one is drawn in its place.
     """
 
     learns = True
 
-    def __init__(self, context: SearchContext, seed: int | None = None) -> None:
+    def __init__(
+        self, context: SearchContext, seed: int | None = None, *, takes_repeats: bool = False
+    ) -> None:
         self.context = context
         self.memo = Memo()
         """What was kept of the record that is replayed; empty for a new one."""
-        self._book = Book(context.seed if seed is None else seed, context.tiers)
+        seed = context.seed if seed is None else seed
+        self._book = Book(seed, context.tiers, takes_repeats=takes_repeats)
         self.guide: Guide | None = None
         """The policy at work, of a search that has sources and moves."""
 
@@ -64,6 +70,11 @@ class DrawnSearch:
         """Return whether the search uses a record that was relaxed: by default a new minimum."""
         is_new = record.relaxed is not None and noted.duplicate_of is None
         return is_new and self.learn(record)
+
+    def repeat(self, record: Record, known: int) -> bool:
+        """Return whether the search uses a record that repeats a known one and was not relaxed."""
+        del record, known
+        return False
 
     def begin(self, trial: Trial) -> None:
         """Take note of a trial that was asked for, in this session or before an interruption."""
@@ -116,7 +127,11 @@ class DrawnSearch:
         noted = self._book.note(record, before=before)
         if self.guide is not None and self.guide.policy.learns:
             self.guide.credit(record, noted.duplicate_of)
-        accepted = noted.was_relaxed and self.accept(record, noted)
+        if noted.was_relaxed:
+            accepted = self.accept(record, noted)
+        else:
+            assert noted.duplicate_of is not None
+            accepted = self.repeat(record, noted.duplicate_of)
         memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best
         return SearchUpdate(

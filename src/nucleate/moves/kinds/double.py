@@ -15,5 +15,6 @@ class Double(MoveSettings):
     """Double the cell along a random axis."""
 
     number: ClassVar[int] = 11
+    multiplies: ClassVar[bool] = True
     apply: ClassVar[ApplyMove] = staticmethod(size.double)
     applies: ClassVar[Precondition] = staticmethod(size.can_double)

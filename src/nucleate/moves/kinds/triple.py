@@ -15,5 +15,6 @@ class Triple(MoveSettings):
     """Triple the cell along a random axis."""
 
     number: ClassVar[int] = 12
+    multiplies: ClassVar[bool] = True
     apply: ClassVar[ApplyMove] = staticmethod(size.triple)
     applies: ClassVar[Precondition] = staticmethod(size.can_triple)

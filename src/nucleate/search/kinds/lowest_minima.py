@@ -86,4 +86,4 @@ class LowestMinimaSearch(DrawnSearch):
         parent = self._minima.pick(most_units, rng=rng)
         if parent is None:
             return self._proposals.new(most_units, rng=rng)
-        return self._proposals.child(parent, self._weights, most_units, rng=rng)
+        return self._proposals.child(parent, self._weights, most_units, rng=rng, in_pairs=True)
