@@ -238,6 +238,7 @@ def test_children_come_from_the_pool_at_once_and_in_several_sizes() -> None:
     assert {trial.candidate.crystal.n_atoms for trial in trials} >= {2, 4}
     sources = {trial.candidate.origin.source for trial in trials}
     assert {"move:heredity", "move:strain", "move:soft-mutation"} <= sources
+    assert walk.progress.text.startswith("heredity ")
 
 
 def settings_of(formula="MgO", **values):

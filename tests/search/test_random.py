@@ -139,6 +139,7 @@ def test_it_stops_when_the_lowest_was_found_again_often_enough() -> None:
     if trial.candidate.crystal.n_atoms:
         search.tell(record_of(trial, -1.0, tiers=("chgnet",), crystal=lowest.candidate.crystal))
     assert search.stop_reason() == "the lowest structure was found 3 times"
+    assert search.progress.text == "lowest found 3 times"
 
 
 def test_the_search_keeps_its_contract() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nucleate.search.context import SearchContext
     from nucleate.search.proposals import Parent
     from nucleate.search.record import Record
-    from nucleate.search.search import Trial
+    from nucleate.search.search import SearchProgress, Trial
 
 OPERATORS = {"heredity": 0.5, "permutation": 0.15, "strain": 0.15, "soft-mutation": 0.2}
 """Operators and their default weights."""
@@ -157,6 +158,13 @@ class EvolutionSearch(DrawnSearch):
         del known
         self._note_operator(record, success=False)
         return False
+
+    @property
+    def progress(self) -> SearchProgress:
+        """How far the search is, with the chances of the operators."""
+        shares = zip(self._credit.names, self._credit.chances().tolist(), strict=True)
+        text = ", ".join(f"{name} {100.0 * share:.0f} %" for name, share in shares)
+        return replace(super().progress, text=text)
 
     def state(self) -> dict[str, Any]:
         """Return the lowest minimum."""

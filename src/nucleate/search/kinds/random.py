@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
-    from nucleate.search.search import Trial
+    from nucleate.search.search import SearchProgress, Trial
 
 RATTLE = f"{MOVE}rattle"
 """Source of rattled copies."""
@@ -206,6 +207,13 @@ class RandomSearch(DrawnSearch):
             self._crystals[record.number] = reduced_cell(relaxed.crystal)
             self._to_rattle.extend((record.number, k) for k in range(self.settings.rattles))
         return True
+
+    @property
+    def progress(self) -> SearchProgress:
+        """How far the search is, with the number of times that the lowest was found."""
+        finds = 0 if self._lowest is None else self._finds[self._lowest]
+        text = f"lowest found {finds} times" if finds else ""
+        return replace(super().progress, text=text)
 
     def state(self) -> dict[str, Any]:
         """Return the lowest structure."""
