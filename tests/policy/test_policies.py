@@ -22,7 +22,7 @@ from nucleate.policy.kinds.reinforce import (
 )
 from nucleate.policy.ledger import COULD, STATE, Ledger
 from nucleate.policy.normaliser import Normaliser
-from nucleate.policy.policy import PolicyContext, Pull
+from nucleate.policy.policy import PolicyContext, PolicySettings, Pull
 from nucleate.policy.saved import SavedPolicy
 from nucleate.search.kinds.basin_hopping import BasinHopping
 from nucleate.search.kinds.lowest_minima import LowestMinima
@@ -267,6 +267,36 @@ def test_files_that_hold_no_policy_are_refused(text, tmp_path):
         SavedPolicy.read(tmp_path / "p.json")
     with pytest.raises(InputError, match="cannot be read"):
         SavedPolicy.read(tmp_path / "none.json")
+
+
+class Loyal(PolicySettings):
+    """Stays with what gave the last new minimum."""
+
+    def build(self, context):
+        return _Loyal()
+
+
+class _Loyal:
+    learns, looks = True, False
+
+    def __init__(self):
+        self.last = None
+
+    def chances(self, weights, state):
+        preferred = weights.copy()
+        if self.last is not None:
+            preferred[self.last] *= 5.0
+        return preferred / preferred.sum()
+
+    def tell(self, pull):
+        self.last = pull.arm if pull.is_new else self.last
+
+    def learned(self):
+        return {}
+
+
+def test_a_policy_of_somebody_else_guides_a_search():
+    check_search(LowestMinima(population=4, policy=f"{__name__}:Loyal"), trials=20)
 
 
 def test_all_policies_are_in_the_registry():

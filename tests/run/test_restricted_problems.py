@@ -20,6 +20,7 @@ from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
 from nucleate.moves.move import MoveContext
 from nucleate.renamed import RenamedKeyWarning
+from nucleate.run.folder import check_same_input, stored_input
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
@@ -165,3 +166,13 @@ def test_generators_that_cannot_keep_a_motif_are_refused(carbonate):
     both = SearchSpace.create(composition, max_atoms=20, motif=carbonate, space_groups=[62])
     with pytest.raises(InputError, match="exclude each other"):
         build_generators((), GeneratorContext(space=both))
+
+
+def test_runs_from_before_these_keys_continue(tmp_path):
+    run = settings_of({"formula": "NaCl", "min_distances": {"Na-Cl": 2.5}})
+    old = run.to_dict()
+    del old["problem"]["dimension"], old["problem"]["motif"], old["search"]["policy"]
+    del old["search"]["policy_from"], old["stop"]["missed_below"]
+    old["problem"]["pair_distances"] = old["problem"].pop("min_distances")
+    old["search"]["moves"] = "fuse2"
+    check_same_input(stored_input({"input": old}), run.to_dict(), tmp_path)
