@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -134,3 +139,34 @@ def test_the_usual_cost_of_an_evaluation_grows_from_potentials_to_programs():
         }
     ).tier
     assert (np.diff(costs_of(tiers)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"arms": ["symmetric"], "weights": [], "tiers": [], "costs": []},
+        {"arms": ["a"], "weights": [float("nan")], "tiers": [], "costs": []},
+        {"arms": 3},
+        {},
+    ],
+)
+def test_facts_that_make_no_sense_are_none(finished, tmp_path, hostile):
+    _, folder = finished
+    shutil.copytree(folder, tmp_path / "run")
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db:
+        db.execute("UPDATE event SET data = ? WHERE kind = 'policy'", (json.dumps(hostile),))
+        db.commit()
+    assert status_of(tmp_path / "run")["worked"] == []
+
+
+def test_code_that_only_the_folder_names_is_not_imported(finished, tmp_path):
+    _, folder = finished
+    shutil.copytree(folder, tmp_path / "run")
+    with closing(sqlite3.connect(tmp_path / "run" / "run.db")) as db:
+        (text,) = db.execute("SELECT value FROM meta WHERE key = 'input'").fetchone()
+        data = json.loads(text)
+        data["search"]["policy"] = {"kind": "antigravity:Policy"}
+        db.execute("UPDATE meta SET value = ? WHERE key = 'input'", (json.dumps(data),))
+        db.commit()
+    assert status_of(tmp_path / "run")["policy"] == "fixed"
+    assert "antigravity" not in sys.modules

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nucleate.errors import InputError
 from nucleate.plugins import Component, find, kinds
@@ -73,8 +74,7 @@ def policy_start(settings: RunSettings, folder: Path | None = None) -> SavedPoli
         with Store.read(folder) as store:
             facts = stored_facts(store)
         if facts is not None:
-            start = facts.get("start")
-            return None if start is None else SavedPolicy.model_validate(start)
+            return facts.start
     try:
         if not Path(source).is_dir():
             return SavedPolicy.read(source)
@@ -84,6 +84,38 @@ def policy_start(settings: RunSettings, folder: Path | None = None) -> SavedPoli
         raise InputError(f"search.policy_from = {source!r}: {error}") from error
 
 
+class PolicyFacts(BaseModel):
+    """What the learning of a run can be repeated from, together with its records.
+
+    Attributes
+    ----------
+    arms : tuple of str
+        Generators, then ``move:`` and the name of each move.
+    weights : tuple of float
+        Of the arms where nothing has been learned.
+    tiers : tuple of str
+        In the order of the ladder.
+    costs : tuple of float
+        Usual core-seconds of an energy evaluation per atom on each tier.
+    start : SavedPolicy or None
+        What the policy began with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arms: tuple[str, ...]
+    weights: tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...]
+    tiers: tuple[str, ...]
+    costs: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...]
+    start: SavedPolicy | None = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if len(self.weights) != len(self.arms) or len(self.costs) != len(self.tiers):
+            raise ValueError("a weight of every arm and a cost of every tier are needed")
+        return self
+
+
 def keep_policy(store: Store, facts: Mapping[str, Any]) -> None:
     """Write the arms and the start into the store of a run that does not hold them yet."""
     if facts and stored_facts(store) is None and not store.n_records():
@@ -91,9 +123,29 @@ def keep_policy(store: Store, facts: Mapping[str, Any]) -> None:
         store.commit()
 
 
-def stored_facts(store: Store) -> dict[str, Any] | None:
-    """Return arms, weights and start of the policy of a run; None for a run without them."""
-    return next((data for _, _, data in store.events(POLICY)), None)
+def stored_facts(store: Store) -> PolicyFacts | None:
+    """Return arms, weights and start of the policy of a run; None for a run without valid ones."""
+    for _, _, data in store.events(POLICY):
+        try:
+            return PolicyFacts.model_validate(data)
+        except ValidationError:
+            return None
+    return None
+
+
+def _settings_of(store: Store) -> Component:
+    """Return the policy of a run; ``fixed`` in place of one that is not installed.
+
+    Code that only the input of the run names is not imported: the folder may be of others.
+    """
+    given = (store.meta.get("input", {}).get("search") or {}).get("policy")
+    kind = given.get("kind") if isinstance(given, dict) else None
+    if not isinstance(kind, str) or ":" in kind:
+        return find("fixed", "policies").model_validate({})
+    try:
+        return find(kind, "policies").model_validate(given)
+    except (InputError, ValidationError):
+        return find("fixed", "policies").model_validate({})
 
 
 @dataclass(slots=True)
@@ -165,19 +217,18 @@ def read_policy(store: Store, settings: Component | None = None) -> PolicyView |
     facts = stored_facts(store)
     if facts is None:
         return None
-    given = (store.meta.get("input", {}).get("search") or {}).get("policy") or {"kind": "fixed"}
-    is_own = settings is None or settings.kind == given["kind"]
-    if settings is None or is_own:
-        settings = find(given["kind"], "policies").model_validate(given)
-    start = facts.get("start") if is_own else None
-    arms, weights = tuple(facts["arms"]), np.array(facts["weights"])
+    own = _settings_of(store)
+    is_own = settings is None or settings.kind == own.kind
+    settings = own if settings is None or is_own else settings
+    start = facts.start if is_own else None
+    arms, weights = facts.arms, np.array(facts.weights)
     policy: Policy = settings.build(
-        PolicyContext(arms, weights, None if start is None else start["learned"])
+        PolicyContext(arms, weights, None if start is None else start.learned)
     )
-    ledger = Ledger(arms, facts["costs"])
+    ledger = Ledger(arms, facts.costs)
     counts = {arm: ArmCount() for arm in arms}
     lowest: tuple[tuple[int, float], int] | None = None
-    for number, arm, pull, wall_s in _pulls(store, ledger, facts["tiers"]):
+    for number, arm, pull, wall_s in _pulls(store, ledger, facts.tiers):
         if pull is None:
             continue
         policy.tell(pull)
@@ -212,8 +263,7 @@ def saved_policy(store: Store, settings: Component | None = None) -> SavedPolicy
     InputError
         If the run has learned nothing that this policy can begin with.
     """
-    given = (store.meta.get("input", {}).get("search") or {}).get("policy") or {"kind": "fixed"}
-    own = str(given.get("kind"))
+    own = _settings_of(store).kind
     wanted = settings if settings is not None and settings.kind != "fixed" else None
     kind = own if wanted is None else wanted.kind
     view = None
