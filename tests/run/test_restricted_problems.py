@@ -141,6 +141,7 @@ def test_copies_of_a_motif_are_counted_in_any_cell(carbonate):
     ("problem", "message"),
     [
         ({"motif": "none.xyz"}, r"problem\.motif = 'none.xyz': cannot be read"),
+        ({"motif": "co3.cif"}, r"problem\.motif = 'co3.cif' is no .xyz, .mol, .sdf, .pdb file"),
         ({"formula": "MgO", "motif": "CO3"}, "has too few atoms for one"),
         ({"motif": "CO3", "min_distances": {"C-O": 1.5}}, r"atoms (C-O|O-C) are 1\.29 Å apart"),
         ({"dimension": 2}, "dimension.*a layer cannot be searched"),

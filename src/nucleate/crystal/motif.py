@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from nucleate.crystal.elements import element
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_ATOMS = 40
 """Of a motif."""
+
+FORMATS = {".xyz": "extxyz", ".mol": "mol", ".sdf": "sdf", ".pdb": "proteindatabank"}
+"""ASE's names of the formats by suffix."""
 
 TOLERANCE_ANG = 0.3
 """Å; a distance within a motif may differ by this: relaxations of parents change it a little."""
@@ -47,7 +49,7 @@ class Motif:
 
     @classmethod
     def of_file(cls, path: str | Path, composition: Composition) -> Motif:
-        """Read a molecule from a file that ASE can read (.xyz, .mol, .pdb and others).
+        """Read a molecule from an .xyz, .mol, .sdf or .pdb file.
 
         A formula unit has as many copies of it as its atoms suffice for.
 
@@ -59,8 +61,13 @@ class Motif:
         """
         import ase.io
 
+        form = FORMATS.get(Path(path).suffix.lower())
+        if form is None:
+            raise InputError(
+                f"problem.motif = {str(path)!r} is no {', '.join(FORMATS)} file. Give one of these."
+            )
         try:
-            atoms = ase.io.read(path, index=0)
+            atoms = ase.io.read(path, index=0, format=form)
         except Exception as error:
             raise InputError(
                 f"problem.motif = {str(path)!r}: cannot be read "
