@@ -288,9 +288,9 @@ def _words(rows: list[dict[str, Any]], key: str) -> str:
     ends = []
     for bound in (interval.low, interval.high):
         below = np.flatnonzero(np.nan_to_num(bound.probabilities, nan=1.0) <= 0.5)
-        ends.append(f"{bound.quantiles[below[0]]:.0f}" if below.size else "…")
+        ends.append(f"{bound.quantiles[below[0]]:.3g}" if below.size else "…")
     middle = _median(data)
-    return f"{middle:.0f} ({ends[0]}-{ends[1]})" if np.isfinite(middle) else f"> ({ends[0]}-…)"
+    return f"{middle:.3g} ({ends[0]}-{ends[1]})" if np.isfinite(middle) else f"> ({ends[0]}-…)"
 
 
 def main() -> None:
