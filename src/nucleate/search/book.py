@@ -25,7 +25,7 @@ REDRAWS = 12
 """How often `ask` draws again when the candidate repeats one already tried."""
 
 REPEATS_IN_A_ROW = 100
-"""Repeated candidates in a row that show that there is nothing new to try."""
+"""Repeated candidates in a row, after `REDRAWS` draws each, that show that nothing new is left."""
 
 IS_ONE_OF_A_LIST = "order"
 """Key in the detail of candidates that are given once, which are recorded even if they repeat."""
@@ -65,11 +65,13 @@ class Book:
         Candidate n is drawn from the stream (seed, n).
     tiers : tuple of str
         Names of the tiers of the ladder, cheapest first.
-    takes_repeats : bool
-        A candidate that repeats another is a trial like any other, and none is drawn in its place.
+    patience : int
+        Repeated candidates in a row that show that there is nothing new to try.
     """
 
-    def __init__(self, seed: int, tiers: tuple[str, ...], *, takes_repeats: bool = False) -> None:
+    def __init__(
+        self, seed: int, tiers: tuple[str, ...], *, patience: int = REPEATS_IN_A_ROW
+    ) -> None:
         self.known = Known(tiers)
         self.best: Record | None = None
         self.n_structures = 0
@@ -83,8 +85,7 @@ class Book:
         self._starts: dict[int, bytes] = {}  # of the trials in flight
         self._next = 0
         self._repeats_in_a_row = 0
-        self._takes_repeats = takes_repeats
-        self._patience = REPEATS_IN_A_ROW * (REDRAWS if takes_repeats else 1)
+        self._patience = patience
 
     @property
     def next_number(self) -> int:
@@ -103,8 +104,11 @@ class Book:
             exhausted=self._repeats_in_a_row >= self._patience,
         )
 
-    def ask(self, draw: Draw) -> Trial | None:
-        """Return a trial that repeats none if there is one; None if nothing could be drawn."""
+    def ask(self, draw: Draw, *, takes_repeats: bool = False) -> Trial | None:
+        """Return a trial that repeats none if there is one; None if nothing could be drawn.
+
+        With ``takes_repeats`` a candidate that repeats another is a trial like any other.
+        """
         number = self._next
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, number]))
         repeated: Trial | None = None
@@ -116,7 +120,7 @@ class Book:
             seen = self.known.repeats(print_)
             trial = Trial(number, candidate, seen)
             is_listed = IS_ONE_OF_A_LIST in candidate.origin.detail
-            if seen is None or is_listed or self._takes_repeats:
+            if seen is None or is_listed or takes_repeats:
                 self._drawn = candidate, print_
                 return trial
             repeated = repeated or trial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.search.book import Book, trial_of
+from nucleate.search.book import REPEATS_IN_A_ROW, Book, trial_of
 from nucleate.search.memo import Memo
 from nucleate.search.record import SearchUpdate
 
@@ -31,21 +31,31 @@ class DrawnSearch:
         What the run gives.
     seed : int, optional
         Seed of all random numbers; default that of the context.
-    takes_repeats : bool, optional
-        A candidate that repeats another is a trial like any other, which :meth:`repeat` judges;
-        by default another one is drawn in its place.
+    patience : int, optional
+        Repeated candidates in a row that show that there is nothing new to try.
+
+    Attributes
+    ----------
+    takes_repeats : bool
+        Whether the next candidate, if it repeats another, is a trial like any other, which
+        :meth:`repeat` judges; else another one is drawn in its place.
     """
 
     learns = True
+    takes_repeats = False
 
     def __init__(
-        self, context: SearchContext, seed: int | None = None, *, takes_repeats: bool = False
+        self,
+        context: SearchContext,
+        seed: int | None = None,
+        *,
+        patience: int = REPEATS_IN_A_ROW,
     ) -> None:
         self.context = context
         self.memo = Memo()
         """What was kept of the record that is replayed; empty for a new one."""
         seed = context.seed if seed is None else seed
-        self._book = Book(seed, context.tiers, takes_repeats=takes_repeats)
+        self._book = Book(seed, context.tiers, patience=patience)
         self.guide: Guide | None = None
         """The policy at work, of a search that has sources and moves."""
 
@@ -99,7 +109,7 @@ class DrawnSearch:
 
     def ask(self) -> Trial | None:
         """Return what to try next, or None if nothing valid could be drawn."""
-        trial = self._book.ask(self.draw)
+        trial = self._book.ask(self.draw, takes_repeats=self.takes_repeats)
         if trial is not None:
             self.restore(trial)
         return trial

@@ -12,6 +12,7 @@ from nucleate.crystal.candidate import Candidate
 from nucleate.crystal.fingerprint import fingerprint, is_duplicate
 from nucleate.moves.table import AUTO
 from nucleate.search.acceptance import Thermostat
+from nucleate.search.book import REDRAWS, REPEATS_IN_A_ROW
 from nucleate.search.drawn import DrawnSearch
 from nucleate.search.known import PRECISION
 from nucleate.search.minima import EQUAL_ENTHALPY
@@ -94,7 +95,7 @@ class BasinHoppingSearch(DrawnSearch):
     """
 
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
-        super().__init__(context, settings.seed, takes_repeats=True)
+        super().__init__(context, settings.seed, patience=REDRAWS * REPEATS_IN_A_ROW)
         self.settings = settings
         self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
         self.guide = self._proposals.guide
@@ -118,6 +119,7 @@ class BasinHoppingSearch(DrawnSearch):
             self._asking = self._queue.first()
             if self._asking is None:
                 return None
+        self.takes_repeats = self._asking is not None
         return super().ask()
 
     @property
