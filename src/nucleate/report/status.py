@@ -8,8 +8,9 @@ from nucleate.report.columns import columns
 from nucleate.report.findings import read_findings
 from nucleate.report.light import overview
 from nucleate.report.ranking import LIKELY
-from nucleate.report.render import plain_table, row_dict
+from nucleate.report.render import row_dict
 from nucleate.report.rows import ranked_rows
+from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
@@ -44,7 +45,9 @@ def times_of(store: Store) -> tuple[float, float]:
     return elapsed_s, core_s
 
 
-def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
+def read_status(
+    store: Store, *, best: int, order: str = LIKELY, width: int = 1000
+) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
     Parameters
@@ -56,6 +59,8 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         ``table`` as lines of text.
     order
         As in :func:`~nucleate.report.ranking.rank_structures`.
+    width
+        Characters of a line of ``table``.
     """
     is_search = store.meta.get("kind") != "relax"
     found = overview(store, best=best if is_search else 0, order=order)
@@ -79,7 +84,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "target": distances[-1] if distances else "",
         "final": _final(findings, stop_reason),
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
-        "table": plain_table(rows, columns(*SHORT_STATUS)),
+        "table": plain_fitted(rows, columns(*SHORT_STATUS), width),
     }
 
 

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.old_keys import stored_tier
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.run.trust import own_mark
 
@@ -67,8 +68,13 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the input of a run; one from before there was ``search.known`` has off."""
+    """Return a copy of the input of a run with today's keys.
+
+    One from before there was ``search.known`` has off.
+    """
     data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+    if "tier" in data:
+        data["tier"] = [stored_tier(tier) for tier in data["tier"]]
     search = data.get("search")
     if isinstance(search, dict) and "generators" in search and "known" not in search:
         search |= {"known": "off", "library": ["shipped"]}
