@@ -25,7 +25,8 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.graph_search.generator import GraphSearchGenerator
-from nucleate.generate.graph_search.pool import Plan, make_pool
+from nucleate.generate.graph_search.pool import Plan
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.generate.pool import ranked
 from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.networks.graph_network.network import GraphNetwork

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.benchmark.generate_only import ON_HULL, by_rank, matches, read_rows, space_of
 from nucleate.benchmark.metrics import (
     LOOSE,
-    TIGHT,
     Reference,
     crmse,
     match_at,
@@ -82,39 +82,31 @@ def crystal_of(row: Row) -> Crystal:
 def measured(library: Library, row: Row, known: str, most: int) -> Row:
     """Return which of the candidates match the target, and how well."""
     crystal = crystal_of(row)
-    composition = Composition.from_numbers(crystal.numbers)
-    found = describe(crystal)
-    label = found.proto.label if found else ""
-    space = SearchSpace.create(composition, max_atoms=max(60, composition.n_atoms))
+    described = describe(crystal)
+    label = described.proto.label if described else ""
+    space = space_of(crystal)
     begin = time.process_time()
     candidates = library.candidates(
-        composition, space, known=known, most=most, prototypes=frozenset([label])
+        space.composition, space, known=known, most=most, prototypes=frozenset([label])
     )
     seconds = time.process_time() - begin
     reference = Reference(crystal)
-    loose, tight, fits = {}, {}, []
-    for rank, candidate in enumerate(candidates, start=1):
-        displacement = reference.displacement(candidate.crystal)
-        if displacement is not None:
-            loose[rank] = round(displacement, 5)
-            if reference.fits(candidate.crystal):
-                fits.append(rank)
-            displacement = reference.displacement(candidate.crystal, TIGHT)
-            if displacement is not None:
-                tight[rank] = round(displacement, 5)
+    found = matches(reference, [candidate.crystal for candidate in candidates])
+    fits = [
+        int(rank) for rank in found["loose"] if reference.fits(candidates[int(rank) - 1].crystal)
+    ]
     derived = [c.detail.get("derived", "") for c in candidates]
     return {
         "name": row["material_id"],
         "known": known,
         "formula": row["formula"],
         "atoms": crystal.n_atoms,
-        "elements": len(composition.items),
+        "elements": len(space.composition.items),
         "above_hull": row["e_above_hull"],
         "in_library": label in library.prototype_places,
         "candidates": len(candidates),
         "seconds": round(seconds, 4),
-        "loose": loose,
-        "tight": tight,
+        **found,
         "fits": fits,
         "derived": {str(k + 1): how for k, how in enumerate(derived) if how},
     }
@@ -125,7 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
     library = Library.load([arguments.library])
     done = set()
     if arguments.out.exists():
-        done = {(r["name"], r["known"]) for r in read(arguments.out)}
+        done = {(r["name"], r["known"]) for r in read_rows(arguments.out)}
     rows = targets(arguments.table, tuple(arguments.atoms), arguments.number, arguments.seed)
     with arguments.out.open("a", encoding="utf-8") as stream:
         for known in arguments.known:
@@ -134,18 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
                     line = json.dumps(measured(library, row, known, arguments.most))
                     stream.write(line + "\n")
                     stream.flush()
-            print(report(r for r in read(arguments.out) if r["known"] == known), flush=True)
-
-
-def read(path: Path) -> list[Row]:
-    """Return the rows of a file, without a last line that is cut short."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
+            print(report(r for r in read_rows(arguments.out) if r["known"] == known), flush=True)
 
 
 def report(rows: Iterable[Row]) -> str:
@@ -153,8 +134,8 @@ def report(rows: Iterable[Row]) -> str:
     rows = list(rows)
     parts: list[tuple[str, Callable[[Row], bool]]] = [
         ("all", bool),
-        ("on the hull", lambda row: row["above_hull"] is not None and row["above_hull"] <= 1e-4),
-        ("off the hull", lambda row: row["above_hull"] is not None and row["above_hull"] > 1e-4),
+        ("on the hull", lambda row: row["above_hull"] is not None and row["above_hull"] <= ON_HULL),
+        ("off the hull", lambda row: row["above_hull"] is not None and row["above_hull"] > ON_HULL),
         ("hull distance not known", lambda row: row["above_hull"] is None),
     ]
     for low, high in ((1, 5), (6, 10), (11, 20), (21, 30), (31, 52)):
@@ -173,8 +154,7 @@ def report(rows: Iterable[Row]) -> str:
 
 
 def _measures(rows: list[Row]) -> list[str]:
-    loose = [{int(k): v for k, v in row["loose"].items()} for row in rows]
-    tight = [{int(k): v for k, v in row["tight"].items()} for row in rows]
+    loose, tight = by_rank(rows, "loose"), by_rank(rows, "tight")
     first = [min(found, default=None) for found in loose]
     first_tight = [min(found, default=None) for found in tight]
     first_fit = [min(row["fits"], default=None) for row in rows]
@@ -214,7 +194,7 @@ def _listed(counts: Counter[str]) -> str:
 
 def show(arguments: argparse.Namespace) -> None:
     """Print the tables of a file, one for each hold-out."""
-    rows = read(arguments.file)
+    rows = read_rows(arguments.file)
     for known in dict.fromkeys(row["known"] for row in rows):
         print(f"\nknown = {known}\n")
         print(report(row for row in rows if row["known"] == known))

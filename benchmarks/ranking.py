@@ -29,13 +29,11 @@ from scipy.stats import binomtest
 
 from nucleate.api.relax import relax
 from nucleate.benchmark.csp import Entry, read_entries
-from nucleate.benchmark.generate_only import ON_HULL, hull_distances
+from nucleate.benchmark.generate_only import ON_HULL, hull_distances, read_rows, space_of
 from nucleate.benchmark.metrics import TIGHT, Reference, rate
 from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.matching import Comparable
-from nucleate.crystal.space import SearchSpace
 from nucleate.library.library import Library
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.distinct import Polished, distinct, families
@@ -73,7 +71,7 @@ def targets(table: Path, split: str, seed: int) -> list[Entry]:
 def collect(arguments: argparse.Namespace) -> None:
     """Make and relax a list for every target, one line of the file for each."""
     library = Library.load([arguments.library])
-    done = {row["name"] for row in read(arguments.out)}
+    done = {row["name"] for row in read_rows(arguments.out)} if arguments.out.exists() else set()
     begin = time.monotonic()
     with arguments.out.open("a", encoding="utf-8") as stream:
         for split, entry in _in_turn(arguments):
@@ -97,9 +95,8 @@ def _in_turn(arguments: argparse.Namespace) -> Iterator[tuple[str, Entry]]:
 
 def relaxed_list(library: Library, split: str, entry: Entry, most: int) -> Row:
     """Return the candidates of a target with energy, prior weight and match."""
-    composition = Composition.from_numbers(entry.crystal.numbers)
-    space = SearchSpace.create(composition, max_atoms=max(60, composition.n_atoms))
-    proposals = library.candidates(composition, space, known=KNOWN, most=most)
+    space = space_of(entry.crystal)
+    proposals = library.candidates(space.composition, space, known=KNOWN, most=most)
     begin = time.process_time()
     outcomes = relax(
         [proposal.crystal for proposal in proposals], fmax_ev_per_ang=0.03, max_stress_gpa=0.2
@@ -153,23 +150,10 @@ def _geometry(crystal: Crystal) -> Row:
     }
 
 
-def read(path: Path) -> list[Row]:
-    """Return the rows of a file, without a last line that is cut short."""
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
-
-
 def lists(path: Path) -> dict[str, list[List]]:
     """Return the lists of each split, with candidates that became the same structure united."""
     found: dict[str, list[List]] = {}
-    for row in read(path):
+    for row in read_rows(path):
         found.setdefault(row["split"], []).append(List.of(row))
     return found
 

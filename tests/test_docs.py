@@ -89,6 +89,8 @@ def test_commands_and_their_options_exist(page: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("page", "text"), list(blocks("toml")), ids=lambda value: value[:30])
 def test_toml_blocks_are_valid_input(page: str, text: str, tmp_path: Path) -> None:
+    from nucleate.mapping.field import field_of
+    from nucleate.mapping.settings import MapSettings
     from nucleate.potentials.toml_format import read_force_field
     from nucleate.run.settings import RefinementSettings, RunSettings
 
@@ -99,6 +101,8 @@ def test_toml_blocks_are_valid_input(page: str, text: str, tmp_path: Path) -> No
         file = tmp_path / "field.toml"
         file.write_text(text, encoding="utf-8")
         assert read_force_field(file).charges
+    elif "field" in data:
+        assert field_of(MapSettings.from_dict(data)).compositions
     elif "best" in data:
         assert RefinementSettings.from_dict(data).tier
     elif "tier" in data and "name" not in str(data["tier"]):

@@ -10,6 +10,7 @@ Ten lines to begin with::
     relaxed = nc.relax(atoms, model="chgnet", pressure_gpa=5)
     pool = nc.generate("Ca3Ti2O7", "symmetric", n=100, seed=1)
     run.export("out")
+    field = nc.map("Sr-Ti-O", time="30m")  # many compositions and their convex hull
 
 Names are imported on first use, so that ``import nucleate`` is fast.
 """
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         NucleateError,
         Origin,
+        PhaseMap,
         RandomSearch,
         Relaxed,
         Run,
@@ -46,10 +48,12 @@ if TYPE_CHECKING:
         compare,
         generate,
         open,  # noqa: A004
+        open_map,
         phonons,
         predict,
         relax,
     )
+    from nucleate.api.map import map_field as map  # noqa: A004
     from nucleate.energy.engine import Engine
     from nucleate.energy.level import LevelOfTheory
     from nucleate.energy.model import Batch, Evaluation
@@ -111,8 +115,11 @@ _LAZY = {
     "Swarm": "nucleate.api",
     "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "Trial": "nucleate.search.search",
+    "PhaseMap": "nucleate.api",
     "compare": "nucleate.api",
+    "map": "nucleate.api:map_field",
     "open": "nucleate.api",
+    "open_map": "nucleate.api",
     "predict": "nucleate.api",
 }
 """Module of every public name; ``module:name`` where it has another name there."""
@@ -149,6 +156,7 @@ __all__ = [
     "MoveSettings",
     "NucleateError",
     "Origin",
+    "PhaseMap",
     "RandomSearch",
     "Record",
     "Relaxed",
@@ -165,7 +173,9 @@ __all__ = [
     "__version__",
     "compare",
     "generate",
+    "map",
     "open",
+    "open_map",
     "phonons",
     "predict",
     "relax",

@@ -21,3 +21,12 @@ class ContractError(NucleateError):
 
 class ComponentError(NucleateError):
     """The code of a component raised an error; the message names the component."""
+
+
+REPORTED = (InputError, MissingDependencyError, ContractError, ComponentError)
+"""What keeps its class when a worker reports it to its driver."""
+
+
+def reported(kind: str, message: str) -> NucleateError:
+    """Return the error that a worker reported; one of another class is of the input."""
+    return {item.__name__: item for item in REPORTED}.get(kind, InputError)(message)

@@ -1,15 +1,17 @@
 """Ctrl-C, SIGTERM and SIGHUP as a request to stop, answered in every phase.
 
-While a run loop is at work the first signal is a request to it. Everywhere else (loading,
-compiling, making pools, writing exports) it ends the command by :class:`Interrupted`, as nothing
-is lost then. The second signal ends the process at once, and so does a guard thread if the first
-cannot be answered because the process computes outside of Python.
+While a run loop is at work the first signal is a request to it, which is answered by a sentence at
+once; what the run has found is written afterwards. Everywhere else (loading, compiling, making
+pools, writing exports) it ends the command by :class:`Interrupted`, as nothing is lost then. The
+second signal ends the process at once, and so does a guard thread if the first cannot be answered
+because the process computes outside of Python.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -26,7 +28,8 @@ PATIENCE_S = 1.2
 """Seconds in which a phase without a run loop must end by itself."""
 
 POLL_S = 0.1
-SAID = b"\nStopping after what is being computed; once more ends at once.\n"
+SAID = b"\nStopping: what was found is kept and written; once more ends at once.\n"
+CUT_SHORT = b"\nStopped in the middle of a computation; what was stored is kept.\n"
 
 
 class Interrupted(BaseException):
@@ -40,14 +43,17 @@ class Interrupted(BaseException):
         self.number = number
 
 
+class _GivenUp(BaseException):
+    """A stop was requested while something was done that can be left undone."""
+
+
 class _State:
     """What the handler and the guard know of each other; there is one process, so one state."""
 
     def __init__(self) -> None:
         self.interrupted_by = 0
-        self.is_loop = False
         self.asked_loop = False
-        self.has_spoken = False
+        self.may_give_up = False
 
 
 _state = _State()
@@ -73,9 +79,9 @@ def answering_signals() -> Iterator[None]:
         return
     previous: dict[int, Any] = {number: signal.getsignal(number) for number in NUMBERS}
     _state.__init__()
-    source, target = os.pipe()
-    os.set_blocking(target, False)
-    before = signal.set_wakeup_fd(target, warn_on_full_buffer=False)
+    source, target = socket.socketpair()  # Windows can wait for sockets alone
+    target.setblocking(False)
+    before = signal.set_wakeup_fd(target.fileno(), warn_on_full_buffer=False)
     ended = threading.Event()
     guard = threading.Thread(target=_guard, args=(source, ended), daemon=True)
     guard.start()
@@ -89,7 +95,7 @@ def answering_signals() -> Iterator[None]:
         signal.set_wakeup_fd(before)
         for number, handler in previous.items():
             signal.signal(number, handler)
-        os.close(target)
+        target.close()
         guard.join(timeout=1.0)
 
 
@@ -109,17 +115,36 @@ def stopping_on_signals(request_stop: Callable[[str], None]) -> Iterator[None]:
         request_stop(words_of(number))
         for other, handler in previous.items():
             signal.signal(other, handler)
+        if _state.may_give_up:
+            _state.may_give_up = False
+            raise _GivenUp
 
     for number, handler in previous.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, stop)
-    _state.is_loop = True
     try:
         yield
     finally:
-        _state.is_loop = False
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def given_up_on_stop() -> Iterator[None]:
+    """Leave the block as soon as a signal asks a run loop to stop; the loop continues after it.
+
+    For work of a run loop that may be left undone and leaves nothing behind.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _state.may_give_up = True
+    try:
+        yield
+    except _GivenUp:
+        pass
+    finally:
+        _state.may_give_up = False
 
 
 def _interrupt(number: int, _: object) -> None:
@@ -138,16 +163,16 @@ def interruption() -> int:
     return _state.interrupted_by
 
 
-def _guard(source: int, ended: threading.Event) -> None:
+def _guard(source: socket.socket, ended: threading.Event) -> None:
     """See every signal as it comes, also while the main thread computes outside of Python."""
     import select
 
-    count, first_at, last = 0, 0.0, 0
+    count, first_at, last, has_spoken = 0, 0.0, 0, False
     with suppress(OSError):
         while not ended.is_set():
             ready, _, _ = select.select([source], [], [], POLL_S)
             if ready:
-                numbers = [byte for byte in os.read(source, 64) if byte in NUMBERS]
+                numbers = [byte for byte in source.recv(64) if byte in NUMBERS]
                 if numbers and not count:
                     first_at = time.monotonic()
                 count += len(numbers)
@@ -160,13 +185,18 @@ def _guard(source: int, ended: threading.Event) -> None:
                     _end_at_once(last)
             late = time.monotonic() - first_at
             if not _state.asked_loop and late > PATIENCE_S:
+                _say(CUT_SHORT)
                 _end_at_once(last)
-            if _state.is_loop and late > PATIENCE_S and not _state.has_spoken:
-                _state.has_spoken = True
-                with suppress(OSError):
-                    os.write(2, SAID)
+            if _state.asked_loop and not has_spoken:
+                has_spoken = True
+                _say(SAID)
+    source.close()
+
+
+def _say(words: bytes) -> None:
+    """Write to standard error whatever state the streams of Python are in."""
     with suppress(OSError):
-        os.close(source)
+        os.write(2, words)
 
 
 def _end_at_once(number: int) -> None:

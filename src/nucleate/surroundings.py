@@ -58,7 +58,7 @@ def _find_numba_cache() -> None:
     """
     if os.environ.get(NUMBA_CACHE) or _is_writable(Path(__file__).resolve().parent):
         return
-    if _is_writable(_user_cache()):
+    if _is_writable(user_cache()):
         return
     folder = _own_temporary_folder()
     if folder is not None:
@@ -66,7 +66,7 @@ def _find_numba_cache() -> None:
         with suppress(OSError, ValueError, AttributeError):
             print(  # noqa: T201
                 f"Compiled code is kept in {folder}: neither the package's folder nor "
-                f"{_user_cache()} can be written. Set {NUMBA_CACHE} for another place.",
+                f"{user_cache()} can be written. Set {NUMBA_CACHE} for another place.",
                 file=sys.stderr,
             )
 
@@ -74,12 +74,12 @@ def _find_numba_cache() -> None:
 def compiled_code_folder() -> Path | None:
     """Return where compiled code is kept; None where no such folder can be written."""
     given = os.environ.get(NUMBA_CACHE)
-    places = (Path(given),) if given else (Path(__file__).resolve().parent, _user_cache())
+    places = (Path(given),) if given else (Path(__file__).resolve().parent, user_cache())
     return next((folder for folder in places if _is_writable(folder)), None)
 
 
-def _user_cache() -> Path:
-    """Return the folder in which numba keeps compiled code if it cannot write elsewhere."""
+def user_cache() -> Path:
+    """Return the folder for what programs of this user keep; numba keeps compiled code there."""
     home = os.environ.get("XDG_CACHE_HOME")
     if home:
         return Path(home)

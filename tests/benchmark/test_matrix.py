@@ -17,7 +17,6 @@ from nucleate.benchmark.experiments import (
     read_tiers,
 )
 from nucleate.benchmark.matrix import (
-    STOPPED_FROM_OUTSIDE,
     add_to_plan,
     interleaved,
     is_done,
@@ -29,6 +28,7 @@ from nucleate.errors import InputError
 from nucleate.run.lock import locked
 from nucleate.run.presets import run_preset
 from nucleate.run.settings import RunSettings
+from nucleate.signals import NUMBERS, words_of
 
 from .stores import cell, write_run
 
@@ -96,7 +96,7 @@ def test_a_run_is_done_when_its_budget_is_spent_and_goes_on_with_a_larger_one(tm
     assert not is_done(tmp_path / "nothing", 1.0)
 
 
-@pytest.mark.parametrize("reason", [*STOPPED_FROM_OUTSIDE, None])
+@pytest.mark.parametrize("reason", [*map(words_of, NUMBERS), None])
 def test_a_run_that_was_interrupted_or_killed_is_not_done(tmp_path, reason):
     folder = write_run(tmp_path, cell(), [-1.0], reason=reason)
     assert not is_done(folder, 1.0)

@@ -11,6 +11,7 @@ import tomllib
 import jsonschema
 import pytest
 
+from nucleate.api.inputs import settings_of
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.space import SearchSpace
@@ -74,7 +75,7 @@ def test_version(nucleate):
 def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nucleate, tmp_path):
     assert nucleate("init", "CaTiO3").status == 0
     text = (tmp_path / "run.toml").read_text()
-    assert RunSettings.from_toml(tmp_path / "run.toml").problem.formula == "CaTiO3"
+    assert settings_of(tmp_path / "run.toml").problem.formula == "CaTiO3"
     lines = [line.removeprefix("# ") if "=" in line or "[[" in line else line
              for line in text.splitlines()[2:]]  # fmt: skip
     (tmp_path / "all.toml").write_text("\n".join(lines))
@@ -83,7 +84,7 @@ def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nuc
     assert settings.stop.structures == 500
     assert settings.stop.time == 3600.0
     # defaults that are shown are the defaults
-    defaults = RunSettings.from_toml(tmp_path / "run.toml")
+    defaults = settings_of(tmp_path / "run.toml")
     for section, keys in {
         "problem": ("pressure_gpa", "volume_window", "contact_scale"),
         "search": ("kind", "seed", "population"),

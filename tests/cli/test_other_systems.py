@@ -73,7 +73,8 @@ def test_every_module_can_be_imported(tmp_path, system):
 @pytest.mark.parametrize("system", ["darwin", "fewest"])
 def test_a_short_search_runs(tmp_path, system):
     before = "import sys, typer.main, rich, nucleate.cli, numba, filelock, pandas, numpy.random"
-    main = f"{before}\nsys.platform = {system!r}\nnucleate.cli.main()"
+    relayed = "import nucleate.pipes\nnucleate.pipes.RELAYED = True" if system == "fewest" else ""
+    main = f"{before}\nsys.platform = {system!r}\n{relayed}\nnucleate.cli.main()"
     words = "predict MgO --tier spp --structures 3 --workers 1 --generator blocks --seed 1".split()  # noqa: SIM905
     ended = run(tmp_path, system, "-c", main, *words, "--out", "run")
     assert ended.returncode == 0, ended.stdout + ended.stderr

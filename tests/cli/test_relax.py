@@ -196,4 +196,4 @@ def _progressed(folder, finished):
     if not Store.exists(folder):
         return False
     with Store.read(folder) as store:
-        return store.n_records() >= finished + 4
+        return store.n_records() >= finished + 6

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.distances import (
-    has_isolated_atom,
     is_solid_cell,
     nearest_neighbour_distances,
     neighbour_pairs,
@@ -82,16 +81,15 @@ def test_distances_do_not_depend_on_the_cell(
 def test_own_images_count() -> None:
     lonely = Crystal(np.array([18]), np.diag([7.0, 8.0, 9.0]), np.zeros((1, 3)))
     assert shortest_distance(lonely) == pytest.approx(7.0)
-    assert has_isolated_atom(lonely)
-    assert not has_isolated_atom(lonely, cutoff=7.5)
     pairs = neighbour_pairs(lonely, 7.5)
     assert sorted(map(tuple, pairs[2].tolist())) == [(-1, 0, 0), (1, 0, 0)]
 
 
-def test_an_isolated_atom_beside_a_cluster_is_found() -> None:
+def test_the_distances_of_a_cluster_and_of_an_atom_beside_it() -> None:
     points = np.array([[0.0, 0.0, 0.0], [1.5, 0.0, 0.0], [10.0, 10.0, 10.0]])
     crystal = Crystal.from_positions([8, 8, 8], np.eye(3) * 20.0, points)
-    assert has_isolated_atom(crystal)
+    nearest = [1.5, 1.5, np.sqrt(8.5**2 + 200.0)]
+    np.testing.assert_allclose(nearest_neighbour_distances(crystal), nearest)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, -3.0])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -11,6 +15,8 @@ from ase.io import write
 from nucleate.crystal import files
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import iter_structures, read_structures
+from nucleate.crystal.formats import archives, cif_blocks
+from nucleate.errors import InputError
 from nucleate.run.relaxation import Files
 
 
@@ -62,3 +68,46 @@ def test_what_is_written_lies_in_the_cell(tmp_path):
         ((_, read),) = files.read_crystals(tmp_path / name)
         gap = read.scaled - crystal.scaled
         assert np.abs(gap - np.rint(gap)).max() < 1e-14
+
+
+@pytest.mark.parametrize("opener", [gzip.open, bz2.open, lzma.open])
+@pytest.mark.parametrize("piece", [40, 10**6])
+def test_a_large_compressed_file_is_read_in_pieces(mixed, tmp_path, monkeypatch, opener, piece):
+    ending = {gzip.open: "gz", bz2.open: "bz2", lzma.open: "xz"}[opener]
+    packed = tmp_path / f"many.extxyz.{ending}"
+    with opener(packed, "wb") as stream:
+        stream.write(mixed.read_bytes())
+    whole = [(name, crystal) for name, _, crystal in facts(read_structures(packed))]
+    monkeypatch.setattr(files, "COMPRESSED_BYTES", 0)
+    monkeypatch.setattr(files, "_PIECE", piece)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "read_bytes", None)  # which would read it as a whole
+        found = [(name, crystal) for name, _, crystal in facts(iter_structures(packed))]
+    assert found == whole
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(InputError, match="is damaged"):
+        list(iter_structures(packed))
+
+
+def test_what_is_too_large_is_refused_in_words(tmp_path, monkeypatch):
+    (tmp_path / "POSCAR").write_text("x" * 1001)
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "LARGEST_TEXT", 1000)
+        with pytest.raises(InputError, match="larger than"):
+            read_structures(tmp_path / "POSCAR")
+    monkeypatch.setattr(cif_blocks, "LARGEST_BLOCK", 400)
+    sites = "".join(f"Na{k} {k / 100} 0 0\n" for k in range(30))
+    text = CIF + sites + "data_b" + CIF.removeprefix("data_a") + "Na1 0 0 0\n_note\n;\n"
+    (tmp_path / "two.cif").write_text(text + "words\n" * 60 + ";\n")
+    large, small = read_structures(tmp_path / "two.cif")
+    assert "larger than" in str(large.error)
+    assert small.crystal.n_atoms == 1  # text fields do not count
+
+
+CIF = "data_a\n" + "".join(
+    f"_cell_{name} {value}\n"
+    for names, value in ((("length_a", "length_b", "length_c"), 5.0),
+                         (("angle_alpha", "angle_beta", "angle_gamma"), 90))
+    for name in names
+)  # fmt: skip
+CIF += "loop_\n_atom_site_label\n" + "".join(f"_atom_site_fract_{x}\n" for x in "xyz")

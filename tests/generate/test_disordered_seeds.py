@@ -53,6 +53,18 @@ def test_a_seed_with_shared_sites_becomes_ordered_crystals(mixed: Path) -> None:
     assert message.startswith(f"seeds: {len(found.usable)} ordered approximants were made of 1 ")
 
 
+def test_every_block_of_a_file_becomes_crystals_of_its_own(mixed: Path) -> None:
+    other = MIXED.replace("data_mixed", "data_other")
+    mixed.write_text(MIXED + other.replace("6.0\n", "6.6\n"), encoding="utf-8")
+    space = SearchSpace.create(Composition.from_formula("NaKCl2"), max_atoms=8)
+    found = given_structures(space, str(mixed))
+    names = {item.name.rpartition("-ordered-")[0] for item in found.usable}
+    assert names == {"mixed", "other"}
+    volumes = {item.name.split("-")[0]: item.crystal.volume_per_atom for item in found.usable}
+    assert volumes["mixed"] == pytest.approx(6.0**3 / 8)
+    assert volumes["other"] == pytest.approx(6.6**3 / 8)
+
+
 def test_one_of_another_composition_is_left_out(mixed: Path) -> None:
     space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8)
     found = given_structures(space, str(mixed))

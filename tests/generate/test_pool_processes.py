@@ -15,7 +15,9 @@ import pytest
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.graph_search import processes
-from nucleate.generate.graph_search.pool import Plan, make_pool
+from nucleate.generate.graph_search.parts import Parts
+from nucleate.generate.graph_search.pool import Plan
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.networks.graph_network.network import GraphNetwork
 
 SPACE = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=6)
@@ -42,6 +44,25 @@ def test_the_pool_does_not_depend_on_the_processes(network: GraphNetwork) -> Non
     shown = [done for _, done, _ in reports]
     assert shown == sorted(shown)
     assert 0 < shown[0] < shown[-1] == 100
+
+
+@pytest.mark.parametrize("several", [1, 2])
+def test_sizes_that_are_finished_are_kept(
+    network: GraphNetwork, tmp_path: Path, several: int
+) -> None:
+    parts = Parts(tmp_path / "pool.extxyz")
+    whole, _ = make_pool(SPACE, network, PLAN, processes=several, parts=parts)
+    sizes = PLAN.formula_units(SPACE)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == [f"pool-size-{units}.extxyz" for units in sizes]
+    (tmp_path / kept[-1]).unlink()  # as if the first start had been ended then
+    again, account = make_pool(SPACE, network, PLAN, processes=several, parts=parts)
+    assert list(account.found) == [sizes[-1]], "the others are read"
+    assert [member.detail for member in again] == [member.detail for member in whole]
+    for ours, theirs in zip(again, whole, strict=True):
+        np.testing.assert_allclose(ours.crystal.scaled, theirs.crystal.scaled, atol=1e-12)
+    parts.clear(sizes)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_lost_process_is_an_error_that_says_so(

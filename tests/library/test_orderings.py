@@ -11,7 +11,7 @@ from nucleate.crystal.known import KnownCrystals
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.library.disorder import (
-    disordered_crystal,
+    DisorderedCrystal,
     ordered_approximants,
     read_disordered_cif,
 )
@@ -65,7 +65,7 @@ def test_orderings_are_distinct_and_keep_the_amounts() -> None:
 def test_vacancies_become_empty_sites() -> None:
     parent = rocksalt("NbO", 4.2)
     sites = [{z: 0.75} for z in parent.numbers.tolist()]
-    disordered = disordered_crystal(parent.cell, parent.scaled, sites)
+    disordered = DisorderedCrystal(parent.cell, parent.scaled, tuple(sites))
     found = ordered_approximants(disordered, max_atoms=8, most=200)
     assert found
     for ordering in found:
@@ -76,7 +76,7 @@ def test_vacancies_become_empty_sites() -> None:
 
 
 def test_three_species_on_one_site() -> None:
-    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{28: 0.5, 46: 0.25, 78: 0.25}])
+    disordered = DisorderedCrystal(FCC.cell, FCC.scaled, ({28: 0.5, 46: 0.25, 78: 0.25},))
     found = ordered_approximants(disordered, max_atoms=4, most=100)
     assert found
     for ordering in found:
@@ -88,13 +88,13 @@ def test_an_ordered_crystal_is_its_own_approximant() -> None:
     parent = rocksalt("MgO", 4.2)
     sites = [{int(z): 1.0} for z in parent.numbers]
     (only,) = ordered_approximants(
-        disordered_crystal(parent.cell, parent.scaled, sites), max_atoms=2
+        DisorderedCrystal(parent.cell, parent.scaled, tuple(sites)), max_atoms=2
     )
     assert np.array_equal(only.crystal.numbers, parent.numbers)
 
 
 def test_odd_occupancies_are_rounded() -> None:
-    disordered = disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.63, 79: 0.37}])
+    disordered = DisorderedCrystal(FCC.cell, FCC.scaled, ({29: 0.63, 79: 0.37},))
     found = ordered_approximants(disordered, max_atoms=4, most=10)
     assert found
     assert np.count_nonzero(found[0].crystal.numbers == 29) in (2, 3)
@@ -103,11 +103,11 @@ def test_odd_occupancies_are_rounded() -> None:
 def test_impossible_occupancies_are_refused() -> None:
     with pytest.raises(InputError, match="add up to at most 1"):
         ordered_approximants(
-            disordered_crystal(FCC.cell, FCC.scaled, [{29: 0.8, 79: 0.4}]), max_atoms=4
+            DisorderedCrystal(FCC.cell, FCC.scaled, ({29: 0.8, 79: 0.4},)), max_atoms=4
         )
     parent = rocksalt("MgO", 4.2)
     sites = [{int(z): 1.0} for z in parent.numbers]
-    full = disordered_crystal(parent.cell, parent.scaled, sites)
+    full = DisorderedCrystal(parent.cell, parent.scaled, tuple(sites))
     with pytest.raises(InputError, match="more than max_atoms"):
         ordered_approximants(full, max_atoms=1)
 
@@ -142,7 +142,31 @@ def test_cif_with_occupancies(tmp_path) -> None:
     found = ordered_approximants(disordered, max_atoms=4, most=20)
     assert 221 in {space_group(ordering.crystal)[0] for ordering in found}
     path.write_text("data_x\n_cell_length_a 3\n")
-    with pytest.raises(InputError, match="not valid CIF"):
+    with pytest.raises(InputError, match="no data block"):
+        read_disordered_cif(path)
+
+
+def test_a_block_is_read_by_its_name_and_split_positions_are_one_site(tmp_path) -> None:
+    split = CIF.replace("data_test", "data_split").replace(
+        "Cu1 Cu 0 0 0 0.75\nAu1 Au 0 0 0 0.25\n", "Cu1 Cu 0.03 0 0 0.125\nAu1 Au 0 0 0 0.25\n"
+    )
+    path = tmp_path / "two.cif"
+    path.write_text(CIF + split)
+    assert read_disordered_cif(path, "test").occupancies == ({29: 0.75, 79: 0.25},) * 4
+    found = read_disordered_cif(path, "split")  # six places around each site
+    assert [sorted(site) for site in found.occupancies] == [[29, 79]] * 4
+    assert all(site == pytest.approx({29: 0.75, 79: 0.25}) for site in found.occupancies)
+    expected = read_disordered_cif(path, "test").scaled
+    gaps = found.scaled[:, None] - expected
+    assert np.abs(gaps - np.rint(gaps)).max(axis=2).min(axis=1).max() < 1e-9
+    with pytest.raises(InputError, match="no data block 'third'"):
+        read_disordered_cif(path, "third")
+
+
+def test_an_origin_that_is_not_certain_is_refused(tmp_path) -> None:
+    path = tmp_path / "spinel.cif"
+    path.write_text(CIF.replace("F m -3 m", "F d -3 m").replace("225", "227"))
+    with pytest.raises(InputError, match="two origins"):
         read_disordered_cif(path)
 
 
@@ -159,7 +183,7 @@ def test_a_spinel_with_half_filled_sites_is_quick() -> None:
         cellpar=[8.1, 8.1, 8.1, 90, 90, 90],
     )
     sites = [{13: 0.5, 12: 0.5} if z == 13 else {int(z): 1.0} for z in atoms.numbers]
-    disordered = disordered_crystal(atoms.cell.array, atoms.get_scaled_positions(), sites)
+    disordered = DisorderedCrystal(atoms.cell.array, atoms.get_scaled_positions(), tuple(sites))
     begin = time.process_time()
     found = ordered_approximants(disordered, max_atoms=28, most=30)
     assert time.process_time() - begin < 20.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from ase.build import bulk
 
 import nucleate as nc
 from nucleate.run.log import LOG_NAME
@@ -68,6 +69,14 @@ PLUGINS = """
 
     class Loads(nc.Engine):
         build = fail
+
+    class Refuses(nc.Engine):
+        def build(self, context):
+            raise nc.InputError("radius = 1 is too small. Give more.")
+
+    class Lacks(nc.Engine):
+        def build(self, context):
+            raise nc.MissingDependencyError("it needs radii. Install it.")
 """
 
 BASE = """
@@ -154,10 +163,28 @@ def test_a_model_that_breaks_its_contract_is_named(fault: str, words: str, fault
     assert "faulty:" in outcome.message
 
 
-def test_an_engine_that_cannot_be_loaded_is_named(faulty: Path, cli) -> None:
-    tier = '[[tier]]\nname = "mine"\nengine = {kind = "faulty:Loads"}\n'
-    done = cli("predict", _input(faulty, "", tier), "--out", "run")
-    assert done.status in (1, 2)
-    assert "the engine faulty:Loads in" in done.err
-    assert "raised KeyError in its build" in done.err
+LOADING = {
+    "Loads": (1, r"the engine faulty:Loads in .* raised KeyError in its build"),
+    "Refuses": (2, r"radius = 1 is too small\. Give more\."),
+    "Lacks": (1, r"it needs radii\. Install it\."),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [*(("predict", kind) for kind in LOADING), ("relax", "Lacks"), ("check", "Loads")],
+)
+def test_an_engine_that_cannot_be_loaded(command: str, kind: str, faulty: Path, cli) -> None:
+    """The exit status is 2 where its input is at fault, else 1, in workers and outside."""
+    status, words = LOADING[kind]
+    tier = f'[[tier]]\nname = "mine"\nengine = {{kind = "faulty:{kind}"}}\n'
+    bulk("NaCl", "rocksalt", a=5.64).write("salt.cif")
+    words_of = {
+        "predict": ("predict", _input(faulty, "", tier), "--out", "run"),
+        "relax": ("relax", "salt.cif", "--tier", f"faulty:{kind}", "--out", "run"),
+        "check": ("check", _input(faulty, "", tier)),
+    }
+    done = cli(*words_of[command])
+    assert done.status == status, done.out + done.err
+    assert re.search(words, done.out + done.err)
     assert "Traceback" not in done.err

@@ -8,7 +8,10 @@ from tests.report.test_page import INPUT
 import nucleate as nc
 from nucleate.report import live
 from nucleate.run.events import Progress
+from nucleate.run.store import Store
 from nucleate.search.search import SearchProgress
+
+CALCULATOR = "ase.calculators.emt:EMT"
 
 
 def progress(n_structures):
@@ -62,7 +65,9 @@ def test_pages_take_a_small_share_of_the_time_and_only_when_there_is_news(tmp_pa
     assert len(pages) <= 12
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), nc.InputError("no store")])
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), nc.InputError("no store"), IndexError("x")]
+)
 def test_a_page_that_cannot_be_written_does_not_end_the_search(tmp_path, monkeypatch, error):
     def write(folder):
         raise error
@@ -70,3 +75,19 @@ def test_a_page_that_cannot_be_written_does_not_end_the_search(tmp_path, monkeyp
     monkeypatch.setattr(live, "write_live_page", write)
     monkeypatch.setattr(live, "FIRST_S", 0.0)
     live.LivePage(tmp_path).on_progress(progress(1))
+
+
+def test_a_run_that_is_continued_has_a_page_before_its_judged_records_are_told_again(
+    tmp_path, monkeypatch
+):
+    source = {**INPUT, "stop": {"structures": 4}, "final": {"best": 3}}
+    source["tier"] = [{"name": "emt", "engine": {"kind": "ase", "calculator": CALCULATOR}}]
+    source["problem"] = {"formula": "Cu3Au", "max_atoms": 4}
+    run = nc.predict(source, folder=tmp_path / "run")
+    last = max(row.record for row in run.findings.rows)
+    told = Store.summary_rows
+    monkeypatch.setattr(
+        Store, "summary_rows", lambda store: (row for row in told(store) if row[0] < last)
+    )
+    page = live.write_live_page(run.folder).read_text(encoding="utf-8")
+    assert "Cu3Au" in page

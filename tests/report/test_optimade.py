@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from math import gcd
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.formula import Formula
 from hypothesis import given, settings
+from pymatgen.core import Composition, Lattice, Structure
 from tests.report.conftest import emt_outcome
 
+from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.report.columns import columns
 from nucleate.report.content import read_run
 from nucleate.report.export import export_run
-from nucleate.report.optimade import anonymous_formula, structure
+from nucleate.report.optimade import anonymous_formula, resource, structure, write_optimade
+from nucleate.report.render import row_dict
+from nucleate.report.rows import Row
+from nucleate.report.views import RANKING
+from nucleate.search.record import Record, TierOutcome
 from nucleate.units import GPA_PER_EV_A3
 from strategies import crystals
 
@@ -66,6 +75,90 @@ def test_every_crystal_keeps_the_rules(crystal: Crystal) -> None:
     np.testing.assert_allclose(difference, np.round(difference), atol=1e-7)
     assert Formula(found["chemical_formula_hill"]).count() == Formula(crystal.formula).count()
     assert Formula(crystal.formula).format("hill") == found["chemical_formula_hill"]
+
+
+TYPES = {
+    "immutable_id": type(None), "last_modified": type(None), "elements": list, "nelements": int,
+    "elements_ratios": list, "chemical_formula_descriptive": str, "chemical_formula_reduced": str,
+    "chemical_formula_hill": str, "chemical_formula_anonymous": str, "dimension_types": list,
+    "nperiodic_dimensions": int, "lattice_vectors": list, "cartesian_site_positions": list,
+    "nsites": int, "species": list, "species_at_sites": list, "structure_features": list,
+}  # fmt: skip
+"""Properties of a structure in version 1.2, as JSON types."""
+
+
+@settings(max_examples=20)
+@given(crystals(symbols=("C", "H", "O", "Ti", "Ca", "N")))
+def test_formulas_and_sites_are_those_of_pymatgen(crystal: Crystal) -> None:
+    found = structure(crystal)
+    assert {key: type(value) for key, value in found.items()} == TYPES
+    expected = Composition(Counter(found["species_at_sites"]))
+    assert found["chemical_formula_anonymous"] == anonymous_of(expected)
+    assert found["chemical_formula_hill"] == expected.hill_formula.replace(" ", "")
+    reduced = reduced_of(expected).alphabetical_formula
+    assert found["chemical_formula_reduced"] == re.sub(r"(?<=[A-Za-z])1(?!\d)| ", "", reduced)
+    assert Composition(found["chemical_formula_descriptive"]) == expected
+    again = Structure(
+        Lattice(found["lattice_vectors"]), found["species_at_sites"],
+        found["cartesian_site_positions"], coords_are_cartesian=True,
+    )  # fmt: skip
+    assert again.volume == pytest.approx(crystal.volume)
+    inside = again.frac_coords
+    assert ((inside > -1e-6) & (inside < 1.0 + 1e-6)).all(), "in the cell"
+    np.testing.assert_allclose(
+        np.sort(again.distance_matrix, axis=None),
+        np.sort(crystal.to_pymatgen().distance_matrix, axis=None), atol=1e-6,
+    )  # fmt: skip
+    atoms = Atoms(
+        found["species_at_sites"], cell=found["lattice_vectors"],
+        positions=found["cartesian_site_positions"], pbc=found["dimension_types"],
+    )  # fmt: skip
+    assert atoms.get_volume() == pytest.approx(crystal.volume)
+    assert atoms.numbers.tolist() == crystal.numbers.tolist()
+
+
+def reduced_of(composition: Composition) -> Composition:
+    """Return a composition over the common divisor; pymatgen has O2 for oxygen."""
+    return composition / gcd(*(int(amount) for amount in composition.values()))
+
+
+def anonymous_of(composition: Composition) -> str:
+    """Return the anonymous formula by falling amounts; pymatgen's own is by rising ones."""
+    falling = sorted((int(amount) for amount in reduced_of(composition).values()), reverse=True)
+    parts = zip("ABCDEF", falling, strict=False)
+    return "".join(f"{letter}{n if n > 1 else ''}" for letter, n in parts)
+
+
+def test_values_of_the_ranking_are_in_the_resource_once_and_json() -> None:
+    crystal = Crystal(np.array([29]), 2.6 * np.eye(3), np.zeros((1, 3)))
+    candidate = Candidate(crystal, Origin("blocks"))
+    row = Row.of_record(Record(3, candidate, (TierOutcome("emt", emt_outcome(crystal)),)))
+    item = json.loads(json.dumps(resource(row), allow_nan=False))
+    values = item["attributes"]
+    for key, value in row_dict(row, columns(*RANKING)).items():
+        assert values[f"_nucleate_{key}"] == value
+    assert np.shape(values["_nucleate_forces_ev_per_angstrom"]) == (1, 3)
+    assert np.shape(values["_nucleate_stress_gpa"]) == (3, 3)
+    assert not [key for key in values if "scaled_positions" in key or "cell_angstrom" in key]
+    assert item["id"] == "r3"
+
+
+def test_letters_continue_as_in_the_specification() -> None:
+    counts = {f"x{k}": 1 for k in range(80)}
+    letters = re.findall("[A-Z][a-z]?", anonymous_formula(counts))
+    assert letters[24:30] == ["Y", "Z", "Aa", "Ba", "Ca", "Da"]
+    assert letters[51:54] == ["Za", "Ab", "Bb"]
+    assert len(set(letters)) == 80
+
+
+def test_no_rows_are_a_document_without_data(tmp_path: Path) -> None:
+    write_optimade(tmp_path / "a.json", [])
+    document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert document["data"] == []
+    assert document["meta"]["data_returned"] == 0
+    assert document["meta"]["query"]["representation"] == "/structures"
+    assert document["meta"]["more_data_available"] is False
+    assert set(document["meta"]["provider"]) == {"name", "description", "prefix"}
 
 
 def test_formulas() -> None:

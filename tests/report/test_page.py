@@ -105,7 +105,9 @@ def test_an_empty_run_has_a_page(parts):
     meta, history, _, facts = parts
     empty = replace(facts, points=[], best=[], n_points=0)
     page = page_text(meta, replace(history, trajectory=None, searched=None), [], empty)
-    assert "None yet." in page
+    assert "None: no structure has an energy." in page
+    running = page_text(meta, history, [], replace(empty, running=True))
+    assert "None yet." in running
 
 
 def test_works_are_those_of_the_components():

@@ -121,7 +121,7 @@ def test_figures_take_text_of_users_as_it_is(tmp_path: Path, text: str) -> None:
 def test_a_run_without_any_structure_has_a_page(tmp_path: Path) -> None:
     page = page_of(tmp_path, [])
     assert "<dd>none yet</dd>" in page
-    assert "None yet." in page
+    assert "None: no structure has an energy." in page
 
 
 def test_a_run_of_failures_alone_counts_them_by_tier(tmp_path: Path) -> None:

@@ -30,13 +30,13 @@ from nucleate.report.render import (
     json_dict,
     plain_table,
     row_dict,
-    terminal_table,
     texts,
     to_dicts,
     to_pandas,
     write_csv,
 )
 from nucleate.report.rows import Row, file_rows, ranked_rows, record_rows
+from nucleate.report.terminal import terminal_table
 from nucleate.report.views import result_columns, tier_columns
 from nucleate.run.relaxation import FileCrystal
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
@@ -131,8 +131,8 @@ def test_people_see_the_same_cells_on_page_terminal_and_as_text(rows: list[Row])
     view = columns(*table.SHORT_RANKING)
     expected = texts(rows, view)
     assert Cells(html_table(rows, view)).lines == [expected.heads, *expected.cells]
-    rich = terminal_table(rows, view)
-    assert [column.header for column in rich.columns] == expected.heads
+    rich = terminal_table(rows, view, 1000)
+    assert [str(column.header) for column in rich.columns] == expected.heads
     assert [
         [str(cell) for cell in cells]
         for cells in zip(*(c.cells for c in rich.columns), strict=True)

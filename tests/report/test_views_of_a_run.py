@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from base64 import b64decode
 from pathlib import Path
 from time import process_time
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -15,8 +18,10 @@ from tests.report.test_rows import Cells
 from nucleate.report.content import read_run, searched_tier
 from nucleate.report.energy_volume import energy_volume_figure
 from nucleate.report.export import export_run
+from nucleate.report.history import Trajectory
 from nucleate.report.notebook import run_html
 from nucleate.report.selection import best_below
+from nucleate.report.sketch import sketch
 from nucleate.report.status import read_status
 from nucleate.report.trajectory import trajectory_figure
 from nucleate.run.store import Store
@@ -101,6 +106,35 @@ def test_a_notebook_shows_the_trajectory_and_the_table_within_a_second(run_folde
         assert process_time() - begun < 1.0
     assert "5 structures, 4 distinct" in shown
     assert "... and 2 more" in shown
-    (data,) = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="Cu: ', shown)
-    assert b64decode(data).startswith(b"\x89PNG")
+    (data,) = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Cu: ', shown)
+    picture = ET.fromstring(b64decode(data))
+    marks = picture.findall(".//{*}use")
+    assert len(marks) == 5, "the structures with an energy, and the legend"
+    assert all(0.0 <= float(mark.get("y")) <= 360.0 for mark in marks)
     assert len(shown) < 200_000
+
+
+def test_the_first_view_in_a_notebook_imports_no_plotting_library(run_folder: Path) -> None:
+    code = (
+        "import sys, nucleate as nc\n"
+        f"nc.open({str(run_folder)!r})._repr_html_()\n"
+        "print(sorted(set(sys.modules) & {'matplotlib', 'torch', 'pandas', 'pymatgen'}))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+def test_a_picture_of_very_many_structures_is_small_and_names_are_text() -> None:
+    number = 20_000
+    enthalpies = -np.arange(number, dtype=float) / number
+    enthalpies[::7] = np.nan
+    families = ['<script>&"' if k % 2 else "blocks" for k in range(number)]
+    blank = np.full(number, np.nan)
+    found = Trajectory(enthalpies, blank, families, np.zeros(number, bool), "eV")
+    text = sketch(found, "<tier>", title="<b>" + "x" * 10_000)
+    ET.fromstring(text)
+    assert "<script" not in text
+    assert len(text) < 500_000
+    for empty in (found.enthalpies[:0], blank[:3]):
+        few = Trajectory(empty, empty, ["blocks"] * len(empty), empty.astype(bool), "eV")
+        ET.fromstring(sketch(few, "t", title="t"))

@@ -32,6 +32,9 @@ IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"tier": [{"relax": False, "fix_symmetry": True}]}, "tier.fix_symmetry"),
     ({"tier": [{"relax": False, "rattle_ang": 0.1}]}, "tier.rattle_ang"),
     ({"tier": [{**SPP, "relax": False, "max_steps": 10}]}, "tier.max_steps of 'spp'"),
+    ({"tier": [{"relax": False, "wall_s": 30.0}]}, "tier.wall_s"),
+    ({"tier": [{"relax": False, "guards": {"shortest_contact": 0.5}}]}, "shortest_contact"),
+    ({"tier": [{"fix_symmetry": True, "rattle_ang": 0.1}]}, "tier.rattle_ang"),
     ({"tier": [{"relax_cell": False, "max_stress_gpa": 0.1}]}, "tier.max_stress_gpa"),
     ({"tier": [{"python": "/x/python"}], "run": {"python": "/y/python"}}, "run.python"),
 )

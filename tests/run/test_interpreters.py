@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nucleate.api.inputs import settings_of
 from nucleate.errors import InputError
 from nucleate.relax.outcome import FailReason, Relaxed
 from nucleate.run.executor import Job
-from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.scoring import single_points
-from nucleate.run.settings import ExecutionSettings, RunSettings, spec_of
+from nucleate.run.settings import ExecutionSettings, spec_of
 
 from .driving import drive, told
 from .test_pool import crystal, run
@@ -50,7 +51,7 @@ def spec(other, *tiers, limit_s=60.0):
 def test_each_tier_is_computed_by_its_own_interpreter(other):
     jobs = [Job(key, key % 2, crystal(seed=key)) for key in range(10)]
     with Pool(spec(other, {}, {"scale": -1.0}), workers=1) as pool:
-        levels = wait_until_ready(pool)
+        levels = pool.wait_until_ready()
         outcomes = run(pool, jobs)
     assert [level["settings"] for level in levels] == ["default", "other"]
     for key, outcome in outcomes.items():
@@ -69,7 +70,7 @@ def test_a_loss_under_one_interpreter_does_not_touch_the_other(other, fault, rea
         Job(key, key % 2, crystal(first=fault if key == 3 else 1, seed=key)) for key in range(8)
     ]
     with Pool(spec(other, limit_s=1.0), workers=1) as pool:
-        wait_until_ready(pool)
+        pool.wait_until_ready()
         first, second = pool.pids()
         outcomes = run(pool, jobs)
         assert first in pool.pids()
@@ -84,7 +85,7 @@ def test_no_more_workers_are_at_work_than_asked_for(other, tmp_path):
     toy = {"slots": 1, "delay_s": 0.01, "diary": str(tmp_path / "diary")}
     jobs = [Job(key, key % 2, crystal(seed=key)) for key in range(12)]
     with Pool(spec(other, toy, toy), workers=1) as pool:
-        wait_until_ready(pool)
+        pool.wait_until_ready()
         run(pool, jobs)
     rows = [line.split() for line in (tmp_path / "diary").read_text().splitlines()]
     spans = sorted((float(begin), float(end), pid) for pid, begin, end in rows)
@@ -121,7 +122,7 @@ def test_workers_take_this_nucleate_along_where_it_is_not_installed(tmp_path):
         Pool(spec(python, {}, {}), workers=1) as pool,
         pytest.raises(InputError, match=r"pip install nucleate"),
     ):
-        wait_until_ready(pool)
+        pool.wait_until_ready()
     (site / "others.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     if has_nucleate():
         pytest.skip("nucleate is no editable install here")
@@ -136,7 +137,7 @@ def test_the_input_names_the_interpreter_of_a_tier(tmp_path):
         'python = "mace/bin/python"\n[[tier]]\nname = "c"\npython = "python3.12"\n'
         '[run]\npython = "/usr/bin/python3"\n'
     )
-    settings = RunSettings.from_toml(tmp_path / "run.toml")
+    settings = settings_of(tmp_path / "run.toml")
     made = spec_of(settings.tier, 0.0, settings.run)
     assert made.pythons == (
         "/usr/bin/python3",

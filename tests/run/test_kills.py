@@ -15,21 +15,29 @@ import numpy as np
 import pytest
 
 import nucleate as nc
+from nucleate.api import refine
+from nucleate.api.benchmark import run_benchmark
+from nucleate.benchmark import experiments, warm_up
 from nucleate.crystal.files import write_extxyz
 
 MAIN = "from nucleate.cli import main; main()"
+# As the command, without its exports.
+REFINE = """
+from nucleate.api import refine
+refine("run", input_file="tight.toml", best={best}, workers=1)
+"""
 SPP_BENCHMARK = """
-from nucleate.benchmark import experiments, matrix, warm_up
+from nucleate.benchmark import experiments, warm_up
 experiments._first_tiers = lambda _: [{"name": "spp", "engine": {"kind": "spp"}}]
 warm_up.warm_up = lambda: "skipped"
 """
 BENCHMARK = ("benchmark", "run", "--compounds", "CoAs2", "--experiments", "symmetric")
 
 
-def start(words, folder, *, before=""):
+def start(words, folder, *, code=MAIN):
     """Start a command in a process of its own, in a folder."""
     return subprocess.Popen(
-        [sys.executable, "-c", before + MAIN, *map(str, words)],
+        [sys.executable, "-c", code, *map(str, words)],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -52,20 +60,20 @@ def outcomes(folder, tier="spp"):
     return found
 
 
-def kill_and_continue(words, place, folder, kills, *, tier="spp", before=""):
+def kill_and_continue(words, place, folder, kills, *, tier="spp", code=MAIN):
     """Kill a command as soon as it has progressed, then let it end; return its outcomes."""
     known = []
     for _ in range(kills):
-        process = start(words, place, before=before)
+        process = start(words, place, code=code)
         while process.poll() is None and len(outcomes(folder, tier)) <= len(known):
-            time.sleep(0.01)
+            time.sleep(0.05)
         assert process.poll() is None, process.stderr.read().decode()
         process.send_signal(signal.SIGKILL)
         process.communicate()
         found = outcomes(folder, tier)
         assert set(known) <= set(found)
         known = found
-    process = start(words, place, before=before)
+    process = start(words, place, code=code)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error.decode()
     found = outcomes(folder, tier)
@@ -74,50 +82,59 @@ def kill_and_continue(words, place, folder, kills, *, tier="spp", before=""):
 
 
 KILLS = [1, pytest.param(4, marks=pytest.mark.slow)]
+NUMBER = {1: 50, 4: 150}
+"""Crystals that are enough to be interrupted so often."""
 
 
 @pytest.mark.parametrize("kills", KILLS)
 def test_relax(kills, tmp_path):
-    crystals = [c.crystal for c in nc.generate("CaTiO3", "symmetric", n=150, max_atoms=20, seed=1)]
+    number = NUMBER[kills]
+    drawn = nc.generate("CaTiO3", "symmetric", n=number, max_atoms=20, seed=1)
+    crystals = [candidate.crystal for candidate in drawn]
     write_extxyz(tmp_path / "all.extxyz", ((str(k), item, {}) for k, item in enumerate(crystals)))
-    words = ("relax", "all.extxyz", "--tier", "spp", "--workers", 1, "--out")
-    ours = kill_and_continue((*words, "out"), tmp_path, tmp_path / "out", kills)
-    start((*words, "other"), tmp_path).communicate(timeout=120)
-    assert ours == outcomes(tmp_path / "other")
-    assert len(ours) == 150
+    words = ("relax", "all.extxyz", "--tier", "spp", "--workers", 1, "--out", "out")
+    ours = kill_and_continue(words, tmp_path, tmp_path / "out", kills)
+    theirs = nc.relax(tmp_path / "all.extxyz", model="spp")
+    assert [row[0] for row in ours] == list(range(number))
+    assert [row[2] for row in ours] == [getattr(item, "energy", None) for item in theirs]
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("searched") / "run"
-    nc.predict("CaTiO3", folder=folder, max_atoms=20, model="spp", structures=150, known="off",
-               seed=1, workers=1, display=False)  # fmt: skip
-    return folder
+def search_in(folder, number):
+    nc.predict("CaTiO3", folder=folder, max_atoms=20, model="spp", structures=number, known="off",
+               polish=0, seed=1, workers=1, display=False)  # fmt: skip
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_refine(kills, tmp_path, searched):
-    shutil.copytree(searched, tmp_path / "run")
-    shutil.copytree(searched, tmp_path / "other")
+def test_refine(kills, tmp_path):
+    best = NUMBER[kills]
+    search_in(tmp_path / "run", best)
+    searched = outcomes(tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
     text = '[[tier]]\nname = "tight"\nengine = {kind = "spp"}\nfmax_ev_per_ang = 1e-3\nslots = 2\n'
     (tmp_path / "tight.toml").write_text(text)
-    words = ("--input", "tight.toml", "--best", 120, "--workers", 1)
     ours = kill_and_continue(
-        ("refine", "run", *words), tmp_path, tmp_path / "run", kills, tier="tight"
+        (), tmp_path, tmp_path / "run", kills, tier="tight", code=REFINE.format(best=best)
     )
-    start(("refine", "other", *words), tmp_path).communicate(timeout=120)
+    refine(tmp_path / "other", input_file=tmp_path / "tight.toml", best=best, workers=1)
     assert ours == outcomes(tmp_path / "other", "tight")
     assert len(ours) > 20
-    assert outcomes(tmp_path / "run") == outcomes(searched)
+    assert outcomes(tmp_path / "run") == searched
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_benchmark(kills, tmp_path):
-    words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", f"{1 + 2 * kills}s", "--out")
+def test_benchmark(kills, tmp_path, monkeypatch):
+    budget = f"{1.5 + kills}s"
+    words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", budget, "--out", "out")
     place = ("runs", "CoAs2", "symmetric", "1")
     folder = tmp_path.joinpath("out", *place)
-    ours = kill_and_continue((*words, "out"), tmp_path, folder, kills, before=SPP_BENCHMARK)
-    start((*words, "other"), tmp_path, before=SPP_BENCHMARK).communicate(timeout=120)
+    ours = kill_and_continue(words, tmp_path, folder, kills, code=SPP_BENCHMARK + MAIN)
+    spp = [{"name": "spp", "engine": {"kind": "spp"}}]
+    monkeypatch.setattr(experiments, "_first_tiers", lambda _: spp)
+    monkeypatch.setattr(warm_up, "warm_up", lambda: "skipped")
+    run_benchmark(
+        tmp_path / "other", compounds="CoAs2", experiments="symmetric", runs=1, budget=budget,
+        workers=1,
+    )  # fmt: skip
     theirs = outcomes(tmp_path.joinpath("other", *place))
     common = min(len(ours), len(theirs))
     assert common > 6

@@ -16,7 +16,7 @@ from nucleate.relax.outcome import FailReason
 from nucleate.relax.settings import TierSettings
 from nucleate.run.campaign import Campaign
 from nucleate.run.executor import InlineExecutor
-from nucleate.run.journal import NoJournal
+from nucleate.run.journal import Journal
 from nucleate.run.settings import RunSettings
 from nucleate.search.listed import ListSearch
 from nucleate.search.record import SearchUpdate
@@ -107,7 +107,7 @@ def test_a_list_in_this_process_and_in_another_thread(recwarn):
     def run():
         executor = InlineExecutor(lambda: [ToyRelaxer(slots=3)])
         search, ladder = ListSearch(trials), Ladder([TierSettings(name="toy")])
-        ended.append(Campaign(NoJournal(), search, ladder, executor).run())
+        ended.append(Campaign(Journal(), search, ladder, executor).run())
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -119,7 +119,7 @@ def test_in_this_process_only_the_culprit_fails():
     trials = [Trial(number, candidate) for number, candidate in enumerate(pairs(6))]
     executor = InlineExecutor(lambda: [ToyRelaxer(slots=3, faults={2: RAISE})])
     ladder = Ladder([TierSettings(name="toy")])
-    summary = Campaign(NoJournal(), ListSearch(trials), ladder, executor).run()
+    summary = Campaign(Journal(), ListSearch(trials), ladder, executor).run()
     assert summary.progress.failures == {str(FailReason.CALCULATOR): 1}
     assert summary.n_structures == 6
 

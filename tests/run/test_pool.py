@@ -16,7 +16,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.executor import Job
-from nucleate.run.pool import Pool, WorkerStartError, wait_until_ready
+from nucleate.run.pool import Pool, WorkerStartError
 from nucleate.run.process import WorkerSpec
 
 from .toys import ABORT, EXIT, FAIL, HANG, NAN, RAISE
@@ -44,11 +44,11 @@ def run(pool, jobs, timeout_s=30.0):
         pool.submit(job)
     outcomes = {}
     end = time.monotonic() + timeout_s
-    while pool.n_jobs() and time.monotonic() < end:
+    while len(outcomes) < len(jobs) and time.monotonic() < end:
         pool.feed()
         for item in pool.poll(0.1):
             outcomes[item.job.key] = item.outcome
-    assert not pool.n_jobs(), "jobs were lost"
+    assert set(outcomes) == {job.key for job in jobs}, "jobs were lost"
     return outcomes
 
 
@@ -97,7 +97,7 @@ def test_a_bad_crystal_fails_and_its_batch_mates_do_not(fault, reason, words):
 def test_a_hanging_worker_is_killed_and_replaced():
     jobs = [Job(i, 0, crystal(first=HANG if i == 1 else 1, seed=i)) for i in range(5)]
     with Pool(spec(limit_s=1.0), workers=1) as pool:
-        wait_until_ready(pool)
+        pool.wait_until_ready()
         before = pool.pids()
         outcomes = run(pool, jobs)
         assert pool.pids() != before
@@ -118,7 +118,7 @@ def test_an_engine_that_cannot_be_loaded_is_an_error_with_its_text():
         Pool(spec({"broken": True}), workers=1) as pool,
         pytest.raises(WorkerStartError, match="no such model"),
     ):
-        wait_until_ready(pool)
+        pool.wait_until_ready()
 
 
 def test_a_missing_interpreter_is_an_error():
@@ -129,7 +129,7 @@ def test_a_missing_interpreter_is_an_error():
 
 def test_a_killed_idle_worker_is_replaced():
     with Pool(spec(), workers=1) as pool:
-        wait_until_ready(pool)
+        pool.wait_until_ready()
         os.kill(pool.pids()[0], signal.SIGKILL)
         outcomes = run(pool, [Job(0, 0, crystal())])
     assert isinstance(outcomes[0], Relaxed | Failed)
@@ -140,10 +140,10 @@ def test_workers_end_with_their_driver():
 import sys, time
 sys.path.insert(0, {str(HERE.parent)!r})
 from run.test_pool import spec, crystal, HANG
-from nucleate.run.pool import Pool, wait_until_ready
+from nucleate.run.pool import Pool
 from nucleate.run.executor import Job
 pool = Pool(spec(), workers=2)
-wait_until_ready(pool)
+pool.wait_until_ready()
 pool.submit(Job(0, 0, crystal(first=HANG)))
 pool.feed()
 print(*pool.pids(), flush=True)

@@ -20,9 +20,11 @@ from nucleate.relax.settings import TierSettings, build_relaxer, under_pressure
 from nucleate.run.pressure import (
     compression_line,
     compression_of_run,
+    compression_of_samples,
     keep_compression,
     stored_compression,
 )
+from nucleate.run.relaxation import FileCrystal, pressed_tiers, survey_of
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 from nucleate.units import GPA_PER_EV_A3
@@ -85,9 +87,9 @@ def test_distances_of_the_user_hold_under_the_pressure() -> None:
     space = SearchSpace.create(
         Composition.from_formula("NaCl"), compression=0.5, pair_distances={"Na-Na": 3.0}
     )
-    assert space.min_distance("Na", "Na") == 3.0
+    assert space.min_distances[11, 11] == 3.0
     stretch = space.start_ratio ** (-1 / 3)
-    assert_allclose(space.at_rest().min_distance("Na", "Na"), 3.0 * stretch)
+    assert_allclose(space.at_rest().min_distances[11, 11], 3.0 * stretch)
 
 
 def test_generators_draw_at_rest_and_starts_are_pressed() -> None:
@@ -167,3 +169,35 @@ def test_the_store_keeps_the_number(tmp_path) -> None:
     )
     assert compression_of_run(given, tmp_path / "new", lambda *_: None) == Compression(0.7)
     assert compression_line(30.0, Compression(0.7)) == ""
+
+
+def test_a_series_of_files_knows_the_strongest_compression_of_its_compositions(
+    tmp_path, monkeypatch
+) -> None:
+    hard, soft = murnaghan(300.0, 4.0), murnaghan(50.0, 4.0)
+
+    def enthalpies(crystals):
+        pick = [hard if crystal.numbers[0] == 29 else soft for crystal in crystals]
+        pressed = 20.0 / GPA_PER_EV_A3
+        return np.array([
+            energies([crystal])[0] + pressed * crystal.volume_per_atom
+            for (energies, _), crystal in zip(pick, crystals, strict=True)
+        ])  # fmt: skip
+
+    monkeypatch.setattr("nucleate.run.pressure.single_points", lambda *_, **__: enthalpies)
+    other = CUBE.replace(numbers=np.array([47]))
+    items = [FileCrystal("x", str(k), crystal) for k, crystal in enumerate((CUBE, CUBE, other))]
+    survey = survey_of(items)
+    assert [crystal.numbers[0] for crystal in survey.samples] == [29, 47]
+    tier = TierSettings.model_validate({})
+    found = compression_of_samples([tier], 20.0, survey.samples)
+    assert_allclose(found.factor, soft[1](20.0), rtol=0.01)
+    for options in ({"relax": False}, {"relax_cell": False}):
+        still = TierSettings.model_validate(options)
+        assert compression_of_samples([still], 20.0, survey.samples).factor == 1.0
+    assert compression_of_samples([tier], 0.5, survey.samples).factor == 1.0
+    with Store.create(tmp_path, {"input": {}}) as store:
+        (pressed,) = pressed_tiers([tier], 20.0, survey.samples, store)
+        assert pressed.guards.compression == found.factor
+        monkeypatch.undo()  # what is continued asks no model again
+        assert pressed_tiers([tier], 20.0, survey.samples, store) == (pressed,)

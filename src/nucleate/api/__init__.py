@@ -12,14 +12,17 @@ from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
+from nucleate.api.map import map_field
 from nucleate.api.merge import merge
+from nucleate.api.phase_map import PhaseMap, holds_map, open_map
 from nucleate.api.phonons import Stability, phonons
-from nucleate.api.predict import SearchFailedError, predict
+from nucleate.api.predict import predict
 from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
+from nucleate.api.searching import SearchFailedError
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError, MissingDependencyError, NucleateError
@@ -42,6 +45,7 @@ __all__ = [
     "MissingDependencyError",
     "NucleateError",
     "Origin",
+    "PhaseMap",
     "RandomSearch",
     "RefinementSummary",
     "Relaxed",
@@ -58,10 +62,13 @@ __all__ = [
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_map",
     "holds_run",
     "import_results",
+    "map_field",
     "merge",
     "open",
+    "open_map",
     "phonons",
     "polish",
     "predict",

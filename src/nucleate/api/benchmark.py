@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.benchmark.matrix import STOPPED_FROM_OUTSIDE, CellState
 from nucleate.errors import InputError
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from nucleate.benchmark.csp import Entry
+    from nucleate.benchmark.matrix import CellState
     from nucleate.run.events import Callback
 
 WARM_UP = "Warming up, so that compilation is not charged to any run (longer the first time)"
@@ -271,7 +272,7 @@ def _warm_up_unless(watch: Watch, done: Iterable[bool]) -> None:
 
 def _end(watch: Watch, reason: str) -> None:
     watch.ends(reason)
-    if reason in STOPPED_FROM_OUTSIDE:
+    if is_request(reason):
         raise BenchmarkStoppedError(reason)
 
 

@@ -115,6 +115,7 @@ def finish(
         on_done=lambda done, whole: on_stage("polishing", done, whole),
         executor=executor,
     )
+    on_stage("comparing", 0, 0)
     findings = decide(path, final, prior, _polish_text(polish))
     if is_request(polish.reason):
         return FinalSummary(polish, text=findings.text)

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from nucleate.api.generators import as_generators
-from nucleate.api.inputs import absolute, settings_of
-from nucleate.api.models import as_tiers, has_objects, inline_executor
-from nucleate.api.moves import as_choice
 from nucleate.api.run import Run
-from nucleate.errors import InputError, NucleateError
+from nucleate.api.searching import search_in
+from nucleate.run.leftovers import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nucleate.report.displays import Display
-
-
-_log = logging.getLogger(__name__)
-
-
-class SearchFailedError(NucleateError):
-    """Every structure of a search failed; the message has the first error."""
 
 
 def predict(
@@ -102,7 +87,8 @@ def predict(
     seed
         Seed of all random numbers.
     time, core_time
-        Running time and processor time after which to stop: seconds, or text like ``"10m"``.
+        Running time and processor time after which to stop: seconds, or text like ``"10m"``. Pools
+        and search count, loading models and compilation do not.
     structures, without_improvement
         Stop after this many relaxed structures in all, and after this many since the last new
         best one.
@@ -128,82 +114,32 @@ def predict(
     SearchFailedError
         If the first structures all failed.
     """
-    from nucleate.api.final import finish, judge_of
-    from nucleate.report.live import LivePage
-    from nucleate.run.events import Several
-    from nucleate.run.leftovers import temporary_folder
-    from nucleate.run.predict import predict as run_search
-    from nucleate.signals import is_request
-
-    overrides: dict[str, dict[str, Any]] = {
-        "": {
-            "tier": None if model is None else as_tiers(model),
-            "search": None if search is None or isinstance(search, str) else _search(search),
-        },
-        "problem": {
-            "max_atoms": max_atoms,
-            "formula_units": None if formula_units is None else list(formula_units),
-            "oxidation_states": oxidation_states,
-            "pressure_gpa": pressure_gpa,
-            "allow_tension": allow_tension or None,
-        },
-        "search": {
-            "kind": search if isinstance(search, str) else None,
-            "seed": seed,
-            "generators": as_generators(generators),
-            "known": known,
-            "moves": as_choice(moves),
-            "policy": policy,
-            "policy_from": absolute(policy_from),
-        },
-        "stop": {
-            "structures": structures,
-            "without_improvement": without_improvement,
-            "target": absolute(target),
-            "time": time,
-            "core_time": core_time,
-        },
-        "final": {"best": polish, "judge": judge},
-        "run": {"workers": workers, "threads": threads},
+    options: dict[str, Any] = {
+        "max_atoms": max_atoms,
+        "formula_units": formula_units,
+        "oxidation_states": oxidation_states,
+        "pressure_gpa": pressure_gpa,
+        "allow_tension": allow_tension,
+        "model": model,
+        "search": search,
+        "generators": generators,
+        "known": known,
+        "moves": moves,
+        "policy": policy,
+        "policy_from": policy_from,
+        "seed": seed,
+        "time": time,
+        "core_time": core_time,
+        "structures": structures,
+        "without_improvement": without_improvement,
+        "target": target,
+        "polish": polish,
+        "judge": judge,
+        "workers": workers,
+        "threads": threads,
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
-    settings = settings_of(problem, overrides, folder=path, preset=preset, trust=trust)
-    judge_of(settings.final)  # an unknown model is refused now
     place = "" if temporary is not None else f" in {path}"
-    tiers = " ".join(tier.name for tier in settings.tier)
-    _log.info("search of %s by %s in %s", settings.problem.formula, tiers, path)
-    with display_of(display) as shown:
-        shown.start(f"{settings.problem.formula}{place}", [tier.name for tier in settings.tier])
-        executor = None
-        if has_objects(settings.tier):
-            pressure = settings.problem.pressure_gpa
-            executor = partial(inline_executor, pressure_gpa=pressure)
-        watching = Several([shown, LivePage(path)]) if display else shown
-        summary = run_search(settings, path, callback=watching, executor=executor)
-        if not summary.error and not is_request(summary.reason) and summary.best is not None:
-            for line in finish(path, settings, on_stage=shown.on_stage).text:
-                _log.info("%s", line)
-    if summary.error:
-        raise SearchFailedError(f"{summary.reason}. The first error was:\n{summary.error}")
+    search_in(path, problem, options, display=display, preset=preset, trust=trust, place=place)
     return Run(path, temporary=temporary, trust=True)
-
-
-def display_of(display: Display | bool) -> Display:
-    """Return the display that an argument ``display=`` means."""
-    from nucleate.report.displays import NoDisplay, suitable_display
-
-    if isinstance(display, bool):
-        return suitable_display() if display else NoDisplay()
-    return display
-
-
-def _search(search: Any) -> dict[str, Any]:
-    """Return settings of a search as an input file has them."""
-    if isinstance(search, BaseModel):
-        return search.model_dump()
-    if isinstance(search, Mapping):
-        return dict(cast("Mapping[str, Any]", search))
-    raise InputError(
-        f"search is a {type(search).__name__}. Give a kind such as 'basin-hopping', or settings."
-    )

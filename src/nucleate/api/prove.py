@@ -71,7 +71,7 @@ def prove(
     on_event, on_note
         Called as the scan proceeds, and with what has to be known about the energies.
     options
-        As in :class:`nucleate.exact.session.SessionOptions`.
+        As in :class:`nucleate.exact.options.SessionOptions`.
 
     Raises
     ------

@@ -230,7 +230,25 @@ def _criteria(
     fix_symmetry: bool = False,
     single_point: bool = False,
 ) -> dict[str, Any]:
-    """Return the keys of a tier for the criteria of :func:`relax`."""
+    """Return the keys of a tier for the criteria of :func:`relax`.
+
+    Raises
+    ------
+    InputError
+        For a criterion that has no effect beside the others.
+    """
+    of_a_relaxation = {
+        "max_steps": max_steps is not None,
+        "rattle_ang": rattle_ang is not None,
+        "fix_cell": fix_cell,
+        "fix_symmetry": fix_symmetry,
+    }
+    if single_point:
+        _refuse_idle("single_point", of_a_relaxation)
+    if fix_cell:
+        _refuse_idle("fix_cell", {"max_stress_gpa": max_stress_gpa is not None})
+    if fix_symmetry:
+        _refuse_idle("fix_symmetry", {"rattle_ang": rattle_ang is not None})
     return given(
         fmax_ev_per_ang=fmax_ev_per_ang,
         max_stress_gpa=max_stress_gpa,
@@ -242,23 +260,41 @@ def _criteria(
     )
 
 
+def _refuse_idle(beside: str, asked: Mapping[str, bool]) -> None:
+    for key, is_asked in asked.items():
+        if is_asked:
+            option = "--" + key.removesuffix("_gpa").removesuffix("_ang").replace("_", "-")
+            raise InputError(
+                f"{key} ({option}) has no effect beside {beside}; leave one of them out."
+            )
+
+
 def _in_this_process(
     items: list[FileCrystal], tiers: Sequence[TierSettings], pressure_gpa: float
 ) -> SeriesSummary:
     """Relax without worker processes and without a folder."""
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
-    from nucleate.run.journal import NoJournal
-    from nucleate.run.relaxation import Seen, SeriesSummary, fixed_of, trials
+    from nucleate.run.journal import Journal
+    from nucleate.run.relaxation import (
+        Seen,
+        SeriesSummary,
+        fixed_of,
+        pressed_tiers,
+        survey_of,
+        trials,
+    )
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)
     if any(isinstance(item.crystal, Crystal) for item in items):
         _log.info("%d structures to %s", len(items), " ".join(tier.name for tier in tiers))
+        if not has_objects(tiers):
+            tiers = pressed_tiers(tiers, pressure_gpa, survey_of(items).samples)
         with inline_executor(tiers, pressure_gpa) as executor:
             search = ListSearch(trials(items))
             Campaign(
-                NoJournal(),
+                Journal(),
                 search,
                 Ladder(tiers),
                 executor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from nucleate.api.searching import search_in
 from nucleate.errors import InputError
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nucleate.report.columns import Value
     from nucleate.report.content import RunContent
+    from nucleate.report.displays import Display
     from nucleate.report.findings import Findings
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
@@ -137,7 +139,10 @@ class Run:
 
     @property
     def records(self) -> list[Record]:
-        """Every structure that was tried, in the order in which the search received it."""
+        """Every structure that was tried, in the order in which the search received it.
+
+        All of them are read into memory; :meth:`top` and :meth:`status` read what they need.
+        """
         return [record for record, _ in self._content().told]
 
     @property
@@ -257,22 +262,25 @@ class Run:
         export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
-    def continue_(self, *, trust: bool = False, **options: Any) -> Run:
+    def continue_(
+        self, *, trust: bool = False, display: Display | bool = True, **options: Any
+    ) -> Run:
         """Continue the search and return this run.
 
         Parameters
         ----------
         trust
             Use what the stored input imports or executes, whoever began the run.
+        display
+            As in :func:`nucleate.predict`.
         options
             As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
-        from nucleate.api.predict import predict
-
         settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
-        predict(settings, folder=self.folder, **options)
+        place = f" in {self.folder}"
+        search_in(self.folder, settings, options, display=display, place=place)
         return self
 
     def __len__(self) -> int:
@@ -337,7 +345,9 @@ def export(
     ).text
 
 
-def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -> dict[str, Any]:
+def status_of(
+    folder: str | Path, *, best: int = SHOWN, order: str = "likely", width: int = 1000
+) -> dict[str, Any]:
     """Return the state of a run folder as JSON-ready facts; times in seconds.
 
     Parameters
@@ -348,6 +358,8 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
         Number of structures to list.
     order
         As in :meth:`Run.ranked`.
+    width
+        Characters of a line of the table for people.
 
     Raises
     ------
@@ -357,7 +369,7 @@ def status_of(folder: str | Path, *, best: int = SHOWN, order: str = "likely") -
     from nucleate.report.status import read_status
 
     with Store.read(folder) as store:
-        return read_status(store, best=best, order=checked_order(order))
+        return read_status(store, best=best, order=checked_order(order), width=width)
 
 
 def open_run(folder: str | Path, *, trust: bool = False) -> Run:

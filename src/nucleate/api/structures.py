@@ -18,35 +18,6 @@ KINDS = (
 )
 
 
-def as_crystal(value: Any, *, argument: str = "structure") -> Crystal:
-    """Return one structure as a crystal.
-
-    Parameters
-    ----------
-    value
-        ASE ``Atoms``, pymatgen ``Structure``, :class:`Crystal`, anything of nucleate that has a
-        crystal, or the path of a file with one structure.
-    argument
-        Name of the argument, for messages.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, has no three lattice vectors, or is disordered.
-    """
-    if isinstance(value, str | Path):
-        items = as_items(value, argument=argument)[0]
-        if len(items) != 1:
-            raise InputError(
-                f"{argument} = {str(value)!r} holds {len(items)} structures. Give a file with one."
-            )
-        crystal = items[0].crystal
-        if isinstance(crystal, InputError):
-            raise crystal
-        return crystal
-    return _converted(value, argument)
-
-
 def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrystal], bool]:
     """Return structures with their names, and whether a single one was given.
 
@@ -55,7 +26,7 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
     Raises
     ------
     InputError
-        As :func:`as_crystal`.
+        If a value is no structure, has no three lattice vectors, or is disordered.
     """
     from nucleate.run.relaxation import read_files
 

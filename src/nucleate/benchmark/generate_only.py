@@ -130,6 +130,45 @@ def hull_distances(table: Path) -> dict[str, float]:
     return {str(row[names[0]]): row[names[1]] for row in rows if row[names[1]] is not None}
 
 
+def space_of(reference: Crystal) -> SearchSpace:
+    """Return what may be proposed for the composition of a reference."""
+    composition = Composition.from_numbers(reference.numbers)
+    return SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
+
+
+def matches(reference: Reference, candidates: Sequence[Crystal]) -> Row:
+    """Return the rms displacement of each candidate that matches, by rank (from 1) as text.
+
+    Under ``loose`` and ``tight``, the tolerances.
+    """
+    found: Row = {"loose": {}, "tight": {}}
+    for rank, crystal in enumerate(candidates, start=1):
+        displacement = reference.displacement(crystal)
+        if displacement is None:
+            continue
+        found["loose"][str(rank)] = round(displacement, 5)
+        displacement = reference.displacement(crystal, TIGHT)
+        if displacement is not None:
+            found["tight"][str(rank)] = round(displacement, 5)
+    return found
+
+
+def by_rank(rows: Sequence[Row], kind: str) -> list[dict[int, float]]:
+    """Return the ``loose`` or ``tight`` displacements of each row by rank."""
+    return [{int(rank): value for rank, value in row[kind].items()} for row in rows]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file of JSON lines, without one that an interruption cut short."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
 def _candidates(
     entry: Entry,
     generators: Sequence[Component],
@@ -141,10 +180,13 @@ def _candidates(
     from nucleate.generate.context import GeneratorContext
     from nucleate.generate.mix import GeneratorMix
 
-    composition = Composition.from_numbers(entry.crystal.numbers)
-    space = SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
     context = GeneratorContext(
-        space, seed=seed, known=known, library=library, target=entry.crystal, warn=lambda _: None
+        space_of(entry.crystal),
+        seed=seed,
+        known=known,
+        library=library,
+        target=entry.crystal,
+        warn=lambda _: None,
     )
     built = [(item.build(context), float(getattr(item, "weight", 1.0))) for item in generators]
     sources = [(source, weight) for source, weight in built if source is not None]
@@ -164,16 +206,6 @@ def _candidates(
 
 
 def _row(entry: Entry, known: str, candidates: Sequence[Crystal], above_hull: float | None) -> Row:
-    reference = Reference(entry.crystal)
-    loose, tight = {}, {}
-    for rank, crystal in enumerate(candidates, start=1):
-        displacement = reference.displacement(crystal)
-        if displacement is None:
-            continue
-        loose[str(rank)] = round(displacement, 5)
-        displacement = reference.displacement(crystal, TIGHT)
-        if displacement is not None:
-            tight[str(rank)] = round(displacement, 5)
     return {
         "entry": entry.name,
         "known": known,
@@ -182,8 +214,7 @@ def _row(entry: Entry, known: str, candidates: Sequence[Crystal], above_hull: fl
         "elements": len(set(entry.crystal.numbers.tolist())),
         "above_hull": above_hull,
         "candidates": len(candidates),
-        "loose": loose,
-        "tight": tight,
+        **matches(Reference(entry.crystal), candidates),
     }
 
 
@@ -193,20 +224,13 @@ def _continued(path: Path, setup: Row) -> list[Row]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"setup": setup}) + "\n", encoding="utf-8")
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows, whole = [], ""
-    for line in lines:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:  # cut short by an interruption
-            continue
-        whole += line.rstrip("\n") + "\n"
+    rows = read_rows(path)
     if not rows or rows[0] != {"setup": setup}:
         raise InputError(
             f"{path} was made with other generators, libraries, --seed or --most. Choose another "
             "--out."
         )
-    path.write_text(whole, encoding="utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return rows[1:]
 
 
@@ -227,10 +251,7 @@ def _classes(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _measures(rows: Sequence[Row], most: int) -> Row:
-    found = {
-        kind: [{int(rank): value for rank, value in row[kind].items()} for row in rows]
-        for kind in ("loose", "tight")
-    }
+    found = {kind: by_rank(rows, kind) for kind in ("loose", "tight")}
     measures: Row = {"number": len(rows)}
     for kind, head in (("loose", "match"), ("tight", "tight")):
         first = [min(item, default=None) for item in found[kind]]

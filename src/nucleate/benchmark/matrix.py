@@ -14,6 +14,7 @@ from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 from nucleate.run.trust import began_by_user, check_trusted, executed
 from nucleate.search.stop import CORE_TIME_SPENT
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 PLAN = "plan.json"
-STOPPED_FROM_OUTSIDE = ("interrupted", "told to end (SIGTERM)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def is_done(folder: Path, core_time_s: float) -> bool:
         reason, core_s = _end(store)
     if reason == CORE_TIME_SPENT:
         return core_s >= core_time_s
-    return bool(reason) and reason not in STOPPED_FROM_OUTSIDE
+    return bool(reason) and not is_request(reason)
 
 
 def state_of(out: Path, cell: Cell) -> CellState:
@@ -147,7 +147,7 @@ def state_of(out: Path, cell: Cell) -> CellState:
         last_tier = store.meta["input"]["tier"][-1]["name"]
     if is_locked(folder):
         state, reason = "running", ""
-    elif reason and reason not in STOPPED_FROM_OUTSIDE:
+    elif reason and not is_request(reason):
         state = "done"
     else:
         state = "stopped"

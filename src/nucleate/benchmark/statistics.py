@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import binomtest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +28,9 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def wilson_interval(successes: int, trials: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """Return Wilson's interval of a success rate, by default at 95 %; (0, 1) for no trial.
-
-    E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
-    """
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a success rate; (0, 1) for no trial."""
     if trials == 0:
         return 0.0, 1.0
-    rate, square = successes / trials, z * z
-    middle = (rate + square / (2.0 * trials)) / (1.0 + square / trials)
-    spread = rate * (1.0 - rate) / trials + square / (4.0 * trials * trials)
-    half = z * math.sqrt(spread) / (1.0 + square / trials)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    found = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)

@@ -31,9 +31,10 @@ def shortest_distances(scaled: ArrayLike, cell: ArrayLike, cutoff: float) -> NDA
     ndarray of float64, shape (n, n)
         In Å; on the diagonal the shortest distance of a point to its own images.
     """
+    # Writable copies: one compiled version serves frozen and raw arrays.
     return _shortest_distances(
-        np.ascontiguousarray(scaled, dtype=np.float64),
-        np.ascontiguousarray(cell, dtype=np.float64),
+        np.array(scaled, dtype=np.float64, order="C"),
+        np.array(cell, dtype=np.float64, order="C"),
         float(cutoff),
     )
 

@@ -48,12 +48,12 @@ def push_apart(
     ndarray of float64, shape (n, 3), or None
         None if some pair is still too close, or an atom to its own images.
     """
-    moved = np.array(scaled, dtype=np.float64)
+    moved = np.array(scaled, dtype=np.float64, order="C")
     done = _sweep(
-        moved,
-        np.ascontiguousarray(cell, dtype=np.float64),
-        np.asarray(kinds, dtype=np.int64),
-        np.ascontiguousarray(limits, dtype=np.float64),
+        moved,  # the others as writable copies: one compiled version for all
+        np.array(cell, dtype=np.float64, order="C"),
+        np.array(kinds, dtype=np.int64),
+        np.array(limits, dtype=np.float64, order="C"),
         max_sweeps,
     )
     return moved if done else None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "predict",
+    "map",
     "init",
     "check",
     "status",

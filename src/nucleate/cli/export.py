@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleate import InputError
+
 if TYPE_CHECKING:
     from typer import Typer
 
@@ -60,6 +62,14 @@ def export(
     from nucleate import api
     from nucleate.cli import inputs
 
+    if api.holds_map(run):
+        if program is not None or file is not None:
+            raise InputError(
+                f"{run} is the folder of a map. Give the run of one composition, such as "
+                f"{run}/compositions/FORMULA."
+            )
+        typer.echo(f"The map is in {api.open_map(run).export(out)}")
+        return
     if program is None and file is None:
         text = api.export(
             run, out=out, best=best, cell=cell or "given", order=order, everything=everything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -28,24 +29,36 @@ def print_ranking(run: Run, best: int, order: str = "likely") -> None:
     """Print distinct structures with the tier each is ranked on, and what failed above it."""
     from nucleate.api.display import ranking_table
 
-    console().print(ranking_table(run, best, order))
+    console().print(ranking_table(run, best, console().width, order))
     if run.findings is not None:
         for line in run.findings.text:
             console().print(line)
 
 
 def live_or_lines() -> Display:
-    """Return a live table where standard output is a terminal, else lines."""
+    """Return a live picture where standard output is a terminal, else lines.
+
+    Lines too where the log goes to the terminal.
+    """
     from nucleate.api.display import LiveDisplay, PlainDisplay
 
-    return LiveDisplay() if sys.stdout.isatty() else PlainDisplay(sys.stdout)
+    is_logged = bool(logging.getLogger("nucleate").handlers)
+    live = sys.stdout.isatty() and not is_logged
+    return LiveDisplay() if live else PlainDisplay(sys.stdout)
 
 
-def print_end(run: Run, order: str = "likely") -> dict[str, Any]:
-    """Print how a run ended and its best structures; return its state."""
+def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
+    """Print how a run ended and its best structures.
+
+    Parameters
+    ----------
+    run, facts
+        The run and its state.
+    order
+        Of the structures.
+    """
     from nucleate.api.display import duration
 
-    facts = run.status()
     print_ranking(run, SHOWN, order)
     text = console()
     text.print(
@@ -61,4 +74,3 @@ def print_end(run: Run, order: str = "likely") -> dict[str, Any]:
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))
-    return facts

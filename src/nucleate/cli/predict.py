@@ -31,7 +31,13 @@ def predict(
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Stop after this time, like 10m or 2h.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop after this time, like 10m or 2h: pools and search; loading models and "
+            "compilation do not count."
+        ),
+    ] = None,
     core_time: Annotated[
         str | None,
         typer.Option(help="Stop after this processor time of driver and workers, like 20m."),
@@ -112,39 +118,44 @@ def predict(
     """
     from nucleate.api import checked_order
     from nucleate.api import predict as run_search
+    from nucleate.api.display import EXPORT
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
     checked_order(order)
     folder = out or inputs.folder_of(problem)
-    run = run_search(
-        problem,
-        folder=folder,
-        preset=preset,
-        max_atoms=max_atoms,
-        formula_units=inputs.parse_formula_units(formula_units),
-        pressure_gpa=pressure,
-        allow_tension=allow_tension,
-        model=inputs.parse_all(inputs.parse_tier, tier),
-        search=search,
-        generators=inputs.parse_all(inputs.parse_generator, generator),
-        structures=structures,
-        known=known,
-        policy=policy,
-        policy_from=policy_from,
-        seed=seed,
-        target=target,
-        polish=polish,
-        judge=judge,
-        time=time,
-        core_time=core_time,
-        workers=workers,
-        display=live_or_lines(),
-        trust=trust,
-    )
-    facts = print_end(run, order)
-    if facts["distinct"]:
-        run.export(order=order)
+    display = live_or_lines()
+    with display:
+        run = run_search(
+            problem,
+            folder=folder,
+            preset=preset,
+            max_atoms=max_atoms,
+            formula_units=inputs.parse_formula_units(formula_units),
+            pressure_gpa=pressure,
+            allow_tension=allow_tension,
+            model=inputs.parse_all(inputs.parse_tier, tier),
+            search=search,
+            generators=inputs.parse_all(inputs.parse_generator, generator),
+            structures=structures,
+            known=known,
+            policy=policy,
+            policy_from=policy_from,
+            seed=seed,
+            target=target,
+            polish=polish,
+            judge=judge,
+            time=time,
+            core_time=core_time,
+            workers=workers,
+            display=display,
+            trust=trust,
+        )
+        facts = run.status()
+        if facts["distinct"]:
+            display.on_stage(EXPORT, 0, 0)
+            run.export(order=order)
+    print_end(run, facts, order)
     typer.echo(f"Results: {folder}")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

@@ -73,6 +73,17 @@ def refine(
     from nucleate.cli.output import SHOWN, print_ranking
     from nucleate.cli.progress import progress
 
+    if api.holds_map(run):
+        if tier is not None or file is not None:
+            raise InputError(
+                f"{run} is the folder of a map: give --best and --judge for all that is near the "
+                "hull, or the run of one composition."
+            )
+        found_map = api.open_map(run)
+        found_map.refine(best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
+        found_map.export()
+        typer.echo(f"Results: {run}")
+        return
     if tier is None and file is None:
         if name or single_point or retry:
             raise InputError(

@@ -125,7 +125,7 @@ def _print(series: Series) -> None:
     tally = series.tally
     if tally.number <= MOST_ROWS:
         rows = list(series.rows)
-        console().print(series_table(rows))
+        console().print(series_table(rows, console().width))
         if len(rows) == 1 and rows[0].relaxed is not None:
             _print_arrays(console(), rows[0].relaxed)
     for line in tally.told:

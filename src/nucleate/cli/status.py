@@ -18,15 +18,22 @@ def register(app: Typer) -> None:
 
 
 def status(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or folder of a map.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
 ) -> None:
-    """Show the state of a run, during or after it."""
-    from nucleate.api import status_of
+    """Show the state of a run or of a map, during or after it."""
+    from nucleate.api import holds_map, open_map, status_of
+    from nucleate.cli.output import console
 
-    facts = status_of(run, best=best, order=order)
+    if holds_map(run):
+        from nucleate.api.map import table_text
+
+        state = open_map(run).status(best=best)
+        typer.echo(json.dumps(state, indent=2) if as_json else table_text(state))
+        return
+    facts = status_of(run, best=best, order=order, width=console().width)
     table = facts.pop("table")
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -33,10 +33,13 @@ def watch(
     from nucleate.cli.output import console
 
     screen = console()
+    is_map = api.holds_map(run)
     plain = not (sys.stdout.encoding or "").lower().startswith("utf")
 
     def look() -> tuple[str, bool]:
         width, height = screen.size
+        if is_map:
+            return api.open_map(run).watched(width=width, height=height)
         return api.watched(run, width=width, height=height, plain=plain)
 
     if once or not sys.stdout.isatty():

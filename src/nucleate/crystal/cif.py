@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.crystal.formats.cif_reader import read_cif_text, sites_with_occupancies
+from nucleate.crystal.formats.cif_reader import read_cif_text
 from nucleate.crystal.formats.cif_writer import format_cif
 from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
@@ -12,7 +12,7 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
-__all__ = ["format_cif", "read_cif", "sites_with_occupancies"]
+__all__ = ["format_cif", "read_cif"]
 
 
 def read_cif(text: str) -> list[tuple[str, Crystal]]:

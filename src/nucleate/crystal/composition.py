@@ -139,7 +139,7 @@ class Composition:
         units, rest = divmod(array.size, self.n_atoms)
         if rest or units == 0:
             return None
-        for number, (_, count) in zip(self.elements, self.items, strict=True):
+        for number, count in _numbered(self.items):
             if np.count_nonzero(array == number) != units * count:
                 return None
         return units
@@ -197,6 +197,12 @@ class Composition:
     def volume_per_atom(self) -> float:
         """Expected volume in Å³ per atom, from volumes fitted on real structures."""
         return _volume_per_atom(self.items)
+
+
+@lru_cache(maxsize=256)
+def _numbered(items: tuple[tuple[str, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Return atomic numbers and counts of a formula."""
+    return tuple((element(symbol).number, count) for symbol, count in items)
 
 
 @lru_cache(maxsize=256)

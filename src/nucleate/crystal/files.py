@@ -14,14 +14,15 @@ from nucleate.crystal.formats.archives import (
     decompressed,
     is_archive,
     members,
+    pieces,
     plain_name,
     read_bytes,
 )
-from nucleate.crystal.formats.cif_reader import read_cif_text
+from nucleate.crystal.formats.cif_reader import iter_cif_text
 from nucleate.crystal.formats.cif_writer import within_cell
-from nucleate.crystal.formats.extxyz import read_extxyz_blocks, read_extxyz_text
-from nucleate.crystal.formats.poscar import read_poscar_text
-from nucleate.crystal.formats.res import read_res_text
+from nucleate.crystal.formats.extxyz import iter_extxyz_text, read_extxyz_blocks
+from nucleate.crystal.formats.poscar import iter_poscar_text
+from nucleate.crystal.formats.res import iter_res_text
 from nucleate.crystal.formats.sniffing import format_of, structure_files_in, unknown_format
 from nucleate.crystal.formats.structures import (
     Item,
@@ -57,11 +58,11 @@ __all__ = [
     "write_poscar",
 ]
 
-_READERS: dict[str, Callable[[str], list[Item]]] = {
-    "cif": read_cif_text,
-    "extxyz": read_extxyz_text,
-    "vasp": read_poscar_text,
-    "res": read_res_text,
+_READERS: dict[str, Callable[[str], Iterator[Item]]] = {
+    "cif": iter_cif_text,
+    "extxyz": iter_extxyz_text,
+    "vasp": iter_poscar_text,
+    "res": iter_res_text,
 }
 
 
@@ -88,13 +89,18 @@ def read_structures(path: str | Path) -> list[Item]:
 STREAMED = 16_000_000
 """Bytes from which on an extxyz file is read piece by piece."""
 
+COMPRESSED_BYTES = 100_000
+"""The same for a compressed one, which may hold a hundred times as much."""
+
 _PIECE = 1_000_000
 
 
 def iter_structures(path: str | Path) -> Iterator[Item]:
     """Yield what :func:`read_structures` returns, one file of a folder after the other.
 
-    A large extxyz file is read piece by piece, so that any number of structures can be read.
+    A large extxyz file, compressed or not, is read piece by piece, so that any number of structures
+    can be read. Of other files the text is read as a whole, and one structure after the other is
+    made from it.
     """
     source = Path(path)
     if source.is_dir():
@@ -107,7 +113,7 @@ def iter_structures(path: str | Path) -> Iterator[Item]:
     if kind is None:
         raise unknown_format(source)
     if kind == "extxyz" and _is_streamed(source):
-        items = read_extxyz_blocks(_blocks(source))
+        items = read_extxyz_blocks(pieces(source, _PIECE))
         yield from _named(items, kind, source.name, printable(source))
         return
     yield from _items(read_bytes(source), kind, source.name, printable(source))
@@ -116,19 +122,17 @@ def iter_structures(path: str | Path) -> Iterator[Item]:
 def _is_streamed(path: Path) -> bool:
     """Return whether a file is large and begins like plain text with a number of atoms."""
     try:
-        if path.stat().st_size <= STREAMED:
+        is_large = path.stat().st_size > (COMPRESSED_BYTES if _is_packed(path) else STREAMED)
+        if not is_large:
             return False
-        with path.open("rb") as stream:
-            return stream.read(100).removeprefix(b"\xef\xbb\xbf").strip()[:1].isdigit()
-    except (OSError, ValueError):
+        start = next(pieces(path, 100), "")
+        return start.removeprefix("\ufeff").strip()[:1].isdigit()
+    except (OSError, ValueError, InputError):
         return False  # which reading it reports
 
 
-def _blocks(path: Path) -> Iterator[str]:
-    """Yield a text in blocks of whole lines."""
-    with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            yield decoded(piece + stream.readline())
+def _is_packed(path: Path) -> bool:
+    return plain_name(path.name) != path.name
 
 
 def read_crystals(path: str | Path) -> list[tuple[str, Crystal]]:
@@ -295,34 +299,41 @@ def _read_folder(folder: Path) -> Iterator[Item]:
             yield Unreadable(_stem(file.name), error)
 
 
-def _read_archive(path: Path) -> list[Item]:
-    found: list[Item] = []
+def _read_archive(path: Path) -> Iterator[Item]:
+    found = False
     for name, raw in members(path):
         kind = format_of(name)
         if kind is None:
             continue
+        found = True
         shown = f"{printable(path)}: {printable(name)}"
         if isinstance(raw, InputError):
-            found.append(Unreadable(_stem(name), InputError(f"{shown}: {raw}")))
+            yield Unreadable(_stem(name), InputError(f"{shown}: {raw}"))
             continue
         try:
-            found += _items(decompressed(raw, name, shown), kind, name, shown)
+            yield from _items(decompressed(raw, name, shown), kind, name, shown)
         except InputError as error:
-            found.append(Unreadable(_stem(name), error))
+            yield Unreadable(_stem(name), error)
     if not found:
         raise InputError(f"{printable(path)}: the archive has no structure files.")
-    return found
 
 
-def _items(raw: bytes, kind: str, file_name: str, shown: str) -> list[Item]:
-    """Return the structures in the bytes of a file; errors name the file and the structure."""
+def _items(raw: bytes, kind: str, file_name: str, shown: str) -> Iterator[Item]:
+    """Yield the structures in the bytes of a file; errors name the file and the structure."""
+    return _named(_read_items(raw, kind), kind, file_name, shown)
+
+
+def _read_items(raw: bytes, kind: str) -> Iterator[Item]:
     try:
-        items = _READERS[kind](decoded(raw))
+        text = decoded(raw)
+        del raw
+        items = _READERS[kind](text)
+        del text  # large texts are not kept longer than they are needed
+        yield from items
     except InputError as error:
-        items = [Unreadable("", error)]
+        yield Unreadable("", error)
     except Exception as error:  # noqa: BLE001 - files from outside must never end in a traceback
-        items = [Unreadable("", InputError(f"it cannot be read ({first_line(error)})."))]
-    return list(_named(items, kind, file_name, shown))
+        yield Unreadable("", InputError(f"it cannot be read ({first_line(error)})."))
 
 
 def _named(items: Iterable[Item], kind: str, file_name: str, shown: str) -> Iterator[Item]:

@@ -57,18 +57,19 @@ def fingerprint(crystal: Crystal) -> NDArray[np.float32]:
     if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
         raise ValueError("a fingerprint needs atoms in a cell with a volume")
     volume = crystal.volume_per_atom
-    kinds, kind_of, counts = np.unique(crystal.numbers, return_inverse=True, return_counts=True)
-    fractions = counts / crystal.n_atoms
+    kinds = np.array(sorted(set(crystal.numbers.tolist())), dtype=np.int64)
+    kind_of = np.searchsorted(kinds, crystal.numbers)
+    fractions = np.bincount(kind_of) / crystal.n_atoms
     histogram = pair_histogram(
         crystal.cell / volume ** (1.0 / 3.0),
         crystal.scaled.copy(),
-        kind_of.astype(np.int64),
+        kind_of.astype(np.int64, copy=False),
         kinds.size,
         _CUTOFF,
         _FINE_BINS,
     )
-    first, second = np.triu_indices(kinds.size)
-    weight = np.sqrt(np.where(first == second, 1.0, 2.0) / (fractions[first] * fractions[second]))
+    first, second, places = _pairs(kinds.size)
+    weight = np.sqrt(places / (fractions[first] * fractions[second]))
     shape = (histogram[first, second] * (weight / crystal.n_atoms)[:, None]) @ _smoothing()
     header = [float(kinds.size), *kinds, *fractions, np.log(volume)]
     return np.concatenate([header, shape.ravel()]).astype(np.float32)
@@ -106,6 +107,15 @@ def fingerprint_distances(
 def is_duplicate(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
     """Return whether two fingerprints are those of the same crystal."""
     return fingerprint_distance(first, second) < DUPLICATE_DISTANCE
+
+
+@cache
+def _pairs(
+    n_kinds: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return both elements of each pair, and in how many places of the histogram it stands."""
+    first, second = np.triu_indices(n_kinds)
+    return first, second, np.where(first == second, 1.0, 2.0)
 
 
 @cache

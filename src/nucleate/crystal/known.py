@@ -101,6 +101,8 @@ class KnownCrystals:
             float(np.linalg.norm(shape)), VOLUME_WEIGHT, within, float(value[0]), value[1],
             value_within,
         )  # fmt: skip
+        if not len(places):
+            return {}
         same = np.all(np.abs(self._heads[places] - head[:-1]) < 1e-4, axis=1)
         numbers = self._numbers[places[same]].tolist()
         return dict(sorted(zip(numbers, distances[same].tolist(), strict=True)))

@@ -88,7 +88,7 @@ def neutral_states(
     >>> neutral_states((("Fe", 3), ("O", 4)), {"Fe": [2, 3], "O": -2})
     (('Fe', 2.6666666666666665), ('O', -2))
     """
-    ranges = {symbol: _whole_states(symbol, states[symbol]) for symbol, _ in items}
+    ranges = {symbol: whole_states(symbol, states[symbol]) for symbol, _ in items}
     low, high = (
         sum(pick(ranges[symbol]) * count for symbol, count in items) for pick in (min, max)
     )
@@ -107,7 +107,8 @@ def _mean(states: Sequence[int], place: Fraction) -> float:
     return int(mean) if mean.denominator == 1 else float(mean)
 
 
-def _whole_states(symbol: str, given: int | Sequence[int]) -> tuple[int, ...]:
+def whole_states(symbol: str, given: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the given states of an element; raises InputError unless whole and of one sign."""
     states = tuple(given) if isinstance(given, Sequence) else (given,)
     for state in states:
         if state != int(state) or state == 0 or abs(state) > 9:

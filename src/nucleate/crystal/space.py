@@ -210,10 +210,6 @@ class SearchSpace:
         expected = self.volume_per_atom
         return self.volume_window[0] * expected, self.volume_window[1] * expected
 
-    def min_distance(self, first: str | int, second: str | int) -> float:
-        """Return the minimum distance in Å allowed between two elements."""
-        return float(self.min_distances[element(first).number, element(second).number])
-
     def rejection(self, crystal: Crystal, *, check_volume: bool = True) -> str | None:
         """Return why a crystal is not allowed, or None if it is.
 

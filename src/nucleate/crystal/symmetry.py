@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from nucleate.crystal.distances import is_solid_cell
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from moyopy import Cell, MoyoDataset
+    from moyopy import Cell, MoyoDataset, Setting
 
 SYMPREC_LADDER = (0.1, 0.03, 0.01)
 """Tolerances in Å, loosest first."""
@@ -183,26 +184,32 @@ def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
 
     A cell that no crystal has (flat, very long) is not analysed at all.
     """
-    from moyopy import Cell, MoyoDataset, Setting
+    from moyopy import Cell, MoyoDataset
 
     from nucleate.crystal.formats.structures import impossible, shortest_translation
 
-    if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
-        return None
     if impossible(crystal) is not None:  # flat and long cells never end
         return None
     if shortest_translation(crystal.cell) < _LEAST_RATIO * symprec:  # nor do these
         return None
     cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
-    logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of supercells
     try:
-        return MoyoDataset(cell, symprec=symprec, setting=Setting.standard())
+        return MoyoDataset(cell, symprec=symprec, setting=_setting())
     except ValueError:
         return None
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # of the Rust side; not an Exception
             return None
         raise
+
+
+@cache
+def _setting() -> Setting:
+    """Return the standard setting; from then on moyo does not warn of supercells."""
+    from moyopy import Setting
+
+    logging.getLogger("moyo").setLevel(logging.ERROR)
+    return Setting.standard()
 
 
 def _symbol(dataset: MoyoDataset) -> str:

@@ -50,6 +50,9 @@ class Engine(Component):
         Endings of files that name the engine by themselves; the file is its first setting.
     is_program : bool
         Whether it is a program of its own, with files that can be handed to a queue.
+    warms_up : bool
+        Whether its first evaluation is much slower than the others, and an evaluation is cheap: one
+        is made before the clock of a search starts.
     """
 
     serves: ClassVar[frozenset[str]] = frozenset({"models", "programs"})
@@ -60,6 +63,7 @@ class Engine(Component):
     ranks_single_points: ClassVar[bool] = True
     file_suffixes: ClassVar[tuple[str, ...]] = ()
     is_program: ClassVar[bool] = False
+    warms_up: ClassVar[bool] = False
 
     def problems(self, elements: Sequence[str]) -> list[str]:
         """Return what keeps it from running, found in seconds, each with the line to add.

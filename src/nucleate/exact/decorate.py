@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
-    from nucleate.exact.session import SessionOptions
+    from nucleate.exact.options import SessionOptions
     from nucleate.potentials.model import EnergyModel
 
 

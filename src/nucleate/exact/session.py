@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.contacts import minimum_distances
 from nucleate.errors import InputError
 from nucleate.exact.cells import LIKELY_GROUPS, Task, given_task, tasks_of
 from nucleate.exact.certificate import ModelRecord
+from nucleate.exact.decorate import decorate
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.scan import Scan, ScanResult, ScanSettings
 from nucleate.exact.solver import Limits
@@ -22,46 +22,9 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.composition import Composition
     from nucleate.exact.certificate import RelaxedRecord
-    from nucleate.exact.pair_models import PairModel
+    from nucleate.exact.options import SessionOptions
     from nucleate.exact.relaxing import Relax
     from nucleate.exact.scan import Event
-    from nucleate.potentials.force_field import ForceField
-    from nucleate.potentials.spp import SppLibrary
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """Options of the command; see its help.
-
-    Attributes
-    ----------
-    source : ForceField, PairModel or SppLibrary
-        Where energies come from.
-    cell : tuple of float or None
-        a, b, c in Å and three angles in degrees; None scans.
-    groups : tuple of int
-        Space groups; empty for the likely ones, or 1 with a cell.
-    grid, formula_units
-        For a cell that was given.
-    max_atoms, keep, contacts, limit_s, time_s, memory_mb, seed
-        As in the command.
-    folder : Path
-        Where certificate, structures and the state of the scan go.
-    """
-
-    source: ForceField | PairModel | SppLibrary
-    folder: Path
-    cell: tuple[float, ...] | None = None
-    groups: tuple[int, ...] = ()
-    grid: tuple[int, int, int] | None = None
-    formula_units: int | None = None
-    max_atoms: int = 14
-    keep: int = 3
-    contacts: float = 1.0
-    limit_s: float = 60.0
-    time_s: float = 1800.0
-    memory_mb: float = 4000.0
-    seed: int = 0
 
 
 def prove_session(
@@ -161,8 +124,6 @@ def decorate_session(composition: Composition, lattice: str, options: SessionOpt
     InputError
         If the lattice is not known or the cells hold too many atoms.
     """
-    from nucleate.exact.decorate import decorate
-
     result = decorate(composition, lattice, options)
     write_results(result, options.folder)
     return result

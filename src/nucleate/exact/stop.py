@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
-    from nucleate.exact.certificate import Certificate, Proof
+    from nucleate.exact.certificate import Certificate
     from nucleate.potentials.model import EnergyModel
 
 
@@ -77,7 +75,7 @@ def compare(
 
     The energies of a structure and of a grid are those of one model. A relaxed structure usually
     lies below every grid, because a grid cannot relax; that is the case in which a search may
-    stop on account of the grids, and :func:`projection` says how well a grid could represent it.
+    stop on account of the grids.
 
     Parameters
     ----------
@@ -111,43 +109,3 @@ def compare(
         below=sum(bound < energy - tolerance for bound in bounds),
         tolerance=tolerance,
     )
-
-
-def projection(crystal: Crystal, proof: Proof) -> tuple[Crystal, float] | None:
-    """Put a structure on the grid of a proof, each atom on the nearest point.
-
-    Parameters
-    ----------
-    crystal
-        Its cell must be the one of the proof up to strain: as many atoms, vectors in the same
-        order. The origin is chosen so that the atoms move least.
-    proof
-        Where to put it.
-
-    Returns
-    -------
-    tuple of Crystal and float, or None
-        The structure on the grid and the largest move in Å; None where two atoms meet or the
-        numbers of atoms differ.
-    """
-    if crystal.n_atoms != sum(proof.counts.values()):
-        return None
-    shape = np.array(proof.grid, dtype=np.float64)
-    best: tuple[float, np.ndarray] | None = None
-    for head in range(crystal.n_atoms):
-        shifted = (crystal.scaled - crystal.scaled[head]) * shape
-        offset = np.angle(np.exp(2j * np.pi * shifted).mean(axis=0)) / (2.0 * np.pi)
-        points = np.rint(shifted - offset)
-        gap = (shifted - offset - points) / shape
-        move = float(np.linalg.norm(gap @ np.array(proof.cell), axis=1).max())
-        distinct = np.unique(np.mod(points, shape), axis=0).shape[0] == crystal.n_atoms
-        if distinct and (best is None or move < best[0]):
-            best = move, np.mod(points, shape)
-    if best is None:
-        return None
-    return _placed(crystal, proof, best[1] / shape), best[0]
-
-
-def _placed(crystal: Crystal, proof: Proof, scaled: np.ndarray) -> Crystal:
-    """Return the atoms of a crystal at other places in the cell of a proof."""
-    return crystal.replace(cell=np.array(proof.cell), scaled=scaled)

@@ -239,7 +239,7 @@ def _approximants(
 
     try:
         orderings = ordered_approximants(
-            read_disordered_cif(path), max_atoms=space.max_atoms, most=MOST_APPROXIMANTS
+            read_disordered_cif(path, item.name), max_atoms=space.max_atoms, most=MOST_APPROXIMANTS
         )
     except InputError:
         return []
@@ -249,7 +249,7 @@ def _approximants(
         if space.composition.formula_units_of(ordering.crystal.numbers) is not None
     ]
     return [
-        GivenCrystal(printable(path), f"{path.stem}-ordered-{number}", crystal)
+        GivenCrystal(printable(path), f"{item.name}-ordered-{number}", crystal)
         for number, crystal in enumerate(crystals, start=1)
         if space.rejection(crystal, check_volume=False) is None
     ]

@@ -122,12 +122,27 @@ class Built:
     free: NDArray[np.float64]
 
 
+@dataclass(slots=True)
+class Effort:
+    """How much work building was, the same on every machine.
+
+    Attributes
+    ----------
+    pairs : int
+        Pairs of atoms compared.
+    """
+
+    pairs: int = 0
+
+
 def build(
     layout: Layout,
     shape: NDArray[np.float64],
     volume: float,
     limits: NDArray[np.float64],
     rolls: NDArray[np.float64],
+    *,
+    effort: Effort | None = None,
 ) -> Built | None:
     """Build a crystal, each orbit at the first of its tries without a short contact.
 
@@ -143,6 +158,9 @@ def build(
         Minimum distances in Å, shape (n_elements, n_elements).
     rolls
         Free coordinates to try, shape (n_orbits, n_tries, 3).
+    effort
+        Is increased by this work; every pair of a crystal that has all its orbits counts once
+        more, for the checks of the whole.
 
     Returns
     -------
@@ -160,9 +178,11 @@ def build(
     cell = primitive_vectors(layout.group) @ conventional
     cell *= (volume / abs(np.linalg.det(cell))) ** (1.0 / 3.0)
     reduced, change = reduce_lattice(np.ascontiguousarray(cell))
-    placed, scaled, taken = place(
+    placed, scaled, taken, pairs = place(
         reduced, layout.kinds, layout.start, *_stacked(layout, change), limits, rolls
     )
+    if effort is not None:
+        effort.pairs += int(pairs) + (layout.n_atoms**2 if placed == len(layout.parts) else 0)
     if placed < len(layout.parts):
         return None
     numbers = np.repeat(layout.numbers[layout.kinds], np.diff(layout.start))

@@ -14,11 +14,14 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
 from nucleate.faults import blaming, described
 from nucleate.generate.generator import Generator, as_generator
+from nucleate.generate.pool import PooledGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nucleate.crystal.space import SearchSpace
+
+    Report = Callable[[str, int, int], None]
 
 LEADING_WEIGHT = 1e4
 """Least weight of a generator while it leads."""
@@ -106,13 +109,20 @@ class GeneratorMix:
         """Whether one of the generators comes before the moves now."""
         return any(generator.leads for generator in self._generators)
 
-    def prepare(self) -> float:
+    def prepare(self, report: Report = lambda *_: None) -> float:
         """Let generators that make a pool first make it now.
 
         Returns the processor time in seconds that it took in other processes.
+
+        Parameters
+        ----------
+        report
+            Called with what is made, and twice 0 where nobody knows how much of it there is.
         """
         elsewhere_s = 0.0
         for generator in self._generators:
+            if isinstance(generator, PooledGenerator):
+                report(generator.stage or f"pool of {generator.name}", 0, 0)
             with blaming("generator", generator, "prepare"):
                 elsewhere_s += generator.prepare()
         return elsewhere_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -160,7 +160,14 @@ class PooledGenerator(Generator):
     """A generator that makes all its candidates at the first draw, or in :meth:`prepare`.
 
     A subclass has :meth:`make_pool`.
+
+    Attributes
+    ----------
+    stage : str
+        What is being made then, for people; by default the pool of its name.
     """
+
+    stage: ClassVar[str] = ""
 
     def make_pool(self) -> RankedPool:
         """Return the pool, the best first."""

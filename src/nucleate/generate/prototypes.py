@@ -49,6 +49,7 @@ class PrototypesGenerator(PooledGenerator):
     """
 
     name = "prototypes"
+    stage = "known structures"
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.generate.generator import Generator
-from nucleate.generate.layouts import build, layout_of
+from nucleate.generate.layouts import Effort, build, layout_of
 from nucleate.generate.symmetric_prior import SymmetricPrior, load_prior, positions
 from nucleate.generate.wyckoff import symbol
 
@@ -34,8 +33,9 @@ CELLS = 4
 PLACES = 60
 """Sets of free coordinates tried for an orbit."""
 
-BUDGET_S = 5.0
-"""Wall time of a draw; the attempts end long before it unless the machine stalls."""
+MOST_PAIRS = 100_000_000
+"""Pairs of atoms compared in a draw: some seconds of one core. Only cells of many hundred atoms
+come near it before the attempts end. It is no time, so a slow machine draws the same crystals."""
 
 CONTACT_RANGE = (0.80, 1.00)
 """First minimum distance asked for, relative to the usual shortest contact of the pair."""
@@ -141,20 +141,25 @@ class SymmetricGenerator(Generator):
         if not allowed:
             return None
         shares = self._prior.formula_unit_shares(self.space.composition.n_atoms, allowed)
-        deadline = time.monotonic() + BUDGET_S
+        effort = Effort()
         units = allowed[0]
         for attempt in range(ATTEMPTS):
             if attempt % ATTEMPTS_AT_ONE_SIZE == 0:
                 units = allowed[rng.choice(len(allowed), p=shares)]
-            candidate = self.attempt(units, rng=rng)
+            candidate = self.attempt(units, rng=rng, effort=effort)
             if candidate is not None:
                 return candidate
-            if time.monotonic() > deadline:
+            if effort.pairs > MOST_PAIRS:
                 return None
         return None
 
-    def attempt(self, formula_units: int, *, rng: np.random.Generator) -> Candidate | None:
-        """Draw one assignment with this number of formula units; None if no cell holds it."""
+    def attempt(
+        self, formula_units: int, *, rng: np.random.Generator, effort: Effort | None = None
+    ) -> Candidate | None:
+        """Draw one assignment with this number of formula units; None if no cell holds it.
+
+        ``effort`` is increased by the pairs of atoms that were compared.
+        """
         content = self.content(formula_units)
         explore = bool(rng.random() < self.exploration)
         shares = content.flat_shares if explore else content.shares
@@ -168,7 +173,7 @@ class SymmetricGenerator(Generator):
         strictness = rng.uniform(*CONTACT_RANGE)
         for _ in range(CELLS):
             limits = np.maximum(strictness * self._usual, self._limits)
-            crystal = self._build(layout, limits, rng=rng)
+            crystal = self._build(layout, limits, rng=rng, effort=effort)
             if crystal is not None:
                 detail: dict[str, str | int | float] = {
                     "space_group": symbol(group),
@@ -232,14 +237,19 @@ class SymmetricGenerator(Generator):
         return layout_of(group, occupied, self._numbers, np.diag(self._limits))
 
     def _build(
-        self, layout: Layout, limits: NDArray[np.float64], *, rng: np.random.Generator
+        self,
+        layout: Layout,
+        limits: NDArray[np.float64],
+        *,
+        rng: np.random.Generator,
+        effort: Effort | None,
     ) -> Crystal | None:
         shape = self._prior.cells.draw_shape(layout.group, layout.n_atoms, rng=rng)
         if shape is None:
             return None
         volume = layout.n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
         rolls = rng.random((len(layout.parts), PLACES, 3))
-        built = build(layout, shape, volume, limits, rolls)
+        built = build(layout, shape, volume, limits, rolls, effort=effort)
         if built is None or self._screen.rejection(built.crystal) is not None:
             return None
         return built.crystal

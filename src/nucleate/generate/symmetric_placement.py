@@ -43,8 +43,12 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
         Fractional coordinates, not wrapped.
     taken : ndarray of int64, shape (n_orbits,)
         Which of its tries each orbit took.
+    n_pairs : int
+        Pairs of atoms that were compared, at most: every try counts all atoms up to its orbit's
+        last.
     """
     n_orbits = kinds.size
+    n_pairs = 0
     taken = np.zeros(n_orbits, np.int64)
     scaled = np.empty((start[n_orbits], 3))
     species = np.empty(start[n_orbits], np.int64)
@@ -53,7 +57,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
     for o in range(n_orbits):
         kind = kinds[o]
         if shortest < limits[kind, kind] ** 2:
-            return o, scaled, taken
+            return o, scaled, taken, n_pairs
         species[start[o] : start[o + 1]] = kind
         found = False
         for attempt in range(rolls.shape[1] if freedom[o] else 1):
@@ -67,13 +71,14 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
                     scaled[k, i] = translations[k, i]
                     for j in range(3):
                         scaled[k, i] += first[j] * rotations[k, j, i]
+            n_pairs += start[o + 1]
             if _is_clear(cell, near, heights, scaled, species, start[o], start[o + 1], limits):
                 found = True
                 taken[o] = attempt
                 break
         if not found:
-            return o, scaled, taken
-    return n_orbits, scaled, taken
+            return o, scaled, taken, n_pairs
+    return n_orbits, scaled, taken, n_pairs
 
 
 @njit(cache=True)

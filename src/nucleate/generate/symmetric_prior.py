@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MEMORY_STRENGTH = 6.0
 """How many observed structures outweigh the parametric model of the space groups."""
 
+_LEAST_LOG_SHARE = -600.0
+"""Of a group that can hold the atoms, relative to the likeliest: small, but never 0."""
+
 _USUAL_LOG_ATOMS = 2.7
 _N_FAMILIES = 8
 
@@ -198,8 +201,8 @@ class SymmetricPrior:
             return np.zeros(N_SPACE_GROUPS + 1)
         score = self.composition_features(numbers, counts) @ self._group_weights
         score += np.sum(self._group_counting * np.where(possible, counting, 0.0), axis=0)
-        score[~possible] = -np.inf
-        share = np.exp(score - score.max())
+        score = np.maximum(score - score[possible].max(), _LEAST_LOG_SHARE)
+        share = np.where(possible, np.exp(score), 0.0)
         share /= share.sum()
         seen = self._memory.get(tuple(sorted(counts.tolist())))
         if seen is not None:

@@ -96,7 +96,7 @@ def crystal_system(number: int) -> CrystalSystem:
         (N_SPACE_GROUPS, "cubic"),
     )
     for last, system in systems:
-        if number <= last:
+        if 1 <= number <= last:
             return system
     raise ValueError(f"there is no space group {number}")
 

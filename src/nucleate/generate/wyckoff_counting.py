@@ -6,12 +6,16 @@ hold one orbit at most, whatever its element; the others any number. The weight 
 the product of the weights of its orbits. The elements are coupled only by the set of fixed
 positions in use, at most eight of them, so sums over all assignments are subset convolutions of
 small tables, and an assignment is drawn by walking back through the tables: no draw is wasted.
+In cells of hundreds of atoms weights are rescaled, or the sums would leave the range of floats.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+LARGEST_LOG = 300.0
+"""Logarithm of the weight of an assignment above which, or below minus which, all are rescaled."""
 
 
 @njit(cache=True)
@@ -30,9 +34,10 @@ def log_total(counts, multiplicity, fixed, weights):
         Weight of one orbit of the element on the position.
     """
     masks = _fixed_masks(multiplicity, fixed)
-    total = _totals(counts, multiplicity, fixed, weights, masks)[1]
+    scaled, log_factor = _in_range(counts, multiplicity, fixed, weights)
+    total = _totals(counts, multiplicity, fixed, scaled, masks)[1]
     whole = total[0, masks.size - 1]
-    return np.log(whole) if whole > 0.0 else -np.inf
+    return np.log(whole) - log_factor if whole > 0.0 else -np.inf
 
 
 @njit(cache=True)
@@ -90,6 +95,7 @@ def draw(counts, multiplicity, fixed, weights, uniform):
         Number of orbits of each element on each position.
     """
     masks = _fixed_masks(multiplicity, fixed)
+    weights = _in_range(counts, multiplicity, fixed, weights)[0]
     tables, totals = _totals(counts, multiplicity, fixed, weights, masks)
     places = np.flatnonzero(fixed)
     free = np.flatnonzero(~fixed)
@@ -129,6 +135,28 @@ def draw(counts, multiplicity, fixed, weights, uniform):
                 level -= 1
             used += 1
     return result
+
+
+@njit(cache=True)
+def _in_range(counts, multiplicity, fixed, weights):
+    """Return weights whose sums are finite, and the logarithm of the factor on all of these.
+
+    A factor to the power of the multiplicity on the weights of an element is the same factor for
+    all assignments: its power of the element's count. Positions that can be repeated decide how
+    fast the weights grow with the count.
+    """
+    free = np.flatnonzero(~fixed)
+    rates = np.zeros(counts.size)
+    for e in range(counts.size):
+        if free.size:
+            rates[e] = np.max(np.log(weights[e][free]) / multiplicity[free])
+    log_weight = np.sum(rates * counts)
+    if abs(log_weight) <= LARGEST_LOG:
+        return weights, 0.0
+    scaled = np.empty_like(weights)
+    for e in range(counts.size):
+        scaled[e] = np.exp(np.log(weights[e]) - rates[e] * multiplicity)
+    return scaled, -log_weight
 
 
 @njit(cache=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.formats.archives import decoded, read_bytes
+from nucleate.crystal.formats.cif_cell import SAME_ATOM, SAME_SITE, orbit
+from nucleate.crystal.formats.cif_reader import disordered_block
 from nucleate.crystal.symmetry import standardised
 from nucleate.errors import InputError
 from nucleate.library.orderings import VACANT, MixedSites, Ordering, orderings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from ase import Atoms
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 _LARGEST_ERROR = 0.05
 _SYMPREC = 0.03
@@ -42,29 +44,57 @@ class DisorderedCrystal:
     occupancies: tuple[Mapping[int, float], ...]
 
 
-def read_disordered_cif(path: str | Path) -> DisorderedCrystal:
-    """Read a CIF file with occupancies.
+def read_disordered_cif(path: str | Path, name: str = "") -> DisorderedCrystal:
+    """Read a block of a CIF file with occupancies.
+
+    Species on one site, and split positions nearer than 0.3 Å, share a site.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Of the block, where several have sites.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    from ase.io import read
-
+    source = Path(path)
     try:
-        atoms = cast("Atoms", read(path, format="cif", fractional_occupancies=True))
-    except Exception as error:  # ase raises many kinds
-        raise InputError(f"{path}: is not valid CIF ({error}).") from error
-    kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
-    table = atoms.info.get("occupancy", {})
-    occupancies = []
-    for kind, number in zip(kinds, atoms.numbers, strict=True):
-        found = table.get(str(int(kind)), table.get(int(kind)))
-        occupancies.append(_by_number(found) if found else {int(number): 1.0})
+        cell, sites, symmetry = disordered_block(decoded(read_bytes(source)), name)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    points: list[NDArray[np.float64]] = []
+    mixtures: list[dict[int, float]] = []
+    for site in (site for site in sites if site.occupancy > 0.0):
+        place = _place(site.scaled, points, cell)
+        if place is None:
+            place = len(points)
+            points.append(orbit(site.scaled, symmetry, cell))
+            mixtures.append({})
+        n_images = len(orbit(site.scaled, symmetry, cell, within=SAME_ATOM))
+        share = site.occupancy * n_images / len(points[place])
+        mixtures[place][site.number] = mixtures[place].get(site.number, 0.0) + share
+    counts = [len(images) for images in points]
     return DisorderedCrystal(
-        atoms.cell.array, atoms.get_scaled_positions(wrap=True), tuple(occupancies)
+        cell,
+        np.concatenate([np.zeros((0, 3)), *points]),
+        tuple(mixture for mixture, n in zip(mixtures, counts, strict=True) for _ in range(n)),
     )
+
+
+def _place(
+    scaled: NDArray[np.float64], points: Sequence[NDArray[np.float64]], cell: NDArray[np.float64]
+) -> int | None:
+    """Return which orbit a site belongs to; None if it is another one."""
+    for place, images in enumerate(points):
+        gaps = images - scaled
+        gaps -= np.rint(gaps)
+        if np.linalg.norm(gaps @ cell, axis=1).min() < SAME_SITE:
+            return place
+    return None
 
 
 def ordered_approximants(
@@ -110,17 +140,6 @@ def ordered_approximants(
     return orderings(parent, mixed, max_atoms=max_atoms, most=most, largest_index=largest)
 
 
-def disordered_crystal(
-    cell: ArrayLike, scaled: ArrayLike, occupancies: Sequence[Mapping[int, float]]
-) -> DisorderedCrystal:
-    """Return a disordered crystal from arrays."""
-    return DisorderedCrystal(
-        np.asarray(cell, dtype=np.float64),
-        np.asarray(scaled, dtype=np.float64).reshape(-1, 3),
-        tuple(occupancies),
-    )
-
-
 def _mixture(site: int, occupancies: Mapping[int, float]) -> dict[int, float]:
     """Return the species of a site with the empty share, which add up to 1."""
     total = sum(occupancies.values())
@@ -161,14 +180,3 @@ def _whole(mixture: dict[int, float], sites: list[int], largest: int) -> MixedSi
     for z in sorted(exact, key=lambda z: whole[z] - exact[z])[:missing]:
         whole[z] += 1
     return MixedSites(tuple(sites), {z: n / largest for z, n in whole.items()})
-
-
-def _by_number(occupancy: Mapping[str, float]) -> dict[int, float]:
-    from nucleate.crystal.elements import element
-
-    found: dict[int, float] = {}
-    for symbol, share in occupancy.items():
-        name = "".join(c for c in symbol if c.isalpha())
-        z = element("H" if name == "D" else name).number
-        found[z] = found.get(z, 0.0) + float(share)
-    return found

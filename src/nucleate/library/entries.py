@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.distances import is_solid_cell, nearest_neighbour_distances
+from nucleate.crystal.distances import is_solid_cell, shortest_distance
 from nucleate.crystal.elements import MAX_NUMBER
 from nucleate.errors import InputError
 from nucleate.library.geometry import Description, describe
@@ -178,7 +178,7 @@ def _labelled(known: Known, left_out: LeftOut) -> Description | None:
     if crystal.volume_per_atom > _LARGEST_VOLUME:
         left_out.empty_space += 1
         return None
-    if nearest_neighbour_distances(crystal).min() < _SHORTEST_CONTACT:
+    if shortest_distance(crystal) < _SHORTEST_CONTACT:
         left_out.overlapping += 1
         return None
     found = describe(crystal)

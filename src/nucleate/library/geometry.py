@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LABEL_LADDER = (0.1, 0.01, 0.001)
 """Tolerances in Å at which a structure is given a label; the first that works is used."""
 
+NAMING_LADDER = (0.1, 0.03, 0.01)
+"""Tolerances in Å at which a crystal is compared with the library."""
+
 _SAME_POINT = 1e-4
 _PRIMITIVE = {
     "P": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
+from nucleate.library.candidates import candidates
 from nucleate.library.container import Container
 from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
-from nucleate.library.geometry import expand
+from nucleate.library.geometry import NAMING_LADDER, describe, expand
 from nucleate.library.groups import Entry, Group, formula_of, hull_weights
+from nucleate.library.hold_out import HoldOut
 from nucleate.library.labels import Protostructure
 from nucleate.library.merge import merged
+from nucleate.library.names import identify
+from nucleate.library.ranking import weights_of
 from nucleate.library.scaling import volume_ratio
 from nucleate.reading import guarded
 
@@ -24,9 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.crystal.composition import Composition
     from nucleate.crystal.space import SearchSpace
-    from nucleate.library.hold_out import HoldOut
     from nucleate.library.merge import Arrays
     from nucleate.library.names import Identity
     from nucleate.library.similarity import Counts
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 SHIPPED_PATH = Path(__file__).parent / "data" / "known-structures.nlib"
-
-NAMING_LADDER = (0.1, 0.03, 0.01)
-"""Tolerances in Å at which a crystal is compared with the library."""
 
 LEAST_WEIGHT = 1e-4
 """Prior weight of a structure type that no entry votes for."""
@@ -73,20 +73,11 @@ class Library:
         """
         shown = ", ".join(map(str, names))
         with guarded(f"library: {shown}", "Build or download it again."):
-            return cls._read(names)
-
-    @classmethod
-    def _read(cls, names: Sequence[str | Path]) -> Library:
-        files = [Container(SHIPPED_PATH if name == SHIPPED else Path(name)) for name in names]
-        return cls(merged(files), [file.header for file in files])
+            paths = [SHIPPED_PATH if name == SHIPPED else Path(name) for name in names]
+            return _read(tuple((path, *_version(path)) for path in paths))
 
     def __len__(self) -> int:
         return int(self._arrays.starts[-1])
-
-    @property
-    def n_prototypes(self) -> int:
-        """Number of protostructures."""
-        return len(self.labels)
 
     @cached_property
     def elements(self) -> frozenset[int]:
@@ -159,6 +150,18 @@ class Library:
         energy[energy == UNKNOWN_ENERGY] = 30.0
         return [int(row) for row in rows[np.argsort(energy, kind="stable")]]
 
+    def within(self, elements: Sequence[int]) -> list[int]:
+        """Return the numbers of the entries that have no other elements than these, in order."""
+        wanted = np.zeros(256, dtype=bool)
+        wanted[list(elements)] = True
+        found: list[int] = []
+        for counts, (first, last, start) in self._places.items():
+            entry, stop = (int(self._arrays.starts[place]) for place in (first, last))
+            stretch = self._arrays.elements[start : start + len(counts) * (stop - entry)]
+            inside = wanted[stretch.reshape(-1, len(counts))].all(axis=1)
+            found += (np.flatnonzero(inside) + entry).tolist()
+        return sorted(found)
+
     def known_structures(self, composition: Composition) -> list[Entry]:
         """Return the entries of a composition, lowest above the hull first."""
         counts = dict(zip(composition.elements, composition.counts.values(), strict=True))
@@ -166,9 +169,6 @@ class Library:
 
     def labels_of(self, crystal: Crystal) -> frozenset[str]:
         """Return the protostructure labels of a crystal and of the entries of its composition."""
-        from nucleate.crystal.composition import Composition
-        from nucleate.library.geometry import describe
-
         found = (describe(crystal, (symprec,)) for symprec in NAMING_LADDER)
         own = self.known_structures(Composition.from_numbers(crystal.numbers))
         return frozenset(item.proto.label for item in (*filter(None, found), *own))
@@ -239,8 +239,6 @@ class Library:
         InputError
             If ``known`` is not one of the hold-outs.
         """
-        from nucleate.library.candidates import candidates
-
         hold_out = self.hold_out(composition, known, prototypes)
         return candidates(self, composition, hold_out, space=space, most=most, derived=derived)
 
@@ -258,9 +256,6 @@ class Library:
         type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, and the
         largest weight counts.
         """
-        from nucleate.crystal.composition import Composition
-        from nucleate.library.geometry import describe
-
         composition = Composition.from_numbers(crystal.numbers)
         shares = self._shares(composition, known, prototypes)
         best = floor
@@ -278,15 +273,11 @@ class Library:
         ValueError
             If the crystal has no atoms or its cell no volume.
         """
-        from nucleate.library.names import identify
-
         return identify(self, crystal)
 
     def _shares(
         self, composition: Composition, known: str, prototypes: frozenset[str]
     ) -> dict[tuple[str, tuple[int, ...]], float]:
-        from nucleate.library.ranking import weights_of
-
         key = frozenset(composition.items), known, prototypes
         if key not in self._weights:
             hold_out = self.hold_out(composition, known, prototypes)
@@ -300,8 +291,6 @@ class Library:
         self, composition: Composition, known: str, prototypes: frozenset[str] = frozenset()
     ) -> HoldOut:
         """Return the filter for a composition, with the labels of its own entries if none given."""
-        from nucleate.library.hold_out import HoldOut
-
         if known == "no-prototype" and not prototypes:
             own = self.known_structures(composition)
             prototypes = frozenset(entry.proto.label for entry in own)
@@ -348,3 +337,19 @@ class Library:
         group = self.group(proto.counts)
         assert group is not None
         return proto, tuple(int(z) for z in group.elements[number - group.first])
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Return what changes with the content of a file; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=4)
+def _read(files: tuple[tuple[Path, int, int], ...]) -> Library:
+    """Open library files; those that were opened before in this process are not read again."""
+    opened = [Container(path) for path, _, _ in files]
+    return Library(merged(opened), [file.header for file in opened])

@@ -23,9 +23,8 @@ from nucleate.crystal.fingerprint import (
     fingerprint_distance,
     fingerprint_distances,
 )
-from nucleate.library.geometry import describe, expand
+from nucleate.library.geometry import NAMING_LADDER, describe, expand
 from nucleate.library.labels import matchings
-from nucleate.library.library import NAMING_LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

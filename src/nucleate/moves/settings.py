@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -76,6 +77,17 @@ class MoveSettings(Component):
             multiplies=self.multiplies,
             keeps_symmetry=self.keeps_symmetry,
         )
+
+
+class PaperMove(MoveSettings):
+    """One of the fourteen moves: a function of :mod:`nucleate.moves`, and when it applies."""
+
+    move: ClassVar[Any]
+    when: ClassVar[Any] = None
+
+    def build(self, context: Any) -> Move:
+        """Return the move."""
+        return replace(super().build(context), apply=self.move, applies=self.when or _always)
 
 
 class GivenMoves(BaseModel):

@@ -45,6 +45,7 @@ class MlipSettings(Engine):
 
     module: ClassVar[str]
     distribution: ClassVar[str]
+    warms_up: ClassVar[bool] = True
 
     model: Name
     cutoff: Cutoff = 6.0

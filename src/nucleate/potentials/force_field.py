@@ -93,8 +93,7 @@ class ForceField:
             symbol = element(int(number)).symbol
             counts[symbol] = counts.get(symbol, 0) + 1
         symbols = sorted(counts)
-        for a, b in sorted(combinations_with_replacement(symbols, 2), key=lambda p: p[0] == p[1]):
-            self._check_pair(a, b)
+        self.check_pairs(symbols)
         total = sum(self.charges.get(symbol, 0.0) * count for symbol, count in counts.items())
         if abs(total) > 1e-6 * max(1, sum(counts.values())):
             formula = "".join(f"{symbol}{count}" for symbol, count in counts.items())
@@ -103,6 +102,12 @@ class ForceField:
                 f"{self.name}: the charges of {formula} add up to {total:+g} e instead of 0 "
                 f"({states}). Change the charges of the force field or the composition."
             )
+
+    def check_pairs(self, symbols: Iterable[str]) -> None:
+        """Raise an `InputError` if a pair of these elements has no term."""
+        pairs = combinations_with_replacement(sorted(symbols), 2)
+        for a, b in sorted(pairs, key=lambda pair: pair[0] == pair[1]):
+            self._check_pair(a, b)
 
     def _check_pair(self, a: str, b: str) -> None:
         if pair_key(a, b) in self.buckingham:

@@ -212,14 +212,6 @@ class EnergyModel:
             descent.state.steps_accepted, descent.evaluations,
         )  # fmt: skip
 
-    def relax_all(
-        self, crystals: Sequence[Crystal], criteria: Criteria | None = None
-    ) -> list[Minimum]:
-        """Relax every crystal, on every core."""
-        from nucleate.potentials.threads import map_threaded
-
-        return map_threaded(lambda crystal: self.relax(crystal, criteria), crystals)
-
 
 _FAILURES = ("", "", "", "overlap", "shrunk", "exploded", "not-finite")
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nucleate.programs.settings import ExternalSettings
+
+
+def check_system(kind: str) -> None:
+    """Refuse a system that has no process groups, by which a command is ended with its children.
+
+    Raises
+    ------
+    InputError
+        On Windows.
+    """
+    if not hasattr(os, "killpg"):
+        raise InputError(
+            f"engine.kind = {kind!r}: external programs cannot be supervised on this system. Run "
+            "nucleate on Linux or macOS for this tier; on Windows use the Windows Subsystem for "
+            "Linux."
+        )
 
 
 def missing_programs(engine: ExternalSettings, example: str) -> Iterator[str]:

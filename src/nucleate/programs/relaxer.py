@@ -13,6 +13,7 @@ from nucleate.clock import running_s
 from nucleate.energy.results import real_array
 from nucleate.errors import ContractError, InputError
 from nucleate.faults import blamed
+from nucleate.programs.preflight import check_system
 from nucleate.programs.process import ExternalProcess, tail
 from nucleate.programs.program import Goal, Program, StageResult, UnreadableError
 from nucleate.relax.judge import EngineFacts, Point, Step, judge
@@ -83,6 +84,7 @@ class ExternalRelaxer:
         pressure_gpa: float = 0.0,
     ) -> None:
         engine = cast("ExternalSettings", tier.engine)
+        check_system(engine.kind)
         self._program = program
         self._tier = tier
         self._engine = engine

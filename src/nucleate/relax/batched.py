@@ -17,10 +17,13 @@ from nucleate.faults import blamed, described
 from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import admit
+from nucleate.relax.warm_up import STEPS, Springs, loose_crystal
 from nucleate.trouble import machine_trouble
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from nucleate.energy.level import LevelOfTheory
@@ -90,6 +93,25 @@ class BatchedRelaxer:
     def level(self) -> LevelOfTheory:
         """Level of theory of every energy."""
         return self._model.level
+
+    def warm_up(self, numbers: Sequence[int]) -> None:
+        """Let everything be compiled that relaxations of these atoms need; nothing is kept.
+
+        The model itself is evaluated only where its engine says so.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers of a crystal.
+        """
+        model = self._model
+        if not getattr(self._tier.engine, "warms_up", False):
+            model = Springs(self._model.level)
+        tier = self._tier.model_copy(update={"max_steps": STEPS})
+        other = BatchedRelaxer(model, tier, self._engine.pressure * GPA_PER_EV_A3)
+        other.add(0, loose_crystal(numbers))
+        while other._flights:
+            other.step()
 
     def free_slots(self) -> int:
         """Return how many more crystals fit beside those in flight."""

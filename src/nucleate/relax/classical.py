@@ -14,9 +14,12 @@ from nucleate.potentials.optimiser import CONVERGED, NO_PROGRESS, RUNNING, desce
 from nucleate.relax.judge import EngineFacts, Point, Step, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import Admitted, admit
+from nucleate.relax.warm_up import STEPS, loose_crystal
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from nucleate.crystal.crystal import Crystal
@@ -83,6 +86,20 @@ class ClassicalRelaxer:
     def level(self) -> LevelOfTheory:
         """Level of theory of every energy."""
         return self._engine.level
+
+    def warm_up(self, numbers: Sequence[int]) -> None:
+        """Let everything be compiled that relaxations of these atoms need; nothing is kept.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers of a crystal.
+        """
+        whole, self._tier = self._tier, self._tier.model_copy(update={"max_steps": STEPS})
+        try:
+            self._outcome(loose_crystal(numbers), None)
+        finally:
+            self._tier = whole
 
     def free_slots(self) -> int:
         """Return how many more crystals can be added now."""

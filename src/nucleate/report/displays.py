@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from nucleate.report.board import Board
 from nucleate.report.columns import columns
-from nucleate.report.render import html_table, terminal_table, texts
+from nucleate.report.counts import counts, heading
+from nucleate.report.phases import duration
+from nucleate.report.render import html_table, texts
 from nucleate.report.views import BOARD, NEW_BEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from nucleate.run.events import Progress
     from nucleate.search.record import Record, SearchUpdate
 
-LOADING = "Loading the energy models (this takes a minute or two on first use)"
 PLAIN_EVERY_S = 30.0
-LIVE_EVERY_S = 0.5
 NOTEBOOK_EVERY_S = 1.0
 
 
@@ -108,7 +106,6 @@ class PlainDisplay(NoDisplay):
         """Print the title."""
         super().start(title, tiers)
         self._write(title)
-        self._write(LOADING)
 
     def on_note(self, text: str) -> None:
         """Print something that is known of the problem."""
@@ -137,52 +134,6 @@ class PlainDisplay(NoDisplay):
         print(text, file=self._stream, flush=True)
 
 
-class LiveDisplay(NoDisplay):
-    """A table on the terminal that is drawn again twice per second.
-
-    Parameters
-    ----------
-    console : rich.console.Console, optional
-        Default standard output.
-    """
-
-    def __init__(self, console: Console | None = None) -> None:
-        from rich.live import Live
-
-        super().__init__()
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._stages = Stages()
-
-    def start(self, title: str, tiers: Sequence[str]) -> None:
-        """Print what takes the first minute."""
-        super().start(title, tiers)
-        self._live.console.print(LOADING)
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def on_note(self, text: str) -> None:
-        """Show something that is known of the problem above the table."""
-        sys.stderr.write(f"{text}\n")
-
-    def on_stage(self, text: str, done: int, total: int) -> None:
-        """Show how much of a preparation is done."""
-        self._live.stop()
-        self._stages(text, done, total)
-
-    def on_progress(self, progress: Progress) -> None:
-        """Draw the table, at most twice per second."""
-        if not self._is_due(LIVE_EVERY_S):
-            return
-        from rich.console import Group
-        from rich.text import Text
-
-        self._live.start()
-        head = Text(heading(self._title, progress), style="bold")
-        table = terminal_table(self._board.rows, columns(*BOARD))
-        self._live.update(Group(head, table, counts(progress)), refresh=True)
-
-
 class NotebookDisplay(NoDisplay):
     """A table in the output of a notebook's cell that is replaced every second."""
 
@@ -191,15 +142,18 @@ class NotebookDisplay(NoDisplay):
 
         super().__init__()
         self._html: Any = HTML
-        self._handle: Any = display(HTML("<p>Loading the energy models</p>"), display_id=True)
+        self._stage = ""
+        self._handle: Any = display(HTML("<p>Starting</p>"), display_id=True)
 
     def __exit__(self, *_: object) -> None:
         self._show("")
 
     def on_stage(self, text: str, done: int, total: int) -> None:
         """Show how much of a preparation is done."""
-        if done >= total or self._is_due(NOTEBOOK_EVERY_S):
-            self._show(f"<p>{escape(text)}: {done:,} of {total:,}</p>")
+        if text != self._stage or done >= total > 0 or self._is_due(NOTEBOOK_EVERY_S):
+            self._stage = text
+            how_much = f": {done:,} of {total:,}" if total else ""
+            self._show(f"<p>{escape(self._title)}: {escape(text)}{how_much}</p>")
 
     def on_progress(self, progress: Progress) -> None:
         """Replace the table, at most once per second."""
@@ -210,13 +164,6 @@ class NotebookDisplay(NoDisplay):
 
     def _show(self, html: str) -> None:
         self._handle.update(self._html(html))
-
-
-def suitable_display() -> Display:
-    """Return the display for a notebook, a terminal, or, elsewhere, none."""
-    if is_notebook():
-        return NotebookDisplay()
-    return LiveDisplay() if sys.stdout.isatty() else NoDisplay()
 
 
 def is_notebook() -> bool:
@@ -245,6 +192,11 @@ class Stages:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._start_s, self._last_s = stage, now, now
+            if not whole:
+                sys.stderr.write(f"{stage}\n")
+                sys.stderr.flush()
+        if not whole:
+            return
         live = sys.stderr.isatty()
         ends = done >= whole
         if not ends and now - self._last_s < (self.LIVE_EVERY_S if live else self.EVERY_S):
@@ -254,39 +206,3 @@ class Stages:
         text = f"{stage}: {done:,} of {whole:,}" + (f", {left:.0f} s left" if left >= 1.0 else "")
         sys.stderr.write((f"\r{text:<70}" if live else text) + ("\n" if ends or not live else ""))
         sys.stderr.flush()
-
-
-def heading(title: str, progress: Progress) -> str:
-    """Return the title with the time that has passed and the time that is left."""
-    left, limits = "", progress.stop
-    if limits.time_s is not None:
-        left = f", {duration(max(limits.time_s - progress.session_s, 0.0))} left"
-    if limits.core_s is not None:
-        left += f", {duration(max(limits.core_s - progress.core_s, 0.0))} of core time left"
-    return f"{title}: {duration(progress.elapsed_s)}{left}"
-
-
-def counts(progress: Progress) -> str:
-    """Return one line with the numbers of a run."""
-    search = progress.search
-    minutes = max(progress.session_s, 1e-9) / 60.0
-    parts = [
-        f"{search.n_structures} structures",
-        f"{progress.session_structures / minutes:.0f} per minute",
-        f"{progress.in_flight} in flight",
-        f"{search.since_best} since the last best",
-        f"{search.n_repeats} repeats skipped",
-    ]
-    if search.text:
-        parts.append(search.text)
-    if progress.failures:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in progress.failures.most_common())
-        parts.append(f"failed: {reasons}")
-    return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as ``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

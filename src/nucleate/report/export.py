@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.names import safe_name
+from nucleate.relax.outcome import Relaxed
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search, read_run
 from nucleate.report.files import write_database, write_rows_extxyz, write_structure
@@ -152,6 +153,8 @@ def _write_ranked(
     for row in rows[:best]:
         write_structure(structures, row, cell=cell)
     for tier in tiers if len(tiers) > 1 else ():
+        if not any(isinstance(row.step(tier), Relaxed) for row in rows):
+            continue  # ASE takes no empty file for extxyz
         (target / "tiers").mkdir(exist_ok=True)
         write_rows_extxyz(target / "tiers" / f"{safe_name(tier)}.extxyz", rows, tier=tier)
     if history.trajectory is not None and history.searched is not None:

@@ -10,7 +10,7 @@ from nucleate.crystal.files import write_cif, write_extxyz, write_poscar
 from nucleate.crystal.formula import counts_of
 from nucleate.crystal.symmetry import in_cell
 from nucleate.relax.outcome import Relaxed
-from nucleate.report.columns import columns
+from nucleate.report.columns import columns, stress_in
 from nucleate.report.powder import write_pattern
 from nucleate.report.render import row_dict
 from nucleate.report.views import FILES, RANKING
@@ -112,9 +112,10 @@ def write_structure(folder: Path, row: Row, *, cell: str = "given") -> None:
     """Write a row as CIF (symmetrised and as it is), POSCAR, powder pattern and, in eV, .res."""
     relaxed, name = row.relaxed, row_name(row)
     assert relaxed is not None
-    unit = "eV/atom" if relaxed.level.unit == "eV" else "arbitrary units/atom"
-    energy = f"{relaxed.enthalpy_per_atom:.5f} {unit}"
-    title = f"{name} {energy} {relaxed.pressure_gpa:g} GPa {relaxed.level.model}"
+    is_ev = relaxed.level.unit == "eV"
+    energy = f"{relaxed.enthalpy_per_atom:.5f} {'eV' if is_ev else 'arbitrary units'}/atom"
+    pressure = f"{stress_in(relaxed, relaxed.pressure_gpa):g} {'GPa' if is_ev else 'per Å^3'}"
+    title = f"{name} {energy} {pressure} {relaxed.level.model}"
     crystal = relaxed.crystal
     write_cif(folder / f"{name}-p1.cif", crystal, title=title)
     rung = next((rung for rung in row.symmetry if rung.number > 1), None)
@@ -122,7 +123,7 @@ def write_structure(folder: Path, row: Row, *, cell: str = "given") -> None:
     write_cif(folder / f"{name}.cif", crystal, symprec=symprec, title=title)
     write_poscar(folder / f"{name}.vasp", in_cell(crystal, cell), title=title)
     write_pattern(folder / f"{name}.xy", crystal, title=name)
-    if relaxed.level.unit == "eV":
+    if is_ev:
         write_res(folder / f"{name}.res", row)
 
 

@@ -85,6 +85,8 @@ class Finding:
         What else is to be said.
     opinion : Opinion or None
         Of the second model.
+    structure_type : str
+        Its name; empty where none was looked for.
     """
 
     record: int
@@ -95,6 +97,7 @@ class Finding:
     probability: float | None = None
     note: str = ""
     opinion: Opinion | None = None
+    structure_type: str = ""
 
     @property
     def key(self) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from nucleate.crystal.matching import matcher_name
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.distinct import distinct, families, in_family_order, polished_of
 from nucleate.report.findings import Finding, Findings
+from nucleate.report.naming import type_of
 from nucleate.report.rule import probabilities, scores
 from nucleate.search.polished import POLISHED, SAME_ENERGY, lower_of
 
@@ -54,6 +55,7 @@ def make_findings(records: Iterable[Record], final: FinalSettings, prior: Prior 
             weight=None if weights is None else weights[place],
             probability=chances[place],
             note=_note(items[place]),
+            structure_type=type_of(items[place].best.relaxed.crystal) or "",
         )
         for number, family in enumerate(ordered, start=1)
         for place in family

@@ -5,7 +5,9 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,7 +107,8 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     if added:
         of_added = [found.tiers.index(tier) for tier in added if tier in found.tiers]
         above = found.numbers[lowest[np.isin(found.tier[lowest], of_added)]].tolist()
-    judged = [] if findings is None else [number for number, _ in findings.places]
+    known = set(found.numbers.tolist())  # a run that is continued tells its last records again
+    judged = [] if findings is None else [n for n, _ in findings.places if n in known]
     chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
     full, unread = _chosen_records(store, chosen, found, roots)
     ranked = rank_structures(
@@ -150,30 +153,27 @@ def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozense
     climb = {tier: place for place, tier in enumerate(added)}
     climb |= {tier: 0 for tier in POLISHED if tier in climb}  # they are the first of those added
     failures: Counter[str] = Counter()
-    n_paid, last, reached, has_failed = 0, None, -1, False
-    polished: float | None = None
-    for number, tier, status, reason, enthalpy, n_atoms, duplicate_of in store.summary_rows():
-        if number != last:
-            last, reached, has_failed, polished = number, -1, False, None
-            numbers.append(number)
-            duplicates.append(-1 if duplicate_of is None else duplicate_of)
-            tiers.append(-1)
-            enthalpies.append(np.nan)
-            n_paid += tier is not None
-        if tier is None or tier in JUDGED or tier in ignored:
-            continue
-        place = seen.setdefault(tier, len(seen))
-        if status == "relaxed":
-            value = enthalpy / n_atoms
-            if tier in POLISHED and polished is not None and polished <= value:
-                continue
-            polished = value if tier in POLISHED else polished
-            if climb.get(tier, -1) >= reached:
-                reached = climb.get(tier, -1)
-                tiers[-1], enthalpies[-1] = place, value
-        elif not has_failed:
-            has_failed = True
-            failures[str(reason)] += 1
+    n_paid = 0
+    for number, rows in groupby(store.summary_rows(), key=itemgetter(0)):
+        steps = list(rows)
+        duplicate_of = steps[0][-1]
+        n_paid += steps[0][1] is not None
+        # a tier's last outcome is valid; a second model ranks nothing
+        valid = {
+            row[1]: row[1:6]
+            for row in steps
+            if row[1] is not None and row[1] not in JUDGED and row[1] not in ignored
+        }
+        for tier in valid:
+            seen.setdefault(tier, len(seen))
+        tier, enthalpy = _counting(valid.values(), climb)
+        failed = [(climb.get(row[0], -1), row[2]) for row in valid.values() if row[1] != "relaxed"]
+        if failed:
+            failures[str(min(failed, key=itemgetter(0))[1])] += 1
+        numbers.append(number)
+        duplicates.append(-1 if duplicate_of is None else duplicate_of)
+        tiers.append(-1 if tier is None else seen[tier])
+        enthalpies.append(enthalpy)
     return _Numbers(
         np.array(numbers),
         np.array(duplicates),
@@ -183,6 +183,25 @@ def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozense
         n_paid,
         failures,
     )
+
+
+def _counting(
+    valid: Iterable[tuple[Any, ...]], climb: Mapping[str, int]
+) -> tuple[str | None, float]:
+    """Return the tier on which a record is ranked, and its enthalpy per atom there."""
+    found: str | None = None
+    enthalpy, reached = np.nan, -1
+    polished: float | None = None
+    for tier, status, _, of_cell, n_atoms in valid:
+        if status != "relaxed":
+            continue
+        value = of_cell / n_atoms
+        if tier in POLISHED and polished is not None and polished <= value:
+            continue
+        polished = value if tier in POLISHED else polished
+        if climb.get(tier, -1) >= reached:
+            found, enthalpy, reached = tier, value, climb.get(tier, -1)
+    return found, enthalpy
 
 
 def _roots(found: _Numbers) -> NDArray[np.int64]:

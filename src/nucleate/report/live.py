@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError, NucleateError
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.page import facts_of, write_page
 from nucleate.report.rows import ranked_rows
 from nucleate.run.events import Silent
 from nucleate.run.store import Store
+from nucleate.signals import given_up_on_stop
 from nucleate.writing import whole_file
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ class LivePage(Silent):
         self._shown = number
         begun = time.process_time()
         try:
-            write_live_page(self._folder)
-        except (OSError, InputError, NucleateError, ValueError) as error:
-            _log.warning("the page was not written: %s", error)  # the search matters more
+            with given_up_on_stop():
+                write_live_page(self._folder)
+        except Exception as error:  # noqa: BLE001  the search matters more
+            _log.warning("the page was not written: %s: %s", type(error).__name__, error)
         used = time.process_time() - begun
         self._next = now + max(EVERY_S, used / SHARE)
 

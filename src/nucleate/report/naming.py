@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
+    from nucleate.crystal.crystal import Crystal
     from nucleate.library.library import Library
     from nucleate.report.rows import Row
 
@@ -22,7 +23,13 @@ def structure_type(row: Row) -> str | None:
     """Return the structure type of a row by the shipped library; None beyond the best hundred."""
     if row.crystal is None or (row.rank or 1) > NAMED:
         return None
-    crystal = row.crystal
+    if row.finding is not None and row.finding.structure_type:
+        return row.finding.structure_type
+    return type_of(row.crystal)
+
+
+def type_of(crystal: Crystal) -> str | None:
+    """Return the structure type of a crystal by the shipped library; None without a volume."""
     key = crystal.numbers.tobytes(), crystal.cell.tobytes(), crystal.scaled.tobytes()
     if key not in _names:
         if len(_names) >= _KEPT:

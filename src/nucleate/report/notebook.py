@@ -10,17 +10,14 @@ from nucleate.report.columns import columns
 from nucleate.report.history import history_of
 from nucleate.report.render import html_table
 from nucleate.report.rows import ranked_rows
-from nucleate.report.trajectory import figure_of
+from nucleate.report.sketch import sketch
 from nucleate.report.views import SHORT_RANKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleate.report.figure import ShownFigure
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.store import Store
-
-DOTS_PER_INCH = 90
 
 
 def run_html(store: Store, *, best: int) -> str:
@@ -44,7 +41,7 @@ def run_html(store: Store, *, best: int) -> str:
     text = f"<p><b>{escape(head)}</b> ({escape(state_of(store))})</p>"
     history = history_of(store, store.tiers_seen())
     if history.trajectory is not None and history.searched is not None and found.n_distinct:
-        text += picture(figure_of(history.trajectory, history.searched, title=formula), head)
+        text += picture(sketch(history.trajectory, history.searched, title=formula), head)
     return text + structures_html(found.ranked, found.n_distinct)
 
 
@@ -57,15 +54,15 @@ def structures_html(ranked: Sequence[RankedStructure], n_distinct: int) -> str:
     return html_table(ranked_rows(ranked), columns(*SHORT_RANKING)) + rest
 
 
-def picture(figure: ShownFigure, alternative: str) -> str:
-    """Return a figure as an ``img`` element that contains it.
+def picture(svg: str, alternative: str) -> str:
+    """Return an SVG document as an ``img`` element that contains it.
 
     Parameters
     ----------
-    figure
-        Drawn at 90 dots per inch.
+    svg
+        The document.
     alternative
         What it shows, for people who do not see it.
     """
-    data = b64encode(figure.to_png(dpi=DOTS_PER_INCH)).decode("ascii")
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(alternative, quote=True)}">'
+    data = b64encode(svg.encode("utf-8")).decode("ascii")
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alternative, quote=True)}">'

@@ -17,7 +17,7 @@ GREEK = {"G": "Γ"}
 
 def phonon_figure(phonons: Phonons, *, title: str) -> ShownFigure:
     """Draw the bands and the density of states; imaginary frequencies are negative and shaded."""
-    from nucleate.report.figure import ShownFigure
+    from nucleate.report.figure import ShownFigure, figure_text
 
     bands = phonons.bands()
     frequencies, states = phonons.density_of_states()
@@ -27,7 +27,7 @@ def phonon_figure(phonons: Phonons, *, title: str) -> ShownFigure:
     for tick in bands.ticks:
         left.axvline(tick, color="0.8", lw=0.6)
     left.set_xticks(bands.ticks, [GREEK.get(name, name) for name in bands.labels])
-    left.set(ylabel="frequency (THz), imaginary below 0", title=title)
+    left.set(ylabel="frequency (THz), imaginary below 0", title=figure_text(title))
     left.set_xlim(bands.distance[0], bands.distance[-1])
     right.plot(states, frequencies, color="C0", lw=0.9)
     right.set(xlabel="states per THz", xlim=(0.0, None))

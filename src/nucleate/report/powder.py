@@ -27,7 +27,7 @@ def powder_figure(pattern: Pattern, fits: Sequence[tuple[str, Agreement]]) -> Sh
     fits
         Title and fit of each structure, one panel each.
     """
-    from nucleate.report.figure import ShownFigure
+    from nucleate.report.figure import ShownFigure, figure_text
 
     figure = ShownFigure(figsize=(8.0, 2.6 * len(fits) + 0.4), layout="constrained")
     panels = figure.subplots(len(fits), 1, sharex=True, squeeze=False)[:, 0]
@@ -41,7 +41,7 @@ def powder_figure(pattern: Pattern, fits: Sequence[tuple[str, Agreement]]) -> Sh
         axes.plot(angles, fit.background, "--", lw=0.8, color="C0", label="background")
         axes.plot(angles, difference + shift, "-", lw=0.7, color="C2", label="difference")
         axes.set_title(
-            f"{title}    R_wp {fit.r_wp:.1f} %, strain {100 * fit.strain:+.2f} %, "
+            f"{figure_text(title)}    R_wp {fit.r_wp:.1f} %, strain {100 * fit.strain:+.2f} %, "
             f"zero shift {fit.zero:+.3f}°",
             fontsize=9,
             loc="left",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from ase import Atoms
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
     from nucleate.crystal.crystal import Crystal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record, TierOutcome
 
     Scale = tuple[str, LevelOfTheory]
-    Prints = dict[tuple[int, str], np.ndarray]
+    Prints = dict[tuple[int, str], NDArray[np.float32]]
 
 
 LIKELY, ENERGY = "likely", "energy"
@@ -253,7 +254,6 @@ def _distinct(entries: Sequence[_Entry], added: Collection[str]) -> list[_Entry]
     for entry in entries:
         same = None
         if entry.tier in added:
-            prints[entry.record.number, entry.tier] = fingerprint(entry.relaxed.crystal)
             same = next((k for k in reversed(range(len(kept)))
                          if _is_same(entry, kept[k], prints)), None)  # fmt: skip
         if same is None:
@@ -269,8 +269,16 @@ def _is_same(entry: _Entry, other: _Entry, prints: Prints) -> bool:
     gap = entry.relaxed.enthalpy_per_atom - other.relaxed.enthalpy_per_atom
     if abs(gap) >= SAME_ENTHALPY:
         return False
-    first, second = ((item.record.number, item.tier) for item in (entry, other))
-    return is_same_minimum(fingerprint_distance(prints[first], prints[second]), gap)
+    distance = fingerprint_distance(_print_of(entry, prints), _print_of(other, prints))
+    return is_same_minimum(distance, gap)
+
+
+def _print_of(entry: _Entry, prints: Prints) -> NDArray[np.float32]:
+    """Return the fingerprint of an entry, made when it is needed: the first one takes long."""
+    key = entry.record.number, entry.tier
+    if key not in prints:
+        prints[key] = fingerprint(entry.relaxed.crystal)
+    return prints[key]
 
 
 def _original(record: Record, known: dict[int, Record]) -> int:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import MissingDependencyError
 from nucleate.report.columns import stress_in, unit_of
-from nucleate.text import clean, table_cell
+from nucleate.text import table_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
-    from rich.table import Table
 
     from nucleate.report.columns import Column, Value
     from nucleate.report.rows import Row
@@ -165,23 +164,13 @@ def html_of(heads: Iterable[Any], cells: Iterable[Iterable[Any]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def terminal_table(rows: Sequence[Row], view: Sequence[Column]) -> Table:
-    """Return rows as a table of rich; numbers are aligned to the right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    found = texts(rows, view)
-    table = Table(box=None, pad_edge=False)
-    for head, is_number in zip(found.heads, found.is_number, strict=True):
-        table.add_column(head, justify="right" if is_number else "left", overflow="fold")
-    for line in found.cells:
-        table.add_row(*(Text(clean(cell)) for cell in line))
-    return table
-
-
 def plain_table(rows: Sequence[Row], view: Sequence[Column]) -> str:
     """Return rows as lines of text in columns."""
-    found = texts(rows, view)
+    return plain_text(texts(rows, view))
+
+
+def plain_text(found: Texts) -> str:
+    """Return a table for people as lines of text in columns."""
     lines = [found.heads, *found.cells]
     widths = [max(len(line[place]) for line in lines) for place in range(len(found.heads))]
     return "\n".join(

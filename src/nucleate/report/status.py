@@ -10,8 +10,9 @@ from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.light import overview
 from nucleate.report.ranking import LIKELY
-from nucleate.report.render import plain_table, row_dict
+from nucleate.report.render import row_dict
 from nucleate.report.rows import ranked_rows
+from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
@@ -47,7 +48,9 @@ def times_of(store: Store) -> tuple[float, float]:
     return elapsed_s, core_s
 
 
-def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, Any]:
+def read_status(
+    store: Store, *, best: int, order: str = LIKELY, width: int = 1000
+) -> dict[str, Any]:
     """Return the state of a run as JSON-ready facts; times in seconds.
 
     Parameters
@@ -59,6 +62,8 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         ``table`` as lines of text.
     order
         As in :func:`~nucleate.report.ranking.rank_structures`.
+    width
+        Characters of a line of ``table``.
     """
     is_search = store.meta.get("kind") != "relax"
     found = overview(store, best=best if is_search else 0, order=order)
@@ -89,7 +94,7 @@ def read_status(store: Store, *, best: int, order: str = LIKELY) -> dict[str, An
         "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
         "rates": best_arms_in_words(worked),
-        "table": plain_table(rows, columns(*SHORT_STATUS)),
+        "table": plain_fitted(rows, columns(*SHORT_STATUS), width),
     }
 
 

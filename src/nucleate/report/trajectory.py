@@ -57,10 +57,8 @@ def figure_of(found: Trajectory, tier: str, *, title: str) -> ShownFigure:
     if not finite.size:
         axes.text(0.5, 0.5, f"no structure has been relaxed by {shown} yet", ha="center")
         return figure
-    lowest, highest = float(finite.min()), float(finite.max())
+    lowest, top = range_of(found)
     is_ev = found.unit == "eV"
-    top = lowest + WINDOW_EV_PER_ATOM if is_ev else float(np.percentile(finite, 95))
-    top = min(top, highest) if highest > lowest else lowest + 0.01
     _draw_points(axes, found, top)
     steps = np.arange(len(found.enthalpies))
     best = np.fmin.accumulate(found.enthalpies)
@@ -75,6 +73,17 @@ def figure_of(found: Trajectory, tier: str, *, title: str) -> ShownFigure:
     axes.set_ylabel(f"enthalpy ({'eV' if is_ev else 'arbitrary units'}/atom), {shown}")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     return figure
+
+
+def range_of(found: Trajectory) -> tuple[float, float]:
+    """Return the lowest enthalpy per atom, and the one at whose height higher ones are drawn."""
+    finite = found.enthalpies[np.isfinite(found.enthalpies)]
+    if not finite.size:
+        return 0.0, 1.0
+    lowest, highest = float(finite.min()), float(finite.max())
+    is_ev = found.unit == "eV"
+    top = lowest + WINDOW_EV_PER_ATOM if is_ev else float(np.percentile(finite, 95))
+    return lowest, min(top, highest) if highest > lowest and top > lowest else lowest + 0.01
 
 
 def _draw_points(axes: Axes, found: Trajectory, top: float) -> None:

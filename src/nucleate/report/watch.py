@@ -10,13 +10,13 @@ import numpy as np
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
 from nucleate.report.curve import curve
-from nucleate.report.displays import duration
 from nucleate.report.done import missed_of
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
-from nucleate.report.render import plain_table
+from nucleate.report.phases import duration
 from nucleate.report.rows import ranked_rows
 from nucleate.report.status import stop_reason_of, times_of
+from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import BOARD
 from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
@@ -76,7 +76,7 @@ def watched(
         *_curve(history, width, max(3, min(8, height - len(rows) - 9)), plain=plain),
     ]
     if rows:
-        lines += ["", *plain_table(rows, columns(*BOARD)).splitlines()]
+        lines += ["", *plain_fitted(rows, columns(*BOARD), width).splitlines()]
     done = None if missed is None else missed.in_words()
     lines += ["", done, _sources(history), _rates(policy, worked), _failures(history)]
     return "\n".join(line[:width] for line in lines if line is not None), running

@@ -16,10 +16,11 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.outcome import Failed
 from nucleate.run.events import Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
+from nucleate.run.log import log_outcome
 from nucleate.run.promotions import Promotions
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.search.book import trial_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.space import SearchSpace
     from nucleate.relax.ladder import Ladder
-    from nucleate.relax.outcome import Outcome
     from nucleate.run.events import Callback
     from nucleate.run.executor import Executor, Finished
     from nucleate.run.journal import Journal
@@ -73,8 +73,8 @@ class Campaign:
         Of the run, for its records.
     space : SearchSpace, optional
         What candidates must keep; not checked by default.
-    started_core_s : float, optional
-        ``time.process_time()`` from which the driver's processor time counts; default now.
+    watch : Stopwatch, optional
+        Started with the pools of the run; default now.
     noted : iterable of Record, optional
         Records of others, which the rules of promotion compare with.
     callback : Callback, optional
@@ -91,7 +91,7 @@ class Campaign:
         stop: Stop | None = None,
         seed: int = 0,
         space: SearchSpace | None = None,
-        started_core_s: float | None = None,
+        watch: Stopwatch | None = None,
         noted: Iterable[Record] = (),
         callback: Callback | None = None,
         fixed: Mapping[int, NDArray[np.bool_]] | None = None,
@@ -109,7 +109,7 @@ class Campaign:
         self._untold: deque[int] = deque()
         self._untold_repeats = 0
         self._promotions = Promotions(ladder)
-        self._watch = Stopwatch(started_core_s)
+        self._watch = watch or Stopwatch()
         self._stop_request: str | None = None
         self._n_finished = 0
         self._n_relaxed = 0
@@ -125,9 +125,34 @@ class Campaign:
         """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
         self._stop_request = reason
 
+    @property
+    def n_finished(self) -> int:
+        """Structures that are finished, whether the search was told of them or not."""
+        return self._n_finished
+
+    def halt(self) -> None:
+        """Charge this run with no time until :meth:`proceed`: others have their turn."""
+        self._watch.halt()
+
+    def proceed(self) -> None:
+        """Charge this run with time again."""
+        self._watch.proceed()
+
     def run(self) -> Summary:
         """Run until the search is over, a rule of ``stop`` holds or a stop was requested."""
-        self._resume()
+        if not self.begin():
+            return self._summary(str(self._stop_request), "")
+        while (reason := self.stop_reason()) is None:
+            self.turn()
+        return self.end(reason)
+
+    def begin(self) -> bool:
+        """Take up what the journal holds; :meth:`turn` and :meth:`end` come after it.
+
+        Returns False if a stop was requested meanwhile; then it is over.
+        """
+        if not self._resume():
+            return False
         prepared = {"time": now(), "core_s": self._core_s(), **surroundings()}
         self._journal.add_event(self._watch.before_s, "start", prepared)
         self._set_window()
@@ -135,11 +160,10 @@ class Campaign:
         _log.info("started with %d records, window %d", self._n_finished, self._window)
         self._settle()
         self.progress.session_structures = 0
-        while (reason := self._stop_reason()) is None:
-            self._turn()
-        return self._end(reason)
+        return True
 
-    def _end(self, reason: str) -> Summary:
+    def end(self, reason: str) -> Summary:
+        """Write down why the run ends, and return what came of it."""
         self._tell_rest()
         error = self._error_of_all()
         self._update_progress()
@@ -151,19 +175,26 @@ class Campaign:
         self._journal.commit()
         _log.info("stopped: %s", reason)
         self._callback.on_progress(self.progress)
-        search = self.progress.search
+        return self._summary(reason, error)
+
+    def _summary(self, reason: str, error: str) -> Summary:
         return Summary(
             reason=reason,
             error=error,
             n_structures=self._n_finished,
-            n_repeats=search.n_repeats,
-            best=search.best,
+            n_repeats=self.progress.search.n_repeats,
+            best=self.progress.search.best,
             progress=self.progress,
         )
 
-    def _resume(self) -> None:
-        """Tell the search and the ladder what the journal holds; queue what was in flight."""
+    def _resume(self) -> bool:
+        """Tell the search and the ladder what the journal holds; queue what was in flight.
+
+        Returns False if a stop was requested meanwhile; everything is as it was.
+        """
         for told, update in self._journal.told():
+            if self._stop_request is not None:
+                return False
             record = told.within(self._ladder.names)
             self._note(record)
             self._replay(record, update)
@@ -179,6 +210,7 @@ class Campaign:
             self._watch.add(time_s, data.get("core_s", 0.0))
             if kind == WINDOW and self._learns:
                 self._window = data["candidates"]
+        return True
 
     def _note(self, record: Record) -> None:
         for item in record.outcomes:
@@ -192,13 +224,12 @@ class Campaign:
         needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
         if needed > self._window:
             self._window = needed
-            data = {"candidates": needed, "from": self._pending_first()}
+            first = self._untold[0] if self._untold else self._n_finished
+            data = {"candidates": needed, "from": first}
             self._journal.add_event(self._watch.before_s, WINDOW, data)
 
-    def _pending_first(self) -> int:
-        return self._untold[0] if self._untold else self._n_finished
-
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Take up what has ended, ask for new candidates and hand them out; at most 0.2 s."""
         for item in self._executor.poll(POLL_S):
             self._advance(item)
         self._settle()
@@ -220,7 +251,7 @@ class Campaign:
 
     def _draw(self, count: int) -> None:
         """Ask for this many candidates to relax; tell the search of the next one in between."""
-        while count > 0 and not self._holds_back() and self._stop_reason() is None:
+        while count > 0 and not self._holds_back() and self.stop_reason() is None:
             if self._is_open():
                 trial = self._search.ask()
                 if trial is None:
@@ -289,7 +320,7 @@ class Campaign:
         outcomes = (*record.outcomes, TierOutcome(tier, item.outcome))
         self._pending[number] = replace(record, outcomes=outcomes)
         self._promotions.arrive(self._pending[number])
-        _log_outcome(number, tier, item.outcome)
+        log_outcome(number, tier, item.outcome)
 
     def _settle(self) -> None:
         """Queue the crystals that climb, and finish those that do not."""
@@ -352,7 +383,8 @@ class Campaign:
             self.progress.failures[str(failure.outcome.reason)] += 1
             self._first_failure = self._first_failure or failure.outcome
 
-    def _stop_reason(self) -> str | None:
+    def stop_reason(self) -> str | None:
+        """Return why the run is over, or None."""
         if self._stop_request is not None:
             return self._stop_request
         if self._error_of_all():
@@ -391,10 +423,3 @@ class Campaign:
         self.progress.elapsed_s = self._watch.elapsed_s
         self.progress.in_flight = len(self._pending)
         self.progress.search = self._search.progress
-
-
-def _log_outcome(number: int, tier: str, outcome: Outcome) -> None:
-    if isinstance(outcome, Relaxed):
-        _log.debug("record %d: %s gives %.5f/atom", number, tier, outcome.enthalpy_per_atom)
-    else:
-        _log.debug("record %d: %s failed (%s)", number, tier, outcome.reason)

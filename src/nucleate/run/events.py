@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from nucleate.search.record import Record, SearchUpdate
 
+READING = "reading known structures and networks"
+LOADING = "loading the energy models"
+COMPILING = "compiling the energy models (first use only)"
+"""Phases of which nobody can say how much is done."""
+
 
 @dataclass(slots=True)
 class Progress:

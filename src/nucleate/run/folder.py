@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.old_keys import stored_tier
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.run.trust import own_mark
 
@@ -67,8 +68,10 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the input of a run, with the keys that there were not yet when it began."""
+    """Return a copy of the input of a run with today's keys, those of later versions included."""
     data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+    if "tier" in data:
+        data["tier"] = [stored_tier(tier) for tier in data["tier"]]
     search, problem = data.get("search"), data.get("problem")
     if isinstance(search, dict) and "generators" in search and "known" not in search:
         search |= {"known": "off", "library": ["shipped"]}

@@ -120,6 +120,12 @@ def _of_tier(tier: TierSettings) -> Iterator[tuple[str, str]]:
         for key in SINGLE_POINT:
             if _asked(tier, key, defaults.get(key)):
                 yield f"tier.{key} of {tier.name!r}", "where relax = false, a single point"
+        if not tier.engine.is_program and _asked(tier, "wall_s", defaults.get("wall_s")):
+            yield f"tier.wall_s of {tier.name!r}", "where relax = false, a single point"
+        if _asked(tier.guards, "shortest_contact"):
+            yield f"tier.guards.shortest_contact of {tier.name!r}", "where relax = false"
+    elif tier.fix_symmetry and _asked(tier, "rattle_ang"):
+        yield f"tier.rattle_ang of {tier.name!r}", "where fix_symmetry = true"
     elif not tier.relax_cell and _asked(tier, "max_stress_gpa", defaults.get("max_stress_gpa")):
         yield f"tier.max_stress_gpa of {tier.name!r}", "where relax_cell = false"
 

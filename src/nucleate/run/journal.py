@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,81 +12,41 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record, SearchUpdate
 
 
-class Journal(Protocol):
-    """Where a campaign writes."""
+class Journal:
+    """Where a campaign writes; this one writes nothing down."""
 
     def told(self) -> Iterable[tuple[Record, SearchUpdate]]:
         """Yield the records that the search was told of, in that order."""
-        ...
+        return ()
 
     def unfinished(self) -> Iterable[Record]:
         """Return the candidates that the search is not told of yet, by number."""
-        ...
+        return ()
 
     def events(self) -> Iterable[tuple[float, str, dict[str, Any]]]:
         """Yield time in seconds, kind and data of what happened."""
-        ...
+        return ()
 
     def add_candidate(self, record: Record) -> None:
         """Write a candidate that has just been proposed."""
-        ...
 
     def append_outcome(self, number: int, tier: str, outcome: Outcome) -> None:
         """Write what a tier made of a candidate."""
-        ...
 
     def add_record(self, record: Record, update: SearchUpdate, *, provisional: bool) -> None:
         """Write that a candidate is finished and what the search made of it."""
-        ...
 
     def add_memo(self, number: int, memo: bytes) -> None:
         """Write what the search wants to have back of a record that has no memo yet."""
-        ...
 
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
         """Write something that happened."""
-        ...
 
     def commit(self) -> None:
         """Make everything permanent."""
-        ...
 
 
-class NoJournal:
-    """Writes nothing down."""
-
-    def told(self) -> Iterable[tuple[Record, SearchUpdate]]:
-        """Return nothing."""
-        return ()
-
-    def unfinished(self) -> Iterable[Record]:
-        """Return nothing."""
-        return ()
-
-    def events(self) -> Iterable[tuple[float, str, dict[str, Any]]]:
-        """Return nothing."""
-        return ()
-
-    def add_candidate(self, record: Record) -> None:
-        """Write nothing."""
-
-    def append_outcome(self, number: int, tier: str, outcome: Outcome) -> None:
-        """Write nothing."""
-
-    def add_record(self, record: Record, update: SearchUpdate, *, provisional: bool) -> None:
-        """Write nothing."""
-
-    def add_memo(self, number: int, memo: bytes) -> None:
-        """Write nothing."""
-
-    def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
-        """Write nothing."""
-
-    def commit(self) -> None:
-        """Do nothing."""
-
-
-class StoreJournal:
+class StoreJournal(Journal):
     """Writes a run into its store.
 
     Records that were told provisionally, at the end of an earlier start, count as unfinished: the
@@ -144,7 +104,7 @@ class StoreJournal:
         self._store.commit()
 
 
-class RefinementJournal(NoJournal):
+class RefinementJournal(Journal):
     """Adds outcomes to the records of a finished run, and nothing else but its own events."""
 
     def __init__(self, store: Store) -> None:

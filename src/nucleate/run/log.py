@@ -6,15 +6,20 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nucleate.relax.outcome import Relaxed
 from nucleate.writing import refuse_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nucleate.relax.outcome import Outcome
+
 LOG_NAME = "nucleate.log"
 WORKER_LOGS = "workers"
 """Folder for what workers write to standard error."""
+
+_log = logging.getLogger(__name__)
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -44,3 +49,11 @@ def logged(folder: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before)
         handler.close()
+
+
+def log_outcome(number: int, tier: str, outcome: Outcome) -> None:
+    """Log in detail what a tier made of a record."""
+    if isinstance(outcome, Relaxed):
+        _log.debug("record %d: %s gives %.5f/atom", number, tier, outcome.enthalpy_per_atom)
+    else:
+        _log.debug("record %d: %s failed (%s)", number, tier, outcome.reason)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from nucleate.plugins import find, kinds
+from nucleate.programs.settings import OLD_KEYS_OF_A_STAGE
 from nucleate.renamed import RenamedKeyWarning
 
 DEFAULT_SEARCH = "lowest-minima"
@@ -45,6 +46,18 @@ def modern(data: Any) -> Any:
         _name_the_kind(search)
         _check_keys(search)
     return data
+
+
+def stored_tier(tier: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a tier that a run keeps, with today's keys in the stages."""
+    engine = tier.get("engine")
+    if not isinstance(engine, dict) or "stage" not in engine:
+        return tier
+    names = OLD_KEYS_OF_A_STAGE
+    stages = [
+        {names.get(key, key): value for key, value in stage.items()} for stage in engine["stage"]
+    ]
+    return {**tier, "engine": {**engine, "stage": stages}}
 
 
 def _move(data: dict[str, Any], old: str, value: Any, section: str, key: str) -> None:

@@ -19,6 +19,7 @@ from nucleate.run.events import Silent
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
+from nucleate.run.old_keys import stored_tier
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_of
 from nucleate.run.settings import spec_of
@@ -190,7 +191,7 @@ def _not_done(
     elapsed_s = max((time_s for time_s, *_ in store.events()), default=0.0)
     left = []
     for name in dict.fromkeys(start.tier for start in starts):
-        is_new = known.get(name, {}).get("settings") != settings
+        is_new = stored_tier(known.get(name, {}).get("settings", {})) != settings
         if is_new:
             store.add_tier(elapsed_s, name, {"source": source, "settings": settings})
         done = {} if is_new else store.statuses(name)

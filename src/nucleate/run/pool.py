@@ -14,7 +14,6 @@ engine counts as at work, so that with one worker the course of a run does not d
 
 from __future__ import annotations
 
-import select
 import selectors
 import signal
 import time
@@ -22,19 +21,23 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError, NucleateError
+from nucleate.errors import InputError, NucleateError, reported
 from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
+from nucleate.run.events import COMPILING, LOADING
 from nucleate.run.executor import Finished, Job
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 from nucleate.text import clean
 from nucleate.trouble import MachineError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nucleate.run.wire import Message
+
+    Report = Callable[[str, int, int], None]
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10
@@ -139,11 +142,6 @@ class Pool:
         """Return the process numbers of the workers."""
         return [worker.pid for worker in self._workers]
 
-    def n_jobs(self) -> int:
-        """Return how many jobs are queued or in flight."""
-        queued = sum(len(queue) for queue in self._queues) + len(self._alone)
-        return queued + sum(len(worker.jobs) for worker in self._workers)
-
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier."""
         return len(self._queues[tier])
@@ -232,8 +230,8 @@ class Pool:
         """
         finished: list[Finished] = []
         while worker in self._workers:
-            ready, _, _ = select.select([worker.stdout], [], [], 0.0)
-            finished += self._hear(worker) if ready else self._lost(worker)
+            has_rest = worker.output.has_rest()
+            finished += self._hear(worker) if has_rest else self._lost(worker)
         return finished
 
     def _give_back_gap(self, expected_s: float) -> None:
@@ -245,8 +243,13 @@ class Pool:
             for worker in self._workers:
                 worker.last_heard = min(worker.last_heard + late, now)
 
-    def wait_until_ready(self) -> list[dict[str, str]]:
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
         """Return the levels of theory as soon as a worker of each interpreter is ready.
+
+        Parameters
+        ----------
+        report
+            Called with what is being done, and twice 0 as nobody knows how much of it there is.
 
         Raises
         ------
@@ -255,6 +258,8 @@ class Pool:
         """
         deadline = time.monotonic() + START_LIMIT_S
         while (levels := self.levels) is None and time.monotonic() < deadline:
+            compiles = any(worker.functions_compiled for worker in self._workers)
+            report(COMPILING if compiles else LOADING, 0, 0)
             self._receive(0.2)
         if levels is None:
             raise WorkerStartError(f"no worker was ready within {START_LIMIT_S:.0f} s")
@@ -273,7 +278,7 @@ class Pool:
             if message.get("machine"):
                 raise MachineError(_machine_sentence(str(message["machine"])))
             if message["remedy"] and not worker.is_ready:
-                raise InputError(message["remedy"])
+                raise reported(str(message.get("kind", "")), str(message["remedy"]))
         if message["op"] == "ready":
             known = {other.tiers for other in self._workers if other.is_ready}
             worker.levels = message["levels"]
@@ -307,7 +312,7 @@ class Pool:
         self, worker: WorkerProcess, *, hangs: bool = False, nonsense: str = ""
     ) -> list[Finished]:
         """Replace a worker that died or hangs; return the job that was its end, if known."""
-        self._selector.unregister(worker.stdout)
+        self._selector.unregister(worker.output)
         self._workers.remove(worker)
         self._core_s_of_lost += worker.core_s
         silent_s = worker.silent_s()
@@ -373,7 +378,7 @@ class Pool:
                 "path of a Python that has the packages of the engines and of nucleate."
             ) from error
         self._workers.append(worker)
-        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+        self._selector.register(worker.output, selectors.EVENT_READ, worker)
 
 
 def _machine_sentence(trouble: str) -> str:
@@ -381,8 +386,3 @@ def _machine_sentence(trouble: str) -> str:
         f"A worker cannot continue: {clean(trouble)}. Nothing that was finished is lost; put that "
         "right, and the same command continues."
     )
-
-
-def wait_until_ready(pool: Pool) -> list[dict[str, str]]:
-    """Return the levels of theory as soon as a worker of each interpreter is ready."""
-    return pool.wait_until_ready()

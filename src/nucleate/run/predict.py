@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
-from nucleate.run.events import Silent, Summary
+from nucleate.run.events import LOADING, READING, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line
@@ -24,13 +24,14 @@ from nucleate.run.pressure import compression_line, compression_of_run, keep_com
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.settings import spec_of
+from nucleate.run.stopwatch import Stopwatch
 from nucleate.search.context import SearchContext
 from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
 from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
@@ -81,31 +82,62 @@ def predict(
     WorkerStartError
         If the engines cannot be loaded.
     """
+    opening = opened(settings, folder, callback=callback, executor=executor, candidates=candidates)
+    with opening as campaign, stopping_on_signals(campaign.request_stop):
+        return campaign.run()
+
+
+@contextmanager
+def opened(
+    settings: RunSettings,
+    folder: str | Path,
+    *,
+    callback: Callback | None = None,
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
+    candidates: Sequence[Candidate] | None = None,
+    through: Callable[[Search], Search] | None = None,
+    keeps_log: bool = True,
+) -> Iterator[Campaign]:
+    """Open a run folder, and yield its campaign, which has not begun.
+
+    Parameters and errors are those of :func:`predict`; ``through`` returns the search that the
+    campaign asks in place of the one of the input, for example one that has guests. Without
+    ``keeps_log`` the folder gets no log of its own.
+    """
     path = Path(folder)
     callback = callback or Silent()
     _check_devices(settings)
     target = build_target(settings)
-    begun_core_s = time.process_time()
+    watch = Stopwatch()
     pressed = compression_of_run(settings, path, callback.on_stage)
     space = settings.problem.space(pressed.factor)
-    spent_core_s = time.process_time() - begun_core_s
-    source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
+    with watch.paused():
+        callback.on_stage(READING, 0, 0)
+        source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
     search = build_search(settings, source, target, space, policy_start(settings, path))
     policy_facts = getattr(search, "policy_facts", {})
     is_drawn = candidates is None
     if candidates is not None:
         search = GivenCandidates(search, candidates)
+    if through is not None:
+        search = through(search)
     ladder = build_ladder(settings)
     with ExitStack() as stack:
         stack.enter_context(locked(path))
-        stack.enter_context(logged(path))
+        if keeps_log:
+            stack.enter_context(logged(path))
         check_same_run(path, settings)
         _tell(callback, known_line(settings))
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
         tiers = under_pressure(settings.tier, pressed.factor)
-        started_core_s = time.process_time()
-        started_core_s -= spent_core_s + (source.prepare() if is_drawn else 0.0)
-        relaxing = _pool(settings, tiers, path) if executor is None else executor(tiers)
+        if is_drawn:
+            watch.add_elsewhere(source.prepare(callback.on_stage))
+        with watch.paused():
+            callback.on_stage(LOADING, 0, 0)
+            if executor is None:
+                relaxing = _pool(settings, tiers, path, callback)
+            else:
+                relaxing = executor(tiers)
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
@@ -121,19 +153,21 @@ def predict(
             stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
             seed=settings.seed,
             space=space if is_drawn else None,
-            started_core_s=started_core_s,
+            watch=watch,
             callback=callback,
         )
-        stack.enter_context(stopping_on_signals(campaign.request_stop))
-        return campaign.run()
+        yield campaign
 
 
-def _pool(settings: RunSettings, tiers: Sequence[TierSettings], folder: Path) -> Pool:
-    """Return workers with their engines loaded."""
+def _pool(
+    settings: RunSettings, tiers: Sequence[TierSettings], folder: Path, callback: Callback
+) -> Pool:
+    """Return workers with their engines loaded and everything compiled."""
     spec = spec_of(tiers, settings.problem.pressure_gpa, settings.run)
+    spec = replace(spec, warm_up=tuple(settings.problem.composition().numbers(1).tolist()))
     pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
     try:
-        pool.wait_until_ready()
+        pool.wait_until_ready(callback.on_stage)
     except BaseException:
         pool.close()
         raise

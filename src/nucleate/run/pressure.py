@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.energy.compression import Energies
+    from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
 
 COMPRESSION = "compression"
@@ -66,6 +68,32 @@ def compression_of_run(
     return found
 
 
+def compression_of_samples(
+    tiers: Sequence[TierSettings], pressure_gpa: float, samples: Sequence[Crystal]
+) -> Compression:
+    """Return the compression for structures that are relaxed as they are given.
+
+    It is the strongest of those of a few of them, as guards must let all of them pass.
+
+    Parameters
+    ----------
+    tiers, pressure_gpa
+        As in the input; the first tier that is an MLIP is asked.
+    samples
+        Structures of different compositions.
+    """
+    moves = any(tier.relax and tier.relax_cell for tier in tiers)
+    if abs(pressure_gpa) <= LEAST_GPA or not moves or not samples:
+        return Compression()
+    name, energies = _energies_without_pressure(tiers, pressure_gpa)
+    if energies is None:
+        return Compression()
+    found = [compression(energies, [crystal], pressure_gpa) for crystal in samples]
+    choose = min if pressure_gpa > 0.0 else max
+    strongest = choose(found, key=lambda one: one.factor)
+    return Compression(strongest.factor, strongest.note, name)
+
+
 def compression_of(store: Store) -> float:
     """Return the compression of a run with records."""
     found = stored_compression(store)
@@ -91,25 +119,33 @@ def keep_compression(store: Store, found: Compression) -> None:
 
 def _by_the_model(settings: RunSettings) -> Compression:
     pressure_gpa = settings.problem.pressure_gpa
-    for tier in settings.tier:
+    name, energies = _energies_without_pressure(settings.tier, pressure_gpa)
+    if energies is None:
+        return Compression(note="no tier is an MLIP; give problem.compression")
+    found = compression(energies, _lowest(settings.problem.space(), energies), pressure_gpa)
+    return Compression(found.factor, found.note, name)
+
+
+def _energies_without_pressure(
+    tiers: Sequence[TierSettings], pressure_gpa: float
+) -> tuple[str, Energies | None]:
+    """Return the first tier that is an MLIP, and its energies in eV/atom; None without one."""
+    for tier in tiers:
         enthalpies = single_points(tier, pressure_gpa=pressure_gpa)
         if enthalpies is not None:
             break
     else:
-        return Compression(note="no tier is an MLIP; give problem.compression")
+        return "", None
     per_volume = pressure_gpa / GPA_PER_EV_A3
 
     def energies(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         volumes = np.array([crystal.volume_per_atom for crystal in crystals])
         return enthalpies(crystals) - per_volume * volumes
 
-    found = compression(energies, _lowest(settings.problem.space(), energies), pressure_gpa)
-    return Compression(found.factor, found.note, tier.name)
+    return tier.name, energies
 
 
-def _lowest(
-    space: SearchSpace, energies: Callable[[Sequence[Crystal]], NDArray[np.float64]]
-) -> list[Crystal]:
+def _lowest(space: SearchSpace, energies: Energies) -> list[Crystal]:
     """Return a few random crystals of low energy, at the volume that is expected at 0 GPa."""
     from nucleate.generate.symmetric import SymmetricGenerator
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate import processes
+from nucleate.pipes import Pipe
 from nucleate.run.isolation import MARK, MEMORY, end_marked, is_stopped
 from nucleate.run.wire import FrameBuffer, Message, frame
 from nucleate.run.worker_log import WorkerLog
@@ -56,6 +57,9 @@ class WorkerSpec:
         Folders that workers can import from besides their own.
     memory_mb : int, optional
         Memory of a worker, where the system can limit it; a crystal that needs more fails alone.
+    warm_up : tuple of int
+        Atomic numbers of a crystal that workers relax a little before they are ready, so that
+        compilation falls into no search; none: they do not.
     """
 
     tiers: tuple[dict[str, Any], ...]
@@ -66,6 +70,7 @@ class WorkerSpec:
     factory: str = "nucleate.run.worker:build_relaxers"
     search_path: tuple[str, ...] = ()
     memory_mb: int | None = None
+    warm_up: tuple[int, ...] = ()
 
     def tiers_by_python(self) -> dict[str, tuple[int, ...]]:
         """Return the interpreters with the tiers that each of them serves."""
@@ -104,6 +109,7 @@ class WorkerProcess:
         self.last_heard = time.monotonic()
         self.error: str | None = None
         self.out_of_memory = False
+        self.functions_compiled = 0
         self._loading_core_s: float | None = None
         self._last_core_s = 0.0
         self._words = ""
@@ -115,7 +121,7 @@ class WorkerProcess:
             _command(python), stderr=self._log.stream, environment=environment
         )
         assert self._process.stdout is not None
-        self.stdout = self._process.stdout
+        self.output = Pipe(self._process.stdout)
         self.send(
             {
                 "op": "start",
@@ -123,6 +129,7 @@ class WorkerProcess:
                 "tiers": [spec.tiers[tier] for tier in tiers],
                 "pressure_gpa": spec.pressure_gpa,
                 "path": list(spec.search_path),
+                "warm_up": list(spec.warm_up),
             }
         )
 
@@ -165,7 +172,7 @@ class WorkerProcess:
             If it is no message; the worker cannot be used any longer.
         """
         try:
-            chunk = os.read(self.stdout.fileno(), 1 << 20)
+            chunk = self.output.read()
         except OSError:
             return None
         if not chunk:
@@ -174,6 +181,8 @@ class WorkerProcess:
         messages = self._buffer.feed(chunk)
         self._log.cap()
         for message in messages:
+            if message["op"] == "compiling":
+                self.functions_compiled = int(message["functions"]) + 1
             if "core_s" in message:
                 self._last_core_s = float(message["core_s"])
                 if self._loading_core_s is None:
@@ -192,6 +201,7 @@ class WorkerProcess:
     def kill(self) -> int:
         """End the process and everything it started; return its exit status."""
         status = processes.end(self._process)
+        self.output.close()
         end_marked(self._mark)
         self._words = self.last_words()
         self._log.close()

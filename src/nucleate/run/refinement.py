@@ -17,6 +17,7 @@ from nucleate.run.folder import flat, may_change_of_tier
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
+from nucleate.run.old_keys import stored_tier
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_of
 from nucleate.run.settings import spec_of
@@ -171,7 +172,7 @@ def check_new_tiers(store: Store, tiers: Sequence[TierSettings]) -> None:
                 f"tier.name = {tier.name!r} is a tier that was read in with `nucleate import`. "
                 "Give this one another name with --name."
             )
-        changed = _differences(before["settings"], tier.model_dump(mode="json"))
+        changed = _differences(stored_tier(before["settings"]), tier.model_dump(mode="json"))
         if changed:
             raise InputError(
                 f"tier.name = {tier.name!r}: the run has such a tier with other settings "

@@ -18,14 +18,21 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.formats.structures import ReadStructure
 from nucleate.errors import InputError
 from nucleate.relax.ladder import Ladder
+from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
-from nucleate.run.folder import check_same_input, now, surroundings
+from nucleate.run.folder import check_same_input, now, stored_input, surroundings
 from nucleate.run.journal import StoreJournal
 from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
 from nucleate.run.pool import Pool
+from nucleate.run.pressure import (
+    compression_line,
+    compression_of_samples,
+    keep_compression,
+    stored_compression,
+)
 from nucleate.run.settings import spec_of
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
@@ -38,9 +45,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.formats.structures import Item
+    from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
     from nucleate.run.settings import RelaxationSettings
     from nucleate.search.record import Record, SearchUpdate
+
+SAMPLES, LARGEST_SAMPLE = 4, 40
+"""Structures whose compression is found out for a series, and the atoms that they have at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -189,29 +200,35 @@ class Survey:
         What changes when any structure does.
     fixed : dict of int to ndarray of bool, shape (n_atoms, 3)
         The fixed coordinates, by place.
+    samples : tuple of Crystal
+        The first small ones of a few compositions.
     """
 
     number: int
     n_good: int
     digest: str
     fixed: dict[int, NDArray[np.bool_]]
+    samples: tuple[Crystal, ...] = ()
 
 
 def survey_of(items: Iterable[FileCrystal]) -> Survey:
     """Go through structures once, keeping none."""
     total, fixed, number, n_good = hashlib.sha256(), {}, 0, 0
+    samples: dict[str, Crystal] = {}
     for place, item in enumerate(items):
         number += 1
         if not isinstance(item.crystal, Crystal):
             total.update(b"broken")
             continue
         n_good += 1
+        if len(samples) < SAMPLES and item.crystal.n_atoms <= LARGEST_SAMPLE:
+            samples.setdefault(item.crystal.reduced_formula, item.crystal)
         for array in (item.crystal.numbers, item.crystal.cell, item.crystal.scaled):
             total.update(array.tobytes())
         if item.fixed is not None:
             fixed[place] = item.fixed
             total.update(b"fixed" + item.fixed.tobytes())
-    return Survey(number, n_good, total.hexdigest()[:16], fixed)
+    return Survey(number, n_good, total.hexdigest()[:16], fixed, tuple(samples.values()))
 
 
 def relax_files(
@@ -266,7 +283,8 @@ def relax_files(
                 seen.on_record(record, update, replayed=True)
             return SeriesSummary(seen.records, "")
         if executor is None:
-            executor = stack.enter_context(_pool(settings, left, folder))
+            tiers = pressed_tiers(settings.tier, settings.pressure_gpa, survey.samples, store)
+            executor = stack.enter_context(_pool(settings, tiers, left, folder))
             executor.wait_until_ready()
         campaign = Campaign(
             StoreJournal(store),
@@ -327,9 +345,36 @@ def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:
     return Candidate(crystal, Origin("file", detail={"file": item.file, "name": item.name}))
 
 
-def _pool(settings: RelaxationSettings, n_pending: int, folder: Path) -> Pool:
+def pressed_tiers(
+    tiers: Sequence[TierSettings],
+    pressure_gpa: float,
+    samples: Sequence[Crystal],
+    store: Store | None = None,
+) -> tuple[TierSettings, ...]:
+    """Return tiers whose guards know what the pressure does to volumes, as those of a search do.
+
+    Parameters
+    ----------
+    tiers, pressure_gpa, samples
+        As in :func:`~nucleate.run.pressure.compression_of_samples`.
+    store
+        Keeps the number, so that a series that is continued has the same.
+    """
+    found = None if store is None else stored_compression(store)
+    if found is None:
+        found = compression_of_samples(tiers, pressure_gpa, samples)
+    if store is not None:
+        keep_compression(store, found)
+    if line := compression_line(pressure_gpa, found):
+        _log.info("%s", line)
+    return under_pressure(tiers, found.factor)
+
+
+def _pool(
+    settings: RelaxationSettings, tiers: Sequence[TierSettings], n_pending: int, folder: Path
+) -> Pool:
     workers = min(settings.run.n_workers, n_pending)
-    spec = spec_of(settings.tier, settings.pressure_gpa, settings.run)
+    spec = spec_of(tiers, settings.pressure_gpa, settings.run)
     return Pool(spec, workers=workers, logs=folder / WORKER_LOGS)
 
 
@@ -338,7 +383,7 @@ def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> S
     data["structures"] = {"number": survey.number, "digest": survey.digest}
     if Store.exists(folder):
         with Store.read(folder) as store:
-            check_same_input(store.meta["input"], data, folder)
+            check_same_input(stored_input(store.meta), data, folder)
         return Store.append_to(folder)
     meta: dict[str, Any] = {
         "kind": "relax",

@@ -177,8 +177,10 @@ SELECT_POINTS = (
     "ORDER BY r.sequence"
 )
 SELECT_FAILURE_EXAMPLES = (
-    "SELECT tier, reason, count(*), min(candidate), message FROM outcome "
-    "WHERE status != 'relaxed' GROUP BY tier, reason ORDER BY 3 DESC, 1, 2"
+    "SELECT o.tier, o.reason, count(*), min(o.candidate), o.message FROM outcome o "
+    "WHERE o.status != 'relaxed' AND NOT EXISTS (SELECT 1 FROM outcome n WHERE "
+    "n.candidate = o.candidate AND n.tier = o.tier AND n.position > o.position) "
+    "GROUP BY o.tier, o.reason ORDER BY 3 DESC, 1, 2"
 )
 SELECT_ORIGIN = "SELECT number, source, parents, detail FROM candidate WHERE number = ?"
 SELECT_TIERS = (

@@ -27,7 +27,6 @@ from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
-from nucleate.run.paths import with_absolute_paths
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
@@ -47,22 +46,13 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProblemSettings(_Settings):
-    """What is searched."""
+class CellLimits(_Settings):
+    """Pressure, and what every cell that is looked at must keep."""
 
-    formula: str = Field(description="Composition, such as Ca3Ti2O7.")
-    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
-        None,
-        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
-        "where it is left out.",
-    )
     max_atoms: int | None = Field(
         None,
         ge=1,
         description="Maximum number of atoms in a cell; default 50, or what formula_units need.",
-    )
-    formula_units: tuple[int, ...] | None = Field(
-        None, description="Allowed numbers of formula units in a cell; default all that fit."
     )
     pressure_gpa: float = Field(
         0.0,
@@ -123,6 +113,20 @@ class ProblemSettings(_Settings):
                 "vacuum would be filled. Leave it out"
             )
         return dimension
+
+
+class ProblemSettings(CellLimits):
+    """What is searched."""
+
+    formula: str = Field(description="Composition, such as Ca3Ti2O7.")
+    oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
+        None,
+        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
+        "where it is left out.",
+    )
+    formula_units: tuple[int, ...] | None = Field(
+        None, description="Allowed numbers of formula units in a cell; default all that fit."
+    )
 
     def composition(self) -> Composition:
         """Return the composition; raises InputError if it is not one."""
@@ -227,17 +231,6 @@ class RunSettings(_Settings):
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> RunSettings:
-        """Read an input file; raises InputError as :meth:`from_dict`.
-
-        Paths of files in it are relative to its folder.
-        """
-        source = Path(path)
-        return cls.from_dict(
-            with_absolute_paths(read_toml(source), source.parent), source=str(path)
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON-ready data, defaults included."""

@@ -18,13 +18,15 @@ import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nucleate import clock
+from nucleate.compiling import compiled, watch_compilation
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import NucleateError
+from nucleate.errors import REPORTED, NucleateError
 from nucleate.processes import end_own_group
 from nucleate.run.codec import encode, to_json
 from nucleate.run.isolation import MARK, end_marked, end_with_parent, limit_memory, take_streams
@@ -96,7 +98,7 @@ class Worker:
         if os.getpid() != self._pid:
             os._exit(1)  # a copy of this worker that an engine has forked has no say
         self._last_sent = time.monotonic()
-        self._stream.write(frame(message | {"core_s": time.process_time()}))
+        self._stream.write(frame(message | {"core_s": time.process_time() - compiled().core_s}))
         self._stream.flush()
 
 
@@ -120,16 +122,34 @@ def main() -> None:
     try:
         start = inbox.get()
         extend_path(start["path"])
+        watch_compilation(partial(_say_compiling, stream))
         module, function = start["factory"].split(":")
         relaxers = getattr(importlib.import_module(module), function)(
             start["tiers"], pressure_gpa=start["pressure_gpa"]
         )
+        for relaxer in relaxers:
+            warm_up(relaxer, start.get("warm_up", ()))
+        watch_compilation()
         Worker(relaxers, inbox, stream).serve()
     except Exception as error:  # noqa: BLE001  whatever it is, the driver must hear of it
         with suppress(OSError, ValueError):
             stream.write(frame(_report(error)))
             stream.flush()
         os._exit(1)
+
+
+def warm_up(relaxer: Relaxer, numbers: Sequence[int]) -> None:
+    """Let a relaxer compile what it needs, if it can; a failure shows with the first crystal."""
+    if numbers and hasattr(relaxer, "warm_up"):
+        with suppress(Exception):
+            relaxer.warm_up(numbers)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _say_compiling(stream: BinaryIO, function: str, number: int) -> None:
+    """Tell the driver that a function is being compiled."""
+    del function
+    stream.write(frame({"op": "compiling", "functions": number}))
+    stream.flush()
 
 
 def log_to_stderr() -> None:
@@ -152,6 +172,7 @@ def _report(error: Exception) -> Message:
     remedy = clean(error) if isinstance(error, NucleateError) else ""
     return {
         "op": "error",
+        "kind": next((kind.__name__ for kind in REPORTED if isinstance(error, kind)), ""),
         "message": clean(traceback.format_exc()),
         "remedy": remedy,
         "machine": machine_trouble(error),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from heapq import merge
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,15 +67,15 @@ class Minima:
 
     def pick(self, most_units: int | None, *, rng: np.random.Generator) -> Parent | None:
         """Return a minimum of at most ``most_units`` formula units; None if there is none."""
-        fitting = [
+        fitting = chain.from_iterable(
             order
             for units, order in self._order.items()
             if most_units is None or units <= most_units
-        ]
-        numbers = [number for _, _, number in islice(merge(*fitting), LAST_RANK)]
+        )
+        numbers = [number for _, _, number in sorted(fitting)[:LAST_RANK]]  # of a few sorted runs
         if not numbers:
             return None
-        children = np.array([self._children[number] for number in numbers])
+        children = np.array([self._children.get(number, 0) for number in numbers])
         weights = np.exp(-np.arange(len(numbers)) / RANK_SCALE) / (1 + children / CHILDREN_SCALE)
         number = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
         return Parent(number, self._crystal(number))

@@ -57,13 +57,15 @@ class StopSettings(BaseModel):
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
-        description="Stop after this time, counted from each start: seconds, or like 10m or 2h.",
+        description="Stop after this time, counted from each start: seconds, or like 10m or 2h. "
+        "The making of pools and the search count, loading models and compilation do not.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
         description="Stop when driver and workers have used this much processor time, counted "
-        "over all starts: seconds, or like 20m or 2h.",
+        "over all starts: seconds, or like 20m or 2h. Loading models and compilation do not "
+        "count.",
     )
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-LARGEST_TEXT = 256 * 2**20
-"""Bytes of one file after decompression."""
+LARGEST_TEXT = 32 * 2**20
+"""Bytes of one file that is read as a whole, after decompression."""
 
 COMPRESSED = (".gz", ".bz2", ".xz")
 """Endings of compressed single files."""
@@ -30,6 +30,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".ta
 
 _MOST_MEMBERS = 100_000
 _MAGIC = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\x00", ".xz"), (b"PK\x03\x04", ".zip"))
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _DAMAGED = (
     EOFError,
     OSError,
@@ -77,11 +78,49 @@ def read_bytes(path: Path) -> bytes:
     return decompressed(raw, path.name, shown)
 
 
+def pieces(path: Path, size: int) -> Iterator[str]:
+    """Yield the text of a file, compressed or not, in pieces of whole lines.
+
+    Parameters
+    ----------
+    path
+        The file.
+    size
+        Bytes of a piece, to the end of whose last line is read on.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, is damaged, or has a line that is far too long.
+    """
+    shown = printable(path)
+    try:
+        with path.open("rb") as raw, _opened(raw) as stream:
+            while piece := stream.read(size):
+                line = stream.readline(LARGEST_TEXT)
+                if len(line) == LARGEST_TEXT:
+                    raise InputError(f"{shown}: it has a line of {LARGEST_TEXT >> 20} MB.")
+                yield decoded(piece + line)
+    except _DAMAGED as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{shown}: the file is damaged ({first_line(error)}). Copy it again."
+        ) from error
+
+
+def _opened(raw: BinaryIO) -> BinaryIO:
+    """Return a stream that decompresses another one where its first bytes say so."""
+    start = raw.read(6)
+    raw.seek(0)
+    kind = next((ending for magic, ending in _MAGIC if start.startswith(magic)), "")
+    return _OPENERS[kind](raw) if kind in _OPENERS else raw  # type: ignore[operator]
+
+
 def decompressed(raw: bytes, name: str, shown: str) -> bytes:
     """Return the content of a compressed file by its first bytes; others as they are."""
     kind = next((ending for magic, ending in _MAGIC if raw.startswith(magic)), "")
-    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    if kind not in openers:
+    if kind not in _OPENERS:
         ending = next((item for item in COMPRESSED if name.lower().endswith(item)), "")
         if ending and raw:
             raise InputError(
@@ -90,7 +129,7 @@ def decompressed(raw: bytes, name: str, shown: str) -> bytes:
             )
         return raw
     try:
-        with openers[kind](io.BytesIO(raw)) as stream:  # type: ignore[operator]
+        with _OPENERS[kind](io.BytesIO(raw)) as stream:  # type: ignore[operator]
             return _bounded(stream, shown)
     except _DAMAGED as error:
         raise InputError(

@@ -13,6 +13,10 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LARGEST_BLOCK = 8 * 2**20
+"""Characters of one data block without its text fields, such as lists of reflections."""
+
+_TEXT_FIELD = re.compile(r"^;.*?^;", re.DOTALL | re.MULTILINE)
 _HEADER = re.compile(r"\s*data_\S*", re.IGNORECASE)
 _MOST_DIGITS = 40
 _FOREIGN = re.compile(r"[^\t\n\x20-\x7e]")
@@ -103,7 +107,9 @@ def number_of(value: str, what: str) -> float:
 
 def cif_blocks(text: str) -> Iterator[CifBlock | tuple[str, InputError]]:
     """Yield every data block of a file, or name and error of one that is not valid CIF."""
-    for name, line, chunk in _chunks(text):
+    chunks = _chunks(text)
+    del text
+    for name, line, chunk in chunks:
         try:
             yield from _parsed(chunk, line)
         except InputError as error:
@@ -113,6 +119,10 @@ def cif_blocks(text: str) -> Iterator[CifBlock | tuple[str, InputError]]:
 def _parsed(chunk: str, first: int) -> list[CifBlock]:
     from gemmi import cif
 
+    if len(chunk) > LARGEST_BLOCK and len(_TEXT_FIELD.sub(";", chunk)) > LARGEST_BLOCK:
+        raise InputError(
+            f"it is larger than {LARGEST_BLOCK >> 20} MB. Keep its cell, symmetry and sites alone."
+        )
     ascii_text = _FOREIGN.sub(lambda match: f"\\u{ord(match[0]):04x}", chunk.replace("\f", " "))
     try:
         document = cif.read_string(ascii_text, check_level=0)
@@ -158,6 +168,8 @@ def _block(block: object) -> CifBlock:
             _add(found, _key(tag), value)
         elif item.loop is not None:
             tags = [_key(tag) for tag in item.loop.tags]
+            if not any(tag.startswith(_LOOPED) for tag in tags):
+                continue
             raw = [v if cif.is_null(v) else _text(cif.as_string(v)) for v in item.loop.values]
             found.loops.append({tag: raw[column :: len(tags)] for column, tag in enumerate(tags)})
     _refuse_doubled(found)
@@ -177,6 +189,10 @@ def _refuse_doubled(block: CifBlock) -> None:
             if tag in seen and _matters(tag):
                 raise InputError(f"{tag} is given twice. Keep one of them.")
             seen.add(tag)
+
+
+_LOOPED = ("_atom_site", "_cell", "_chemical", "_exptl", "_space_group", "_symmetry")
+"""Beginnings of the tags whose loops say something about the crystal."""
 
 
 def _matters(tag: str) -> bool:
@@ -210,6 +226,7 @@ def _chunks(text: str) -> Iterator[tuple[str, int, str]]:
         starts = _headers(lines, skip_text=False) or []
     before = "\n".join(lines[: starts[0]] if starts else lines)
     ends = [*starts[1:], len(lines)]
+    del text
     if "_fract_x" in before:
         yield "", -1, "data_\n" + before
     for start, end in zip(starts, ends[: len(starts)], strict=True):

@@ -45,16 +45,16 @@ def whole_cell(
     numbers, points, owners = [], [], []
     problem = None
     for index, site in enumerate(sites):
-        orbit = _orbit(site.scaled, symmetry, cell)
+        images = orbit(site.scaled, symmetry, cell)
         stated = site.multiplicity
-        if problem is None and stated is not None and symmetry.order > 1 and stated != len(orbit):
+        if problem is None and stated is not None and symmetry.order > 1 and stated != len(images):
             problem = (
-                f"site {site.label} gives {len(orbit)} atoms in the cell, its multiplicity says "
+                f"site {site.label} gives {len(images)} atoms in the cell, its multiplicity says "
                 f"{stated}"
             )
-        numbers += [site.number] * len(orbit)
-        owners += [index] * len(orbit)
-        points.append(orbit)
+        numbers += [site.number] * len(images)
+        owners += [index] * len(images)
+        points.append(images)
     crystal = Crystal(np.array(numbers), cell, np.concatenate(points))
     kept, note = _without_doubles(crystal, np.array(owners), sites, symmetry)
     return kept, [note] if note else [], None if note else problem
@@ -79,10 +79,14 @@ def is_invariant(crystal: Crystal, symmetry: Symmetry) -> bool:
     return True
 
 
-def _orbit(
-    site: NDArray[np.float64], symmetry: Symmetry, cell: NDArray[np.float64]
+def orbit(
+    site: NDArray[np.float64],
+    symmetry: Symmetry,
+    cell: NDArray[np.float64],
+    *,
+    within: float = SAME_SITE,
 ) -> NDArray[np.float64]:
-    """Return the distinct images of a site; those of a special position are averaged."""
+    """Return the images of a site; those nearer than ``within`` Å are averaged."""
     if symmetry.order == 1:
         return site[None, :]
     images = symmetry.rotations @ site + symmetry.translations
@@ -92,7 +96,7 @@ def _orbit(
     while left.size:
         gaps = images[left] - images[left[0]]
         gaps -= np.rint(gaps)
-        near = np.linalg.norm(gaps @ cell, axis=1) < SAME_SITE
+        near = np.linalg.norm(gaps @ cell, axis=1) < within
         points.append(images[left[0]] + gaps[near].mean(axis=0))
         left = left[~near]
     return np.array(points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.formats import cif_symmetry
@@ -18,6 +19,8 @@ from nucleate.crystal.formats.structures import (
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,29 +38,34 @@ _CELL_TAGS = (
     "_cell_angle_beta",
     "_cell_angle_gamma",
 )
+_CARTESIAN = re.compile(r"_atom_site[_.]cartn_x", re.IGNORECASE)
 _MOMENTS = ("_atom_site_moment_label", "_atom_site_moment_crystalaxis_x")
 
 
 def read_cif_text(text: str) -> list[Item]:
     """Return what every data block with atoms holds; a broken block costs only itself."""
-    found: list[Item] = []
-    for block in cif_blocks(text):
+    return list(iter_cif_text(text))
+
+
+def iter_cif_text(text: str) -> Iterator[Item]:
+    """Yield what :func:`read_cif_text` returns, block by block."""
+    cartesian = _CARTESIAN.search(text) is not None
+    blocks = cif_blocks(text)
+    del text
+    found = False
+    for block in blocks:
         if isinstance(block, tuple):
-            found.append(Unreadable(*block))
+            yield Unreadable(*block)
         elif "_atom_site_fract_x" in block:
-            found.append(guarded(lambda block=block: structure_of(block), block.name))
-    if not found:
-        cartesian = "_atom_site_cartn_x" in text.lower().replace(".", "_")
-        more = " It has Cartesian ones, whose axes a CIF does not fix." if cartesian else ""
-        found.append(
-            Unreadable(
-                "",
-                InputError(
-                    "it has no data block with fractional coordinates (_atom_site_fract_x)." + more
-                ),
-            )
-        )
-    return found
+            yield guarded(lambda block=block: structure_of(block), block.name)
+        else:
+            continue
+        found = True
+    if found:
+        return
+    more = " It has Cartesian ones, whose axes a CIF does not fix." if cartesian else ""
+    words = "it has no data block with fractional coordinates (_atom_site_fract_x)."
+    yield Unreadable("", InputError(words + more))
 
 
 def structure_of(block: CifBlock) -> ReadStructure:
@@ -85,25 +93,37 @@ def structure_of(block: CifBlock) -> ReadStructure:
     return ReadStructure(block.name, crystal, notes=(*notes, *more))
 
 
-def sites_with_occupancies(text: str) -> list[tuple[str, list[CifSite], Symmetry]]:
-    """Return name, sites and symmetry of every block, disordered ones too, before expansion.
+def disordered_block(text: str, name: str) -> tuple[NDArray[np.float64], list[CifSite], Symmetry]:
+    """Return cell, sites and symmetry of a block whose sites are partly occupied or shared.
 
     For programs that order disordered crystals; nothing is merged or checked.
+
+    Parameters
+    ----------
+    text
+        Of a CIF file.
+    name
+        Of the block; not needed where only one has sites.
 
     Raises
     ------
     InputError
-        If a block with atoms cannot be read.
+        If there is no such block, it cannot be read, or its symmetry is not certain.
     """
-    found = []
-    for block in cif_blocks(text):
-        if isinstance(block, tuple):
-            raise block[1]
-        if "_atom_site_fract_x" in block:
-            sites, _ = sites_of(block, stated_by(block).formula)
-            symmetry = cif_symmetry.symmetries(block, cell_of(block))[0]
-            found.append((block.name, sites, symmetry))
-    return found
+    blocks = [
+        block
+        for block in cif_blocks(text)
+        if not isinstance(block, tuple) and "_atom_site_fract_x" in block
+    ]
+    block = next((one for one in blocks if len(blocks) == 1 or one.name == name), None)
+    if block is None:
+        raise InputError(f"it has no data block {name!r} with fractional coordinates.")
+    cell = cell_of(block)
+    symmetries = cif_symmetry.symmetries(block, cell)
+    if len(symmetries) > 1:
+        raise cif_symmetry.two_origins(symmetries)
+    sites, _ = sites_of(block, stated_by(block).formula)
+    return cell, sites, symmetries[0]
 
 
 def cell_of(block: CifBlock) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from nucleate.crystal.formats.cif_elements import (
     element_of_label,
     element_of_type,
 )
-from nucleate.crystal.formats.structures import shortened
+from nucleate.crystal.formats.structures import MOST_ATOMS, shortened
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def sites_of(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[Ci
     table = block.table(_COORDINATES[0])
     columns = [_column(block, table, tag) for tag in _COORDINATES]
     rows = len(columns[0])
+    if rows > MOST_ATOMS:
+        raise InputError(f"it has {rows} sites; at most {MOST_ATOMS} can be read.")
     labels = _text_column(block, table, "_atom_site_label", rows)
     kinds = _text_column(block, table, "_atom_site_type_symbol", rows)
     flags = _text_column(block, table, "_atom_site_calc_flag", rows)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from nucleate.crystal.formats.structures import Item
 
 _LONGEST_COMMENT = 10_000_000
+_LARGEST_FRAME = 32_000_000
+"""Characters."""
+
+_BLOCK = 1_000_000
 _PAIR = re.compile(
     r"""\s*(?P<key>"[^"]*"|'[^']*'|[^\s="']+)
         (?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|\{[^{}]*\}
@@ -51,9 +55,25 @@ class _Frame:
 
 def read_extxyz_text(text: str) -> list[Item]:
     """Return every frame, in order; a broken one costs only itself."""
-    return list(read_extxyz_blocks([text])) or [
-        Unreadable("", InputError("it holds no structure."))
-    ]
+    return list(iter_extxyz_text(text))
+
+
+def iter_extxyz_text(text: str) -> Iterator[Item]:
+    """Yield what :func:`read_extxyz_text` returns, frame by frame."""
+    number = -1
+    for number, item in enumerate(read_extxyz_blocks(_divided(text))):  # noqa: B007
+        yield item
+    if number < 0:
+        yield Unreadable("", InputError("it holds no structure."))
+
+
+def _divided(text: str) -> Iterator[str]:
+    """Yield a text in blocks of whole lines."""
+    place = 0
+    while place < len(text):
+        end = text.find("\n", place + _BLOCK) + 1 or len(text)
+        yield text[place:end]
+        place = end
 
 
 def read_extxyz_blocks(blocks: Iterable[str]) -> Iterator[Item]:
@@ -72,6 +92,10 @@ def read_extxyz_blocks(blocks: Iterable[str]) -> Iterator[Item]:
             index += 1
         rest = "\n".join(text.split("\n")[last.first - 1 :])
         line += last.first - 1
+        if len(rest) > _LARGEST_FRAME:
+            what = f"structure {index} (line {line + 1}) is not valid extxyz: it is too long."
+            yield Unreadable("", InputError(what))
+            return
     for frame in _frames(rest):
         yield _item(replace(frame, index=index, first=line + frame.first))
         index += 1

@@ -15,6 +15,8 @@ from nucleate.crystal.formats.structures import MOST_ATOMS, ReadStructure, guard
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from nucleate.crystal.formats.structures import Item
@@ -44,13 +46,17 @@ class _Text:
 
 def read_poscar_text(text: str) -> list[Item]:
     """Return every structure of a POSCAR, in order; a broken one costs only itself."""
+    return list(iter_poscar_text(text))
+
+
+def iter_poscar_text(text: str) -> Iterator[Item]:
+    """Yield what :func:`read_poscar_text` returns, one by one."""
     lines = text.rstrip().split("\n")
+    del text
     starts = _starts(lines)
-    items = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         own = _Text(lines, start, end)
-        items.append(guarded(lambda own=own: _structure(own)))
-    return items
+        yield guarded(lambda own=own: _structure(own))
 
 
 def _starts(lines: list[str]) -> list[int]:

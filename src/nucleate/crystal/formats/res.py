@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from nucleate.crystal.formats.structures import (
 )
 from nucleate.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _CENTRINGS: dict[int, list[tuple[float, float, float]]] = {
     1: [],
     2: [(0.5, 0.5, 0.5)],
@@ -34,23 +38,34 @@ _CENTRINGS: dict[int, list[tuple[float, float, float]]] = {
 
 def read_res_text(text: str) -> list[Item]:
     """Return every structure of a ``.res`` file; each begins with ``TITL`` or ``CELL``."""
-    found: list[Item] = []
+    return list(iter_res_text(text))
+
+
+def iter_res_text(text: str) -> Iterator[Item]:
+    """Yield what :func:`read_res_text` returns, one by one."""
+    found = False
     for name, lines in _divided(text.split("\n")):
-        found.append(guarded(lambda name=name, lines=lines: _structure(name, lines), name))
-    return found or [Unreadable("", InputError("it has no CELL line."))]
+        if any(row[0].upper() == "CELL" for row in lines):
+            found = True
+            yield guarded(lambda name=name, lines=lines: _structure(name, lines), name)
+    if not found:
+        yield Unreadable("", InputError("it has no CELL line."))
 
 
-def _divided(lines: list[str]) -> list[tuple[str, list[list[str]]]]:
-    """Return the title and the words of the lines of every structure."""
-    parts: list[tuple[str, list[list[str]]]] = []
+def _divided(lines: list[str]) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the title and the words of the lines of every part."""
+    name, rows = "", []
     for line in lines:
         words = line.split()
         if not words:
             continue
-        if words[0].upper() == "TITL" or not parts:
-            parts.append((words[1] if len(words) > 1 and words[0].upper() == "TITL" else "", []))
-        parts[-1][1].append(words)
-    return [(name, rows) for name, rows in parts if any(row[0].upper() == "CELL" for row in rows)]
+        if words[0].upper() == "TITL":
+            if rows:
+                yield name, rows
+            name, rows = words[1] if len(words) > 1 else "", []
+        rows.append(words)
+    if rows:
+        yield name, rows
 
 
 def _structure(name: str, rows: list[list[str]]) -> ReadStructure:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucleate.generate.graph_search.pool import NAME, Account, Plan, make_pool
+from nucleate.generate.graph_search.parts import Parts
+from nucleate.generate.graph_search.pool import NAME, Account, Plan
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool, Ranking, ranked
 from nucleate.generate.pool_files import read_pool, write_pool
 
@@ -83,15 +85,18 @@ class GraphSearchGenerator(PooledGenerator):
     def _members(self) -> list[Member]:
         if self._file is not None and self._file.is_file():
             return read_pool(self._file)
+        parts = Parts(self._file)
         found, self.account = make_pool(
             self.space,
             self._network,
             self.plan,
             processes=self._processes,
             report=self._report,
+            parts=parts,
         )
-        self._report("ranking", 0, len(found))
+        self._report("ranking", 0, 0)
         members = ranked(found, self._ranking, network=self._network, score=self._score)
         if self._file is not None:
             write_pool(self._file, members, name=self.name)
+            parts.clear(self.plan.formula_units(self.space))
         return members

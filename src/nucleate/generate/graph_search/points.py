@@ -147,11 +147,6 @@ class PointSpace:
         """Atoms in the cell."""
         return int(self._counts.sum())
 
-    @property
-    def degrees_of_freedom(self) -> int:
-        """Most numbers that a point has: 6 for the cell and 3 for each atom."""
-        return 6 + 3 * self.n_atoms
-
     def draw_layout(self, *, rng: np.random.Generator) -> Layout:
         """Return a random layout."""
         content = self._content

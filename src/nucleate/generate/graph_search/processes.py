@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.graph_search.parts import Parts
     from nucleate.generate.graph_search.pool import Report
     from nucleate.generate.pool import Member
     from nucleate.networks.graph_network.network import GraphNetwork
@@ -40,6 +41,7 @@ def crystals_of_sizes(
     *,
     processes: int,
     report: Report,
+    parts: Parts,
 ) -> dict[int, tuple[list[Member], Account]]:
     """Return the refined crystals of each number of formula units with their accounts.
 
@@ -49,13 +51,15 @@ def crystals_of_sizes(
     Parameters
     ----------
     space, network, plan
-        As for :func:`nucleate.generate.graph_search.pool.make_pool`.
+        As for :func:`nucleate.generate.graph_search.sizes.make_pool`.
     sizes
         Numbers of formula units.
     processes
         How many at a time.
     report
         Called with (what, percent, 100), all sizes together.
+    parts
+        Where each size is kept as soon as it is finished.
 
     Raises
     ------
@@ -86,6 +90,7 @@ def crystals_of_sizes(
                     shares[units, stage] = weights[stage] * done / whole
                 else:
                     found[units] = message["members"], message["account"]
+                    parts.keep(units, message["members"])
                     shares |= {(units, stage): weight for stage, weight in weights.items()}
                     if waiting:
                         busy[pipe] = process, waiting.pop()

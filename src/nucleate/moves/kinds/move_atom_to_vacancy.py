@@ -1,19 +1,12 @@
 """Move 2 of the fourteen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 from nucleate.moves import atoms
-from nucleate.moves.settings import MoveSettings
-
-if TYPE_CHECKING:
-    from nucleate.moves.move import ApplyMove, Precondition
+from nucleate.moves.settings import PaperMove
 
 
-class MoveAtomToVacancy(MoveSettings):
+class MoveAtomToVacancy(PaperMove):
     """Put one atom on a vacant site."""
 
-    number: ClassVar[int] = 2
-    apply: ClassVar[ApplyMove] = staticmethod(atoms.move_atom_to_vacancy)
-    applies: ClassVar[Precondition] = staticmethod(atoms.has_two_atoms)
+    number = 2
+    move = staticmethod(atoms.move_atom_to_vacancy)
+    when = staticmethod(atoms.has_two_atoms)

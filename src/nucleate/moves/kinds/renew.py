@@ -1,19 +1,12 @@
 """Move 13 of the fourteen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 from nucleate.moves import renewal
-from nucleate.moves.settings import MoveSettings
-
-if TYPE_CHECKING:
-    from nucleate.moves.move import ApplyMove
+from nucleate.moves.settings import PaperMove
 
 
-class Renew(MoveSettings):
+class Renew(PaperMove):
     """Take a new structure of at most the parent's size."""
 
-    number: ClassVar[int] = 13
-    renews: ClassVar[bool] = True
-    apply: ClassVar[ApplyMove] = staticmethod(renewal.renew)
+    number = 13
+    renews = True
+    move = staticmethod(renewal.renew)

@@ -1,19 +1,12 @@
 """Move 9 of the fourteen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 from nucleate.moves import cell
-from nucleate.moves.settings import MoveSettings
-
-if TYPE_CHECKING:
-    from nucleate.moves.move import ApplyMove, Precondition
+from nucleate.moves.settings import PaperMove
 
 
-class Reshape(MoveSettings):
+class Reshape(PaperMove):
     """Keep the sub-modules in their order and give the cell another grid and other angles."""
 
-    number: ClassVar[int] = 9
-    apply: ClassVar[ApplyMove] = staticmethod(cell.reshape)
-    applies: ClassVar[Precondition] = staticmethod(cell.always)
+    number = 9
+    move = staticmethod(cell.reshape)
+    when = staticmethod(cell.always)

@@ -1,19 +1,12 @@
 """Move 5 of the fourteen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 from nucleate.moves import atoms
-from nucleate.moves.settings import MoveSettings
-
-if TYPE_CHECKING:
-    from nucleate.moves.move import ApplyMove, Precondition
+from nucleate.moves.settings import PaperMove
 
 
-class ShuffleAllAtoms(MoveSettings):
+class ShuffleAllAtoms(PaperMove):
     """Permute all atoms among their places."""
 
-    number: ClassVar[int] = 5
-    apply: ClassVar[ApplyMove] = staticmethod(atoms.shuffle_all_atoms)
-    applies: ClassVar[Precondition] = staticmethod(atoms.has_two_elements)
+    number = 5
+    move = staticmethod(atoms.shuffle_all_atoms)
+    when = staticmethod(atoms.has_two_elements)

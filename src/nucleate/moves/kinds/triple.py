@@ -1,20 +1,13 @@
 """Move 12 of the fourteen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
 from nucleate.moves import size
-from nucleate.moves.settings import MoveSettings
-
-if TYPE_CHECKING:
-    from nucleate.moves.move import ApplyMove, Precondition
+from nucleate.moves.settings import PaperMove
 
 
-class Triple(MoveSettings):
+class Triple(PaperMove):
     """Triple the cell along a random axis."""
 
-    number: ClassVar[int] = 12
-    multiplies: ClassVar[bool] = True
-    apply: ClassVar[ApplyMove] = staticmethod(size.triple)
-    applies: ClassVar[Precondition] = staticmethod(size.can_triple)
+    number = 12
+    multiplies = True
+    move = staticmethod(size.triple)
+    when = staticmethod(size.can_triple)

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from nucleate.crystal.elements import element
 from nucleate.energy.engine import BATCHED, Engine
 from nucleate.networks.keys import Device
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.energy.engine import EngineContext
     from nucleate.energy.model import BatchedModel
+
+LAST_ELEMENT = 94
+"""Plutonium, up to which CHGNet knows all elements."""
 
 
 class ChgnetSettings(Engine):
@@ -19,6 +25,7 @@ class ChgnetSettings(Engine):
 
     works: ClassVar[tuple[str, ...]] = ("deng2023",)
     supports: ClassVar[frozenset[str]] = BATCHED | {"guards.max_depth_ev_per_atom"}
+    warms_up: ClassVar[bool] = True
 
     model: Literal["0.3.0", "r2scan", "0.2.0"] = Field(
         "0.3.0", description="Checkpoint; r2scan is CHGNet 0.3.0 transferred to r2SCAN."
@@ -37,6 +44,14 @@ class ChgnetSettings(Engine):
                 'engine.fuse = true needs a GPU: set engine.device = "cuda:0", or leave fuse out'
             )
         return self
+
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return the elements that CHGNet does not know, in a sentence."""
+        unknown = [symbol for symbol in elements if element(symbol).number > LAST_ELEMENT]
+        if not unknown:
+            return []
+        names = ", ".join(unknown)
+        return [f"CHGNet does not know {names}. Use a model that does, or leave the element out."]
 
     def build(self, context: EngineContext) -> BatchedModel:
         """Return CHGNet as a batched model; raises InputError if there is no such device."""

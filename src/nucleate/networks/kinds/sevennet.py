@@ -42,6 +42,7 @@ class SevennetSettings(Engine):
     """SevenNet, on the weights that the package ``sevenn`` carries; for re-ranking the best."""
 
     works: ClassVar[tuple[str, ...]] = ("park2024",)
+    warms_up: ClassVar[bool] = True
 
     model: Literal["7net-0", "7net-l3i5", "7net-mf-0"] = Field(
         "7net-0", description="Checkpoint; 7net-l3i5 is the most accurate and the slowest."

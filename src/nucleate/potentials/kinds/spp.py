@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from nucleate.crystal.elements import element
 from nucleate.energy.engine import Engine, EngineContext
+from nucleate.errors import InputError
 from nucleate.potentials.source import ClassicalModel
 from nucleate.potentials.spp import SppLibrary, shipped_library
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.energy.level import LevelOfTheory
 
 
@@ -27,10 +31,21 @@ class SppSettings(Engine):
         None, description="Library (npz) from nucleate potentials derive; default: the shipped one."
     )
 
+    def problems(self, elements: Sequence[str]) -> list[str]:
+        """Return the elements that the library lacks, or that it cannot be read, in a sentence."""
+        try:
+            self._library().check([element(symbol).number for symbol in elements])
+        except InputError as error:
+            return [str(error)]
+        return []
+
+    def _library(self) -> SppLibrary:
+        return SppLibrary.load(self.file) if self.file else shipped_library()
+
     def build(self, context: EngineContext) -> ClassicalModel:
         """Return the library; the external pressure is not used, as the energies have no unit."""
         del context
-        library = SppLibrary.load(self.file) if self.file else shipped_library()
+        library = self._library()
         return ClassicalModel(library, level_of(library))
 
 

@@ -45,6 +45,8 @@ class Facts:
         Place in the order of the search, processor time and enthalpy of every new best one.
     n_points : int
         Structures with an energy, of which ``points`` may be a share.
+    lowest : dict of str to float
+        By generator or move: lowest enthalpy per atom of its structures.
     running : bool
         Whether a driver holds the lock of the folder.
     stop_reason : str or None
@@ -63,11 +65,14 @@ class Facts:
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
+    engines : list of str
+        Kinds of the engines of tiers that were added after the search, and of the second model.
     """
 
     points: list[tuple[int, str, float, float, float]] = field(default_factory=list)
     best: list[tuple[int, float, float]] = field(default_factory=list)
     n_points: int = 0
+    lowest: dict[str, float] = field(default_factory=dict)
     running: bool = False
     stop_reason: str | None = None
     elapsed_s: float = 0.0
@@ -78,6 +83,7 @@ class Facts:
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
+    engines: list[str] = field(default_factory=list)
 
 
 def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
@@ -94,12 +100,14 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
     """
     elapsed_s, core_s = times_of(store)
     policy, worked = what_worked(store)
-    everything = [] if tier is None else list(_points(store, tier))
+    lowest: dict[str, float] = {}
+    everything = [] if tier is None else list(_points(store, tier, lowest))
     numbers = [row.record.number for row in rows if row.record is not None]
     return Facts(
         points=[point for _, point in _thinned(everything)],
         best=_best(everything),
         n_points=len(everything),
+        lowest=lowest,
         running=is_locked(store.path.parent),
         stop_reason=stop_reason_of(store),
         elapsed_s=elapsed_s,
@@ -110,6 +118,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),
+        engines=_engines(store),
     )
 
 
@@ -125,20 +134,30 @@ def _final(store: Store) -> list[str]:
     return [*(clean(line) for line in findings.text), how]
 
 
-def _points(store: Store, tier: str) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:
-    """Yield place in the order of the search, and the point."""
+def _engines(store: Store) -> list[str]:
+    tiers = [*store.added_tiers().values(), *store.judges().values()]
+    engines = [(data.get("settings") or {}).get("engine") or {} for data in tiers]
+    return [kind for engine in engines if isinstance(kind := engine.get("kind"), str)]
+
+
+def _points(
+    store: Store, tier: str, lowest: dict[str, float]
+) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:
+    """Yield place in the order of the search, and the point; note the lowest of each source."""
     for place, (number, source, n_atoms, enthalpy, core_s, cell) in enumerate(
         store.point_rows(tier)
     ):
         if enthalpy is None or not np.isfinite(enthalpy):
             continue
+        value = round(enthalpy / n_atoms, 5)
+        lowest[source] = min(value, lowest.get(source, value))
         volume = abs(np.linalg.det(np.frombuffer(cell, dtype="<f8").reshape(3, 3)))
         yield (
             place,
             (
                 number,
                 family_of(source),
-                round(enthalpy / n_atoms, 5),
+                value,
                 round(core_s, 1),
                 round(float(volume) / n_atoms, 3),
             ),

@@ -15,7 +15,9 @@ ALWAYS = ("nucleate", "collins2024")
 """This package, and the work that it re-implements."""
 
 
-def works_of(meta: Mapping[str, Any], sources: Iterable[str] = ()) -> list[tuple[str, str]]:
+def works_of(
+    meta: Mapping[str, Any], sources: Iterable[str] = (), engines: Iterable[str] = ()
+) -> list[tuple[str, str]]:
     """Return key and BibTeX entry of every work that a run builds on.
 
     Parameters
@@ -24,10 +26,13 @@ def works_of(meta: Mapping[str, Any], sources: Iterable[str] = ()) -> list[tuple
         What describes the run; its components say which works they come from.
     sources
         Generators that its structures come from.
+    engines
+        Kinds of the models and programs of tiers that are not in its input.
     """
     known = _by_key(_shipped().split("\n\n"))
     keys: list[str] = list(ALWAYS)
     used = [work for source in sources for work in _works(source, "generators")]
+    used += [work for kind in engines for work in _works(kind, "models", "programs")]
     for work in [*_of_components(meta.get("input", {})), *used]:
         if work.startswith("@"):
             known |= _by_key([work])

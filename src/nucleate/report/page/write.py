@@ -11,11 +11,11 @@ from nucleate.crystal.formula import counts_of
 from nucleate.hidden import without_values
 from nucleate.policy.ledger import COULD, STATE
 from nucleate.report.columns import columns
-from nucleate.report.displays import duration
 from nucleate.report.files import row_name
 from nucleate.report.page.doubts import doubts
 from nucleate.report.page.structures import cells, lattice_text, pattern_points, site_table
 from nucleate.report.page.works import works_of
+from nucleate.report.phases import duration
 from nucleate.report.render import texts
 from nucleate.report.views import SHORT_RANKING, tier_columns
 from nucleate.report.worked import HEADS
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 REFRESH_S = 20
 """How often the page of a running search is loaded again."""
+
+ARBITRARY = "arb. unit"
+"""What proxy potentials count in."""
 
 
 def write_page(
@@ -70,12 +73,13 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             table=_table(rows),
             final=facts.final,
             has_files=not facts.running,
+            running=facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             policy=_policy_table(facts),
             failures=facts.failures,
-            works=works_of(meta, history.sources),
-            input=_toml(without_values(meta.get("input") or {})),
+            works=works_of(meta, history.sources, facts.engines),
+            input=toml_text(without_values(meta.get("input") or {})),
             made=_made(meta, history),
             data=_script_data(meta, history, rows, facts),
             style=_asset("page.css"),
@@ -140,20 +144,24 @@ def _tier_table(
     return {"heads": shown.heads, "lines": shown.cells, "counts": counted}
 
 
-def _source_table(history: History, facts: Facts) -> list[tuple[str | int, ...]]:
+def _source_table(history: History, facts: Facts) -> dict[str, Any]:
     """Return source, records, with an energy, new best ones, and the best it reached."""
-    lowest: dict[str, float] = {}
-    for _, source, enthalpy, _, _ in facts.points:
-        lowest[source] = min(enthalpy, lowest.get(source, enthalpy))
+    lowest = facts.lowest
     best = min(lowest.values(), default=0.0)
-    return [
+    unit, factor, digits = ("meV/atom", 1000.0, 0) if _is_ev(history) else (ARBITRARY, 1.0, 3)
+    lines = [
         (
             clean(source),
-            *counts[:3],
-            f"{1000 * (lowest[source] - best):.0f}" if source in lowest else "",
+            *counts,
+            f"{factor * (lowest[source] - best):.{digits}f}" if source in lowest else "",
         )
         for source, counts in sorted(history.sources.items(), key=lambda item: -item[1][0])
     ]
+    return {"unit": unit, "lines": lines}
+
+
+def _is_ev(history: History) -> bool:
+    return history.trajectory is None or history.trajectory.unit == "eV"
 
 
 def _policy_table(facts: Facts) -> dict[str, Any] | None:
@@ -187,10 +195,9 @@ def _script_data(
     meta: Mapping[str, Any], history: History, rows: Sequence[Row], facts: Facts
 ) -> str:
     """Return what the script of the page draws, as JSON that no tag can end."""
-    unit = "eV" if history.trajectory is None else history.trajectory.unit
     data = {
         "formula": clean(str(meta.get("formula", ""))),
-        "unit": "eV" if unit == "eV" else "arb. unit",
+        "unit": "eV" if _is_ev(history) else ARBITRARY,
         "tier": history.searched,
         "running": facts.running,
         "refresh_s": REFRESH_S,
@@ -248,7 +255,7 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
-def _toml(given: Mapping[str, Any]) -> str:
+def toml_text(given: Mapping[str, Any]) -> str:
     """Return an input as TOML; what is not set is left out."""
     import tomli_w
 

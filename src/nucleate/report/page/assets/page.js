@@ -283,8 +283,8 @@
       const mini = make("canvas", undefined, caption); mini.width = 14; mini.height = 14; mini.style.cssText = "width:14px;height:14px;border:0;display:inline-block;vertical-align:-2px;margin:0 3px 0 10px;background:none";
       mark(mini.getContext("2d"), styleOf[name].shape, 7, 7, 4, styleOf[name].colour); make("span", name, caption);
     });
-    if (!isVolume) make("span", "   line: best so far", caption);
-    make("span", "   structures above the window lie at its upper edge" + (data.n_points > data.points.length ? "; " + data.points.length + " of " + data.n_points + " are drawn" : ""), caption);
+    if (!isVolume) make("span", " · line: best so far", caption);
+    make("span", " · structures above the window lie at its upper edge" + (data.n_points > data.points.length ? "; " + data.points.length + " of " + data.n_points + " are drawn" : ""), caption);
     canvas.setAttribute("aria-label", "Enthalpy of " + data.n_points + " structures; the lowest is " + lowest.toFixed(4) + " " + data.unit + "/atom");
   }
   const label = (v) => String(Number(v.toPrecision(6)));

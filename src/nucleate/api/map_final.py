@@ -1,0 +1,115 @@
+"""The end of a map: structures near the hull are polished, and a second model judges the hull."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucleate.api.final import finish, judge_of
+from nucleate.api.models import has_objects, inline_executor
+from nucleate.errors import NucleateError
+from nucleate.mapping.judged import JUDGED, judged_phases
+from nucleate.mapping.reading import read_map
+from nucleate.mapping.relaxed import relaxed_crystals
+from nucleate.mapping.store import MapStore
+from nucleate.mapping.travel import crystal_of
+from nucleate.run.lock import locked
+from nucleate.signals import is_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nucleate.mapping.settings import MapSettings
+
+NEAR_EV = 0.05
+"""eV/atom above the hull up to which structures are polished and judged."""
+
+_log = logging.getLogger(__name__)
+
+
+def finish_map(
+    folder: str | Path, settings: MapSettings, *, on_stage: Callable[[str, int, int], None]
+) -> str:
+    """Polish and judge what is near the hull; continue what was interrupted.
+
+    Parameters
+    ----------
+    folder
+        The folder of the map; no other process uses it.
+    settings
+        The input, with ``[final]`` as wanted now.
+    on_stage
+        Called with what is being done, how much of it is done, and how much there is.
+
+    Returns
+    -------
+    str
+        Why it ended before its time, else empty.
+
+    Raises
+    ------
+    InputError
+        If the judge cannot be used.
+    """
+    path = Path(folder)
+    judge_of(settings.final)
+    with locked(path):
+        if settings.final.best and (reason := _polish(path, settings, on_stage)):
+            return reason
+        return _judge(path, settings, on_stage)
+
+
+def _polish(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
+    energies = read_map(path).energies
+    hull = energies.hull()
+    near = [
+        phase.site
+        for place, phase in enumerate(energies.phases())
+        if phase.site is not None and not hull.missing and hull.above_hull[place] <= NEAR_EV
+    ]
+    for done, site in enumerate(near):
+        on_stage("polishing near the hull", done, len(near))
+        wanted = settings.run_settings(site.composition).model_copy(
+            update={"final": settings.final.model_copy(update={"judge": "off"})}
+        )
+        summary = finish(site.folder, wanted)
+        if summary.polish is not None and is_request(summary.polish.reason):
+            return summary.polish.reason
+    on_stage("polishing near the hull", len(near), len(near))
+    return ""
+
+
+def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
+    """Relax what makes the hull, and what is near it, by the second model; keep its energies."""
+    tier = judge_of(settings.final)
+    energies = read_map(path).energies
+    if tier is None or energies.hull().missing:
+        return ""
+    phases = judged_phases(energies, NEAR_EV)
+    named = [(phase.composition.formula, crystal_of(phase)) for phase in phases]
+    pressure_gpa = settings.field.pressure_gpa
+    inline = partial(inline_executor, pressure_gpa=pressure_gpa) if has_objects([tier]) else None
+    try:
+        found, reason = relaxed_crystals(
+            named,
+            tier,
+            settings,
+            path,
+            lambda done, whole: on_stage(f"judging the hull by {tier.name}", done, whole),
+            inline,
+        )
+    except NucleateError as error:
+        _log.warning("judge: %s", error)
+        return ""
+    if reason:
+        return reason
+    values = {
+        name: outcome.enthalpy_per_atom
+        for (name, _), outcome in zip(named, found, strict=True)
+        if outcome is not None
+    }
+    with MapStore.read(path) as store:
+        store.remember(JUDGED, {"tier": tier.name, "energies": values})
+    return ""

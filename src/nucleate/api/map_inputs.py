@@ -1,0 +1,86 @@
+"""The input of a map from what the face is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from nucleate.mapping.settings import MapSettings
+
+
+def settings_of_map(
+    field: Any,
+    options: Mapping[str, Mapping[str, Any]],
+    *,
+    tiers: Any = None,
+    folder: str | Path | None = None,
+    trust: bool = False,
+) -> tuple[MapSettings, Path]:
+    """Return the input that a field and some options make, and the folder of the map.
+
+    An option that is not given has, in this order, the value of the input file, that of the map
+    which the folder holds already, or the default.
+
+    Parameters
+    ----------
+    field
+        Elements or end members, the path of an input file, settings, or an input as a mapping.
+    options
+        Values by section and key.
+    tiers
+        Energy models, if they are given.
+    folder
+        Folder of the map.
+    trust
+        Use what the stored input of the folder imports or executes.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used, or the stored one names code without ``trust``.
+    """
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.mapping.store import MapStore
+    from nucleate.run.trust import check_trusted, is_own
+
+    data, source = _data(field)
+    system = data.get("field", {}).get("system", "")
+    path = Path(folder) if folder is not None else Path(f"nucleate-map-{system or 'field'}")
+    if not source and isinstance(field, str) and MapStore.exists(path):
+        with MapStore.read(path) as store:
+            meta = store.meta
+        data, is_ours = meta["input"], is_own(meta["input"], meta.get("mark"))
+        if tiers is not None:
+            data.pop("tier")
+        data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
+        data["field"]["system"] = system
+        check_trusted(path, data, trust=trust or is_ours)
+    for section, values in options.items():
+        if values:
+            data.setdefault(section, {}).update(values)
+    if tiers is not None:
+        data["tier"] = tiers
+    return MapSettings.from_dict(data, source=source), path
+
+
+def _data(field: Any) -> tuple[dict[str, Any], str]:
+    """Return an input as nested dictionaries, and the name of its file."""
+    from nucleate.mapping.settings import MapSettings
+
+    if isinstance(field, MapSettings):
+        return field.to_dict(), ""
+    if isinstance(field, Mapping):
+        return json.loads(json.dumps(dict(cast("Mapping[str, Any]", field)))), ""
+    if isinstance(field, Path) or (isinstance(field, str) and field.endswith(".toml")):
+        return MapSettings.data_of_toml(field), str(field)
+    if not isinstance(field, str):
+        raise InputError(
+            f"field is a {type(field).__name__}. Give elements such as 'Y-Sr-Ti-O', end members, "
+            "the path of an input file, or settings."
+        )
+    return {"field": {"system": field}}, ""

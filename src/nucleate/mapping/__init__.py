@@ -1,0 +1,1 @@
+"""Phase fields: many compositions, their convex hull, and where to search next."""

@@ -1,0 +1,112 @@
+"""Relaxed references, kept for the map and for every later map of the same level of theory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from nucleate.errors import NucleateError
+from nucleate.relax.outcome import Relaxed
+from nucleate.run.codec import decode, encode, from_json, to_json
+from nucleate.run.database import Database
+from nucleate.surroundings import user_cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.relax.outcome import Outcome
+
+NAME = "references.db"
+"""File in the folder of a map."""
+
+_TABLE = "CREATE TABLE IF NOT EXISTS outcome (key TEXT PRIMARY KEY, data TEXT NOT NULL)"
+_log = logging.getLogger(__name__)
+
+
+def key_of_crystal(crystal: Crystal, level: str) -> str:
+    """Return a key that is the same for the same geometry and level of theory."""
+    total = hashlib.sha256(level.encode())
+    for array in (crystal.numbers, crystal.cell, crystal.scaled):
+        total.update(array.tobytes())
+    return total.hexdigest()[:32]
+
+
+class OutcomeCache:
+    """Relaxations by key, in one SQLite file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made if necessary.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = Database(path, mode="rwc")
+        self._db.execute(_TABLE)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def get(self, key: str) -> Relaxed | None:
+        """Return a relaxation that is kept, or None."""
+        row = self._db.execute("SELECT data FROM outcome WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        outcome = decode(from_json(json.loads(row[0])))
+        return outcome if isinstance(outcome, Relaxed) else None
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep a relaxation; failures are tried again."""
+        if isinstance(outcome, Relaxed):
+            data = json.dumps(to_json(encode(outcome)))
+            self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?)", (key, data))
+            self._db.commit()
+
+
+class Caches:
+    """The cache of a map, and behind it that of the user, where one can be written.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the map.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._own = OutcomeCache(folder / NAME)
+        self._shared: OutcomeCache | None = None
+        try:
+            self._shared = OutcomeCache(user_cache() / "nucleate" / NAME)
+        except (OSError, NucleateError) as error:
+            _log.info("references are not kept for other maps: %s", error)
+
+    def __enter__(self) -> Caches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._own.close()
+        if self._shared is not None:
+            self._shared.close()
+
+    def get(self, key: str) -> Relaxed | None:
+        """Return a relaxation that is kept, or None."""
+        found = self._own.get(key)
+        if found is None and self._shared is not None:
+            with suppress(OSError, NucleateError, ValueError, KeyError):
+                found = self._shared.get(key)
+            if found is not None:
+                self._own.put(key, found)
+        return found
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep a relaxation."""
+        self._own.put(key, outcome)
+        if self._shared is not None:
+            with suppress(OSError, NucleateError):
+                self._shared.put(key, outcome)

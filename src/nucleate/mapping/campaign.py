@@ -1,0 +1,332 @@
+"""The campaign of a map: many compositions, one pool of workers, one question at a time.
+
+Each composition is a run in a folder of its own, and the map visits them. As long as a visit has
+work for all workers it is alone; when it cannot fill them any more, the next one begins beside it.
+What comes next is decided by :mod:`nucleate.mapping.allocation` from the energies of all.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import InputError
+from nucleate.mapping.allocation import allocate
+from nucleate.mapping.energies import Energies
+from nucleate.mapping.events import MapProgress, Silent
+from nucleate.mapping.field import check_models, field_of
+from nucleate.mapping.known import relaxed_references
+from nucleate.mapping.site import COMPOSITIONS, Site
+from nucleate.mapping.store import MapStore
+from nucleate.mapping.travel import guests_of
+from nucleate.mapping.visit import Visit
+from nucleate.run.lock import locked
+from nucleate.run.log import WORKER_LOGS, logged
+from nucleate.run.pool import Pool
+from nucleate.run.settings import spec_of
+from nucleate.run.shared import SharedExecutor
+from nucleate.run.stopwatch import Stopwatch
+from nucleate.signals import stopping_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from nucleate.mapping.allocation import Choice
+    from nucleate.mapping.events import MapCallback
+    from nucleate.mapping.field import Field
+    from nucleate.mapping.hull import Hull
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.executor import Executor
+
+MOST_VISITS = 4
+"""Compositions that are searched at the same time."""
+
+COMPLETE = "every composition of the map is complete"
+CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapSummary:
+    """How a map ended.
+
+    Attributes
+    ----------
+    reason : str
+        Why it stopped.
+    hull : Hull
+        Of what is known and found.
+    progress : MapProgress
+        How far it is.
+    """
+
+    reason: str
+    hull: Hull
+    progress: MapProgress
+
+
+def run_map(
+    settings: MapSettings,
+    folder: Path,
+    *,
+    callback: MapCallback | None = None,
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
+) -> MapSummary:
+    """Search a phase field; continue the map that a folder holds.
+
+    Ctrl-C and SIGTERM end it after what is being written; nothing is lost but the relaxations in
+    flight, which the next start takes up again.
+
+    Parameters
+    ----------
+    settings
+        The input.
+    folder
+        The folder of the map; created if necessary.
+    callback
+        Who is shown the map.
+    executor
+        Returns who relaxes, one relaxer for each tier; default: worker processes.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used, or the folder holds a map of another input.
+    WorkerStartError
+        If the engines cannot be loaded.
+    """
+    callback = callback or Silent()
+    field = field_of(settings)
+    check_models(field, settings.tier)
+    with ExitStack() as stack:
+        stack.enter_context(locked(folder))
+        stack.enter_context(logged(folder))
+        store = stack.enter_context(MapStore.open(folder, settings))
+        references, ended = relaxed_references(
+            settings,
+            field,
+            folder,
+            callback,
+            lambda listed: store.remember("references", listed),
+            executor,
+        )
+        energies = Energies(
+            field,
+            read_sites(field, folder, settings.tier[-1].name),
+            references,
+            settings.field.cell_limit,
+        )
+        if ended:
+            return MapSummary(ended, energies.hull(), MapProgress())
+        if executor is None:
+            relaxing: Executor = _pool(settings, field, folder, callback)
+        else:
+            relaxing = executor(settings.tier)
+        stack.callback(relaxing.close)
+        campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
+        stack.enter_context(stopping_on_signals(campaign.request_stop))
+        return campaign.run()
+
+
+def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
+    """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
+    sites = [Site(item, folder / COMPOSITIONS / item.formula) for item in field.compositions]
+    for site in sites:
+        site.read(tier)
+    return sites
+
+
+def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
+    """Return workers with their engines loaded and everything compiled."""
+    spec = spec_of(settings.tier, settings.field.pressure_gpa, settings.run)
+    spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
+    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
+    try:
+        pool.wait_until_ready(callback.on_stage)
+    except BaseException:
+        pool.close()
+        raise
+    return pool
+
+
+class MapCampaign:
+    """Visits the compositions of a map until a rule of ``[stop]`` holds.
+
+    Parameters
+    ----------
+    settings : MapSettings
+        The input.
+    store : MapStore
+        Keeps what was done when.
+    energies : Energies
+        Compositions and references.
+    shared : SharedExecutor
+        Who relaxes; ready.
+    callback : MapCallback
+        Who is shown the map.
+    """
+
+    def __init__(
+        self,
+        settings: MapSettings,
+        store: MapStore,
+        energies: Energies,
+        shared: SharedExecutor,
+        callback: MapCallback,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._energies = energies
+        self._shared = shared
+        self._callback = callback
+        self._visits: list[Visit] = []
+        self._stop_request: str | None = None
+        self._watch = Stopwatch()
+        self._watch.add(*store.times())
+        self._is_dry = False
+        self.progress = MapProgress(n_compositions=len(energies.sites))
+
+    def request_stop(self, reason: str) -> None:
+        """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
+        self._stop_request = reason
+
+    def run(self) -> MapSummary:
+        """Visit compositions until the map is complete, or somebody asks for its end."""
+        self._event("start", None, {"compositions": len(self._energies.sites)})
+        self._store.commit()
+        try:
+            while (reason := self._stop_reason()) is None:
+                self._turn()
+        except BaseException:
+            for visit in self._visits:
+                visit.abandon()
+            raise
+        for visit in tuple(self._visits):
+            visit.leave(reason)
+            self._note_end(visit)
+        self._update_progress()
+        self._event("stop", None, {"reason": reason, "decisions_s": self.progress.decisions_s})
+        self._store.commit()
+        _log.info("stopped: %s", reason)
+        return MapSummary(reason, self._energies.hull(), self.progress)
+
+    def _turn(self) -> None:
+        for visit in tuple(self._visits):
+            if not visit.turn():
+                self._note_end(visit)
+        if len(self._visits) < MOST_VISITS and self._has_room():
+            self._begin_next()
+        self._update_progress()
+        self._callback.on_progress(self.progress, self._energies)
+
+    def _has_room(self) -> bool:
+        """Return whether workers wait for what the present visits do not have."""
+        executor = self._shared.executor
+        return not self._visits or (executor.wants() > 0 and not executor.n_queued(0))
+
+    def _begin_next(self) -> None:
+        started_s = time.process_time()
+        energies = self._energies
+        found = allocate(
+            energies.field,
+            energies.findings(),
+            energies.hull(),
+            self._settings.allocation,
+            1,
+            busy=[energies.sites.index(visit.site) for visit in self._visits],
+            closed=energies.closed(),
+            costs=energies.costs(),
+        )
+        self.progress.decisions_s += time.process_time() - started_s
+        self.progress.expected_change_mev = found.expected_change_mev
+        self._is_dry = not found.choices
+        if not self._has_converged():
+            for choice in found.choices:
+                self._begin(choice)
+
+    def _has_converged(self) -> bool:
+        change = self.progress.expected_change_mev
+        return change is not None and change < self._settings.stop.expected_change_mev
+
+    def _begin(self, choice: Choice) -> None:
+        """Open the run of a composition; one that cannot be opened stays blank in the map."""
+        site = self._energies.sites[choice.index]
+        rng = np.random.default_rng([self._settings.allocation.seed, site.n_structures])
+        try:
+            settings = self._settings.run_settings(site.composition)
+            space = settings.problem.space()
+            number = choice.structures
+            guests = guests_of(site, self._energies, space, structures=number, rng=rng)
+            visit = Visit(
+                site,
+                settings,
+                self._shared,
+                structures=number,
+                guests=guests,
+                reason=choice.reason,
+            )
+        except InputError as error:
+            site.closed = str(error)
+            self._event("blank", site.formula, {"reason": site.closed})
+            self._store.commit()
+            self._callback.on_note(f"{site.formula} is left out: {error}")
+            _log.warning("%s is left out: %s", site.formula, error)
+            return
+        self._visits.append(visit)
+
+    def _note_end(self, visit: Visit) -> None:
+        self._visits.remove(visit)
+        site = visit.site
+        data = {
+            "structures": site.n_structures,
+            "failed": site.n_failed,
+            "best": site.best,
+            "number": site.best_number,
+            "chosen": visit.reason,
+            "closed": site.closed,
+        }
+        self._event("visit", site.formula, data)
+        self._store.commit()
+        self._energies.update()
+        self._callback.on_visit(site, visit.reason)
+        _log.info("%s: %d structures, best %s", site.formula, site.n_structures, site.best)
+
+    def _event(self, kind: str, formula: str | None, data: dict[str, object]) -> None:
+        core_s = self._watch.core_s(self._shared.executor.core_s)
+        self._store.add_event(self._watch.elapsed_s, core_s, kind, formula, data)
+
+    def _stop_reason(self) -> str | None:
+        if self._stop_request is not None:
+            return self._stop_request
+        stop = self._settings.stop
+        if stop.time is not None and self._watch.session_s >= stop.time:
+            return "the time is up"
+        used_s = self._watch.core_s(self._shared.executor.core_s)
+        if stop.core_time is not None and used_s >= stop.core_time:
+            return "the core time is spent"
+        found = sum(site.n_structures for site in self._energies.sites)
+        if stop.structures is not None and found >= stop.structures:
+            return f"{found} structures were relaxed"
+        if self._visits:
+            return None
+        if self._has_converged():
+            return CONVERGED.format(stop.expected_change_mev)
+        return COMPLETE if self._is_dry else None
+
+    def _update_progress(self) -> None:
+        sites, progress = self._energies.sites, self.progress
+        progress.elapsed_s, progress.session_s = self._watch.elapsed_s, self._watch.session_s
+        progress.core_s = self._watch.core_s(self._shared.executor.core_s)
+        progress.n_visited = sum(site.n_structures > 0 for site in sites)
+        progress.n_blank = sum(site.is_blank for site in sites)
+        progress.n_structures = sum(site.n_structures for site in sites)
+        progress.n_failed = sum(site.n_failed for site in sites)
+        progress.now = tuple(visit.site.formula for visit in self._visits)

@@ -1,0 +1,50 @@
+"""Crystals of the elements as references, where no source of known compounds has them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+
+from nucleate.crystal.crystal import Crystal
+
+SOURCE = "ASE"
+BOX_ANG = 4.4
+"""Å; edge of the face-centred lattice of diatomic molecules, wide enough for them not to touch."""
+
+
+def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
+    """Return the structure that ASE has for an element, with its name; None where it has none.
+
+    Diatomic gases are molecules far from each other, whose energy is close to that of their
+    crystal.
+
+    Parameters
+    ----------
+    symbol
+        Such as ``Mg``.
+
+    Examples
+    --------
+    >>> element_crystal("Mg")[0]
+    'ASE: hcp Mg'
+    """
+    from ase.build import bulk
+    from ase.data import atomic_numbers, reference_states
+
+    state = reference_states[atomic_numbers[symbol]]
+    if state is None:
+        return None
+    kind = str(state["symmetry"])
+    if kind == "diatom":
+        half = float(state["d"]) / 2.0
+        cell = BOX_ANG / 2.0 * np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+        places = half / np.sqrt(3.0) * np.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
+        crystal = Crystal(np.full(2, atomic_numbers[symbol]), cell, places @ np.linalg.inv(cell))
+        return f"{SOURCE}: {symbol}2 molecules", crystal.wrapped()
+    with suppress(ValueError, KeyError, RuntimeError, NotImplementedError):
+        atoms = bulk(symbol)
+        if len(atoms) and atoms.cell.rank == 3:
+            crystal = Crystal(atoms.numbers, atoms.cell.array, atoms.get_scaled_positions())
+            return f"{SOURCE}: {kind} {symbol}", crystal
+    return None

@@ -1,0 +1,117 @@
+"""The known compounds of a map at its own level of theory."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from nucleate.crystal.composition import Composition
+from nucleate.mapping.cache import Caches, key_of_crystal
+from nucleate.mapping.energies import RelaxedReference
+from nucleate.mapping.references import level_key, references_of
+from nucleate.mapping.relaxed import relaxed_crystals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from nucleate.mapping.events import MapCallback
+    from nucleate.mapping.field import Field
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.executor import Executor
+
+STAGE = "relaxing known compounds"
+
+_log = logging.getLogger(__name__)
+
+
+def relaxed_references(
+    settings: MapSettings,
+    field: Field,
+    folder: Path,
+    callback: MapCallback,
+    remember: Callable[[list[dict[str, str]]], None],
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
+) -> tuple[list[RelaxedReference], str]:
+    """Relax the known compounds of a field by the last tier of the map.
+
+    What the map, or another of the same level of theory, has relaxed before is not done again.
+
+    Parameters
+    ----------
+    settings, field
+        The map.
+    folder
+        Its folder.
+    callback
+        Who is shown how far it is.
+    remember
+        Called with name, formula and key of every known compound, before any is relaxed.
+    executor
+        Returns who relaxes; default: worker processes.
+
+    Returns
+    -------
+    list of RelaxedReference
+        Those that have an energy.
+    str
+        Who asked for the end, if not all were relaxed for that reason; else empty.
+
+    Raises
+    ------
+    InputError
+        If a source of references cannot be read.
+    """
+    references = references_of(field, settings)
+    callback.on_note(references.in_words())
+    _log.info("references: %s", references.in_words())
+    level = level_key(settings.tier[-1:], settings.field.pressure_gpa)
+    keys = [key_of_crystal(item.crystal, level) for item in references.found]
+    remember(
+        [
+            {"name": item.name, "formula": item.formula, "key": key}
+            for item, key in zip(references.found, keys, strict=True)
+        ]
+    )
+    found, reason = relaxed_crystals(
+        [(item.name, item.crystal) for item in references.found],
+        settings.tier[-1],
+        settings,
+        folder,
+        lambda done, whole: callback.on_stage(STAGE, done, whole),
+        executor,
+    )
+    relaxed = [
+        RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)
+        for item, outcome in zip(references.found, found, strict=True)
+        if outcome is not None
+    ]
+    if len(relaxed) < len(references.found) and not reason:
+        lost = len(references.found) - len(relaxed)
+        callback.on_note(f"{lost} known structures failed to relax and are not in the hull")
+    return relaxed, reason
+
+
+def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list[RelaxedReference]:
+    """Return the known compounds that a map has relaxed so far; nothing is computed.
+
+    Parameters
+    ----------
+    listed
+        What :func:`relaxed_references` gave to ``remember``.
+    folder
+        The folder of the map.
+    """
+    with Caches(folder) as caches:
+        pairs = [(item, caches.get(item["key"])) for item in listed]
+    return [
+        RelaxedReference(
+            item["name"],
+            Composition.from_formula(item["formula"]),
+            outcome.enthalpy_per_atom,
+            outcome.crystal,
+        )
+        for item, outcome in pairs
+        if outcome is not None
+    ]

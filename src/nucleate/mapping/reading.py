@@ -1,0 +1,69 @@
+"""A map as its folder holds it, also while another process is writing there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.mapping.campaign import read_sites
+from nucleate.mapping.energies import Energies
+from nucleate.mapping.field import field_of
+from nucleate.mapping.known import stored_references
+from nucleate.mapping.settings import field_settings
+from nucleate.mapping.store import MapStore
+
+if TYPE_CHECKING:
+    from nucleate.mapping.field import Field
+    from nucleate.mapping.settings import FieldSettings
+
+Event = tuple[float, float, str, str | None, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapState:
+    """A map at one moment.
+
+    Attributes
+    ----------
+    folder : Path
+    options : FieldSettings
+        Section ``[field]`` of the input.
+    field : Field
+        The compositions.
+    energies : Energies
+        What is known and found, and the hull of both.
+    events : tuple
+        What the map did: elapsed and processor time in seconds, kind (``start``, ``visit``,
+        ``blank``, ``stop``), formula, data.
+    meta : dict
+        Input, versions, machine.
+    """
+
+    folder: Path
+    options: FieldSettings
+    field: Field
+    energies: Energies
+    events: tuple[Event, ...]
+    meta: dict[str, Any]
+
+    @property
+    def tiers(self) -> list[str]:
+        """Names of the tiers, cheapest first."""
+        return [str(tier["name"]) for tier in self.meta["input"]["tier"]]
+
+
+def read_map(folder: str | Path) -> MapState:
+    """Return the map of a folder; raises InputError if it holds none.
+
+    Nothing that its stored input names is imported: the folder may be from anybody.
+    """
+    path = Path(folder)
+    with MapStore.read(path) as store:
+        meta, events = store.meta, tuple(store.events())
+    options = field_settings(meta["input"], source=str(path))
+    field = field_of(options)
+    references = stored_references(meta.get("references", ()), path)
+    sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
+    energies = Energies(field, sites, references, options.cell_limit)
+    return MapState(path, options, field, energies, events, meta)

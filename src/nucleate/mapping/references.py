@@ -1,0 +1,289 @@
+"""Known compounds of a field, to be relaxed by the tiers of the map.
+
+What is held out. ``search.known`` says what of the libraries may be used *for a target*, and a
+reference hands over a finished structure. With ``no-formula`` no library entry of a composition
+that the map searches is a reference; with ``no-relatives`` none of any composition but the corners,
+as every compound inside a field shares all but one element with a larger one; with ``off`` none at
+all. Corners (elements, end members) stay, as energies are measured from them, and so do compounds
+of at most ``field.known_elements`` elements, which lets a test take the binaries as known and the
+ternaries as unknown. Structures of files that the input names are always used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.elements import element
+from nucleate.errors import InputError
+from nucleate.library.library import SHIPPED, Library
+from nucleate.library.sources import read_source
+from nucleate.mapping.elements import SOURCE, element_crystal
+from nucleate.mapping.field import key_of
+from nucleate.run.folder import may_change_of_tier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.field import Field
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.settings import TierSettings
+
+UNKNOWN_ABOVE_HULL = 0.03
+"""eV/atom above the hull of a compound of which it is not known, for the order of polymorphs."""
+
+NOT_OF_THE_LEVEL = ("name", "promote")
+"""Settings of a tier that change no energy, beside those that may differ in a continued run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A known compound of a field.
+
+    Attributes
+    ----------
+    name : str
+        Its identifier, for example ``mp-4163`` or the name of its file.
+    crystal : Crystal
+    composition : Composition
+        Reduced, in chemical order.
+    source : str
+        Library, file or folder.
+    above_hull : float or None
+        eV/atom by the source, where known.
+    """
+
+    name: str
+    crystal: Crystal
+    composition: Composition
+    source: str
+    above_hull: float | None = None
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula."""
+        return self.composition.formula
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class References:
+    """The known compounds of a field.
+
+    Attributes
+    ----------
+    found : tuple of Reference
+        The corners first, then by number of elements and formula; the polymorphs of a composition
+        together, the lowest first.
+    missing : tuple of Composition
+        Corners without any: they have to be searched before there is a hull.
+    held_out : int
+        Entries of libraries that were left out by ``search.known``.
+    more_polymorphs : int
+        Structures beyond ``field.polymorphs`` of a composition.
+    """
+
+    found: tuple[Reference, ...]
+    missing: tuple[Composition, ...]
+    held_out: int = 0
+    more_polymorphs: int = 0
+
+    def of(self, composition: Composition) -> tuple[Reference, ...]:
+        """Return the references of a composition."""
+        key = key_of(composition.counts)
+        return tuple(item for item in self.found if key_of(item.composition.counts) == key)
+
+    def in_words(self) -> str:
+        """Return what the hull is made of, what was left out and what is missing, in a line."""
+        n_compositions = len({item.formula for item in self.found})
+        parts = [f"{len(self.found)} known structures of {n_compositions} compositions"]
+        if self.held_out:
+            parts.append(f"{self.held_out} held out")
+        if self.more_polymorphs:
+            parts.append(f"{self.more_polymorphs} further polymorphs not used")
+        if self.missing:
+            names = ", ".join(item.formula for item in self.missing)
+            parts.append(f"none of {names}, which will be searched")
+        return "; ".join(parts)
+
+
+def references_of(field: Field, settings: MapSettings) -> References:
+    """Return the known compounds whose elements, or end members, are those of a field.
+
+    Parameters
+    ----------
+    field
+        The field.
+    settings
+        The input: ``field.references``, ``field.polymorphs``, ``search.known``.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, or a file or folder has nothing of the field.
+    """
+    known = getattr(settings.search, "known", "all")
+    found: list[Reference] = []
+    held_out = 0
+    for source in settings.field.references:
+        if source == SHIPPED or Path(source).suffix == ".nlib":
+            items = list(_of_library(field, source))
+            kept = [item for item in items if _is_allowed(item, field, settings, known)]
+            held_out += len(items) - len(kept)
+            found += kept
+        else:
+            found += _of_files(field, source)
+    if settings.field.references and known != "off":
+        found += _of_elements(field, found)
+    lowest = _polymorphs(found, field, settings.field.polymorphs)
+    names = {item.composition for item in lowest}
+    missing = tuple(member for member in field.members if member not in names)
+    return References(tuple(lowest), missing, held_out, len(found) - len(lowest))
+
+
+def level_key(tiers: Sequence[TierSettings], pressure_gpa: float = 0.0) -> str:
+    """Return a key that is the same for tiers which give the same energies.
+
+    A hash of their settings without names, promotion, and what says only where and how a program
+    runs (interpreter, command, cores, limits of time). A file that a setting names counts by its
+    content.
+
+    Parameters
+    ----------
+    tiers
+        The ladder.
+    pressure_gpa
+        External pressure.
+    """
+    levels = [
+        {
+            key: _content(value)
+            for key, value in _flat(tier.model_dump(mode="json"))
+            if not may_change_of_tier(key) and key.split(".")[0] not in NOT_OF_THE_LEVEL
+        }
+        for tier in tiers
+    ]
+    text = json.dumps([levels, float(pressure_gpa)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _flat(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    from nucleate.run.folder import flat
+
+    yield from flat(data).items()
+
+
+def _content(value: Any) -> Any:
+    """Return the hash of a file in place of its path."""
+    if not isinstance(value, str) or "\0" in value:
+        return value
+    try:
+        path = Path(value)
+        is_file = path.is_file()
+    except (OSError, ValueError):
+        return value
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() if is_file else value
+
+
+def _of_library(field: Field, name: str) -> Iterator[Reference]:
+    library = Library.load((name,))
+    for number in library.within([element(symbol).number for symbol in field.elements]):
+        entry = library.entry(number)
+        composition = _composed({element(z).symbol: 0 for z in entry.elements}, entry)
+        if field.contains(composition):
+            yield Reference(
+                entry.name, library.crystal(number), composition, name, entry.above_hull
+            )
+
+
+def _composed(symbols: dict[str, int], entry: Any) -> Composition:
+    """Return the composition of a library entry without its crystal."""
+    for z, count in zip(entry.elements, entry.proto.counts, strict=True):
+        symbols[element(z).symbol] += count
+    return _ordered(symbols)
+
+
+def _ordered(counts: dict[str, int]) -> Composition:
+    from nucleate.crystal.formula import chemical_order
+
+    return Composition.from_counts({symbol: counts[symbol] for symbol in chemical_order(counts)})
+
+
+def _is_allowed(item: Reference, field: Field, settings: MapSettings, known: str) -> bool:
+    if known == "all":
+        return True
+    if known == "off":
+        return False
+    if item.composition in field.members:
+        return True
+    if len(item.composition.items) <= settings.field.known_elements:
+        return True
+    return known != "no-relatives" and field.index_of(item.composition) is None
+
+
+def _of_elements(field: Field, found: Sequence[Reference]) -> list[Reference]:
+    """Return structures of the elements that are corners and that no source has."""
+    known = {item.composition for item in found}
+    items = []
+    for member in field.members:
+        if member in known or member.n_atoms > 1:
+            continue
+        named = element_crystal(member.items[0][0])
+        if named is not None:
+            items.append(Reference(named[0], named[1], member, SOURCE))
+    return items
+
+
+def _of_files(field: Field, source: str) -> list[Reference]:
+    found, others = [], Counter[str]()
+    try:
+        for item in read_source(source):
+            composition = Composition.from_numbers(item.crystal.numbers)
+            if field.contains(composition):
+                found.append(
+                    Reference(item.name, item.crystal, composition, source, item.above_hull)
+                )
+            else:
+                others[composition.formula] += 1
+    except InputError as error:
+        text = str(error).removeprefix("library: ")
+        raise InputError(f"field.references = {source!r}: {text}") from None
+    if not found:
+        example = f" (the first is {next(iter(others))})" if others else ""
+        raise InputError(
+            f"field.references = {source!r}: none of its {others.total()} structures is in the "
+            f"field {field.system}{example}. Correct the path, or leave it out."
+        )
+    return found
+
+
+def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Reference]:
+    """Return the lowest structures of each composition, in the order of the field."""
+    by_composition: dict[Composition, list[Reference]] = {}
+    for item in found:
+        by_composition.setdefault(item.composition, []).append(item)
+
+    def place(composition: Composition) -> tuple[object, ...]:
+        is_corner = composition in field.members
+        corner = field.members.index(composition) if is_corner else 0
+        return (
+            not is_corner,
+            corner,
+            len(composition.items),
+            composition.n_atoms,
+            key_of(composition.counts),
+        )
+
+    def energy(item: Reference) -> float:
+        return UNKNOWN_ABOVE_HULL if item.above_hull is None else item.above_hull
+
+    return [
+        item
+        for composition in sorted(by_composition, key=place)
+        for item in sorted(by_composition[composition], key=energy)[:most]
+    ]

@@ -1,0 +1,91 @@
+"""Crystals relaxed by one tier, those that were relaxed before taken from the caches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.mapping.cache import Caches, key_of_crystal
+from nucleate.mapping.references import level_key
+from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.settings import RelaxationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.outcome import Relaxed
+    from nucleate.relax.settings import TierSettings
+    from nucleate.run.executor import Executor
+    from nucleate.search.record import Record
+
+
+def relaxed_crystals(
+    named: Sequence[tuple[str, Crystal]],
+    tier: TierSettings,
+    settings: MapSettings,
+    folder: Path,
+    on_done: Callable[[int, int], None],
+    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
+) -> tuple[list[Relaxed | None], str]:
+    """Relax crystals; every outcome is kept as soon as it is available.
+
+    Parameters
+    ----------
+    named
+        Names and crystals.
+    tier
+        By which they are relaxed.
+    settings
+        Pressure and workers.
+    folder
+        The folder of the map.
+    on_done
+        Called with how many of those that are not known yet are done, and how many there are.
+    executor
+        Returns who relaxes; default: worker processes.
+
+    Returns
+    -------
+    list of Relaxed or None
+        None where it failed, or was not reached.
+    str
+        Who asked for the end, if not all were relaxed for that reason; else empty.
+    """
+    level = level_key([tier], settings.field.pressure_gpa)
+    keys = [key_of_crystal(crystal, level) for _, crystal in named]
+    with Caches(folder) as caches:
+        found = [caches.get(key) for key in keys]
+        missing = [place for place, outcome in enumerate(found) if outcome is None]
+        if not missing:
+            return found, ""
+        done = 0
+
+        def keep(record: Record) -> None:
+            nonlocal done
+            done += 1
+            outcome = record.relaxed
+            if outcome is not None:
+                place = missing[record.number]
+                found[place] = outcome
+                caches.put(keys[place], outcome)
+            on_done(done, len(missing))
+
+        on_done(0, len(missing))
+        items = [FileCrystal("", *named[place]) for place in missing]
+        wanted = RelaxationSettings.from_dict(
+            {
+                "tier": [tier.model_dump(mode="json")],
+                "pressure_gpa": settings.field.pressure_gpa,
+                "run": settings.run.model_dump(mode="json"),
+            }
+        )
+        given = None if executor is None else executor([tier])
+        try:
+            return found, relax_files(
+                items, wanted, keep=False, on_record=keep, executor=given
+            ).reason
+        finally:
+            if given is not None:
+                given.close()

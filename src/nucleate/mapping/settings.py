@@ -1,0 +1,299 @@
+"""The input of a map: ``[field]``, ``[allocation]``, and the sections of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from nucleate.crystal.space import space_group_numbers
+from nucleate.errors import InputError
+from nucleate.mapping.states import states_of
+from nucleate.plugins import find
+from nucleate.relax.settings import TierSettings
+from nucleate.run.final_settings import FinalSettings
+from nucleate.run.old_keys import DEFAULT_SEARCH, modern
+from nucleate.run.paths import with_absolute_paths
+from nucleate.run.settings import (
+    CellLimits,
+    ExecutionSettings,
+    RunSettings,
+    SearchChoice,
+    check_names,
+    check_tension,
+    read_toml,
+)
+from nucleate.run.validation import input_error
+from nucleate.search.stop import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucleate.crystal.composition import Composition
+
+DEFAULT_MAX_ATOMS = 24
+"""Atoms in a cell of a map."""
+
+QUICK = (
+    {"kind": "prototypes", "weight": 0.2},
+    {"kind": "symmetric", "weight": 0.55},
+    {"kind": "blocks", "weight": 0.25},
+)
+"""Generators of a composition where none are named: those that need no pool, which would take as
+long as the first visits of all compositions together."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldSettings(CellLimits):
+    """Which compositions are looked at, and within which limits."""
+
+    system: str = Field(
+        description="Elements or end members joined by hyphens: Y-Sr-Ti-O, Li2O-SiO2-LiCl."
+    )
+    oxidation_states: dict[str, int | tuple[int, ...]] = Field(
+        default_factory=dict,
+        description="Charge of elements, or a list for mixed valence, such as {Sn = [2, 4]}; "
+        "elements that are left out have their usual ones.",
+    )
+    neutral: bool | None = Field(
+        None,
+        description="Whether only charge-neutral compositions count; default: where an element "
+        "is N, O, S, Se, Te or a halogen. End members are taken as they are.",
+    )
+    max_ratio: int = Field(
+        6,
+        ge=1,
+        le=100,
+        description="Largest ratio of two counts of a formula: among cations, among anions, among "
+        "end members; among all elements where neutral = false.",
+    )
+    max_atoms_per_formula: int | None = Field(
+        None,
+        ge=1,
+        le=200,
+        description="Largest formula unit of the grid; default: the largest that fits the cell "
+        "and gives at most 40 compositions of two elements, 100 of three, 300 of more.",
+    )
+    windows: tuple[str, ...] = Field(
+        (),
+        description="Limits of the grid, such as '0.1 < x(Li) < 0.4'; x is the atomic fraction of "
+        "an element or the molar fraction of an end member.",
+    )
+    lines: tuple[str, ...] = Field(
+        (), description="Lines whose compositions are added, such as 'SrO-TiO2'."
+    )
+    points: tuple[str, ...] = Field(
+        (), description="Compositions that are added, such as 'Y2SrTiO6'."
+    )
+    max_atoms: int | None = Field(
+        None,
+        ge=1,
+        description="Maximum number of atoms in a cell; default 24. A point with a larger formula "
+        "unit has one formula unit.",
+    )
+    references: tuple[str, ...] = Field(
+        ("shipped",),
+        description="Known compounds: libraries (shipped, or .nlib files), folders of structure "
+        "files, structure files, or JSON of the Materials Project.",
+    )
+    known_elements: int = Field(
+        1,
+        ge=1,
+        description="Where search.known holds structures out: known compounds with at most as "
+        "many elements stay references.",
+    )
+    polymorphs: int = Field(
+        5, ge=1, description="Known structures of each composition that are relaxed as references."
+    )
+
+    @property
+    def cell_limit(self) -> int:
+        """Maximum number of atoms in a cell."""
+        return DEFAULT_MAX_ATOMS if self.max_atoms is None else self.max_atoms
+
+
+class MapStopSettings(_Settings):
+    """When a map is complete; the first rule that holds ends it."""
+
+    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None, gt=0.0, description="Seconds, or like 10m or 2h, counted from each start."
+    )
+    core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None,
+        gt=0.0,
+        description="Processor time of driver and workers over all starts: seconds, or like 2h.",
+    )
+    structures: int | None = Field(
+        None, ge=1, description="Structures of all compositions together, failures included."
+    )
+    expected_change_mev: float = Field(
+        1.0,
+        ge=0.0,
+        description="meV/atom, mean over the field: the map is complete where the hull is expected "
+        "to change by less. 0: not used.",
+    )
+
+
+class AllocationSettings(_Settings):
+    """Which compositions get the next structures."""
+
+    rule: Literal["hull", "equal", "random"] = Field(
+        "hull",
+        description="hull: where the hull is expected to change most for the effort; equal: every "
+        "composition as many; random: any.",
+    )
+    first: int = Field(5, ge=1, description="Structures of the first visit of a composition.")
+    slice: int = Field(10, ge=1, description="Structures of a later visit.")
+    seed: int = Field(0, ge=0, description="Seed of the samples of hull, and of random.")
+
+
+class MapSettings(_Settings):
+    """The input of ``nucleate map``."""
+
+    field: FieldSettings
+    search: SearchChoice = Field(
+        default_factory=lambda: find(DEFAULT_SEARCH, "searches").model_validate({}),
+        description="How candidates of a composition are chosen.",
+    )
+    stop: MapStopSettings = Field(default_factory=lambda: MapStopSettings.model_validate({}))
+    allocation: AllocationSettings = Field(
+        default_factory=lambda: AllocationSettings.model_validate({})
+    )
+    tier: tuple[TierSettings, ...] = Field(
+        default_factory=lambda: (TierSettings.model_validate({}),),
+        min_length=1,
+        description="Energy models, cheapest first.",
+    )
+    final: FinalSettings = Field(
+        default_factory=lambda: FinalSettings.model_validate({"best": 0}),
+        description="What is done at the end with compositions near the hull; best is 0 by "
+        "default: none is relaxed tightly.",
+    )
+    run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _modern(cls, data: Any) -> Any:
+        return modern(data)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> MapSettings:
+        """Check the values of an input.
+
+        Raises
+        ------
+        InputError
+            One sentence for the first thing that is wrong: the key, the value and the remedy.
+        """
+        try:
+            data = modern(data)
+            settings = cls.model_validate(data)
+        except ValidationError as error:
+            raise input_error(error, data, cls, source) from None
+        except ValueError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
+        check_names(settings.tier, source)
+        try:
+            settings.check()
+        except InputError as error:
+            raise InputError(f"{_prefix(source)}{error}") from None
+        return settings
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> MapSettings:
+        """Read an input file; raises InputError as :meth:`from_dict`.
+
+        Paths of files in it are relative to its folder.
+        """
+        return cls.from_dict(cls.data_of_toml(path), source=str(path))
+
+    @classmethod
+    def data_of_toml(cls, path: str | Path) -> dict[str, Any]:
+        """Return the values of an input file with the paths in it made absolute."""
+        source = Path(path)
+        folder = source.parent.resolve()
+        data = with_absolute_paths(read_toml(source), folder)
+        field = data.get("field")
+        if isinstance(field, dict) and isinstance(field.get("references"), list):
+            field["references"] = [
+                item if item == "shipped" or not isinstance(item, str) else str(folder / item)
+                for item in field["references"]
+            ]
+        return data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON-ready data, defaults included."""
+        return self.model_dump(mode="json")
+
+    def check(self) -> None:
+        """Check what concerns more than one key; raises InputError."""
+        check_tension(
+            self.field.pressure_gpa,
+            allowed=self.field.allow_tension,
+            key="field.pressure_gpa",
+            remedy="Write field.allow_tension = true",
+        )
+        if self.field.space_groups is not None:
+            space_group_numbers(self.field.space_groups)
+        if getattr(self.search, "known", "all") == "no-prototype":
+            raise InputError(
+                "search.known = 'no-prototype' holds out the type of one target structure, and a "
+                "map has none. Use 'no-formula' or 'no-relatives'."
+            )
+
+    def run_settings(self, composition: Composition) -> RunSettings:
+        """Return the input of the run of one composition.
+
+        It has the sections of the map and no rule of ``[stop]`` but the default one: the map
+        decides how far each run is taken.
+
+        Parameters
+        ----------
+        composition
+            One of the field; its given states are not used.
+
+        Raises
+        ------
+        InputError
+            If a limit does not fit the composition.
+        """
+        limits = self.field.model_dump(mode="json", include=set(CellLimits.model_fields))
+        limits["max_atoms"] = max(self.field.cell_limit, composition.n_atoms)
+        limits["pair_distances"] = {
+            pair: value
+            for pair, value in limits["pair_distances"].items()
+            if set(pair.split("-")) <= set(composition.counts)
+        }
+        states = states_of(composition.counts, self.field.oxidation_states)
+        problem = {"formula": composition.formula, **limits}
+        if states is not None:
+            problem["oxidation_states"] = states
+        sections = {
+            key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
+        }
+        if not sections["search"].get("generators", True):
+            sections["search"]["generators"] = list(QUICK)
+        tiers = [tier.model_dump(mode="json") for tier in self.tier]
+        return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
+
+
+def field_settings(data: Mapping[str, Any], *, source: str = "") -> FieldSettings:
+    """Return the section ``[field]`` of an input without looking at the others.
+
+    Raises
+    ------
+    InputError
+        As :meth:`MapSettings.from_dict`.
+    """
+    try:
+        return FieldSettings.model_validate(data.get("field"))
+    except ValidationError as error:
+        raise input_error(error, data, FieldSettings, source) from None
+
+
+def _prefix(source: str) -> str:
+    return f"{source}: " if source else ""

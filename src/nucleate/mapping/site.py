@@ -1,0 +1,129 @@
+"""A composition of a map: how far its run is, and the lowest energy in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucleate.run.store import Store
+from nucleate.search.polished import POLISHED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nucleate.crystal.composition import Composition
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.search.record import Record
+
+COMPOSITIONS = "compositions"
+"""Folder of a map in which each composition has its run folder, named by the formula."""
+
+
+@dataclass(slots=True)
+class Site:
+    """The state of the run of one composition.
+
+    Attributes
+    ----------
+    composition : Composition
+    folder : Path
+        Its run folder, which need not exist yet.
+    n_structures, n_failed : int
+        Structures that are finished, and those of them that have no energy on the last tier.
+    n_visits : int
+        How often the map has searched here.
+    best : float or None
+        Lowest enthalpy in eV/atom of the last tier.
+    best_number : int or None
+        Record that has it.
+    best_crystal : Crystal or None
+        Its geometry, once somebody has asked for it.
+    history : list of (int, float)
+        After how many structures the lowest enthalpy fell, and to what.
+    sizes : set of int
+        Numbers of atoms of the structures that were tried.
+    core_s : float
+        Processor time in seconds.
+    closed : str
+        Why nothing more is searched here; empty while something may be.
+    """
+
+    composition: Composition
+    folder: Path
+    n_structures: int = 0
+    n_failed: int = 0
+    n_visits: int = 0
+    best: float | None = None
+    best_number: int | None = None
+    best_crystal: Crystal | None = None
+    history: list[tuple[int, float]] = field(default_factory=list)
+    sizes: set[int] = field(default_factory=set)
+    core_s: float = 0.0
+    closed: str = ""
+    _seen: set[int] = field(default_factory=set, repr=False)
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula in the order of the field."""
+        return self.composition.formula
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether structures were tried and none has an energy."""
+        return self.best is None and (self.n_structures > 0 or bool(self.closed))
+
+    def note(self, number: int, enthalpy: float | None) -> bool:
+        """Take note of a finished structure; return whether it is the lowest."""
+        self.n_structures += 1
+        if enthalpy is None:
+            self.n_failed += 1
+            return False
+        if self.best is not None and enthalpy >= self.best:
+            return False
+        self.best, self.best_number, self.best_crystal = enthalpy, number, None
+        self.history.append((self.n_structures, enthalpy))
+        return True
+
+    def note_record(self, record: Record, tier: str) -> bool:
+        """Take note of a record; one that no tier has seen, or that is known, does not count."""
+        if not record.outcomes or record.number in self._seen:
+            return False
+        self._seen.add(record.number)
+        self.sizes.add(record.candidate.crystal.n_atoms)
+        relaxed = record.relaxed_by(tier)
+        is_lowest = self.note(record.number, None if relaxed is None else relaxed.enthalpy_per_atom)
+        if is_lowest and relaxed is not None:
+            self.best_crystal = relaxed.crystal
+        return is_lowest
+
+    def read(self, tier: str) -> None:
+        """Take note of what the store of the run holds.
+
+        Parameters
+        ----------
+        tier
+            Name of the last tier. Structures that were polished count with their polished
+            enthalpy, which is of the same level of theory.
+        """
+        if not Store.exists(self.folder):
+            return
+        found: dict[int, float | None] = {}
+        sizes: set[int] = set()
+        with Store.read(self.folder) as store:
+            for number, name, status, _, enthalpy, n_atoms, _ in store.summary_rows():
+                if name is None:
+                    continue
+                found.setdefault(number, None)
+                if n_atoms:
+                    sizes.add(n_atoms)
+                if status == "relaxed" and (name == tier or name in POLISHED):
+                    value, before = enthalpy / n_atoms, found[number]
+                    found[number] = value if before is None else min(before, value)
+            self.core_s = store.times()[1] or 0.0
+        self.n_structures = self.n_failed = 0
+        self.best = self.best_number = self.best_crystal = None
+        self.history = []
+        self.sizes = sizes
+        self._seen = set(found)
+        for number in sorted(found):
+            self.note(number, found[number])

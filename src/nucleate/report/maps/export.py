@@ -1,0 +1,112 @@
+"""Everything a map has found as files that other programs read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.files import write_cif, write_extxyz
+from nucleate.errors import MissingDependencyError
+from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.potentials import stability_windows
+from nucleate.mapping.reading import read_map
+from nucleate.mapping.travel import crystal_of
+from nucleate.names import safe_name
+from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.materials import entry_dict, phase_diagram
+from nucleate.report.maps.rows import map_rows
+from nucleate.report.render import write_rows
+from nucleate.writing import remove_unfinished, whole_files
+
+if TYPE_CHECKING:
+    from nucleate.mapping.reading import MapState
+    from nucleate.report.maps.rows import MapRow
+
+CIF_SYMPREC = 0.01
+NEAR_EV = 0.1
+"""eV/atom above the hull up to which a phase gets a CIF."""
+
+
+def export_map(folder: str | Path, *, out: str | Path | None = None) -> Path:
+    """Write the files of a map.
+
+    ``hull.csv`` has every composition, ``next.csv`` those to make next with the reasons,
+    ``potentials.csv`` the chemical potentials at which each phase is stable, ``structures.extxyz``
+    the lowest structure of each composition, ``structures/`` a CIF for those near the hull,
+    ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where it is
+    installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are replaced.
+
+    Parameters
+    ----------
+    folder
+        The folder of the map.
+    out
+        Where to write; None means the folder of the map.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no map, or cannot be written.
+    """
+    from nucleate.report.maps.figures import hull_figure
+    from nucleate.report.maps.page import write_map_page
+
+    state = read_map(folder)
+    target = Path(folder if out is None else out)
+    rows = map_rows(state.energies, state.meta.get(JUDGED))
+    remove_unfinished(target)
+    with whole_files(target) as unfinished:
+        write_rows(unfinished / "hull.csv", [row.to_dict() for row in rows])
+        write_rows(unfinished / "next.csv", [item.to_dict() for item in to_make_next(rows)])
+        write_rows(unfinished / "potentials.csv", potential_rows(state))
+        _write_structures(unfinished, state, rows)
+        _write_for_pymatgen(unfinished, state)
+        if not state.energies.hull().missing:
+            hull_figure(state).savefig(unfinished / "hull.png", dpi=150)
+        write_map_page(unfinished / "map.html", state, rows)
+    return target
+
+
+def potential_rows(state: MapState) -> list[dict[str, Any]]:
+    """Return the chemical potentials at which each phase is stable; empty without a hull."""
+    hull = state.energies.hull()
+    if hull.missing:
+        return []
+    rows: list[dict[str, Any]] = []
+    for window in stability_windows(hull):
+        row: dict[str, Any] = {"formula": window.name}
+        for name, low, high in zip(hull.member_names, window.low, window.high, strict=True):
+            row[f"lowest_{name}_ev"] = "" if low == float("-inf") else low
+            row[f"highest_{name}_ev"] = high
+        rows.append(row)
+    return rows
+
+
+def _write_structures(target: Path, state: MapState, rows: list[MapRow]) -> None:
+    heights = {row.formula: row for row in rows}
+    frames = []
+    structures = target / "structures"
+    structures.mkdir()
+    for phase in state.energies.phases():
+        row, crystal = heights[phase.composition.formula], crystal_of(phase)
+        facts = {key: value for key, value in row.to_dict().items() if value not in (None, "")}
+        facts["energy"] = phase.energy * crystal.n_atoms
+        frames.append((row.formula, crystal, facts))
+        height = row.above_hull_ev_per_atom
+        if height is not None and height <= NEAR_EV:
+            write_cif(structures / f"{safe_name(row.formula)}.cif", crystal, symprec=CIF_SYMPREC)
+    write_extxyz(target / "structures.extxyz", frames)
+
+
+def _write_for_pymatgen(target: Path, state: MapState) -> None:
+    entries = [entry_dict(phase, state) for phase in state.energies.phases()]
+    (target / "entries.json").write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    if state.energies.hull().missing:
+        return
+    try:
+        diagram = phase_diagram(state)
+    except MissingDependencyError:
+        return
+    text = json.dumps(diagram.as_dict(), indent=None, default=float)
+    (target / "phase-diagram.json").write_text(text, encoding="utf-8")

@@ -1,0 +1,312 @@
+"""The page of a map: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.crystal.symmetry import in_cell, space_group
+from nucleate.hidden import without_values
+from nucleate.mapping.potentials import stability_windows
+from nucleate.mapping.site import COMPOSITIONS
+from nucleate.mapping.travel import crystal_of
+from nucleate.report.displays import duration
+from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.growth import growth
+from nucleate.report.maps.reservoir import open_element_of, open_ranges
+from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE
+from nucleate.report.maps.status import map_status
+from nucleate.report.page.structures import drawn, lattice_text
+from nucleate.report.page.works import works_of
+from nucleate.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.reading import MapState
+    from nucleate.report.maps.rows import MapRow
+
+DRAWN = 120
+"""Phases whose structure is on the page, those lowest above the hull."""
+
+HEADS = (
+    "formula", "state", "above hull (meV/atom)", "formation (eV/atom)", "origin", "known as",
+    "decomposition", "margin (meV/atom)", "second model (meV/atom)", "structures", "run",
+)  # fmt: skip
+IS_NUMBER = (False, False, True, True, False, False, False, True, True, True, False)
+
+
+def write_map_page(path: Path, state: MapState, rows: Sequence[MapRow]) -> None:
+    """Write the page of a map; everything it shows is inside.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists.
+    state
+        The map.
+    rows
+        Of the map, with reactions.
+    """
+    path.write_text(map_page_text(state, rows), encoding="utf-8")
+
+
+def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
+    """Return the page as text; see :func:`write_map_page`."""
+    from nucleate.report.maps.template import environment
+
+    facts = map_status(state, best=0)
+    corners = [member.formula for member in state.field.members]
+    return (
+        environment()
+        .get_template("map.html")
+        .render(
+            title=clean(state.field.system),
+            state=_state(facts),
+            running=facts["running"],
+            facts=_facts(facts),
+            doubts=_doubts(facts, rows),
+            advice=to_make_next(rows),
+            heads=HEADS,
+            is_number=IS_NUMBER,
+            lines=[_line(row, state) for row in rows],
+            potentials=_potentials(state),
+            corners=", ".join(corners),
+            corner_names=corners,
+            reservoir=_reservoir(state),
+            made_of=_made_of(facts),
+            input=_toml(state),
+            made=_made(state),
+            works=works_of({"input": state.meta["input"]}, _sources(state)),
+            data=_data(state, rows),
+            style=_asset("nucleate.report.page", "page.css"),
+            script=_asset("nucleate.report.maps", "map.js"),
+            viewer=_asset("nucleate.report.page", "3Dmol-min.js"),
+        )
+    )
+
+
+def _state(facts: dict[str, Any]) -> str:
+    if facts["running"]:
+        return f"running for {duration(facts['elapsed_s'])}"
+    return f"stopped: {clean(facts['stop_reason'])}" if facts["stop_reason"] else "interrupted"
+
+
+def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("compositions", f"{facts['visited']} of {facts['compositions']} searched"),
+        ("structures", f"{facts['structures']}, {facts['failed']} failed"),
+        ("known structures", str(facts["references"])),
+        ("stable", f"{facts['stable']}, {facts['new']} of them new"),
+        ("tiers", clean(" → ".join(facts["tiers"]))),
+        ("running time", duration(facts["elapsed_s"])),
+        ("processor time", duration(facts["core_s"])),
+        ("pressure", f"{facts['pressure_gpa']:g} GPa"),
+    ]
+
+
+def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
+    found = []
+    if facts["missing"]:
+        missing = ", ".join(facts["missing"])
+        found.append(f"{missing} has no energy yet, so there is no hull.")
+    left = sum(row.state == NOT_VISITED for row in rows)
+    if left:
+        found.append(f"{left} compositions were not searched.")
+    blank = [row.formula for row in rows if row.state == NO_ENERGY]
+    if blank:
+        found.append(f"Nothing has an energy at {', '.join(blank[:10])}.")
+    if not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
+        found.append("No second model has judged the hull.")
+    stable = [row for row in rows if row.state == STABLE and row.reaction_ev_per_atom is not None]
+    close = [row.formula for row in stable if -(row.reaction_ev_per_atom or 0.0) < 0.005]
+    if close:
+        found.append(
+            f"Stable by less than 5 meV/atom, which is less than the model is wrong by: "
+            f"{', '.join(close[:12])}."
+        )
+    turned = [
+        row.formula
+        for row in rows
+        if row.state == STABLE and (row.judged_above_hull_ev_per_atom or 0.0) > NEAR_EV
+    ]
+    if turned:
+        found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
+    found.append("'new' means that none of the references has this composition at this energy.")
+    return found
+
+
+def _line(row: MapRow, state: MapState) -> dict[str, Any]:
+    folder = f"{COMPOSITIONS}/{row.formula}"
+    has_run = row.n_structures > 0 and (state.folder / folder).is_dir()
+    cells = (
+        row.formula, row.state, _milli(row.above_hull_ev_per_atom),
+        "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:.3f}",
+        row.origin, clean(row.known_as), row.decomposition, _milli(row.reaction_ev_per_atom),
+        _milli(row.judged_above_hull_ev_per_atom), str(row.n_structures),
+        "folder" if has_run else clean(row.reason),
+    )  # fmt: skip
+    return {"formula": row.formula, "cells": cells, "folder": folder if has_run else ""}
+
+
+def _milli(value: float | None) -> str:
+    return "" if value is None else f"{1000.0 * value:.0f}"
+
+
+def _potentials(state: MapState) -> list[tuple[str, ...]]:
+    hull = state.energies.hull()
+    if hull.missing:
+        return []
+    return [
+        (
+            window.name,
+            *(_range(low, high) for low, high in zip(window.low, window.high, strict=True)),
+        )
+        for window in stability_windows(hull)
+    ]
+
+
+def _range(low: float, high: float) -> str:
+    first = "" if np.isinf(low) else f"{low:.2f}"
+    return f"{first} … {high:.2f}" if first != f"{high:.2f}" else first
+
+
+def _reservoir(state: MapState) -> dict[str, Any] | None:
+    symbol = open_element_of(state)
+    hull = state.energies.hull()
+    if symbol is None or hull.missing:
+        return None
+    ranges = open_ranges(state, symbol)
+    lines = [
+        (item.formula, f"{item.low:.2f} … {item.high:.2f}", _kelvin(item.coldest_k, item.hottest_k))
+        for item in ranges
+    ]
+    return {"symbol": symbol, "pressure": f"{ranges[0].pressure_bar:g}", "lines": lines}
+
+
+def _kelvin(cold: float | None, hot: float | None) -> str:
+    if cold is None and hot is None:
+        return ""
+    return f"{'' if cold is None else f'{cold:.0f}'} … {'' if hot is None else f'{hot:.0f}'}"
+
+
+def _made_of(facts: dict[str, Any]) -> str:
+    tier = clean(facts["tiers"][-1])
+    return (
+        f"Every energy is of {tier}: {facts['references']} known structures were relaxed by it, "
+        "and the compositions were searched with it. Corrections are applied to none. The hull of "
+        "a second model is built from its own energies alone."
+    )
+
+
+def _sources(state: MapState) -> dict[str, Any]:
+    used = ["prototypes"] if state.energies.references else []
+    chosen = state.meta["input"]["search"].get("generators") or ()
+    return dict.fromkeys([*used, *(str(item.get("kind")) for item in chosen)])
+
+
+def _made(state: MapState) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in sorted(state.meta.items()):
+        if key in ("input", "mark", "references", "judged"):
+            continue
+        if isinstance(value, dict):
+            rows += [(clean(f"{key} {name}"), clean(str(one))) for name, one in value.items()]
+        else:
+            rows.append((clean(key), clean(str(value))))
+    return rows
+
+
+def _toml(state: MapState) -> str:
+    from nucleate.report.page.write import toml_text
+
+    return toml_text(without_values(state.meta["input"]))
+
+
+def _data(state: MapState, rows: Sequence[MapRow]) -> str:
+    """Return what the script of the page draws, as JSON that no tag can end."""
+    energies, hull = state.energies, state.energies.hull()
+    by_formula = {row.formula: row for row in rows}
+    phases = energies.phases()
+    shown = {row.formula for row in rows[:DRAWN] if row.above_hull_ev_per_atom is not None}
+    items = []
+    for place, phase in enumerate(phases):
+        row = by_formula[phase.composition.formula]
+        crystal = crystal_of(phase) if row.formula in shown else None
+        items.append(
+            {
+                "formula": row.formula,
+                "shares": np.round(hull.shares[place], 6).tolist(),
+                "formation": row.formation_ev_per_atom,
+                "above": row.above_hull_ev_per_atom,
+                "origin": row.origin,
+                "cell": None if crystal is None else _cell(crystal),
+                "details": _details(row, crystal),
+            }
+        )
+    data = {
+        "corners": [member.formula for member in state.field.members],
+        "complete": not hull.missing,
+        "near": NEAR_EV,
+        "phases": items,
+        "stable": list(hull.vertices),
+        "lines": tie_lines(hull),
+        "frames": [
+            {
+                "visits": item.n_visits,
+                "core_s": round(item.core_s, 1),
+                "stable": item.stable,
+                "lines": item.lines,
+                "heights": [(k, round(e, 5)) for k, e in item.heights],
+            }
+            for item in growth(state)
+        ],
+    }
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _cell(crystal: Crystal) -> dict[str, Any] | None:
+    """Return the conventional cell for the viewer, with the fractional coordinates of its atoms."""
+    whole = in_cell(crystal, "conventional").wrapped()
+    found = drawn(whole)
+    if found is None:
+        return None
+    atoms = [
+        [*atom, *np.round(place, 4).tolist()]
+        for atom, place in zip(found["atoms"], whole.scaled % 1.0, strict=True)
+    ]
+    return {"cell": found["cell"], "atoms": atoms, "bonds": found["bonds"]}
+
+
+def _details(row: MapRow, crystal: Crystal | None) -> list[tuple[str, str]]:
+    found = []
+    if crystal is not None:
+        found.append(("Space group", space_group(crystal, 0.05)[1]))
+        lattice = lattice_text(crystal)
+        text = f"{lattice['lengths']} Å, {lattice['angles']}°, {lattice['volume']} Å³"
+        found.append(("Conventional cell", f"{lattice['formula']}: {text}"))
+    if row.decomposition:
+        found.append(
+            ("Decomposition", f"{row.decomposition} ({_milli(row.reaction_ev_per_atom)} meV/atom)")
+        )
+    if row.known_as:
+        found.append(("Known as", clean(row.known_as)))
+    if row.judged_above_hull_ev_per_atom is not None:
+        found.append(
+            ("Second model", f"{_milli(row.judged_above_hull_ev_per_atom)} meV/atom above its hull")
+        )
+    found.append(("Structures tried", f"{row.n_structures}, {row.n_failed} failed"))
+    return found
+
+
+@cache
+def _asset(package: str, name: str) -> str:
+    return files(package).joinpath("assets", name).read_text(encoding="utf-8")

@@ -1,0 +1,206 @@
+"""The rows of a map: the lowest structure of each composition, from which everything is shown."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.mapping.field import key_of
+from nucleate.mapping.hull import ON_HULL
+from nucleate.mapping.judged import judged_heights
+from nucleate.report.render import data_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pandas import DataFrame  # pyright: ignore[reportMissingTypeStubs]
+
+    from nucleate.mapping.energies import Energies, Phase
+    from nucleate.mapping.hull import Hull
+
+SHOWN = 30
+"""Rows of a table that a notebook or the interpreter shows."""
+
+NOT_VISITED, NO_ENERGY, STABLE, METASTABLE = "not visited", "no energy", "stable", "metastable"
+NEAR_EV = 0.025
+"""eV/atom above the hull up to which a phase may be made; of known compounds most lie below."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapRow:
+    """One composition.
+
+    Attributes
+    ----------
+    formula : str
+    state : str
+        ``stable``, ``metastable``, ``no energy`` (all structures failed) or ``not visited``.
+    origin : str
+        ``known`` where a known compound is the lowest structure or as low as it, ``new`` where the
+        search has found one lower than every known compound, or where none is known.
+    known_as : str
+        Name of the lowest known compound of this composition; empty where there is none.
+    energy_ev_per_atom, formation_ev_per_atom, above_hull_ev_per_atom : float or None
+        Enthalpy of the lowest structure, relative to the corners of the field, and to the hull.
+    decomposition : str
+        Reaction into the stable phases; of a stable phase into what it would be without it.
+    reaction_ev_per_atom : float or None
+        Energy of the phase relative to what it decomposes into, itself left out.
+    judged_above_hull_ev_per_atom : float or None
+        Energy above the hull of the second model, which has a hull of its own.
+    n_structures, n_failed : int
+        Tried by the map.
+    reason : str
+        Why nothing more is searched here, or what went wrong.
+    """
+
+    formula: str
+    state: str
+    origin: str = ""
+    known_as: str = ""
+    energy_ev_per_atom: float | None = None
+    formation_ev_per_atom: float | None = None
+    above_hull_ev_per_atom: float | None = None
+    decomposition: str = ""
+    reaction_ev_per_atom: float | None = None
+    judged_above_hull_ev_per_atom: float | None = None
+    n_structures: int = 0
+    n_failed: int = 0
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values by name, with the units in their names."""
+        return asdict(self)
+
+
+def map_rows(
+    energies: Energies,
+    judged: Mapping[str, Any] | None = None,
+    *,
+    with_reactions: bool = True,
+) -> list[MapRow]:
+    """Return a row for each composition, those lowest above the hull first.
+
+    Compositions without any structure come last. Known compounds that are not of the grid have
+    rows too.
+
+    Parameters
+    ----------
+    energies
+        What is known and found.
+    judged
+        What the store of the map keeps of a second model.
+    with_reactions
+        Whether the decompositions are found, which takes about 2 ms each.
+    """
+    hull, rows = energies.hull(), []
+    heights = judged_heights(energies, judged)
+    phases = energies.phases()
+    stable = set(hull.vertices)
+    for place, phase in enumerate(phases):
+        row = _row(phase, place, hull, energies, is_stable=place in stable, reacts=with_reactions)
+        height = heights.get(row.formula)
+        rows.append(replace(row, judged_above_hull_ev_per_atom=height))
+    seen = {key_of(phase.composition.counts) for phase in phases}
+    for site in energies.sites:
+        if key_of(site.composition.counts) not in seen:
+            state = NO_ENERGY if site.is_blank else NOT_VISITED
+            rows.append(
+                MapRow(
+                    site.formula,
+                    state,
+                    n_structures=site.n_structures,
+                    n_failed=site.n_failed,
+                    reason=site.closed,
+                )
+            )
+    return sorted(rows, key=_order)
+
+
+def _order(row: MapRow) -> tuple[bool, float, str]:
+    height = row.above_hull_ev_per_atom
+    return height is None, 0.0 if height is None else height, row.formula
+
+
+def _row(
+    phase: Phase, place: int, hull: Hull, energies: Energies, *, is_stable: bool, reacts: bool
+) -> MapRow:
+    site, known = phase.site, phase.reference
+    if site is None:
+        key = key_of(phase.composition.counts)
+        site = next((s for s in energies.sites if key_of(s.composition.counts) == key), None)
+    formation = float(hull.formation[place])
+    above = float(hull.above_hull[place]) if not hull.missing else None
+    text, energy = ("", None)
+    if reacts and above is not None:
+        text, energy = _reaction(phase, place, hull, energies, is_stable=is_stable)
+    return MapRow(
+        formula=phase.composition.formula,
+        state=STABLE if is_stable else METASTABLE,
+        origin="known" if phase.is_known else "new",
+        known_as="" if known is None else known.name,
+        energy_ev_per_atom=phase.energy,
+        formation_ev_per_atom=formation if np.isfinite(formation) else None,
+        above_hull_ev_per_atom=None if above is None else (0.0 if above <= ON_HULL else above),
+        decomposition=text,
+        reaction_ev_per_atom=energy,
+        n_structures=0 if site is None else site.n_structures,
+        n_failed=0 if site is None else site.n_failed,
+        reason="" if site is None else site.closed,
+    )
+
+
+def _reaction(
+    phase: Phase, place: int, hull: Hull, energies: Energies, *, is_stable: bool
+) -> tuple[str, float | None]:
+    """Return the decomposition in words, and the energy that a phase has relative to it."""
+    counts = energies.field.counts_of(phase.composition)
+    if np.isclose(hull.shares[place].max(), 1.0):
+        return "", None
+    found = hull.competitors(place) if is_stable else hull.decompose(counts)
+    energy = float(hull.formation[place]) - found.energy
+    return found.reaction(counts, energies.field.elements), energy
+
+
+def frame_of(rows: Sequence[MapRow]) -> DataFrame:
+    """Return rows as a data frame; raises MissingDependencyError without pandas."""
+    return data_frame([row.to_dict() for row in rows])
+
+
+HEADS = (
+    "formula",
+    "state",
+    "above hull, meV/atom",
+    "formation, eV/atom",
+    "",
+    "structures",
+    "known",
+)
+
+
+def cells_of(row: MapRow) -> tuple[str, ...]:
+    """Return a row for people, by :data:`HEADS`."""
+    above, formation = row.above_hull_ev_per_atom, row.formation_ev_per_atom
+    return (
+        row.formula,
+        row.state,
+        "" if above is None else f"{1000.0 * above:.0f}",
+        "" if formation is None else f"{formation:.3f}",
+        row.origin,
+        str(row.n_structures),
+        row.known_as,
+    )
+
+
+def rows_html(rows: Sequence[MapRow], title: str) -> str:
+    """Return the first rows as an HTML table."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in HEADS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in cells_of(row)) + "</tr>"
+        for row in rows[:SHOWN]
+    )
+    more = f"<p>and {len(rows) - SHOWN} more</p>" if len(rows) > SHOWN else ""
+    return f"<p>{escape(title)}</p><table><tr>{head}</tr>{body}</table>{more}"

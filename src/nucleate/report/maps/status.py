@@ -1,0 +1,73 @@
+"""The state of a map as facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nucleate.mapping.judged import JUDGED
+from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, MapRow, cells_of, map_rows
+from nucleate.run.lock import is_locked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucleate.mapping.reading import MapState
+
+
+def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
+    """Return the state of a map as JSON-ready facts; times in seconds.
+
+    Parameters
+    ----------
+    state
+        The map.
+    best
+        Number of rows to list.
+    """
+    energies = state.energies
+    rows = map_rows(energies, state.meta.get(JUDGED), with_reactions=False)
+    stops = [event for event in state.events if event[2] in ("start", "stop")]
+    stopped = stops[-1][4].get("reason") if stops and stops[-1][2] == "stop" else None
+    elapsed_s = max((event[0] for event in state.events), default=0.0)
+    core_s = max((event[1] for event in state.events), default=0.0)
+    return {
+        "field": state.field.system,
+        "folder": str(state.folder),
+        "compositions": len(energies.sites),
+        "visited": sum(site.n_structures > 0 for site in energies.sites),
+        "blank": sum(row.state == NO_ENERGY for row in rows),
+        "structures": sum(site.n_structures for site in energies.sites),
+        "failed": sum(site.n_failed for site in energies.sites),
+        "references": len(energies.references),
+        "missing": list(energies.hull().missing),
+        "stable": sum(row.state == STABLE for row in rows),
+        "new": sum(row.state == STABLE and row.origin == "new" for row in rows),
+        "tiers": state.tiers,
+        "pressure_gpa": state.options.pressure_gpa,
+        "elapsed_s": elapsed_s,
+        "core_s": core_s,
+        "stop_reason": stopped,
+        "running": is_locked(state.folder),
+        "rows": [row.to_dict() for row in rows[:best]],
+    }
+
+
+def status_text(facts: Mapping[str, Any]) -> str:
+    """Return what :func:`map_status` gives as lines for a terminal."""
+    cells = [HEADS, *(cells_of(MapRow(**row)) for row in facts["rows"])]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(HEADS))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    state = "running" if facts["running"] else f"stopped ({facts['stop_reason'] or 'killed'})"
+    missing = "; ".join(facts["missing"])
+    lines.append(
+        f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
+        f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
+        f"{facts['compositions']} compositions, {facts['structures']} structures, "
+        f"{facts['failed']} failed, {facts['references']} known structures"
+    )
+    stable = f"{facts['stable']} stable compositions, {facts['new']} of them new"
+    lines.append(stable + (f"; no hull without {missing}" if missing else ""))
+    return "\n".join(lines)

@@ -1,0 +1,168 @@
+"""Which compositions come next, by each rule."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from nucleate.mapping.allocation import Allocation, allocate, expected_change, landscape_of
+from nucleate.mapping.falls import Finding
+from nucleate.mapping.field import Field, field_of
+from nucleate.mapping.hull import Hull, shares_of
+from nucleate.mapping.settings import AllocationSettings, MapSettings
+
+FIELD = field_of(MapSettings.from_dict({"field": {"system": "Y2O3-SrO-TiO2"}}))
+N = len(FIELD.compositions)
+CORNER = Finding(1, 0.0, ((1, 0.0),), is_known=True)
+
+
+def hull_of(field: Field, findings: list[Finding]) -> Hull:
+    have = [k for k, finding in enumerate(findings) if finding.best is not None]
+    return Hull.build(
+        field.member_counts,
+        [member.formula for member in field.members],
+        field.counts[have],
+        [findings[k].best for k in have],
+    )
+
+
+def searched(field: Field, seed: int, tried: tuple[int, ...] = (0, 5, 20)) -> list[Finding]:
+    rng = np.random.default_rng(seed)
+    shares = shares_of(field.counts.astype(float), field.member_counts)
+    true = -1.0 * (1.0 - (shares**2).sum(axis=1)) + rng.normal(0.05, 0.05, len(shares))
+    findings = [CORNER] * len(field.members)
+    for energy in true[len(field.members) :]:
+        n, best, steps = int(rng.choice(tried)), np.inf, []
+        for count in range(1, n + 1):
+            value = energy + rng.exponential(0.1)
+            if value < best:
+                best = value
+                steps.append((count, value))
+        findings.append(Finding(n, best if n else None, tuple(steps)))
+    return findings
+
+
+def decide(findings: list[Finding], number: int = 4, **options: object) -> Allocation:
+    rule = options.pop("rule", "hull")
+    settings = AllocationSettings.model_validate({"rule": rule})
+    closed = options.pop("closed", range(len(FIELD.members)))
+    return allocate(
+        FIELD, findings, hull_of(FIELD, findings), settings, number, closed=closed, **options
+    )
+
+
+@pytest.mark.parametrize("rule", ["hull", "equal", "random"])
+def test_distinct_open_compositions_and_the_same_answer_again(rule: str) -> None:
+    findings = searched(FIELD, 0)
+    closed = (0, 1, 2, 7, 9)
+    first = decide(findings, 6, rule=rule, closed=closed, busy=(3, 4))
+    places = [choice.index for choice in first.choices]
+    assert len(set(places)) == 6
+    assert not set(places) & {*closed, 3, 4}
+    assert decide(findings, 6, rule=rule, closed=closed, busy=(3, 4)) == first
+    for choice in first.choices:
+        assert choice.structures == (5 if findings[choice.index].n_structures == 0 else 10)
+        assert choice.reason
+    assert (first.expected_change_mev is None) == (rule != "hull")
+
+
+def test_equal_takes_the_fewest_structures() -> None:
+    findings = searched(FIELD, 1)
+    least = sorted(findings[k].n_structures for k in range(3, N))[:5]
+    found = decide(findings, 5, rule="equal")
+    assert [findings[choice.index].n_structures for choice in found.choices] == least
+
+
+def test_all_are_taken_where_more_are_asked_for_than_there_are() -> None:
+    for rule in ("hull", "equal", "random"):
+        assert len(decide(searched(FIELD, 1), 10_000, rule=rule).choices) == N - 3
+
+
+def test_a_composition_at_the_hull_comes_before_one_far_above() -> None:
+    findings = searched(FIELD, 2, tried=(20,))
+    hull = hull_of(FIELD, findings)
+    above = np.array([f.best for f in findings]) - hull.energy_at(FIELD.counts)
+    chosen = [choice.index for choice in decide(findings, 5).choices]
+    assert above[chosen].mean() < 0.5 * above[3:].mean()
+
+
+def test_compositions_that_were_never_visited_come_first_if_they_may_reach_the_hull() -> None:
+    findings = searched(FIELD, 3)
+    chosen = decide(findings, 3).choices
+    assert all(findings[choice.index].n_structures == 0 for choice in chosen)
+    assert "not visited" in chosen[0].reason
+    assert "meV/atom" in chosen[0].reason
+
+
+def test_what_is_expected_shrinks_as_the_map_is_searched() -> None:
+    early = decide(searched(FIELD, 4, tried=(0, 5))).expected_change_mev
+    late = decide(searched(FIELD, 4, tried=(500,))).expected_change_mev
+    assert early is not None
+    assert late is not None
+    assert early > 5 * late
+    known = [Finding(1, f.best, ((1, f.best),), is_known=True) for f in searched(FIELD, 4, (9,))]
+    rest = decide(known).expected_change_mev
+    assert rest is not None
+    assert rest < 1.0
+
+
+def test_the_expected_change_is_that_of_the_hulls_of_the_samples() -> None:
+    findings = searched(FIELD, 5)
+    hull = hull_of(FIELD, findings)
+    model, _ = landscape_of(FIELD, findings)
+    samples = model.samples(5, rng=np.random.default_rng(0))
+    samples[:, :3] = 0.0
+    shares = shares_of(FIELD.counts.astype(float), FIELD.member_counts)
+    names = [member.formula for member in FIELD.members]
+    changes = []
+    for energies in samples:
+        counts = np.vstack([hull.counts, FIELD.counts])
+        new = Hull.build(FIELD.member_counts, names, counts, [*hull.energies, *energies])
+        changes.append((hull.at_shares(shares) - new.at_shares(shares)).mean())
+    assert expected_change(hull, shares, samples) == pytest.approx(np.mean(changes), abs=1e-9)
+
+
+def test_closed_compositions_are_not_expected_to_change() -> None:
+    findings = searched(FIELD, 5)
+    every = decide(findings).expected_change_mev
+    none = decide(findings, closed=range(N))
+    some = decide(findings, closed=range(N - 20)).expected_change_mev
+    assert none.choices == ()
+    assert none.expected_change_mev == 0.0
+    assert every is not None
+    assert some is not None
+    assert 0.0 < some < every
+
+
+def test_corners_without_an_energy_come_first() -> None:
+    findings = searched(FIELD, 6)
+    findings[1] = Finding()
+    found = decide(findings, 4, closed=())
+    assert found.choices[0].index == 1
+    assert "corner" in found.choices[0].reason
+    assert FIELD.members[1].formula in found.choices[1].reason
+    assert found.expected_change_mev is None
+    assert decide(findings, 4, closed=(), busy=(1,)).choices[0].index != 1
+
+
+def test_expensive_compositions_come_later() -> None:
+    findings = searched(FIELD, 7, tried=(20,))
+    first = decide(findings, 1).choices[0].index
+    costs = np.ones(N)
+    costs[first] = 1000.0
+    assert decide(findings, 1, costs=costs).choices[0].index != first
+
+
+def test_a_decision_takes_little_time() -> None:
+    field = field_of(MapSettings.from_dict({"field": {"system": "Y-Sr-Ti-O"}}))
+    findings = searched(field, 8)
+    hull, settings = hull_of(field, findings), AllocationSettings()
+    allocate(field, findings, hull, settings, 4)
+    spent = []
+    for _ in range(3):
+        started = time.process_time()
+        allocate(field, findings, hull, settings, 4)
+        spent.append(time.process_time() - started)
+    assert min(spent) < 0.15  # 0.037 s of a core

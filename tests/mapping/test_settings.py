@@ -1,0 +1,84 @@
+"""The input of a map, and of the run of one composition."""
+
+from __future__ import annotations
+
+import pytest
+
+from nucleate.crystal.composition import Composition
+from nucleate.errors import InputError
+from nucleate.mapping.settings import MapSettings
+
+DATA = {
+    "field": {
+        "system": "Li-Sn-S-Cl",
+        "oxidation_states": {"Sn": [2, 4]},
+        "max_atoms": 16,
+        "pair_distances": {"S-S": 2.5, "Li-Cl": 2.0},
+        "windows": ["x(Li) < 0.5"],
+    },
+    "search": {"kind": "lowest-minima", "seed": 5},
+    "final": {"best": 3},
+    "allocation": {"slice": 7},
+    "stop": {"time": "2h", "expected_change_mev": 0.5},
+}
+
+
+def test_survives_being_written_out() -> None:
+    settings = MapSettings.from_dict(DATA)
+    again = MapSettings.from_dict(settings.to_dict())
+    assert again == settings
+    assert settings.stop.time == 7200.0
+
+
+def test_the_run_of_a_composition_has_its_part_of_the_input() -> None:
+    settings = MapSettings.from_dict(DATA)
+    run = settings.run_settings(Composition.from_formula("Li2Sn2S3Cl4"))
+    assert run.problem.formula == "Li2Sn2S3Cl4"
+    assert run.problem.max_atoms == 16
+    assert run.problem.oxidation_states == {"Li": 1, "Sn": (2, 4), "S": -2, "Cl": -1}
+    assert run.problem.pair_distances == {"S-S": 2.5, "Li-Cl": 2.0}
+    assert run.seed == 5
+    assert run.final.best == 3
+    assert run.tier == settings.tier
+    binary = settings.run_settings(Composition.from_formula("LiCl"))
+    assert binary.problem.oxidation_states is None
+    assert binary.problem.pair_distances == {"Li-Cl": 2.0}
+    element = settings.run_settings(Composition.from_formula("Sn"))
+    assert element.problem.oxidation_states is None
+
+
+def test_a_large_point_has_room_for_one_formula_unit() -> None:
+    run = MapSettings.from_dict(DATA).run_settings(Composition.from_formula("Li20Sn2S12"))
+    assert run.problem.max_atoms == 17
+    assert (
+        MapSettings.from_dict(DATA)
+        .run_settings(Composition.from_formula("Li10Sn4S13"))
+        .problem.max_atoms
+        == 27
+    )
+
+
+def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
+    file = tmp_path / "field.toml"
+    file.write_text('[field]\nsystem = "Sr-Ti-O"\nreferences = ["shipped", "known"]\n')
+    settings = MapSettings.from_toml(file)
+    assert settings.field.references == ("shipped", str(tmp_path / "known"))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "field is missing"),
+        ({"field": {"system": "Sr-O"}, "problem": {"formula": "SrO"}}, "problem is not a key"),
+        ({"field": {"system": "Sr-O"}, "allocation": {"rule": "best"}}, "allocation.rule"),
+        ({"field": {"system": "Sr-O"}, "stop": {"expected_change": 1}}, "expected_change_mev"),
+        (
+            {"field": {"system": "Sr-O"}, "search": {"known": "no-prototype"}},
+            "search.known = 'no-prototype'",
+        ),
+        ({"field": {"system": "Sr-O", "space_groups": [0]}}, "space_groups"),
+    ],
+)
+def test_bad_input_names_the_key(data: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words.replace("[", r"\[")):
+        MapSettings.from_dict(data)

@@ -1,0 +1,218 @@
+"""Rows, tie lines, the hull as it grew, advice, files and figures of maps."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.report.maps.made import made_map
+
+from nucleate.errors import InputError
+from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.figures import hull_figure
+from nucleate.report.maps.growth import growth
+from nucleate.report.maps.materials import entry_dict, phase_diagram
+from nucleate.report.maps.page import map_page_text
+from nucleate.report.maps.reservoir import open_element_of, open_ranges
+from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, MapRow, map_rows
+from nucleate.report.maps.status import map_status, status_text
+
+SYSTEMS = ("Cu-Au", "Sr-Ti-O", "SrO-TiO2", "Li-Sn-S-Cl")
+
+
+@pytest.fixture(params=SYSTEMS)
+def state(request, tmp_path):
+    return made_map(request.param, tmp_path, max_atoms_per_formula=9)
+
+
+def test_every_composition_has_one_row(state):
+    rows = map_rows(state.energies)
+    assert sorted(row.formula for row in rows) == sorted(
+        item.formula for item in state.field.compositions
+    )
+    heights = [row.above_hull_ev_per_atom for row in rows]
+    known = [height for height in heights if height is not None]
+    assert known == sorted(known)
+    assert heights[len(known) :] == [None] * (len(heights) - len(known))
+    assert {row.state for row in rows if row.above_hull_ev_per_atom is None} <= {
+        NO_ENERGY,
+        NOT_VISITED,
+    }
+
+
+def test_rows_are_those_of_pymatgen(state):
+    diagram = phase_diagram(state)
+    if state.field.has_end_members:
+        pytest.skip("pymatgen has other units for end members")
+    entries = {entry.composition.reduced_composition: entry for entry in diagram.all_entries}
+    from pymatgen.core import Composition
+
+    for row in map_rows(state.energies):
+        if row.above_hull_ev_per_atom is None:
+            continue
+        entry = entries[Composition(row.formula).reduced_composition]
+        assert diagram.get_e_above_hull(entry) == pytest.approx(
+            row.above_hull_ev_per_atom, abs=1e-8
+        )
+        assert diagram.get_form_energy_per_atom(entry) == pytest.approx(
+            row.formation_ev_per_atom, abs=1e-8
+        )
+
+
+def test_reactions_are_balanced_and_have_the_energy_that_is_given(state):
+    import re
+
+    from nucleate.crystal.composition import Composition
+
+    energies = {p.composition.formula: p.energy for p in state.energies.phases()}
+    for row in map_rows(state.energies):
+        if not row.decomposition:
+            continue
+        sides, totals = row.decomposition.split(" → "), []
+        for side in sides:
+            counts: dict[str, int] = {}
+            energy = 0.0
+            for term in side.split(" + "):
+                number, formula = re.fullmatch(r"(?:(\d+) )?(\S+)", term).groups()
+                composition = Composition.from_formula(formula)
+                energy += int(number or 1) * composition.n_atoms * energies[formula]
+                for symbol, count in composition.items:
+                    counts[symbol] = counts.get(symbol, 0) + int(number or 1) * count
+            totals.append((counts, energy))
+        assert totals[0][0] == totals[1][0]
+        n_atoms = sum(totals[0][0].values())
+        difference = (totals[0][1] - totals[1][1]) / n_atoms
+        assert difference == pytest.approx(row.reaction_ev_per_atom, abs=1e-7)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["Cu-Au", "Sr-Ti-O", "Y-Sr-Ti-O"]))
+def test_tie_lines_lie_on_the_hull(seed, system):
+    from pathlib import Path
+
+    hull = made_map(system, Path("nowhere"), seed, max_atoms_per_formula=7).energies.hull()
+    lines = tie_lines(hull)
+    assert {place for line in lines for place in line} == set(hull.vertices)
+    middles = np.array([(hull.shares[a] + hull.shares[b]) / 2 for a, b in lines])
+    heights = np.array([(hull.formation[a] + hull.formation[b]) / 2 for a, b in lines])
+    assert hull.at_shares(middles) == pytest.approx(heights, abs=1e-6)
+
+
+def test_a_ternary_hull_is_a_triangulation(tmp_path):
+    hull = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=9).energies.hull()
+    n, edges = len(hull.vertices), len(tie_lines(hull))
+    on_rim = sum(hull.shares[k].min() < 1e-12 for k in hull.vertices)
+    assert edges == 3 * n - 3 - on_rim  # Euler
+
+
+def test_the_last_frame_is_the_hull_of_now(state):
+    frames = growth(state)
+    assert frames
+    assert set(frames[-1].stable) == set(state.energies.hull().vertices)
+    assert [frame.core_s for frame in frames] == sorted(frame.core_s for frame in frames)
+    phases = len(state.energies.phases())
+    counts = [len(frame.heights) for frame in frames]
+    assert counts == sorted(counts)
+    assert counts[-1] == phases
+    for frame in frames:
+        places = {place for place, _ in frame.heights}
+        assert set(frame.stable) <= places
+        assert {place for line in frame.lines for place in line} == set(frame.stable)
+
+
+def test_advice_is_about_what_is_new_and_near():
+    def row(formula, **values):
+        return MapRow(formula, STABLE, "new", "", -1.0, -0.5, decomposition="AB → A + B", **values)
+
+    rows = [
+        row("A", above_hull_ev_per_atom=0.0, reaction_ev_per_atom=-0.002, n_structures=50),
+        row("B", above_hull_ev_per_atom=0.0, reaction_ev_per_atom=-0.05, n_structures=3),
+        row("C", above_hull_ev_per_atom=0.03, n_structures=50),
+        MapRow("D", STABLE, "known", "mp-1", -1.0, -0.5, 0.0, "D → A"),
+        row(
+            "E",
+            above_hull_ev_per_atom=0.0,
+            reaction_ev_per_atom=-0.1,
+            judged_above_hull_ev_per_atom=0.2,
+            n_structures=50,
+        ),
+    ]
+    found = to_make_next(rows)
+    assert [item.formula for item in found] == ["B", "A", "E"]
+    assert "only 3 structures" in found[0].doubts
+    assert "smaller than the errors" in found[1].doubts
+    assert "200 meV/atom above its hull" in found[2].doubts
+
+
+def test_entries_are_read_by_pymatgen(state):
+    from pymatgen.entries.computed_entries import ComputedEntry
+
+    for phase in state.energies.phases():
+        data = json.loads(json.dumps(entry_dict(phase, state)))
+        entry = ComputedEntry.from_dict(data)
+        assert entry.energy_per_atom == pytest.approx(phase.energy)
+        assert entry.composition.reduced_formula == _pymatgen_formula(phase.composition.formula)
+
+
+def _pymatgen_formula(formula: str) -> str:
+    from pymatgen.core import Composition
+
+    return Composition(formula).reduced_formula
+
+
+def test_what_is_stable_in_a_reservoir(tmp_path):
+    state = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=9)
+    assert open_element_of(state) == "O"
+    ranges = open_ranges(state, "O")
+    hull = state.energies.hull()
+    oxygen = state.field.elements.index("O")
+    for item in ranges:
+        assert item.low <= item.high <= 0.0
+    names = {hull.names[k] for k in hull.vertices if hull.shares[k, oxygen] < 1.0}
+    assert {item.formula for item in ranges} <= names
+    with pytest.raises(InputError, match="no energy in this map"):
+        open_ranges(state, "N")
+    assert open_element_of(made_map("Cu-Au", tmp_path)) is None
+    assert open_element_of(made_map("SrO-TiO2", tmp_path)) is None
+
+
+def test_figures_and_text(state, tmp_path):
+    hull_figure(state).savefig(tmp_path / "hull.png")
+    assert (tmp_path / "hull.png").stat().st_size > 10_000
+    text = status_text(map_status(state))
+    assert state.field.system in text
+    assert "stopped (the time is up)" in text
+
+
+def test_a_map_without_a_corner_has_no_hull_and_a_page(tmp_path):
+    state = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=6)
+    state.energies.references = ()
+    state.energies._lowest_known = {}
+    state.energies.update()
+    rows = map_rows(state.energies)
+    assert all(row.above_hull_ev_per_atom is None for row in rows)
+    assert "there is no hull" in map_page_text(state, rows)
+    assert growth(state) == []
+    with pytest.raises(InputError, match="has no energy yet"):
+        hull_figure(state)
+    with pytest.raises(InputError, match="has no energy yet"):
+        phase_diagram(state)
+
+
+def test_rows_as_csv_and_frames(state, tmp_path):
+    pytest.importorskip("pandas")
+    from nucleate.report.maps.rows import frame_of, rows_html
+    from nucleate.report.render import write_rows
+
+    rows = map_rows(state.energies)
+    write_rows(tmp_path / "hull.csv", [row.to_dict() for row in rows])
+    with (tmp_path / "hull.csv").open(encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    assert [row["formula"] for row in read] == [row.formula for row in rows]
+    assert list(frame_of(rows)["formula"]) == [row.formula for row in rows]
+    assert rows_html(rows, "<b>").startswith("<p>&lt;b&gt;</p>")
