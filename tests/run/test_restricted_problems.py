@@ -89,7 +89,7 @@ def test_distances_that_were_given_hold_for_children_as_they_are():
     space = SearchSpace.create(Composition.from_formula("NaCl"), pair_distances={"Na-Cl": 2.5})
     least = MoveContext(space, lambda *_: None).least_distances(np.array([11, 17]))
     assert least[0, 1] == 2.5
-    assert least[0, 0] == pytest.approx(0.85 * space.min_distance("Na", "Na"))
+    assert least[0, 0] == pytest.approx(0.85 * space.min_distances[11, 11])
 
 
 def test_the_old_name_of_the_distances_is_accepted():
