@@ -68,16 +68,20 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the input of a run with today's keys.
-
-    One from before there was ``search.known`` has off.
-    """
+    """Return a copy of the input of a run with today's keys, those of later versions included."""
     data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
     if "tier" in data:
         data["tier"] = [stored_tier(tier) for tier in data["tier"]]
-    search = data.get("search")
+    search, problem = data.get("search"), data.get("problem")
     if isinstance(search, dict) and "generators" in search and "known" not in search:
         search |= {"known": "off", "library": ["shipped"]}
+    if isinstance(search, dict) and "moves" in search and "policy" not in search:
+        search["policy"] = {"kind": "fixed"}
+        search |= {key: "auto" for key in ("moves", "melted_moves") if search.get(key) == "fuse2"}
+    if isinstance(problem, dict) and "dimension" not in problem:
+        problem["dimension"] = 3
+        if "pair_distances" in problem:
+            problem["min_distances"] = problem.pop("pair_distances")
     return data
 
 

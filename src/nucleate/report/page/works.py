@@ -46,6 +46,7 @@ def _of_components(given: Any) -> Iterable[str]:
         return
     search = given.get("search") or {}
     kinds: list[tuple[Any, ...]] = [(search.get("kind"), "searches")]
+    kinds.append(((search.get("policy") or {}).get("kind"), "policies"))
     kinds += [(item.get("kind"), "generators") for item in search.get("generators") or ()]
     for tier in given.get("tier") or ():
         kinds.append(((tier.get("engine") or {}).get("kind"), "models", "programs"))
