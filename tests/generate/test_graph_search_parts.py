@@ -24,8 +24,9 @@ from nucleate.generate.graph_search.generator import GraphSearchGenerator
 from nucleate.generate.graph_search.optimisers import POPULATION, ParticleSwarm, RandomSearch
 from nucleate.generate.graph_search.parzen import FRESH_SHARE, ParzenSearch
 from nucleate.generate.graph_search.points import PLACES, PointSpace, Proposal, Sample
-from nucleate.generate.graph_search.pool import MOST_OF_A_LAYOUT, Account, Plan, make_pool
+from nucleate.generate.graph_search.pool import MOST_OF_A_LAYOUT, Account, Plan
 from nucleate.generate.graph_search.search import ATTEMPTS_FACTOR, BATCH, search_crystals
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.generate.symmetric import LOG_VOLUME_LIMIT
 
 SPACE = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
