@@ -263,9 +263,9 @@ class MapSettings(_Settings):
         """
         limits = self.field.model_dump(mode="json", include=set(CellLimits.model_fields))
         limits["max_atoms"] = max(self.field.cell_limit, composition.n_atoms)
-        limits["pair_distances"] = {
+        limits["min_distances"] = {
             pair: value
-            for pair, value in limits["pair_distances"].items()
+            for pair, value in limits["min_distances"].items()
             if set(pair.split("-")) <= set(composition.counts)
         }
         states = states_of(composition.counts, self.field.oxidation_states)
