@@ -166,3 +166,14 @@ def test_a_decision_takes_little_time() -> None:
         allocate(field, findings, hull, settings, 4)
         spent.append(time.process_time() - started)
     assert min(spent) < 0.15  # 0.037 s of a core
+
+
+def test_where_nothing_is_expected_the_fewest_structures_come_first() -> None:
+    from nucleate.mapping.allocation import _covering
+
+    nothing, effort = np.zeros((5, 5)), np.ones(5)
+    tried = np.array([9, 3, 0, 7, 1])
+    assert _covering(nothing, effort, np.arange(5), [], 3, tried) == [2, 4, 1]
+    nothing[3, 0] = 0.1
+    assert _covering(nothing, effort, np.arange(5), [], 2, tried) == [3, 2]
+    assert _covering(nothing, effort, np.arange(5), [3], 2, tried)[0] == 3

@@ -32,6 +32,9 @@ LEVELS = 3
 CONSIDERED = 48
 """Compositions, those expected deepest below the hull, of which the change is computed."""
 
+NOTHING_EV = 1e-7
+"""eV/atom for a unit of effort, summed over the field; what changes less counts as no change."""
+
 SAMPLES = 24
 """Joint samples by which the change of the whole hull is estimated."""
 
@@ -209,9 +212,9 @@ def _by_hull(
     rest = expected_change(hull, shares, np.where(open_ | at_work, samples, model.bound))
     hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
-    order = _covering(changes, effort, new, list(busy), number)
+    order = _covering(changes, effort, new, list(busy), number, tried)
     rest_of = np.setdiff1d(np.flatnonzero(open_), order)
-    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order))
+    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order), tried)
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
     choices = [
         Choice(
@@ -295,18 +298,23 @@ def _covering(
     open_: NDArray[np.int64],
     busy: Sequence[int],
     number: int,
+    tried: NDArray[np.int64],
 ) -> list[int]:
     """Return compositions that together change most of the hull for their effort.
 
     Where two would change the same part, the second counts for what it changes beyond the first.
+    Where none is expected to change anything, those with the fewest structures come first.
     """
     covered = changes[list(busy)].max(axis=0) if busy else np.zeros(changes.shape[1])
     left, order = open_.tolist(), []
     while left and len(order) < number:
         gains = np.maximum(changes[left] - covered, 0.0).sum(axis=1) / effort[left]
         best = left[int(np.argmax(gains))]
-        if gains.max() <= 0.0:
-            best = left[int(np.argmax(changes[left].sum(axis=1) / effort[left]))]
+        if gains.max() <= NOTHING_EV:
+            alone = changes[left].sum(axis=1) / effort[left]
+            best = left[int(np.argmax(alone))]
+            if alone.max() <= NOTHING_EV:
+                best = left[int(np.argmin(tried[left]))]
         order.append(best)
         left.remove(best)
         covered = np.maximum(covered, changes[best])
