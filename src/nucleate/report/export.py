@@ -35,7 +35,7 @@ LARGE = 10_000
 """Runs of more records than this are exported without ``results.csv``, and with the best only."""
 
 ON_PAGE = 100
-"""Structures that the page shows at most: each takes some 10 kB of it."""
+"""Structures that the page shows at most: each takes about 10 kB."""
 
 RANKED = 1000
 """Distinct structures of a large run that are listed, at least."""
