@@ -14,7 +14,7 @@ from nucleate.run.presets import over_preset
 from nucleate.run.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NEVER = 10**9
@@ -196,7 +196,7 @@ def experiment_input(
         data["search"]["kind"] = experiment.kind
     if experiment.preset is not None:
         data = over_preset(data, experiment.preset)
-    first = data.get("tier", [{"name": "chgnet", "engine": {"kind": "chgnet"}}])
+    first = _first_tiers(data)
     proxy = {
         "name": "spp",
         "engine": {"kind": "spp"},
@@ -209,6 +209,11 @@ def experiment_input(
             n_atoms = space.composition.n_atoms
             generator |= pool_size(core_time_s, [n_atoms * z for z in Plan().formula_units(space)])
     return RunSettings.from_dict(data)
+
+
+def _first_tiers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tiers of an input, CHGNet where it has none."""
+    return data.get("tier", [{"name": "chgnet", "engine": {"kind": "chgnet"}}])
 
 
 def pool_size(core_time_s: float, sizes: Sequence[int]) -> dict[str, int]:
