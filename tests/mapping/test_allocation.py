@@ -166,3 +166,14 @@ def test_a_decision_takes_little_time() -> None:
         allocate(field, findings, hull, settings, 4)
         spent.append(time.process_time() - started)
     assert min(spent) < 0.15  # 0.037 s of a core
+
+
+def test_a_field_of_known_compounds_alone_is_searched_before_anything_is_expected() -> None:
+    """MgO lies far below what Mg, O2 and MgO2 let a model expect."""
+    field = field_of(MapSettings.from_dict({"field": {"system": "Mg-O"}}))
+    known = np.array([[1, 0], [0, 1], [1, 2]])
+    hull = Hull.build(field.member_counts, ["Mg", "O"], known, [0.0, 0.0, -1.823])
+    findings = [CORNER, CORNER, Finding(0)]
+    found = allocate(field, findings, hull, AllocationSettings(), 1, closed=(0, 1))
+    assert [choice.index for choice in found.choices] == [2]
+    assert found.expected_change_mev is None
