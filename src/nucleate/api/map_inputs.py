@@ -58,7 +58,8 @@ def settings_of_map(
         if tiers is not None:
             data.pop("tier")
         data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
-        data["field"]["system"] = system
+        if sorted(_parts(data["field"]["system"])) != sorted(_parts(system)):
+            data["field"]["system"] = system
         check_trusted(path, data, trust=trust or is_ours)
     for section, values in options.items():
         if values:
@@ -84,3 +85,8 @@ def _data(field: Any) -> tuple[dict[str, Any], str]:
             "the path of an input file, or settings."
         )
     return {"field": {"system": field}}, ""
+
+
+def _parts(system: str) -> list[str]:
+    """Return elements or end members; their order does not matter."""
+    return [part.strip() for part in system.split("-")]

@@ -21,6 +21,7 @@ from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
+from nucleate.mapping.references import references_of
 from nucleate.mapping.site import COMPOSITIONS, Site
 from nucleate.mapping.store import MapStore
 from nucleate.mapping.travel import guests_of
@@ -109,10 +110,11 @@ def run_map(
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
+        known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         references, ended = relaxed_references(
+            known,
             settings,
-            field,
             folder,
             callback,
             lambda listed: store.remember("references", listed),

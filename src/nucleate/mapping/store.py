@@ -62,7 +62,7 @@ class MapStore:
             return cls._create(folder, settings)
         store = cls.read(folder)
         old, new = store.meta["input"], settings.to_dict()
-        check_same_input(_fixed(old), _fixed(new), folder)
+        check_same_input(_fixed(old), _fixed(new), folder / STORE_NAME)
         if old != new:
             store.remember("input", new)
             store.remember("mark", own_mark(new))
