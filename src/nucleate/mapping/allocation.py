@@ -79,8 +79,9 @@ class Allocation:
     expected_change_mev : float or None
         By which the hull is expected to change in the end if all that are not closed are searched
         on, mean over the field, in meV/atom; None for rules that do not estimate it, while a
-        corner has no energy and before :data:`LEAST_VISITED` compositions are visited. The samples have the same random numbers at every decision, so that
-        it changes with what was found and not by chance.
+        corner has no energy and before :data:`LEAST_VISITED` compositions are visited. The samples
+        have the same random numbers at every decision, so that it changes with what was found and
+        not by chance.
     """
 
     choices: tuple[Choice, ...]
