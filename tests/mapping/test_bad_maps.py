@@ -52,3 +52,31 @@ def test_another_order_of_the_elements_is_the_same_field(tmp_path):
 def test_a_charge_without_an_element():
     with pytest.raises(InputError, match="not an element with charges"):
         parse_oxidation(["=2"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 200])
+def test_a_damaged_store_is_said_to_be_damaged(tmp_path, content):
+    (tmp_path / "map.db").write_bytes(content)
+    with pytest.raises(InputError, match=r"map\.db is damaged, or not the store of a map"):
+        nc.open_map(tmp_path)
+
+
+def test_damaged_references_of_a_map_and_of_the_user(tmp_path, monkeypatch):
+    from nucleate.mapping import cache
+
+    monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
+    (tmp_path / "user" / "nucleate").mkdir(parents=True)
+    (tmp_path / "user" / "nucleate" / cache.NAME).write_bytes(b"no database at all" * 200)
+    with cache.Caches(tmp_path / "map") as caches:
+        assert caches.get("anything") is None
+    (tmp_path / "map" / cache.NAME).write_bytes(b"no database at all" * 200)
+    with pytest.raises(InputError, match="Delete it: the known"):
+        cache.Caches(tmp_path / "map")
+
+
+def test_a_value_in_place_of_a_section(tmp_path):
+    (tmp_path / "field.toml").write_text("field = 3")
+    with pytest.raises(InputError, match="field = 3 is not a section"):
+        nc.map(tmp_path / "field.toml", display=False)
+    with pytest.raises(InputError, match="stop = 3 is not a section"):
+        nc.map({"field": {"system": "Cu-Au"}, "stop": 3}, structures=5, display=False)

@@ -49,6 +49,10 @@ def settings_of_map(
     from nucleate.run.trust import check_trusted, is_own
 
     data, source = _data(field)
+    for key in ("field", *options):
+        if not isinstance(data.get(key, {}), Mapping):
+            where = f"{source}: " if source else ""
+            raise InputError(f"{where}{key} = {data[key]!r} is not a section. Write [{key}].")
     system = data.get("field", {}).get("system", "")
     path = Path(folder) if folder is not None else Path(f"nucleate-map-{system or 'field'}")
     if not source and isinstance(field, str) and MapStore.exists(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -95,11 +96,13 @@ class MapStore:
         path = Path(folder) / STORE_NAME
         if not path.exists():
             raise InputError(f"{folder} holds no map. Make one with `nucleate map`.")
-        store = cls(Database(path, mode="rw"))
+        store = None
         try:
+            store = cls(Database(path, mode="rw"))
             version = store.meta["version"]
-        except (InputError, KeyError, ValueError):
-            store.close()
+        except (InputError, KeyError, ValueError, sqlite3.DatabaseError):
+            if store is not None:
+                store.close()
             raise InputError(
                 f"{path} is damaged, or not the store of a map. The runs of its compositions can "
                 "still be opened one by one."
