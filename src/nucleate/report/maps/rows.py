@@ -190,7 +190,7 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
         row.formula,
         row.state,
         "" if above is None else f"{1000.0 * above:.0f}",
-        "" if formation is None else f"{formation:.3f}",
+        "" if formation is None else f"{formation:z.3f}",
         row.origin,
         str(row.n_structures),
         row.known_as,
