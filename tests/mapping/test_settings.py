@@ -82,3 +82,9 @@ def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
 def test_bad_input_names_the_key(data: dict, words: str) -> None:
     with pytest.raises(InputError, match=words.replace("[", r"\[")):
         MapSettings.from_dict(data)
+
+
+def test_a_second_model_judges_only_if_it_is_asked_for() -> None:
+    assert MapSettings.from_dict({"field": {"system": "Mg-O"}}).final.judge == "off"
+    some = MapSettings.from_dict({"field": {"system": "Mg-O"}, "final": {"best": 3}})
+    assert (some.final.best, some.final.judge) == (3, "off")

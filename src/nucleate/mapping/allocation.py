@@ -42,6 +42,10 @@ HOPE = 2.0
 """Standard deviations within which a composition must reach the hull to be visited before others
 are visited again."""
 
+LEAST_VISITED = 12
+"""Compositions beside the corners that are visited, whatever the model expects of them, before its
+expectations count: with a few energies, all known compounds, it has seen no valley."""
+
 _MEV = 1000.0
 
 
@@ -77,9 +81,10 @@ class Allocation:
         Best first; empty where no composition is left.
     expected_change_mev : float or None
         By which the hull is expected to change in the end if all that are not closed are searched
-        on, mean over the field, in meV/atom; None for rules that do not estimate it and while a
-        corner has no energy. The samples have the same random numbers at every decision, so that
-        it changes with what was found and not by chance.
+        on, mean over the field, in meV/atom; None for rules that do not estimate it, while a
+        corner has no energy and before :data:`LEAST_VISITED` compositions are visited. The samples
+        have the same random numbers at every decision, so that it changes with what was found and
+        not by chance.
     """
 
     choices: tuple[Choice, ...]
@@ -211,6 +216,9 @@ def _by_hull(
     samples = model.samples(SAMPLES, rng=np.random.default_rng(settings.seed))
     rest = expected_change(hull, shares, np.where(open_ | at_work, samples, model.bound))
     hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
+    is_early = np.count_nonzero(tried[len(field.members) :]) < LEAST_VISITED
+    is_early &= bool((open_ & (tried == 0)).any())
+    hopeful |= is_early
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
     order = _covering(changes, effort, new, list(busy), number, tried)
     rest_of = np.setdiff1d(np.flatnonzero(open_), order)
@@ -225,7 +233,7 @@ def _by_hull(
         )
         for place in order
     ]
-    return Allocation(tuple(choices), rest * _MEV)
+    return Allocation(tuple(choices), None if is_early else rest * _MEV)
 
 
 def _reached(
@@ -360,6 +368,6 @@ def _plain(
 
 
 def _reason(finding: Finding, height: float, width: float, change: float) -> str:
-    where = f"expected {height:+.0f} ± {width:.0f} meV/atom from the hull"
+    where = f"expected {height:+z.0f} ± {width:.0f} meV/atom from the hull"
     tried = f"{finding.n_structures} structures so far" if finding.n_structures else "not visited"
     return f"{where}, {tried}; a visit changes the hull by {change:.2g} meV/atom"

@@ -64,7 +64,7 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
                     f"{folder} was merged from several runs, and no search continues it. Continue "
                     "the runs themselves, or choose another folder with --out."
                 )
-            check_same_input(stored_input(store.meta), settings.to_dict(), folder)
+            check_same_input(stored_input(store.meta), settings.to_dict(), folder / STORE_NAME)
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,8 +120,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
-    """Compare the input of a run with that of its continuation.
+def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], store: Path) -> None:
+    """Compare the input of a run with that of its continuation; ``store`` is its file.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Pat
         for key in sorted(changed, key=_may_change)
     ]
     raise InputError(
-        f"{folder / STORE_NAME} was made by another input. Choose another folder with --out, or "
+        f"{store} was made by another input. Choose another folder with --out, or "
         "take back what must not change:\n" + "\n".join(lines)
     )
 
