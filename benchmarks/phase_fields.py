@@ -60,6 +60,27 @@ LEVELS_MEV = (20.0, 10.0, 5.0, 2.0)
 """Hull errors of which it is stated after how many structures they are reached."""
 
 
+COLUMNS = {
+    "field": "field",
+    "rule": "rule",
+    "seed": "seed",
+    "core_s": "core s",
+    "visited": "visited",
+    "compositions": "of",
+    "structures": "structures",
+    "known": "known",
+    "on_grid": "on grid",
+    "same": "same",
+    "recovered": "recovered",
+    "error_before_mev": "error before",
+    "error_mev": "error",
+    "missing_mev": "above",
+    "new": "new",
+    **{f"structures_to_{mev:g}_mev": f"to {mev:g}" for mev in LEVELS_MEV},
+}
+"""Columns of the printed table with their headings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A field to search again.
@@ -259,27 +280,9 @@ def _same_map(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return rows as a Markdown table."""
-    columns = {
-        "field": "field",
-        "rule": "rule",
-        "seed": "seed",
-        "core_s": "core s",
-        "visited": "visited",
-        "compositions": "of",
-        "structures": "structures",
-        "known": "known",
-        "on_grid": "on grid",
-        "same": "same",
-        "recovered": "recovered",
-        "error_before_mev": "error before",
-        "error_mev": "error",
-        "missing_mev": "above",
-        "new": "new",
-        **{f"structures_to_{mev:g}_mev": f"to {mev:g}" for mev in LEVELS_MEV},
-    }
-    lines = [f"| {' | '.join(columns.values())} |", "|---" * len(columns) + "|"]
+    lines = [f"| {' | '.join(COLUMNS.values())} |", "|---" * len(COLUMNS) + "|"]
     for row in rows:
-        cells = ["–" if row[key] in ("", None) else str(row[key]) for key in columns]
+        cells = ["–" if row[key] in ("", None) else str(row[key]) for key in COLUMNS]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -293,7 +296,7 @@ def list_fields(arguments: argparse.Namespace) -> None:
 
 
 def known_line(library: Library, case: Case, space: Field) -> str:
-    """Return the known compounds of more than two elements with their sizes, off-grid ones marked."""
+    """Return the known compounds of three or more elements with sizes; * is not on the grid."""
     smallest: dict[str, int] = {}
     for number in library.within(case.numbers):
         crystal = library.crystal(number)
