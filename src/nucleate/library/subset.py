@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-_TEXTS = ("labels", "names")
 
 
 def write_subset(
@@ -64,10 +61,15 @@ def write_subset(
 def read_columns(container: Container) -> Columns:
     """Return all entries of a library file."""
     return Columns(
-        **{
-            item.name: (container.text if item.name in _TEXTS else container.array)(item.name)
-            for item in fields(Columns)
-        }
+        labels=container.text("labels"),
+        orbits=container.array("orbits"),
+        starts=container.array("starts"),
+        elements=container.array("elements"),
+        above_hull=container.array("above_hull"),
+        in_icsd=container.array("in_icsd"),
+        names=container.text("names"),
+        cells=container.array("cells"),
+        points=container.array("points"),
     )
 
 
