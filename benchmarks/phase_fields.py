@@ -29,6 +29,7 @@ import numpy as np
 
 import nucleate as nc
 from nucleate.benchmark.phase_fields import (
+    Recovery,
     course,
     difference,
     hull_of,
@@ -46,6 +47,7 @@ from nucleate.mapping.reading import read_map
 from nucleate.mapping.references import references_of
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.settings import MapSettings
+from nucleate.mapping.store import MapStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +72,8 @@ COLUMNS = {
     "structures": "structures",
     "known": "known",
     "on_grid": "on grid",
-    "same": "same",
+    "found": "found",
+    "same": "lowest",
     "recovered": "recovered",
     "error_before_mev": "error before",
     "error_mev": "error",
@@ -213,6 +216,7 @@ def measured(case: Case, folder: Path, references: list[RelaxedReference]) -> di
         "failed": sum(site.n_failed for site in sites),
         "known": len(found),
         "on_grid": sum(item.on_grid for item in found),
+        "found": sum(item.is_found for item in found),
         "same": sum(item.is_same for item in found),
         "recovered": recovered,
         "share": round(recovered / len(found), 3) if found else None,
@@ -224,13 +228,22 @@ def measured(case: Case, folder: Path, references: list[RelaxedReference]) -> di
         "new_of_known": sum(item.has_known for item in new),
         **{f"structures_to_{mev:g}_mev": structures_to_reach(steps, mev) for mev in LEVELS_MEV},
         "phases": "; ".join(
-            f"{item.formula} {'recovered' if item.is_recovered else 'missed'}"
+            f"{item.formula} {outcome_of(item)}"
             f" {'' if item.height_mev is None else format(item.height_mev, '+.1f')}".rstrip()
             + ("" if item.on_grid else " (not on the grid)")
             for item in found
         ),
         "new_phases": "; ".join(f"{item.formula} {-item.below_mev:.1f}" for item in new),
     }
+
+
+def outcome_of(item: Recovery) -> str:
+    """Return what became of a known phase in a word."""
+    if item.is_recovered:
+        return "recovered"
+    if item.is_same:
+        return "above the hull"
+    return "found" if item.is_found else "missed"
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -247,7 +260,10 @@ def run(arguments: argparse.Namespace) -> None:
                 if not references:
                     references = relaxed_known(case, settings, known, out / f"{case.system}-known")
                 folder = out / f"{case.system}-{rule}-{seed}"
-                nc.map(settings, folder=folder, display=False)
+                if not arguments.only_measure:
+                    nc.map(settings, folder=folder, display=False)
+                elif not MapStore.exists(folder):
+                    continue
                 write_row(out / "phase-fields.csv", measured(case, folder, references))
     print(table(read_rows(out / "phase-fields.csv")))
 
@@ -261,10 +277,12 @@ def chosen(systems: Sequence[str] | None) -> list[Case]:
 def write_row(path: Path, row: dict[str, Any]) -> None:
     """Write a row in place of the one of the same map."""
     rows = [other for other in read_rows(path) if not _same_map(other, row)] + [row]
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(row))
         writer.writeheader()
         writer.writerows(rows)
+    part.replace(path)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -329,6 +347,7 @@ def main() -> None:
     running.add_argument("--rules", nargs="+", default=["hull", "equal"])
     running.add_argument("--seeds", nargs="+", type=int, default=[0])
     running.add_argument("--core-time", default="2h")
+    running.add_argument("--only-measure", action="store_true", help="the rows of maps as they are")
     running.set_defaults(run=run)
     shown = commands.add_parser("table")
     shown.add_argument("folder", type=Path)

@@ -31,6 +31,7 @@ from nucleate.mapping.site import Site
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "phase_fields.py"
 OPTIONS = FieldSettings(system="Sr-Ti-O", max_atoms=8)
+META = {"input": {"tier": [{"name": "a model"}]}}
 PEROVSKITE = perovskite("Sr", "Ti", "O", 3.905)
 OTHER = perovskite("Ti", "Sr", "O", 4.6)
 
@@ -61,7 +62,7 @@ def state_with(field: Field, found: dict[str, tuple[float, Crystal]]) -> MapStat
         assert place is not None
         sites[place].note(0, energy)
         sites[place].best_crystal = crystal
-    return MapState(Path("nowhere"), OPTIONS, field, Energies(field, sites, GIVEN, 8), (), {})
+    return MapState(Path("nowhere"), OPTIONS, field, Energies(field, sites, GIVEN, 8), (), META)
 
 
 def test_the_difference_of_hulls_is_that_of_the_tie_line(field: Field) -> None:

@@ -16,6 +16,7 @@ from nucleate.crystal.matching import Comparable, displacement
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import Hull
 from nucleate.mapping.travel import crystal_of
+from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     from nucleate.mapping.energies import RelaxedReference
     from nucleate.mapping.field import Field
     from nucleate.mapping.reading import Event, MapState
+    from nucleate.mapping.site import Site
 
 MEV = 1000.0
 BELOW_MEV = 1.0
 """meV/atom below the hull of the known phases from which on a stable phase counts as new."""
+
+NEAR_MEV = 10.0
+"""meV/atom; relaxations of the same structure that ended early differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Recovery:
         Tried there.
     height_mev : float or None
         Lowest structure found, relative to the known one, in meV/atom; None where none was.
+    is_found : bool
+        Whether the known structure is among those of its composition, the lowest or not.
     is_same : bool
         Whether the lowest structure found is the known one.
     is_recovered : bool
@@ -78,6 +85,7 @@ class Recovery:
     on_grid: bool
     structures: int
     height_mev: float | None
+    is_found: bool
     is_same: bool
     is_recovered: bool
 
@@ -204,10 +212,11 @@ def recoveries(
             continue
         key = key_of(item.composition.counts)
         site, place = sites.get(key), places.get(key)
-        height, is_same = None, False
+        height, is_same, is_found = None, False, False
         if place is not None:
             height = MEV * (phases[place].energy - item.energy)
             is_same = same_structure(crystal_of(phases[place]), item.crystal)
+            is_found = is_same or (site is not None and has_found(site, item, state.tiers[-1]))
         rows.append(
             Recovery(
                 item.composition.formula,
@@ -215,11 +224,30 @@ def recoveries(
                 site is not None,
                 0 if site is None else site.n_structures,
                 height,
+                is_found,
                 is_same,
                 is_same and place in stable,
             )
         )
     return rows
+
+
+def has_found(site: Site, item: RelaxedReference, tier: str) -> bool:
+    """Return whether a structure of a composition is a known one.
+
+    Only those within :data:`NEAR_MEV` of its energy are compared.
+    """
+    if not Store.exists(site.folder):
+        return False
+    known = Comparable.of(item.crystal)
+    with Store.read(site.folder) as store:
+        for record, _ in store.records():
+            relaxed = record.relaxed_by(tier)
+            if relaxed is None or MEV * abs(relaxed.enthalpy_per_atom - item.energy) > NEAR_MEV:
+                continue
+            if displacement(Comparable.of(relaxed.crystal), known) is not None:
+                return True
+    return False
 
 
 def same_structure(one: Crystal, other: Crystal) -> bool:
