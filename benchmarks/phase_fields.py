@@ -12,7 +12,7 @@ field, which the maps are given, and one with the compounds of the field alone, 
 more than two elements have at most 24 atoms. The latter are relaxed by the tier of the maps, and
 their hull is the truth.
 
-``run`` continues: a map that is there already is taken up, with more core time if it is given. Rows
+``run`` continues: a map that exists is taken up, with more core time if it is given. Rows
 are written to ``FOLDER/phase-fields.csv`` after each map.
 """
 
@@ -43,7 +43,7 @@ from nucleate.library.library import SHIPPED, SHIPPED_PATH, Library
 from nucleate.library.subset import write_subset
 from nucleate.mapping.energies import RelaxedReference
 from nucleate.mapping.field import field_of
-from nucleate.mapping.reading import read_map
+from nucleate.mapping.reading import MapState, read_map
 from nucleate.mapping.references import references_of
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.settings import MapSettings
@@ -80,6 +80,8 @@ COLUMNS = {
     "missing_mev": "above",
     "new": "new",
     **{f"structures_to_{mev:g}_mev": f"to {mev:g}" for mev in LEVELS_MEV},
+    "joint_mev": "joint",
+    **{f"joint_structures_to_{mev:g}_mev": f"joint to {mev:g}" for mev in LEVELS_MEV},
 }
 """Columns of the printed table with their headings."""
 
@@ -115,7 +117,7 @@ CASES = (
     Case("Cs-Ca-F", "halide: the same with large ions"),
     Case("Ba-Zr-S", "chalcogenide: BaZrS3 and its Ruddlesden-Popper phases"),
     Case("Cu-In-Se", "chalcogenide: chalcopyrite and ordered vacancies"),
-    Case("Al-Ni-Y", "intermetallic: many structure types, ratios from 1:2:2 to 1:1:4"),
+    Case("Al-Ni-Y", "intermetallic: many structure types and ratios"),
     Case("Ca-Zn-Ge", "intermetallic: three small phases among many binaries"),
     Case("Li-In-Br", "solid electrolyte: Li3InBr6"),
     Case("Li-La-Ti-O", "quaternary: layered perovskites and ion conductors"),
@@ -195,12 +197,17 @@ def relaxed_known(
     ]
 
 
-def measured(case: Case, folder: Path, references: list[RelaxedReference]) -> dict[str, Any]:
-    """Return the row of a map."""
-    state = read_map(folder)
-    known = hull_of(state.field, [(item.composition, item.energy) for item in references])
+def measured(
+    case: Case, state: MapState, references: list[RelaxedReference], maps: Sequence[MapState]
+) -> dict[str, Any]:
+    """Return the row of a map; ``maps`` are all of its field, itself included."""
+    energies = [(item.composition, item.energy) for item in references]
+    known = hull_of(state.field, energies)
+    others = [(item.composition, item.energy) for one in maps for item in one.energies.phases()]
+    joint = hull_of(state.field, energies + others)
     now = difference(state.energies.hull(), known, state.field.counts[len(state.field.members) :])
     steps = course(state.field, state.energies.references, state.events, known)
+    joint_steps = course(state.field, state.energies.references, state.events, joint)
     found, new = recoveries(state, references, known), new_phases(state, references, known)
     sites = state.energies.sites
     rule = state.meta["input"]["allocation"]
@@ -227,6 +234,12 @@ def measured(case: Case, folder: Path, references: list[RelaxedReference]) -> di
         "new": len(new),
         "new_of_known": sum(item.has_known for item in new),
         **{f"structures_to_{mev:g}_mev": structures_to_reach(steps, mev) for mev in LEVELS_MEV},
+        "joint_before_mev": round(joint_steps[0][1].mean, 2),
+        "joint_mev": round(joint_steps[-1][1].mean, 2),
+        **{
+            f"joint_structures_to_{mev:g}_mev": structures_to_reach(joint_steps, mev)
+            for mev in LEVELS_MEV
+        },
         "phases": "; ".join(
             f"{item.formula} {outcome_of(item)}"
             f" {'' if item.height_mev is None else format(item.height_mev, '+.1f')}".rstrip()
@@ -259,13 +272,18 @@ def run(arguments: argparse.Namespace) -> None:
                 settings = settings_of(case, given, rule, seed, arguments.core_time)
                 if not references:
                     references = relaxed_known(case, settings, known, out / f"{case.system}-known")
-                folder = out / f"{case.system}-{rule}-{seed}"
                 if not arguments.only_measure:
-                    nc.map(settings, folder=folder, display=False)
-                elif not MapStore.exists(folder):
-                    continue
-                write_row(out / "phase-fields.csv", measured(case, folder, references))
+                    nc.map(settings, folder=out / f"{case.system}-{rule}-{seed}", display=False)
+                write_rows(out, case, references)
     print(table(read_rows(out / "phase-fields.csv")))
+
+
+def write_rows(out: Path, case: Case, references: list[RelaxedReference]) -> None:
+    """Measure the maps of a field that exist, and write their rows."""
+    folders = [path for path in sorted(out.glob(f"{case.system}-*")) if MapStore.exists(path)]
+    maps = [read_map(path) for path in folders]
+    for state in maps:
+        write_row(out / "phase-fields.csv", measured(case, state, references, maps))
 
 
 def chosen(systems: Sequence[str] | None) -> list[Case]:
@@ -286,7 +304,7 @@ def write_row(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows that are there."""
+    """Return the rows of a file, none if it does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as stream:

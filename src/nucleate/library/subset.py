@@ -29,7 +29,7 @@ def write_subset(
     """Write those entries of a library that are wanted; return the header.
 
     What a library learns from its entries (which elements share structures, how often they
-    replace each other) is counted anew from those that are kept.
+    replace each other) is counted from those that are kept.
 
     Parameters
     ----------
