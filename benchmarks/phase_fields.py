@@ -48,6 +48,7 @@ from nucleate.mapping.references import references_of
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.settings import MapSettings
 from nucleate.mapping.store import MapStore
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -273,9 +274,16 @@ def run(arguments: argparse.Namespace) -> None:
                 if not references:
                     references = relaxed_known(case, settings, known, out / f"{case.system}-known")
                 if not arguments.only_measure:
-                    nc.map(settings, folder=out / f"{case.system}-{rule}-{seed}", display=False)
+                    search(settings, out / f"{case.system}-{rule}-{seed}")
                 write_rows(out, case, references)
     print(table(read_rows(out / "phase-fields.csv")))
+
+
+def search(settings: MapSettings, folder: Path) -> None:
+    """Search a field; end the program where somebody asks for the end."""
+    reason = nc.map(settings, folder=folder, display=False).status()["stop_reason"]
+    if is_request(reason):
+        raise SystemExit(reason)
 
 
 def write_rows(out: Path, case: Case, references: list[RelaxedReference]) -> None:
