@@ -81,15 +81,27 @@ def write_library(
     InputError
         As :func:`build_library`.
     """
-    if out.suffix != SUFFIX:
-        raise InputError(f"library: {out} must have a name that ends in {SUFFIX}.")
+    _check_name(out)
     found, left_out = collect(entries)
     if not found:
         raise InputError(
             f"library: no entry of {provenance.get('sources', 'the sources')} can be used. Give "
             "ordered structures with a cell."
         )
-    columns = to_columns(found)
+    return write_columns(to_columns(found), left_out, provenance, out)
+
+
+def write_columns(
+    columns: Columns, left_out: LeftOut, provenance: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    """Write the entries of a library and what is counted from them; return the header.
+
+    Raises
+    ------
+    InputError
+        If the name of the file does not end in ``.nlib``.
+    """
+    _check_name(out)
     header = _header(columns, left_out, provenance)
     same, total = count_swaps(_formulas(columns))
     arrays = {
@@ -108,6 +120,11 @@ def write_library(
     }
     write_container(out, header, arrays)
     return header
+
+
+def _check_name(out: Path) -> None:
+    if out.suffix != SUFFIX:
+        raise InputError(f"library: {out} must have a name that ends in {SUFFIX}.")
 
 
 def blocks(columns: Columns) -> Iterator[tuple[Protostructure, np.ndarray]]:
