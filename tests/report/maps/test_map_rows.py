@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.report.maps.made import made_map
 
 from nucleate.errors import InputError
 from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.displays import table_of
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.export import _write_for_pymatgen
 from nucleate.report.maps.figures import hull_figure
@@ -228,3 +230,15 @@ def test_rows_as_csv_and_frames(state, tmp_path):
     assert [row["formula"] for row in read] == [row.formula for row in rows]
     assert list(frame_of(rows)["formula"]) == [row.formula for row in rows]
     assert rows_html(rows, "<b>").startswith("<p>&lt;b&gt;</p>")
+
+
+def test_the_live_table_has_whole_formulas_on_80_columns(tmp_path):
+    from rich.console import Console
+
+    energies = made_map("Y2O3-SrO-TiO2", tmp_path).energies
+    console = Console(width=80, height=24, record=True, file=io.StringIO())
+    console.print(table_of(energies))
+    text = console.export_text()
+    lowest = map_rows(energies)[:10]
+    assert all(row.formula in text and row.state in text for row in lowest)
+    assert "meV/atom" in text

@@ -217,7 +217,9 @@ def table_of(energies: Energies) -> Table:
     table = Table(box=None, pad_edge=False)
     for place, head in enumerate(HEADS):
         table.add_column(
-            Text(head), justify="right" if place in (2, 3, 5) else "left", no_wrap=True
+            Text(head.replace(", ", ",\n")),
+            justify="right" if place in (2, 3, 5) else "left",
+            no_wrap=True,
         )
     for row in map_rows(energies, with_reactions=False)[:ROWS]:
         table.add_row(*(Text(cell) for cell in cells_of(row)))
