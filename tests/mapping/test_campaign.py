@@ -119,6 +119,18 @@ def test_the_same_command_continues_with_more(found, tmp_path):
         nc.map("Cu-Ag", folder=folder, display=False)
 
 
+def test_what_a_later_window_excludes_stays_in_the_hull(found, tmp_path):
+    import shutil
+
+    folder = tmp_path / "map"
+    shutil.copytree(found.folder, folder)
+    before = found.phase("AuCu").energy
+    narrow = nc.map("Cu-Au", folder=folder, windows=["x(Cu) < 0.4"], structures=1, display=False)
+    (row,) = [row for row in narrow.rows if row.formula == "AuCu"]
+    assert row.energy_ev_per_atom == pytest.approx(before)
+    assert "outside of the limits" in row.reason
+
+
 def test_a_map_survives_being_killed(tmp_path):
     (tmp_path / "field.toml").write_text(INPUT.replace("structures = 24", "structures = 16"))
     command = [sys.executable, "-m", "nucleate", "map", "field.toml", "--out", "map"]

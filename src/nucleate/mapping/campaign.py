@@ -23,7 +23,7 @@ from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
 from nucleate.mapping.pressure import at_one_compression
 from nucleate.mapping.references import references_of
-from nucleate.mapping.site import COMPOSITIONS, Site
+from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
@@ -107,7 +107,7 @@ def run_map(
         If the engines cannot be loaded.
     """
     callback = callback or Silent()
-    field = field_of(settings)
+    field = with_earlier(field_of(settings), folder)
     check_models(field, settings.tier)
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
@@ -139,14 +139,6 @@ def run_map(
         campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
-
-
-def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
-    """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
-    sites = [Site(item, folder / COMPOSITIONS / item.formula) for item in field.compositions]
-    for site in sites:
-        site.read(tier)
-    return sites
 
 
 def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.mapping.campaign import read_sites
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.field import field_of
 from nucleate.mapping.known import stored_references
 from nucleate.mapping.settings import field_settings
+from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_map(folder: str | Path) -> MapState:
     with MapStore.read(path) as store:
         meta, events = store.meta, tuple(store.events())
     options = field_settings(meta["input"], source=str(path))
-    field = field_of(options)
+    field = with_earlier(field_of(options), path)
     references = stored_references(meta.get("references", ()), path)
     sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
     energies = Energies(field, sites, references, options.cell_limit)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from nucleate.crystal.composition import Composition
+from nucleate.errors import InputError
 from nucleate.run.store import Store
 from nucleate.search.polished import POLISHED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucleate.crystal.composition import Composition
     from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.field import Field
     from nucleate.search.record import Record
+
+EARLIER = "earlier"
+"""Origin of a composition that was searched before the limits of the field excluded it."""
+
+OUTSIDE = "outside of the limits of the field now"
 
 COMPOSITIONS = "compositions"
 """Folder of a map in which each composition has its run folder, named by the formula."""
@@ -127,3 +134,44 @@ class Site:
         self._seen = set(found)
         for number in sorted(found):
             self.note(number, found[number])
+
+
+def with_earlier(field: Field, folder: Path) -> Field:
+    """Return a field with the compositions of the folder that are outside of its limits now.
+
+    A window that was narrowed later does not make what was found outside of it unknown: it stays in
+    the hull, and nothing more is searched there.
+
+    Parameters
+    ----------
+    field
+        The field by the present input.
+    folder
+        The folder of the map.
+    """
+    found = []
+    for path in sorted((folder / COMPOSITIONS).glob("*")):
+        if not Store.exists(path):
+            continue
+        try:
+            composition = Composition.from_formula(path.name)
+        except InputError:
+            continue
+        if field.index_of(composition) is None and field.contains(composition):
+            found.append(composition)
+    return replace(
+        field,
+        compositions=(*field.compositions, *found),
+        origins=(*field.origins, *([EARLIER] * len(found))),
+    )
+
+
+def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
+    """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
+    sites = []
+    for composition, origin in zip(field.compositions, field.origins, strict=True):
+        site = Site(composition, folder / COMPOSITIONS / composition.formula)
+        site.read(tier)
+        site.closed = OUTSIDE if origin == EARLIER else ""
+        sites.append(site)
+    return sites
