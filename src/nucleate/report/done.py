@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from nucleate.run.store import Store
 
 
+MOST_READ = 50_000
+"""Records of a run up to which they are all read once more for this: about 0.5 s."""
+
+
 def missed_of(store: Store) -> Missed | None:
     """Return the chance that a lower minimum was missed; None before the first minimum.
 
-    Tiers that were added after the search do not count.
+    Tiers that were added after the search do not count. None for a run of more than 50,000 records
+    too, in which it would take longer than everything else.
     """
+    if store.n_records() > MOST_READ:
+        return None
     finds = Finds()
     added = set(store.added_tiers()) | set(store.judges())
     ladder = [tier for tier in store.tiers() if tier not in added]

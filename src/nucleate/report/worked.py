@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nucleate.report.done import MOST_READ
 from nucleate.run.policy import read_policy
 from nucleate.text import clean
 
@@ -80,8 +81,10 @@ def what_worked(store: Store) -> tuple[str, list[Worked]]:
     """Return the kind of the policy of a run, and its sources and moves, the most used first.
 
     Sources and moves that are off and were never used are left out; the kind is empty for a run
-    without any.
+    without any, and of more than 50,000 records.
     """
+    if store.n_records() > MOST_READ:
+        return "", []
     view = read_policy(store)
     if view is None:
         return "", []
