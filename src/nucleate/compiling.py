@@ -110,6 +110,8 @@ def _begin(event: Any) -> None:
 
 def _end() -> None:
     state = _account.of_thread
+    if not state.depth:
+        return  # it began before it was watched
     state.depth -= 1
     since = _account.open_since
     if state.depth or since is None or threading.current_thread() is not _account.main:

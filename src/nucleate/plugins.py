@@ -1,4 +1,4 @@
-"""One registry for all that can be exchanged: generators, moves, models, programs, searches.
+"""One registry for all that can be exchanged: generators, moves, models, policies and more.
 
 A *component* is a settings class with a method ``build``. Its *kind*, the value of ``kind`` in the
 input file, is one of
@@ -6,7 +6,7 @@ input file, is one of
 * the name of a module in one of the shipped packages of its group (:data:`GROUPS`), with dashes
   for underscores: a new file in such a package is a new kind;
 * the name of an entry point in the group ``nucleate.generators``, ``nucleate.moves``,
-  ``nucleate.models``, ``nucleate.programs`` or ``nucleate.searches``;
+  ``nucleate.models``, ``nucleate.policies``, ``nucleate.programs`` or ``nucleate.searches``;
 * ``module:Class``.
 """
 
@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "generators": ("nucleate.generate.kinds",),
     "moves": ("nucleate.moves.kinds",),
     "models": ("nucleate.networks.kinds", "nucleate.potentials.kinds"),
+    "policies": ("nucleate.policy.kinds",),
     "programs": ("nucleate.programs.kinds",),
     "searches": ("nucleate.search.kinds",),
 }

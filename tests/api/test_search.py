@@ -170,3 +170,21 @@ def test_predict_with_generators_and_moves_of_the_users_own(tmp_path) -> None:
 def test_weights_of_moves(tmp_path) -> None:
     run = nc.predict("Cu", max_atoms=2, model=EMT(), structures=2, moves={"double": 3.0})
     assert run.settings.search.moves == {"double": 3.0}
+
+
+@pytest.mark.parametrize("kind", [nc.Evolution, nc.RandomSearch, nc.Swarm])
+def test_the_other_searches_are_driven_alike_and_have_no_moves(kind):
+    search = kind("NaCl", max_atoms=4, seed=1)
+    trials = [search.ask() for _ in range(3)]
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    with pytest.raises(nc.InputError, match="moves"):
+        kind("NaCl", max_atoms=4, moves=["double"])
+    with pytest.raises(nc.InputError, match="moves"):
+        kind("NaCl", max_atoms=4, moves={"double": 1.0})
+
+
+def test_a_walk_with_a_trial_in_flight_says_what_it_waits_for():
+    search = nc.BasinHopping("NaCl", max_atoms=4, population=1, walkers=1, known="off")
+    search.ask()
+    with pytest.raises(nc.InputError, match="waits for the outcomes"):
+        search.ask()

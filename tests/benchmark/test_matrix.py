@@ -10,6 +10,7 @@ from nucleate.benchmark.experiments import (
     EXPERIMENTS,
     LEAST_EVALUATED,
     MOST_EVALUATED,
+    PAPER_EXPERIMENTS,
     experiment_input,
     experiment_named,
     pool_size,
@@ -25,6 +26,8 @@ from nucleate.benchmark.matrix import (
 from nucleate.benchmark.runner import check_sides
 from nucleate.errors import InputError
 from nucleate.run.lock import locked
+from nucleate.run.presets import run_preset
+from nucleate.run.settings import RunSettings
 from nucleate.signals import NUMBERS, words_of
 
 from .stores import cell, write_run
@@ -51,6 +54,20 @@ def test_every_experiment_is_an_input_with_the_budget_and_no_other_end(experimen
     assert settings.stop.structures is None
     kinds = [tier.engine.kind for tier in settings.tier]
     assert kinds == (["spp", "chgnet"] if experiment.name.endswith("-SPP") else ["chgnet"])
+
+
+def test_the_papers_mlgen_is_the_preset_itself():
+    settings = build("mlgen").to_dict()
+    preset = RunSettings.from_dict(
+        {"problem": {"formula": "CoAs2"}, **run_preset("fuse2")}
+    ).to_dict()
+    settings["search"]["seed"] = 0
+    assert settings["search"] == preset["search"]
+    assert settings["tier"] == preset["tier"]
+    by_name = {name: build(name) for name in PAPER_EXPERIMENTS}
+    assert [item.kind for item in by_name["fgen"].search.generators] == ["blocks"]
+    assert all(item.search.walkers == 1 for item in by_name.values())
+    assert all(tier.symmetrise_ang == 0.1 for item in by_name.values() for tier in item.tier)
 
 
 def test_later_tiers_come_last_and_files_without_any_are_refused(tmp_path):

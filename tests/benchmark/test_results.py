@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,6 +97,22 @@ def test_energy_gain_and_success_tables(tmp_path):
     assert (success["runs"], success["reference found"]) == (2, 1)
     (compared,) = tables.compared_table([("set", "Mn", reference(-8.9))], runs, references)
     assert compared["nucleate less this"] == "-100.0"
+
+
+def test_runs_with_a_tier_after_chgnet_stand_beside_the_papers_of_that_kind(tmp_path):
+    (run,) = [result(tmp_path, [-3.0, -3.1], name="mlgen")]
+    run = replace(run, cell=replace(run.cell, compound="Li2Sn2S3Cl4"))
+    later = replace(run, tiers=[*run.tiers, {"name": "dft"}])
+    rows = [tables.energy_table([item], {}, rng=_rng())[0] for item in (run, later)]
+    assert [row["paper (PBE)"] for row in rows] == [-3.78, -3.8]
+
+
+def test_the_gain_over_the_pool_stands_beside_the_papers(tmp_path):
+    runs = [result(tmp_path, [-8.5, -8.4, -9.0], name="mlgen")]
+    ours, paper = tables.gain_summary(runs)
+    assert (ours["improved"], ours["mean gain meV/atom"]) == (1, "500")
+    assert (paper["improved"], paper["runs"]) == (58, 66)
+    assert tables.gain_summary([]) == []
 
 
 def test_a_report_is_written_with_all_tables_and_figures(tmp_path, monkeypatch):

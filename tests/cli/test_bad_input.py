@@ -60,7 +60,7 @@ FILES = {
 
 def is_one_sentence_of_error(result, words):
     assert result.status == 2, result.err
-    assert result.err.startswith("Error: ")
+    assert "\nError: " in f"\n{result.err}"  # after the phases that were shown
     assert "Traceback" not in result.err
     for word in words:
         assert word in result.err

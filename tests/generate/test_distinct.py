@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from ase.build import bulk
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.strategies import in_another_cell, rotations, seeds, supercell, unimodular
 
@@ -17,6 +17,9 @@ from nucleate.crystal.fingerprint import DUPLICATE_DISTANCE, fingerprint, finger
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.distinct import distinct
 from nucleate.generate.symmetric import SymmetricGenerator
+
+ROUNDING = 0.01
+"""Fingerprints are kept in short numbers, so distances this near to the limit may go either way."""
 
 SALT = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=4)
 
@@ -36,7 +39,9 @@ def plainly(crystals: list[Crystal], kinds: list[int], most_of_a_kind: int, most
             break
         if sum(kinds[other] == kinds[place] for other in kept) == most_of_a_kind:
             continue
-        if all(fingerprint_distance(print_, prints[k]) >= DUPLICATE_DISTANCE for k in kept):
+        distances = np.array([fingerprint_distance(print_, prints[k]) for k in kept])
+        assume((np.abs(distances / DUPLICATE_DISTANCE - 1.0) > ROUNDING).all())
+        if (distances >= DUPLICATE_DISTANCE).all():
             kept.append(place)
     return kept
 

@@ -24,8 +24,9 @@ from nucleate.generate.graph_search.generator import GraphSearchGenerator
 from nucleate.generate.graph_search.optimisers import POPULATION, ParticleSwarm, RandomSearch
 from nucleate.generate.graph_search.parzen import FRESH_SHARE, ParzenSearch
 from nucleate.generate.graph_search.points import PLACES, PointSpace, Proposal, Sample
-from nucleate.generate.graph_search.pool import MOST_OF_A_LAYOUT, Account, Plan, make_pool
+from nucleate.generate.graph_search.pool import MOST_OF_A_LAYOUT, Account, Plan
 from nucleate.generate.graph_search.search import ATTEMPTS_FACTOR, BATCH, search_crystals
+from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.generate.symmetric import LOG_VOLUME_LIMIT
 
 SPACE = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
@@ -61,7 +62,6 @@ def test_points_are_crystals_of_the_space(seed: int, symmetry) -> None:
     assert sample.key == (sample.layout.group, sample.layout.words)
     numbers = proposal.layout.shape_size + 1 + 3 * len(proposal.layout.parts)
     assert sample.vector.shape == (numbers,)
-    assert numbers <= points.degrees_of_freedom + 1
     assert np.isnan(sample.energy)
 
 

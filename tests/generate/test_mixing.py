@@ -204,7 +204,7 @@ def test_sources_that_end_are_completed_and_endless_ones_are_not(tmp_path: Path)
     assert names([seeds, ObjectSettings.of(mine)], around) == ["seeds", "mine"]
 
 
-@pytest.mark.parametrize("kind", ["blocks", "seeds", "pool", "prototypes", "lattice"])
+@pytest.mark.parametrize("kind", ["blocks", "graph-search"])
 def test_who_cannot_keep_to_space_groups_is_named(tmp_path: Path, kind: str) -> None:
     write_cif(tmp_path / "salt.cif", SALT)
     space = SearchSpace.create(NACL.composition, max_atoms=8, space_groups=[225])

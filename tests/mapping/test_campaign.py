@@ -30,7 +30,7 @@ engine = {kind = "ase", calculator = "ase.calculators.emt:EMT"}
 first = 3
 slice = 5
 [stop]
-structures = 60
+structures = 24
 expected_change_mev = 0
 [run]
 workers = 1
@@ -108,9 +108,9 @@ def test_the_same_command_continues_with_more(found, tmp_path):
     folder = tmp_path / "map"
     shutil.copytree(found.folder, folder)
     before = {site.formula: site.n_structures for site in read_map(folder).energies.sites}
-    again = nc.map("Cu-Au", folder=folder, structures=75, display=False)
+    again = nc.map("Cu-Au", folder=folder, structures=32, display=False)
     after = {site.formula: site.n_structures for site in read_map(folder).energies.sites}
-    assert sum(after.values()) >= 75
+    assert sum(after.values()) >= 32
     assert all(after[formula] >= number for formula, number in before.items())
     assert again.status()["stop_reason"].endswith("structures were relaxed")
     with pytest.raises(InputError, match="must not change"):
@@ -120,12 +120,12 @@ def test_the_same_command_continues_with_more(found, tmp_path):
 
 
 def test_a_map_survives_being_killed(tmp_path):
-    (tmp_path / "field.toml").write_text(INPUT.replace("structures = 60", "structures = 40"))
+    (tmp_path / "field.toml").write_text(INPUT.replace("structures = 24", "structures = 16"))
     command = [sys.executable, "-m", "nucleate", "map", "field.toml", "--out", "map"]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     folder = tmp_path / "map"
     deadline = time.monotonic() + 120.0
-    while time.monotonic() < deadline and _n_structures(folder) < 8:
+    while time.monotonic() < deadline and _n_structures(folder) < 4:
         time.sleep(0.2)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -133,7 +133,7 @@ def test_a_map_survives_being_killed(tmp_path):
     assert kept
     found = nc.map(tmp_path / "field.toml", folder=folder, display=False)
     assert kept <= _numbers(folder)
-    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 40
+    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 16
     assert np.isfinite(found.hull.formation).all()
 
 
@@ -154,14 +154,14 @@ def test_a_composition_in_which_everything_fails_stays_blank(tmp_path):
     data = {
         "field": {"system": "Cu-Au", "max_atoms": 2, "max_atoms_per_formula": 2, "references": []},
         "search": {"generators": [{"kind": "symmetric"}], "known": "off"},
-        "stop": {"structures": 30},
+        "stop": {"structures": 20},
         "run": {"workers": 1},
     }
     found = nc.map(data, model=no_gold(), folder=tmp_path / "map", display=False)
     facts = found.status()
     assert facts["missing"] == ["Au"]
     states = {row.formula: row.state for row in found.rows}
-    assert states["Au"] == "no energy"
+    assert (states["Au"], states["Cu"]) == ("no energy", "no hull yet")
     with pytest.raises(InputError, match="Au has no energy yet"):
         found.phase_diagram()
 

@@ -13,7 +13,7 @@ DATA = {
         "system": "Li-Sn-S-Cl",
         "oxidation_states": {"Sn": [2, 4]},
         "max_atoms": 16,
-        "pair_distances": {"S-S": 2.5, "Li-Cl": 2.0},
+        "min_distances": {"S-S": 2.5, "Li-Cl": 2.0},
         "windows": ["x(Li) < 0.5"],
     },
     "search": {"kind": "lowest-minima", "seed": 5},
@@ -36,13 +36,13 @@ def test_the_run_of_a_composition_has_its_part_of_the_input() -> None:
     assert run.problem.formula == "Li2Sn2S3Cl4"
     assert run.problem.max_atoms == 16
     assert run.problem.oxidation_states == {"Li": 1, "Sn": (2, 4), "S": -2, "Cl": -1}
-    assert run.problem.pair_distances == {"S-S": 2.5, "Li-Cl": 2.0}
+    assert run.problem.min_distances == {"S-S": 2.5, "Li-Cl": 2.0}
     assert run.seed == 5
     assert run.final.best == 3
     assert run.tier == settings.tier
     binary = settings.run_settings(Composition.from_formula("LiCl"))
     assert binary.problem.oxidation_states is None
-    assert binary.problem.pair_distances == {"Li-Cl": 2.0}
+    assert binary.problem.min_distances == {"Li-Cl": 2.0}
     element = settings.run_settings(Composition.from_formula("Sn"))
     assert element.problem.oxidation_states is None
 
@@ -82,3 +82,9 @@ def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
 def test_bad_input_names_the_key(data: dict, words: str) -> None:
     with pytest.raises(InputError, match=words.replace("[", r"\[")):
         MapSettings.from_dict(data)
+
+
+def test_a_second_model_judges_only_if_it_is_asked_for() -> None:
+    assert MapSettings.from_dict({"field": {"system": "Mg-O"}}).final.judge == "off"
+    some = MapSettings.from_dict({"field": {"system": "Mg-O"}, "final": {"best": 3}})
+    assert (some.final.best, some.final.judge) == (3, "off")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nucleate.blocks.blocks import slice_into_blocks
+from nucleate.blocks.motifs import MOTIFS, motif_name
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -311,6 +312,34 @@ def test_doubling_draws_every_variant_and_axis() -> None:
     drawn = {(child.detail["variant"], child.detail["axis"]) for child in details if child}
     assert {variant for variant, _ in drawn} == {"repeat", "shift", "invert", "mirror"}
     assert {axis for _, axis in drawn} == set("abc")
+
+
+@pytest.mark.parametrize(("number", "variants"), [(11, 4), (12, 2)])
+def test_variants_are_drawn_evenly_where_contacts_favour_the_plain_one(number, variants) -> None:
+    context = context_of("Ca3Ti2O7")
+    counts: dict[str, int] = {}
+    for seed in range(120):
+        parent = fresh(context, seed % 6, 12)
+        child = MOVES[number - 1].apply(parent, context, rng=np.random.default_rng(seed))
+        if child is not None:
+            name = str(child.detail["variant"])
+            counts[name] = counts.get(name, 0) + 1
+    assert len(counts) == variants
+    assert min(counts.values()) > 0.6 * 120 / variants
+
+
+def test_a_refilled_sub_module_holds_one_of_the_eight_motifs() -> None:
+    context = context_of("Ca3Ti2O7")
+    names = {motif_name(motif) for motif in MOTIFS}
+    found = set()
+    for seed in range(60):
+        parent = fresh(context, seed % 6, 24)
+        child = MOVES[9].apply(parent, context, rng=np.random.default_rng(seed))
+        if child is not None:
+            assert len(str(child.detail["motif"])) == child.detail["atoms"]
+            found.add(child.detail["motif"])
+    assert found <= names
+    assert len(found) >= 5
 
 
 def test_renewal_asks_for_the_right_size_and_keeps_the_provenance() -> None:

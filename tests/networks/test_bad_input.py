@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nucleate.errors import InputError, MissingDependencyError
+from nucleate.errors import InputError
 from nucleate.networks.device import check_device
 from nucleate.networks.factory import made_by_path
 from nucleate.networks.given import GivenSettings
@@ -27,7 +27,7 @@ EXAMPLE = "ase.calculators.emt:EMT"
         (":EMT", {}, InputError, "not an import path. Write it like"),
         ("ase.calculators.emt:", {}, InputError, "not an import path. Write it like"),
         (".emt:EMT", {}, InputError, "not an import path. Write it like"),
-        ("no_such_module:X", {}, MissingDependencyError, "no_such_module is not installed"),
+        ("no_such_module:X", {}, InputError, "no_such_module is not installed"),
         ("ase.calculators.emt:EMTT", {}, InputError, "has no EMTT. Correct the path"),
         ("ase.units:create_units", {"colour": 1}, InputError, "colour"),
     ],

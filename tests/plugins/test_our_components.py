@@ -49,7 +49,7 @@ def _salts(folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("kind", SHIPPED["generators"])
+@pytest.mark.parametrize("kind", [kind for kind in SHIPPED["generators"] if kind != "rigid"])
 def test_generators(kind: str, tmp_path) -> None:
     settings = {
         "lattice": {"grids": 20, "relaxed": 3},
@@ -68,6 +68,8 @@ def test_generators(kind: str, tmp_path) -> None:
 def test_moves(kind: str) -> None:
     if kind in LARGE:
         check_move(kind, "Ca3Ti2O7", max_atoms=48)
+    elif kind == "move-along-freedom":
+        check_move(kind, "MgAl2O4", max_atoms=28)
     else:
         check_move(kind, "CaTiO3", max_atoms=20)
 

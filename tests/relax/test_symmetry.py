@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import bulk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.relax.models import PairModel, argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.symmetry import space_group
+from nucleate.crystal.symmetry import space_group, symmetrised_in_place
+from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.batched import BatchedRelaxer
+from nucleate.relax.judge import EngineFacts
 from nucleate.relax.outcome import Relaxed
+from nucleate.relax.preparation import admit
 from nucleate.relax.settings import TierSettings
 from nucleate.relax.symmetry import symmetry_constraint
 
@@ -81,3 +87,50 @@ def test_noise_is_projected_out() -> None:
 
 def test_a_crystal_without_symmetry_has_no_constraint() -> None:
     assert symmetry_constraint(argon(3, 7)) is None
+
+
+ROCK_SALT = 2.82 * (np.ones((3, 3)) - np.eye(3))
+
+
+@pytest.mark.parametrize("repeats", [(1, 1, 1), (2, 1, 1), (2, 2, 1)])
+def test_a_disturbed_crystal_is_moved_to_its_symmetry_in_its_own_cell(repeats) -> None:
+    perfect = bulk("NaCl", "rocksalt", a=5.64).repeat(repeats)
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    disturbed = Crystal(
+        perfect.numbers,
+        perfect.cell.array @ turn @ (np.eye(3) + rng.normal(0.0, 2e-3, (3, 3))),
+        perfect.get_scaled_positions() + rng.normal(0.0, 2e-3, (len(perfect), 3)),
+    )
+    assert space_group(disturbed, 1e-3)[0] < 225
+    found = symmetrised_in_place(disturbed, 0.1)
+    assert space_group(found, 1e-5)[0] == 225
+    assert found.numbers.tolist() == disturbed.numbers.tolist()
+    assert np.abs(found.positions - disturbed.positions).max() < 0.1
+    assert found.volume == pytest.approx(disturbed.volume, rel=0.01)
+    again = symmetrised_in_place(found, 0.1)
+    assert np.allclose(again.positions, found.positions, atol=1e-7)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_atoms_move_by_no_more_than_twice_the_tolerance(seed) -> None:
+    crystal = argon(5, seed)
+    found = symmetrised_in_place(crystal, 0.2)
+    gap = (found.scaled - crystal.scaled) @ crystal.cell
+    assert np.linalg.norm(gap, axis=1).max() <= 0.4 + 1e-9
+
+
+def test_the_key_of_a_tier_symmetrises_what_may_move() -> None:
+    crystal = Crystal([11, 17], ROCK_SALT, [[0, 0, 0], [0.505, 0.497, 0.5]])
+    facts = EngineFacts(LevelOfTheory("toy", "1", "test"), None, 6.0)
+    plain = admit(TierSettings(name="toy"), crystal, facts)
+    assert plain.crystal == crystal
+    tier = TierSettings(name="toy", symmetrise_ang=0.1)
+    assert space_group(admit(tier, crystal, facts).crystal, 1e-5)[0] == 225
+    held = np.ones((2, 3), dtype=bool)
+    held[1] = False
+    assert admit(tier, crystal, facts, held).crystal == crystal
+    kept = TierSettings(name="toy", symmetrise_ang=0.1, fix_symmetry=True)
+    constraint = admit(kept, crystal, facts).constraint
+    assert len(constraint.rotations) == 48

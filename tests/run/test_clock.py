@@ -64,7 +64,7 @@ class SlowPool:
 
 
 def test_pools_count_and_loading_does_not(tmp_path, monkeypatch):
-    module = importlib.import_module("nucleate.api.predict")
+    module = importlib.import_module("nucleate.api.searching")
     build = module.inline_executor
 
     def slowly(*args, **kwargs):

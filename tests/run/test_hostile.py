@@ -128,10 +128,10 @@ def test_children_in_sessions_of_their_own_end_with_the_worker(tmp_path):
 def test_a_suspended_worker_is_tried_again(tmp_path):
     with Pool(spec(tmp_path, limit_s=1.0, delay_s=0.3), workers=1) as pool:
         pool.wait_until_ready()
-        pool.submit(Job(0, 0, crystal()))
+        pool.submit(job := Job(0, 0, crystal()))
         pool.feed()
         os.kill(pool.pids()[0], signal.SIGSTOP)
-        outcomes = run(pool, [])
+        outcomes = run(pool, [], submitted=[job])
         assert len(pool.losses) == 1
     assert isinstance(outcomes[0], Relaxed)
 
@@ -175,13 +175,13 @@ def test_the_cause_of_an_error_is_looked_at():
 def test_time_in_which_the_driver_was_suspended_is_given_back(tmp_path):
     with Pool(spec(tmp_path, limit_s=3.0, delay_s=0.3), workers=1) as pool:
         pool.wait_until_ready()
-        pool.submit(Job(0, 0, crystal()))
+        pool.submit(job := Job(0, 0, crystal()))
         pool.feed()
         pool.poll(0.01)
         for worker in pool._workers:
             worker.last_heard -= 100.0
         pool._last_poll -= 100.0  # as after a long SIGSTOP of all
-        outcomes = run(pool, [])
+        outcomes = run(pool, [], submitted=[job])
         assert not pool.losses
     assert isinstance(outcomes[0], Relaxed)
 

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from nucleate.errors import InputError
+from nucleate.moves.table import PRESETS
 from nucleate.run.settings import RunSettings
 
+UNLIKE = dict.fromkeys(PRESETS["fuse2"], 0.0) | {"swap-two-atoms": 1.0}
 HOP = {"kind": "basin-hopping"}
 SPP = {"engine": {"kind": "spp"}, "name": "spp"}
 IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"problem": {"compression": 0.7}}, "problem.compression"),
     ({"search": {"new_fraction": 1.0, "moves": {"double": 2.0}}}, "search.moves"),
+    ({"problem": {"formula": "Mn"}, "search": {"moves": UNLIKE}}, "search.moves"),
+    ({"tier": [{"relax": False, "symmetrise_ang": 0.1}]}, "tier.symmetrise_ang"),
     ({"search": {**HOP, "new_fraction": 1.0, "temperature": 0.1}}, "search.temperature"),
     ({"search": {**HOP, "new_fraction": 1.0, "melt_after": 3}}, "search.melt_after"),
     ({"search": {**HOP, "new_fraction": 1.0, "melted_moves": {"double": 2.0}}}, "melted_moves"),
@@ -39,6 +43,8 @@ USED: tuple[dict[str, Any], ...] = (
     {"problem": {"compression": 0.7, "pressure_gpa": 20.0}},
     {"problem": {"allow_tension": True}},
     {"search": {"new_fraction": 1.0}},
+    {"search": {"moves": UNLIKE}},
+    {"problem": {"formula": "Mn"}, "search": {"moves": UNLIKE | {"reshape": 1.0}}},
     {"search": {**HOP, "temperature": 0.1}},
     {
         "search": {

@@ -139,3 +139,14 @@ def test_benchmark(kills, tmp_path, monkeypatch):
     common = min(len(ours), len(theirs))
     assert common > 6
     assert np.array_equal(ours[: common - 5], theirs[: common - 5])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 4])
+def test_a_search_with_a_policy(kills, tmp_path):
+    words = ("predict", "CaTiO3", "--max-atoms", 10, "--tier", "spp", "--known", "off", "--seed", 1,
+             "--workers", 1, "--polish", 0, "--structures", 200, "--policy", "bandit",
+             "--out")  # fmt: skip
+    ours = kill_and_continue((*words, "out"), tmp_path, tmp_path / "out", kills)
+    start((*words, "other"), tmp_path).communicate(timeout=120)
+    assert ours == outcomes(tmp_path / "other")

@@ -24,13 +24,21 @@ ELSEWHERE = {
     "kind": "plugins",
     "weight": "generate.build",
     "library": "run.predict",
+    "policy_from": "run.policy",
 }
 """Keys of all kinds of a group, read where kinds are put together."""
 
 OF_THE_RUN = {"name", "promote", "python"}
 """Keys of a tier that are read by ladder, store and pool."""
 
-OF_A_RELAXATION = {"fix_symmetry", "max_steps", "pre_relax", "rattle_ang", "wall_s"}
+OF_A_RELAXATION = {
+    "fix_symmetry",
+    "max_steps",
+    "pre_relax",
+    "rattle_ang",
+    "symmetrise_ang",
+    "wall_s",
+}
 """Keys of a tier that a single point does not read; with a value they are refused."""
 
 

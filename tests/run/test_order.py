@@ -41,17 +41,27 @@ def pairs(count):
     return [source.generate(rng=np.random.default_rng(seed)) for seed in range(count)]
 
 
-@pytest.mark.parametrize("kind", ["lowest-minima", "basin-hopping"])
+KINDS = {
+    "lowest-minima": {},
+    "basin-hopping": {"walkers": 3},
+    "evolution": {},
+    "swarm": {"new_fraction": None},
+    "random": {"new_fraction": None, "population": None, "warm_up": 5},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_run_with_many_slots_is_the_same_after_kills_and_stops(tmp_path, kind):
-    drive(tmp_path / "whole", **MANY, kind=kind)
+    options = {**MANY, "kind": kind, **KINDS[kind]}
+    drive(tmp_path / "whole", **options)
     rng = np.random.default_rng(1)
     for _ in range(4):
-        driver = start_driver(tmp_path / "killed", **MANY, kind=kind)
+        driver = start_driver(tmp_path / "killed", **options)
         wait_for_records(tmp_path / "killed", int(rng.integers(1, 12)))
         time.sleep(rng.uniform(0.0, 0.15))
         driver.kill()
         driver.wait()
-    drive(tmp_path / "killed", **MANY, kind=kind)
+    drive(tmp_path / "killed", **options)
     assert_same_run(told(tmp_path / "killed"), told(tmp_path / "whole"))
 
 

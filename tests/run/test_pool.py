@@ -39,9 +39,10 @@ def crystal(first=1, n=3, seed=0):
     return Crystal([first] + [8] * (n - 1), np.eye(3) * 4.0, rng.random((n, 3)))
 
 
-def run(pool, jobs, timeout_s=30.0):
+def run(pool, jobs, timeout_s=30.0, submitted=()):
     for job in jobs:
         pool.submit(job)
+    jobs = [*jobs, *submitted]
     outcomes = {}
     end = time.monotonic() + timeout_s
     while len(outcomes) < len(jobs) and time.monotonic() < end:

@@ -48,6 +48,8 @@ class OneCrystal:
 
 def search(generator=None, *, tiers=("toy",), space=SPACE, kind=BasinHopping, **settings):
     values = {"population": 1, "new_fraction": 1.0, **settings}
+    if issubclass(kind, BasinHopping):
+        values.setdefault("walkers", 1)
     return kind(**values).build(SearchContext(space, generator or RandomPairs(), tiers=tiers))
 
 

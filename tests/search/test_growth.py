@@ -36,12 +36,19 @@ def calls(monkeypatch):
     return counts
 
 
+def new_search(kind):
+    more = {"walkers": 16} if kind is BasinHopping else {}
+    return search(kind=kind, new_fraction=0.5, seed=3, **more)
+
+
 def searched(kind, number):
     """Return a search after a number of records, and what it was told and said."""
-    walk = search(kind=kind, new_fraction=0.5, seed=3)
+    walk = new_search(kind)
     told = []
     for energy in np.random.default_rng(1).normal(-2.0, 0.2, number):
-        record = record_of(walk.ask(), None if energy > -1.7 else float(energy))
+        trial = walk.ask()
+        outcome = (None if energy > -1.7 else float(energy),)
+        record = record_of(trial, *(outcome if trial.duplicate_of is None else ()))
         told.append((record, walk.tell(record)))
     return walk, told
 
@@ -54,7 +61,7 @@ def following(walk, number=12):
 def test_a_continued_search_computes_nothing_again_and_asks_for_the_same(kind, calls):
     walk, told = searched(kind, 80)
     calls.clear()
-    again = search(kind=kind, new_fraction=0.5, seed=3)
+    again = new_search(kind)
     for record, update in told:
         assert again.replay(record, update) == update.memo
     assert not calls
@@ -65,7 +72,7 @@ def test_a_continued_search_computes_nothing_again_and_asks_for_the_same(kind, c
 def test_what_an_earlier_version_kept_nothing_of_is_computed_once(kind, calls):
     walk, told = searched(kind, 40)
     calls.clear()
-    again = search(kind=kind, new_fraction=0.5, seed=3)
+    again = new_search(kind)
     for record, update in told:
         assert again.replay(record, replace(update, memo=b"")) == update.memo
     assert calls["fingerprint"] <= 2 * len(told)

@@ -2,7 +2,8 @@
 
 The main names are also in :mod:`nucleate` itself. What has a command of its own is in a module
 here: :mod:`~nucleate.api.benchmark`, :mod:`~nucleate.api.library`, :mod:`~nucleate.api.plugins`,
-:mod:`~nucleate.api.potentials`, :mod:`~nucleate.api.prove` and :mod:`~nucleate.api.train`.
+:mod:`~nucleate.api.policy`, :mod:`~nucleate.api.potentials`, :mod:`~nucleate.api.prove` and
+:mod:`~nucleate.api.train`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
 from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
-from nucleate.api.search import BasinHopping, LowestMinima
+from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
 from nucleate.api.searching import SearchFailedError
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
@@ -36,6 +37,7 @@ __all__ = [
     "Compared",
     "Comparison",
     "Crystal",
+    "Evolution",
     "FailReason",
     "Failed",
     "InputError",
@@ -44,6 +46,7 @@ __all__ = [
     "NucleateError",
     "Origin",
     "PhaseMap",
+    "RandomSearch",
     "RefinementSummary",
     "Relaxed",
     "Run",
@@ -51,6 +54,7 @@ __all__ = [
     "Series",
     "Stability",
     "Structures",
+    "Swarm",
     "check",
     "checked_order",
     "compare",

@@ -83,7 +83,7 @@ def generate(
     problem = {
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
-        "pair_distances": pair_distances_ang,
+        "min_distances": pair_distances_ang,
     }
     source = _source(formula, generator, problem, seed, report)
     found = list(draws(source, n, seed=seed))

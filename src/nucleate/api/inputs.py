@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
 from nucleate.programs.presets import preset_names, preset_text
+from nucleate.run.presets import run_preset_names, run_preset_text
 from nucleate.run.trust import began_by_user, check_trusted
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = [
     "preset_names",
     "preset_text",
     "reduced_formula",
+    "run_preset_names",
+    "run_preset_text",
     "settings_of",
 ]
 
@@ -78,12 +81,13 @@ def settings_of(
     overrides: Overrides | None = None,
     *,
     folder: Path | None = None,
+    preset: str | None = None,
     trust: bool = False,
 ) -> RunSettings:
     """Return the input that a problem and some options make.
 
-    An option that is not given has, in this order, the value of the input file, that of the run
-    which the folder holds already (formulas only), or the default.
+    An option that is not given has, in this order, the value of the input file, that of the
+    preset, that of the run which the folder holds already (formulas only), or the default.
 
     Parameters
     ----------
@@ -94,6 +98,8 @@ def settings_of(
         ``""`` holds keys without one, such as ``tier``.
     folder
         Run folder, if there is one.
+    preset
+        Name of a preset, such as ``fuse2``.
     trust
         Use what the stored input of the folder imports or executes.
 
@@ -102,9 +108,13 @@ def settings_of(
     InputError
         If the input cannot be used, or the stored one names code without ``trust``.
     """
+    from nucleate.run.presets import over_preset, run_preset
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
+    if preset is not None:
+        is_formula = isinstance(problem, str) and not is_input_file(problem)
+        data = {**data, **run_preset(preset)} if is_formula else over_preset(data, preset)
     if folder is not None and isinstance(problem, str) and not is_input_file(problem):
         own = given(**(overrides or {}).get("", {}))
         rest = {key: data[key] for key in data if key not in own}

@@ -101,9 +101,11 @@ def map_field(
     InputError
         If the input cannot be used, or the folder holds a map of another input.
     """
+    from nucleate.api.final import judge_of
     from nucleate.api.map_final import finish_map
     from nucleate.mapping.campaign import run_map
     from nucleate.mapping.events import Several
+    from nucleate.mapping.field import check_models, field_of
     from nucleate.report.maps.displays import suitable_map_display
     from nucleate.report.maps.live import LiveMapPage
     from nucleate.signals import is_request
@@ -136,6 +138,9 @@ def map_field(
     }
     tiers = None if model is None else as_tiers(model)
     settings, path = settings_of_map(field, options, tiers=tiers, folder=folder, trust=trust)
+    judge = judge_of(settings.final)
+    if judge is not None:
+        check_models(field_of(settings), [judge])
     executor = None
     if has_objects(settings.tier):
         executor = partial(inline_executor, pressure_gpa=settings.field.pressure_gpa)
@@ -145,7 +150,9 @@ def map_field(
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         summary = run_map(settings, path, callback=watching, executor=executor)
         if not is_request(summary.reason):
-            finish_map(path, settings, on_stage=shown.on_stage)
+            lack = finish_map(path, settings, on_stage=shown.on_stage)
+            if lack:
+                shown.on_note(lack)
     return PhaseMap(path)
 
 

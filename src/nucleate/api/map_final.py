@@ -102,7 +102,7 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
         )
     except NucleateError as error:
         _log.warning("judge: %s", error)
-        return ""
+        return f"no second hull: {error}"
     if reason:
         return reason
     values = {

@@ -49,6 +49,10 @@ def settings_of_map(
     from nucleate.run.trust import check_trusted, is_own
 
     data, source = _data(field)
+    for key in ("field", *options):
+        if not isinstance(data.get(key, {}), Mapping):
+            where = f"{source}: " if source else ""
+            raise InputError(f"{where}{key} = {data[key]!r} is not a section. Write [{key}].")
     system = data.get("field", {}).get("system", "")
     path = Path(folder) if folder is not None else Path(f"nucleate-map-{system or 'field'}")
     if not source and isinstance(field, str) and MapStore.exists(path):
@@ -58,7 +62,8 @@ def settings_of_map(
         if tiers is not None:
             data.pop("tier")
         data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
-        data["field"]["system"] = system
+        if sorted(_parts(data["field"]["system"])) != sorted(_parts(system)):
+            data["field"]["system"] = system
         check_trusted(path, data, trust=trust or is_ours)
     for section, values in options.items():
         if values:
@@ -84,3 +89,8 @@ def _data(field: Any) -> tuple[dict[str, Any], str]:
             "the path of an input file, or settings."
         )
     return {"field": {"system": field}}, ""
+
+
+def _parts(system: str) -> list[str]:
+    """Return elements or end members; their order does not matter."""
+    return [part.strip() for part in system.split("-")]

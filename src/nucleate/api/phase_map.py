@@ -224,14 +224,17 @@ class PhaseMap:
         """
         from nucleate.api.map_final import finish_map
         from nucleate.api.map_inputs import settings_of_map
+        from nucleate.signals import is_request
 
         options = {
             "final": given(best=REFINED if best is None else best, judge=judge),
             "run": given(workers=workers),
         }
         settings, path = settings_of_map(self.system, options, folder=self.folder, trust=trust)
-        finish_map(path, settings, on_stage=on_stage or _say_nothing)
+        lack = finish_map(path, settings, on_stage=on_stage or _say_nothing)
         self._known = None
+        if lack and not is_request(lack):
+            raise InputError(f"final.judge: {lack}")
         return self
 
     def __len__(self) -> int:

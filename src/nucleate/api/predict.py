@@ -19,6 +19,7 @@ def predict(
     problem: Any,
     *,
     folder: str | Path | None = None,
+    preset: str | None = None,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
@@ -29,6 +30,8 @@ def predict(
     generators: Any = None,
     known: str | None = None,
     moves: Any = None,
+    policy: str | Mapping[str, Any] | None = None,
+    policy_from: str | Path | None = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
@@ -53,6 +56,9 @@ def predict(
     folder
         Run folder. An existing run is continued. None uses a temporary folder, which
         lives as long as the run that is returned.
+    preset
+        Settings by one word: ``"fuse2"`` is the search of the FUSE2 paper. What is given besides,
+        here or in an input file, comes before it.
     max_atoms, formula_units
         Maximum number of atoms in a cell, and allowed numbers of formula units.
     oxidation_states
@@ -73,6 +79,11 @@ def predict(
     moves
         Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
         and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
+    policy
+        How sources and moves are chosen: ``fixed`` (default), ``reinforce`` or ``bandit``, or
+        settings of one.
+    policy_from
+        Run folder or file whose policy this one begins with.
     seed
         Seed of all random numbers.
     time, core_time
@@ -114,6 +125,8 @@ def predict(
         "generators": generators,
         "known": known,
         "moves": moves,
+        "policy": policy,
+        "policy_from": policy_from,
         "seed": seed,
         "time": time,
         "core_time": core_time,
@@ -128,5 +141,5 @@ def predict(
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
     place = "" if temporary is not None else f" in {path}"
-    search_in(path, problem, options, display=display, trust=trust, place=place)
+    search_in(path, problem, options, display=display, preset=preset, trust=trust, place=place)
     return Run(path, temporary=temporary, trust=True)

@@ -12,11 +12,11 @@ from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.exact.certificate import Certificate
 from nucleate.exact.check import check_proof
+from nucleate.exact.options import SessionOptions
 from nucleate.exact.pair_models import ionic_field, read_pair_model
 from nucleate.exact.report import proof_row, summary
 from nucleate.exact.scan import Event, ScanResult
 from nucleate.exact.session import (
-    SessionOptions,
     decorate_session,
     distinct_relaxed,
     prove_session,

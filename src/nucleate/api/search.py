@@ -28,10 +28,11 @@ TIER = "model"
 
 
 class AskTell:
-    """A search that the caller drives; base of :class:`BasinHopping` and :class:`LowestMinima`.
+    """A search that the caller drives; base of :class:`LowestMinima` and the others.
 
     Candidates are a function of the seed, their number and the outcomes that the search knows.
-    Several trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones.
+    Several trials may be in flight: :meth:`ask` does not wait for the outcomes of earlier ones,
+    except that every walk of :class:`BasinHopping` has one trial at a time.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ class AskTell:
                 },
             },
         )
+        if moves is not None and not hasattr(settings.search, "moves"):
+            raise InputError(f"moves has no effect on {self.kind!r}, which has none. Leave it out.")
         context = SearchContext(
             space=settings.problem.space(),
             generator=build_source(settings),
@@ -120,9 +123,15 @@ class AskTell:
         Raises
         ------
         InputError
-            If no structure could be drawn that keeps the limits of the search space.
+            If no structure could be drawn that keeps the limits of the search space, or nothing
+            can be asked for before another outcome is reported.
         """
         trial = self._search.ask()
+        if trial is None and self._search.waits:
+            raise InputError(
+                "the search waits for the outcomes of trials that are in flight. Tell one first, "
+                "or give basin hopping more walkers."
+            )
         if trial is None:
             raise InputError(
                 "no structure could be drawn that keeps the limits of the search space. Raise "
@@ -193,9 +202,27 @@ class AskTell:
 
 
 class BasinHopping(AskTell):
-    """A Metropolis walk from minimum to minimum; see :class:`AskTell`."""
+    """Metropolis walks from minimum to minimum; see :class:`AskTell`."""
 
     kind = "basin-hopping"
+
+
+class Evolution(AskTell):
+    """Heredity and mutations among the lowest distinct minima; see :class:`AskTell`."""
+
+    kind = "evolution"
+
+
+class RandomSearch(AskTell):
+    """Random crystals with learned separations, and rattled copies; see :class:`AskTell`."""
+
+    kind = "random"
+
+
+class Swarm(AskTell):
+    """A particle swarm on cells and positions; see :class:`AskTell`."""
+
+    kind = "swarm"
 
 
 class LowestMinima(AskTell):

@@ -36,7 +36,9 @@ PLACES = {
             "max_atoms", "formula_units", "oxidation_states", "pressure_gpa", "allow_tension",
         )
     },
-    "search": {key: key for key in ("seed", "generators", "known", "moves")},
+    "search": {
+        key: key for key in ("seed", "generators", "known", "moves", "policy", "policy_from")
+    },
     "stop": {
         key: key for key in ("structures", "without_improvement", "target", "time", "core_time")
     },
@@ -67,16 +69,21 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "generators": as_generators,
         "moves": as_choice,
         "target": absolute,
+        "policy_from": absolute,
     }
     given = {
         name: convert[name](value) if name in convert else value
         for name, value in options.items()
         if value is not None
     }
-    return {
+    found = {
         section: {key: given.get(name) for name, key in keys.items()}
         for section, keys in PLACES.items()
     }
+    kind = found[""]["search"]
+    if isinstance(kind, str):  # leaves the other keys of the section
+        found[""]["search"], found["search"]["kind"] = None, kind
+    return found
 
 
 def search_in(
@@ -85,6 +92,7 @@ def search_in(
     options: Mapping[str, Any],
     *,
     display: Display | bool = True,
+    preset: str | None = None,
     trust: bool = False,
     place: str = "",
 ) -> None:
@@ -103,7 +111,8 @@ def search_in(
     from nucleate.run.predict import predict
     from nucleate.signals import is_request
 
-    settings = settings_of(problem, overrides_of(options), folder=path, trust=trust)
+    overrides = overrides_of(options)
+    settings = settings_of(problem, overrides, folder=path, preset=preset, trust=trust)
     judge_of(settings.final)  # an unknown model is refused now
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)
@@ -132,10 +141,10 @@ def display_of(display: Display | bool) -> Display:
     return display
 
 
-def _search(search: Any) -> dict[str, Any]:
-    """Return a kind or settings of a search as an input file has it."""
+def _search(search: Any) -> str | dict[str, Any]:
+    """Return a kind as it is, or settings of a search as an input file has them."""
     if isinstance(search, str):
-        return {"kind": search}
+        return search
     if isinstance(search, BaseModel):
         return search.model_dump()
     if isinstance(search, Mapping):

@@ -143,7 +143,9 @@ def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list
         return []
     tiers = tiers_of(entry_folder(out, begun[0]))[-1:]
     items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
-    relaxed = relaxed_structures(out / f"{REFERENCES}-csp-{len(items)}", items, tiers, workers=workers)
+    relaxed = relaxed_structures(
+        out / f"{REFERENCES}-csp-{len(items)}", items, tiers, workers=workers
+    )
     references = {item.name: item for item in relaxed}
     rows = []
     for entry in begun:

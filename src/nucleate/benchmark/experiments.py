@@ -10,10 +10,11 @@ from nucleate.errors import InputError
 from nucleate.generate.context import MAKES_A_POOL
 from nucleate.generate.graph_search.pool import Plan
 from nucleate.plugins import find
+from nucleate.run.presets import over_preset
 from nucleate.run.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NEVER = 10**9
@@ -29,6 +30,10 @@ included (measured on CoAs2, WCl2 and YWB4), and how many are evaluated for each
 MOST_EVALUATED, LEAST_EVALUATED = 5000, 100
 
 
+PAPER = "fuse2"
+"""Preset of the paper's experiments, which is its mlgen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """One way to search.
@@ -41,17 +46,21 @@ class Experiment:
         Kinds of generators; none means the defaults of ``predict``.
     is_proxy_first : bool
         Whether the proxy potentials relax every structure before the MLIP does.
-    new_fraction : float or None
-        Fraction of new structures after the population; None means the default of ``predict``.
     description : str
         For tables.
+    preset : str or None
+        Name of the preset that it begins with; its generators and tiers stay where none are named
+        here.
+    kind : str or None
+        Kind of search; None means that of the preset, or the default of ``predict``.
     """
 
     name: str
     generators: tuple[str, ...]
     is_proxy_first: bool
-    new_fraction: float | None
     description: str
+    preset: str | None = None
+    kind: str | None = None
 
 
 EXPERIMENTS = (
@@ -59,51 +68,62 @@ EXPERIMENTS = (
         "default",
         generators=(),
         is_proxy_first=False,
-        new_fraction=None,
         description="predict as it is",
     ),
     Experiment(
         "fgen",
         generators=("blocks",),
         is_proxy_first=False,
-        new_fraction=0.0,
         description="random blocks, then moves",
+        preset=PAPER,
     ),
     Experiment(
         "fgen-SPP",
         generators=("blocks",),
         is_proxy_first=True,
-        new_fraction=0.0,
         description="as fgen, relaxed by the proxy potentials first",
+        preset=PAPER,
     ),
     Experiment(
         "mlgen",
-        generators=("graph-search",),
+        generators=(),
         is_proxy_first=False,
-        new_fraction=0.0,
         description="the pool of the graph network, then moves",
+        preset=PAPER,
     ),
     Experiment(
         "mlgen-SPP",
-        generators=("graph-search",),
+        generators=(),
         is_proxy_first=True,
-        new_fraction=0.0,
         description="as mlgen, relaxed by the proxy potentials first",
+        preset=PAPER,
     ),
     Experiment(
         "symmetric",
         generators=("symmetric",),
         is_proxy_first=False,
-        new_fraction=None,
         description="symmetric random crystals and moves",
     ),
     Experiment(
         "all",
         generators=("symmetric", "blocks", "graph-search"),
         is_proxy_first=False,
-        new_fraction=None,
         description="all generators together and moves",
     ),
+)
+
+SEARCHES = ("basin-hopping", "evolution", "swarm", "random")
+"""Searches besides the default, each an experiment of its own."""
+
+EXPERIMENTS += tuple(
+    Experiment(
+        kind,
+        generators=(),
+        is_proxy_first=False,
+        description=f"predict --search {kind}",
+        kind=kind,
+    )
+    for kind in SEARCHES
 )
 
 PAPER_EXPERIMENTS = ("fgen", "fgen-SPP", "mlgen", "mlgen-SPP")
@@ -166,19 +186,34 @@ def experiment_input(
     generators: list[dict[str, Any]] = [{"kind": kind} for kind in experiment.generators]
     data: dict[str, Any] = {
         "problem": what,
-        "search": {"seed": seed, "generators": generators, "known": "off"},
+        "search": {"seed": seed, "known": "off"},
         "stop": {"without_improvement": NEVER, "core_time": core_time_s},
-        "tier": [*_first_tiers(experiment), *last_tiers],
         "run": {"workers": workers},
     }
-    if experiment.new_fraction is not None:
-        data["search"]["new_fraction"] = experiment.new_fraction
+    if generators:
+        data["search"]["generators"] = generators
+    if experiment.kind is not None:
+        data["search"]["kind"] = experiment.kind
+    if experiment.preset is not None:
+        data = over_preset(data, experiment.preset)
+    first = _first_tiers(data)
+    proxy = {
+        "name": "spp",
+        "engine": {"kind": "spp"},
+        "symmetrise_ang": first[0].get("symmetrise_ang", 0.0),
+    }
+    data["tier"] = [*([proxy] if experiment.is_proxy_first else []), *first, *last_tiers]
     for generator in generators:
         if MAKES_A_POOL in find(generator["kind"], "generators").supports:
             space = RunSettings.from_dict(data).problem.space()
             n_atoms = space.composition.n_atoms
             generator |= pool_size(core_time_s, [n_atoms * z for z in Plan().formula_units(space)])
     return RunSettings.from_dict(data)
+
+
+def _first_tiers(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tiers of an input, CHGNet where it has none."""
+    return data.get("tier", [{"name": "chgnet", "engine": {"kind": "chgnet"}}])
 
 
 def pool_size(core_time_s: float, sizes: Sequence[int]) -> dict[str, int]:
@@ -209,11 +244,4 @@ def read_tiers(path: Path) -> list[dict[str, Any]]:
     tiers = read_toml(path).get("tier")
     if not isinstance(tiers, list) or not tiers:
         raise InputError(f"--tier = {path} has no [[tier]] table. Add one, as in an input file.")
-    return tiers
-
-
-def _first_tiers(experiment: Experiment) -> list[dict[str, Any]]:
-    tiers: list[dict[str, Any]] = [{"name": "chgnet", "engine": {"kind": "chgnet"}}]
-    if experiment.is_proxy_first:
-        tiers.insert(0, {"name": "spp", "engine": {"kind": "spp"}})
     return tiers

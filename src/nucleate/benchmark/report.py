@@ -10,6 +10,7 @@ import numpy as np
 from nucleate.benchmark import tables
 from nucleate.benchmark.compounds import compound_of
 from nucleate.benchmark.matrix import read_plan
+from nucleate.benchmark.paper import published_rows
 from nucleate.benchmark.references import (
     COMPARED,
     compared_structures,
@@ -198,7 +199,9 @@ def _tables(benchmark: Benchmark) -> list[tuple[str, str, list[dict[str, Any]]]]
             "gains",
             tables.gain_table(results, rng=rng),
         ),
+        ("Mean gain over a pool of the graph network", "mean-gain", tables.gain_summary(results)),
         ("Success", "success", tables.success_table(results, references)),
+        ("The paper's energies (PBE, eV/atom; Tables 2, 4 and 5)", "paper", published_rows()),
         (
             "Other structures, relaxed by the same tier",
             "compared",

@@ -14,7 +14,6 @@ EVERYTHING = Experiment(
     "warm-up",
     generators=("symmetric", "blocks", "graph-search"),
     is_proxy_first=True,
-    new_fraction=0.5,
     description="every generator, every move, every tier",
 )
 
@@ -29,7 +28,7 @@ def warm_up() -> str:
     settings = experiment_input(
         EVERYTHING, FORMULA, seed=0, core_time_s=1.0, workers=1, problem={"max_atoms": MAX_ATOMS}
     )
-    search = settings.search.model_copy(update={"population": POPULATION})
+    search = settings.search.model_copy(update={"population": POPULATION, "new_fraction": 0.5})
     stop = settings.stop.model_copy(update={"core_time": None, "structures": STRUCTURES})
     with TemporaryDirectory() as folder:
         short = settings.model_copy(update={"search": search, "stop": stop})

@@ -26,6 +26,7 @@ COMMANDS = (
     "check",
     "status",
     "watch",
+    "policy",
     "export",
     "merge",
     "refine",

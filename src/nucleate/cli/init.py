@@ -24,12 +24,12 @@ formula = "{formula}"
 # pressure_gpa = 0.0
 # volume_window = [0.5, 3.0]    # volume per atom relative to the expected one
 # contact_scale = 1.0           # factor on the tabulated minimum distances
-# pair_distances = {{ "O-O" = 2.0 }}                # minimum distances in Å
+# min_distances = {{ "O-O" = 2.0 }}                # minimum distances in Å
 
 [search]                        # how
 seed = 0
 # population = 25               # new structures before the first move
-# kind = "lowest-minima"        # what moves start from; "basin-hopping": the walk of FUSE
+# kind = "lowest-minima"        # or basin-hopping (the walk of FUSE), evolution, swarm, random
 # new_fraction = 0.5            # fraction of new structures after that; the rest are moves
 # moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
 

@@ -182,6 +182,8 @@ def parse_oxidation(texts: list[str] | None) -> dict[str, list[int] | int] | Non
         symbol, _, values = text.partition("=")
         try:
             numbers = [int(value) for value in values.split(",")]
+            if not symbol.strip():
+                raise ValueError
         except ValueError:
             raise InputError(
                 f"--oxidation = {text!r} is not an element with charges. Write it like Sn=2,4 or "

@@ -20,6 +20,10 @@ def predict(
     problem: Annotated[
         str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
     ],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings by one word: fuse2, the search of the FUSE2 paper."),
+    ] = None,
     max_atoms: Annotated[
         int | None,
         typer.Option(help="Maximum number of atoms in a cell. [default: 50]", show_default=False),
@@ -63,12 +67,28 @@ def predict(
             "seeds=FILES, pool=FILES."
         ),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="How candidates are chosen: lowest-minima, basin-hopping, evolution, swarm, "
+            "random, or module:Class. [default: lowest-minima]"
+        ),
+    ] = None,
     known: Annotated[
         str | None,
         typer.Option(
             help="Known structures that may be used: all, no-formula, no-relatives, "
             "no-prototype or off. [default: all]"
         ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="How sources and moves are chosen: fixed, reinforce or bandit. [default: fixed]"
+        ),
+    ] = None,
+    policy_from: Annotated[
+        Path | None, typer.Option(help="Run folder or file whose policy this one begins with.")
     ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
@@ -97,7 +117,7 @@ def predict(
     On a run folder that exists already, the run is continued.
     """
     from nucleate.api import checked_order
-    from nucleate.api import predict as search
+    from nucleate.api import predict as run_search
     from nucleate.api.display import EXPORT
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
@@ -106,17 +126,21 @@ def predict(
     folder = out or inputs.folder_of(problem)
     display = live_or_lines()
     with display:
-        run = search(
+        run = run_search(
             problem,
             folder=folder,
+            preset=preset,
             max_atoms=max_atoms,
             formula_units=inputs.parse_formula_units(formula_units),
             pressure_gpa=pressure,
             allow_tension=allow_tension,
             model=inputs.parse_all(inputs.parse_tier, tier),
+            search=search,
             generators=inputs.parse_all(inputs.parse_generator, generator),
             structures=structures,
             known=known,
+            policy=policy,
+            policy_from=policy_from,
             seed=seed,
             target=target,
             polish=polish,

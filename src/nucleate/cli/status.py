@@ -52,6 +52,9 @@ def _print(facts: dict[str, Any]) -> None:
         if line:
             typer.echo(line)
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())
+    for key in ("done", "rates"):
+        if facts[key]:
+            typer.echo(facts[key])
     typer.echo(
         f"{facts['structures']} structures, {facts['distinct']} distinct, "
         f"{facts['repeats']} repeats not relaxed, failures: {failed or 'none'}"

@@ -12,10 +12,12 @@ from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL
 from nucleate.crystal.contacts import minimum_distances
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import element
+from nucleate.crystal.motif import Motif
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -51,8 +53,12 @@ class SearchSpace:
         Å; the grid on which moves look for vacant sites.
     min_distances : ndarray of float64, shape (104, 104)
         Minimum distance in Å allowed between two elements, indexed by atomic numbers.
+    firm_distances : ndarray of float64, shape (104, 104)
+        Minimum distances in Å that the user gave, which moves must keep as well; 0 for others.
     space_groups : frozenset of int or None
-        Space groups that generators draw from; None means all. Not a limit of what is visited.
+        Space groups of new structures and children, within 0.1 Å; None means all.
+    motif : Motif or None
+        What new structures and children contain.
     compression : float
         Expected volume under the pressure of the search, relative to that at 0 GPa.
     rest : SearchSpace or None
@@ -68,7 +74,11 @@ class SearchSpace:
     vacancy_spacing: float = 0.75
     vacancy_exclusion: float = 1.0
     min_distances: NDArray[np.float64] = field(repr=False, default_factory=lambda: np.empty(0))
+    firm_distances: NDArray[np.float64] = field(
+        repr=False, default_factory=lambda: np.zeros((104, 104))
+    )
     space_groups: frozenset[int] | None = None
+    motif: Motif | None = None
     compression: float = 1.0
     rest: SearchSpace | None = field(default=None, repr=False)
 
@@ -91,6 +101,7 @@ class SearchSpace:
         vacancy_spacing: float = 0.75,
         vacancy_exclusion: float = 1.0,
         space_groups: Iterable[int | str] | None = None,
+        motif: str | Path | None = None,
         compression: float = 1.0,
     ) -> SearchSpace:
         """Check the limits and build the space.
@@ -112,7 +123,10 @@ class SearchSpace:
         isolated_cutoff, vacancy_spacing, vacancy_exclusion
             Å.
         space_groups
-            Numbers and ranges (``"195-230"``) of the space groups that generators draw from.
+            Numbers and ranges (``"195-230"``) of the space groups of new structures.
+        motif
+            File of a molecule that new structures and children contain, as often as a formula unit
+            has the atoms.
         compression
             Expected volume under the pressure of the search, relative to that at 0 GPa. Its cube
             root multiplies the tabulated minimum distances.
@@ -144,6 +158,11 @@ class SearchSpace:
             table *= compression ** (1.0 / 3.0)
         pairs = pair_distances or {}
         _override(table, composition, pairs)
+        firm = np.zeros_like(table)
+        _override(firm, composition, pairs)
+        rigid = None if motif is None else Motif.of_file(motif, composition)
+        if rigid is not None:
+            rigid.check(table)
         space = cls(
             composition=composition,
             formula_units=units,
@@ -154,6 +173,8 @@ class SearchSpace:
             vacancy_spacing=vacancy_spacing,
             vacancy_exclusion=vacancy_exclusion,
             min_distances=table,
+            firm_distances=firm,
+            motif=rigid,
             space_groups=None if space_groups is None else space_group_numbers(space_groups),
             compression=float(compression),
         )
@@ -194,7 +215,7 @@ class SearchSpace:
 
         The answer does not depend on the choice of cell or on wrapping. One of
         ``not-finite``, ``flat-cell``, ``composition``, ``too-many-atoms``, ``formula-units``,
-        ``volume``, ``contact``, ``isolated-atom``.
+        ``volume``, ``contact``, ``isolated-atom``, ``space-group``, ``motif``.
 
         Parameters
         ----------
@@ -215,7 +236,21 @@ class SearchSpace:
             low, high = self.volume_bounds
             if not low <= crystal.volume_per_atom <= high:
                 return "volume"
-        return self.contact_rejection(crystal.numbers, cell, crystal.scaled)
+        reason = self.contact_rejection(crystal.numbers, cell, crystal.scaled)
+        return reason or self._shape_rejection(crystal)
+
+    def _shape_rejection(self, crystal: Crystal) -> str | None:
+        """Return ``space-group``, ``motif`` or None."""
+        if self.space_groups is not None:
+            from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
+
+            if space_group(crystal, SYMPREC_LADDER[0])[0] not in self.space_groups:
+                return "space-group"
+        if self.motif is not None:
+            units = self.composition.formula_units_of(crystal.numbers) or 0
+            if not self.motif.held_by(crystal, units):
+                return "motif"
+        return None
 
     def size_rejection(self, numbers: NDArray[np.int64]) -> str | None:
         """Return ``composition``, ``too-many-atoms``, ``formula-units`` or None.
@@ -339,10 +374,10 @@ def _override(
         if len(ends) != 2 or any(end not in composition.counts for end in ends):
             elements = ", ".join(composition.counts)
             raise InputError(
-                f"pair_distances: {pair!r} is not a pair of the elements {elements}. Write it "
+                f"min_distances: {pair!r} is not a pair of the elements {elements}. Write it "
                 "like 'O-O'."
             )
         if not 0.0 <= distance <= 10.0:
-            raise InputError(f"pair_distances: {pair} = {distance} Å must lie between 0 and 10 Å.")
+            raise InputError(f"min_distances: {pair} = {distance} Å must lie between 0 and 10 Å.")
         first, second = (element(end).number for end in ends)
         table[first, second] = table[second, first] = distance

@@ -99,6 +99,37 @@ def standardised(crystal: Crystal, symprec: float) -> Crystal | None:
     return reduced_cell(primitive)
 
 
+def symmetrised_in_place(crystal: Crystal, symprec: float) -> Crystal:
+    """Return a crystal with the symmetry that it has within a tolerance, in the cell that it has.
+
+    Number and order of the atoms, the choice of the cell and its orientation stay. The crystal
+    comes back as it is where it has no symmetry, or where an atom would move by more than twice
+    the tolerance.
+
+    Parameters
+    ----------
+    crystal
+        Any cell.
+    symprec
+        Tolerance in Å.
+    """
+    dataset = symmetry_dataset(crystal, symprec)
+    if dataset is None or dataset.number == 1:
+        return crystal
+    linear, shift = np.array(dataset.prim_std_linear), np.array(dataset.prim_std_origin_shift)
+    basis = np.array(dataset.prim_std_cell.basis).T
+    cell = (np.array(dataset.std_rotation_matrix).T @ basis @ np.linalg.inv(linear)).T
+    sites = np.array(dataset.prim_std_cell.positions)[list(dataset.mapping_std_prim)]
+    found = (crystal.scaled - shift) @ np.linalg.inv(linear).T
+    scaled = (sites + np.rint(found - sites)) @ linear.T + shift
+    moved = np.linalg.norm((scaled - crystal.scaled) @ crystal.cell, axis=1)
+    change = np.abs(cell - crystal.cell).max()
+    limit = _LARGEST_VOLUME_CHANGE * crystal.lengths.min()
+    if not (moved.max() <= 2.0 * symprec and change <= limit):
+        return crystal
+    return crystal.replace(cell=cell, scaled=scaled)
+
+
 def symmetrised(
     crystal: Crystal, ladder: tuple[float, ...] = SYMPREC_LADDER
 ) -> tuple[Crystal, float | None]:

@@ -61,11 +61,9 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     ------
     InputError
         If a file of a generator cannot be read or does not fit the space, or a generator cannot
-        keep to the space groups that are asked for.
+        keep to the space groups or the motif that are asked for.
     """
-    if context.space.space_groups is not None:
-        settings = settings or (named("symmetric"),)
-        _check_space_groups(settings)
+    settings = _restricted(settings, context)
     if not settings:
         kept = context.folder is not None and _has_torch()
         others = default_generators if kept else random_generators
@@ -84,12 +82,30 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     )
 
 
-def _check_space_groups(settings: Sequence[Component]) -> None:
+def _restricted(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:
+    """Return the generators that a restricted space has by default; refuse those that cannot."""
+    space = context.space
+    if space.space_groups is not None and space.motif is not None:
+        raise InputError(
+            "problem.motif and problem.space_groups exclude each other: motifs are placed without "
+            "symmetry. Leave one out."
+        )
+    if space.space_groups is not None:
+        _check(settings, "keeps_space_groups", "problem.space_groups", "'symmetric'")
+        return settings or (named("symmetric"),)
+    if space.motif is not None:
+        _check(settings, "keeps_motif", "problem.motif", "'rigid'")
+        return settings or (named("rigid"),)
+    return settings
+
+
+def _check(settings: Sequence[Component], able: str, key: str, other: str) -> None:
     for item in settings:
-        if not getattr(item, "draws_space_groups", False):
+        if not getattr(item, able, False):
+            what = "space groups" if key.endswith("groups") else "a motif"
             raise InputError(
-                f"problem.space_groups: the generator {item.kind!r} cannot keep to space groups. "
-                "Leave it or the key out; 'symmetric' can."
+                f"{key}: the generator {item.kind!r} cannot keep to {what}. Leave it or the key "
+                f"out; {other} can."
             )
 
 
@@ -104,10 +120,19 @@ def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tup
 
 
 def _completing(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:
+    if context.space.space_groups is not None:
+        return (named("symmetric"),) if _alone(settings) else ()
+    if context.space.motif is not None:
+        return (named("rigid"),) if _alone(settings) else ()
     needs = {str(getattr(item, "completed_by", "")) for item in settings}
     if not needs or needs == {"random"}:
         return random_generators(context.space)
     return () if "" in needs else (named("blocks"),)
+
+
+def _alone(settings: Sequence[Component]) -> bool:
+    """Return whether all of some generators come to an end."""
+    return all(getattr(item, "completed_by", "") for item in settings)
 
 
 def _has_torch() -> bool:

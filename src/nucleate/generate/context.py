@@ -113,13 +113,14 @@ class GeneratorSettings(Component):
     ----------
     completed_by : {"", "random", "blocks"}
         Generators that a run adds where this one stands alone, because it comes to an end.
-    draws_space_groups : bool
-        It draws from the space groups that the space names; the others are refused then.
+    keeps_space_groups, keeps_motif : bool
+        It can serve where the space names space groups, or a motif; the others are refused then.
     """
 
     serves: ClassVar[frozenset[str]] = frozenset({"generators"})
     completed_by: ClassVar[Literal["", "random", "blocks"]] = ""
-    draws_space_groups: ClassVar[bool] = False
+    keeps_space_groups: ClassVar[bool] = False
+    keeps_motif: ClassVar[bool] = False
 
     weight: float = Field(
         default=1.0, ge=0.0, allow_inf_nan=False, description="Relative frequency of draws."

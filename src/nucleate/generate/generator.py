@@ -56,12 +56,19 @@ class Generator:
 
 
 class Adapted(Generator):
-    """An object that has only ``generate``, with the other members of a generator."""
+    """An object with ``generate`` and what else it has, with the other members of a generator."""
 
     def __init__(self, source: object) -> None:
         self.wrapped = source
         self.name = str(getattr(source, "name", type(source).__qualname__))
-        self.generate = source.generate  # type: ignore[attr-defined, method-assign]
+        for member in ("generate", "note", "prepare"):
+            if hasattr(source, member):
+                setattr(self, member, getattr(source, member))
+
+    @property
+    def leads(self) -> bool:
+        """Whether it comes before the other generators now."""
+        return bool(getattr(self.wrapped, "leads", False))
 
 
 def as_generator(source: object) -> Generator:

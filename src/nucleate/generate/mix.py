@@ -61,10 +61,26 @@ class GeneratorMix:
         """The generators of positive weight."""
         return tuple(self._generators)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the draws by the name of the generator."""
+        found: dict[str, float] = {}
+        for generator, weight in zip(self._generators, self._weights, strict=True):
+            share = float(weight / self._weights.sum())
+            found[generator.name] = found.get(generator.name, 0.0) + share
+        return found
+
     def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+        self,
+        *,
+        rng: np.random.Generator,
+        max_formula_units: int | None = None,
+        only: str | None = None,
     ) -> Candidate | None:
-        """Return a candidate of one of the generators, or None if none gives one."""
+        """Return a candidate of one of the generators, or None if none gives one.
+
+        Those of another name than ``only`` are not asked.
+        """
         weights = self._weights.copy()
         for index, generator in enumerate(self._generators):
             if generator.leads:
@@ -73,6 +89,8 @@ class GeneratorMix:
         order = rng.choice(len(chances), size=len(chances), replace=False, p=chances)
         for index in order:
             generator = self._generators[index]
+            if only is not None and generator.name != only:
+                continue
             with blaming("generator", generator, "generate"):
                 candidate = generator.generate(rng=rng, max_formula_units=max_formula_units)
             if candidate is not None:

@@ -32,12 +32,19 @@ LEVELS = 3
 CONSIDERED = 48
 """Compositions, those expected deepest below the hull, of which the change is computed."""
 
+NOTHING_EV = 1e-7
+"""eV/atom for a unit of effort, summed over the field; what changes less counts as no change."""
+
 SAMPLES = 24
 """Joint samples by which the change of the whole hull is estimated."""
 
 HOPE = 2.0
 """Standard deviations within which a composition must reach the hull to be visited before others
 are visited again."""
+
+LEAST_VISITED = 12
+"""Compositions beside the corners that are visited, whatever the model expects of them, before its
+expectations count: with a few energies, all known compounds, it has seen no valley."""
 
 _MEV = 1000.0
 
@@ -74,9 +81,10 @@ class Allocation:
         Best first; empty where no composition is left.
     expected_change_mev : float or None
         By which the hull is expected to change in the end if all that are not closed are searched
-        on, mean over the field, in meV/atom; None for rules that do not estimate it and while a
-        corner has no energy. The samples have the same random numbers at every decision, so that
-        it changes with what was found and not by chance.
+        on, mean over the field, in meV/atom; None for rules that do not estimate it, while a
+        corner has no energy and before :data:`LEAST_VISITED` compositions are visited. The samples
+        have the same random numbers at every decision, so that it changes with what was found and
+        not by chance.
     """
 
     choices: tuple[Choice, ...]
@@ -208,10 +216,13 @@ def _by_hull(
     samples = model.samples(SAMPLES, rng=np.random.default_rng(settings.seed))
     rest = expected_change(hull, shares, np.where(open_ | at_work, samples, model.bound))
     hopeful = model.mean - HOPE * model.deviation < hull.at_shares(shares)
+    is_early = np.count_nonzero(tried[len(field.members) :]) < LEAST_VISITED
+    is_early &= bool((open_ & (tried == 0)).any())
+    hopeful |= is_early
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
-    order = _covering(changes, effort, new, list(busy), number)
+    order = _covering(changes, effort, new, list(busy), number, tried)
     rest_of = np.setdiff1d(np.flatnonzero(open_), order)
-    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order))
+    order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order), tried)
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
     choices = [
         Choice(
@@ -222,7 +233,7 @@ def _by_hull(
         )
         for place in order
     ]
-    return Allocation(tuple(choices), rest * _MEV)
+    return Allocation(tuple(choices), None if is_early else rest * _MEV)
 
 
 def _reached(
@@ -295,18 +306,23 @@ def _covering(
     open_: NDArray[np.int64],
     busy: Sequence[int],
     number: int,
+    tried: NDArray[np.int64],
 ) -> list[int]:
     """Return compositions that together change most of the hull for their effort.
 
     Where two would change the same part, the second counts for what it changes beyond the first.
+    Where none is expected to change anything, those with the fewest structures come first.
     """
     covered = changes[list(busy)].max(axis=0) if busy else np.zeros(changes.shape[1])
     left, order = open_.tolist(), []
     while left and len(order) < number:
         gains = np.maximum(changes[left] - covered, 0.0).sum(axis=1) / effort[left]
         best = left[int(np.argmax(gains))]
-        if gains.max() <= 0.0:
-            best = left[int(np.argmax(changes[left].sum(axis=1) / effort[left]))]
+        if gains.max() <= NOTHING_EV:
+            alone = changes[left].sum(axis=1) / effort[left]
+            best = left[int(np.argmax(alone))]
+            if alone.max() <= NOTHING_EV:
+                best = left[int(np.argmin(tried[left]))]
         order.append(best)
         left.remove(best)
         covered = np.maximum(covered, changes[best])
@@ -352,6 +368,6 @@ def _plain(
 
 
 def _reason(finding: Finding, height: float, width: float, change: float) -> str:
-    where = f"expected {height:+.0f} ± {width:.0f} meV/atom from the hull"
+    where = f"expected {height:+z.0f} ± {width:.0f} meV/atom from the hull"
     tried = f"{finding.n_structures} structures so far" if finding.n_structures else "not visited"
     return f"{where}, {tried}; a visit changes the hull by {change:.2g} meV/atom"

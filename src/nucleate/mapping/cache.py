@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nucleate.errors import NucleateError
+from nucleate.errors import InputError, NucleateError
 from nucleate.relax.outcome import Relaxed
 from nucleate.run.codec import decode, encode, from_json, to_json
 from nucleate.run.database import Database
@@ -46,8 +47,13 @@ class OutcomeCache:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = Database(path, mode="rwc")
-        self._db.execute(_TABLE)
+        try:
+            self._db = Database(path, mode="rwc")
+            self._db.execute(_TABLE)
+        except (InputError, sqlite3.DatabaseError):
+            raise InputError(
+                f"{path} is damaged. Delete it: the known compounds are relaxed again."
+            ) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -84,7 +90,7 @@ class Caches:
         try:
             self._shared = OutcomeCache(user_cache() / "nucleate" / NAME)
         except (OSError, NucleateError) as error:
-            _log.info("references are not kept for other maps: %s", error)
+            _log.warning("references are not kept for other maps: %s", error)
 
     def __enter__(self) -> Caches:
         return self

@@ -21,10 +21,13 @@ from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
+from nucleate.mapping.pressure import at_one_compression
+from nucleate.mapping.references import references_of
 from nucleate.mapping.site import COMPOSITIONS, Site
 from nucleate.mapping.store import MapStore
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
+from nucleate.relax.settings import under_pressure
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
 from nucleate.run.pool import Pool
@@ -109,10 +112,12 @@ def run_map(
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
+        known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
+        settings = at_one_compression(settings, field, store, callback)
         references, ended = relaxed_references(
+            known,
             settings,
-            field,
             folder,
             callback,
             lambda listed: store.remember("references", listed),
@@ -129,7 +134,7 @@ def run_map(
         if executor is None:
             relaxing: Executor = _pool(settings, field, folder, callback)
         else:
-            relaxing = executor(settings.tier)
+            relaxing = executor(_guarded(settings))
         stack.callback(relaxing.close)
         campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
@@ -146,7 +151,7 @@ def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
 
 def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
     """Return workers with their engines loaded and everything compiled."""
-    spec = spec_of(settings.tier, settings.field.pressure_gpa, settings.run)
+    spec = spec_of(_guarded(settings), settings.field.pressure_gpa, settings.run)
     spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
     pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
     try:
@@ -155,6 +160,11 @@ def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallba
         pool.close()
         raise
     return pool
+
+
+def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:
+    """Return the tiers with guards that know the compression of the map."""
+    return under_pressure(settings.tier, settings.field.compression or 1.0)
 
 
 class MapCampaign:

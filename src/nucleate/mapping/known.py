@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.composition import Composition
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.energies import RelaxedReference
-from nucleate.mapping.references import level_key, references_of
+from nucleate.mapping.references import level_key
 from nucleate.mapping.relaxed import relaxed_crystals
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
-    from nucleate.mapping.field import Field
+    from nucleate.mapping.references import References
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 def relaxed_references(
+    references: References,
     settings: MapSettings,
-    field: Field,
     folder: Path,
     callback: MapCallback,
     remember: Callable[[list[dict[str, str]]], None],
@@ -40,8 +40,10 @@ def relaxed_references(
 
     Parameters
     ----------
-    settings, field
-        The map.
+    references
+        Of the field.
+    settings
+        The input of the map.
     folder
         Its folder.
     callback
@@ -57,13 +59,7 @@ def relaxed_references(
         Those that have an energy.
     str
         Who asked for the end, if not all were relaxed for that reason; else empty.
-
-    Raises
-    ------
-    InputError
-        If a source of references cannot be read.
     """
-    references = references_of(field, settings)
     callback.on_note(references.in_words())
     _log.info("references: %s", references.in_words())
     level = level_key(settings.tier[-1:], settings.field.pressure_gpa)

@@ -44,6 +44,10 @@ QUICK = (
 long as the first visits of all compositions together."""
 
 
+QUIET_END = {"best": 0, "judge": "off"}
+"""What a map does at its end unless more is asked for."""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -169,16 +173,18 @@ class MapSettings(_Settings):
         description="Energy models, cheapest first.",
     )
     final: FinalSettings = Field(
-        default_factory=lambda: FinalSettings.model_validate({"best": 0}),
+        default_factory=lambda: FinalSettings.model_validate(QUIET_END),
         description="What is done at the end with compositions near the hull; best is 0 by "
-        "default: none is relaxed tightly.",
+        "default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
     @model_validator(mode="before")
     @classmethod
     def _modern(cls, data: Any) -> Any:
-        return modern(data)
+        data = modern(data)
+        final = data.get("final") if isinstance(data, dict) else None
+        return {**data, "final": {**QUIET_END, **final}} if isinstance(final, dict) else data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> MapSettings:
@@ -263,9 +269,9 @@ class MapSettings(_Settings):
         """
         limits = self.field.model_dump(mode="json", include=set(CellLimits.model_fields))
         limits["max_atoms"] = max(self.field.cell_limit, composition.n_atoms)
-        limits["pair_distances"] = {
+        limits["min_distances"] = {
             pair: value
-            for pair, value in limits["pair_distances"].items()
+            for pair, value in limits["min_distances"].items()
             if set(pair.split("-")) <= set(composition.counts)
         }
         states = states_of(composition.counts, self.field.oxidation_states)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,7 +63,7 @@ class MapStore:
             return cls._create(folder, settings)
         store = cls.read(folder)
         old, new = store.meta["input"], settings.to_dict()
-        check_same_input(_fixed(old), _fixed(new), folder)
+        check_same_input(_fixed(old), _fixed(new), folder / STORE_NAME)
         if old != new:
             store.remember("input", new)
             store.remember("mark", own_mark(new))
@@ -95,11 +96,13 @@ class MapStore:
         path = Path(folder) / STORE_NAME
         if not path.exists():
             raise InputError(f"{folder} holds no map. Make one with `nucleate map`.")
-        store = cls(Database(path, mode="rw"))
+        store = None
         try:
+            store = cls(Database(path, mode="rw"))
             version = store.meta["version"]
-        except (InputError, KeyError, ValueError):
-            store.close()
+        except (InputError, KeyError, ValueError, sqlite3.DatabaseError):
+            if store is not None:
+                store.close()
             raise InputError(
                 f"{path} is damaged, or not the store of a map. The runs of its compositions can "
                 "still be opened one by one."

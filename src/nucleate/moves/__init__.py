@@ -1,1 +1,1 @@
-"""The fourteen basin-hopping moves."""
+"""The fourteen basin-hopping moves, and moves that know symmetry and rigid units."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.blocks.blocks import Blocks, grid_for, slice_into_blocks
-from nucleate.blocks.motifs import SITES
-from nucleate.moves.move import Child, Detail, MoveContext, first_allowed
+from nucleate.blocks.motifs import MOTIFS, SITES, motif_name
+from nucleate.moves.move import TRIES, Child, Detail, MoveContext, first_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
 AXIS_NAMES = "abc"
+
+LAYER_TRIES = 60
+"""Cuts that the exchange of layers tries before it pushes atoms apart: most go through atoms."""
 
 
 def has_three_sub_modules(parent: Crystal, context: MoveContext) -> bool:
@@ -72,7 +75,8 @@ def swap_two_layers(
 ) -> Child | None:
     """Exchange two layers of sub-modules along an axis that has at least three (move 8).
 
-    The paper stacks along c only; relaxed and reduced cells have no such preferred axis.
+    The paper stacks along c only; relaxed and reduced cells have no such preferred axis. Atoms are
+    pushed apart only where no cut between the layers keeps the minimum distances.
     """
     if not has_three_layers(parent, context):
         return None
@@ -87,13 +91,17 @@ def swap_two_layers(
         indices[:, axis] = layers[indices[:, axis]]
         return blocks.moved(indices @ blocks.strides), {"axis": AXIS_NAMES[axis]}
 
-    return _changed_blocks(parent, context, change, rng)
+    return _changed_blocks(parent, context, change, rng, tries=LAYER_TRIES)
 
 
 def refill_sub_module(
     parent: Crystal, context: MoveContext, *, rng: np.random.Generator
 ) -> Child | None:
-    """Put the atoms of a sub-module with fewer than five at random on the motif sites (move 10)."""
+    """Put the atoms of a sub-module with fewer than five on the sites of a motif (move 10).
+
+    The motif is one of the eight, at random among those with as many sites, and so is the order
+    of the atoms on them.
+    """
     if not can_have_sparse_sub_module(parent, context):
         return None
 
@@ -103,8 +111,11 @@ def refill_sub_module(
             return None
         inside = np.flatnonzero(blocks.owner == sparse[rng.integers(sparse.size)])
         local = blocks.local.copy()
-        local[inside] = SITES[rng.permutation(len(SITES))[: inside.size]]
-        return replace(blocks, local=local), {"atoms": int(inside.size)}
+        motifs = [motif for motif in MOTIFS if len(motif) == inside.size]
+        motif = motifs[rng.integers(len(motifs))]
+        local[inside] = SITES[rng.permutation(motif)]
+        detail = {"atoms": int(inside.size), "motif": motif_name(motif)}
+        return replace(blocks, local=local), detail
 
     return _changed_blocks(parent, context, change, rng)
 
@@ -137,6 +148,7 @@ def _changed_blocks(
     context: MoveContext,
     change: Callable[[Blocks], tuple[Blocks, Detail] | None],
     rng: np.random.Generator,
+    tries: int = TRIES,
 ) -> Child | None:
     """Return the first allowed child of a change to the parent's blocks.
 
@@ -154,4 +166,4 @@ def _changed_blocks(
         crystal = outcome[0].assemble()
         return Child(crystal.replace(scaled=crystal.scaled + origin).wrapped(), outcome[1])
 
-    return first_allowed(draw, parent, context)
+    return first_allowed(draw, parent, context, tries=tries)

@@ -81,7 +81,9 @@ class MoveContext:
         relaxed = replace(
             space,
             contact_scale=space.contact_scale * self.contact_scale,
-            min_distances=space.min_distances * self.contact_scale,
+            min_distances=np.maximum(
+                space.min_distances * self.contact_scale, space.firm_distances
+            ),
         )
         object.__setattr__(self, "_screen", relaxed)
         object.__setattr__(self, "module_size", space.composition.submodule_size)
@@ -137,6 +139,10 @@ class Move:
         ``applies(parent, context)``: the precondition.
     renews : bool
         The child has nothing to do with the parent.
+    multiplies : bool
+        The child has a larger cell, in which it may be its parent still.
+    keeps_symmetry : bool
+        The child is symmetric on purpose, so that it is not rattled.
     """
 
     number: int
@@ -144,6 +150,8 @@ class Move:
     apply: ApplyMove
     applies: Precondition
     renews: bool = False
+    multiplies: bool = False
+    keeps_symmetry: bool = False
 
 
 def first_allowed(
@@ -152,11 +160,12 @@ def first_allowed(
     context: MoveContext,
     *,
     tries: int = TRIES,
+    push: bool = True,
 ) -> Child | None:
     """Draw until a child is allowed and differs from its parent.
 
-    Where only contacts stood in the way of every draw, the atoms of the first are pushed apart.
-    None if that does not help either.
+    Where only contacts stood in the way of every draw, the atoms of the first are pushed apart,
+    unless ``push`` is False. None if that does not help either.
     """
     crowded = None
     for _ in range(tries):
@@ -168,7 +177,7 @@ def first_allowed(
             return child
         if reason == "contact" and crowded is None:
             crowded = child
-    return None if crowded is None else _pushed_apart(crowded, context)
+    return None if crowded is None or not push else _pushed_apart(crowded, context)
 
 
 def _pushed_apart(child: Child, context: MoveContext) -> Child | None:
@@ -183,6 +192,15 @@ def _pushed_apart(child: Child, context: MoveContext) -> Child | None:
     if context.rejection(crystal) is not None:
         return None
     return Child(crystal, {**child.detail, "pushed_apart": 1})
+
+
+def is_half(move: Move, child: Crystal, parent: Crystal) -> bool:
+    """Return whether a move is but half of a pair: the child is its parent in a larger cell."""
+    if not move.multiplies or child.n_atoms <= parent.n_atoms:
+        return False
+    from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+
+    return is_duplicate(fingerprint(child), fingerprint(parent))
 
 
 def is_same(crystal: Crystal, other: Crystal, *, tolerance: float = 1e-6) -> bool:

@@ -11,7 +11,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import ContractError
 from nucleate.faults import blaming, described
-from nucleate.moves.move import Child
+from nucleate.moves.move import Child, is_half
 from nucleate.names import short_name
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def propose(
 
     The child has the composition of the space, keeps its limit of atoms and the relaxed minimum
     distances under full periodicity, and is rattled by ``context.rattle`` where that breaks no
-    limit. The parent is not changed.
+    limit; a supercell that is its parent still is not. The parent is not changed.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ def propose(
     if child is None or context.rejection(child.crystal) is not None:
         return None
     crystal = child.crystal
-    if context.rattle > 0 and not move.renews:
+    stays = move.renews or move.keeps_symmetry or is_half(move, crystal, parent)
+    if context.rattle > 0 and not stays:
         displaced = crystal.positions + rng.normal(0.0, context.rattle, crystal.scaled.shape)
         rattled = type(crystal).from_positions(crystal.numbers, crystal.cell, displaced)
         if context.rejection(rattled) is None:

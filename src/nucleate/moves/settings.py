@@ -32,11 +32,17 @@ class MoveSettings(Component):
         Number in the paper, 1 to 14; 0 for a move that is not from there.
     renews : bool
         The child has nothing to do with the parent.
+    multiplies : bool
+        The child has a larger cell, in which it may be its parent still.
+    keeps_symmetry : bool
+        The child is symmetric on purpose, so that it is not rattled.
     """
 
     serves: ClassVar[frozenset[str]] = frozenset({"moves"})
     number: ClassVar[int] = 0
     renews: ClassVar[bool] = False
+    multiplies: ClassVar[bool] = False
+    keeps_symmetry: ClassVar[bool] = False
 
     def apply(
         self, parent: Crystal, context: MoveContext, *, rng: np.random.Generator
@@ -62,7 +68,15 @@ class MoveSettings(Component):
     def build(self, context: Any) -> Move:
         """Return the move."""
         del context
-        return Move(self.number, self.kind, self.apply, self.applies, self.renews)
+        return Move(
+            self.number,
+            self.kind,
+            self.apply,
+            self.applies,
+            renews=self.renews,
+            multiplies=self.multiplies,
+            keeps_symmetry=self.keeps_symmetry,
+        )
 
 
 class PaperMove(MoveSettings):

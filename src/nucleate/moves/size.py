@@ -10,6 +10,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.moves.move import Child, MoveContext, first_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from numpy.typing import NDArray
 
 AXIS_NAMES = "abc"
@@ -34,19 +36,13 @@ def double(parent: Crystal, context: MoveContext, *, rng: np.random.Generator) -
     if not can_double(parent, context):
         return None
     limits = np.diagonal(context.space.min_distances)[parent.numbers]
-
-    def draw() -> Child:
-        axis = int(rng.integers(3))
-        variant = ("repeat", "shift", "invert", "mirror")[rng.integers(4)]
-        if variant == "invert":
-            crystal = doubled_by_inversion(parent, axis, limits)
-        elif variant == "mirror":
-            crystal = doubled_by_mirror(parent, axis, limits)
-        else:
-            crystal = stacked(parent, axis, 2, shifted=variant == "shift")
-        return Child(crystal, {"axis": AXIS_NAMES[axis], "variant": variant})
-
-    return first_allowed(draw, parent, context)
+    variants: dict[str, Callable[[int], Crystal]] = {
+        "repeat": lambda axis: stacked(parent, axis, 2),
+        "shift": lambda axis: stacked(parent, axis, 2, shifted=True),
+        "invert": lambda axis: doubled_by_inversion(parent, axis, limits),
+        "mirror": lambda axis: doubled_by_mirror(parent, axis, limits),
+    }
+    return _larger(parent, context, variants, rng)
 
 
 def triple(parent: Crystal, context: MoveContext, *, rng: np.random.Generator) -> Child | None:
@@ -56,14 +52,38 @@ def triple(parent: Crystal, context: MoveContext, *, rng: np.random.Generator) -
     """
     if not can_triple(parent, context):
         return None
+    variants: dict[str, Callable[[int], Crystal]] = {
+        "repeat": lambda axis: stacked(parent, axis, 3),
+        "shift": lambda axis: stacked(parent, axis, 3, shifted=True),
+    }
+    return _larger(parent, context, variants, rng)
 
-    def draw() -> Child:
-        axis = int(rng.integers(3))
-        variant = ("repeat", "shift")[rng.integers(2)]
-        crystal = stacked(parent, axis, 3, shifted=variant == "shift")
-        return Child(crystal, {"axis": AXIS_NAMES[axis], "variant": variant})
 
-    return first_allowed(draw, parent, context)
+def _larger(
+    parent: Crystal,
+    context: MoveContext,
+    variants: Mapping[str, Callable[[int], Crystal]],
+    rng: np.random.Generator,
+) -> Child | None:
+    """Return a larger cell by one of the variants, all with the same chance.
+
+    The axes are tried in random order, then the atoms are pushed apart, and another variant
+    follows only where this one is not possible at all.
+    """
+    names = list(variants)
+    for place in rng.permutation(len(names)).tolist():
+        variant = names[place]
+        axes = iter(rng.permutation(3).tolist())
+
+        def draw(variant: str = variant, axes: Iterator[int] = axes) -> Child:
+            axis = next(axes)
+            detail = {"axis": AXIS_NAMES[axis], "variant": variant}
+            return Child(variants[variant](axis), detail)
+
+        child = first_allowed(draw, parent, context, tries=3)
+        if child is not None:
+            return child
+    return None
 
 
 def stacked(parent: Crystal, axis: int, copies: int, *, shifted: bool = False) -> Crystal:

@@ -12,21 +12,56 @@ from nucleate.plugins import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nucleate.crystal.space import SearchSpace
     from nucleate.moves.move import Move
 
 Choice = str | dict[str, float] | GivenMoves
 """The name of a preset, weights by the name of a move, or moves themselves."""
 
 MOVES: tuple[Move, ...] = tuple(
-    sorted((as_move(kind.load()) for kind in shipped("moves")), key=lambda move: move.number)
+    sorted(
+        (move for kind in shipped("moves") if (move := as_move(kind.load())).number),
+        key=lambda move: move.number,
+    )
 )
 """The moves of doi 10.1039/d4fd00094c in their order."""
 
-PRESETS: dict[str, dict[str, float]] = {"fuse2": {move.name: 1.0 for move in MOVES}}
-"""Sets of weights by name; ``fuse2`` is the paper's, with equal weights."""
+PRESETS: dict[str, dict[str, float]] = {
+    "fuse2": {move.name: 1.0 for move in MOVES},
+    "symmetric": {
+        "act-in-subgroup": 1.0,
+        "move-along-freedom": 1.0,
+        "climb-to-supergroup": 1.0,
+        "descend-in-symmetry": 1.0,
+        "double": 1.0,
+        "renew-at-any-size": 1.0,
+    },
+    "rigid": {
+        "move-rigid-unit": 3.0,
+        "swap-two-atoms": 1.0,
+        "move-atom-to-vacancy": 1.0,
+        "double": 1.0,
+        "triple": 1.0,
+        "renew-at-any-size": 1.0,
+    },
+}
+"""Sets of weights by name: ``fuse2`` is the paper's, with equal weights; the others are for spaces
+that are restricted to space groups, or to crystals with a motif."""
+
+AUTO = "auto"
+"""The preset that suits the search space."""
 
 
-def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float]:
+def chosen(choice: Choice, space: SearchSpace) -> Choice:
+    """Return a choice of moves, in place of ``auto`` the preset that suits the space."""
+    if choice != AUTO:
+        return choice
+    if space.space_groups is not None:
+        return "symmetric"
+    return "fuse2" if space.motif is None else "rigid"
+
+
+def move_weights(choice: str | Mapping[str, float] = AUTO) -> dict[str, float]:
     """Return the weight of every move by its name.
 
     Parameters
@@ -42,10 +77,12 @@ def move_weights(choice: str | Mapping[str, float] = "fuse2") -> dict[str, float
         If a name is not known, a weight is negative or not finite, or all are 0.
     """
     if isinstance(choice, str):
+        if choice == AUTO:
+            choice = "fuse2"
         if choice not in PRESETS:
             raise InputError(
-                f"moves = {choice!r} is not a preset. Use one of {', '.join(PRESETS)}, or weights "
-                "by the name of the move."
+                f"moves = {choice!r} is not a preset. Use one of {', '.join((AUTO, *PRESETS))}, or "
+                "weights by the name of the move."
             )
         return dict(PRESETS[choice])
     weights = dict(PRESETS["fuse2"])
@@ -97,7 +134,7 @@ def moves_for(
     moves = [as_move(source) for source in given]
     by_default = frozenset(move.name for move in moves)
     for choice in choices:
-        for name in choice if isinstance(choice, dict) else ():
+        for name in choice if isinstance(choice, dict) else PRESETS.get(str(choice), ()):
             if all(move.name != name for move in moves):
                 moves.append(move_named(name))
     return tuple(moves), by_default

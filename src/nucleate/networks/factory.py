@@ -29,10 +29,10 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
     Raises
     ------
     InputError
-        If the path names nothing that can be called, its module cannot be imported, it does not
-        take the options, or refuses their values.
+        If the path names nothing that can be called, its module is not installed or cannot be
+        imported, it does not take the options, or refuses their values.
     MissingDependencyError
-        If its module is not installed.
+        If a module that its module needs is not installed.
     """
     module, colon, name = path.partition(":")
     if not (module and colon and name) or module.startswith("."):
@@ -40,7 +40,9 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
     try:
         factory = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
+        is_named = error.name is not None and f"{module}.".startswith(f"{error.name}.")
+        kind = InputError if is_named else MissingDependencyError
+        raise kind(
             f"{key} = {path!r}: the module {error.name} is not installed. Install it, or "
             "correct the path."
         ) from error

@@ -29,7 +29,7 @@ class Admitted:
     Attributes
     ----------
     crystal : Crystal
-        Overlapping atoms pushed apart, rattled, as the tier asks for.
+        Symmetrised, rattled, overlapping atoms pushed apart, as the tier asks for.
     constraint : SymmetryConstraint or None
         What keeps its space group.
     free : ndarray of bool, shape (n_atoms, 3), or None
@@ -47,7 +47,7 @@ def admit(
     """Return a crystal ready for its first energy, or why it is refused.
 
     Atoms that overlap are no reason where the tier pushes them apart first. A crystal with fixed
-    coordinates is neither rattled nor are its atoms pushed apart.
+    coordinates is neither symmetrised nor rattled, nor are its atoms pushed apart.
 
     Parameters
     ----------
@@ -72,14 +72,19 @@ def admit(
         return refused or Admitted(crystal, free=free)
     if refused is not None and not (tier.pre_relax and _atoms_overlap(refused)):
         return refused
+    changed = crystal
+    if tier.symmetrise_ang and refused is None:
+        from nucleate.crystal.symmetry import symmetrised_in_place
+
+        changed = symmetrised_in_place(crystal, tier.symmetrise_ang)
     constraint = None
     if tier.fix_symmetry:
         from nucleate.relax.symmetry import symmetry_constraint
 
-        constraint = symmetry_constraint(crystal)
+        constraint = symmetry_constraint(changed)
     if constraint is not None:
-        return refused or Admitted(crystal, constraint)
-    changed = crystal
+        refused = refused if changed is crystal else start(tier, changed, engine)
+        return refused or Admitted(changed, constraint)
     if tier.rattle_ang:
         from nucleate.crystal.rattle import rattled
 

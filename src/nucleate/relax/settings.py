@@ -113,6 +113,13 @@ class TierSettings(_Settings):
     pre_relax: bool = Field(
         True, description="Push overlapping atoms apart first, unless the symmetry is fixed."
     )
+    symmetrise_ang: float = Field(
+        0.0,
+        ge=0.0,
+        le=0.5,
+        description="Å; atoms and cell are first moved to the symmetry that the crystal has within "
+        "this tolerance, in the cell that it has. 0: not.",
+    )
     rattle_ang: float = Field(
         0.0,
         ge=0.0,

@@ -156,8 +156,9 @@ class NotebookDisplay(NoDisplay):
             self._show(f"<p>{escape(self._title)}: {escape(text)}{how_much}</p>")
 
     def on_progress(self, progress: Progress) -> None:
-        """Replace the table, at most once per second."""
-        if self._is_due(NOTEBOOK_EVERY_S):
+        """Show the table in place of a preparation, then replace it at most once per second."""
+        if self._is_due(NOTEBOOK_EVERY_S) or self._stage:
+            self._stage = ""
             table = html_table(self._board.rows, columns(*BOARD))
             head, foot = heading(self._title, progress), counts(progress)
             self._show(f"<p><b>{escape(head)}</b></p>{table}<p>{escape(foot)}</p>")

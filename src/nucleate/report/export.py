@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 LARGE = 10_000
 """Runs of more records than this are exported without ``results.csv``, and with the best only."""
 
+ON_PAGE = 100
+"""Structures that the page shows at most: each takes about 10 kB."""
+
 RANKED = 1000
 """Distinct structures of a large run that are listed, at least."""
 
@@ -93,7 +96,7 @@ def export_run(
     out
         Where to write; None means the run folder itself.
     best
-        How many distinct structures get files of their own.
+        How many distinct structures get files of their own; the page shows 100 of them at most.
     cell
         Of the POSCAR files: ``given``, ``primitive`` or ``conventional``.
     order
@@ -120,14 +123,15 @@ def export_run(
             ranked, n_distinct = found.ranked, found.n_distinct
         meta = store.meta
         rows = ranked_rows(ranked)
-        facts = facts_of(store, history.searched, rows[:best])
+        shown = rows[: min(best, ON_PAGE)]
+        facts = facts_of(store, history.searched, shown)
     remove_unfinished(target)
     with whole_files(target) as unfinished:
         if content is not None:
             view = result_columns(content.tiers)
             write_csv(unfinished / "results.csv", record_rows(content.told), view)
         _write_ranked(unfinished, meta, history, rows, best=best, cell=cell)
-        write_page(unfinished / "report.html", meta, history, rows[:best], facts)
+        write_page(unfinished / "report.html", meta, history, shown, facts)
         _remove_old(target / "structures")
     if content is None:
         (target / "results.csv").unlink(missing_ok=True)  # of an earlier export

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nucleate.report.columns import columns
+from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.light import overview
 from nucleate.report.ranking import LIKELY
@@ -12,6 +14,7 @@ from nucleate.report.render import row_dict
 from nucleate.report.rows import ranked_rows
 from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import SHORT_STATUS, STATUS
+from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
 
@@ -70,6 +73,8 @@ def read_status(
     rows = ranked_rows(found.ranked)
     findings = read_findings(store)
     stop_reason = stop_reason_of(store)
+    missed = missed_of(store) if is_search else None
+    policy, worked = what_worked(store) if is_search else ("", [])
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
@@ -83,7 +88,12 @@ def read_status(
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
         "final": _final(findings, stop_reason),
+        "missed": None if missed is None else asdict(missed),
+        "done": "" if missed is None else missed.in_words(),
+        "policy": policy,
+        "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
+        "rates": best_arms_in_words(worked),
         "table": plain_fitted(rows, columns(*SHORT_STATUS), width),
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
 from nucleate.report.curve import curve
+from nucleate.report.done import missed_of
 from nucleate.report.history import history_of
 from nucleate.report.light import overview
 from nucleate.report.phases import duration
@@ -17,12 +18,16 @@ from nucleate.report.rows import ranked_rows
 from nucleate.report.status import stop_reason_of, times_of
 from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import BOARD
+from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
 from nucleate.run.store import Store
 from nucleate.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.report.history import History
+    from nucleate.report.worked import Worked
 
 SOURCES = 5
 
@@ -58,19 +63,22 @@ def watched(
         rows = ranked_rows(overview(store, best=max(3, min(10, height - 14))).ranked)
         elapsed, core = times_of(store)
         reason = stop_reason_of(store)
+        policy, worked = what_worked(store)
+        missed = missed_of(store)
         running = is_locked(Path(folder))
     state = "running" if running else f"stopped: {reason or 'killed'}"
     head = (
         f"{clean(str(meta.get('formula', '')))}: {clean(state)}, {duration(elapsed)}"
         f"{_limits(meta, elapsed, core)}, {history.n_records} structures"
     )
-    lines = [
+    lines: list[str | None] = [
         head,
         *_curve(history, width, max(3, min(8, height - len(rows) - 9)), plain=plain),
     ]
     if rows:
         lines += ["", *plain_fitted(rows, columns(*BOARD), width).splitlines()]
-    lines += ["", _sources(history), _failures(history)]
+    done = None if missed is None else missed.in_words()
+    lines += ["", done, _sources(history), _rates(policy, worked), _failures(history)]
     return "\n".join(line[:width] for line in lines if line is not None), running
 
 
@@ -105,6 +113,15 @@ def _sources(history: History) -> str:
     most = sorted(history.sources.items(), key=lambda item: (-item[1][2], -item[1][0]))
     words = [f"{clean(name)} {new} of {tried}" for name, (tried, _, new) in most[:SOURCES]]
     return f"new best structures by source: {', '.join(words) or 'none'}"
+
+
+def _rates(policy: str, worked: Sequence[Worked]) -> str | None:
+    """Return what gave most low minima, and what a policy that learns draws most."""
+    words = best_arms_in_words(worked)
+    if words and policy != "fixed":
+        most = max(worked, key=lambda row: row.now)
+        words += f"; {policy} draws {clean(most.name)} most ({100 * most.now:.0f} %)"
+    return words or None
 
 
 def _failures(history: History) -> str:

@@ -64,6 +64,7 @@ def polishing_tier(last: TierSettings) -> TierSettings | None:
         "name": RATTLED,
         "fix_symmetry": False,
         "pre_relax": False,
+        "symmetrise_ang": 0.0,
         "rattle_ang": 0.0,
         "fmax_ev_per_ang": min(FORCE_EV_PER_ANG, last.fmax_ev_per_ang),
         "max_stress_gpa": min(STRESS_GPA, last.max_stress_gpa),

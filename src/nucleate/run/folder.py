@@ -64,20 +64,24 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
                     f"{folder} was merged from several runs, and no search continues it. Continue "
                     "the runs themselves, or choose another folder with --out."
                 )
-            check_same_input(stored_input(store.meta), settings.to_dict(), folder)
+            check_same_input(stored_input(store.meta), settings.to_dict(), folder / STORE_NAME)
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the input of a run with today's keys.
-
-    One from before there was ``search.known`` has off.
-    """
+    """Return a copy of the input of a run with today's keys, those of later versions included."""
     data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
     if "tier" in data:
         data["tier"] = [stored_tier(tier) for tier in data["tier"]]
-    search = data.get("search")
+    search, problem = data.get("search"), data.get("problem")
     if isinstance(search, dict) and "generators" in search and "known" not in search:
         search |= {"known": "off", "library": ["shipped"]}
+    if isinstance(search, dict) and "moves" in search and "policy" not in search:
+        search["policy"] = {"kind": "fixed"}
+        search |= {key: "auto" for key in ("moves", "melted_moves") if search.get(key) == "fuse2"}
+    if isinstance(problem, dict) and "dimension" not in problem:
+        problem["dimension"] = 3
+        if "pair_distances" in problem:
+            problem["min_distances"] = problem.pop("pair_distances")
     return data
 
 
@@ -116,8 +120,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
-    """Compare the input of a run with that of its continuation.
+def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], store: Path) -> None:
+    """Compare the input of a run with that of its continuation; ``store`` is its file.
 
     Raises
     ------
@@ -134,7 +138,7 @@ def check_same_input(old: Mapping[str, Any], new: Mapping[str, Any], folder: Pat
         for key in sorted(changed, key=_may_change)
     ]
     raise InputError(
-        f"{folder / STORE_NAME} was made by another input. Choose another folder with --out, or "
+        f"{store} was made by another input. Choose another folder with --out, or "
         "take back what must not change:\n" + "\n".join(lines)
     )
 

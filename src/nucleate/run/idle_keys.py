@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.moves.table import move_weights
 from nucleate.relax.capabilities import defaults_of
 
 if TYPE_CHECKING:
@@ -21,11 +22,21 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
 
-SINGLE_POINT = ("relax_cell", "fix_symmetry", "rattle_ang", "max_steps")
+SINGLE_POINT = ("relax_cell", "fix_symmetry", "symmetrise_ang", "rattle_ang", "max_steps")
 """Keys of a tier that mean nothing to a single point."""
 
 WALK = ("temperature", "melt_after", "melt_step", "melt_ceiling", "melted_moves")
 """Keys of basin hopping that mean nothing where nothing is moved."""
+
+UNLIKE_ATOMS = frozenset(
+    {
+        "swap-two-atoms",
+        "shuffle-some-atoms",
+        "shuffle-some-with-vacancies",
+        "shuffle-all-atoms",
+    }
+)
+"""Moves that cannot act on an element."""
 
 
 def refuse_idle_keys(settings: RunSettings) -> None:
@@ -63,10 +74,23 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
         for key in ("moves", *WALK):
             if _asked(search, key):
                 yield f"search.{key}", "where new_fraction = 1, as there are no moves"
+    fixed = getattr(getattr(search, "policy", None), "kind", None) == "fixed"
+    if fixed and getattr(search, "policy_from", None) is not None:
+        yield "search.policy_from", "where policy = 'fixed', which learns nothing"
+    moves = getattr(search, "moves", None)
+    if len(settings.problem.composition().elements) == 1 and _needs_two_elements(moves):
+        yield "search.moves", "on one element, as every move that is on exchanges unlike atoms"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
         yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
+
+
+def _needs_two_elements(moves: Any) -> bool:
+    """Return whether every move that weights leave on needs atoms of two elements."""
+    if not isinstance(moves, dict):
+        return False
+    return not {name for name, weight in move_weights(moves).items() if weight} - UNLIKE_ATOMS
 
 
 def _of_generators(settings: RunSettings) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,13 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section in (data.get("stop"), data.get("search")):
         if isinstance(section, dict) and isinstance(section.get("target"), str):
             section["target"] = str((folder / section["target"]).resolve())
+    problem = data.get("problem")
+    if isinstance(problem, dict) and isinstance(problem.get("motif"), str):
+        problem["motif"] = str((folder / problem["motif"]).resolve())
     search = data.get("search")
     if isinstance(search, dict):
+        if isinstance(search.get("policy_from"), str):
+            search["policy_from"] = str((folder / search["policy_from"]).resolve())
         _make_libraries_absolute(search, folder.resolve())
         generators = search.get("generators")
         for generator in generators if isinstance(generators, list) else ():

@@ -18,6 +18,7 @@ from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS, logged
+from nucleate.run.policy import costs_of, keep_policy, policy_start
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.reference import aimed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
+    from nucleate.policy.saved import SavedPolicy
     from nucleate.relax.ladder import Ladder
     from nucleate.relax.settings import TierSettings
     from nucleate.run.events import Callback
@@ -112,7 +114,8 @@ def opened(
     with watch.paused():
         callback.on_stage(READING, 0, 0)
         source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
-    search = build_search(settings, source, target, space)
+    search = build_search(settings, source, target, space, policy_start(settings, path))
+    policy_facts = getattr(search, "policy_facts", {})
     is_drawn = candidates is None
     if candidates is not None:
         search = GivenCandidates(search, candidates)
@@ -138,6 +141,8 @@ def opened(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
+        keep_policy(store, policy_facts)
+        _tell(callback, _capacity_line(search, relaxing.capacity()))
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -169,6 +174,12 @@ def _pool(
     return pool
 
 
+def _capacity_line(search: Search, capacity: int) -> str:
+    """Return what a search says of the number of crystals that the workers hold, if it does."""
+    says = getattr(search, "words_on_capacity", None)
+    return "" if says is None else str(says(capacity))
+
+
 def _tell(callback: Callback, line: str) -> None:
     """Show and log a line unless it is empty; callbacks of others may have no such method."""
     if line:
@@ -191,6 +202,7 @@ def build_search(
     source: GeneratorMix | None = None,
     target: Target | None = None,
     space: SearchSpace | None = None,
+    start: SavedPolicy | None = None,
 ) -> Search:
     """Return a new search; raises InputError if a file it needs cannot be used."""
     space = space or settings.problem.space()
@@ -201,6 +213,8 @@ def build_search(
         target=target,
         seed=settings.seed,
         stop=settings.stop,
+        costs=costs_of(settings.tier),
+        policy_start=start or policy_start(settings),
     )
     with blaming("search", settings.search, "build"):
         search = settings.search.build(context)
@@ -209,6 +223,11 @@ def build_search(
         raise InputError(
             f"search.kind = {settings.search.kind!r}: what its build returns has no "
             f"{', '.join(missing)}. Give it the methods of nucleate.search.search.Search."
+        )
+    if settings.stop.missed_below is not None and search.progress.finds is None:
+        raise InputError(
+            f"stop.missed_below cannot be kept by search.kind = {settings.search.kind!r}, which "
+            "does not count how often it finds a minimum. Leave it out."
         )
     return search
 

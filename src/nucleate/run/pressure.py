@@ -63,7 +63,7 @@ def compression_of_run(
         if found is not None:
             return found
     report(STAGE, 0, 1)
-    found = _by_the_model(settings)
+    found = compression_by_the_model(settings)
     report(STAGE, 1, 1)
     return found
 
@@ -117,7 +117,11 @@ def keep_compression(store: Store, found: Compression) -> None:
         store.commit()
 
 
-def _by_the_model(settings: RunSettings) -> Compression:
+def compression_by_the_model(settings: RunSettings) -> Compression:
+    """Return the compression of a few random crystals of low energy.
+
+    1 with a note where no tier is an MLIP.
+    """
     pressure_gpa = settings.problem.pressure_gpa
     name, energies = _energies_without_pressure(settings.tier, pressure_gpa)
     if energies is None:

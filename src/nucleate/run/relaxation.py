@@ -34,7 +34,7 @@ from nucleate.run.pressure import (
     stored_compression,
 )
 from nucleate.run.settings import spec_of
-from nucleate.run.store import Store
+from nucleate.run.store import STORE_NAME, Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.search import Trial
 from nucleate.signals import stopping_on_signals
@@ -383,7 +383,7 @@ def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> S
     data["structures"] = {"number": survey.number, "digest": survey.digest}
     if Store.exists(folder):
         with Store.read(folder) as store:
-            check_same_input(stored_input(store.meta), data, folder)
+            check_same_input(stored_input(store.meta), data, folder / STORE_NAME)
         return Store.append_to(folder)
     meta: dict[str, Any] = {
         "kind": "relax",

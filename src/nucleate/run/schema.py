@@ -164,6 +164,12 @@ SELECT_HISTORY = (
     "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
 )
+SELECT_SEARCH = (
+    "SELECT r.candidate, c.source, c.parents, c.detail, c.n_atoms, r.duplicate_of, o.tier, "
+    "o.status, o.enthalpy_ev, o.evaluations, o.wall_s "
+    "FROM record r JOIN candidate c ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
+)
 SELECT_POINTS = (
     "SELECT r.candidate, c.source, c.n_atoms, o.enthalpy_ev, r.core_s, o.cell "
     "FROM record r JOIN candidate c ON c.number = r.candidate "

@@ -7,7 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -15,6 +22,7 @@ from nucleate.errors import InputError
 from nucleate.plugins import Component, component_of, find
 from nucleate.processes import usable_cores
 from nucleate.relax.settings import TierSettings
+from nucleate.renamed import renamed_keys
 from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
@@ -67,8 +75,9 @@ class CellLimits(_Settings):
     contact_scale: float = Field(
         1.0, gt=0.0, description="Factor on the tabulated minimum distances."
     )
-    pair_distances: dict[str, float] = Field(
-        default_factory=dict, description="Minimum distances in Å by pair, such as O-O."
+    min_distances: dict[str, float] = Field(
+        default_factory=dict,
+        description="Minimum distances in Å by pair, such as O-O, of new structures and children.",
     )
     isolated_cutoff_ang: float | None = Field(
         None,
@@ -79,9 +88,31 @@ class CellLimits(_Settings):
     )
     space_groups: tuple[int | str, ...] | None = Field(
         None,
-        description="Space groups of new structures, as numbers and ranges, such as "
-        "[62, '195-230']; default all. Moves and relaxations may change them.",
+        description="Space groups of new structures and children, as numbers and ranges, such as "
+        "[62, '195-230']; default all. Relaxations may change them.",
     )
+    motif: str | None = Field(
+        None,
+        min_length=1,
+        description="File (.xyz) of a molecule or polyhedron that new structures and children "
+        "contain, as often as the formula has its atoms. Relaxations may distort it.",
+    )
+    dimension: int = Field(
+        3, description="Directions in which the structures are periodic: 3, and no other number."
+    )
+
+    _old_names = renamed_keys({"pair_distances": "min_distances"})
+
+    @field_validator("dimension")
+    @classmethod
+    def _three(cls, dimension: int) -> int:
+        if dimension != 3:
+            what = {2: "a layer", 1: "a chain", 0: "a molecule"}.get(dimension, "that")
+            raise ValueError(
+                f"{what} cannot be searched: structures are periodic in three directions, and a "
+                "vacuum would be filled. Leave it out"
+            )
+        return dimension
 
 
 class ProblemSettings(CellLimits):
@@ -118,8 +149,9 @@ class ProblemSettings(CellLimits):
             formula_units=self.formula_units,
             volume_window=self.volume_window,
             contact_scale=self.contact_scale,
-            pair_distances=self.pair_distances,
+            pair_distances=self.min_distances,
             space_groups=self.space_groups,
+            motif=self.motif,
             compression=self.compression or compression or 1.0,
             **(
                 {}

@@ -298,6 +298,10 @@ class Store:
         """
         yield from self._db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
 
+    def search_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what a search learns from, in its order; the columns are in the statement."""
+        yield from self._db.execute(schema.SELECT_SEARCH)
+
     def point_rows(self, tier: str) -> Iterator[tuple[Any, ...]]:
         """Yield what plots need of every record, in the order of the search.
 

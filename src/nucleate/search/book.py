@@ -10,6 +10,7 @@ import numpy as np
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.search.known import Known
 from nucleate.search.memo import Memo
+from nucleate.search.missed import Finds, lineage
 from nucleate.search.search import SearchProgress, Trial
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ REDRAWS = 12
 """How often `ask` draws again when the candidate repeats one already tried."""
 
 REPEATS_IN_A_ROW = 100
-"""Repeated candidates in a row that show that there is nothing new to try."""
+"""Repeated candidates in a row, after `REDRAWS` draws each, that show that nothing new is left."""
 
 IS_ONE_OF_A_LIST = "order"
 """Key in the detail of candidates that are given once, which are recorded even if they repeat."""
@@ -64,20 +65,32 @@ class Book:
         Candidate n is drawn from the stream (seed, n).
     tiers : tuple of str
         Names of the tiers of the ladder, cheapest first.
+    patience : int
+        Repeated candidates in a row that show that there is nothing new to try.
     """
 
-    def __init__(self, seed: int, tiers: tuple[str, ...]) -> None:
+    def __init__(
+        self, seed: int, tiers: tuple[str, ...], *, patience: int = REPEATS_IN_A_ROW
+    ) -> None:
         self.known = Known(tiers)
         self.best: Record | None = None
         self.n_structures = 0
         self.n_repeats = 0
         self.since_best = 0
+        self.finds = Finds()
         self._seed = seed
+        self._tiers = tiers
         self._asked: set[int] = set()
         self._drawn: tuple[Candidate, np.ndarray] | None = None
         self._starts: dict[int, bytes] = {}  # of the trials in flight
         self._next = 0
         self._repeats_in_a_row = 0
+        self._patience = patience
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next trial."""
+        return self._next
 
     @property
     def progress(self) -> SearchProgress:
@@ -87,11 +100,15 @@ class Book:
             n_repeats=self.n_repeats,
             best=self.best,
             since_best=self.since_best,
-            exhausted=self._repeats_in_a_row >= REPEATS_IN_A_ROW,
+            finds=self.finds,
+            exhausted=self._repeats_in_a_row >= self._patience,
         )
 
-    def ask(self, draw: Draw) -> Trial | None:
-        """Return a trial that repeats none if there is one; None if nothing could be drawn."""
+    def ask(self, draw: Draw, *, takes_repeats: bool = False) -> Trial | None:
+        """Return a trial that repeats none if there is one; None if nothing could be drawn.
+
+        With ``takes_repeats`` a candidate that repeats another is a trial like any other.
+        """
         number = self._next
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, number]))
         repeated: Trial | None = None
@@ -102,7 +119,8 @@ class Book:
             print_ = fingerprint(candidate.crystal)
             seen = self.known.repeats(print_)
             trial = Trial(number, candidate, seen)
-            if seen is None or IS_ONE_OF_A_LIST in candidate.origin.detail:
+            is_listed = IS_ONE_OF_A_LIST in candidate.origin.detail
+            if seen is None or is_listed or takes_repeats:
                 self._drawn = candidate, print_
                 return trial
             repeated = repeated or trial
@@ -142,6 +160,7 @@ class Book:
         if record.duplicate_of is not None and not record.outcomes:
             self.n_repeats += 1
             self._repeats_in_a_row += 1
+            self._find(record, record.duplicate_of)
             return Noted(record.duplicate_of, was_relaxed=False)
         self.n_structures += 1
         self._repeats_in_a_row = 0
@@ -151,6 +170,7 @@ class Book:
         else:
             duplicate_of = before.duplicate_of
             minimum = self.known.add_again(record, duplicate_of, Memo.unpack(before.memo).minimum)
+        self._find(record, duplicate_of)
         is_best = self.known.is_better(record, self.best)
         new_minimum = is_best and duplicate_of is None
         self.since_best = 0 if new_minimum else self.since_best + 1
@@ -158,6 +178,14 @@ class Book:
             self.best = record
         memo = Memo(start, minimum)
         return Noted(duplicate_of, new_minimum, is_best, memo=memo)
+
+    def _find(self, record: Record, duplicate_of: int | None) -> None:
+        """Count a find of a minimum."""
+        origin, relaxed = record.candidate.origin, record.relaxed
+        place = None
+        if relaxed is not None and record.tier is not None:
+            place = self._tiers.index(record.tier), relaxed.enthalpy_per_atom
+        self.finds.add(record.number, lineage(origin.source, origin.parents), place, duplicate_of)
 
 
 def trial_of(record: Record) -> Trial:

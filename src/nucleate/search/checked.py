@@ -86,6 +86,11 @@ class CheckedSearch:
             return self._search.stop_reason()
 
     @property
+    def waits(self) -> bool:
+        """Whether nothing can be asked for before an answer."""
+        return bool(getattr(self._search, "waits", False))
+
+    @property
     def progress(self) -> SearchProgress:
         """How far it is."""
         with blaming("search", self._search, "progress"):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.space import SearchSpace
+    from nucleate.policy.saved import SavedPolicy
     from nucleate.search.search import Source
     from nucleate.search.target import Target
 
@@ -36,6 +37,11 @@ class SearchContext:
         Of all random numbers.
     stop : StopSettings
         When the run stops. The run itself sees to it.
+    costs : tuple of float
+        Usual core-seconds of an energy evaluation per atom on each tier; empty where all cost the
+        same.
+    policy_start : SavedPolicy or None
+        What a policy has learned elsewhere.
     """
 
     space: SearchSpace
@@ -45,3 +51,5 @@ class SearchContext:
     target: Target | None = None
     seed: int = 0
     stop: StopSettings = field(default_factory=lambda: StopSettings.model_validate({}))
+    costs: tuple[float, ...] = ()
+    policy_start: SavedPolicy | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.search.book import Book, trial_of
+from nucleate.search.book import REPEATS_IN_A_ROW, Book, trial_of
 from nucleate.search.memo import Memo
 from nucleate.search.record import SearchUpdate
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
+    from nucleate.search.guide import Guide
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress, Trial
 
@@ -30,15 +31,33 @@ class DrawnSearch:
         What the run gives.
     seed : int, optional
         Seed of all random numbers; default that of the context.
+    patience : int, optional
+        Repeated candidates in a row that show that there is nothing new to try.
+
+    Attributes
+    ----------
+    takes_repeats : bool
+        Whether the next candidate, if it repeats another, is a trial like any other, which
+        :meth:`repeat` judges; else another one is drawn in its place.
     """
 
     learns = True
+    takes_repeats = False
 
-    def __init__(self, context: SearchContext, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        context: SearchContext,
+        seed: int | None = None,
+        *,
+        patience: int = REPEATS_IN_A_ROW,
+    ) -> None:
         self.context = context
         self.memo = Memo()
         """What was kept of the record that is replayed; empty for a new one."""
-        self._book = Book(context.seed if seed is None else seed, context.tiers)
+        seed = context.seed if seed is None else seed
+        self._book = Book(seed, context.tiers, patience=patience)
+        self.guide: Guide | None = None
+        """The policy at work, of a search that has sources and moves."""
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a candidate, or None if none was found.
@@ -62,6 +81,11 @@ class DrawnSearch:
         is_new = record.relaxed is not None and noted.duplicate_of is None
         return is_new and self.learn(record)
 
+    def repeat(self, record: Record, known: int) -> bool:
+        """Return whether the search uses a record that repeats a known one and was not relaxed."""
+        del record, known
+        return False
+
     def begin(self, trial: Trial) -> None:
         """Take note of a trial that was asked for, in this session or before an interruption."""
 
@@ -78,9 +102,14 @@ class DrawnSearch:
         """How far the search is."""
         return self._book.progress
 
+    @property
+    def policy_facts(self) -> dict[str, Any]:
+        """Arms and start of the policy over sources and moves; empty where there is none."""
+        return {} if self.guide is None else self.guide.facts
+
     def ask(self) -> Trial | None:
         """Return what to try next, or None if nothing valid could be drawn."""
-        trial = self._book.ask(self.draw)
+        trial = self._book.ask(self.draw, takes_repeats=self.takes_repeats)
         if trial is not None:
             self.restore(trial)
         return trial
@@ -106,7 +135,13 @@ class DrawnSearch:
         self.memo = Memo() if before is None else Memo.unpack(before.memo)
         self._restore(trial_of(record), self.memo.start)
         noted = self._book.note(record, before=before)
-        accepted = noted.was_relaxed and self.accept(record, noted)
+        if self.guide is not None and self.guide.policy.learns:
+            self.guide.credit(record, noted.duplicate_of)
+        if noted.was_relaxed:
+            accepted = self.accept(record, noted)
+        else:
+            assert noted.duplicate_of is not None
+            accepted = self.repeat(record, noted.duplicate_of)
         memo = self.remember(noted.memo).pack() if noted.was_relaxed else b""
         best = self._book.best
         return SearchUpdate(

@@ -95,6 +95,12 @@ class Known:
         common = gaps[~np.isnan(gaps)]
         return float(common[-1]) if common.size else None
 
+    def gap(self, number: int, other: int) -> float | None:
+        """Return the enthalpy of one record less that of another, as :meth:`difference`."""
+        gaps = self._enthalpies.of(number) - self._enthalpies.of(other)
+        common = gaps[~np.isnan(gaps)]
+        return float(common[-1]) if common.size else None
+
     def is_better(self, record: Record, best: Record | None) -> bool:
         """Return whether a record is lower than another; a higher tier always is."""
         if record.tier is None:

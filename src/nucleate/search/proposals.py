@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.faults import blaming
-from nucleate.moves.move import RATTLE_ANG, MoveContext
+from nucleate.moves.move import RATTLE_ANG, MoveContext, is_half
 from nucleate.moves.propose import propose
-from nucleate.moves.table import moves_for
+from nucleate.moves.settings import GivenMoves
+from nucleate.moves.table import PRESETS, chosen, moves_for
+from nucleate.search.guide import NEW, Guide
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
@@ -65,26 +68,47 @@ class Proposals:
         self._rattle = RATTLE_ANG if settings.rattle_ang is None else settings.rattle_ang
         new_fraction = settings.new_fraction
         self._generator: Source = context.generator
+        choices = tuple(chosen(choice, context.space) for choice in choices)
         self._moves, self._by_default = moves_for(context.moves, *choices)
+        self._given = context.moves is not None or any(
+            isinstance(choice, GivenMoves) for choice in choices
+        )
         self._new_fraction = (
             default_new_fraction(context.space) if new_fraction is None else new_fraction
         )
         self._contexts: dict[int | None, MoveContext] = {}
+        self.guide = Guide(
+            settings.policy,
+            shares=getattr(self._generator, "shares", None) or {NEW: 1.0},
+            moves=self._moves,
+            weights=self.weights(choices[0]),
+            new_fraction=self._new_fraction,
+            tiers=context.tiers,
+            costs=context.costs,
+            start=context.policy_start,
+        )
 
     def weights(self, choice: MoveChoice) -> np.ndarray:
         """Return the weights of the moves, in their order.
 
         Those that the choice does not name have the weight 1, or 0 if another choice named them.
         """
+        choice = chosen(choice, self._space)
+        if isinstance(choice, str) and not self._given:
+            preset = PRESETS[choice]
+            return np.array([preset.get(move.name, 0.0) for move in self._moves])
         named = choice if isinstance(choice, dict) else {}
         return np.array(
             [named.get(move.name, float(move.name in self._by_default)) for move in self._moves]
         )
 
     def wants_new(self, rng: np.random.Generator) -> bool:
-        """Draw whether a new structure comes next; always while a generator leads."""
+        """Draw whether a new structure comes next; always while a generator leads.
+
+        A policy that learns draws it with the move, in :meth:`child`.
+        """
         leads = bool(getattr(self._generator, "leads", False))
-        return leads or rng.random() < self._new_fraction
+        return leads or (not self.guide.policy.learns and rng.random() < self._new_fraction)
 
     def new(self, most_units: int | None, *, rng: np.random.Generator) -> Candidate | None:
         """Return a structure of the generators with at most this many formula units."""
@@ -97,25 +121,70 @@ class Proposals:
         most_units: int | None,
         *,
         rng: np.random.Generator,
+        in_pairs: bool = False,
     ) -> Candidate | None:
-        """Return a child of a parent by one of the moves that apply; new where none does."""
+        """Return a child of a parent by one of the moves that apply; new where none does.
+
+        With ``in_pairs``, another move follows at once where the child is its parent still, in a
+        larger cell: alone it would only repeat what is known. A policy that learns chooses among
+        the generators and the moves.
+        """
         context = self._context(most_units)
-        applies = np.array([_applies(move, parent.crystal, context) for move in self._moves])
-        chances = weights * applies
+        chances = weights * self._applies(parent.crystal, context)
+        pairs = weights if in_pairs else None
+
+        def moved(place: int) -> Candidate | None:
+            return self._moved(parent, place, context, rng, pairs)
+
+        if self.guide.policy.learns:
+            new = partial(self._new_of, most_units=most_units, rng=rng)
+            return self.guide.draw(chances, parent.number, new, moved, rng=rng)
         total = chances.sum()
         if not total > 0:
             return self.new(most_units, rng=rng)
-        move = self._moves[rng.choice(len(self._moves), p=chances / total)]
-        return propose(move, parent.crystal, context=context, rng=rng, parents=(parent.number,))
+        return moved(int(rng.choice(len(self._moves), p=chances / total)))
+
+    def _new_of(
+        self, name: str, *, most_units: int | None, rng: np.random.Generator
+    ) -> Candidate | None:
+        """Return a structure of one generator."""
+        if name == NEW:
+            return self.new(most_units, rng=rng)
+        return self._generator.generate(rng=rng, max_formula_units=most_units, only=name)
+
+    def _moved(
+        self,
+        parent: Parent,
+        place: int,
+        context: MoveContext,
+        rng: np.random.Generator,
+        pairs: np.ndarray | None,
+    ) -> Candidate | None:
+        """Return a child by a move, and by another one with these weights where it is but half."""
+        move, parents = self._moves[place], (parent.number,)
+        child = propose(move, parent.crystal, context=context, rng=rng, parents=parents)
+        if child is None or pairs is None or not is_half(move, child.crystal, parent.crystal):
+            return child
+        alone = np.array([not (item.multiplies or item.renews) for item in self._moves])
+        chances = pairs * alone * self._applies(child.crystal, context)
+        total = chances.sum()
+        if not total > 0:
+            return None
+        second = self._moves[rng.choice(len(self._moves), p=chances / total)]
+        whole = propose(second, child.crystal, context=context, rng=rng, parents=parents)
+        if whole is None:
+            return None
+        detail = {**whole.origin.detail, **child.origin.detail, "then": second.name}
+        return replace(whole, origin=replace(child.origin, detail=detail))
+
+    def _applies(self, parent: Crystal, context: MoveContext) -> np.ndarray:
+        """Return whether each move can change a parent."""
+        return np.array([_applies(move, parent, context) for move in self._moves])
 
     def _context(self, most_units: int | None) -> MoveContext:
         """Return what moves may use where no child may have more formula units than this."""
         if most_units not in self._contexts:
-            space = self._space
-            if most_units is not None:
-                units = tuple(n for n in space.formula_units if n <= most_units)
-                atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
-                space = replace(space, formula_units=units, max_atoms=atoms)
+            space = within_units(self._space, most_units)
 
             def new(limit: int | None, rng: np.random.Generator) -> Candidate | None:
                 limits = [n for n in (limit, most_units) if n is not None]
@@ -123,6 +192,15 @@ class Proposals:
 
             self._contexts[most_units] = MoveContext(space, new, rattle=self._rattle)
         return self._contexts[most_units]
+
+
+def within_units(space: SearchSpace, most_units: int | None) -> SearchSpace:
+    """Return a space without the cells of more formula units than this."""
+    if most_units is None:
+        return space
+    units = tuple(n for n in space.formula_units if n <= most_units)
+    atoms = min(space.max_atoms, most_units * space.composition.n_atoms)
+    return replace(space, formula_units=units, max_atoms=atoms)
 
 
 def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nucleate.crystal.candidate import Candidate, Origin
+    from nucleate.search.missed import Finds
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 
@@ -50,6 +51,8 @@ class SearchProgress:
         Nothing new is to be expected before another record is told.
     text : str
         More for the display; may be empty.
+    finds : Finds or None
+        How often each minimum was found; None for a search that does not count.
     """
 
     n_structures: int = 0
@@ -58,6 +61,7 @@ class SearchProgress:
     since_best: int = 0
     exhausted: bool = False
     text: str = ""
+    finds: Finds | None = None
 
 
 class Search(Protocol):
@@ -108,9 +112,17 @@ class Source(Protocol):
     """Where new structures come from."""
 
     def generate(
-        self, *, rng: np.random.Generator, max_formula_units: int | None = None
+        self,
+        *,
+        rng: np.random.Generator,
+        max_formula_units: int | None = None,
+        only: str | None = None,
     ) -> Candidate | None:
-        """Return a new candidate, or None."""
+        """Return a new candidate, or None; with ``only``, of the part of this name.
+
+        A source that has no ``shares``, the names of its parts and how often they are drawn, is
+        never asked for one.
+        """
         ...
 
     def note(self, origin: Origin) -> None:

@@ -10,14 +10,19 @@ from pydantic.json_schema import SkipJsonSchema
 from nucleate.errors import InputError
 from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
-from nucleate.moves.table import PRESETS, move_weights
-from nucleate.plugins import Component, component_of
+from nucleate.moves.table import AUTO, PRESETS, move_weights
+from nucleate.plugins import Component, component_of, find
 from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorSettings as GeneratorChoice
 else:
     GeneratorChoice = component_of("generators")
+
+if TYPE_CHECKING:
+    PolicyChoice = Component
+else:
+    PolicyChoice = component_of("policies")
 
 VACANCY_MOVES = (
     "move-atom-to-vacancy",
@@ -86,11 +91,23 @@ class MovingSettings(SearchSettings):
         "moves. The default falls from 0.7 for small cells to 0.3 for large ones.",
     )
     moves: MoveChoice = Field(
-        "fuse2",
-        description="Weights of the moves by name, entry point or module:Class; or the name of a "
-        "preset.",
+        AUTO,
+        description="Weights of the moves by name, entry point or module:Class; or a preset: "
+        "fuse2, symmetric, rigid; auto is fuse2, but symmetric where problem.space_groups is given "
+        "and rigid where problem.motif is.",
     )
 
+    policy: PolicyChoice = Field(
+        default_factory=lambda: find("fixed", "policies").model_validate({}),
+        description="How sources and moves are chosen: fixed, by their weights; reinforce or "
+        "bandit, which begin with the weights and learn.",
+    )
+    policy_from: str | None = Field(
+        None,
+        min_length=1,
+        description="Run folder or file whose policy this one begins with; it must have the same "
+        "moves.",
+    )
     rattle_ang: float | None = Field(
         None,
         ge=0.0,

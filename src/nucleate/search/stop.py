@@ -42,6 +42,13 @@ class StopSettings(BaseModel):
     without_improvement: int = Field(
         1000, ge=1, description="Stop after this many structures since the last new best one."
     )
+    missed_below: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="Stop when the estimated chance that a lower minimum was missed is below this; "
+        "from how often the 20 lowest minima were found.",
+    )
     target: str | None = Field(
         None,
         description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
@@ -72,6 +79,8 @@ class Stop:
         Structures, failures included.
     without_improvement : int or None
         Structures since the last new best one.
+    missed_below : float or None
+        Chance that a lower minimum was missed.
     time_s : float or None
         Running time of one start.
     core_s : float or None
@@ -85,6 +94,7 @@ class Stop:
     time_s: float | None = None
     core_s: float | None = None
     target: Target | None = None
+    missed_below: float | None = None
     _found: set[int] = field(default_factory=set)
 
     @classmethod
@@ -104,6 +114,7 @@ class Stop:
             settings.time,
             settings.core_time,
             target,
+            settings.missed_below,
         )
 
     def note(self, record: Record) -> None:
@@ -148,6 +159,11 @@ class Stop:
         fruitless = progress.since_best
         if self.without_improvement is not None and fruitless >= self.without_improvement:
             return f"{fruitless} structures since the last new minimum"
+        missed = None
+        if self.missed_below is not None and progress.finds is not None:
+            missed = progress.finds.missed()
+        if missed is not None and missed.chance < (self.missed_below or 0.0):
+            return f"the {missed.in_words()}"
         if self.time_s is not None and session_s >= self.time_s:
             return "the time is up"
         if self.core_s is not None and used_core_s >= self.core_s:

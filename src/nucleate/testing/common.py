@@ -61,15 +61,20 @@ def random_mix(space: SearchSpace) -> GeneratorMix:
     return GeneratorMix(built, space)
 
 
-def random_crystals(space: SearchSpace, number: int, *, seed: int) -> list[Crystal]:
-    """Return random crystals of a space in triclinic cells, so that nothing vanishes."""
+def random_crystals(
+    space: SearchSpace, number: int, *, seed: int, rattled: bool = True
+) -> list[Crystal]:
+    """Return random crystals of a space, by default in triclinic cells, so that nothing vanishes.
+
+    Where they are not rattled, many are symmetric.
+    """
     source = random_mix(space)
     crystals: list[Crystal] = []
     for draw in range(50 * number):
         rng = np.random.default_rng([seed, draw])
         candidate = source.generate(rng=rng)
         if candidate is not None and len(crystals) < number:
-            crystals.append(_rattled(candidate, rng))
+            crystals.append(_rattled(candidate, rng) if rattled else candidate.crystal)
     return crystals
 
 

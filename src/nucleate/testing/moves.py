@@ -38,7 +38,8 @@ def check_move(
     formula, max_atoms
         The search space.
     parents
-        How many random crystals to change.
+        How many random crystals to change; as many symmetric ones besides by a move that keeps
+        symmetry.
     seed
         Of the random numbers.
 
@@ -56,7 +57,10 @@ def check_move(
         space, lambda units, rng: source.generate(rng=rng, max_formula_units=units)
     )
     made = 0
-    for place, parent in enumerate(random_crystals(space, parents, seed=seed)):
+    crystals = random_crystals(space, parents, seed=seed)
+    if tested.keeps_symmetry:
+        crystals += random_crystals(space, parents, seed=seed, rattled=False)
+    for place, parent in enumerate(crystals):
         made += _check_parent(tested, parent, context, [seed, place])
     if not made:
         raise InputError(

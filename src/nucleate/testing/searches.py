@@ -66,14 +66,15 @@ def check_search(
     play = _Play(settings, formula, max_atoms, seed)
     np.random.seed(1)  # noqa: NPY002 - must not matter
     whole = play.new()
-    asked = play.through(whole, [], 0, trials, in_flight)
+    ahead: list[int] = []
+    asked = play.through(whole, [], 0, trials, in_flight, ahead)
     np.random.seed(2)  # noqa: NPY002
     repeated = play.through(play.new(), [], 0, trials, in_flight)
     require(_alike(asked, repeated), play.name, "asks for other trials when it is run again")
     numbers = [trial.number for trial in asked]
     require(len(set(numbers)) == len(numbers), play.name, "gives two trials the same number")
     for told in range(1, max(len(asked) - in_flight, 2), max(len(asked) // 5, 1)):
-        before = asked[: told + in_flight]
+        before = asked[: ahead[told]] if told < len(ahead) else asked
         continued = play.new()
         for trial in before[:told]:
             record = play.record(trial)
@@ -85,8 +86,8 @@ def check_search(
         require(
             _alike(asked, rest),
             play.name,
-            f"continues otherwise after an interruption with {told} records told and {in_flight} "
-            "trials in flight",
+            f"continues otherwise after an interruption with {told} records told and "
+            f"{len(before) - told} trials in flight",
         )
 
 
@@ -111,9 +112,18 @@ class _Play:
         return search
 
     def through(
-        self, search: Search, asked: list[Trial], told: int, trials: int, in_flight: int
+        self,
+        search: Search,
+        asked: list[Trial],
+        told: int,
+        trials: int,
+        in_flight: int,
+        ahead: list[int] | None = None,
     ) -> list[Trial]:
-        """Ask and tell until all trials are asked for; return them, those before included."""
+        """Ask and tell until all trials are asked for; return them, those before included.
+
+        ``ahead`` becomes the number of trials that were asked for before each record was reported.
+        """
         asked = list(asked)
         while len(asked) < trials and search.stop_reason() is None:
             if len(asked) - told < in_flight:
@@ -124,6 +134,8 @@ class _Play:
                     continue
                 if told == len(asked):
                     break
+            if ahead is not None:
+                ahead.append(len(asked))
             _tell(search, self.record(asked[told]), self.name)
             told += 1
         if not asked:

@@ -14,6 +14,7 @@ from tests.report.maps.made import made_map
 from nucleate.errors import InputError
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.export import _write_for_pymatgen
 from nucleate.report.maps.figures import hull_figure
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.materials import entry_dict, phase_diagram
@@ -43,6 +44,17 @@ def test_every_composition_has_one_row(state):
         NO_ENERGY,
         NOT_VISITED,
     }
+
+
+def test_pymatgen_reads_its_phase_diagram_back(state, tmp_path):
+    serialization = pytest.importorskip("monty.serialization")
+    _write_for_pymatgen(tmp_path, state)
+    again = serialization.loadfn(tmp_path / "phase-diagram.json")
+    diagram = phase_diagram(state)
+    assert type(again) is type(diagram)
+    assert len(again.stable_entries) == len(diagram.stable_entries)
+    for one, other in zip(again.all_entries, diagram.all_entries, strict=True):
+        assert one.energy == pytest.approx(other.energy)
 
 
 def test_rows_are_those_of_pymatgen(state):

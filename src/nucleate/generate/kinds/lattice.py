@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class LatticeSettings(GeneratorSettings):
     """Ions on grids under likely space groups: the lowest arrangements, relaxed."""
 
+    keeps_space_groups: ClassVar[bool] = True
     works: ClassVar[tuple[str, ...]] = ("gusev2023",)
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 

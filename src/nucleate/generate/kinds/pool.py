@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class PoolSettings(GeneratorSettings):
     """A ready pool of another program; what cannot be used is counted and left out."""
 
+    keeps_space_groups: ClassVar[bool] = True
+    keeps_motif: ClassVar[bool] = True
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "blocks"
 
     weight: float = Field(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class PrototypesSettings(GeneratorSettings):
     """Substitution into known structures and what is derived from them, the likely first."""
 
+    keeps_space_groups: ClassVar[bool] = True
+    keeps_motif: ClassVar[bool] = True
     works: ClassVar[tuple[str, ...]] = ("jain2013",)
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 

@@ -21,6 +21,8 @@ _MANY_SEEDS = 1e6
 class SeedsSettings(GeneratorSettings):
     """The user's own structures, or a ranked pool of another program, each once and in order."""
 
+    keeps_space_groups: ClassVar[bool] = True
+    keeps_motif: ClassVar[bool] = True
     completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
 
     weight: float = Field(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class SymmetricSettings(GeneratorSettings):
     """Random crystals in space groups 2 to 230, by Wyckoff positions."""
 
-    draws_space_groups: ClassVar[bool] = True
+    keeps_space_groups: ClassVar[bool] = True
 
     def build(self, context: GeneratorContext) -> SymmetricGenerator:
         """Return the generator; raises InputError if no space group asked for can be drawn."""

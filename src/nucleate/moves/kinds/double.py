@@ -8,5 +8,6 @@ class Double(PaperMove):
     """Double the cell along a random axis."""
 
     number = 11
+    multiplies = True
     move = staticmethod(size.double)
     when = staticmethod(size.can_double)

@@ -8,5 +8,6 @@ class Triple(PaperMove):
     """Triple the cell along a random axis."""
 
     number = 12
+    multiplies = True
     move = staticmethod(size.triple)
     when = staticmethod(size.can_triple)

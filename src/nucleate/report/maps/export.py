@@ -108,5 +108,7 @@ def _write_for_pymatgen(target: Path, state: MapState) -> None:
         diagram = phase_diagram(state)
     except MissingDependencyError:
         return
-    text = json.dumps(diagram.as_dict(), indent=None, default=float)
-    (target / "phase-diagram.json").write_text(text, encoding="utf-8")
+    data = json.loads(diagram.to_json())
+    for corner in data.get("terminal_compositions", ()):
+        corner.update({"@module": "pymatgen.core.composition", "@class": "Composition"})
+    (target / "phase-diagram.json").write_text(json.dumps(data), encoding="utf-8")

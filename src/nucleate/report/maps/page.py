@@ -148,7 +148,7 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
     has_run = row.n_structures > 0 and (state.folder / folder).is_dir()
     cells = (
         row.formula, row.state, _milli(row.above_hull_ev_per_atom),
-        "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:.3f}",
+        "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:z.3f}",
         row.origin, clean(row.known_as), row.decomposition, _milli(row.reaction_ev_per_atom),
         _milli(row.judged_above_hull_ev_per_atom), str(row.n_structures),
         "folder" if has_run else clean(row.reason),
@@ -157,7 +157,7 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
 
 
 def _milli(value: float | None) -> str:
-    return "" if value is None else f"{1000.0 * value:.0f}"
+    return "" if value is None else f"{1000.0 * value:z.0f}"
 
 
 def _potentials(state: MapState) -> list[tuple[str, ...]]:

@@ -25,6 +25,7 @@ SHOWN = 30
 """Rows of a table that a notebook or the interpreter shows."""
 
 NOT_VISITED, NO_ENERGY, STABLE, METASTABLE = "not visited", "no energy", "stable", "metastable"
+NO_HULL = "no hull yet"
 NEAR_EV = 0.025
 """eV/atom above the hull up to which a phase may be made; of known compounds most lie below."""
 
@@ -37,7 +38,8 @@ class MapRow:
     ----------
     formula : str
     state : str
-        ``stable``, ``metastable``, ``no energy`` (all structures failed) or ``not visited``.
+        ``stable``, ``metastable``, ``no hull yet`` (a corner has no energy), ``no energy`` (all
+        structures failed) or ``not visited``.
     origin : str
         ``known`` where a known compound is the lowest structure or as low as it, ``new`` where the
         search has found one lower than every known compound, or where none is known.
@@ -139,7 +141,7 @@ def _row(
         text, energy = _reaction(phase, place, hull, energies, is_stable=is_stable)
     return MapRow(
         formula=phase.composition.formula,
-        state=STABLE if is_stable else METASTABLE,
+        state=NO_HULL if hull.missing else STABLE if is_stable else METASTABLE,
         origin="known" if phase.is_known else "new",
         known_as="" if known is None else known.name,
         energy_ev_per_atom=phase.energy,
@@ -188,7 +190,7 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
         row.formula,
         row.state,
         "" if above is None else f"{1000.0 * above:.0f}",
-        "" if formation is None else f"{formation:.3f}",
+        "" if formation is None else f"{formation:z.3f}",
         row.origin,
         str(row.n_structures),
         row.known_as,

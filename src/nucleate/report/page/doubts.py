@@ -29,7 +29,7 @@ def doubts(history: History, facts: Facts, rows: Sequence[Row]) -> list[str]:
     first = rows[0]
     if first.relaxed is not None and not first.relaxed.converged:
         found.append("The first structure is not converged.")
-    found += _close(rows) + _seldom(rows) + _order(rows)
+    found += _close(rows) + _seldom(rows) + _missed(facts) + _order(rows)
     searched = history.tiers.get(history.searched or "")
     if searched is not None and searched.tried:
         failed = 1.0 - searched.relaxed / searched.tried
@@ -61,6 +61,13 @@ def _seldom(rows: Sequence[Row]) -> list[str]:
     if rows[0].copies is None or sum(row.copies or 0 for row in family) >= FEW_COPIES:
         return []
     return ["The first structure was found once only; a lower one may have been missed."]
+
+
+def _missed(facts: Facts) -> list[str]:
+    if facts.missed is None:
+        return []
+    text = facts.missed.in_words()
+    return [f"{text[0].upper()}{text[1:]}."]
 
 
 def _family(row: Row) -> tuple[str, int | None]:

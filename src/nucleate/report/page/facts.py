@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.status import stop_reason_of, times_of
+from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nucleate.report.rows import Row
+    from nucleate.report.worked import Worked
     from nucleate.run.store import Store
+    from nucleate.search.missed import Missed
 
 MOST_POINTS = 8000
 """Structures in the plots; of more, those that were the best so far and an even share."""
@@ -51,6 +55,12 @@ class Facts:
         Running time and processor time in seconds.
     failures : list of (str, str, int, int, str)
         Tier, reason, how many, one record, its message.
+    policy : str
+        Kind of the policy; empty for a run without sources and moves.
+    worked : list of Worked
+        What came of each source and move.
+    missed : Missed or None
+        Chance that a lower minimum was missed.
     final : list of str
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
@@ -68,6 +78,9 @@ class Facts:
     elapsed_s: float = 0.0
     core_s: float = 0.0
     failures: list[tuple[str, str, int, int, str]] = field(default_factory=list)
+    policy: str = ""
+    worked: list[Worked] = field(default_factory=list)
+    missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
     engines: list[str] = field(default_factory=list)
@@ -86,6 +99,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         The rows that are listed.
     """
     elapsed_s, core_s = times_of(store)
+    policy, worked = what_worked(store)
     lowest: dict[str, float] = {}
     everything = [] if tier is None else list(_points(store, tier, lowest))
     numbers = [row.record.number for row in rows if row.record is not None]
@@ -99,6 +113,9 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         elapsed_s=elapsed_s,
         core_s=core_s,
         failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
+        policy=policy,
+        worked=worked,
+        missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),
         engines=_engines(store),

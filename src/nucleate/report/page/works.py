@@ -45,7 +45,10 @@ def _of_components(given: Any) -> Iterable[str]:
     if not isinstance(given, dict):
         return
     search = given.get("search") or {}
+    policy = search.get("policy") or {}
     kinds: list[tuple[Any, ...]] = [(search.get("kind"), "searches")]
+    kinds.append((policy.get("kind") if isinstance(policy, dict) else policy, "policies"))
+    kinds.append(((search.get("policy") or {}).get("kind"), "policies"))
     kinds += [(item.get("kind"), "generators") for item in search.get("generators") or ()]
     for tier in given.get("tier") or ():
         kinds.append(((tier.get("engine") or {}).get("kind"), "models", "programs"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.formula import counts_of
 from nucleate.hidden import without_values
+from nucleate.policy.ledger import COULD, STATE
 from nucleate.report.columns import columns
 from nucleate.report.files import row_name
 from nucleate.report.page.doubts import doubts
@@ -17,6 +18,7 @@ from nucleate.report.page.works import works_of
 from nucleate.report.phases import duration
 from nucleate.report.render import texts
 from nucleate.report.views import SHORT_RANKING, tier_columns
+from nucleate.report.worked import HEADS
 from nucleate.text import clean
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             running=facts.running,
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
+            policy=_policy_table(facts),
             failures=facts.failures,
             works=works_of(meta, history.sources, facts.engines),
             input=toml_text(without_values(meta.get("input") or {})),
@@ -161,6 +164,17 @@ def _is_ev(history: History) -> bool:
     return history.trajectory is None or history.trajectory.unit == "eV"
 
 
+def _policy_table(facts: Facts) -> dict[str, Any] | None:
+    """Return what came of each source and move, and how often it is drawn."""
+    if not facts.worked:
+        return None
+    return {
+        "kind": clean(facts.policy),
+        "heads": HEADS,
+        "lines": [row.cells() for row in facts.worked],
+    }
+
+
 def _made(meta: Mapping[str, Any], history: History) -> list[tuple[str, str]]:
     rows = [
         (clean(tier), clean(f"{level.code} {level.version}, {level.model} {level.checkpoint}"))
@@ -226,7 +240,8 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
                 continue
             seen.add(one)
             source, parents, detail = facts.ancestors[one]
-            words = ", ".join(f"{key} {value}" for key, value in detail.items())
+            shown = [item for item in detail.items() if item[0] not in (STATE, COULD)]
+            words = ", ".join(f"{key} {value}" for key, value in shown)
             found.append(
                 {
                     "record": one,

@@ -1,35 +1,57 @@
-"""Basin hopping: a Metropolis walk from minimum to minimum."""
+"""Basin hopping: Metropolis walks from minimum to minimum."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from nucleate.crystal.cells import reduced_cell
+from nucleate.crystal.candidate import Candidate
+from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+from nucleate.moves.table import AUTO
 from nucleate.search.acceptance import Thermostat
+from nucleate.search.book import REDRAWS, REPEATS_IN_A_ROW
 from nucleate.search.drawn import DrawnSearch
 from nucleate.search.known import PRECISION
-from nucleate.search.proposals import Parent, Proposals
+from nucleate.search.minima import EQUAL_ENTHALPY
+from nucleate.search.proposals import Proposals
 from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
+from nucleate.search.walk import WALK, Queue, Relaxations, Starts, Walk, walks_of
 
 if TYPE_CHECKING:
-    from nucleate.crystal.candidate import Candidate
+    from nucleate.crystal.crystal import Crystal
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.record import Record
+    from nucleate.search.search import Trial
 
 
 class BasinHopping(MovingSettings):
-    """Moves start from one structure after the other by the Metropolis rule (FUSE's search).
+    """Metropolis walks from minimum to minimum, as FUSE searches.
 
-    A step to a known minimum is judged by its enthalpy like any other. Method: doi
-    10.1039/d4fd00094c.
+    A step to a known structure is judged by the enthalpy that this has. A supercell that is its
+    parent still is not relaxed: the walk stands on it, and the next move starts from it. Method:
+    doi 10.1039/d4fd00094c.
     """
 
     works: ClassVar[tuple[str, ...]] = ("wales1997",)
 
+    new_fraction: float | None = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Fraction of steps that are new structures from the generators; the rest are "
+        "moves, two of which take new structures as well.",
+    )
+    walkers: int = Field(
+        8,
+        ge=1,
+        le=10_000,
+        description="Independent walks. Each has one trial at a time, so that fewer walks than the "
+        "workers hold crystals leave workers idle. FUSE has one.",
+    )
     temperature: float = Field(
         0.02, gt=0.0, description="Metropolis temperature in eV/atom in the normal phase."
     )
@@ -42,9 +64,7 @@ class BasinHopping(MovingSettings):
     melt_ceiling: float = Field(
         0.2, gt=0.0, description="Highest temperature of the melted walk in eV/atom."
     )
-    melted_moves: MoveChoice = Field(
-        "fuse2", description="Weights of the moves in the melted phase."
-    )
+    melted_moves: MoveChoice = Field(AUTO, description="Weights of the moves in the melted phase.")
 
     @field_validator("melted_moves")
     @classmethod
@@ -56,26 +76,182 @@ class BasinHopping(MovingSettings):
         return BasinHoppingSearch(self, context)
 
 
-class BasinHoppingSearch(DrawnSearch):
-    """Asks for new structures and for children of the structure that the walk stands on.
+MOVES_TRIED = 12
+"""Moves that a step draws before it takes a new structure."""
 
-    While the initial population is not complete the walk stands on its best.
+
+class BasinHoppingSearch(DrawnSearch):
+    """Asks for new structures, then for children of the structures that the walks stand on.
+
+    The walks begin when the initial population is complete and told: the first at the lowest of
+    it, the others at the next ones. A walk has one trial at a time, so that its steps are a chain.
 
     Parameters
     ----------
     settings : BasinHopping
-        Seed, population, moves, temperatures.
+        Seed, population, moves, walks, temperatures.
     context : SearchContext
         What the run gives.
     """
 
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
-        super().__init__(context, settings.seed)
+        super().__init__(context, settings.seed, patience=REDRAWS * REPEATS_IN_A_ROW)
         self.settings = settings
         self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
+        self.guide = self._proposals.guide
         self._weights = self._proposals.weights(settings.moves)
         self._melted_weights = self._proposals.weights(settings.melted_moves)
-        self._thermostat = Thermostat(
+        self._walks = walks_of(settings.walkers, self._new_thermostat)
+        self._queue = Queue(settings.walkers)
+        self._starts = Starts(context.tiers)
+        self._relaxations = Relaxations()
+        self._open_starts: set[int] = set()
+        self._asking: int | None = None
+        self._told: Walk | None = None
+
+    def ask(self) -> Trial | None:
+        """Return what to try next; None while every walk waits for an answer."""
+        self._asking = None
+        if not self._wants_start():
+            if self._open_starts:
+                return None
+            self._starts.begin(self._walks)
+            self._asking = self._queue.first()
+            if self._asking is None:
+                return None
+        self.takes_repeats = self._asking is not None
+        return super().ask()
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing can be asked for before an answer."""
+        if self._wants_start():
+            return False
+        return bool(self._open_starts) or self._queue.first() is None
+
+    def words_on_capacity(self, capacity: int) -> str:
+        """Return what is to be said of walks that the workers cannot carry, or leave idle.
+
+        Parameters
+        ----------
+        capacity
+            Crystals that the workers relax at a time.
+        """
+        count = self.settings.walkers
+        if count > capacity:
+            return (
+                f"walkers = {count}: the workers relax {capacity} structures at a time, so the "
+                "walks take turns and each is shorter."
+            )
+        if count < capacity:
+            return (
+                f"walkers = {count}: the workers could relax {capacity} structures at a time; "
+                "each walk has one."
+            )
+        return ""
+
+    def begin(self, trial: Trial) -> None:
+        """Take note that a walk has a trial, or that a start is under way."""
+        walk = _walk_of(trial.candidate)
+        if walk is None:
+            self._open_starts.add(trial.number)
+        else:
+            self._queue.take(walk)
+
+    def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        """Return a new structure, or a child of the one that the walk stands on."""
+        del number
+        if self._asking is None:
+            return self._proposals.new(None, rng=rng)
+        candidate = self._step(self._walks[self._asking], rng)
+        if candidate is None:
+            return None
+        detail = {**candidate.origin.detail, WALK: self._asking}
+        return Candidate(candidate.crystal, replace(candidate.origin, detail=detail))
+
+    def _step(self, walk: Walk, rng: np.random.Generator) -> Candidate | None:
+        parent = walk.parent
+        if parent is not None and not self._proposals.wants_new(rng):
+            weights = self._melted_weights if walk.thermostat.melted else self._weights
+            for _ in range(MOVES_TRIED):
+                child = self._proposals.child(parent, weights, None, rng=rng)
+                if child is not None:
+                    return child
+        return self._proposals.new(None, rng=rng)
+
+    def accept(self, record: Record, noted: Noted) -> bool:
+        """Return whether a walk steps to a structure that was relaxed."""
+        crystal = self._relaxations.add(record)
+        walk = self._answered(record)
+        if walk is None:
+            self._starts.add(record, is_new=noted.duplicate_of is None)
+            return noted.is_best
+        difference = None
+        if walk.level is not None:
+            difference = self._book.known.difference(record, walk.level)
+        is_level = difference is not None and abs(difference) < EQUAL_ENTHALPY
+        if crystal is not None and is_level and _is_larger(record.candidate.crystal, walk):
+            walk.stand(record.number, crystal)
+            return True
+        return self._judge(walk, record.number, record.number, crystal, difference)
+
+    def repeat(self, record: Record, known: int) -> bool:
+        """Return whether a walk steps to a structure that is known and was not relaxed."""
+        walk = self._answered(record)
+        if walk is None or walk.parent is None or walk.level is None:
+            return False
+        child = record.candidate.crystal
+        if _is_larger(child, walk):
+            walk.stand(record.number, child, walk.level)
+            return True
+        difference = self._book.known.gap(known, walk.level)
+        crystal = self._relaxations.of(known)
+        return self._judge(walk, record.number, known, crystal, difference)
+
+    def _judge(
+        self, walk: Walk, number: int, level: int, crystal: Crystal | None, gap: float | None
+    ) -> bool:
+        """Return whether a walk steps to a crystal, by the Metropolis rule; let it."""
+        if walk.parent is None:
+            accepted = crystal is not None
+        else:
+            stream = np.random.SeedSequence([self.settings.seed, number, 1])
+            gap = gap if crystal is not None else None
+            accepted = walk.thermostat.accepts(gap, rng=np.random.default_rng(stream))
+        if accepted and crystal is not None:
+            walk.stand(number, crystal, level)
+        return accepted
+
+    def state(self) -> dict[str, Any]:
+        """Return whose enthalpy the last walk has, and its temperature in eV/atom."""
+        walk = self._told
+        if walk is None:
+            temperature, current, melted = self.settings.temperature, self._starts.lowest, False
+        else:
+            temperature, melted = walk.thermostat.temperature, walk.thermostat.melted
+            current = walk.level
+        return {"melted": melted, "temperature": temperature, "current": current}
+
+    def _answered(self, record: Record) -> Walk | None:
+        """Return the walk whose trial a record is; None for a start."""
+        place = _walk_of(record.candidate)
+        self._open_starts.discard(record.number)
+        self._told = None
+        if place is None or place >= len(self._walks):
+            return None
+        self._starts.begin(self._walks)
+        self._queue.put_back(place)
+        self._told = self._walks[place]
+        return self._told
+
+    def _wants_start(self) -> bool:
+        """Return whether the initial population, or what leads it, is still to be asked for."""
+        leads = bool(getattr(self.context.generator, "leads", False))
+        return self._book.next_number < self.settings.population or leads
+
+    def _new_thermostat(self) -> Thermostat:
+        settings = self.settings
+        return Thermostat(
             temperature=settings.temperature,
             rest_temperature=settings.temperature,
             melt_after=settings.melt_after,
@@ -83,37 +259,15 @@ class BasinHoppingSearch(DrawnSearch):
             melt_ceiling=settings.melt_ceiling,
             precision=PRECISION,
         )
-        self._parent: Parent | None = None
 
-    def accept(self, record: Record, noted: Noted) -> bool:
-        """Return whether the walk steps to a structure."""
-        accepted = self._accepts(record, noted)
-        relaxed = record.relaxed
-        if accepted and relaxed is not None:
-            self._parent = Parent(record.number, reduced_cell(relaxed.crystal))
-        return accepted
 
-    def state(self) -> dict[str, Any]:
-        """Return where the walk stands, and its temperature in eV/atom."""
-        return {
-            "melted": self._thermostat.melted,
-            "temperature": self._thermostat.temperature,
-            "current": None if self._parent is None else self._parent.number,
-        }
+def _walk_of(candidate: Candidate) -> int | None:
+    place = candidate.origin.detail.get(WALK)
+    return int(place) if place is not None else None
 
-    def _accepts(self, record: Record, noted: Noted) -> bool:
-        if self._parent is None or record.number < self.settings.population:
-            if noted.is_best:
-                self._thermostat.restore()
-            return noted.is_best
-        difference = self._book.known.difference(record, self._parent.number)
-        stream = np.random.SeedSequence([self.settings.seed, record.number, 1])
-        return self._thermostat.accepts(difference, rng=np.random.default_rng(stream))
 
-    def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
-        """Return a new structure, or a child of the one that the walk stands on."""
-        parent = self._parent
-        if number < self.settings.population or parent is None or self._proposals.wants_new(rng):
-            return self._proposals.new(None, rng=rng)
-        weights = self._melted_weights if self._thermostat.melted else self._weights
-        return self._proposals.child(parent, weights, None, rng=rng)
+def _is_larger(child: Crystal, walk: Walk) -> bool:
+    """Return whether a child is what its walk stands on, in a larger cell."""
+    if walk.parent is None or child.n_atoms <= walk.parent.crystal.n_atoms:
+        return False
+    return is_duplicate(fingerprint(child), fingerprint(walk.parent.crystal))

@@ -49,6 +49,7 @@ class LowestMinimaSearch(DrawnSearch):
         self.settings = settings
         self._units = context.space.formula_units
         self._proposals = Proposals(context, settings, settings.moves)
+        self.guide = self._proposals.guide
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
         self._n_primitive = 0
@@ -85,4 +86,4 @@ class LowestMinimaSearch(DrawnSearch):
         parent = self._minima.pick(most_units, rng=rng)
         if parent is None:
             return self._proposals.new(most_units, rng=rng)
-        return self._proposals.child(parent, self._weights, most_units, rng=rng)
+        return self._proposals.child(parent, self._weights, most_units, rng=rng, in_pairs=True)

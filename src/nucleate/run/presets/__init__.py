@@ -1,0 +1,78 @@
+"""Presets: inputs by one word, as TOML files beside this module."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DESCRIPTION = "description"
+
+
+def run_preset_names() -> list[str]:
+    """Return the names of the presets."""
+    found = (item.name for item in files(__name__).iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def run_preset_text(name: str) -> str:
+    """Return the TOML text of a preset; raises InputError if there is none of that name."""
+    known = run_preset_names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        nearest = f"Did you mean {close[0]!r}? " if close else ""
+        raise InputError(
+            f"preset = {name[:60]!r} is not known. {nearest}Use one of {', '.join(known)}."
+        )
+    return files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def run_preset(name: str) -> dict[str, Any]:
+    """Return the input of a preset, without a problem; raises InputError if there is none."""
+    data = tomllib.loads(run_preset_text(name))
+    del data[DESCRIPTION]
+    return data
+
+
+def over_preset(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an input whose keys come before those of a preset.
+
+    Sections are merged key by key; lists, such as the tiers, are replaced as a whole.
+
+    Parameters
+    ----------
+    data
+        The input; not changed.
+    name
+        Of the preset.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset, or the input names another kind of search.
+    """
+    merged = run_preset(name)
+    for section, values in data.items():
+        base = merged.get(section)
+        if section == "search":
+            _check_kind(values, merged["search"]["kind"], name)
+        if isinstance(base, dict) and isinstance(values, dict):
+            merged[section] = {**base, **values}
+        elif not (section == "search" and isinstance(values, str)):
+            merged[section] = values
+    return merged
+
+
+def _check_kind(search: Any, kind: str, name: str) -> None:
+    given = search.get("kind", kind) if isinstance(search, dict) else search
+    if given != kind:
+        raise InputError(
+            f"search.kind = {given!r} is not that of preset = {name!r}, {kind!r}. Leave one of "
+            "them out."
+        )

@@ -1,0 +1,1 @@
+"""Operators of evolutionary searches, the parents they work on, and their success."""

@@ -1,0 +1,1 @@
+"""Particles of a swarm of crystals, what attracts them, and how two crystals are compared."""

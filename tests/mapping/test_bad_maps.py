@@ -1,0 +1,82 @@
+"""Maps that cannot be made are refused before any work, and their folders stay usable."""
+
+from __future__ import annotations
+
+import pytest
+
+import nucleate as nc
+from nucleate.cli.map import parse_oxidation
+from nucleate.errors import InputError
+from nucleate.mapping.settings import MapSettings
+from nucleate.mapping.store import MapStore
+
+EMT = "ase=ase.calculators.emt:EMT"
+
+
+def alloy(folder, **options):
+    from nucleate.cli.inputs import parse_tier
+
+    return nc.map(
+        "Cu-Au", model=parse_tier(EMT), neutral=False, folder=folder, display=False, **options
+    )
+
+
+def test_a_source_that_cannot_be_read_leaves_no_map_behind(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        alloy(tmp_path / "map", references=[str(tmp_path / "nowhere")])
+    assert not MapStore.exists(tmp_path / "map")
+
+
+def test_a_judge_that_cannot_be_used_is_refused_before_the_search(tmp_path):
+    with pytest.raises(InputError, match=r"final\.judge: model = 'foo'"):
+        alloy(tmp_path / "map", judge="foo")
+    assert not MapStore.exists(tmp_path / "map")
+
+
+def stored(folder, system):
+    settings = MapSettings.from_dict({"field": {"system": system, "neutral": False}})
+    MapStore.open(folder, settings).close()
+
+
+def test_another_order_of_the_elements_is_the_same_field(tmp_path):
+    from nucleate.api.map_inputs import settings_of_map
+
+    stored(tmp_path, "Cu-Au")
+    settings, _ = settings_of_map("Au-Cu", {}, folder=tmp_path)
+    MapStore.open(tmp_path, settings).close()
+    other = MapSettings.from_dict({"field": {"system": "Cu-Ag", "neutral": False}})
+    with pytest.raises(InputError, match=r"map\.db was made by another input"):
+        MapStore.open(tmp_path, other)
+
+
+def test_a_charge_without_an_element():
+    with pytest.raises(InputError, match="not an element with charges"):
+        parse_oxidation(["=2"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 200])
+def test_a_damaged_store_is_said_to_be_damaged(tmp_path, content):
+    (tmp_path / "map.db").write_bytes(content)
+    with pytest.raises(InputError, match=r"map\.db is damaged, or not the store of a map"):
+        nc.open_map(tmp_path)
+
+
+def test_damaged_references_of_a_map_and_of_the_user(tmp_path, monkeypatch):
+    from nucleate.mapping import cache
+
+    monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
+    (tmp_path / "user" / "nucleate").mkdir(parents=True)
+    (tmp_path / "user" / "nucleate" / cache.NAME).write_bytes(b"no database at all" * 200)
+    with cache.Caches(tmp_path / "map") as caches:
+        assert caches.get("anything") is None
+    (tmp_path / "map" / cache.NAME).write_bytes(b"no database at all" * 200)
+    with pytest.raises(InputError, match="Delete it: the known"):
+        cache.Caches(tmp_path / "map")
+
+
+def test_a_value_in_place_of_a_section(tmp_path):
+    (tmp_path / "field.toml").write_text("field = 3")
+    with pytest.raises(InputError, match="field = 3 is not a section"):
+        nc.map(tmp_path / "field.toml", display=False)
+    with pytest.raises(InputError, match="stop = 3 is not a section"):
+        nc.map({"field": {"system": "Cu-Au"}, "stop": 3}, structures=5, display=False)
