@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from nucleate.run.shared import SharedExecutor
     from nucleate.search.record import Record, SearchUpdate
 
-LEAST_CORE_S = 2.0
-"""Processor seconds of a visit: opening a run takes about 0.1 s."""
+LEAST_CORE_S, FIRST_CORE_S = 2.0, 0.5
+"""Processor seconds of a visit, and of the first: opening a run takes about 0.1 s."""
 
 
 class Visit(Silent):
@@ -34,7 +34,8 @@ class Visit(Silent):
     shared : SharedExecutor
         Who relaxes.
     structures : int
-        How many to relax; as many again while the visit is shorter than :data:`LEAST_CORE_S`.
+        How many to relax; as many again while the visit is shorter than :data:`LEAST_CORE_S`,
+        the first one than :data:`FIRST_CORE_S`.
     guests : sequence of Candidate
         Candidates from elsewhere, which come first.
     reason : str
@@ -115,7 +116,8 @@ class Visit(Silent):
         """Continue a visit whose structures are too quick."""
         spent_s = self._campaign.progress.core_s - self._before[1]
         limit = self._stop.structures
-        if limit is None or spent_s >= LEAST_CORE_S:
+        least_s = LEAST_CORE_S if self._before[0] else FIRST_CORE_S
+        if limit is None or spent_s >= least_s:
             return
         if self._campaign.n_finished + self._structures // 2 >= limit:
             self._stop.structures = limit + self._structures
