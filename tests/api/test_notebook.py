@@ -77,5 +77,5 @@ def test_the_example_notebook(tmp_path) -> None:
     pictures = [
         "image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]
     ]
-    assert sum(pictures) == 2
+    assert sum(pictures) == 3
     assert (tmp_path / "SrTiO3-files" / "structures.optimade.json").exists()
