@@ -111,3 +111,11 @@ CIF = "data_a\n" + "".join(
     for name in names
 )  # fmt: skip
 CIF += "loop_\n_atom_site_label\n" + "".join(f"_atom_site_fract_{x}\n" for x in "xyz")
+
+
+def test_a_flat_cell_with_cartesian_coordinates_is_refused_in_words(tmp_path):
+    text = "x\n1.0\n4.2 0 0\n0 4.2 0\n0 0 0\nMg O\n1 1\nCartesian\n0 0 0\n2.1 2.1 2.1\n"
+    (tmp_path / "POSCAR").write_text(text)
+    (item,) = read_structures(tmp_path / "POSCAR")
+    assert "cannot be read" not in str(item.error)
+    assert "cell" in str(item.error)

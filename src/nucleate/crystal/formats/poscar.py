@@ -11,7 +11,13 @@ import numpy as np
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import element, is_element
 from nucleate.crystal.formats.cif_elements import DEUTERIUM
-from nucleate.crystal.formats.structures import MOST_ATOMS, ReadStructure, guarded, shortened
+from nucleate.crystal.formats.structures import (
+    MOST_ATOMS,
+    ReadStructure,
+    guarded,
+    impossible_cell,
+    shortened,
+)
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,6 +109,9 @@ def _structure(text: _Text) -> ReadStructure:
     points = np.array([point for point, _, _ in rows])
     scaled = points
     if cartesian:
+        problem = impossible_cell(cell, total)
+        if problem is not None:
+            raise InputError(problem)
         scaled = np.linalg.solve(cell.T, (points * _scale(text)[1]).T).T.astype(np.float64)
     numbers = np.array([1 if symbol == "D" else element(symbol).number for symbol in expected])
     if "D" in expected:
