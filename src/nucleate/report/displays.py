@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from nucleate.report.board import Board
 from nucleate.report.columns import columns
 from nucleate.report.counts import counts, heading
+from nucleate.report.pace import Paced
 from nucleate.report.phases import duration
 from nucleate.report.render import html_table, texts
 from nucleate.report.views import BOARD, NEW_BEST
@@ -52,19 +53,13 @@ class Display(Protocol):
         ...
 
 
-class NoDisplay:
+class NoDisplay(Paced):
     """Shows nothing; base of the others."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._title = ""
         self._board = Board(())
-        self._last_s = float("-inf")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave what is shown."""
 
     def start(self, title: str, tiers: Sequence[str]) -> None:
         """Begin with the title of the run and the names of its tiers."""
@@ -84,14 +79,6 @@ class NoDisplay:
 
     def on_progress(self, progress: Progress) -> None:
         """Show the present state."""
-
-    def _is_due(self, every_s: float) -> bool:
-        """Return whether the last drawing is long ago, and take note of this one if so."""
-        now = time.monotonic()
-        if now - self._last_s < every_s:
-            return False
-        self._last_s = now
-        return True
 
 
 class PlainDisplay(NoDisplay):

@@ -7,8 +7,10 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from nucleate.mapping.events import Silent
 from nucleate.report.displays import Stages, duration, is_notebook
 from nucleate.report.maps.rows import HEADS, cells_of, map_rows, rows_html
+from nucleate.report.pace import Paced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,43 +57,18 @@ class MapDisplay(Protocol):
         ...
 
 
-class NoMapDisplay:
+class NoMapDisplay(Paced, Silent):
     """Shows nothing; base of the others."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._system = ""
         self._time_s: float | None = None
-        self._last_s = float("-inf")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave what is shown."""
 
     def start(self, system: str, folder: Path, time_s: float | None) -> None:
         """Begin with the field, the folder, and the time after which the map stops."""
         del folder
         self._system, self._time_s = system, time_s
-
-    def on_stage(self, text: str, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def on_note(self, text: str) -> None:
-        """Show nothing."""
-
-    def on_visit(self, site: Site, reason: str) -> None:
-        """Show nothing."""
-
-    def on_progress(self, progress: MapProgress, energies: Energies) -> None:
-        """Show nothing."""
-
-    def _is_due(self, every_s: float) -> bool:
-        now = time.monotonic()
-        if now - self._last_s < every_s:
-            return False
-        self._last_s = now
-        return True
 
 
 class PlainMapDisplay(NoMapDisplay):

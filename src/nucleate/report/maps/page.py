@@ -60,12 +60,12 @@ def write_map_page(path: Path, state: MapState, rows: Sequence[MapRow]) -> None:
 
 def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
     """Return the page as text; see :func:`write_map_page`."""
-    from nucleate.report.maps.template import environment
+    from nucleate.report.page.template import environment
 
     facts = map_status(state, best=0)
     corners = [member.formula for member in state.field.members]
     return (
-        environment()
+        environment("nucleate.report.maps")
         .get_template("map.html")
         .render(
             title=clean(state.field.system),

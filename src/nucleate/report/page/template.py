@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 @cache
-def environment() -> Environment:
-    """Return the environment that holds the templates."""
+def environment(package: str = "nucleate.report.page") -> Environment:
+    """Return the environment that holds the templates of a package, in its folder ``assets``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("nucleate.report.page", "assets"),
+        loader=PackageLoader(package, "assets"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
