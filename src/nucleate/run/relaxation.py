@@ -26,6 +26,7 @@ from nucleate.run.journal import StoreJournal
 from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
 from nucleate.run.log import WORKER_LOGS
+from nucleate.run.new_keys import with_new_keys
 from nucleate.run.pool import Pool
 from nucleate.run.pressure import (
     compression_line,
@@ -379,11 +380,12 @@ def _pool(
 
 
 def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> Store:
-    data = settings.model_dump(mode="json")
+    data = settings.to_dict()
     data["structures"] = {"number": survey.number, "digest": survey.digest}
     if Store.exists(folder):
         with Store.read(folder) as store:
-            check_same_input(stored_input(store.meta), data, folder / STORE_NAME)
+            old = with_new_keys(stored_input(store.meta), settings)
+            check_same_input(old, data, folder / STORE_NAME)
         return Store.append_to(folder)
     meta: dict[str, Any] = {
         "kind": "relax",

@@ -252,6 +252,10 @@ class RelaxationSettings(_Settings):
         except ValidationError as error:
             raise input_error(error, data, cls) from None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON-ready data, defaults included."""
+        return self.model_dump(mode="json")
+
 
 class RefinementSettings(_Settings):
     """The input of ``nucleate refine``: tiers that the best structures of a run go through."""
