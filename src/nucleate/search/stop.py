@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CORE_TIME_SPENT = "the core time is spent"
 """Why a run stopped at its limit of processor time."""
 
+TARGET_FOUND = "the target structure was found"
+"""Why a run stopped that was to find one structure."""
+
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -152,7 +155,7 @@ class Stop:
             Running time of this start; processor time of all.
         """
         if self._found:
-            return "the target structure was found"
+            return TARGET_FOUND
         if self.structures is not None and n_finished >= self.structures:
             done = f", {n_failed} failed" if n_failed else " were relaxed"
             return f"{n_finished} structures{done}"
