@@ -47,6 +47,23 @@ def live_or_lines() -> Display:
     return LiveDisplay() if live else PlainDisplay(sys.stdout)
 
 
+def export_at_end(run: Run, order: str = "likely") -> str:
+    """Write the files of a run that has ended; return what else there is to say.
+
+    After a signal only those that take a moment are written, and the rest is named.
+    """
+    from nucleate.signals import is_asked_to_stop
+
+    if not is_asked_to_stop():
+        run.export(order=order)
+        return ""
+    run.export_quickly(order=order)
+    return (
+        "Only the table and the best structures are written after a stop; "
+        f"`nucleate export {run.folder}` writes all files."
+    )
+
+
 def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
     """Print how a run ended and its best structures.
 
