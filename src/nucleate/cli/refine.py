@@ -81,7 +81,8 @@ def refine(
             )
         found_map = api.open_map(run)
         found_map.refine(best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
-        found_map.export()
+        if rest := export_at_end(found_map):
+            typer.echo(rest)
         typer.echo(f"Results: {run}")
         return
     if tier is None and file is None:
