@@ -262,6 +262,28 @@ class Run:
         export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
+    def export_quickly(self, *, best: int = 20, order: str = "likely") -> Path:
+        """Write the table and the files of the best structures only, in about a second.
+
+        Files of :meth:`export` that would speak of an earlier state are removed.
+
+        Parameters
+        ----------
+        best
+            How many distinct structures.
+        order
+            As in :meth:`ranked`.
+
+        Returns
+        -------
+        Path
+            The folder of the run.
+        """
+        from nucleate.report.export import export_quickly
+
+        export_quickly(self.folder, best=best, order=checked_order(order))
+        return self.folder
+
     def continue_(
         self, *, trust: bool = False, display: Display | bool = True, **options: Any
     ) -> Run:

@@ -129,6 +129,7 @@ def map_field(
     """
     from nucleate.api import map as maps
     from nucleate.cli import inputs
+    from nucleate.cli.output import export_at_end
 
     keys = {
         "oxidation_states": parse_oxidation(oxidation),
@@ -166,7 +167,8 @@ def map_field(
     )
     facts = found.status()
     typer.echo(map_table(facts))
-    found.export()
+    if rest := export_at_end(found):
+        typer.echo(rest)
     typer.echo(f"Stopped: {facts['stop_reason']}. Results: {found.folder}")
     if facts["structures"] and facts["structures"] == facts["failed"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

@@ -120,11 +120,11 @@ def predict(
     from nucleate.api import predict as run_search
     from nucleate.api.display import EXPORT
     from nucleate.cli import inputs
-    from nucleate.cli.output import live_or_lines, print_end
+    from nucleate.cli.output import export_at_end, live_or_lines, print_end
 
     checked_order(order)
     folder = out or inputs.folder_of(problem)
-    display = live_or_lines()
+    display, rest = live_or_lines(), ""
     with display:
         run = run_search(
             problem,
@@ -154,8 +154,10 @@ def predict(
         facts = run.status()
         if facts["distinct"]:
             display.on_stage(EXPORT, 0, 0)
-            run.export(order=order)
+            rest = export_at_end(run, order)
     print_end(run, facts, order)
+    if rest:
+        typer.echo(rest)
     typer.echo(f"Results: {folder}")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

@@ -160,14 +160,14 @@ def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozense
         n_paid += steps[0][1] is not None
         # a tier's last outcome is valid; a second model ranks nothing
         valid = {
-            row[1]: row[1:6]
+            row[1]: row
             for row in steps
             if row[1] is not None and row[1] not in JUDGED and row[1] not in ignored
         }
         for tier in valid:
             seen.setdefault(tier, len(seen))
         tier, enthalpy = _counting(valid.values(), climb)
-        failed = [(climb.get(row[0], -1), row[2]) for row in valid.values() if row[1] != "relaxed"]
+        failed = [(climb.get(row[1], -1), row[3]) for row in valid.values() if row[2] != "relaxed"]
         if failed:
             failures[str(min(failed, key=itemgetter(0))[1])] += 1
         numbers.append(number)
@@ -192,7 +192,7 @@ def _counting(
     found: str | None = None
     enthalpy, reached = np.nan, -1
     polished: float | None = None
-    for tier, status, _, of_cell, n_atoms in valid:
+    for _, tier, status, _, of_cell, n_atoms, _ in valid:
         if status != "relaxed":
             continue
         value = of_cell / n_atoms
