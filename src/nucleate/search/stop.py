@@ -20,7 +20,7 @@ TIME_IS_UP = "the time is up"
 """Why a run stopped at its limit of running time."""
 
 GRACE_S = 300.0
-"""Seconds that a run waits at least, where it must, for its first energy when its time is up."""
+"""Seconds that a run waits at least, where it must, for its first energy at its time limit."""
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -163,7 +163,7 @@ class Stop:
         n_finished, n_failed
             Structures that are finished, the search told or not, and the failed ones of them.
         n_relaxed
-            Those with an energy; without any a run waits for the first one when its time is up.
+            Those with an energy; without any a run waits for the first one at its time limit.
         session_s, used_core_s
             Running time of this start; processor time of all.
         """
