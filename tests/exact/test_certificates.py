@@ -159,6 +159,10 @@ def test_the_sign_to_stop(perovskite: tuple[ScanResult, Path]) -> None:
     worse = best.replace(cell=best.cell * 1.05)
     comparison = compare(worse, model, result.certificate)
     assert not comparison.may_stop
+    assert "an arrangement relaxes to -31.71671 eV/atom" in comparison.sentence
+    none = compare(best, model, result.certificate.model_copy(update={"proofs": []}))
+    assert not none.may_stop
+    assert none.sentence == "not proven: no grid has a bound."
     assert "below the best structure" in comparison.sentence
 
 
