@@ -90,6 +90,30 @@ def leave_out_level(proof: dict[str, Any]) -> None:
     proof["found"] = [first, last]
 
 
+def edit_gap(proof: dict[str, Any]) -> None:
+    proof["bound"] -= 0.05
+
+
+def claim_ranks(proof: dict[str, Any]) -> None:
+    proof["found"][0]["proven"] = False
+
+
+def change_group(proof: dict[str, Any]) -> None:
+    proof["space_group"] = 195 if proof["space_group"] != 195 else 75
+
+
+def stretch_cell(proof: dict[str, Any]) -> None:
+    proof["cell"][2][2] *= 1.001
+
+
+def leave_grid(proof: dict[str, Any]) -> None:
+    proof["found"][0]["places"]["Sr"] = [64]
+
+
+def exchange_units(proof: dict[str, Any]) -> None:
+    proof["formula_units"] = 2
+
+
 def deny(proof: dict[str, Any]) -> None:
     proof.update(status="no arrangement", found=[], bound=None)
 
@@ -97,7 +121,8 @@ def deny(proof: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "falsify",
     [raise_bound, raise_bound_and_best, drop_orbit, split_orbit, change_energy, change_relaxed,
-     move_atom, change_counts, leave_out_level, deny],
+     move_atom, change_counts, leave_out_level, deny, edit_gap, claim_ranks, change_group,
+     stretch_cell, leave_grid, exchange_units],
 )  # fmt: skip
 def test_a_falsified_certificate_is_refused(
     perovskite: tuple[ScanResult, Path], tmp_path: Path, falsify: Any
@@ -159,6 +184,10 @@ def test_the_sign_to_stop(perovskite: tuple[ScanResult, Path]) -> None:
     worse = best.replace(cell=best.cell * 1.05)
     comparison = compare(worse, model, result.certificate)
     assert not comparison.may_stop
+    assert "an arrangement relaxes to -31.71671 eV/atom" in comparison.sentence
+    none = compare(best, model, result.certificate.model_copy(update={"proofs": []}))
+    assert not none.may_stop
+    assert none.sentence == "not proven: no grid has a bound."
     assert "below the best structure" in comparison.sentence
 
 

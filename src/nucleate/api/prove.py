@@ -14,6 +14,7 @@ from nucleate.exact.certificate import Certificate
 from nucleate.exact.check import check_proof
 from nucleate.exact.options import SessionOptions
 from nucleate.exact.pair_models import ionic_field, read_pair_model
+from nucleate.exact.relaxing import record
 from nucleate.exact.report import proof_row, summary
 from nucleate.exact.scan import Event, ScanResult
 from nucleate.exact.session import (
@@ -21,13 +22,18 @@ from nucleate.exact.session import (
     distinct_relaxed,
     prove_session,
 )
+from nucleate.exact.training import fitted
 from nucleate.potentials.spp import shipped_library
 from nucleate.potentials.toml_format import read_force_field
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.exact.certificate import RelaxedRecord
     from nucleate.exact.check import Verdict
 
 __all__ = [
@@ -49,6 +55,8 @@ def prove(
     pairs: Path | None = None,
     proxy: bool = False,
     lattice: str | None = None,
+    fit: Any = None,
+    fit_structures: int = 130,
     folder: Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_note: Callable[[str], None] = lambda _: None,
@@ -65,6 +73,9 @@ def prove(
         (TOML), or the shipped proxy potentials; default formal charges and radii.
     lattice
         Decorate a lattice (``fcc``, ``bcc``, ``hcp``, ``sc``, or a file) instead.
+    fit, fit_structures
+        Fit a cluster expansion to relaxed energies of this model (as in :func:`nucleate.relax`) of
+        at least so many small decorations of the lattice, and relax the best with it.
     folder
         Where certificate, structures and the state go; default ``prove-FORMULA``. The same call
         continues.
@@ -79,15 +90,54 @@ def prove(
         If something cannot be used.
     """
     composition = Composition.from_formula(formula)
-    given = SessionOptions(
-        source=_source(composition, force_field, pairs, proxy or bool(lattice and not pairs),
-                       on_note),
-        folder=folder or Path(f"prove-{composition.formula}"),
-        **options,
-    )  # fmt: skip
+    place = folder or Path(f"prove-{composition.formula}")
+    if fit is not None:
+        if lattice is None:
+            raise InputError("--fit belongs to a lattice. Give --lattice too, or leave it out.")
+        if force_field is not None or pairs is not None or proxy:
+            raise InputError("give only one of --force-field, --pairs, --proxy and --fit.")
+        source = fitted(
+            composition, lattice, _energies_by(fit), model=_name(fit), structures=fit_structures,
+            folder=place, on_note=on_note,
+        )  # fmt: skip
+    else:
+        source = _source(
+            composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note
+        )
+    given = SessionOptions(source=source, folder=place, **options)
     if lattice is not None:
-        return decorate_session(composition, lattice, given)
+        relaxes = None if fit is None else _relaxes_by(fit)
+        return decorate_session(composition, lattice, given, relaxes)
     return prove_session(composition, given, on_event)
+
+
+def _name(model: Any) -> str:
+    return model if isinstance(model, str) else type(model).__name__
+
+
+def _energies_by(model: Any) -> Callable[[Sequence[Crystal]], list[tuple[Crystal, float] | None]]:
+    """Return the function that relaxes crystals with a model of any kind."""
+
+    def energies(crystals: Sequence[Crystal]) -> list[tuple[Crystal, float] | None]:
+        ends = relax(list(crystals), model=model)
+        return [
+            (end.crystal, end.energy_per_atom) if isinstance(end, Relaxed) else None for end in ends
+        ]
+
+    return energies
+
+
+def _relaxes_by(model: Any) -> Callable[..., RelaxedRecord | None]:
+    """Return the function that relaxes an arrangement with a model of any kind."""
+
+    def relaxes(crystal: Crystal, *, rng: np.random.Generator) -> RelaxedRecord | None:
+        del rng
+        end = relax(crystal, model=model)
+        if not isinstance(end, Relaxed):
+            return None
+        return record(end.crystal, end.energy, end.converged, _name(model))
+
+    return relaxes
 
 
 def _source(

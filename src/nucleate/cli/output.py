@@ -94,6 +94,8 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
             text.print(line)
     if facts["target"]:
         text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
+    if facts["proven"]:
+        text.print(facts["proven"])
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))

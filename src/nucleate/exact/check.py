@@ -18,6 +18,8 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.distances import pairs_too_close
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
+from nucleate.exact.check_expansion import lowest_of_all
+from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.recompute import TOLERANCE, System, crystal_of
 
 if TYPE_CHECKING:
@@ -259,6 +261,13 @@ def _bound(
     """Return how the bound was verified and what is wrong with it."""
     if proof.bound is None and proof.status != "no arrangement":
         return "none claimed", []
+    if isinstance(model, ClusterExpansion):
+        complete, levels = lowest_of_all(proof, model, deadline)
+        if levels.size and proof.bound is not None and levels[0] < proof.bound - TOLERANCE:
+            return "every arrangement", [
+                f"the bound {proof.bound:.6f}: there is one with energy {levels[0]:.6f}"
+            ]
+        return ("every arrangement", _ranks(proof, levels)) if complete else ("not verified", [])
     system = System(certificate, proof, model)
     complete, levels = system.lowest(deadline)
     if levels.size and (

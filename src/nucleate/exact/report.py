@@ -82,7 +82,8 @@ def summary(certificate: Certificate) -> str:
     done = [proof for proof in proofs if proof.is_proven]
     empty = sum(proof.status == "no arrangement" for proof in done)
     bounded = sum(proof.bound is not None and not proof.is_proven for proof in proofs)
+    kind = "cells" if any(proof.sites is not None for proof in proofs) else "grids"
     return (
-        f"{len(done)} of {len(proofs)} grids are proven ({empty} of them hold no arrangement), "
+        f"{len(done)} of {len(proofs)} {kind} are proven ({empty} of them hold no arrangement), "
         f"{bounded} more have a bound only."
     )

@@ -116,7 +116,9 @@ def distinct_relaxed(result: ScanResult, most: int = 10) -> list[RelaxedRecord]:
     return found
 
 
-def decorate_session(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
+def decorate_session(
+    composition: Composition, lattice: str, options: SessionOptions, relax: Relax | None = None
+) -> ScanResult:
     """Find the best ordered decorations of a lattice and write them to the folder.
 
     Raises
@@ -124,6 +126,6 @@ def decorate_session(composition: Composition, lattice: str, options: SessionOpt
     InputError
         If the lattice is not known or the cells hold too many atoms.
     """
-    result = decorate(composition, lattice, options)
+    result = decorate(composition, lattice, options, relax)
     write_results(result, options.folder)
     return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from nucleate.search.proven import Proven
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress
     from nucleate.search.target import Target
@@ -63,6 +64,15 @@ class StopSettings(BaseModel):
         description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
         "at most 2 meV/atom above it, relaxed by the last tier.",
     )
+    proven: bool | str = Field(
+        False,
+        description="Stop when the best structure is as low as everything that proven grids offer: "
+        "true proves grids before the search, a file names a certificate of nucleate prove. Ends a "
+        "run whose last tier is classical; advice for others.",
+    )
+    proven_grids: int = Field(
+        1000, ge=1, description="Grids that proven = true looks at, cheap ones first."
+    )
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
@@ -92,6 +102,8 @@ class Stop:
         Structures since the last new best one.
     missed_below : float or None
         Chance that a lower minimum was missed.
+    proven : Proven or None
+        What is proven on grids.
     time_s : float or None
         Running time of one start.
     core_s : float or None
@@ -106,11 +118,14 @@ class Stop:
     core_s: float | None = None
     target: Target | None = None
     missed_below: float | None = None
+    proven: Proven | None = None
     _found: set[int] = field(default_factory=set)
     _has_waited: bool = False
 
     @classmethod
-    def of(cls, settings: StopSettings, target: Target | None = None) -> Stop:
+    def of(
+        cls, settings: StopSettings, target: Target | None = None, proven: Proven | None = None
+    ) -> Stop:
         """Return the rules of an input.
 
         Parameters
@@ -119,6 +134,8 @@ class Stop:
             The section of the input.
         target
             What is in the file that ``settings.target`` names.
+        proven
+            What ``settings.proven`` compares with.
         """
         return cls(
             settings.structures,
@@ -127,12 +144,15 @@ class Stop:
             settings.core_time,
             target,
             settings.missed_below,
+            proven,
         )
 
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
         if self.target is not None and self.target.is_found(record):
             self._found.add(record.number)
+        if self.proven is not None:
+            self.proven.note(record)
 
     @property
     def is_found(self) -> bool:
@@ -172,6 +192,8 @@ class Stop:
         """
         if self._found:
             return TARGET_FOUND
+        if self.proven is not None and self.proven.holds:
+            return "nothing lower is possible on the proven grids"
         if self.structures is not None and n_finished >= self.structures:
             done = f", {n_failed} failed" if n_failed else " were relaxed"
             return f"{n_finished} structures{done}"

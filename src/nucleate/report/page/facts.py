@@ -12,7 +12,7 @@ import numpy as np
 from nucleate.crystal.candidate import family_of
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
-from nucleate.report.status import stop_reason_of, times_of
+from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
 from nucleate.search.polished import JUDGED
@@ -128,13 +128,14 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
 def _final(store: Store) -> list[str]:
     """Return what the final phase says, and how structures were compared."""
     findings = read_findings(store)
+    proven = proven_of(store)
     if findings is None:
-        return []
+        return proven
     how = (
         f"Polished structures are the same up to a displacement of {findings.tolerance:g} "
         f"(volume per atom)^(1/3), by {findings.matcher}."
     )
-    return [*(clean(line) for line in findings.text), how]
+    return [*(clean(line) for line in findings.text), how, *proven]
 
 
 def _engines(store: Store) -> list[str]:
