@@ -54,10 +54,16 @@ class Shared(Component):
         return share
 
 
+PROCESSES = {
+    "kind": "futures",
+    "function": "concurrent.futures:ProcessPoolExecutor",
+    "options": {"max_workers": 1},
+}
 EXECUTORS: dict[str, Any] = {
     "inline": Inline,
     "shared": Shared,
     "local": lambda: find("local", "executors")(),
+    "processes": lambda: find("futures", "executors").model_validate(PROCESSES),
 }
 ISOLATED = [name for name in EXECUTORS if name != "inline"]
 
@@ -183,7 +189,8 @@ def test_engines_that_cannot_be_loaded_are_reported(isolated) -> None:
 
 def test_the_shipped_executors_are_in_the_registry() -> None:
     assert {name for name, kind in kinds()["executors"].items() if kind.source == "nucleate"} == {
-        "local"
+        "futures",
+        "local",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nucleate.faults import blamed
 from nucleate.relax.outcome import Failed, FailReason
@@ -28,12 +28,14 @@ class Job:
     """A crystal for one tier of the ladder.
 
     ``fixed`` of shape (n_atoms, 3) is True for each fractional coordinate that must stay.
+    ``unfinished`` is a relaxation of it that another worker has begun, as its relaxer gave it.
     """
 
     key: int
     tier: int
     crystal: Crystal
     fixed: NDArray[np.bool_] | None = None
+    unfinished: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
