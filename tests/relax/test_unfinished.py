@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ class Wells:
     def evaluate(self, batch: Batch) -> Evaluation:
         cells, start = batch.cells, batch.start
         energies, stresses, forces = [], [], np.zeros_like(batch.positions)
-        for k, (first, last) in enumerate(zip(start[:-1], start[1:], strict=True)):
+        for k, (first, last) in enumerate(pairwise(start)):
             sites = np.arange(last - first)[:, None] * np.array([1.9, 1.1, 0.7])
             gap = batch.positions[first:last] - sites
             forces[first:last] = -0.7 * gap
