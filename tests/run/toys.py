@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
@@ -56,6 +57,14 @@ class ToyRelaxer:
                 del self._jobs[key]
                 ended.append((key, self._outcome(crystal, job[1], fault)))
         return ended
+
+    def release(self):
+        """Give up what is in flight, with the steps that were taken."""
+        jobs, self._jobs = self._jobs, {}
+        return [(key, {"crystal": job[0].to_dict(), "steps": job[1]}) for key, job in jobs.items()]
+
+    def resume(self, key, unfinished):
+        self._jobs[key] = [Crystal.from_dict(unfinished["crystal"]), unfinished["steps"]]
 
     def _fault(self, key, crystal):
         return self._faults.get(key, self._faults.get(-1, int(crystal.numbers[0])))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +29,9 @@ from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
 from nucleate.relax.settings import under_pressure
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS, logged
-from nucleate.run.pool import Pool
-from nucleate.run.settings import spec_of
+from nucleate.run.log import logged
 from nucleate.run.shared import SharedExecutor
+from nucleate.run.starting import start_executor
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.signals import stopping_on_signals
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from nucleate.mapping.allocation import Choice
     from nucleate.mapping.events import MapCallback
-    from nucleate.mapping.field import Field
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
@@ -132,26 +130,20 @@ def run_map(
         if ended:
             return MapSummary(ended, energies.hull(), MapProgress())
         if executor is None:
-            relaxing: Executor = _pool(settings, field, folder, callback)
+            relaxing = start_executor(
+                settings,
+                _guarded(settings),
+                folder,
+                pressure_gpa=settings.field.pressure_gpa,
+                warm_up=field.compositions[-1].numbers(1).tolist(),
+                report=callback.on_stage,
+            )
         else:
             relaxing = executor(_guarded(settings))
         stack.callback(relaxing.close)
         campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
-
-
-def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
-    """Return workers with their engines loaded and everything compiled."""
-    spec = spec_of(_guarded(settings), settings.field.pressure_gpa, settings.run)
-    spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
-    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
-    try:
-        pool.wait_until_ready(callback.on_stage)
-    except BaseException:
-        pool.close()
-        raise
-    return pool
 
 
 def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:

@@ -79,6 +79,7 @@ def relaxed_crystals(
                 "tier": [tier.model_dump(mode="json")],
                 "pressure_gpa": settings.field.pressure_gpa,
                 "run": settings.run.model_dump(mode="json"),
+                "executor": settings.executor.model_dump(mode="json"),
             }
         )
         given = None if executor is None else executor([tier])

@@ -18,10 +18,12 @@ from nucleate.run.paths import with_absolute_paths
 from nucleate.run.settings import (
     CellLimits,
     ExecutionSettings,
+    ExecutorChoice,
     RunSettings,
     SearchChoice,
     check_names,
     check_tension,
+    executor_field,
     read_toml,
 )
 from nucleate.run.validation import input_error
@@ -178,6 +180,7 @@ class MapSettings(_Settings):
         "default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -279,7 +282,8 @@ class MapSettings(_Settings):
         if states is not None:
             problem["oxidation_states"] = states
         sections = {
-            key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("search", "final", "run", "executor")
         }
         if not sections["search"].get("generators", True):
             sections["search"]["generators"] = list(QUICK)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nucleate.run.settings import RunSettings
 
-CHANGEABLE = ("run.", "stop.", "final.", "problem.allow_tension")
+CHANGEABLE = ("run.", "executor.", "stop.", "final.", "problem.allow_tension")
 """What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
 
 CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")

@@ -155,6 +155,8 @@ class WorkerProcess:
         message = {"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()}
         if job.fixed is not None:
             message["fixed"] = job.fixed.tolist()
+        if job.unfinished is not None:
+            message["unfinished"] = job.unfinished
         self.send(message)
 
     def go(self) -> None:

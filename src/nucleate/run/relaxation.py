@@ -25,16 +25,14 @@ from nucleate.run.folder import check_same_input, now, stored_input, surrounding
 from nucleate.run.journal import StoreJournal
 from nucleate.run.leftovers import temporary_folder
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS
 from nucleate.run.new_keys import with_new_keys
-from nucleate.run.pool import Pool
 from nucleate.run.pressure import (
     compression_line,
     compression_of_samples,
     keep_compression,
     stored_compression,
 )
-from nucleate.run.settings import spec_of
+from nucleate.run.starting import start_executor
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.search import Trial
@@ -285,8 +283,10 @@ def relax_files(
             return SeriesSummary(seen.records, "")
         if executor is None:
             tiers = pressed_tiers(settings.tier, settings.pressure_gpa, survey.samples, store)
-            executor = stack.enter_context(_pool(settings, tiers, left, folder))
-            executor.wait_until_ready()
+            executor = start_executor(
+                settings, tiers, folder, pressure_gpa=settings.pressure_gpa, most=left
+            )
+            stack.callback(executor.close)
         campaign = Campaign(
             StoreJournal(store),
             ListSearch(trials(items)),
@@ -369,14 +369,6 @@ def pressed_tiers(
     if line := compression_line(pressure_gpa, found):
         _log.info("%s", line)
     return under_pressure(tiers, found.factor)
-
-
-def _pool(
-    settings: RelaxationSettings, tiers: Sequence[TierSettings], n_pending: int, folder: Path
-) -> Pool:
-    workers = min(settings.run.n_workers, n_pending)
-    spec = spec_of(tiers, settings.pressure_gpa, settings.run)
-    return Pool(spec, workers=workers, logs=folder / WORKER_LOGS)
 
 
 def _open_store(folder: Path, survey: Survey, settings: RelaxationSettings) -> Store:

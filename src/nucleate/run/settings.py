@@ -1,4 +1,4 @@
-"""The input of a run: ``[problem]``, ``[search]``, ``[stop]``, ``[[tier]]``, ``[run]``."""
+"""The input of a run: ``[problem]``, ``[search]``, ``[stop]``, ``[[tier]]``, ``[run]`` and more."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
 
 if TYPE_CHECKING:
-    SearchChoice = Component
+    SearchChoice = ExecutorChoice = Component
 else:
     SearchChoice = component_of("searches")
+    ExecutorChoice = component_of("executors")
 
 
 class _Settings(BaseModel):
@@ -180,6 +181,14 @@ class ExecutionSettings(_Settings):
         return max(usable_cores() // self.threads, 1)
 
 
+def executor_field() -> Any:
+    """Return the field ``executor`` of an input."""
+    return Field(
+        default_factory=lambda: find("local", "executors").model_validate({}),
+        description="Who starts workers, and where: local, futures, parsl, or module:Class.",
+    )
+
+
 class RunSettings(_Settings):
     """The input of ``nucleate predict``."""
 
@@ -196,6 +205,7 @@ class RunSettings(_Settings):
     )
     final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -243,6 +253,7 @@ class RelaxationSettings(_Settings):
     tier: tuple[TierSettings, ...] = Field(min_length=1)
     pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4, allow_inf_nan=False)
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RelaxationSettings:
@@ -263,6 +274,7 @@ class RefinementSettings(_Settings):
     tier: tuple[TierSettings, ...] = Field(min_length=1, description="Tiers, in their order.")
     best: int = Field(20, ge=1, description="How many of the best distinct structures.")
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RefinementSettings:
