@@ -150,7 +150,7 @@ def map_field(
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         summary = run_map(settings, path, callback=watching, executor=executor)
         if not is_request(summary.reason):
-            lack = finish_map(path, settings, on_stage=shown.on_stage)
+            lack = finish_map(path, settings, on_stage=shown.on_stage, on_note=shown.on_note)
             if lack:
                 shown.on_note(lack)
     return PhaseMap(path)

@@ -8,6 +8,7 @@ What comes next is decided by :mod:`nucleate.mapping.allocation` from the energi
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.field import Field
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
+    from nucleate.mapping.site import Site
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
 
@@ -53,6 +55,9 @@ MOST_VISITS = 4
 
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
+
+LEAVES_OUT = (InputError, sqlite3.DatabaseError, ValueError)
+"""What the run of one composition raises that leaves it out and ends no other."""
 
 _log = logging.getLogger(__name__)
 
@@ -204,6 +209,9 @@ class MapCampaign:
         """Visit compositions until the map is complete, or somebody asks for its end."""
         self._event("start", None, {"compositions": len(self._energies.sites)})
         self._store.commit()
+        for site in self._energies.sites:
+            if site.is_damaged:
+                self._note_left_out(site)
         try:
             while (reason := self._stop_reason()) is None:
                 self._turn()
@@ -222,12 +230,23 @@ class MapCampaign:
 
     def _turn(self) -> None:
         for visit in tuple(self._visits):
-            if not visit.turn():
-                self._note_end(visit)
+            self._proceed(visit)
         if len(self._visits) < MOST_VISITS and self._has_room():
             self._begin_next()
         self._update_progress()
         self._callback.on_progress(self.progress, self._energies)
+
+    def _proceed(self, visit: Visit) -> None:
+        """Take a visit one turn further; one whose run turns out to be damaged ends."""
+        try:
+            is_over = not visit.turn()
+        except LEAVES_OUT as error:
+            visit.abandon()
+            self._visits.remove(visit)
+            self._leave_out(visit.site, error)
+            return
+        if is_over:
+            self._note_end(visit)
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
@@ -275,14 +294,25 @@ class MapCampaign:
                 guests=guests,
                 reason=choice.reason,
             )
-        except InputError as error:
-            site.closed = str(error)
-            self._event("blank", site.formula, {"reason": site.closed})
-            self._store.commit()
-            self._callback.on_note(f"{site.formula} is left out: {error}")
-            _log.warning("%s is left out: %s", site.formula, error)
+        except LEAVES_OUT as error:
+            self._leave_out(site, error)
             return
         self._visits.append(visit)
+
+    def _leave_out(self, site: Site, error: Exception) -> None:
+        """Search nothing more at a composition; what can be read of its run still counts."""
+        site.read(self._settings.tier[-1].name)
+        if not site.is_damaged:
+            is_sentence = isinstance(error, InputError)
+            site.closed = str(error) if is_sentence else f"its run ended by {error!r}"
+        _log.warning("%s", site.formula, exc_info=error)
+        self._energies.update()
+        self._note_left_out(site)
+
+    def _note_left_out(self, site: Site) -> None:
+        self._event("blank", site.formula, {"reason": site.closed})
+        self._store.commit()
+        self._callback.on_note(f"{site.formula} is left out: {site.closed}")
 
     def _note_end(self, visit: Visit) -> None:
         self._visits.remove(visit)
