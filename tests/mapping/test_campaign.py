@@ -88,6 +88,21 @@ def test_each_composition_is_a_run(found):
         found.run("CuAu7")
 
 
+def test_a_run_of_a_map_is_continued_whatever_the_order_of_its_elements(found, tmp_path):
+    import shutil
+
+    folder = tmp_path / "AuCu"
+    shutil.copytree(found.run("CuAu").folder, folder)
+    before = len(nc.open(folder).records)
+    run = nc.predict(
+        "CuAu", folder=folder, structures=before + 2, polish=0, display=False, trust=True
+    )
+    assert run.formula == "AuCu"
+    assert len(run.records) >= before + 2
+    with pytest.raises(InputError, match=r"formula: AuCu -> AuCu3"):
+        nc.predict("AuCu3", folder=folder, display=False, trust=True)
+
+
 def test_structures_travel_with_their_provenance(found):
     state = read_map(found.folder)
     origins = [

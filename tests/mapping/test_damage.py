@@ -1,4 +1,4 @@
-"""A run of a map that cannot be read is a hole in the map, and the map continues."""
+"""A run of a map that cannot be read is a gap in the map, and the map continues."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def overwritten(path):
 
 
 @pytest.mark.parametrize("harm", [emptied, of_another_kind, cut, overwritten])
-def test_one_damaged_run_is_a_hole_and_the_map_continues(folder, harm):
+def test_one_damaged_run_is_a_gap_and_the_map_continues(folder, harm):
     before = nc.open_map(folder)
     others = {row.formula: row.energy_ev_per_atom for row in before.rows if row.formula != "AuCu"}
     harm(folder / "compositions" / "AuCu" / "run.db")
@@ -93,7 +93,7 @@ def test_a_geometry_that_is_found_damaged_late_counts_no_more(folder):
     path = folder / "compositions" / "AuCu" / "run.db"
     with sqlite3.connect(path) as db:
         for table in ("candidate", "outcome"):
-            db.execute(f"UPDATE {table} SET cell = x'00' WHERE cell IS NOT NULL")  # noqa: S608
+            db.execute(f"UPDATE {table} SET cell = x'00' WHERE cell IS NOT NULL")
     db.close()
     assert nc.open_map(folder).phase("AuCu").site is not None
     with pytest.raises(InputError, match="Delete the folder"):

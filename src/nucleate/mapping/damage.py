@@ -1,4 +1,4 @@
-"""Runs of a map that cannot be read: each is a hole in the map, with a sentence, and no more."""
+"""Runs of a map that cannot be read: each is a gap in the map, with a sentence, and no more."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class MapState:
 
         A run that turns out to be damaged counts no more, and the next structure is looked at.
         """
-        while not all([is_readable(phase, self.energies) for phase in self.energies.phases()]):
-            pass
+        while not all(is_readable(phase, self.energies) for phase in self.energies.phases()):
+            continue
 
     @property
     def damaged(self) -> list[str]:

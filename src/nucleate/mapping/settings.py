@@ -43,6 +43,8 @@ QUICK = (
 """Generators of a composition where none are named: those that need no pool, which would take as
 long as the first visits of all compositions together."""
 
+MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
+"""Writes an input file of a map."""
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
@@ -222,7 +224,7 @@ class MapSettings(_Settings):
         """Return the values of an input file with the paths in it made absolute."""
         source = Path(path)
         folder = source.parent.resolve()
-        data = with_absolute_paths(read_toml(source), folder)
+        data = with_absolute_paths(read_toml(source, MADE_BY), folder)
         field = data.get("field")
         if isinstance(field, dict) and isinstance(field.get("references"), list):
             field["references"] = [

@@ -115,7 +115,7 @@ class Site:
         tier
             Name of the last tier. Structures that were polished count with their polished
             enthalpy, which is of the same level of theory. A store that cannot be read leaves a
-            hole: see :meth:`damage`.
+            gap: see :meth:`damage`.
         """
         if not Store.exists(self.folder):
             return
@@ -125,7 +125,7 @@ class Site:
             self.damage(error)
 
     def damage(self, error: BaseException) -> None:
-        """Let nothing of the run count, as it cannot be read; ``error`` says why."""
+        """Let the run count for nothing, as it cannot be read; ``error`` says why."""
         self._forget()
         self.core_s = 0.0
         self.is_damaged, self.closed = True, damage_of(self.folder, error)
@@ -136,7 +136,7 @@ class Site:
         Raises
         ------
         InputError
-            If the run cannot be read; nothing of it counts any more.
+            If the run cannot be read; it counts for nothing any more.
         """
         if self.best_crystal is None:
             assert self.best_number is not None

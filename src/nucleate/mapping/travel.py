@@ -83,7 +83,7 @@ def _donors(site: Site, energies: Energies) -> list[Donor]:
 
 
 def crystal_of(phase: Phase) -> Crystal:
-    """Return the geometry of a phase; raises InputError if the run of its composition is damaged."""
+    """Return the geometry of a phase; raises InputError if its run is damaged."""
     if phase.site is None:
         assert phase.reference is not None
         return phase.reference.crystal
