@@ -80,7 +80,7 @@ MAP_TEMPLATE = """\
 
 [field]                         # which compositions
 system = "{system}"
-# oxidation_states = {{ Sn = [2, 4] }}              # usual ones where left out; a list for mixed valence
+# oxidation_states = {{ Sn = [2, 4] }}              # usual ones where left out; or lists
 # neutral = true                # whether charges must add up to 0; true where there are anions
 # windows = ["0.1 < x(Li) < 0.4"]                 # limits of the grid
 # lines = ["SrO-TiO2"]          # lines whose compositions are added
@@ -93,7 +93,7 @@ system = "{system}"
 
 [search]                        # how at each composition; more keys: `nucleate init SrTiO3`
 seed = 0
-# known = "all"                 # known structures that may be used; or no-formula, no-relatives, off
+# known = "all"                 # known structures that may be used; or no-formula, off
 
 [allocation]                    # which composition next
 # rule = "hull"                 # or equal, random
@@ -157,6 +157,6 @@ def _of_run(formula: str, path: Path) -> str:
 
 
 def _of_field(system: str, path: Path) -> str:
-    from nucleate.api.map import compositions_of
+    from nucleate.api.map import system_of
 
-    return MAP_TEMPLATE.format(system=compositions_of(system).system, file=path)
+    return MAP_TEMPLATE.format(system=system_of(system), file=path)
