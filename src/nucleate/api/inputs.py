@@ -178,12 +178,12 @@ def _in_stored_spelling(data: dict[str, Any], folder: Path | None) -> dict[str, 
     """Return an input with the formula as the run of a folder writes the same composition."""
     from nucleate.run.store import Store
 
-    problem = data.get("problem")
+    problem: Any = data.get("problem")
     if folder is None or not Store.exists(folder) or not isinstance(problem, dict):
         return data
     with Store.read(folder) as store:
         stored = store.meta.get("input", {}).get("problem", {}).get("formula")
-    now = problem.get("formula")
+    now: Any = dict(cast("Mapping[str, Any]", problem)).get("formula")
     if isinstance(now, str) and isinstance(stored, str) and _is_same(now, stored):
         return {**data, "problem": {**problem, "formula": stored}}
     return data

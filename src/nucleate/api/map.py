@@ -146,7 +146,7 @@ def map_field(
         shown.start(settings.field.system, path, settings.stop.time)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         summary = run_map(settings, path, callback=watching, executor=executor)
-        if not is_request(summary.reason):
+        if summary.has_searched and not is_request(summary.reason):
             lack = finish_map(path, settings, on_stage=shown.on_stage, on_note=shown.on_note)
             if lack:
                 shown.on_note(lack)
@@ -158,7 +158,7 @@ def system_of(system: str) -> str:
     from nucleate.mapping.field import field_of
     from nucleate.mapping.settings import FieldSettings
 
-    return field_of(FieldSettings(system=system)).system
+    return field_of(FieldSettings.model_validate({"system": system})).system
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -116,7 +116,7 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
     pressure_gpa = settings.field.pressure_gpa
     inline = partial(inline_executor, pressure_gpa=pressure_gpa) if has_objects([tier]) else None
     try:
-        found, reason = relaxed_crystals(
+        found, reason, _ = relaxed_crystals(
             named,
             tier,
             settings,

@@ -30,7 +30,13 @@ def map_field(
             "file such as field.toml."
         ),
     ],
-    time: Annotated[str | None, typer.Option(help="Stop after this time, like 10m or 2h.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop after this time, like 10m or 2h: known compounds and search; loading models "
+            "and compilation do not count."
+        ),
+    ] = None,
     core_time: Annotated[
         str | None,
         typer.Option(help="Stop after this processor time of driver and workers, like 20m."),

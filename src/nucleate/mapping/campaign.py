@@ -35,7 +35,7 @@ from nucleate.run.pool import Pool
 from nucleate.run.settings import spec_of
 from nucleate.run.shared import SharedExecutor
 from nucleate.run.stopwatch import Stopwatch
-from nucleate.signals import stopping_on_signals
+from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,11 +74,14 @@ class MapSummary:
         Of what is known and found.
     progress : MapProgress
         How far it is.
+    has_searched : bool
+        Whether the search has begun; known compounds are relaxed before.
     """
 
     reason: str
     hull: Hull
     progress: MapProgress
+    has_searched: bool = True
 
 
 def run_map(
@@ -120,7 +123,7 @@ def run_map(
         known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
-        references, ended = relaxed_references(
+        references, ended, spent_s = relaxed_references(
             known,
             settings,
             folder,
@@ -135,15 +138,27 @@ def run_map(
             settings.field.cell_limit,
         )
         if ended:
-            return MapSummary(ended, energies.hull(), MapProgress())
+            return _ended_early(ended, spent_s, energies, store)
         if executor is None:
             relaxing: Executor = _pool(settings, field, folder, callback)
         else:
             relaxing = executor(_guarded(settings))
         stack.callback(relaxing.close)
-        campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
+        shared = SharedExecutor(relaxing)
+        campaign = MapCampaign(settings, store, energies, shared, callback, spent_s=spent_s)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
+
+
+def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:
+    """Take note that a map ended while known compounds were relaxed, and return how."""
+    if not is_request(reason):
+        reason = f"{reason} before all known compounds were relaxed"
+    elapsed_s, core_s = store.times()
+    for kind in ("start", "stop"):
+        store.add_event(elapsed_s + spent_s, core_s, kind, None, {"reason": reason})
+    store.commit()
+    return MapSummary(reason, energies.hull(), MapProgress(), has_searched=False)
 
 
 def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
@@ -179,6 +194,8 @@ class MapCampaign:
         Who relaxes; ready.
     callback : MapCallback
         Who is shown the map.
+    spent_s : float
+        Running time in seconds that known compounds have taken in this start.
     """
 
     def __init__(
@@ -188,6 +205,8 @@ class MapCampaign:
         energies: Energies,
         shared: SharedExecutor,
         callback: MapCallback,
+        *,
+        spent_s: float = 0.0,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -198,6 +217,7 @@ class MapCampaign:
         self._stop_request: str | None = None
         self._watch = Stopwatch()
         self._watch.add(*store.times())
+        self._watch.add_session(spent_s)
         self._is_dry = False
         self.progress = MapProgress(n_compositions=len(energies.sites))
 

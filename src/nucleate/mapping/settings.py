@@ -126,12 +126,16 @@ class MapStopSettings(_Settings):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None, gt=0.0, description="Seconds, or like 10m or 2h, counted from each start."
+        None,
+        gt=0.0,
+        description="Seconds, or like 10m or 2h, counted from each start: the relaxation of known "
+        "compounds and the search.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
-        description="Processor time of driver and workers over all starts: seconds, or like 2h.",
+        description="Processor time of driver and workers over all starts: seconds, or like 2h; of "
+        "the search alone.",
     )
     structures: int | None = Field(
         None, ge=1, description="Structures of all compositions together, failures included."
