@@ -88,6 +88,21 @@ def test_each_composition_is_a_run(found):
         found.run("CuAu7")
 
 
+def test_a_run_of_a_map_is_continued_whatever_the_order_of_its_elements(found, tmp_path):
+    import shutil
+
+    folder = tmp_path / "AuCu"
+    shutil.copytree(found.run("CuAu").folder, folder)
+    before = len(nc.open(folder).records)
+    run = nc.predict(
+        "CuAu", folder=folder, structures=before + 2, polish=0, display=False, trust=True
+    )
+    assert run.formula == "AuCu"
+    assert len(run.records) >= before + 2
+    with pytest.raises(InputError, match=r"formula: AuCu -> AuCu3"):
+        nc.predict("AuCu3", folder=folder, display=False, trust=True)
+
+
 def test_structures_travel_with_their_provenance(found):
     state = read_map(found.folder)
     origins = [
@@ -206,3 +221,20 @@ def test_a_map_of_somebody_else_imports_nothing(found, tmp_path):
     assert nc.open_map(folder).status()["field"] == "Au-Cu"
     with pytest.raises(InputError, match="would import or execute"):
         nc.map("Cu-Au", folder=folder, display=False)
+
+
+def test_known_compounds_count_for_the_time_and_are_taken_up_again(tmp_path, monkeypatch):
+    from nucleate.mapping import cache
+
+    monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
+    (tmp_path / "field.toml").write_text(INPUT)
+    folder = tmp_path / "map"
+    first = nc.map(tmp_path / "field.toml", folder=folder, time=1e-6, display=False)
+    facts = first.status()
+    assert facts["stop_reason"] == "the time is up before all known compounds were relaxed"
+    assert facts["structures"] == 0
+    assert 0.0 < facts["elapsed_s"] < 60.0
+    second = nc.map("Cu-Au", folder=folder, structures=4, display=False, trust=True).status()
+    assert second["structures"] >= 4
+    assert second["references"] > facts["references"]
+    assert second["elapsed_s"] > facts["elapsed_s"]

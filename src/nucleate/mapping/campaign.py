@@ -8,6 +8,7 @@ What comes next is decided by :mod:`nucleate.mapping.allocation` from the energi
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from nucleate.run.log import logged
 from nucleate.run.shared import SharedExecutor
 from nucleate.run.starting import start_executor
 from nucleate.run.stopwatch import Stopwatch
-from nucleate.signals import stopping_on_signals
+from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.events import MapCallback
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
+    from nucleate.mapping.site import Site
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
 
@@ -51,6 +53,9 @@ MOST_VISITS = 4
 
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
+
+LEAVES_OUT = (InputError, sqlite3.DatabaseError, ValueError)
+"""What the run of one composition raises that leaves it out and ends no other."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +72,14 @@ class MapSummary:
         Of what is known and found.
     progress : MapProgress
         How far it is.
+    has_searched : bool
+        Whether the search has begun; known compounds are relaxed before.
     """
 
     reason: str
     hull: Hull
     progress: MapProgress
+    has_searched: bool = True
 
 
 def run_map(
@@ -113,7 +121,7 @@ def run_map(
         known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
-        references, ended = relaxed_references(
+        references, ended, spent_s = relaxed_references(
             known,
             settings,
             folder,
@@ -128,7 +136,7 @@ def run_map(
             settings.field.cell_limit,
         )
         if ended:
-            return MapSummary(ended, energies.hull(), MapProgress())
+            return _ended_early(ended, spent_s, energies, store)
         if executor is None:
             relaxing = start_executor(
                 settings,
@@ -141,9 +149,21 @@ def run_map(
         else:
             relaxing = executor(_guarded(settings))
         stack.callback(relaxing.close)
-        campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
+        shared = SharedExecutor(relaxing)
+        campaign = MapCampaign(settings, store, energies, shared, callback, spent_s=spent_s)
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
+
+
+def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:
+    """Take note that a map ended while known compounds were relaxed, and return how."""
+    if not is_request(reason):
+        reason = f"{reason} before all known compounds were relaxed"
+    elapsed_s, core_s = store.times()
+    for kind in ("start", "stop"):
+        store.add_event(elapsed_s + spent_s, core_s, kind, None, {"reason": reason})
+    store.commit()
+    return MapSummary(reason, energies.hull(), MapProgress(), has_searched=False)
 
 
 def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:
@@ -166,6 +186,8 @@ class MapCampaign:
         Who relaxes; ready.
     callback : MapCallback
         Who is shown the map.
+    spent_s : float
+        Running time in seconds that known compounds have taken in this start.
     """
 
     def __init__(
@@ -175,6 +197,8 @@ class MapCampaign:
         energies: Energies,
         shared: SharedExecutor,
         callback: MapCallback,
+        *,
+        spent_s: float = 0.0,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -185,6 +209,7 @@ class MapCampaign:
         self._stop_request: str | None = None
         self._watch = Stopwatch()
         self._watch.add(*store.times())
+        self._watch.add_session(spent_s)
         self._is_dry = False
         self.progress = MapProgress(n_compositions=len(energies.sites))
 
@@ -196,6 +221,9 @@ class MapCampaign:
         """Visit compositions until the map is complete, or somebody asks for its end."""
         self._event("start", None, {"compositions": len(self._energies.sites)})
         self._store.commit()
+        for site in self._energies.sites:
+            if site.is_damaged:
+                self._note_left_out(site)
         try:
             while (reason := self._stop_reason()) is None:
                 self._turn()
@@ -214,12 +242,23 @@ class MapCampaign:
 
     def _turn(self) -> None:
         for visit in tuple(self._visits):
-            if not visit.turn():
-                self._note_end(visit)
+            self._proceed(visit)
         if len(self._visits) < MOST_VISITS and self._has_room():
             self._begin_next()
         self._update_progress()
         self._callback.on_progress(self.progress, self._energies)
+
+    def _proceed(self, visit: Visit) -> None:
+        """Take a visit one turn further; one whose run turns out to be damaged ends."""
+        try:
+            is_over = not visit.turn()
+        except LEAVES_OUT as error:
+            visit.abandon()
+            self._visits.remove(visit)
+            self._leave_out(visit.site, error)
+            return
+        if is_over:
+            self._note_end(visit)
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
@@ -267,14 +306,25 @@ class MapCampaign:
                 guests=guests,
                 reason=choice.reason,
             )
-        except InputError as error:
-            site.closed = str(error)
-            self._event("blank", site.formula, {"reason": site.closed})
-            self._store.commit()
-            self._callback.on_note(f"{site.formula} is left out: {error}")
-            _log.warning("%s is left out: %s", site.formula, error)
+        except LEAVES_OUT as error:
+            self._leave_out(site, error)
             return
         self._visits.append(visit)
+
+    def _leave_out(self, site: Site, error: Exception) -> None:
+        """Search nothing more at a composition; what can be read of its run still counts."""
+        site.read(self._settings.tier[-1].name)
+        if not site.is_damaged:
+            is_sentence = isinstance(error, InputError)
+            site.closed = str(error) if is_sentence else f"its run ended by {error!r}"
+        _log.warning("%s", site.formula, exc_info=error)
+        self._energies.update()
+        self._note_left_out(site)
+
+    def _note_left_out(self, site: Site) -> None:
+        self._event("blank", site.formula, {"reason": site.closed})
+        self._store.commit()
+        self._callback.on_note(f"{site.formula} is left out: {site.closed}")
 
     def _note_end(self, visit: Visit) -> None:
         self._visits.remove(visit)

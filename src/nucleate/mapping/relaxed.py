@@ -28,7 +28,8 @@ def relaxed_crystals(
     folder: Path,
     on_done: Callable[[int, int], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> tuple[list[Relaxed | None], str]:
+    time_s: float | None = None,
+) -> tuple[list[Relaxed | None], str, float]:
     """Relax crystals; every outcome is kept as soon as it is available.
 
     Parameters
@@ -45,13 +46,17 @@ def relaxed_crystals(
         Called with how many of those that are not known yet are done, and how many there are.
     executor
         Returns who relaxes; default: worker processes.
+    time_s
+        Running time after which it stops.
 
     Returns
     -------
     list of Relaxed or None
         None where it failed, or was not reached.
     str
-        Who asked for the end, if not all were relaxed for that reason; else empty.
+        Why not all were relaxed, where somebody asked for the end or the time was up; else empty.
+    float
+        Running time in seconds, loading and compilation left out.
     """
     level = level_key([tier], settings.field.pressure_gpa)
     keys = [key_of_crystal(crystal, level) for _, crystal in named]
@@ -59,7 +64,7 @@ def relaxed_crystals(
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
         if not missing:
-            return found, ""
+            return found, "", 0.0
         done = 0
 
         def keep(record: Record) -> None:
@@ -84,9 +89,10 @@ def relaxed_crystals(
         )
         given = None if executor is None else executor([tier])
         try:
-            return found, relax_files(
-                items, wanted, keep=False, on_record=keep, executor=given
-            ).reason
+            done_of = relax_files(
+                items, wanted, keep=False, on_record=keep, executor=given, time_s=time_s
+            )
+            return found, done_of.reason, done_of.session_s
         finally:
             if given is not None:
                 given.close()

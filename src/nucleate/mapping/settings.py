@@ -45,6 +45,8 @@ QUICK = (
 """Generators of a composition where none are named: those that need no pool, which would take as
 long as the first visits of all compositions together."""
 
+MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
+"""Writes an input file of a map."""
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
@@ -126,12 +128,16 @@ class MapStopSettings(_Settings):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None, gt=0.0, description="Seconds, or like 10m or 2h, counted from each start."
+        None,
+        gt=0.0,
+        description="Seconds, or like 10m or 2h, counted from each start: the relaxation of known "
+        "compounds and the search.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
-        description="Processor time of driver and workers over all starts: seconds, or like 2h.",
+        description="Processor time of driver and workers over all starts: seconds, or like 2h; of "
+        "the search alone.",
     )
     structures: int | None = Field(
         None, ge=1, description="Structures of all compositions together, failures included."
@@ -225,7 +231,7 @@ class MapSettings(_Settings):
         """Return the values of an input file with the paths in it made absolute."""
         source = Path(path)
         folder = source.parent.resolve()
-        data = with_absolute_paths(read_toml(source), folder)
+        data = with_absolute_paths(read_toml(source, MADE_BY), folder)
         field = data.get("field")
         if isinstance(field, dict) and isinstance(field.get("references"), list):
             field["references"] = [

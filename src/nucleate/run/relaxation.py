@@ -36,6 +36,7 @@ from nucleate.run.starting import start_executor
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.search import Trial
+from nucleate.search.stop import Stop
 from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
@@ -85,10 +86,13 @@ class SeriesSummary:
         The finished ones by their place in the input, from 0 on.
     reason : str
         Why the series stopped before its end, empty if it is complete.
+    session_s : float
+        Running time in seconds, loading and compilation left out.
     """
 
     records: dict[int, Record]
     reason: str
+    session_s: float = 0.0
 
 
 def read_files(paths: Iterable[str | Path]) -> list[FileCrystal]:
@@ -239,6 +243,7 @@ def relax_files(
     folder: Path | None = None,
     on_record: Callable[[Record], None] | None = None,
     executor: Executor | None = None,
+    time_s: float | None = None,
 ) -> SeriesSummary:
     """Relax the structures of files in worker processes; each climbs all tiers.
 
@@ -261,6 +266,8 @@ def relax_files(
         Called with every finished record, those of an earlier start included.
     executor
         Who relaxes, one relaxer for each tier; default: worker processes.
+    time_s
+        Stop after this running time, loading and compilation left out.
 
     Raises
     ------
@@ -292,12 +299,14 @@ def relax_files(
             ListSearch(trials(items)),
             Ladder(settings.tier),
             executor,
+            stop=Stop(time_s=time_s),
             callback=seen,
             fixed=survey.fixed,
         )
         stack.enter_context(stopping_on_signals(campaign.request_stop))
-        reason = campaign.run().reason
-        return SeriesSummary(seen.records, "" if reason == COMPLETE else reason)
+        summary = campaign.run()
+        reason = "" if summary.reason == COMPLETE else summary.reason
+        return SeriesSummary(seen.records, reason, summary.progress.session_s)
 
 
 class StoredRecords(Mapping[int, "Record"]):

@@ -376,8 +376,11 @@ LARGEST_INPUT = 16_000_000
 """Bytes of an input file."""
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises InputError if there is none or it is not valid."""
+def read_toml(path: Path, made_by: str = "nucleate init") -> dict[str, Any]:
+    """Read a TOML file; raises InputError if there is none or it is not valid.
+
+    ``made_by`` is the command that writes one of its kind.
+    """
     try:
         if path.stat().st_size > LARGEST_INPUT:
             raise InputError(
@@ -388,7 +391,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}). Check the path, or make an input file "
-            "with `nucleate init`."
+            f"with `{made_by}`."
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not valid TOML: {error}.") from error

@@ -72,7 +72,7 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
             state=_state(facts),
             running=facts["running"],
             facts=_facts(facts),
-            doubts=_doubts(facts, rows),
+            doubts=[*map(clean, state.damaged), *_doubts(facts, rows)],
             advice=to_make_next(rows),
             heads=HEADS,
             is_number=IS_NUMBER,

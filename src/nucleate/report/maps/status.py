@@ -38,6 +38,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "blank": sum(row.state == NO_ENERGY for row in rows),
         "structures": sum(site.n_structures for site in energies.sites),
         "failed": sum(site.n_failed for site in energies.sites),
+        "damaged": state.damaged,
         "references": len(energies.references),
         "missing": list(energies.hull().missing),
         "stable": sum(row.state == STABLE for row in rows),
@@ -70,4 +71,5 @@ def status_text(facts: Mapping[str, Any]) -> str:
     )
     stable = f"{facts['stable']} stable compositions, {facts['new']} of them new"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
+    lines += facts["damaged"]
     return "\n".join(lines)
