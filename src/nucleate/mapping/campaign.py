@@ -158,7 +158,7 @@ def run_map(
 def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:
     """Take note that a map ended while known compounds were relaxed, and return how."""
     if not is_request(reason):
-        reason = f"{reason} before all known compounds were relaxed"
+        reason = f"{reason.partition(';')[0]} before all known compounds were relaxed"
     elapsed_s, core_s = store.times()
     for kind in ("start", "stop"):
         store.add_event(elapsed_s + spent_s, core_s, kind, None, {"reason": reason})
