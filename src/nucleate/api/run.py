@@ -358,10 +358,24 @@ def export(
     order: str = "likely",
     everything: bool = False,
 ) -> str:
-    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    """Write the files of a run as :meth:`Run.export`; return in words what was written.
+
+    Of the folder of :func:`~nucleate.api.relax.relax_files` its own files are written, with the
+    structures that are done.
+    """
     from nucleate.report.export import export_run
+    from nucleate.report.series import export_series
 
     checked_order(order)
+    with Store.read(folder) as store:
+        is_series = store.meta.get("kind") == "relax"
+    if is_series:
+        if cell != "given" or everything:
+            raise InputError(
+                f"{folder} holds relaxed structures of files: the cell of the exports and --all "
+                "are for a search. Leave them out."
+            )
+        return f"{export_series(folder, out).number} structures"
     return export_run(
         folder, out=out, best=best, cell=cell, order=order, everything=everything
     ).text
