@@ -85,7 +85,7 @@ def test_export_of_relaxed_files_writes_what_relax_wrote(nucleate, tmp_path):
     assert "move_mask" in (tmp_path / "again" / "relaxed.extxyz").read_text()
     result = nucleate("export", "done", "--cell", "primitive")
     assert result.status == 2
-    assert "are for a search" in result.error
+    assert "are for a search" in result.err
 
 
 def test_a_long_series_that_is_stopped_writes_no_files(tmp_path, monkeypatch):
