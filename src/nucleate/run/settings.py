@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -31,6 +29,7 @@ from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,11 +41,7 @@ else:
     SearchChoice = component_of("searches")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CellLimits(_Settings):
+class CellLimits(Table):
     """Pressure, and what every cell that is looked at must keep."""
 
     max_atoms: int | None = Field(
@@ -161,7 +156,7 @@ class ProblemSettings(CellLimits):
         )
 
 
-class ExecutionSettings(_Settings):
+class ExecutionSettings(Table):
     """Where; nothing here changes what is searched."""
 
     workers: int | None = Field(
@@ -180,7 +175,7 @@ class ExecutionSettings(_Settings):
         return max(usable_cores() // self.threads, 1)
 
 
-class RunSettings(_Settings):
+class RunSettings(Table):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
@@ -237,7 +232,7 @@ class RunSettings(_Settings):
         return self.model_dump(mode="json")
 
 
-class RelaxationSettings(_Settings):
+class RelaxationSettings(Table):
     """The input of ``nucleate relax``: how crystals of files are relaxed."""
 
     tier: tuple[TierSettings, ...] = Field(min_length=1)
@@ -253,7 +248,7 @@ class RelaxationSettings(_Settings):
             raise input_error(error, data, cls) from None
 
 
-class RefinementSettings(_Settings):
+class RefinementSettings(Table):
     """The input of ``nucleate refine``: tiers that the best structures of a run go through."""
 
     tier: tuple[TierSettings, ...] = Field(min_length=1, description="Tiers, in their order.")
