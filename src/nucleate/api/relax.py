@@ -46,12 +46,16 @@ class Series:
         Why the series stopped before its end; empty if it is complete.
     tally : Tally
         How many there are, and what became of them.
+    has_files : bool
+        Whether the files of the folder were written; not for more than 200 structures that a
+        signal has stopped, which ``nucleate export`` writes.
     """
 
     items: Iterable[FileCrystal]
     records: Mapping[int, Record]
     reason: str
     tally: Tally
+    has_files: bool = True
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -172,7 +176,8 @@ def relax_files(
         As in :func:`relax`.
     folder
         Run folder, in which ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` are written;
-        the same call continues what was interrupted.
+        the same call continues what was interrupted. Of more than 200 structures that Ctrl-C has
+        stopped they are written by ``nucleate export FOLDER``.
     pressure_gpa
         External pressure in GPa.
     allow_tension
@@ -189,8 +194,9 @@ def relax_files(
     InputError
         If the folder holds something else, or the model cannot be used.
     """
-    from nucleate.report.series import tally_of, write_series
+    from nucleate.report.series import SOON, tally_of, tally_of_store, write_series
     from nucleate.run.relaxation import StoredRecords, survey_of
+    from nucleate.signals import is_request
 
     _check_pressure(pressure_gpa or 0.0, allow_tension)
     tiers = as_tiers(model, _criteria(**options))
@@ -201,8 +207,14 @@ def relax_files(
     pressure = given(pressure_gpa=pressure_gpa)
     summary = _in_workers(items, survey, tiers, pressure, path, workers, on_record)
     records: Mapping[int, Record] = summary.records if path is None else StoredRecords(path)
-    rows = file_rows(items, records)
-    tally = tally_of(rows) if path is None else write_series(path, rows)
+    if path is None:
+        tally = tally_of(file_rows(items, records, with_symmetry=False))
+        return Series(items, records, summary.reason, tally)
+    if survey.number > SOON and is_request(summary.reason):
+        tally = tally_of_store(path)
+        tally.number = survey.number
+        return Series(items, records, summary.reason, tally, has_files=False)
+    tally = write_series(path, file_rows(items, records))
     return Series(items, records, summary.reason, tally)
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
+from nucleate.api.ranked import SHOWN, Structures
 from nucleate.api.searching import search_in
 from nucleate.errors import InputError
-from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
-from nucleate.report.render import plain_table, to_dicts, to_pandas
-from nucleate.report.rows import ranked_rows
-from nucleate.report.views import RANKING, SHORT_RANKING
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from tempfile import TemporaryDirectory
 
     from matplotlib.figure import Figure
@@ -28,58 +24,6 @@ if TYPE_CHECKING:
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
     from nucleate.search.record import Record
-
-SHOWN = 20
-"""Rows of a table that a notebook or the interpreter shows."""
-
-
-class Structures:
-    """The distinct structures of a run, best first: a sequence that shows itself as a table."""
-
-    def __init__(self, ranked: Sequence[RankedStructure]) -> None:
-        self._ranked = tuple(ranked)
-
-    def __len__(self) -> int:
-        return len(self._ranked)
-
-    def __iter__(self) -> Iterator[RankedStructure]:
-        return iter(self._ranked)
-
-    @overload
-    def __getitem__(self, place: int) -> RankedStructure: ...
-    @overload
-    def __getitem__(self, place: slice) -> Structures: ...
-    def __getitem__(self, place: int | slice) -> RankedStructure | Structures:
-        if isinstance(place, slice):
-            return Structures(self._ranked[place])
-        return self._ranked[place]
-
-    def to_dicts(self) -> list[dict[str, Value]]:
-        """Return a dictionary for each structure, with the units in its keys."""
-        return to_dicts(ranked_rows(self._ranked), columns(*RANKING))
-
-    def to_pandas(self) -> DataFrame:
-        """Return :meth:`to_dicts` as a data frame; raises MissingDependencyError without pandas."""
-        return to_pandas(ranked_rows(self._ranked), columns(*RANKING))
-
-    def __repr__(self) -> str:
-        if not self._ranked:
-            return "No structures yet."
-        table = plain_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
-        return table + self._rest()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_html(self) -> str:
-        """Return the first rows as an HTML table."""
-        from nucleate.report.notebook import structures_html
-
-        return structures_html(self._ranked[:SHOWN], len(self._ranked))
-
-    def _rest(self) -> str:
-        more = len(self._ranked) - SHOWN
-        return f"\n... and {more} more" if more > 0 else ""
 
 
 class Run:
@@ -358,10 +302,24 @@ def export(
     order: str = "likely",
     everything: bool = False,
 ) -> str:
-    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    """Write the files of a run as :meth:`Run.export`; return in words what was written.
+
+    Of the folder of :func:`~nucleate.api.relax.relax_files` its own files are written, with the
+    structures that are done.
+    """
     from nucleate.report.export import export_run
+    from nucleate.report.series import export_series
 
     checked_order(order)
+    with Store.read(folder) as store:
+        is_series = store.meta.get("kind") == "relax"
+    if is_series:
+        if cell != "given" or everything:
+            raise InputError(
+                f"{folder} holds relaxed structures of files: the cell of the exports and --all "
+                "are for a search. Leave them out."
+            )
+        return f"{export_series(folder, out).number} structures"
     return export_run(
         folder, out=out, best=best, cell=cell, order=order, everything=everything
     ).text

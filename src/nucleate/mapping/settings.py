@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from nucleate.crystal.space import space_group_numbers
 from nucleate.errors import InputError
@@ -28,6 +28,7 @@ from nucleate.run.settings import (
 )
 from nucleate.run.validation import input_error
 from nucleate.search.stop import seconds
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +51,6 @@ MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldSettings(CellLimits):
@@ -124,7 +121,7 @@ class FieldSettings(CellLimits):
         return DEFAULT_MAX_ATOMS if self.max_atoms is None else self.max_atoms
 
 
-class MapStopSettings(_Settings):
+class MapStopSettings(Table):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
@@ -150,7 +147,7 @@ class MapStopSettings(_Settings):
     )
 
 
-class AllocationSettings(_Settings):
+class AllocationSettings(Table):
     """Which compositions get the next structures."""
 
     rule: Literal["hull", "equal", "random"] = Field(
@@ -163,7 +160,7 @@ class AllocationSettings(_Settings):
     seed: int = Field(0, ge=0, description="Seed of the samples of hull, and of random.")
 
 
-class MapSettings(_Settings):
+class MapSettings(Table):
     """The input of ``nucleate map``."""
 
     field: FieldSettings

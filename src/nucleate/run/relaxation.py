@@ -352,7 +352,22 @@ def trials(items: Iterable[FileCrystal]) -> Iterator[Trial]:
 
 
 def _candidate(item: FileCrystal, crystal: Crystal) -> Candidate:
-    return Candidate(crystal, Origin("file", detail={"file": item.file, "name": item.name}))
+    detail: dict[str, Any] = {"file": item.file, "name": item.name}
+    if item.fixed is not None:
+        detail["fixed"] = item.fixed.astype(int).tolist()
+    return Candidate(crystal, Origin("file", detail=detail))
+
+
+def file_crystal_of(record: Record) -> FileCrystal:
+    """Return the structure of a file as a record has it."""
+    detail = record.candidate.origin.detail
+    fixed = detail.get("fixed")
+    return FileCrystal(
+        str(detail.get("file", "")),
+        str(detail.get("name", "")),
+        record.candidate.crystal,
+        None if fixed is None else np.array(fixed, dtype=bool),
+    )
 
 
 def pressed_tiers(

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from nucleate.search.proven import Proven
@@ -41,10 +43,8 @@ def seconds(value: Any) -> Any:
     return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
 
 
-class StopSettings(BaseModel):
+class StopSettings(Table):
     """When a run is over; the first rule that holds ends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     structures: int | None = Field(
         None, ge=1, description="Stop after this many structures, failures included."
