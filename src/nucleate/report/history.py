@@ -94,6 +94,8 @@ class History:
         Of the highest tier of the search itself that gave an energy; None where none did.
     searched : str or None
         That tier.
+    n_repeats : int
+        Records that no tier saw, because they repeat others.
     """
 
     n_records: int
@@ -103,6 +105,7 @@ class History:
     levels: dict[int, LevelOfTheory]
     trajectory: Trajectory | None
     searched: str | None
+    n_repeats: int = 0
 
 
 def history_of(store: Store, tiers: Sequence[str]) -> History:
@@ -120,9 +123,10 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
     sources: dict[str, list[int]] = {}
     failures: Counter[tuple[str, str]] = Counter()
     noted = _Noted([tier for tier in tiers if tier not in added])
-    n_records = 0
+    n_records = n_repeats = 0
     for (number, source, n_atoms, current, melted, new, *_), by_tier in _records(store):
         n_records += 1
+        n_repeats += not by_tier
         has_energy = False
         for tier, (*_, status, reason, _, converged, level) in by_tier.items():
             count = counts.setdefault(tier, TierCount())
@@ -149,7 +153,7 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
     if searched is not None:
         units = [levels[key].unit for key in counts[searched].levels if key in levels]
         trajectory = noted.trajectory(searched, units[0] if units else "eV")
-    return History(n_records, counts, sources, failures, levels, trajectory, searched)
+    return History(n_records, counts, sources, failures, levels, trajectory, searched, n_repeats)
 
 
 def drawn_trajectory(store: Store) -> tuple[Trajectory, str] | None:
