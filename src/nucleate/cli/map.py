@@ -129,6 +129,7 @@ def map_field(
     """
     from nucleate.api import map as maps
     from nucleate.cli import inputs
+    from nucleate.cli.waiting import end_waiting
 
     keys = {
         "oxidation_states": parse_oxidation(oxidation),
@@ -145,6 +146,7 @@ def map_field(
     if dry_run:
         _print_field(maps.compositions_of(field, folder=out, trust=trust, **keys))
         return
+    end_waiting()
     found = maps.map_field(
         field,
         **keys,

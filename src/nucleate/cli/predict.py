@@ -118,7 +118,7 @@ def predict(
     """
     from nucleate.api import checked_order
     from nucleate.api import predict as run_search
-    from nucleate.api.display import EXPORT
+    from nucleate.api.display import EXPORT, PAGE
     from nucleate.cli import inputs
     from nucleate.cli.output import live_or_lines, print_end
 
@@ -157,6 +157,8 @@ def predict(
             run.export(order=order)
     print_end(run, facts, order)
     typer.echo(f"Results: {folder}")
+    if facts["distinct"]:
+        typer.echo(f"Page: {folder / PAGE} (open it in a browser)")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)
