@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.ranked import SHOWN, Structures
+from nucleate.api.listed import SHOWN, Structures
 from nucleate.api.searching import search_in
 from nucleate.errors import InputError
 from nucleate.report.content import check_is_search
@@ -58,7 +58,8 @@ class Run:
         self.folder = Path(folder)
         self._trust = trust
         self._temporary = temporary
-        self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
+        self._read: tuple[tuple[int, int], RunContent] | None = None
+        self._listed: tuple[tuple[int, int], Structures] | None = None
         with Store.read(self.folder) as store:
             check_is_search(store, self.folder)
 
@@ -72,14 +73,14 @@ class Run:
         from nucleate.run.settings import RunSettings
         from nucleate.run.trust import began_by_user, check_trusted
 
-        data = stored_input(self._content().meta)
+        data = stored_input(self._meta())
         check_trusted(self.folder, data, trust=trust or began_by_user(self.folder))
         return RunSettings.from_dict(data)
 
     @property
     def formula(self) -> str:
         """Formula that is searched."""
-        return str(self._content().meta["formula"])
+        return str(self._meta()["formula"])
 
     @property
     def records(self) -> list[Record]:
@@ -91,10 +92,16 @@ class Run:
 
     @property
     def structures(self) -> Structures:
-        """The distinct structures, best first."""
-        self._content()
-        assert self._read is not None
-        return self._read[2]
+        """The distinct structures, best first; those after the first 20 are read when needed."""
+        from nucleate.report.light import overview
+
+        state = self._state()
+        if self._listed is None or self._listed[0] != state:
+            with Store.read(self.folder) as store:
+                found = overview(store, best=SHOWN)
+            listed = Structures(found.ranked, found.n_distinct, lambda: self._content().ranked())
+            self._listed = state, listed
+        return self._listed[1]
 
     def ranked(self, order: str = "likely") -> Structures:
         """Return the distinct structures in another order.
@@ -250,13 +257,13 @@ class Run:
         return self
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._state()[0]
 
     def __repr__(self) -> str:
-        content, structures = self._content(), self.structures
+        structures = self.structures
         best = repr(structures[0]) if len(structures) else "no structure yet"
         return (
-            f"Run({self.formula} in {self.folder}: {len(content.told)} records, "
+            f"Run({self.formula} in {self.folder}: {len(self)} records, "
             f"{len(structures)} distinct structures, best {best})"
         )
 
@@ -276,12 +283,19 @@ class Run:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
 
-        with Store.read(self.folder) as store:
-            state = (store.n_records(), sum(1 for _ in store.events()))
+        state = self._state()
         if self._read is None or self._read[0] != state:
-            content = read_run(self.folder)
-            self._read = state, content, Structures(content.ranked())
+            self._read = state, read_run(self.folder)
         return self._read[1]
+
+    def _state(self) -> tuple[int, int]:
+        """Return how many records and events there are."""
+        with Store.read(self.folder) as store:
+            return store.n_records(), sum(1 for _ in store.events())
+
+    def _meta(self) -> dict[str, Any]:
+        with Store.read(self.folder) as store:
+            return store.meta
 
 
 def checked_order(order: str) -> str:

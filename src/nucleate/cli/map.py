@@ -140,6 +140,7 @@ def map_field(
     from nucleate.api import map as maps
     from nucleate.cli import inputs
     from nucleate.cli.output import export_at_end
+    from nucleate.cli.waiting import end_waiting
 
     keys = {
         "oxidation_states": parse_oxidation(oxidation),
@@ -170,6 +171,7 @@ def map_field(
     if dry_run:
         _print_preview(maps.preview_map(field, **keys))
         return
+    end_waiting()
     found = maps.map_field(field, **keys, display=maps.live_or_lines())
     facts = found.status()
     typer.echo(map_table(facts))

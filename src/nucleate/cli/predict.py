@@ -118,7 +118,7 @@ def predict(
     """
     from nucleate.api import checked_order
     from nucleate.api import predict as run_search
-    from nucleate.api.display import EXPORT
+    from nucleate.api.display import EXPORT, PAGE
     from nucleate.cli import inputs
     from nucleate.cli.output import export_at_end, live_or_lines, print_end
 
@@ -159,6 +159,8 @@ def predict(
     if rest:
         typer.echo(rest)
     typer.echo(f"Results: {folder}")
+    if facts["distinct"]:
+        typer.echo(f"Page: {folder / PAGE} (open it in a browser)")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)

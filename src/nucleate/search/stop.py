@@ -221,4 +221,4 @@ class Stop:
         if not self._has_waited:
             return TIME_IS_UP
         came = "the first energy came" if n_relaxed else "no energy had come"
-        return f"{TIME_IS_UP}; {came} {over_s:.0f} s later"
+        return f"{TIME_IS_UP}; {came} {max(over_s, 1.0):.0f} s later"
