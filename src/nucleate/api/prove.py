@@ -28,7 +28,7 @@ from nucleate.potentials.toml_format import read_force_field
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -90,6 +90,8 @@ def prove(
         If something cannot be used.
     """
     composition = Composition.from_formula(formula)
+    if lattice is not None:
+        _refuse_idle(force_field, options)
     place = folder or Path(f"prove-{composition.formula}")
     if fit is not None:
         if lattice is None:
@@ -109,6 +111,24 @@ def prove(
         relaxes = None if fit is None else _relaxes_by(fit)
         return decorate_session(composition, lattice, given, relaxes)
     return prove_session(composition, given, on_event)
+
+
+def _refuse_idle(force_field: Path | None, options: Mapping[str, Any]) -> None:
+    """Refuse what has no effect on decorations of a lattice."""
+    if force_field is not None:
+        raise InputError(
+            "--force-field has no effect with --lattice, whose energies come from --pairs, --proxy "
+            "or --fit. Give one of these."
+        )
+    idle = {"cell": "--cell", "groups": "--space-group", "grid": "--grid", "formula_units": "--z"}
+    for key, name in idle.items():
+        if options.get(key):
+            raise InputError(
+                f"{name} has no effect with --lattice, whose cells are its supercells. Leave it "
+                "out, or use --max-atoms."
+            )
+    if options.get("contacts", 1.0) != 1.0:
+        raise InputError("--contacts has no effect with --lattice. Leave it out.")
 
 
 def _name(model: Any) -> str:
