@@ -75,7 +75,7 @@ def prove(
         Decorate a lattice (``fcc``, ``bcc``, ``hcp``, ``sc``, or a file) instead.
     fit, fit_structures
         Fit a cluster expansion to relaxed energies of this model (as in :func:`nucleate.relax`) of
-        at least so many small decorations of the lattice, and relax the best with it.
+        at least this many small decorations of the lattice, and relax the best with it.
     folder
         Where certificate, structures and the state go; default ``prove-FORMULA``. The same call
         continues.
