@@ -20,9 +20,10 @@ from nucleate.exact.scan import Event, ScanResult
 from nucleate.exact.session import (
     decorate_session,
     distinct_relaxed,
+    fit_session,
     prove_session,
 )
-from nucleate.exact.training import fitted
+from nucleate.exact.training import Training
 from nucleate.potentials.spp import shipped_library
 from nucleate.potentials.toml_format import read_force_field
 from nucleate.relax.outcome import Relaxed
@@ -96,20 +97,21 @@ def prove(
     if fit is not None:
         if lattice is None:
             raise InputError("--fit belongs to a lattice. Give --lattice too, or leave it out.")
-        if force_field is not None or pairs is not None or proxy:
-            raise InputError("give only one of --force-field, --pairs, --proxy and --fit.")
-        source = fitted(
+        if pairs is not None or proxy:
+            raise InputError("give only one of --pairs, --proxy and --fit.")
+        training = Training(
             composition, lattice, _energies_by(fit), model=_name(fit), structures=fit_structures,
-            folder=place, on_note=on_note,
+            folder=place,
         )  # fmt: skip
-    else:
-        source = _source(
-            composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note
-        )
+        return fit_session(
+            composition, lattice, training,
+            lambda source: SessionOptions(source=source, folder=place, **options),
+            _relaxes_by(fit), on_note,
+        )  # fmt: skip
+    source = _source(composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note)
     given = SessionOptions(source=source, folder=place, **options)
     if lattice is not None:
-        relaxes = None if fit is None else _relaxes_by(fit)
-        return decorate_session(composition, lattice, given, relaxes)
+        return decorate_session(composition, lattice, given)
     return prove_session(composition, given, on_event)
 
 
