@@ -171,6 +171,8 @@ def test_a_scan_continues_where_it_was(tmp_path: Path) -> None:
     ]
     assert again.relaxed[0].energy == first.relaxed[0].energy
     assert first.relaxed[0].energy / 5 == pytest.approx(-31.71671, abs=1e-4)
+    fewer = SessionOptions(OXIDE, tmp_path, groups=(225,), max_atoms=5, keep=1)
+    prove_session(composition, fewer)  # other grids, the same settings: they add to each other
     other = SessionOptions(OXIDE, tmp_path, groups=(221,), max_atoms=5, keep=2)
     with pytest.raises(InputError, match="another composition, model or settings"):
         prove_session(composition, other)

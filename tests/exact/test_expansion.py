@@ -25,13 +25,9 @@ from nucleate.errors import InputError
 from nucleate.exact.certificate import Certificate
 from nucleate.exact.check import check_certificate
 from nucleate.exact.colouring import Star, count_colourings, lowest_colourings
+from nucleate.exact.decoration import decorations, lowest, stays_on_lattice
 from nucleate.exact.expansion import Cluster, ClusterExpansion, labelled
-from nucleate.exact.fit_expansion import (
-    decorations,
-    fit,
-    nearest_of,
-    stays_on_lattice,
-)
+from nucleate.exact.fit_expansion import fit, nearest_of
 from nucleate.exact.superlattices import (
     parent_lattice,
     parent_operations,
@@ -39,7 +35,7 @@ from nucleate.exact.superlattices import (
     supercell_sites,
     superlattices,
 )
-from nucleate.exact.training import fitted
+from nucleate.exact.training import LOWEST, Training
 
 ROOT2, ROOT3 = 2.0**0.5, 3.0**0.5
 SIDES = {
@@ -189,15 +185,27 @@ def alloy(tmp_path_factory):
 
 def test_a_real_alloy_is_fitted_proven_and_checked(alloy):
     result, folder, notes = alloy
-    assert notes[0].startswith("Cluster expansion of EMT: 29 of 29 decorations")
+    assert notes[0].startswith("Cluster expansion of EMT: ")
     assert "cross-validated error" in notes[0]
+    assert f"its {LOWEST} lowest decorations are all among them" in notes[0]
     certificate = Certificate.load(folder / "certificate.json")
     assert certificate == result.certificate
     assert len(certificate.proofs) == 2 + 7 + 10
     verdicts = check_certificate(certificate)
     assert all(verdict.accepted for verdict in verdicts)
     assert {verdict.bound for verdict in verdicts} == {"every arrangement"}
-    assert any("meV/atom, cross-validated on 29 decor" in line for line in certificate.not_covered)
+    assert any("meV/atom, cross-validated on" in line for line in certificate.not_covered)
+    parent = parent_lattice("fcc", Composition.from_formula("CuAu").volume_per_atom)
+    lines = [json.loads(line) for line in (folder / "fit.jsonl").read_text().splitlines()[1:]]
+    known = {line["key"]: line["energy"] for line in lines}
+    own = [item.decoration.key for item in lowest(certificate.proofs, parent, {})]
+    assert set(own[:LOWEST]) <= set(known)
+    assert len(set(own)) == len(own)
+    equal = [e for key, e in known.items() if key.split(":")[1].count("0") * 2 == len(
+        key.split(":")[1])]  # fmt: skip
+    assert min(equal) == pytest.approx(
+        min(r.energy / len(r.symbols) for r in result.relaxed), abs=1e-3
+    )
     best = result.relaxed[0]
     atoms = best.crystal().to_ase()
     atoms.calc = EMT()
@@ -249,13 +257,14 @@ def test_energies_are_kept_and_belong_to_a_model(alloy, tmp_path):
         return [None] * len(crystals)
 
     options = {"model": "EMT", "structures": 25, "folder": tmp_path}
-    end = fitted(composition, "fcc", relax, **options)
+    training = Training(composition, "fcc", relax, **options)
     assert len(asked) == 29 - 19
-    assert end.structures == 19
+    assert training.expansion().structures == 19
     with pytest.raises(InputError, match="energies of another model"):
-        fitted(composition, "fcc", relax, **{**options, "model": "chgnet"})
+        Training(composition, "fcc", relax, **{**options, "model": "chgnet"})
+    other = Training(composition, "bcc", relax, **{**options, "folder": tmp_path / "b"})
     with pytest.raises(InputError, match="0 decorations were relaxed"):
-        fitted(composition, "bcc", relax, **{**options, "folder": tmp_path / "b"})
+        other.expansion()
 
 
 def test_what_does_not_go_together_is_refused(tmp_path):

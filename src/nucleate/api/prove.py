@@ -20,15 +20,16 @@ from nucleate.exact.scan import Event, ScanResult
 from nucleate.exact.session import (
     decorate_session,
     distinct_relaxed,
+    fit_session,
     prove_session,
 )
-from nucleate.exact.training import fitted
+from nucleate.exact.training import Training
 from nucleate.potentials.spp import shipped_library
 from nucleate.potentials.toml_format import read_force_field
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -75,7 +76,7 @@ def prove(
         Decorate a lattice (``fcc``, ``bcc``, ``hcp``, ``sc``, or a file) instead.
     fit, fit_structures
         Fit a cluster expansion to relaxed energies of this model (as in :func:`nucleate.relax`) of
-        at least so many small decorations of the lattice, and relax the best with it.
+        at least this many small decorations of the lattice, and relax the best with it.
     folder
         Where certificate, structures and the state go; default ``prove-FORMULA``. The same call
         continues.
@@ -90,25 +91,46 @@ def prove(
         If something cannot be used.
     """
     composition = Composition.from_formula(formula)
+    if lattice is not None:
+        _refuse_idle(force_field, options)
     place = folder or Path(f"prove-{composition.formula}")
     if fit is not None:
         if lattice is None:
             raise InputError("--fit belongs to a lattice. Give --lattice too, or leave it out.")
-        if force_field is not None or pairs is not None or proxy:
-            raise InputError("give only one of --force-field, --pairs, --proxy and --fit.")
-        source = fitted(
+        if pairs is not None or proxy:
+            raise InputError("give only one of --pairs, --proxy and --fit.")
+        training = Training(
             composition, lattice, _energies_by(fit), model=_name(fit), structures=fit_structures,
-            folder=place, on_note=on_note,
+            folder=place,
         )  # fmt: skip
-    else:
-        source = _source(
-            composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note
-        )
+        return fit_session(
+            composition, lattice, training,
+            lambda source: SessionOptions(source=source, folder=place, **options),
+            _relaxes_by(fit), on_note,
+        )  # fmt: skip
+    source = _source(composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note)
     given = SessionOptions(source=source, folder=place, **options)
     if lattice is not None:
-        relaxes = None if fit is None else _relaxes_by(fit)
-        return decorate_session(composition, lattice, given, relaxes)
+        return decorate_session(composition, lattice, given)
     return prove_session(composition, given, on_event)
+
+
+def _refuse_idle(force_field: Path | None, options: Mapping[str, Any]) -> None:
+    """Refuse what has no effect on decorations of a lattice."""
+    if force_field is not None:
+        raise InputError(
+            "--force-field has no effect with --lattice, whose energies come from --pairs, --proxy "
+            "or --fit. Give one of these."
+        )
+    idle = {"cell": "--cell", "groups": "--space-group", "grid": "--grid", "formula_units": "--z"}
+    for key, name in idle.items():
+        if options.get(key):
+            raise InputError(
+                f"{name} has no effect with --lattice, whose cells are its supercells. Leave it "
+                "out, or use --max-atoms."
+            )
+    if options.get("contacts", 1.0) != 1.0:
+        raise InputError("--contacts has no effect with --lattice. Leave it out.")
 
 
 def _name(model: Any) -> str:

@@ -79,8 +79,11 @@ def prove(
     scanned, cheap ones first.
     """
     if check is not None:
-        if formula is not None:
-            raise InputError("--check takes a certificate alone. Leave the formula out.")
+        given = (formula, force_field, pairs, cell, space_group, grid, z, lattice, fit, relax, out)
+        if proxy or any(value is not None for value in given):
+            raise InputError(
+                "--check takes a certificate and --limit alone. Leave formula and options out."
+            )
         _check(check, limit)
         return
     if formula is None:

@@ -316,7 +316,7 @@ def _added(u, depth, held, active, linear, quadratic, cubic):
 
 @njit(cache=True)
 def _keep(value, held, images, top, sets):
-    """Put a decoration among the lowest, unless it is the image of one that is there."""
+    """Put a decoration among the lowest, unless it is the image of one among them."""
     n = held.size
     first = held.copy()
     for m in range(images.shape[0]):

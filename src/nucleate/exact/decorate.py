@@ -12,6 +12,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.exact.certificate import Certificate, Found, ModelRecord, Proof
 from nucleate.exact.colouring import Star, lowest_colourings
+from nucleate.exact.decoration import relax_lowest
 from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.grid import Orbits
 from nucleate.exact.problem import Problem
@@ -30,18 +31,24 @@ from nucleate.exact.superlattices import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
+    from nucleate.exact.certificate import RelaxedRecord
     from nucleate.exact.options import SessionOptions
     from nucleate.exact.relaxing import Relax
     from nucleate.potentials.model import EnergyModel
 
 
 def decorate(
-    composition: Composition, lattice: str, options: SessionOptions, relax: Relax | None = None
+    composition: Composition,
+    lattice: str,
+    options: SessionOptions,
+    *,
+    relax: Relax | None = None,
+    known: Mapping[str, float | None] | None = None,
 ) -> ScanResult:
     """Return the proofs of every supercell of a lattice up to a size, and the best relaxed.
 
@@ -54,7 +61,11 @@ def decorate(
     options
         Model, size and limits.
     relax
-        Relaxes decorations; by default the model of the proofs does. A cluster expansion cannot.
+        Relaxes the lowest decorations; by default the model of the proofs does. Without one a
+        cluster expansion relaxes nothing.
+    known
+        Energies per atom after relaxation by the key of the decoration, where they are known:
+        they decide what is relaxed.
 
     Raises
     ------
@@ -78,10 +89,11 @@ def decorate(
         if left:
             break
     proofs.sort(key=lambda p: (p.best or 0.0) / sum(p.counts.values()))
-    if relax is None:
-        model = options.source.model(composition.numbers(1).tolist())
-        relax = relax_with(model, record.name)
-    proofs, relaxed = _relaxed(proofs, relax, options)
+    if relax is None and not isinstance(options.source, ClusterExpansion):
+        relax = relax_with(options.source.model(composition.numbers(1).tolist()), record.name)
+    relaxed: list[RelaxedRecord] = []
+    if relax is not None:
+        proofs, relaxed = relax_lowest(proofs, parent, relax, known=known or {}, seed=options.seed)
     from nucleate import __version__
 
     certificate = Certificate(
@@ -276,35 +288,6 @@ def _spread(heads: NDArray[np.float64], sites: Sites, basis: int) -> NDArray[np.
         target = np.argmin(np.abs(gap).max(axis=2), axis=1)
         out[i] = heads[b, target]
     return out
-
-
-def _relaxed(
-    proofs: list[Proof], relax: Relax, options: SessionOptions
-) -> tuple[list[Proof], list]:
-    """Relax the best arrangements, each energy once."""
-    from nucleate.exact.scan import arrangement
-
-    rng = np.random.default_rng([options.seed, 1])
-    ends, seen = [], set()
-    result = list(proofs)
-    pool = sorted(
-        (found.energy / sum(proof.counts.values()), p, f)
-        for p, proof in enumerate(proofs)
-        for f, found in enumerate(proof.found)
-    )
-    for energy, p, f in pool:
-        key = round(energy, 7)
-        if key in seen or len(seen) >= 10:
-            continue
-        seen.add(key)
-        proof = result[p]
-        end = relax(arrangement(proof.points, proof.found[f].places), rng=rng)
-        if end is not None:
-            ends.append(end)
-            found = list(proof.found)
-            found[f] = found[f].model_copy(update={"relaxed": end})
-            result[p] = proof.model_copy(update={"found": found})
-    return result, sorted(ends, key=lambda end: end.energy / len(end.symbols))
 
 
 def _pairs(composition: Composition) -> list[str]:

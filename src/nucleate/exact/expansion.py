@@ -271,7 +271,7 @@ def contracted(
 def labelled(elements: Sequence[str], distances: Sequence[float], order: int) -> list[Cluster]:
     """Return the clusters of given distances with all elements but the last.
 
-    A triplet is told by its elements and what lies opposite to each, in any order.
+    A triplet is given by its elements and what lies opposite to each, in any order.
     """
     active = elements[:-1]
     if order == 2:

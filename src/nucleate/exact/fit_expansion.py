@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.elements import element
 from nucleate.errors import InputError
 from nucleate.exact.expansion import (
     SAME,
@@ -21,17 +19,15 @@ from nucleate.exact.expansion import (
     shells_of,
     tensor_of,
 )
-from nucleate.exact.superlattices import (
-    parent_operations,
-    site_permutations,
-    supercell_sites,
-    superlattices,
-)
+from nucleate.exact.superlattices import supercell_sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.exact.decoration import Decoration
 
 PAIR_REACH = 2.6
 """Distances of nearest neighbours up to which pairs are tried."""
@@ -39,87 +35,6 @@ PAIR_REACH = 2.6
 TRIPLET_REACH = 1.8
 RIDGES = (1e-6, 1e-4, 1e-3, 1e-2)
 FOLDS = 5
-MAX_STRAIN = 0.15
-MAX_SHIFT = 0.3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoration:
-    """Elements on the sites of a supercell.
-
-    Attributes
-    ----------
-    form : ndarray of int64, shape (3, 3)
-        Rows of the supercell in the vectors of the parent.
-    colours : tuple of int
-        Index of the element on each site.
-    """
-
-    form: NDArray[np.int64]
-    colours: tuple[int, ...]
-
-    @property
-    def key(self) -> str:
-        """Name of the decoration."""
-        cell = ",".join(str(int(x)) for x in self.form[np.tril_indices(3)])
-        return f"{cell}:{''.join(str(c) for c in self.colours)}"
-
-    def crystal(self, parent: Crystal, elements: Sequence[str], volume: float) -> Crystal:
-        """Return the decoration with this volume per site in Å^3, not relaxed."""
-        sites, _ = supercell_sites(parent, self.form)
-        numbers = np.array([element(elements[c]).number for c in self.colours])
-        crystal = Crystal(numbers, sites.cell, sites.fractions)
-        scale = (volume / crystal.volume_per_atom) ** (1.0 / 3.0)
-        return crystal.replace(cell=crystal.cell * scale)
-
-
-def decorations(parent: Crystal, kinds: int, most: int) -> list[Decoration]:
-    """Return the smallest decorations of a lattice, all compositions, no two the same crystal.
-
-    Parameters
-    ----------
-    parent
-        Primitive cell whose atoms are the sites.
-    kinds
-        Number of elements.
-    most
-        How many to return at least where a size is begun; all of a size are taken.
-    """
-    found: list[Decoration] = []
-    index = 0
-    while len(found) < most:
-        index += 1
-        for form in superlattices(parent_operations(parent)[0], index):
-            found += _primitive(parent, form, kinds)
-    return found
-
-
-def _primitive(parent: Crystal, form: NDArray[np.int64], kinds: int) -> Iterator[Decoration]:
-    """Yield the decorations of a supercell that have no smaller cell, one of each class."""
-    identity = np.eye(3, dtype=np.int64)[None], np.zeros((1, 3))
-    shifts = site_permutations(parent, form, identity)[1:]
-    images = site_permutations(parent, form, parent_operations(parent))
-    seen: set[bytes] = set()
-    for colours in product(range(kinds), repeat=images.shape[1]):
-        row = np.array(colours)
-        if row.tobytes() in seen:
-            continue
-        seen.update(image.tobytes() for image in np.unique(row[images], axis=0))
-        if not any(np.array_equal(row[shift], row) for shift in shifts):
-            yield Decoration(form, tuple(int(c) for c in colours))
-
-
-def stays_on_lattice(start: Crystal, end: Crystal) -> bool:
-    """Return whether a relaxed decoration is one still: strain and displacements are small."""
-    change = np.linalg.solve(start.cell, end.cell)
-    stretch = np.linalg.svd(change, compute_uv=False)
-    if np.abs(stretch / np.prod(stretch) ** (1.0 / 3.0) - 1.0).max() > MAX_STRAIN:
-        return False
-    moves = end.scaled - start.scaled
-    moves -= np.rint(moves)
-    moves -= moves.mean(axis=0)
-    shift = np.linalg.norm(moves @ end.cell, axis=1).max()
-    return bool(shift <= MAX_SHIFT * end.volume_per_atom ** (1.0 / 3.0))
 
 
 def fit(

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.composition import Composition
     from nucleate.exact.certificate import RelaxedRecord
+    from nucleate.exact.expansion import ClusterExpansion
     from nucleate.exact.options import SessionOptions
     from nucleate.exact.relaxing import Relax
     from nucleate.exact.scan import Event
+    from nucleate.exact.training import Training
 
 
 def prove_session(
@@ -116,9 +118,7 @@ def distinct_relaxed(result: ScanResult, most: int = 10) -> list[RelaxedRecord]:
     return found
 
 
-def decorate_session(
-    composition: Composition, lattice: str, options: SessionOptions, relax: Relax | None = None
-) -> ScanResult:
+def decorate_session(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
     """Find the best ordered decorations of a lattice and write them to the folder.
 
     Raises
@@ -126,6 +126,51 @@ def decorate_session(
     InputError
         If the lattice is not known or the cells hold too many atoms.
     """
-    result = decorate(composition, lattice, options, relax)
+    result = decorate(composition, lattice, options)
+    write_results(result, options.folder)
+    return result
+
+
+FIT_ROUNDS = 6
+
+
+def fit_session(
+    composition: Composition,
+    lattice: str,
+    training: Training,
+    options_of: Callable[[ClusterExpansion], SessionOptions],
+    relax: Relax,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> ScanResult:
+    """Find the best decorations by a cluster expansion that knows them, and write them.
+
+    The lowest decorations of each fit are relaxed and added to the training, until they are all
+    known or the rounds are used up.
+
+    Parameters
+    ----------
+    composition, lattice
+        What decorates which lattice.
+    training
+        Energies to fit to.
+    options_of
+        Returns the options with an expansion as the model.
+    relax
+        Relaxes a decoration with the model of the training.
+    on_note
+        Called with what came of the fit.
+    """
+    rounds = 0
+    while True:
+        expansion = training.expansion()
+        options = options_of(expansion)
+        bare = decorate(composition, lattice, options)
+        new = training.unknown(bare.certificate)
+        if not new or rounds == FIT_ROUNDS:
+            break
+        training.add(new)
+        rounds += 1
+    on_note(training.in_words(expansion, rounds, len(new)))
+    result = decorate(composition, lattice, options, relax=relax, known=training.known)
     write_results(result, options.folder)
     return result

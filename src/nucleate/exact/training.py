@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,36 +13,32 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
-from nucleate.exact.fit_expansion import Decoration, decorations, fit, stays_on_lattice
+from nucleate.exact.decoration import Decoration, decorations, lowest, stays_on_lattice
+from nucleate.exact.fit_expansion import fit
 from nucleate.exact.superlattices import parent_lattice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nucleate.exact.certificate import Certificate
     from nucleate.exact.expansion import ClusterExpansion
 
 RelaxMany = Callable[[Sequence[Crystal]], "list[tuple[Crystal, float] | None]"]
 """Returns the relaxed crystals with their energies in eV per atom; None where that failed."""
 
+LOWEST = 10
+"""Of the decorations that a fit finds lowest, how many must be among those it was fitted to."""
+
 _CHUNK = 8
 FILE = "fit.jsonl"
 
 
-def fitted(
-    composition: Composition,
-    lattice: str,
-    relax: RelaxMany,
-    *,
-    model: str,
-    structures: int,
-    folder: Path,
-    on_note: Callable[[str], None] = lambda _: None,
-) -> ClusterExpansion:
-    """Return a cluster expansion of the elements of a composition on a lattice.
+class Training:
+    """Decorations with relaxed energies; more are added where an expansion finds low ones.
 
-    The decorations of the smallest supercells, of all compositions of the elements, are relaxed.
-    Those that leave the lattice are left out. Energies are kept in the folder, and a fit that was
-    interrupted continues there.
+    The decorations of the smallest supercells, of all compositions of the elements, are relaxed
+    first. Those that leave the lattice are left out. Energies are kept in a file, and training
+    that was interrupted continues there.
 
     Parameters
     ----------
@@ -57,43 +54,76 @@ def fitted(
         How many decorations are relaxed at least; all of a size are taken.
     folder
         Where the energies are kept.
-    on_note
-        Called with what came of it, in a sentence.
+
+    Attributes
+    ----------
+    known : dict
+        Energies in eV per atom by the key of the decoration; None for those that were left out.
 
     Raises
     ------
     InputError
-        If an element alone cannot be relaxed, too few decorations are left, or the folder holds
-        energies of another model or lattice.
+        If the folder holds energies of another model or lattice.
     """
-    symbols = [element(z).symbol for z in sorted(composition.elements)]
-    parent = parent_lattice(lattice, composition.volume_per_atom)
-    samples = decorations(parent, len(symbols), structures)
-    head = {"fit": model, "lattice": lattice, "elements": symbols}
-    known = _read(folder / FILE, head)
-    missing = [sample for sample in samples if sample.key not in known]
-    for place in range(0, len(missing), _CHUNK):
-        chunk = missing[place : place + _CHUNK]
-        starts = [sample.crystal(parent, symbols, _volume(sample, symbols)) for sample in chunk]
-        entries = [
-            {"key": sample.key, "energy": _energy(start, end)}
-            for sample, start, end in zip(chunk, starts, relax(starts), strict=True)
-        ]
-        known |= {str(entry["key"]): entry["energy"] for entry in entries}
-        with (folder / FILE).open("a", encoding="utf-8") as handle:
-            handle.writelines(json.dumps(entry) + "\n" for entry in entries)
-    good = [sample for sample in samples if known[sample.key] is not None]
-    expansion = fit(
-        parent, symbols, good, np.array([known[sample.key] for sample in good]), model=model
-    )
-    pairs = sum(len(cluster.elements) == 2 for cluster in expansion.clusters)
-    triplets = sum(len(cluster.elements) == 3 for cluster in expansion.clusters)
-    on_note(
-        f"Cluster expansion of {model}: {len(good)} of {len(samples)} decorations (the others "
-        f"left the lattice or failed), {pairs} pairs, {triplets} triplets, cross-validated error "
-        f"{1000.0 * expansion.error:.1f} meV/atom."
-    )
-    return expansion
+
+    def __init__(
+        self,
+        composition: Composition,
+        lattice: str,
+        relax: RelaxMany,
+        *,
+        model: str,
+        structures: int,
+        folder: Path,
+    ) -> None:
+        self._symbols = [element(z).symbol for z in sorted(composition.elements)]
+        self._parent = parent_lattice(lattice, composition.volume_per_atom)
+        self._relax, self._model, self._path = relax, model, folder / FILE
+        head = {"fit": model, "lattice": lattice, "elements": self._symbols}
+        self.known = _read(self._path, head)
+        self._samples: dict[str, Decoration] = {}
+        self.add(decorations(self._parent, len(self._symbols), structures))
+
+    def add(self, samples: Sequence[Decoration]) -> None:
+        """Relax decorations whose energies are not known, and keep them."""
+        self._samples |= {sample.key: sample for sample in samples}
+        missing = [sample for sample in samples if sample.key not in self.known]
+        for place in range(0, len(missing), _CHUNK):
+            chunk = missing[place : place + _CHUNK]
+            starts = [
+                sample.crystal(self._parent, self._symbols, _volume(sample, self._symbols))
+                for sample in chunk
+            ]
+            entries = [
+                {"key": sample.key, "energy": _energy(start, end)}
+                for sample, start, end in zip(chunk, starts, self._relax(starts), strict=True)
+            ]
+            self.known |= {str(entry["key"]): entry["energy"] for entry in entries}
+            with self._path.open("a", encoding="utf-8") as handle:
+                handle.writelines(json.dumps(entry) + "\n" for entry in entries)
+
+    def expansion(self) -> ClusterExpansion:
+        """Return the cluster expansion; raises `InputError` where there are too few energies."""
+        good = [s for s in self._samples.values() if self.known[s.key] is not None]
+        energies = np.array([self.known[sample.key] for sample in good])
+        return fit(self._parent, self._symbols, good, energies, model=self._model)
+
+    def unknown(self, certificate: Certificate) -> list[Decoration]:
+        """Return those of the lowest decorations of a certificate whose energy is not known."""
+        first = islice(lowest(certificate.proofs, self._parent, {}), LOWEST)
+        return [item.decoration for item in first if item.decoration.key not in self.known]
+
+    def in_words(self, expansion: ClusterExpansion, rounds: int, left: int) -> str:
+        """Return what came of the training, in a sentence."""
+        orders = [len(cluster.elements) for cluster in expansion.clusters]
+        out = sum(self.known[key] is None for key in self._samples)
+        known = "are all among them" if not left else f"are among them but for {left}"
+        return (
+            f"Cluster expansion of {self._model}: {expansion.structures} decorations ({out} more "
+            f"left the lattice or failed), {orders.count(2)} pairs, {orders.count(3)} triplets, "
+            f"cross-validated error {1000.0 * expansion.error:.1f} meV/atom. After {rounds} rounds "
+            f"its {LOWEST} lowest decorations {known}."
+        )
 
 
 def _volume(sample: Decoration, symbols: Sequence[str]) -> float:
