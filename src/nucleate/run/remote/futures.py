@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from nucleate.run.executor import Finished, Job, Report
     from nucleate.run.remote.lane import Lane
+
+WATCH_S = 2.0
+"""Seconds between questions whether the engines are still there."""
 
 
 class FuturesExecutor:
@@ -40,6 +44,7 @@ class FuturesExecutor:
         self._lane_of = {tier: lane for lane in lanes for tier in lane.tiers}
         self.n_workers = sum(lane.settings.workers for lane in lanes)
         self.losses: list[str] = []
+        self._watched_s = time.monotonic()
 
     @property
     def levels(self) -> list[dict[str, str]] | None:
@@ -98,6 +103,10 @@ class FuturesExecutor:
                 break
             wait_s = 0.0
             finished += lane.take(future)
+        if time.monotonic() - self._watched_s > WATCH_S:
+            self._watched_s = time.monotonic()
+            for lane in self._lanes:
+                finished += lane.watch()
         for lane in self._lanes:
             self.losses += lane.losses
             lane.losses.clear()
