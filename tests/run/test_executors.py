@@ -34,7 +34,7 @@ def context(folder: Path, *tiers: dict[str, Any], workers: int = 1, limit_s: flo
         search_path=(str(HERE),),
     )
     names = tuple(str(tier.get("name", "toy")) for tier in tiers)
-    return ExecutorContext(spec, workers, names, (False,) * len(tiers), folder)
+    return ExecutorContext(spec, workers, names, folder)
 
 
 class Inline(Component):

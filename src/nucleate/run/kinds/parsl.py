@@ -85,7 +85,9 @@ class ParslExecutor(Component):
             workers_per_node=block.workers_per_node,
         )
         begin = partial(ParslPool, block, context.folder / FOLDER, self.lease_s)
-        return Lane(begin, spec_for(context.spec, tiers), tiers, settings, done)
+        devices = (block.devices,) if isinstance(block.devices, str) else block.devices
+        spec = replace(spec_for(context.spec, tiers), devices=devices)
+        return Lane(begin, spec, tiers, settings, done)
 
 
 def spec_for(spec: WorkerSpec, tiers: tuple[int, ...]) -> WorkerSpec:

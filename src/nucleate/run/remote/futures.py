@@ -38,7 +38,7 @@ class FuturesExecutor:
         done: SimpleQueue[tuple[Lane, Future[Any]]],
         end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._lanes = lanes
+        self.lanes = lanes
         self._done = done
         self._end = end
         self._lane_of = {tier: lane for lane in lanes for tier in lane.tiers}
@@ -50,7 +50,7 @@ class FuturesExecutor:
     def levels(self) -> list[dict[str, str]] | None:
         """Levels of theory of the tiers, once workers have loaded them all."""
         found: dict[int, dict[str, str]] = {}
-        for lane in self._lanes:
+        for lane in self.lanes:
             found |= dict(zip(lane.tiers, lane.levels, strict=False))
         whole = len(found) == len(self._lane_of)
         return [found[tier] for tier in sorted(found)] if whole else None
@@ -58,7 +58,7 @@ class FuturesExecutor:
     @property
     def core_s(self) -> float:
         """Processor time in seconds that the workers reported, the loading of engines left out."""
-        return sum(lane.core_s for lane in self._lanes)
+        return sum(lane.core_s for lane in self.lanes)
 
     @property
     def backlog(self) -> int:
@@ -67,7 +67,7 @@ class FuturesExecutor:
 
     def capacity(self) -> int:
         """Return how many crystals all tiers hold at a time, once workers are ready."""
-        return sum(lane.capacity for lane in self._lanes)
+        return sum(lane.capacity for lane in self.lanes)
 
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier."""
@@ -83,7 +83,7 @@ class FuturesExecutor:
 
     def feed(self) -> None:
         """Hand out queued jobs."""
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.feed()
 
     def poll(self, timeout_s: float) -> list[Finished]:
@@ -105,9 +105,9 @@ class FuturesExecutor:
             finished += lane.take(future)
         if time.monotonic() - self._watched_s > WATCH_S:
             self._watched_s = time.monotonic()
-            for lane in self._lanes:
+            for lane in self.lanes:
                 finished += lane.watch()
-        for lane in self._lanes:
+        for lane in self.lanes:
             self.losses += lane.losses
             lane.losses.clear()
         return finished
@@ -117,7 +117,7 @@ class FuturesExecutor:
 
         A queue may let it wait for hours; so does this.
         """
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.probe()
         while (levels := self.levels) is None:
             report(LOADING, 0, 0)
@@ -126,7 +126,7 @@ class FuturesExecutor:
 
     def close(self) -> None:
         """End everything."""
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.close()
         self._end()
 

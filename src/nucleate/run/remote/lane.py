@@ -120,6 +120,14 @@ class Lane:
         self.losses: list[str] = []
         self.core_s = 0.0
 
+    def call(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Let any worker call a function."""
+        return self._futures.submit(function, *args)
+
+    def trouble(self) -> str:
+        """Return what keeps the workers from being used, as far as it is known; else nothing."""
+        return str(getattr(self._futures, "trouble", str)())
+
     def probe(self) -> None:
         """Send a task without jobs, whose reply says what the workers are."""
         self._send(())
@@ -192,7 +200,7 @@ class Lane:
 
     def watch(self) -> list[Finished]:
         """Replace an executor of futures that says it is broken; return jobs tried too often."""
-        trouble = getattr(self._futures, "trouble", str)()
+        trouble = self.trouble()
         if not trouble:
             return []
         flying, self._flying = self._flying, {}
