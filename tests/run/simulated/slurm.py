@@ -1,6 +1,6 @@
 """As much of SLURM as Parsl talks to: sbatch, squeue and scancel by the name it is called by.
 
-Jobs run on this machine at once. State is in the folder ``SIMULATED_SLURM``; a minute of a time limit
+Jobs run on this machine at once. State is in the folder ``SIMULATED_SLURM``; a minute of a limit
 takes ``SIMULATED_MINUTE_S`` seconds. The partitions are ``normal`` and ``gpu``.
 """
 
