@@ -58,7 +58,7 @@ def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limi
         open_store(Path(folder), run) as store,
         ExitStack() as stack,
     ):
-        context = ExecutorContext(spec, workers, tuple(names), (False,) * len(names), Path(folder))
+        context = ExecutorContext(spec, workers, tuple(names), Path(folder))
         chosen = find((executor or {"kind": "local"})["kind"], "executors")
         pool = chosen.model_validate(executor or {}).build(context)
         stack.callback(pool.close)

@@ -34,7 +34,7 @@ def context(folder: Path, *tiers: dict[str, Any], workers: int = 1, limit_s: flo
         search_path=(str(HERE),),
     )
     names = tuple(str(tier.get("name", "toy")) for tier in tiers)
-    return ExecutorContext(spec, workers, names, (False,) * len(tiers), folder)
+    return ExecutorContext(spec, workers, names, folder)
 
 
 class Inline(Component):
@@ -59,16 +59,21 @@ PROCESSES = {
     "function": "concurrent.futures:ProcessPoolExecutor",
     "options": {"max_workers": 1},
 }
+PARSL = {"kind": "parsl", "block": [{"provider": "local", "heartbeat_s": 2, "status_s": 1.0}]}
 EXECUTORS: dict[str, Any] = {
     "inline": Inline,
     "shared": Shared,
     "local": lambda: find("local", "executors")(),
     "processes": lambda: find("futures", "executors").model_validate(PROCESSES),
+    "parsl": lambda: find("parsl", "executors").model_validate(PARSL),
 }
-ISOLATED = [name for name in EXECUTORS if name != "inline"]
+ALL = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "parsl" else name for name in EXECUTORS
+]
+ISOLATED = ALL[1:]
 
 
-@pytest.fixture(params=EXECUTORS)
+@pytest.fixture(params=ALL)
 def start(request: pytest.FixtureRequest, tmp_path: Path):
     yield from starting(request.param, tmp_path)
 
@@ -79,6 +84,8 @@ def isolated(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 def starting(name: str, folder: Path):
+    if name == "parsl":
+        pytest.importorskip("parsl")
     started: list[Any] = []
 
     def begin(*tiers: dict[str, Any], **options: Any) -> Any:
@@ -191,6 +198,7 @@ def test_the_shipped_executors_are_in_the_registry() -> None:
     assert {name for name, kind in kinds()["executors"].items() if kind.source == "nucleate"} == {
         "futures",
         "local",
+        "parsl",
     }
 
 

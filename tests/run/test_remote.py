@@ -108,7 +108,7 @@ def test_a_lost_worker_loses_no_more_than_a_lease(tmp_path: Path) -> None:
 
 def test_a_pool_that_is_broken_is_started_again(tmp_path: Path) -> None:
     with begin(tmp_path, {"slots": 1, "delay_s": 0.05}) as pool:
-        lane = pool._lanes[0]
+        lane = pool.lanes[0]
         for number in range(6):
             pool.submit(Job(number, 0, crystal(n=4, seed=number)))
         pool.feed()

@@ -25,9 +25,12 @@ class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
     def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None,
-                 diary=None):  # fmt: skip
+                 diary=None, visible=False):  # fmt: skip
         interpreter = os.environ.get("TOY_INTERPRETER", "default")
         self.level = LevelOfTheory(name, "1", "quadratic", settings=interpreter)
+        if visible:
+            card = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            self.level = LevelOfTheory(name, "1", "quadratic", checkpoint=card)
         self._diary = diary
         self._slots, self._delay_s, self._scale = slots, delay_s, scale
         self._busy_s = busy_s

@@ -183,6 +183,8 @@ def _check_devices(settings: RunSettings) -> None:
     """Refuse a missing GPU before pools are made for it."""
     from nucleate.networks.device import check_device
 
+    if settings.executor.kind != "local":
+        return  # the nodes have the cards
     for tier in settings.tier:
         device = getattr(tier.engine, "device", "cpu")
         if tier.python is None and settings.run.python is None and device.startswith("cuda"):

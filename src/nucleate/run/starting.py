@@ -48,8 +48,6 @@ class ExecutorContext:
         Worker processes that the run asks for.
     names : tuple of str
         Names of the tiers.
-    programs : tuple of bool
-        Whether each tier is an external program.
     folder : Path
         Of the run; for files of the executor.
     """
@@ -57,13 +55,31 @@ class ExecutorContext:
     spec: WorkerSpec
     workers: int
     names: tuple[str, ...]
-    programs: tuple[bool, ...]
     folder: Path
 
     @property
     def logs(self) -> Path:
         """Folder for what workers on this machine write to standard error."""
         return self.folder / WORKER_LOGS
+
+
+def context_of(
+    where: Where,
+    tiers: Sequence[TierSettings],
+    folder: Path,
+    *,
+    pressure_gpa: float = 0.0,
+    most: int | None = None,
+    warm_up: Sequence[int] = (),
+) -> ExecutorContext:
+    """Return what an executor is built with; parameters are those of :func:`start_executor`."""
+    workers = where.run.n_workers if most is None else min(where.run.n_workers, most)
+    return ExecutorContext(
+        spec=replace(spec_of(tiers, pressure_gpa, where.run), warm_up=tuple(warm_up)),
+        workers=workers,
+        names=tuple(tier.name for tier in tiers),
+        folder=folder,
+    )
 
 
 def start_executor(
@@ -104,13 +120,8 @@ def start_executor(
     WorkerStartError
         If the engines cannot be loaded.
     """
-    workers = where.run.n_workers if most is None else min(where.run.n_workers, most)
-    context = ExecutorContext(
-        spec=replace(spec_of(tiers, pressure_gpa, where.run), warm_up=tuple(warm_up)),
-        workers=workers,
-        names=tuple(tier.name for tier in tiers),
-        programs=tuple(tier.engine.is_program for tier in tiers),
-        folder=folder,
+    context = context_of(
+        where, tiers, folder, pressure_gpa=pressure_gpa, most=most, warm_up=warm_up
     )
     with blaming("executor", where.executor, "build"):
         executor: Executor = where.executor.build(context)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -47,6 +48,10 @@ class AnyFutures(Component):
         "state; what a lost worker loses at most.",
     )
 
+    devices: tuple[str, ...] | Literal["all"] = Field(
+        (), description='Cards that workers are pinned to in turn: "all", or names like ["0", "1"].'
+    )
+
     def build(self, context: ExecutorContext) -> FuturesExecutor:
         """Return the executor, whose pool is started."""
         begin = factory(self.function, self.options)
@@ -61,7 +66,9 @@ class AnyFutures(Component):
             workers_per_node=workers,
         )
         done: SimpleQueue[Any] = SimpleQueue()
-        lane = Lane(begin, context.spec, tuple(range(len(context.names))), settings, done)
+        devices = (self.devices,) if isinstance(self.devices, str) else self.devices
+        spec = replace(context.spec, devices=devices)
+        lane = Lane(begin, spec, tuple(range(len(context.names))), settings, done)
         return FuturesExecutor([lane], done)
 
 

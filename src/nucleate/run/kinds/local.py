@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
 
 from nucleate.plugins import Component
+from nucleate.run.cards import cards
 from nucleate.run.pool import Pool
 
 if TYPE_CHECKING:
@@ -16,6 +20,12 @@ class LocalExecutor(Component):
 
     serves: ClassVar[frozenset[str]] = frozenset({"executors"})
 
+    devices: tuple[str, ...] | Literal["all"] = Field(
+        (), description='Cards that workers are pinned to in turn: "all", or names like ["0", "1"].'
+    )
+
     def build(self, context: ExecutorContext) -> Pool:
         """Return the pool of workers, which load their engines."""
-        return Pool(context.spec, workers=context.workers, logs=context.logs)
+        names = cards((self.devices,) if isinstance(self.devices, str) else self.devices)
+        spec = replace(context.spec, devices=names) if names else context.spec
+        return Pool(spec, workers=context.workers, logs=context.logs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from nucleate.run.executor import Finished, Job, Report
     from nucleate.run.remote.lane import Lane
+
+WATCH_S = 2.0
+"""Seconds between questions whether the engines are still there."""
 
 
 class FuturesExecutor:
@@ -34,18 +38,19 @@ class FuturesExecutor:
         done: SimpleQueue[tuple[Lane, Future[Any]]],
         end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._lanes = lanes
+        self.lanes = lanes
         self._done = done
         self._end = end
         self._lane_of = {tier: lane for lane in lanes for tier in lane.tiers}
         self.n_workers = sum(lane.settings.workers for lane in lanes)
         self.losses: list[str] = []
+        self._watched_s = time.monotonic()
 
     @property
     def levels(self) -> list[dict[str, str]] | None:
         """Levels of theory of the tiers, once workers have loaded them all."""
         found: dict[int, dict[str, str]] = {}
-        for lane in self._lanes:
+        for lane in self.lanes:
             found |= dict(zip(lane.tiers, lane.levels, strict=False))
         whole = len(found) == len(self._lane_of)
         return [found[tier] for tier in sorted(found)] if whole else None
@@ -53,7 +58,7 @@ class FuturesExecutor:
     @property
     def core_s(self) -> float:
         """Processor time in seconds that the workers reported, the loading of engines left out."""
-        return sum(lane.core_s for lane in self._lanes)
+        return sum(lane.core_s for lane in self.lanes)
 
     @property
     def backlog(self) -> int:
@@ -62,7 +67,7 @@ class FuturesExecutor:
 
     def capacity(self) -> int:
         """Return how many crystals all tiers hold at a time, once workers are ready."""
-        return sum(lane.capacity for lane in self._lanes)
+        return sum(lane.capacity for lane in self.lanes)
 
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier."""
@@ -78,7 +83,7 @@ class FuturesExecutor:
 
     def feed(self) -> None:
         """Hand out queued jobs."""
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.feed()
 
     def poll(self, timeout_s: float) -> list[Finished]:
@@ -98,7 +103,11 @@ class FuturesExecutor:
                 break
             wait_s = 0.0
             finished += lane.take(future)
-        for lane in self._lanes:
+        if time.monotonic() - self._watched_s > WATCH_S:
+            self._watched_s = time.monotonic()
+            for lane in self.lanes:
+                finished += lane.watch()
+        for lane in self.lanes:
             self.losses += lane.losses
             lane.losses.clear()
         return finished
@@ -108,7 +117,7 @@ class FuturesExecutor:
 
         A queue may let it wait for hours; so does this.
         """
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.probe()
         while (levels := self.levels) is None:
             report(LOADING, 0, 0)
@@ -117,7 +126,7 @@ class FuturesExecutor:
 
     def close(self) -> None:
         """End everything."""
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.close()
         self._end()
 

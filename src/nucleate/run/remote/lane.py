@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nucleate.run.process import WorkerSpec
 
 LOSSES_IN_A_ROW = 10
+BEGINNINGS_IN_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,19 @@ class Lane:
         self._flying: dict[Future[Any], tuple[Job, ...]] = {}
         self._tries: Counter[int] = Counter()
         self._losses_in_a_row = 0
+        self._begun_in_a_row = 0
         self.levels: list[dict[str, str]] = []
         self.free: dict[int, int] = {}
         self.losses: list[str] = []
         self.core_s = 0.0
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Let any worker call a function."""
+        return self._futures.submit(function, *args)
+
+    def trouble(self) -> str:
+        """Return what keeps the workers from being used, as far as it is known; else nothing."""
+        return str(getattr(self._futures, "trouble", str)())
 
     def probe(self) -> None:
         """Send a task without jobs, whose reply says what the workers are."""
@@ -167,16 +177,38 @@ class Lane:
         data = {"version": __version__, **self._task, "jobs": plain}
         try:
             future = self._futures.submit(work, data)
-        except (BrokenExecutor, RuntimeError):
-            self._begin_again()
+        except (BrokenExecutor, RuntimeError) as error:
+            self._begin_again(f"{type(error).__name__}: {clean(error)}")
             future = self._futures.submit(work, data)
         self._flying[future] = jobs
         future.add_done_callback(lambda ended: self._done.put((self, ended)))
 
-    def _begin_again(self) -> None:
+    def _begin_again(self, why: str) -> None:
+        """Start another executor of futures in place of one that is broken.
+
+        Raises
+        ------
+        WorkerStartError
+            If the last ones have broken too.
+        """
+        self._begun_in_a_row += 1
+        if self._begun_in_a_row > BEGINNINGS_IN_A_ROW:
+            raise WorkerStartError(f"block {self.settings.name!r} cannot be used: {why}")
         with suppress(Exception):
             self._futures.shutdown(wait=False, cancel_futures=True)
         self._futures = self._begin()
+
+    def watch(self) -> list[Finished]:
+        """Replace an executor of futures that says it is broken; return jobs tried too often."""
+        trouble = self.trouble()
+        if not trouble:
+            return []
+        flying, self._flying = self._flying, {}
+        self._begin_again(clean(trouble)[:1000])
+        finished: list[Finished] = []
+        for jobs in flying.values():
+            finished += self._lost(jobs, clean(trouble)[:500])
+        return finished
 
     def take(self, future: Future[Any]) -> list[Finished]:
         """Take what a task has come to; return the jobs that have ended.
@@ -196,7 +228,7 @@ class Lane:
         self._check(reply)
         if reply.error is not None:  # other workers could use the engines
             return self._lost(jobs, f"{reply.host}: {reply.error['message']}")
-        self._losses_in_a_row = 0
+        self._losses_in_a_row = self._begun_in_a_row = 0
         self.levels, self.core_s = reply.levels, self.core_s + reply.core_s
         self.free = dict(zip(self.tiers, reply.free, strict=True))
         self.losses += [f"{reply.host}: {loss}" for loss in reply.losses]

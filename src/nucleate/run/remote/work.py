@@ -14,10 +14,12 @@ import os
 import platform
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate import __version__
 from nucleate.errors import REPORTED, NucleateError
+from nucleate.run.cards import own_card
 from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.remote.messages import (
     Reply,
@@ -51,7 +53,8 @@ class _Kept:
     """Workers that are kept between tasks, and how much processor time was charged."""
 
     def __init__(self, task: Task) -> None:
-        self.pool = NodePool(spec_from(task.spec, _memory_mb(task)))
+        spec = spec_from(task.spec, _memory_mb(task))
+        self.pool = NodePool(replace(spec, devices=own_card(spec.devices)))
         self.charged_s = 0.0
         self.free: list[int] = []
         self.is_open = True
