@@ -36,7 +36,7 @@ MISSING = {
     ),
     "interpreter": (
         alloy(tier=[{"name": "emt", "engine": EMT, "python": "/no/bin/python"}]),
-        r"tier 'emt': python = '/no/bin/python' is no program",
+        r"tier 'emt': python = '/no/bin/python' cannot be executed",
     ),
     "seeds": (
         alloy(search={"generators": [{"kind": "seeds", "files": ["/no/*.cif"]}]}),

@@ -106,8 +106,8 @@ def map_field(
         If the input cannot be used, or the folder holds a map of another input.
     """
     from nucleate.api.map_final import finish_map
-    from nucleate.mapping.campaign import run_map
     from nucleate.mapping.events import Several
+    from nucleate.mapping.running import run_map
     from nucleate.report.maps.displays import suitable_map_display
     from nucleate.report.maps.live import LiveMapPage
     from nucleate.signals import is_request

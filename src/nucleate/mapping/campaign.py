@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,35 +17,20 @@ import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.mapping.allocation import allocate
-from nucleate.mapping.energies import Energies
-from nucleate.mapping.events import MapProgress, Silent
-from nucleate.mapping.field import check_models, field_of
-from nucleate.mapping.known import relaxed_references
-from nucleate.mapping.pressure import at_one_compression
-from nucleate.mapping.references import references_of
-from nucleate.mapping.site import read_sites, with_earlier
-from nucleate.mapping.store import MapStore
+from nucleate.mapping.events import MapProgress
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
-from nucleate.relax.settings import under_pressure
-from nucleate.run.lock import locked
-from nucleate.run.log import logged
-from nucleate.run.shared import SharedExecutor
-from nucleate.run.starting import start_executor
 from nucleate.run.stopwatch import Stopwatch
-from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from nucleate.mapping.allocation import Choice
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.events import MapCallback
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
     from nucleate.mapping.site import Site
-    from nucleate.relax.settings import TierSettings
-    from nucleate.run.executor import Executor
+    from nucleate.mapping.store import MapStore
+    from nucleate.run.shared import SharedExecutor
 
 MOST_VISITS = 4
 """Compositions that are searched at the same time."""
@@ -82,95 +66,6 @@ class MapSummary:
     has_searched: bool = True
 
 
-def run_map(
-    settings: MapSettings,
-    folder: Path,
-    *,
-    callback: MapCallback | None = None,
-    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> MapSummary:
-    """Search a phase field; continue the map that a folder holds.
-
-    Ctrl-C and SIGTERM end it after what is being written; nothing is lost but the relaxations in
-    flight, which the next start takes up again.
-
-    Parameters
-    ----------
-    settings
-        The input.
-    folder
-        The folder of the map; created if necessary.
-    callback
-        Who is shown the map.
-    executor
-        Returns who relaxes, one relaxer for each tier; default: worker processes.
-
-    Raises
-    ------
-    InputError
-        If the input cannot be used, or the folder holds a map of another input.
-    WorkerStartError
-        If the engines cannot be loaded.
-    """
-    callback = callback or Silent()
-    field = with_earlier(field_of(settings), folder)
-    check_models(field, settings.tier)
-    with ExitStack() as stack:
-        stack.enter_context(locked(folder))
-        stack.enter_context(logged(folder))
-        known = references_of(field, settings)
-        store = stack.enter_context(MapStore.open(folder, settings))
-        settings = at_one_compression(settings, field, store, callback)
-        references, ended, spent_s = relaxed_references(
-            known,
-            settings,
-            folder,
-            callback,
-            lambda listed: store.remember("references", listed),
-            executor,
-        )
-        energies = Energies(
-            field,
-            read_sites(field, folder, settings.tier[-1].name),
-            references,
-            settings.field.cell_limit,
-        )
-        if ended:
-            return _ended_early(ended, spent_s, energies, store)
-        if executor is None:
-            relaxing = start_executor(
-                settings,
-                _guarded(settings),
-                folder,
-                pressure_gpa=settings.field.pressure_gpa,
-                warm_up=field.compositions[-1].numbers(1).tolist(),
-                report=callback.on_stage,
-            )
-        else:
-            relaxing = executor(_guarded(settings))
-        stack.callback(relaxing.close)
-        shared = SharedExecutor(relaxing)
-        campaign = MapCampaign(settings, store, energies, shared, callback, spent_s=spent_s)
-        stack.enter_context(stopping_on_signals(campaign.request_stop))
-        return campaign.run()
-
-
-def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:
-    """Take note that a map ended while known compounds were relaxed, and return how."""
-    if not is_request(reason):
-        reason = f"{reason.partition(';')[0]} before all known compounds were relaxed"
-    elapsed_s, core_s = store.times()
-    for kind in ("start", "stop"):
-        store.add_event(elapsed_s + spent_s, core_s, kind, None, {"reason": reason})
-    store.commit()
-    return MapSummary(reason, energies.hull(), MapProgress(), has_searched=False)
-
-
-def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:
-    """Return the tiers with guards that know the compression of the map."""
-    return under_pressure(settings.tier, settings.field.compression or 1.0)
-
-
 class MapCampaign:
     """Visits the compositions of a map until a rule of ``[stop]`` holds.
 
@@ -182,8 +77,6 @@ class MapCampaign:
         Keeps what was done when.
     energies : Energies
         Compositions and references.
-    shared : SharedExecutor
-        Who relaxes; ready.
     callback : MapCallback
         Who is shown the map.
     spent_s : float
@@ -195,7 +88,6 @@ class MapCampaign:
         settings: MapSettings,
         store: MapStore,
         energies: Energies,
-        shared: SharedExecutor,
         callback: MapCallback,
         *,
         spent_s: float = 0.0,
@@ -203,7 +95,8 @@ class MapCampaign:
         self._settings = settings
         self._store = store
         self._energies = energies
-        self._shared = shared
+        self._shared: SharedExecutor | None = None
+        self._choices: tuple[Choice, ...] | None = None
         self._callback = callback
         self._visits: list[Visit] = []
         self._stop_request: str | None = None
@@ -216,6 +109,16 @@ class MapCampaign:
     def request_stop(self, reason: str) -> None:
         """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
         self._stop_request = reason
+
+    def has_work(self) -> bool:
+        """Return whether anything is left to search; nobody who relaxes is needed for that."""
+        if self._stop_reason() is None:
+            self._decide()
+        return self._stop_reason() is None
+
+    def relax_with(self, shared: SharedExecutor) -> None:
+        """Take who relaxes, ready; needed by :meth:`run` where :meth:`has_work`."""
+        self._shared = shared
 
     def run(self) -> MapSummary:
         """Visit compositions until the map is complete, or somebody asks for its end."""
@@ -262,10 +165,20 @@ class MapCampaign:
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
+        if not self._visits or self._shared is None:
+            return True
         executor = self._shared.executor
-        return not self._visits or (executor.wants() > 0 and not executor.n_queued(0))
+        return executor.wants() > 0 and not executor.n_queued(0)
 
     def _begin_next(self) -> None:
+        if self._choices is None:
+            self._decide()
+        choices, self._choices = self._choices or (), None
+        for choice in choices:
+            self._begin(choice)
+
+    def _decide(self) -> None:
+        """Choose the next compositions; none where the hull has converged."""
         started_s = time.process_time()
         energies = self._energies
         found = allocate(
@@ -281,9 +194,7 @@ class MapCampaign:
         self.progress.decisions_s += time.process_time() - started_s
         self.progress.expected_change_mev = found.expected_change_mev
         self._is_dry = not found.choices
-        if not self._has_converged():
-            for choice in found.choices:
-                self._begin(choice)
+        self._choices = () if self._has_converged() else found.choices
 
     def _has_converged(self) -> bool:
         change = self.progress.expected_change_mev
@@ -298,6 +209,7 @@ class MapCampaign:
             space = settings.problem.space()
             number = choice.structures
             guests = guests_of(site, self._energies, space, structures=number, rng=rng)
+            assert self._shared is not None
             visit = Visit(
                 site,
                 settings,
@@ -344,8 +256,12 @@ class MapCampaign:
         _log.info("%s: %d structures, best %s", site.formula, site.n_structures, site.best)
 
     def _event(self, kind: str, formula: str | None, data: dict[str, object]) -> None:
-        core_s = self._watch.core_s(self._shared.executor.core_s)
+        core_s = self._used_core_s()
         self._store.add_event(self._watch.elapsed_s, core_s, kind, formula, data)
+
+    def _used_core_s(self) -> float:
+        """Return the processor time in seconds of all starts."""
+        return self._watch.core_s(0.0 if self._shared is None else self._shared.executor.core_s)
 
     def _stop_reason(self) -> str | None:
         if self._stop_request is not None:
@@ -353,8 +269,7 @@ class MapCampaign:
         stop = self._settings.stop
         if stop.time is not None and self._watch.session_s >= stop.time:
             return "the time is up"
-        used_s = self._watch.core_s(self._shared.executor.core_s)
-        if stop.core_time is not None and used_s >= stop.core_time:
+        if stop.core_time is not None and self._used_core_s() >= stop.core_time:
             return "the core time is spent"
         found = sum(site.n_structures for site in self._energies.sites)
         if stop.structures is not None and found >= stop.structures:
@@ -368,7 +283,7 @@ class MapCampaign:
     def _update_progress(self) -> None:
         sites, progress = self._energies.sites, self.progress
         progress.elapsed_s, progress.session_s = self._watch.elapsed_s, self._watch.session_s
-        progress.core_s = self._watch.core_s(self._shared.executor.core_s)
+        progress.core_s = self._used_core_s()
         progress.n_visited = sum(site.n_structures > 0 for site in sites)
         progress.n_blank = sum(site.is_blank for site in sites)
         progress.n_structures = sum(site.n_structures for site in sites)

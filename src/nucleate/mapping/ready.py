@@ -48,7 +48,7 @@ def _check_tier(name: str, tier: TierSettings, python: str | None) -> None:
     if interpreter is not None:
         if shutil.which(interpreter) is None:
             raise InputError(
-                f"{name}: python = {interpreter!r} is no program. Give the interpreter of an "
+                f"{name}: python = {interpreter!r} cannot be executed. Give the interpreter of an "
                 "environment that has the model, or leave it out."
             )
         return

@@ -63,18 +63,17 @@ def relaxed_crystals(
     with Caches(folder) as caches:
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
-        if not missing:
-            return found, "", 0.0
+        if all(caches.has_failed(keys[place]) for place in missing):
+            return found, "", 0.0  # a failure is tried again only beside something new
         done = 0
 
         def keep(record: Record) -> None:
             nonlocal done
             done += 1
-            outcome = record.relaxed
-            if outcome is not None:
-                place = missing[record.number]
-                found[place] = outcome
-                caches.put(keys[place], outcome)
+            place = missing[record.number]
+            found[place] = record.relaxed
+            if record.outcomes:
+                caches.put(keys[place], record.relaxed or record.outcomes[-1].outcome)
             on_done(done, len(missing))
 
         on_done(0, len(missing))

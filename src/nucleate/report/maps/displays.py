@@ -218,7 +218,7 @@ def table_of(energies: Energies) -> Table:
     for place, head in enumerate(HEADS):
         table.add_column(
             Text(head.replace(", ", ",\n")),
-            justify="right" if place in (2, 3, 5) else "left",
+            justify="right" if place in (2, 3, 4) else "left",
             no_wrap=True,
         )
     for row in map_rows(energies, with_reactions=False)[:ROWS]:

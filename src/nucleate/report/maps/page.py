@@ -19,7 +19,7 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE
+from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import map_status
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
@@ -104,7 +104,7 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("compositions", f"{facts['visited']} of {facts['compositions']} searched"),
         ("structures", f"{facts['structures']}, {facts['failed']} failed"),
         ("known structures", str(facts["references"])),
-        ("stable", f"{facts['stable']}, {facts['new']} of them new"),
+        ("stable", f"{facts['stable']}, {facts['not_in_library']} of them {UNLISTED}"),
         ("tiers", clean(" → ".join(facts["tiers"]))),
         ("running time", duration(facts["elapsed_s"])),
         ("processor time", duration(facts["core_s"])),
@@ -139,7 +139,7 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
-    found.append("'new' means that none of the references has this composition at this energy.")
+    found.append(clean(facts["library"]))
     return found
 
 

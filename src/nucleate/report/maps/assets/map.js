@@ -56,14 +56,16 @@
     return { points: all.map((k) => [k, ...to(phases[k].shares)]), corners: unit.map((u, k) => [data.corners[k], ...to(u)]), frame: frameLines };
   }
   const STYLE = {
-    "stable known": ["#0072B2", "circle", true], "stable new": ["#D55E00", "diamond", true],
-    "near known": ["#0072B2", "circle", false], "near new": ["#D55E00", "diamond", false],
+    "stable known": ["#0072B2", "circle", true], "stable unlisted": ["#D55E00", "diamond", true],
+    "near known": ["#0072B2", "circle", false], "near unlisted": ["#D55E00", "diamond", false],
     above: ["#8c959f", "dot", true],
   };
+  const UNLISTED = "not in the library";
+  function kindOf(p) { return p.origin === UNLISTED ? "unlisted" : "known"; }
   function styleOf(k, now) {
     const p = phases[k];
-    if (now.stable.has(k)) return "stable " + p.origin;
-    return p.above !== null && p.above <= data.near ? "near " + p.origin : "above";
+    if (now.stable.has(k)) return "stable " + kindOf(p);
+    return p.above !== null && p.above <= data.near ? "near " + kindOf(p) : "above";
   }
   function shape(pen, kind, x, y, r) {
     pen.beginPath();
@@ -147,7 +149,7 @@
   }
   function legend() {
     const box = byId("legend");
-    [["stable known", "stable, known"], ["stable new", "stable, new"], ["near known", "known, within " + 1000 * data.near + " meV/atom"], ["near new", "new, within " + 1000 * data.near + " meV/atom"], ["above", "higher"]].forEach(([name, text]) => {
+    [["stable known", "stable, in the library"], ["stable unlisted", "stable, " + UNLISTED], ["near known", "within " + 1000 * data.near + " meV/atom, in the library"], ["near unlisted", "within " + 1000 * data.near + " meV/atom, " + UNLISTED], ["above", "higher"]].forEach(([name, text]) => {
       const mini = document.createElement("canvas"); mini.width = 16; mini.height = 16; mini.style.cssText = "width:16px;height:16px;border:0;display:inline-block;vertical-align:-3px;margin:0 3px 0 10px;background:none";
       mark(mini.getContext("2d"), name, 8, 8, 5); box.appendChild(mini); box.appendChild(document.createTextNode(text));
     });
@@ -281,5 +283,5 @@
   }
   window.addEventListener("resize", () => { draw(); if (viewer) { viewer.resize(); viewer.render(); } });
   draw();
-  if (phases.length && data.complete && data.stable.length) { const inner = data.stable.filter((k) => phases[k].cell && phases[k].shares.every((s) => s < 1 - 1e-9)); const first = inner.find((k) => phases[k].origin === "new") ?? inner[0]; if (first !== undefined) choose(first); }
+  if (phases.length && data.complete && data.stable.length) { const inner = data.stable.filter((k) => phases[k].cell && phases[k].shares.every((s) => s < 1 - 1e-9)); const first = inner.find((k) => phases[k].origin === UNLISTED) ?? inner[0]; if (first !== undefined) choose(first); }
 })();
