@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.references import level_key
-from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.listed_files import FileCrystal
+from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
 
 if TYPE_CHECKING:
