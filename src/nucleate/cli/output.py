@@ -64,10 +64,10 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
 
     print_ranking(run, SHOWN, order)
     text = console()
-    number = facts["structures"]
+    number, failed = facts["structures"], sum(facts["failures"].values())
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{number} structure{'' if number == 1 else 's'}, {sum(facts['failures'].values())} failed, "
+        f"{number} structure{'' if number == 1 else 's'}, {failed} failed, "
         f"{facts['repeats']} repeats skipped."
     )
     if run.findings is None:

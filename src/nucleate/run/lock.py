@@ -50,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
         (folder / HOLDER_NAME).write_text(_own_name(), encoding="utf-8")
     except Timeout:
         raise InputError(
-            f"{folder} is in use by another run ({_holder(folder) or 'unknown process'}). Wait "
+            f"{folder} is in use by another run ({_in_words(_holder(folder))}). Wait "
             "for its end, or choose another folder with --out."
         ) from None
     except OSError as error:
@@ -128,6 +128,11 @@ def _holder(folder: Path) -> str:
         return (folder / HOLDER_NAME).read_text(encoding="utf-8", errors="replace")[:200].strip()
     except OSError:
         return ""
+
+
+def _in_words(holder: str) -> str:
+    """Return a holder for people, without the ticks of the system at which it started."""
+    return holder.partition(" since ")[0] or "unknown process"
 
 
 def _is_alive_here(holder: str) -> bool:
