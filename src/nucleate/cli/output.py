@@ -87,11 +87,11 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
 
     print_ranking(run, SHOWN, order)
     text = console()
-    number = facts["structures"]
+    number, failed = facts["structures"], sum(facts["failures"].values())
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{number} structure{'' if number == 1 else 's'}, "
-        f"{sum(facts['failures'].values())} failed, {facts['repeats']} repeats skipped."
+        f"{number} structure{'' if number == 1 else 's'}, {failed} failed, "
+        f"{facts['repeats']} repeats skipped."
     )
     if run.findings is None:
         for line in facts["final"]:

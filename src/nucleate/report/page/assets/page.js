@@ -98,7 +98,7 @@
       const swatch = make("span", "", legend); swatch.className = "swatch"; swatch.style.background = elementColour(symbol);
       make("span", symbol, legend);
     });
-    make("span", "   drag to rotate, scroll to zoom", legend).className = "quiet";
+    make("span", "drag to rotate, scroll to zoom", legend).className = "quiet hint";
   }
   const key = (x, y, z) => [x, y, z].map((v) => Math.round(v * 20)).join(" ");
   const times = (v, m) => [0, 1, 2].map((k) => v[0] * m[0][k] + v[1] * m[1][k] + v[2] * m[2][k]);
