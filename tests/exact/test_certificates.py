@@ -137,6 +137,19 @@ def test_a_falsified_certificate_is_refused(
     assert not verdict.accepted
 
 
+def test_a_grid_without_symmetry_is_checked_arrangement_by_arrangement(tmp_path: Path) -> None:
+    options = SessionOptions(OXIDE, tmp_path, cell=(3.9,) * 3 + (90.0,) * 3, grid=(4, 4, 4), keep=2)
+    certificate = prove_session(Composition.from_formula("SrTiO3"), options).certificate
+    (verdict,) = check_certificate(certificate)
+    assert verdict.accepted
+    assert verdict.bound == "every arrangement"
+    proof = certificate.proofs[0]
+    second = [proof.found[1].model_copy(update={"proven": True})]
+    false = proof.model_copy(update={"found": second, "bound": second[0].energy})
+    (refused,) = check_certificate(certificate.model_copy(update={"proofs": [false]}))
+    assert "there is one with energy" in refused.problems[0]
+
+
 def test_a_changed_potential_is_refused(perovskite: tuple[ScanResult, Path]) -> None:
     certificate = perovskite[0].certificate
     terms = [

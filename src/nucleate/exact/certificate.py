@@ -77,7 +77,7 @@ class ModelRecord(_Strict):
     nearest: float = 0.0
     fitted_to: str = ""
     structures: int = 0
-    error: float = Field(0.0, description="Cross-validated, in eV per atom.")
+    error: float = Field(default=0.0, description="Cross-validated, in eV per atom.")
 
     @classmethod
     def of(cls, source: Source) -> ModelRecord:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nucleate.exact.certificate import Certificate, Proof
     from nucleate.potentials.model import EnergyModel
 
+    Model = EnergyModel | ClusterExpansion
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -187,7 +189,7 @@ def _sites(proof: Proof) -> list[str]:
     return ["two sites are the same place"] if gap.min() < 1e-6 else []
 
 
-def _arrangements(certificate: Certificate, proof: Proof, model: EnergyModel) -> list[str]:
+def _arrangements(certificate: Certificate, proof: Proof, model: Model) -> list[str]:
     problems = []
     limits = certificate.distances()
     size = len(proof.sites) if proof.sites is not None else int(np.prod(proof.grid))
@@ -216,7 +218,7 @@ def _arrangements(certificate: Certificate, proof: Proof, model: EnergyModel) ->
     return problems
 
 
-def _relaxed(certificate: Certificate, proof: Proof, rank: int, model: EnergyModel) -> list[str]:
+def _relaxed(certificate: Certificate, proof: Proof, rank: int, model: Model) -> list[str]:
     end = proof.found[rank - 1].relaxed
     if end is None or end.model != certificate.model.name:
         return []
@@ -256,7 +258,7 @@ def _claims(proof: Proof) -> list[str]:
 
 
 def _bound(
-    certificate: Certificate, proof: Proof, model: EnergyModel, deadline: float
+    certificate: Certificate, proof: Proof, model: Model, deadline: float
 ) -> tuple[str, list[str]]:
     """Return how the bound was verified and what is wrong with it."""
     if proof.bound is None and proof.status != "no arrangement":

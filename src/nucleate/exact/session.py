@@ -9,6 +9,7 @@ from nucleate.errors import InputError
 from nucleate.exact.cells import LIKELY_GROUPS, Task, given_task, tasks_of
 from nucleate.exact.certificate import ModelRecord
 from nucleate.exact.decorate import decorate
+from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.scan import Scan, ScanResult, ScanSettings
 from nucleate.exact.solver import Limits
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.composition import Composition
     from nucleate.exact.certificate import RelaxedRecord
-    from nucleate.exact.expansion import ClusterExpansion
     from nucleate.exact.options import SessionOptions
     from nucleate.exact.relaxing import Relax
     from nucleate.exact.scan import Event
@@ -56,6 +56,8 @@ def prove_session(
     """
     tasks = _tasks(composition, options)
     model = options.source.model(composition.numbers(1).tolist())
+    if isinstance(model, ClusterExpansion):
+        raise InputError("a cluster expansion has energies on its lattice alone. Give --lattice.")
     record = ModelRecord.of(options.source)
     distances = minimum_distances(composition.elements, scale=options.contacts)
     scan = Scan(
