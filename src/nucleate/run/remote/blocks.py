@@ -223,4 +223,4 @@ def tiers_of(blocks: Sequence[Block], names: Sequence[str]) -> list[tuple[int, .
 
 def job_numbers(text: str) -> list[str]:
     """Return the words of a line of job numbers that are safe to hand to a command."""
-    return re.findall(r"[A-Za-z0-9_.\[\]-]+", text)
+    return re.findall(r"\w[\w.\[\]-]*", text)
