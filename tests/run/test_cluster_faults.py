@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from .driving import drive
 
 PATTERNS = {
     "worker": "nucleate.run.worker",
-    "process": "HTEX worker",
     "manager": "process_worker_pool",
     "interchange": "interchange",
 }
@@ -42,6 +42,10 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def start(folder: Path, structures: int, mark: str) -> subprocess.Popen[bytes]:
     options = {"folder": str(folder), "tiers": [TIER], "executor": EXECUTOR}
     data = json.dumps({**options, "structures": structures})
@@ -56,6 +60,8 @@ def start(folder: Path, structures: int, mark: str) -> subprocess.Popen[bytes]:
 def victims(kind: str, mark: str, driver: int) -> list[int]:
     if kind == "driver":
         return [driver]
+    if kind == "process":  # of Parsl, which has started a worker
+        return [parent_of(pid) for pid in victims("worker", mark, driver)]
     words = PATTERNS[kind]
     return [pid for pid in marked(mark) if pid != driver and words in command_line(pid)]
 
@@ -86,9 +92,10 @@ def drill(kind: str, kills: int, structures: int, folder: Path, seed: int = 0) -
         if process.poll() is not None:
             break
         time.sleep(float(rng.uniform(0.0, 1.0)))
-        for pid in victims(kind, mark, process.pid)[:1]:
-            os.kill(pid, signal.SIGKILL)
-            counts["kills"] += 1
+        with suppress(ProcessLookupError, FileNotFoundError):
+            for pid in victims(kind, mark, process.pid)[:1]:
+                os.kill(pid, signal.SIGKILL)
+                counts["kills"] += 1
         if kind == "driver":
             process.wait()
             counts["survivors"] += until_gone(mark)
