@@ -222,3 +222,27 @@ def test_what_a_killed_driver_leaves_is_ended(tmp_path: Path) -> None:
     guard._process.wait(timeout=30)
     assert child.wait(timeout=5) == -9
     assert diary.read_text().split() == ["17", "18"]
+
+
+def test_flux_is_asked_for_blocks(monkeypatch, tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    diary = tmp_path / "diary"
+    command = tmp_path / "flux"
+    command.write_text(
+        f'#!/bin/bash\necho "$@" >> {diary}\n'
+        'case $1 in batch) echo ƒAb3;; jobs) echo "ƒAb3 RUN";; esac\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    chosen = {"provider": "flux", "options": {"queue": "pbatch"}, "walltime": "90m", "nodes": 2}
+    provider = provider_of(Block.model_validate({**QUICK, **chosen}))
+    provider.script_dir = str(tmp_path)
+    number = provider.submit("true", 1, "job")
+    assert provider.status([number])[0].state.name == "RUNNING"
+    assert provider.cancel([number]) == [True]
+    batch, jobs, cancel = diary.read_text().splitlines()
+    assert "--nodes=2" in batch
+    assert "--time-limit=90m" in batch
+    assert "--queue=pbatch" in batch
+    assert jobs.endswith("ƒAb3")
+    assert cancel == "cancel ƒAb3"

@@ -66,7 +66,8 @@ def _restored(value: Any) -> Any:
         data = base64.b64decode(value["array"])
         return np.frombuffer(data, dtype=value["type"]).reshape(value["shape"]).copy()
     if "state" in value:
-        return State(*[_restored(item) for item in value["state"]], Rules(*value["rules"]))
+        parts = [_restored(item) for item in value["state"]]
+        return State._make([*parts, Rules._make(value["rules"])])
     name, parts = next(iter(value.items()))
     made = {"crystal": Crystal, "point": Point, "constraint": SymmetryConstraint}[name]
     return made(*[_restored(item) for item in parts])

@@ -116,10 +116,10 @@ class Block(BaseModel):
         """Python of the nodes."""
         return self.python or sys.executable
 
-    def script(self, ends: bool = True) -> str:
+    def script(self, first: str = "") -> str:
         """Return the lines of shell that a block begins with."""
-        lines = [self.worker_init.rstrip()] if self.worker_init.strip() else []
-        if ends and self.provider != "kubernetes":
+        lines = [line for line in (first, self.worker_init.strip()) if line]
+        if self.provider != "kubernetes":
             lines.append(f"export {ENDS}=$(( $(date +%s) + {int(self.walltime)} ))")
         if self.mps:
             lines.append("nvidia-cuda-mps-control -d")
@@ -132,8 +132,15 @@ class Block(BaseModel):
         return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
-def provider_of(block: Block) -> Any:
+def provider_of(block: Block, first: str = "") -> Any:
     """Return Parsl's provider of a block.
+
+    Parameters
+    ----------
+    block
+        What is asked for.
+    first
+        Line of shell that comes before all others.
 
     Raises
     ------
@@ -160,10 +167,10 @@ def provider_of(block: Block) -> Any:
             f"{block.provider!r}. Known: {', '.join(sorted(known - OF_BLOCKS))}."
         )
     timed = type(provider.__name__, (provider,), {"status_polling_interval": block.status_s})
-    return timed(**_arguments(block, known))
+    return timed(**_arguments(block, known, first))
 
 
-def _arguments(block: Block, known: set[str]) -> dict[str, Any]:
+def _arguments(block: Block, known: set[str], first: str) -> dict[str, Any]:
     launcher = block.launcher or ("srun" if block.nodes > 1 else "single")
     values = {
         "nodes_per_block": block.nodes,
@@ -171,7 +178,7 @@ def _arguments(block: Block, known: set[str]) -> dict[str, Any]:
         "min_blocks": block.min_blocks,
         "max_blocks": block.max_blocks,
         "walltime": block.clock,
-        "worker_init": block.script(),
+        "worker_init": block.script(first),
         "scheduler_options": block.scheduler_options,
         "launcher": getattr(imported("parsl.launchers"), LAUNCHERS[launcher])(),
     }
@@ -223,4 +230,4 @@ def tiers_of(blocks: Sequence[Block], names: Sequence[str]) -> list[tuple[int, .
 
 def job_numbers(text: str) -> list[str]:
     """Return the words of a line of job numbers that are safe to hand to a command."""
-    return re.findall(r"[A-Za-z0-9_.\[\]-]+", text)
+    return re.findall(r"\w[\w.\[\]-]*", text)

@@ -218,7 +218,7 @@ def _relax(executor: Executor, settings: RunSettings, end: float) -> str:
     side = 2.8 * len(numbers) ** (1.0 / 3.0)
     grid = (np.arange(len(numbers))[:, None] * np.array([0.5, 0.5, 0.5]) + 0.03) % 1.0
     grid += np.arange(len(numbers))[:, None] * np.array([0.011, 0.007, 0.0])
-    executor.submit(Job(0, 0, Crystal(numbers, np.eye(3) * side, grid)))
+    executor.submit(Job(0, 0, Crystal(numbers, np.eye(3) * side, np.asarray(grid, np.float64))))
     while time.monotonic() < end:
         executor.feed()
         for item in executor.poll(0.2):

@@ -93,7 +93,7 @@ class FluxProvider(ClusterProvider):
         if status != 0 or not found.strip():
             raise SubmitException(job_name, "flux batch refused it", found, trouble, status)
         number = found.strip().split()[-1]
-        files = {"stdout_path": f"{path}.out", "stderr_path": f"{path}.out"}
+        files: dict[str, Any] = {"stdout_path": f"{path}.out", "stderr_path": f"{path}.out"}
         self.resources[number] = {"status": JobStatus(JobState.PENDING, **files), "files": files}
         return number
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import uuid
@@ -43,53 +42,55 @@ class ParslPool(Executor):
         self._block = block
         self._folder = folder
         self._mark = uuid.uuid4().hex
-        provider = provider_of(block)
+        provider = provider_of(block, f"export {' '.join(self._marks)}")
         parsl = imported("parsl")
         executors = imported("parsl.executors.high_throughput.executor")
         _, commands = PROVIDERS[block.provider]
         self._guard = Guard(
             self._mark, CANCEL.get(block.provider, commands[-1] if commands else "")
         )
-        drain_s = max(int(block.walltime - 60.0 - lease_s), int(block.walltime / 2))
-        is_local = block.provider == "local"
-        before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = self._mark
         try:
-            self._htex = executors.HighThroughputExecutor(
-                label=block.name,
-                provider=provider,
-                address="127.0.0.1" if is_local and block.address is None else block.address,
-                interchange_launch_cmd=[sys.executable, "-m", INTERCHANGE],
-                launch_cmd=_launch_command(executors.DEFAULT_LAUNCH_CMD, block.interpreter),
-                max_workers_per_node=block.workers_per_node,
-                cores_per_worker=1e-6,
-                heartbeat_period=block.heartbeat_s,
-                heartbeat_threshold=4 * block.heartbeat_s,
-                drain_period=drain_s,
-                prefetch_capacity=0,
-            )
-            config = parsl.Config(
-                executors=[self._htex],
-                run_dir=str(folder),
-                strategy="simple",
-                strategy_period=min(5.0, block.status_s),
-                max_idletime=block.idle_s,
-                retries=0,
-                usage_tracking=0,
-                initialize_logging=False,
-            )
-            logging.getLogger("parsl").setLevel(logging.CRITICAL)
-            self._kernel = parsl.DataFlowKernel(config)
+            self._start(parsl, executors, provider, lease_s)
         except BaseException:
             self._guard.end()
             raise
-        finally:
-            if before is None:
-                del os.environ[VARIABLE]
-            else:
-                os.environ[VARIABLE] = before
         self._python_app = parsl.python_app
         self._apps: dict[Any, Any] = {}
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        """Variables of all that is started; the second keeps titles from overwriting the first."""
+        return f"{VARIABLE}={self._mark}", "SPT_NOENV=1"
+
+    def _start(self, parsl: Any, executors: Any, provider: Any, lease_s: float) -> None:
+        block = self._block
+        drain_s = max(int(block.walltime - 60.0 - lease_s), int(block.walltime / 2))
+        is_local = block.provider == "local"
+        self._htex = executors.HighThroughputExecutor(
+            label=block.name,
+            provider=provider,
+            address="127.0.0.1" if is_local and block.address is None else block.address,
+            interchange_launch_cmd=["env", *self._marks, sys.executable, "-m", INTERCHANGE],
+            launch_cmd=_launch_command(executors.DEFAULT_LAUNCH_CMD, block.interpreter),
+            max_workers_per_node=block.workers_per_node,
+            cores_per_worker=1e-6,
+            heartbeat_period=block.heartbeat_s,
+            heartbeat_threshold=4 * block.heartbeat_s,
+            drain_period=drain_s,
+            prefetch_capacity=0,
+        )
+        config = parsl.Config(
+            executors=[self._htex],
+            run_dir=str(self._folder),
+            strategy="simple",
+            strategy_period=min(5.0, block.status_s),
+            max_idletime=block.idle_s,
+            retries=0,
+            usage_tracking=0,
+            initialize_logging=False,
+        )
+        logging.getLogger("parsl").setLevel(logging.CRITICAL)
+        self._kernel = parsl.DataFlowKernel(config)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Hand a call to a worker."""
