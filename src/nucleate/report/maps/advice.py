@@ -79,7 +79,7 @@ def _margin(row: MapRow) -> float:
 def _reasons(row: MapRow) -> str:
     margin = row.reaction_ev_per_atom
     if row.state == "stable" and margin is not None:
-        text = f"stable by {-1000.0 * margin:.0f} meV/atom against {_right(row)}"
+        text = f"stable by {-1000.0 * margin:z.0f} meV/atom against {_right(row)}"
     else:
         text = (
             f"{1000.0 * (row.above_hull_ev_per_atom or 0.0):.0f} meV/atom above {_right(row)}, "

@@ -74,9 +74,7 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
             facts=_facts(facts),
             doubts=[*map(clean, state.damaged), *_doubts(facts, rows)],
             advice=to_make_next(rows),
-            heads=HEADS,
-            is_number=IS_NUMBER,
-            lines=[_line(row, state) for row in rows],
+            **_table(rows, state),
             potentials=_potentials(state),
             corners=", ".join(corners),
             corner_names=corners,
@@ -141,6 +139,19 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
     found.append(clean(facts["library"]))
     return found
+
+
+def _table(rows: Sequence[MapRow], state: MapState) -> dict[str, Any]:
+    """Return heads, kinds and lines of the table of compositions, empty columns left out."""
+    lines = [_line(row, state) for row in rows]
+    kept = [k for k in range(len(HEADS)) if any(line["cells"][k] for line in lines)]
+    for line in lines:
+        line["cells"] = [line["cells"][k] for k in kept]
+    return {
+        "heads": [HEADS[k] for k in kept],
+        "is_number": [IS_NUMBER[k] for k in kept],
+        "lines": lines,
+    }
 
 
 def _line(row: MapRow, state: MapState) -> dict[str, Any]:

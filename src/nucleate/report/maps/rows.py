@@ -27,6 +27,7 @@ SHOWN = 30
 NOT_VISITED, NO_ENERGY, STABLE, METASTABLE = "not visited", "no energy", "stable", "metastable"
 NO_HULL = "no hull yet"
 KNOWN, LOWER, UNLISTED = "known", "lower than known", "not in the library"
+ELEMENT = "element"
 NEAR_EV = 0.025
 """eV/atom above the hull up to which a phase may be made; of known compounds most lie below."""
 
@@ -44,7 +45,8 @@ class MapRow:
     origin : str
         ``known`` where a known compound is the lowest structure or as low as it, ``lower than
         known`` where the search has found a lower one, and ``not in the library`` where no
-        reference has this composition, which does not mean that nobody has made it.
+        reference has this composition, which does not mean that nobody has made it; ``element``
+        where that is one.
     known_as : str
         Name of the lowest known compound of this composition; empty where there is none.
     energy_ev_per_atom, formation_ev_per_atom, above_hull_ev_per_atom : float or None
@@ -159,7 +161,7 @@ def _row(
 
 def _origin(phase: Phase) -> str:
     if phase.reference is None:
-        return UNLISTED
+        return UNLISTED if len(phase.composition.items) > 1 else ELEMENT
     return KNOWN if phase.is_known else LOWER
 
 
@@ -205,8 +207,8 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
 
 def _listed_as(row: MapRow) -> str:
     """Return the name of the known compound, and whether the map has found something lower."""
-    if row.origin == UNLISTED:
-        return "no"
+    if row.origin in (UNLISTED, ELEMENT):
+        return "no" if row.origin == UNLISTED else ELEMENT
     return f"{row.known_as}, found lower" if row.origin == LOWER else row.known_as
 
 

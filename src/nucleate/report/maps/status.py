@@ -86,5 +86,7 @@ def status_text(facts: Mapping[str, Any]) -> str:
     )
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
-    lines += [*facts["damaged"], facts["library"]]
+    lines += facts["damaged"]
+    if facts["not_in_library"]:
+        lines.append(facts["library"])
     return "\n".join(lines)
