@@ -180,11 +180,10 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
             f"its cell has {volume / n_atoms:.3g} Å³ per atom, which no matter has. Check the "
             "lattice vectors and their scale."
         )
-    shortest = shortest_translation(cell)
-    if shortest < SHORTEST_TRANSLATION:
+    if repeats_within(cell, SHORTEST_TRANSLATION):
         return (
-            f"its lattice repeats after {shortest:.3g} Å, less than any atom needs. Check the "
-            "lattice vectors and their scale."
+            f"its lattice repeats after {shortest_translation(cell):.3g} Å, less than any atom "
+            "needs. Check the lattice vectors and their scale."
         )
     return None
 
@@ -192,6 +191,15 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
 def renamed(item: Item, name: str) -> Item:
     """Return the same item with another name."""
     return replace(item, name=name)
+
+
+def repeats_within(cell: NDArray[np.float64], length: float) -> bool:
+    """Return whether a lattice has a translation shorter than a length in Å.
+
+    No translation is shorter than the smallest singular value of a cell, which settles most cells
+    without a reduction, whose compiled code takes long to load.
+    """
+    return bool(np.linalg.norm(cell, -2) < length) and shortest_translation(cell) < length
 
 
 def shortest_translation(cell: NDArray[np.float64]) -> float:
