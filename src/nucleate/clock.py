@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 TICK_S = 0.5
@@ -46,7 +47,9 @@ def watch() -> None:
     if not _started.is_set():
         _clock.wall_s, _clock.busy_s = time.monotonic(), time.process_time()
         _started.set()
-        threading.Thread(target=_tick_forever, name="nucleate-clock", daemon=True).start()
+        thread = threading.Thread(target=_tick_forever, name="nucleate-clock", daemon=True)
+        with suppress(RuntimeError):  # too few threads: gaps are noticed when the time is asked
+            thread.start()
 
 
 def gap_of(wall_s: float, busy_s: float, expected_s: float = TICK_S) -> float:

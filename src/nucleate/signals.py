@@ -89,7 +89,8 @@ def answering_signals() -> Iterator[None]:
     before = signal.set_wakeup_fd(target.fileno(), warn_on_full_buffer=False)
     ended = threading.Event()
     guard = threading.Thread(target=_guard, args=(source, ended), daemon=True)
-    guard.start()
+    with suppress(RuntimeError):  # too few processes are allowed: the handlers alone must do
+        guard.start()
     for number in NUMBERS:
         if previous[number] is not signal.SIG_IGN:  # as `nohup` asks
             signal.signal(number, _interrupt)
@@ -101,7 +102,8 @@ def answering_signals() -> Iterator[None]:
         for number, handler in previous.items():
             signal.signal(number, handler)
         target.close()
-        guard.join(timeout=1.0)
+        if guard.ident is not None:
+            guard.join(timeout=1.0)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,12 +18,20 @@ NUMBA_CACHE = "NUMBA_CACHE_DIR"
 LEAST_ADDRESSES_MB = 2000
 """Address space below which the compiler of the compiled code aborts the process."""
 
+TIGHT_PROCESSES = 4096
+"""Processes of a user up to which a limit may be felt."""
+
+OWN_THREADS = 8
+"""Threads and processes that a small run needs itself."""
+
 
 def fit_surroundings() -> None:
     """Make streams, plots and compiled code work wherever the program is started."""
     _open_streams()
     os.environ["MPLBACKEND"] = "agg"
     _find_numba_cache()
+    if not _can_start_threads():  # OpenBLAS would send the process an interrupt
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def too_few_addresses() -> str:
@@ -38,6 +47,31 @@ def too_few_addresses() -> str:
                 "system for more memory."
             )
     return ""
+
+
+def _can_start_threads() -> bool:
+    """Return whether a tight `ulimit -u` leaves the threads that linear algebra starts."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        if soft == resource.RLIM_INFINITY or soft > TIGHT_PROCESSES:
+            return True
+        ended = threading.Event()
+        count = 2 * (os.cpu_count() or 1) + OWN_THREADS  # numpy and scipy have a library each
+        threads = [threading.Thread(target=ended.wait) for _ in range(count)]
+        started: list[threading.Thread] = []
+        try:
+            for thread in threads:
+                thread.start()
+                started.append(thread)
+        except RuntimeError:
+            return False
+        finally:
+            ended.set()
+            for thread in started:
+                thread.join()
+    return True
 
 
 def _open_streams() -> None:

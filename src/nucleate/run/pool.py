@@ -277,6 +277,8 @@ class Pool:
             worker.out_of_memory = bool(message.get("memory"))
             if message.get("machine"):
                 raise MachineError(_machine_sentence(str(message["machine"])))
+            if message.get("starts") and not worker.is_ready:
+                raise MachineError(str(message["starts"]))
             if message["remedy"] and not worker.is_ready:
                 raise reported(str(message.get("kind", "")), str(message["remedy"]))
         if message["op"] == "ready":

@@ -32,7 +32,7 @@ from nucleate.run.codec import encode, to_json
 from nucleate.run.isolation import MARK, end_marked, end_with_parent, limit_memory, take_streams
 from nucleate.run.wire import Message, frame, read_frame
 from nucleate.text import clean
-from nucleate.trouble import machine_trouble
+from nucleate.trouble import machine_trouble, start_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,8 +142,8 @@ def main() -> None:
     clock.watch()
     log_to_stderr()
     inbox: SimpleQueue[Message] = SimpleQueue()
-    threading.Thread(target=_read_forever, args=(source, inbox), daemon=True).start()
     try:
+        threading.Thread(target=_read_forever, args=(source, inbox), daemon=True).start()
         start = inbox.get()
         extend_path(start["path"])
         watch_compilation(partial(_say_compiling, stream))
@@ -199,6 +199,7 @@ def _report(error: Exception) -> Message:
         "kind": next((kind.__name__ for kind in REPORTED if isinstance(error, kind)), ""),
         "message": clean(traceback.format_exc()),
         "remedy": remedy,
+        "starts": start_trouble(error),
         "machine": machine_trouble(error),
         "memory": isinstance(error, MemoryError),
     }
