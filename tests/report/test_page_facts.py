@@ -174,7 +174,7 @@ def test_the_family_tree_leads_back_to_the_start_generation_by_generation() -> N
     for item in tree:
         assert tuple(item["parents"]) == parents[item["record"]]
         assert item["source"] == ("move:swap" if item["parents"] else "blocks")
-        assert item["detail"] == f"place {item['record']}"
+        assert item["detail"] == f"place: {item['record']}"
 
 
 @settings(max_examples=20)

@@ -20,7 +20,12 @@ pytestmark = [
 ]
 
 ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
-SIZES = {"wide": (1400, 900), "narrow": (500, 900)}
+SIZES = {
+    "wide": (1400, 900, "light"),
+    "narrow": (500, 900, "light"),
+    "phone": (400, 900, "light"),
+    "dark": (1400, 900, "dark"),
+}
 SPP = {"name": "spp", "engine": {"kind": "spp"}}
 
 
@@ -89,8 +94,10 @@ def test_pictures(make, browser, tmp_path):
     ARTEFACTS.mkdir(exist_ok=True)
     address = (folder / "report.html").as_uri()
     problems = []
-    for name, (width, height) in SIZES.items():
-        context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    for name, (width, height, scheme) in SIZES.items():
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, offline=True, color_scheme=scheme
+        )
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)

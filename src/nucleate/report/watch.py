@@ -69,7 +69,8 @@ def watched(
     state = "running" if running else f"stopped: {reason or 'killed'}"
     head = (
         f"{clean(str(meta.get('formula', '')))}: {clean(state)}, {duration(elapsed)}"
-        f"{_limits(meta, elapsed, core)}, {history.n_records} structures"
+        f"{_limits(meta, elapsed, core) if running else ''}, "
+        f"{history.n_records - history.n_repeats} structures"
     )
     lines: list[str | None] = [
         head,

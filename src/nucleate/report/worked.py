@@ -101,5 +101,9 @@ def best_arms_in_words(rows: Sequence[Worked], *, most: int = 4) -> str:
     """Return the sources and moves that gave most low minima per second, in words."""
     rated = [row for row in rows if row.per_second]
     rated.sort(key=lambda row: -(row.per_second or 0.0))
-    words = [f"{clean(row.name)} {1000.0 * (row.per_second or 0.0):.3g}" for row in rated[:most]]
+    rates = [(row, 1000.0 * (row.per_second or 0.0)) for row in rated[:most]]
+    words = [
+        f"{clean(row.name)} {rate:,.0f}" if rate >= 1000.0 else f"{clean(row.name)} {rate:.3g}"
+        for row, rate in rates
+    ]
     return f"low minima per 1000 s: {', '.join(words)}" if words else ""

@@ -244,7 +244,7 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
             seen.add(one)
             source, parents, detail = facts.ancestors[one]
             shown = [item for item in detail.items() if item[0] not in (STATE, COULD)]
-            words = ", ".join(f"{key} {value}" for key, value in shown)
+            words = "; ".join(f"{key.replace('_', ' ')}: {_short(value)}" for key, value in shown)
             found.append(
                 {
                     "record": one,
@@ -256,6 +256,11 @@ def _tree(number: int, facts: Facts) -> list[dict[str, Any]]:
             following += parents
         generation = following
     return found
+
+
+def _short(value: Any) -> str:
+    """Return a detail of an origin, numbers with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def toml_text(given: Mapping[str, Any]) -> str:

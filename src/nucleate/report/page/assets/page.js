@@ -137,9 +137,9 @@
     make("h3", "Origin", box);
     const list = make("ol", undefined, box); list.className = "tree";
     structure.tree.forEach((step) => {
-      const text = "record " + step.record + ": " + step.source + (step.parents.length ? " of " + step.parents.join(" and ") : "");
+      const text = "record " + step.record + ": " + step.source + (step.parents.length ? " of record " + step.parents.join(" and record ") : "");
       const item = make("li", text, list);
-      if (step.detail) make("span", "  " + step.detail, item).className = "quiet";
+      if (step.detail) make("span", " (" + step.detail + ")", item).className = "quiet";
     });
   }
   function pattern(structure) {
