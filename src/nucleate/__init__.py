@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         open_map,
         phonons,
         predict,
+        predict_many,
         relax,
     )
     from nucleate.api.map import map_field as map  # noqa: A004
@@ -121,6 +122,7 @@ _LAZY = {
     "open": "nucleate.api",
     "open_map": "nucleate.api",
     "predict": "nucleate.api",
+    "predict_many": "nucleate.api",
 }
 """Module of every public name; ``module:name`` where it has another name there."""
 
@@ -178,6 +180,7 @@ __all__ = [
     "open_map",
     "phonons",
     "predict",
+    "predict_many",
     "relax",
 ]
 

@@ -137,9 +137,10 @@ def test_models_are_loaded_once_per_process(tmp_path: Path) -> None:
 def test_before_its_block_ends_a_worker_gives_everything_back(monkeypatch, tmp_path: Path) -> None:
     spec = plain_spec(context(tmp_path, {"slots": 2, "delay_s": 0.1}).spec)
     jobs = [plain_job(Job(3, 0, crystal(n=40))), plain_job(Job(4, 0, crystal(n=2)))]
-    monkeypatch.setenv(node.ENDS, str(time.time() + node.MARGIN_S + node.ANSWER_S + 1.5))
     task = {"version": node.__version__, "spec": spec, "jobs": jobs, "lease_s": 100.0}
     try:
+        node.work({**task, "jobs": []})  # loads
+        monkeypatch.setenv(node.ENDS, str(time.time() + node.MARGIN_S + node.ANSWER_S + 2.0))
         reply = node.work(task)
         assert [key for key, _ in reply["finished"]] == [4]
         [(key, unfinished)] = reply["unfinished"]
@@ -147,6 +148,37 @@ def test_before_its_block_ends_a_worker_gives_everything_back(monkeypatch, tmp_p
         monkeypatch.setenv(node.ENDS, str(time.time() + 1.0))
         assert [key for key, _ in node.work(task)["unfinished"]] == [3, 4]
     finally:
+        node.close_all()
+
+
+def test_what_never_ends_before_its_block_does_fails_in_the_end(
+    monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(node, "MARGIN_S", 0.0)
+    monkeypatch.setattr(node, "ANSWER_S", 0.2)
+    tier = {"slots": 1, "delay_s": 0.1, "keeps": True}
+    options = {"function": f"{__name__}:Ending", "options": {}, "retries": 1}
+    with begin(tmp_path, tier, **options) as pool:
+        outcomes = run(pool, [Job(0, 0, crystal(n=30)), Job(1, 0, crystal(n=2))])
+    assert outcomes[0].reason is FailReason.TIMEOUT
+    assert "was taken away" in outcomes[0].message
+    assert isinstance(outcomes[1], Relaxed)
+
+
+class Ending(Executor):
+    """A pool in this process whose block always ends in a second."""
+
+    def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        function({**args[0], "jobs": []})  # loads
+        os.environ[node.ENDS] = str(time.time() + 2.0)
+        try:
+            future.set_result(function(*args, **options))
+        finally:
+            del os.environ[node.ENDS]
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         node.close_all()
 
 

@@ -25,9 +25,11 @@ class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
     def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None,
-                 diary=None, visible=False):  # fmt: skip
+                 diary=None, visible=False, keeps=False):  # fmt: skip
         interpreter = os.environ.get("TOY_INTERPRETER", "default")
         self.level = LevelOfTheory(name, "1", "quadratic", settings=interpreter)
+        if keeps:  # gives up nothing that it has begun
+            self.release = list
         if visible:
             card = os.environ.get("CUDA_VISIBLE_DEVICES", "")
             self.level = LevelOfTheory(name, "1", "quadratic", checkpoint=card)

@@ -50,7 +50,7 @@ class Executor(Protocol):
     """Relaxes the jobs that it is given, in no particular order.
 
     The owner calls :meth:`submit`, then :meth:`feed` to hand out what is queued, and :meth:`poll`
-    for what has ended. A worker that is lost is told in ``losses``; its jobs are tried again.
+    for what has ended. A worker that is lost is noted in ``losses``; its jobs are tried again.
     """
 
     n_workers: int

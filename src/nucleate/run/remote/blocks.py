@@ -78,9 +78,12 @@ class Block(BaseModel):
         description="Further arguments of Parsl's provider, such as partition and account.",
     )
     launcher: Literal["single", "simple", "srun", "mpiexec", "mpirun", "aprun", "jsrun"] | None = (
-        Field(None, description="How workers start on the nodes; default: single, or srun for "
-              "several nodes.")
-    )  # fmt: skip
+        Field(
+            None,
+            description="How workers start: default single, of several nodes srun; simple: on the "
+            "first node only, whose MPI programs use the others.",
+        )
+    )
     devices: tuple[str, ...] | Literal["all"] = Field(
         (), description='Cards that workers are pinned to in turn: "all", or names like ["0", "1"].'
     )
@@ -109,7 +112,8 @@ class Block(BaseModel):
     @property
     def workers(self) -> int:
         """Workers of all blocks together."""
-        return self.workers_per_node * self.nodes * self.max_blocks
+        hosts = 1 if self.launcher == "simple" else self.nodes
+        return self.workers_per_node * hosts * self.max_blocks
 
     @property
     def interpreter(self) -> str:

@@ -37,9 +37,9 @@ class FluxProvider(ClusterProvider):
     worker_init
         Lines of shell that the workers start after.
     nodes_per_block, init_blocks, min_blocks, max_blocks, parallelism, walltime
-        As of every provider of Parsl.
+        See every provider of Parsl.
     launcher, cmd_timeout
-        As of every provider of Parsl.
+        See every provider of Parsl.
     """
 
     def __init__(

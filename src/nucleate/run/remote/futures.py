@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucleate.run.remote.lane import Lane
 
 WATCH_S = 2.0
-"""Seconds between questions whether the engines are still there."""
+"""Seconds between questions whether the engines still exist."""
 
 
 class FuturesExecutor:

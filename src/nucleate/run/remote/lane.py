@@ -236,6 +236,10 @@ class Lane:
         finished = [Finished(known.pop(key), outcome_from(row)) for key, row in reply.finished]
         for key, unfinished in reversed(reply.unfinished):
             job = known.pop(key)
+            if key in reply.abandoned and self._is_tried_too_often(job):
+                text = f"it did not end before block {self.settings.name!r} was taken away"
+                finished.append(Finished(job, Failed(FailReason.TIMEOUT, text)))
+                continue
             self._queues[job.tier].appendleft(replace(job, unfinished=unfinished))
         for item in finished:
             self._tries.pop(item.job.key, None)
@@ -270,14 +274,20 @@ class Lane:
             self.probe()
         finished: list[Finished] = []
         for job in jobs:
-            self._tries[job.key] += 1
-            if self._tries[job.key] <= self.settings.retries:
+            if not self._is_tried_too_often(job):
                 self._alone.append(job)
                 continue
-            tries = self._tries.pop(job.key)
-            text = f"{message}, as were those of {tries - 1} attempts before"
+            text = f"{message}, as were those of {self.settings.retries} attempts before"
             finished.append(Finished(job, Failed(FailReason.CRASHED, text)))
         return finished
+
+    def _is_tried_too_often(self, job: Job) -> bool:
+        """Count an attempt that came to nothing."""
+        self._tries[job.key] += 1
+        if self._tries[job.key] <= self.settings.retries:
+            return False
+        del self._tries[job.key]
+        return True
 
     def close(self) -> None:
         """End everything."""

@@ -33,9 +33,9 @@ class Task:
     Attributes
     ----------
     spec : dict
-        As of :func:`plain_spec`.
+        See :func:`plain_spec`.
     jobs : list of dict
-        As of :func:`plain_job`; none: only the levels of theory are wanted.
+        See :func:`plain_job`; none: only the levels of theory are wanted.
     lease_s : float
         Seconds after which unfinished jobs come back, so that a lost worker loses no more.
     limit_memory : bool
@@ -69,6 +69,8 @@ class Reply:
         Pairs of key and outcome.
     unfinished : list
         Pairs of key and relaxation, None for one that begins again.
+    abandoned : list of int
+        Keys of those that had begun, could not be given up, and had no time left on the node.
     losses : list of str
         What happened to worker processes of the node.
     core_s : float
@@ -84,6 +86,7 @@ class Reply:
     free: list[int] = field(default_factory=list)
     finished: list[Any] = field(default_factory=list)
     unfinished: list[Any] = field(default_factory=list)
+    abandoned: list[int] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     core_s: float = 0.0
     error: dict[str, str] | None = None

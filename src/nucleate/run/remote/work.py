@@ -97,16 +97,19 @@ def _worked(kept: _Kept, task: Task) -> Reply:
     kept.free = kept.free or pool.free()
     for data in task.jobs:
         pool.submit(job_from(data))
+    has_time = _until_block_ends() > ANSWER_S
     finished, unfinished = _relaxed(pool, task)
+    abandoned: list[Job] = []
     core_s = pool.core_s
     if pool.n_given:
-        unfinished += pool.abandon()
+        abandoned = pool.abandon()
         kept.is_open = False
     reply = _reply(
         levels=levels,
         free=kept.free,
         finished=plain_finished(finished),
-        unfinished=[[job.key, job.unfinished] for job in unfinished],
+        unfinished=[[job.key, job.unfinished] for job in (*unfinished, *abandoned)],
+        abandoned=[job.key for job in abandoned] if has_time else [],
         losses=list(pool.losses),
         core_s=core_s - kept.charged_s,
     )
