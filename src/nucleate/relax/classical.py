@@ -71,13 +71,17 @@ class ClassicalRelaxer:
             self._compression = tier.guards.compression or 1.0
             at_rest = tier.guards.model_copy(update={"compression": None})
             tier = tier.model_copy(update={"guards": at_rest})
+        if model.max_depth is not None:
+            bounded = tier.guards.model_copy(update={"max_depth_ev_per_atom": model.max_depth})
+            tier = tier.model_copy(update={"guards": bounded})
         self._tier = tier
         self._engine = EngineFacts(
             level=model.level,
             elements=None,  # the model names the pair that it lacks
             cutoff=model.source.reach,
             pressure=pressure_gpa / GPA_PER_EV_A3 if model.level.unit == "eV" else 0.0,
-            energies_are_absolute=False,
+            energies_are_absolute=model.composition_energies is not None,
+            composition_energies=model.composition_energies,
         )
         self._waiting: list[tuple[int, Crystal, ArrayLike | None]] = []
         self._models: dict[bytes, EnergyModel] = {}
