@@ -9,10 +9,10 @@ from nucleate.potentials.kernels import Tables, energy_sum, neighbours
 
 
 def total_energy(pos, cell, kind, first, other, shift, t, forces, virial):
-    """Fill forces and virial by the sums of any tables; return the energy and the least distance.
+    """Fill forces and virial by the sums of any tables; return energy and shortest contact.
 
-    As :func:`~nucleate.potentials.kernels.energy_sum`; compiled code alone can call it. The type of ``t`` decides: a form of energy with tables of its
-    own adds an overload.
+    As :func:`~nucleate.potentials.kernels.energy_sum`. Compiled code alone can call it. The type of
+    ``t`` decides: a form of energy with tables of its own adds an overload.
     """
     raise NotImplementedError(f"no energy of {type(t).__name__} outside of compiled code")
 
