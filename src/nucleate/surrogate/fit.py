@@ -11,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from nucleate.surrogate.descriptors import Layout
 from nucleate.surrogate.errors import NEAR_EV, REST_FORCE, CurvePoint, Errors, Tally
+from nucleate.surrogate.state import pack, unpack
 from nucleate.surrogate.surrogate import Surrogate
 from nucleate.surrogate.walls import ShortestDistances
 from nucleate.units import GPA_PER_EV_A3
@@ -160,6 +161,24 @@ class Fit:
         known = solve_triangular(self._factor, row / self._scale, trans=1, check_finite=False)
         return float(known @ known)
 
+    def to_bytes(self) -> bytes:
+        """Return everything learned; :meth:`from_bytes` continues from it with the same bits."""
+        return pack(self)
+
+    @classmethod
+    def from_bytes(cls, message: bytes) -> Fit:
+        """Undo :meth:`to_bytes`.
+
+        Raises
+        ------
+        InputError
+            If it is no fit of this version.
+        """
+        elements, tier, values = unpack(message)
+        fit = cls(elements, tier=tier)
+        vars(fit).update(values)
+        return fit
+
     def _lack(self) -> str:
         if self.n_frames < MIN_FRAMES:
             return f"{self.n_frames} evaluations are learned where {MIN_FRAMES} are the least"
@@ -270,7 +289,7 @@ class Fit:
         solutions, solved = [], []
         self._factor, self._scale = None, scale
         for ridge in ridges:
-            regular = equations.copy(order="F")
+            regular = equations.copy(order="F")  # its upper triangle counts
             added = np.full(len(scale), ridge)
             added[: self.layout.n_elements] = ONE_BODY_RIDGE
             np.fill_diagonal(regular, regular.diagonal() + added)
@@ -313,7 +332,8 @@ class Fit:
         known = solve_triangular(self._factor, rows, trans=1, check_finite=False)
         main = np.linalg.svd(known, full_matrices=False)[0][:, :N_DIRECTIONS]
         back = solve_triangular(self._factor, main, check_finite=False) / self._scale[:, None]
-        return (back.T / ENERGY_NOISE).astype(np.float16)
+        largest = np.finfo(np.float16).max
+        return np.clip(back.T / ENERGY_NOISE, -largest, largest).astype(np.float16)
 
 
 @cache

@@ -65,7 +65,7 @@ class SurrogateTables(NamedTuple):
     cutoff: float
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def splines(r, low, high, count, values, slopes):
     """Fill the four cubic B-splines at a distance and their slopes; return the number of the first.
 
@@ -91,7 +91,7 @@ def splines(r, low, high, count, values, slopes):
     return k
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def radial(r, values, slopes, four, four_slopes):
     """Fill all radial functions of the moments and their slopes."""
     first = splines(r, MOMENT_LOW, MOMENT_HIGH, N_RADIAL, four, four_slopes)
@@ -102,7 +102,7 @@ def radial(r, values, slopes, four, four_slopes):
         slopes[b] = four_slopes[k] if inside else 0.0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def monomials(x, y, z, m):
     """Fill the monomials of a unit vector, by degree."""
     m[0] = 1.0
@@ -113,7 +113,7 @@ def monomials(x, y, z, m):
     m[16], m[17], m[18], m[19] = y * m[7], z * m[7], y * m[9], z * m[9]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def gradient(h, m):
     """Return the derivatives of ``h . m`` by x, y and z."""
     x, y, z = m[1], m[2], m[3]
@@ -129,7 +129,7 @@ def gradient(h, m):
     return tx, ty, tz
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _vector(pos, cell, shift, i, j, p):
     a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
     x = pos[j, 0] - pos[i, 0] + a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
@@ -138,7 +138,7 @@ def _vector(pos, cell, shift, i, j, p):
     return x, y, z
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _push(gx, gy, gz, x, y, z, i, j, forces, virial):
     """Add a derivative of the energy by the vector from i to j."""
     forces[i, 0] += gx
@@ -155,7 +155,7 @@ def _push(gx, gy, gz, x, y, z, i, j, forces, virial):
     virial[1, 2] += 0.5 * (gy * z + gz * y)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def surrogate_sum(pos, cell, kind, first, other, shift, t, forces, virial):
     """Fill ``forces`` (eV/Å) and ``virial`` (eV); return the energy and the shortest contact."""
     forces[:] = 0.0
@@ -175,7 +175,7 @@ def surrogate_sum(pos, cell, kind, first, other, shift, t, forces, virial):
     return energy, math.sqrt(shortest)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _pairs(pos, cell, kind, first, other, shift, t, forces, virial, near, ends, moments):
     """Add the pairs and fill the moments; return energy, shortest square, number of near pairs."""
     energy, shortest, n_near = 0.0, 1e30, 0
@@ -225,7 +225,7 @@ def _pairs(pos, cell, kind, first, other, shift, t, forces, virial, near, ends, 
     return energy, shortest, n_near
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _centres(kind, embedding, weights, moments):
     """Return the energy of the centres and replace the moments by its derivatives."""
     n_elements, n_channels = embedding.shape
@@ -254,7 +254,7 @@ def _centres(kind, embedding, weights, moments):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _embed(own, embedding, a):
     """Fill the moments of the channels from those of the elements."""
     a[:] = 0.0
@@ -267,7 +267,7 @@ def _embed(own, embedding, a):
                         a[k * N_RADIAL + b, m] += share * own[s, b, m]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _angles(kind, near, ends, n_near, derivatives, forces, virial):
     """Add the forces and the virial of the moments."""
     h = np.empty(N_MONOMIALS)

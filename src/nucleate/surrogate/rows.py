@@ -30,7 +30,7 @@ _FIRST = np.array([0, 1, 2, 1, 0, 0])
 _SECOND = np.array([0, 1, 2, 2, 2, 1])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
     """Return the columns of the linear model for a crystal, shape (n_columns, n_rows).
 
@@ -72,7 +72,7 @@ def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
     return out
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
     """Add the pairs and fill the moments."""
     values, slopes = np.empty(4), np.empty(4)
@@ -102,7 +102,7 @@ def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
                         own[j, kind[i], b, q] += g[b] * m[q] * PARITY[q]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _add(row, by_vector, d, i, j):
     """Add the derivative of one column by the vector d from atom i to atom j."""
     if row.size == 1:
@@ -116,7 +116,7 @@ def _add(row, by_vector, d, i, j):
         row[end + v] += 0.5 * (by_vector[a] * d[b] + by_vector[b] * d[a])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
     """Add the derivatives of the products of moments."""
     products = a.shape[1]
@@ -153,7 +153,7 @@ def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
                 _columns(out, three, kind[centre], embedding[kind[neighbour]], half, d, i, j)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _angular(m, out):
     """Fill the derivatives of every monomial by x, y, z."""
     x, y, z = m[1], m[2], m[3]
@@ -170,7 +170,7 @@ def _angular(m, out):
     out[17, 2], out[18, 2], out[19, 2] = m[7], 2.0 * m[8], 3.0 * m[9]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _halves(a, moved, out):
     """Fill the products of each moment of a centre with the change of a radial function."""
     out[:] = 0.0
@@ -182,7 +182,7 @@ def _halves(a, moved, out):
                     out[b, e, DEGREE[q], x] += factor * moved[b, q, x]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _columns(out, three, centre, shares, half, d, i, j):
     """Add what moving one neighbour does to the products of a centre."""
     products = half.shape[1]
