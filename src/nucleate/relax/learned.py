@@ -6,11 +6,15 @@ import base64
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from nucleate.energy.engine import Engine, EngineContext
 from nucleate.energy.level import LevelOfTheory
 from nucleate.errors import InputError
 from nucleate.relax.classical import ClassicalRelaxer
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
+from nucleate.relax.warm_up import loose_crystal
+from nucleate.surrogate.descriptors import Layout
 from nucleate.surrogate.fit import Fit, NotFitted
 from nucleate.surrogate.packing import unpack
 from nucleate.surrogate.surrogate import Surrogate
@@ -76,6 +80,25 @@ class LearnedRelaxer:
         self._options: dict[int, dict[str, Any]] = {}
         self._models: dict[str, tuple[Surrogate, ClassicalRelaxer]] = {}
         self._pupil: Pupil | None = None
+
+    def warm_up(self, numbers: Sequence[int]) -> None:
+        """Let everything be compiled that fits and relaxations of these atoms need."""
+        layout = Layout.of(numbers)
+        nothing = Surrogate(
+            elements=layout.elements,
+            weights=np.zeros(layout.n_columns),
+            walls=np.ones((layout.n_elements,) * 2),
+            lowest=0.0,
+            spread=np.zeros((1, layout.n_columns), dtype=np.float16),
+            number=0,
+            tier="",
+            n_frames=0,
+            n_groups=0,
+        )
+        crystal = loose_crystal(numbers)
+        nothing.leverage(crystal)
+        layout.rows(crystal)
+        ClassicalRelaxer(nothing.classical(), self._tier, self._pressure_gpa).warm_up(numbers)
 
     def free_slots(self) -> int:
         """Return how many more crystals can be added now."""

@@ -151,6 +151,11 @@ class TierSettings(_Settings):
 
     @model_validator(mode="after")
     def _keys_fit_the_engine(self) -> TierSettings:
+        if self.name == "surrogate" and "engine" not in self.model_fields_set:
+            raise ValueError(
+                'name = "surrogate": a surrogate learns in a search only, before the first tier of '
+                'its input. Give the tier an engine, or write it in an input of "nucleate predict"'
+            )
         refuse_unsupported(self, type(self.engine))
         for key, value in defaults_of(type(self.engine)).items():
             if key not in self.model_fields_set:

@@ -12,7 +12,7 @@ from nucleate.errors import InputError
 from nucleate.surrogate.frames import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _HEAD = struct.Struct("<HI")
 """Number of frames and of atoms, which all of them have in common."""
@@ -66,6 +66,7 @@ def unpack(data: bytes) -> list[Frame]:
     return found
 
 
-def joined(groups: Iterable[bytes]) -> list[Frame]:
-    """Return the frames of several packed groups, in their order."""
-    return [frame for data in groups for frame in unpack(data)]
+def elements_in(data: bytes) -> frozenset[int]:
+    """Return the atomic numbers in a packed group, without unpacking it."""
+    _, n = _HEAD.unpack_from(data)
+    return frozenset(data[_HEAD.size : _HEAD.size + n])

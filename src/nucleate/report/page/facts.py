@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.relax.outcome import FailReason
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.status import stop_reason_of, times_of
@@ -112,7 +113,11 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         stop_reason=stop_reason_of(store),
         elapsed_s=elapsed_s,
         core_s=core_s,
-        failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
+        failures=[
+            row
+            for row in store.failure_examples()
+            if row[0] not in JUDGED and row[1] != FailReason.SCREENED
+        ],
         policy=policy,
         worked=worked,
         missed=missed_of(store),
