@@ -201,10 +201,7 @@ class InlineExecutor:
         except Exception as error:  # noqa: BLE001  whatever an engine raises is its failure
             return self._broken(tier, error)
         jobs, relaxer = self._flying[tier], self._relaxers[tier]
-        return [
-            Finished(jobs.pop(key), outcome, extra_of(relaxer, key))
-            for key, outcome in ended
-        ]
+        return [Finished(jobs.pop(key), outcome, extra_of(relaxer, key)) for key, outcome in ended]
 
     def _broken(self, tier: int, error: Exception) -> list[Finished]:
         """Start again with new relaxers; several crystals are tried once more, one by one."""

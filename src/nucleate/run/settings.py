@@ -197,8 +197,8 @@ class RunSettings(_Settings):
     )
     surrogate: LearningSettings = Field(
         default_factory=lambda: LearningSettings.model_validate({}),
-        description='A surrogate that learns before the first tier: also [[tier]] name = "surrogate"'
-        ", first, with these keys.",
+        description="A surrogate that learns before the first tier; also as a first [[tier]] with "
+        'name = "surrogate" and these keys.',
     )
     final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))

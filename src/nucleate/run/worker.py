@@ -79,7 +79,7 @@ class Worker:
                 self._waiting[message["tier"]].append((message.get("options", {}), job))
 
     def _step(self) -> list[list[Any]]:
-        """Advance every relaxer that has work; return [key, tier, outcome, extra] of all that ended."""
+        """Advance every relaxer that has work; return [key, tier, outcome, extra] of each end."""
         finished: list[list[Any]] = []
         for tier, relaxer in enumerate(self._relaxers):
             waiting = self._waiting[tier]

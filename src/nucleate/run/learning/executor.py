@@ -25,7 +25,6 @@ from nucleate.surrogate.packing import pack
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
-    from nucleate.relax.outcome import Outcome
     from nucleate.run.executor import Executor
     from nucleate.run.learning.screening import Screening
     from nucleate.run.learning.settings import LearningSettings

@@ -55,9 +55,9 @@ CREATE TABLE IF NOT EXISTS fit (
 first tier, packed; those of another run have negative numbers. ``review``: from which candidate
 on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
 
-_CONSIDERED = (
-    "candidate, fit, verdict, message, enthalpy_ev_per_atom, leverage, evaluations, wall_s, "
-    "numbers, cell, scaled"
+_SELECT_CONSIDERED = (
+    "SELECT candidate, fit, verdict, message, enthalpy_ev_per_atom, leverage, evaluations, wall_s, "
+    "numbers, cell, scaled FROM considered ORDER BY candidate"
 )
 
 
@@ -189,7 +189,7 @@ class LearningTables:
 
     def considered(self) -> Iterator[Considered]:
         """Yield what the surrogate made of candidates, in the order of their numbers."""
-        rows = self._db.execute(f"SELECT {_CONSIDERED} FROM considered ORDER BY candidate")
+        rows = self._db.execute(_SELECT_CONSIDERED)
         yield from map(_considered, rows)
 
     def minimum(self, number: int) -> Crystal | None:
@@ -258,9 +258,7 @@ def _considered(row: tuple[Any, ...]) -> Considered:
     number, fit, verdict, message, enthalpy, leverage, evaluations, wall_s, *arrays = row
     crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
     found = None if verdict is None else Verdict(verdict)
-    return Considered(
-        number, fit, enthalpy, leverage, crystal, message, evaluations, wall_s, found
-    )
+    return Considered(number, fit, enthalpy, leverage, crystal, message, evaluations, wall_s, found)
 
 
 def tables_of(store: Store, folder: str) -> LearningTables:
