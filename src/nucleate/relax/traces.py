@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Traces:
-    """Keeps the evaluations of the relaxations that it is told to.
+    """Keeps the evaluations of the relaxations that it is to.
 
     A relaxer that has ``traces`` notes every evaluation in them; of one that has none, the end of
     a relaxation alone is known.

@@ -1,4 +1,4 @@
-"""What a surrogate did in a run: its fits and their errors, and what was considered and finished."""
+"""What a surrogate did in a run: its fits, their errors, what was considered and finished."""
 
 from __future__ import annotations
 
@@ -78,25 +78,25 @@ class Learned:
     ----------
     fits : tuple of LearnedFit
         In their order.
-    verdicts : dict of str to int
+    decisions : dict of str to int
         Candidates that it considered, by what was decided.
     core_s : float
         Processor time of the whole run in seconds.
     """
 
     fits: tuple[LearnedFit, ...]
-    verdicts: dict[str, int]
+    decisions: dict[str, int]
     core_s: float
 
     @property
     def n_considered(self) -> int:
         """Candidates that went to a minimum of the surrogate, or failed to."""
-        return sum(self.verdicts.values())
+        return sum(self.decisions.values())
 
     @property
     def n_finished(self) -> int:
         """Those of them that went to the first tier."""
-        return sum(self.verdicts.get(verdict, 0) for verdict in FINISHES)
+        return sum(self.decisions.get(decision, 0) for decision in FINISHES)
 
     def in_words(self) -> str:
         """Return its state in a sentence or two."""
@@ -127,7 +127,7 @@ class Learned:
         return {
             "considered": self.n_considered,
             "finished": self.n_finished,
-            "verdicts": dict(self.verdicts),
+            "decisions": dict(self.decisions),
             "fits": [asdict(fit) for fit in self.fits],
             "words": self.in_words(),
         }

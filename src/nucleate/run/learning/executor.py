@@ -18,14 +18,14 @@ from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.events import Silent
 from nucleate.run.executor import Finished, Job
-from nucleate.run.learning.lessons import Lessons
-from nucleate.run.learning.tables import Considered, Verdict
+from nucleate.run.learning.tables import Considered, Decision
 from nucleate.surrogate.frames import Frame, compressed
 from nucleate.surrogate.packing import pack
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.run.executor import Executor
+    from nucleate.run.learning.lessons import Lessons
     from nucleate.run.learning.screening import Screening
     from nucleate.run.learning.settings import LearningSettings
     from nucleate.run.learning.tables import LearningTables
@@ -37,7 +37,7 @@ SURROGATE, FIRST = 0, 1
 WAITING_PER_FINISHED = 3
 """Candidates that are held for each that the first tier can relax at a time."""
 
-FINISHES = (Verdict.PROMISING, Verdict.RANDOM)
+FINISHES = (Decision.PROMISING, Decision.RANDOM)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class LearningExecutor(Silent):
     """An :class:`~nucleate.run.executor.Executor` with a surrogate before its first tier.
 
-    It is shown the records as a callback, in the order in which the search is told of them.
+    It is shown the records as a callback, in the order in which the search receives them.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class LearningExecutor(Silent):
         self._with_frames = tables.with_frames()
         for found in tables.considered():
             self._considered[found.number] = replace(found, crystal=None)
-            if found.verdict is not None:
+            if found.decision is not None:
                 screening.note(found)
             else:
                 self._considered[found.number] = found
@@ -148,7 +148,7 @@ class LearningExecutor(Silent):
                 self._teach(review.number)
         self._starts[number] = job.crystal
         known = self._considered.get(number)
-        if known is not None and known.verdict is not None:
+        if known is not None and known.decision is not None:
             self._follow(replace(known, crystal=self._tables.minimum(number)))
         elif self._screening.fit_for(number) is None:
             self._relax(number, job.crystal)
@@ -166,7 +166,7 @@ class LearningExecutor(Silent):
         return ready
 
     def on_record(self, record: Record, update: SearchUpdate, *, replayed: bool) -> None:  # noqa: ARG002
-        """Take note of what the search is told, from which reviews follow."""
+        """Take note of a record that the search has received, from which reviews follow."""
         if not record.outcomes:
             return
         number, first = record.number, record.outcomes[0].outcome
@@ -245,20 +245,20 @@ class LearningExecutor(Silent):
         """Decide about candidates in the order of their numbers, as far as they are known."""
         while self._undecided and (found := self._considered.get(self._undecided[0])) is not None:
             self._undecided.pop(0)
-            verdict = self._screening.decide(found)
-            self._tables.decide(found.number, verdict)
-            self._considered[found.number] = replace(found, verdict=verdict, crystal=None)
-            self._follow(replace(found, verdict=verdict))
+            decision = self._screening.decide(found)
+            self._tables.decide(found.number, decision)
+            self._considered[found.number] = replace(found, decision=decision, crystal=None)
+            self._follow(replace(found, decision=decision))
 
     def _follow(self, found: Considered) -> None:
         """Do what was decided."""
         number = found.number
-        if found.verdict in FINISHES:
+        if found.decision in FINISHES:
             is_usable = found.enthalpy is not None and found.crystal is not None
             self._relax(number, found.crystal if is_usable else self._starts[number])
             return
         ended = self._not_finished(found)
-        if found.verdict is Verdict.POINT and found.crystal is not None:
+        if found.decision is Decision.POINT and found.crystal is not None:
             self._ended[number] = ended
             self._point(number, found.crystal)
         else:
@@ -289,7 +289,7 @@ class LearningExecutor(Silent):
             self._return(ended)
 
     def _return(self, ended: Finished) -> None:
-        """Hand back an outcome, and write the evaluations that belong to it."""
+        """Return an outcome to the run, and write the evaluations that belong to it."""
         number = ended.job.key
         for data in self._frames.pop(number, ()):
             self._tables.add_frames(number, data)

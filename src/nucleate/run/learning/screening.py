@@ -1,9 +1,9 @@
-"""What is done with the minima of a surrogate: a function of seed, numbers and what was told.
+"""What is done with the minima of a surrogate: a function of seed, numbers and earlier records.
 
 Candidates are judged in the order of their numbers. What may change from one to the next (the fit,
 the share that is finished, whether the surrogate chooses) is settled by reviews, each tied to the
-number of a record that the search was told of and written into the store. So neither the speed of
-the workers nor an interruption changes what is finished.
+number of a record that the search has received and written into the store. Neither the speed of the
+workers nor an interruption changes what is finished.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
-from nucleate.run.learning.tables import Considered, Review, Verdict
+from nucleate.run.learning.tables import Considered, Decision, Review
 
 if TYPE_CHECKING:
     from nucleate.run.learning.settings import LearningSettings
@@ -109,14 +109,14 @@ class Screening:
     def _draw(self, number: int, place: int) -> float:
         return float(self.rng(number).random(3)[place])
 
-    def decide(self, found: Considered) -> Verdict:
+    def decide(self, found: Considered) -> Decision:
         """Decide about the next candidate; must be called in the order of the numbers."""
         review = self.review_of(found.number)
         assert review is not None
         drawn = self._draw(found.number, _DRAW)
-        verdict = self._verdict(found, review, drawn)
+        decision = self._decision(found, review, drawn)
         self.note(found)
-        return verdict
+        return decision
 
     def note(self, found: Considered) -> None:
         """Take a candidate into the window, in the order of the numbers."""
@@ -125,26 +125,26 @@ class Screening:
         if found.leverage is not None:
             self._leverages.append(found.leverage)
 
-    def _verdict(self, found: Considered, review: Review, drawn: float) -> Verdict:
+    def _decision(self, found: Considered, review: Review, drawn: float) -> Decision:
         if not review.on:
-            return Verdict.RANDOM
+            return Decision.RANDOM
         if found.enthalpy is not None:
             lower = sum(value < found.enthalpy for value in self._low)
             if lower < review.share * (len(self._low) + 1):
-                return Verdict.PROMISING
+                return Decision.PROMISING
         if drawn < self._settings.random_share:
-            return Verdict.RANDOM
+            return Decision.RANDOM
         if self._settings.learn_from is None and review.number <= self._settings.rounds:
-            return Verdict.POINT
+            return Decision.POINT
         if found.leverage is None:
-            return Verdict.POINT if drawn > 1.0 - POINT_SHARE else Verdict.LEFT
+            return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
         higher = sum(value > found.leverage for value in self._leverages)
-        return Verdict.POINT if higher < POINT_SHARE * len(self._leverages) else Verdict.LEFT
+        return Decision.POINT if higher < POINT_SHARE * len(self._leverages) else Decision.LEFT
 
     def told(
         self, number: int, found: Considered | None, first: float | None, *, learns: bool
     ) -> None:
-        """Take note of a record that the search was told of, in the order of the numbers.
+        """Take note of a record that the search receives, in the order of the numbers.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Screening:
             self._review(number)
 
     def _weight(self, found: Considered) -> float:
-        if found.verdict is not Verdict.RANDOM:
+        if found.decision is not Decision.RANDOM:
             return 1.0
         review = self.review_of(found.number)
         is_on = review is None or review.on

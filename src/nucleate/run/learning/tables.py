@@ -22,7 +22,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS considered (
     candidate INTEGER PRIMARY KEY,
     fit INTEGER NOT NULL,
-    verdict TEXT,
+    decision TEXT,
     message TEXT NOT NULL,
     enthalpy_ev_per_atom REAL,
     leverage REAL,
@@ -56,12 +56,12 @@ first tier, packed; those of another run have negative numbers. ``review``: from
 on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
 
 _SELECT_CONSIDERED = (
-    "SELECT candidate, fit, verdict, message, enthalpy_ev_per_atom, leverage, evaluations, wall_s, "
+    "SELECT candidate, fit, decision, message, enthalpy_ev_per_atom, leverage, evaluations, wall_s, "
     "numbers, cell, scaled FROM considered ORDER BY candidate"
 )
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What is to be done with a minimum of the surrogate."""
 
     PROMISING = "promising"  # finished: among the lowest
@@ -88,7 +88,7 @@ class Considered:
         Why it failed, empty where it did not.
     evaluations, wall_s : int, float
         What it took.
-    verdict : Verdict or None
+    decision : Decision or None
         What was decided; None before it is its turn.
     """
 
@@ -100,7 +100,7 @@ class Considered:
     message: str = ""
     evaluations: int = 0
     wall_s: float = 0.0
-    verdict: Verdict | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +177,17 @@ class LearningTables:
         self._db.execute(
             "INSERT OR REPLACE INTO considered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                found.number, found.fit, found.verdict, found.message, found.enthalpy,
+                found.number, found.fit, found.decision, found.message, found.enthalpy,
                 found.leverage, found.evaluations, found.wall_s,
                 *geometry(found.crystal).values(),
             ),
         )  # fmt: skip
 
-    def decide(self, number: int, verdict: Verdict) -> None:
+    def decide(self, number: int, decision: Decision) -> None:
         """Write what was decided about a candidate."""
-        self._db.execute("UPDATE considered SET verdict = ? WHERE candidate = ?", (verdict, number))
+        self._db.execute(
+            "UPDATE considered SET decision = ? WHERE candidate = ?", (decision, number)
+        )
 
     def considered(self) -> Iterator[Considered]:
         """Yield what the surrogate made of candidates, in the order of their numbers."""
@@ -199,9 +201,9 @@ class LearningTables:
         return crystal_of(dict(zip(GEOMETRY, row, strict=True)))
 
     def counts(self) -> dict[str, int]:
-        """Return how many candidates were considered by verdict."""
+        """Return how many candidates were considered by decision."""
         rows = self._db.execute(
-            "SELECT coalesce(verdict, ''), count(*) FROM considered GROUP BY verdict"
+            "SELECT coalesce(decision, ''), count(*) FROM considered GROUP BY decision"
         )
         return dict(rows.fetchall())
 
@@ -255,9 +257,9 @@ class LearningTables:
 
 
 def _considered(row: tuple[Any, ...]) -> Considered:
-    number, fit, verdict, message, enthalpy, leverage, evaluations, wall_s, *arrays = row
+    number, fit, decision, message, enthalpy, leverage, evaluations, wall_s, *arrays = row
     crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
-    found = None if verdict is None else Verdict(verdict)
+    found = None if decision is None else Decision(decision)
     return Considered(number, fit, enthalpy, leverage, crystal, message, evaluations, wall_s, found)
 
 
