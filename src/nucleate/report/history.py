@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.relax.outcome import FailReason
 from nucleate.search.polished import JUDGED
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class History:
     Attributes
     ----------
     n_records : int
-        Finished records.
+        Finished records, without those that were considered with a surrogate only.
     tiers : dict of str to TierCount
         By tier, in the order of the ladder.
     sources : dict of str to list of int
@@ -127,6 +128,8 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
     noted = {tier: _Noted() for tier in tiers if tier not in added}
     n_records = 0
     for (number, source, n_atoms, current, melted, new), steps in _records(store.history_rows()):
+        if any(step[2] == FailReason.SCREENED for step in steps):
+            continue
         n_records += 1
         has_energy = False
         # a tier's last outcome is valid; a second model ranks nothing

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.old_keys import stored_tier
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.run.trust import own_mark
@@ -78,6 +79,8 @@ def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(search, dict) and "moves" in search and "policy" not in search:
         search["policy"] = {"kind": "fixed"}
         search |= {key: "auto" for key in ("moves", "melted_moves") if search.get(key) == "fuse2"}
+    if isinstance(problem, dict) and "surrogate" not in data:
+        data["surrogate"] = LearningSettings().model_dump(mode="json")
     if isinstance(problem, dict) and "dimension" not in problem:
         problem["dimension"] = 3
         if "pair_distances" in problem:

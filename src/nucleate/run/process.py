@@ -155,6 +155,8 @@ class WorkerProcess:
         message = {"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()}
         if job.fixed is not None:
             message["fixed"] = job.fixed.tolist()
+        if job.options:
+            message["options"] = dict(job.options)
         self.send(message)
 
     def go(self) -> None:

@@ -26,6 +26,7 @@ from nucleate.renamed import renamed_keys
 from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.isolation import memory_of_machine_mb
+from nucleate.run.learning.settings import LearningSettings, check_learning
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
@@ -194,6 +195,11 @@ class RunSettings(_Settings):
         min_length=1,
         description="Energy models, cheapest first.",
     )
+    surrogate: LearningSettings = Field(
+        default_factory=lambda: LearningSettings.model_validate({}),
+        description="A surrogate that learns before the first tier; also as a first [[tier]] with "
+        'name = "surrogate" and these keys.',
+    )
     final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
 
@@ -228,6 +234,7 @@ class RunSettings(_Settings):
         try:
             settings.problem.space()
             refuse_idle_keys(settings)
+            check_learning(settings.surrogate, settings.tier)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings

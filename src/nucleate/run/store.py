@@ -128,6 +128,11 @@ class Store:
         db, version = open_database(path, writable=writable)
         return cls(db, path, version=version)
 
+    @property
+    def database(self) -> Database:
+        """The connection, for tables of which the store itself knows nothing."""
+        return self._db
+
     def close(self) -> None:
         """Close the file; what has not been committed is lost."""
         self._db.close()

@@ -27,10 +27,12 @@ class Tally:
     ----------
     n_finished : int
         Structures that went to a tier.
+    n_screened : int
+        Structures that were considered with a surrogate only.
     """
 
     def __init__(self, failures: Counter[str]) -> None:
-        self.n_finished = 0
+        self.n_finished = self.n_screened = 0
         self._n_relaxed = 0
         self._failures = failures
         self._first_failure: Failed | None = None
@@ -38,6 +40,9 @@ class Tally:
     def count(self, record: Record) -> bool:
         """Count a record; return False for one that no tier has seen, which does not count."""
         if not record.outcomes:
+            return False
+        if record.is_screened:
+            self.n_screened += 1
             return False
         self.n_finished += 1
         self._n_relaxed += record.relaxed is not None
