@@ -55,14 +55,17 @@ def loose(
     return Crystal(np.array(numbers), cell, grid + rng.normal(0.0, 0.03, grid.shape))
 
 
-def group(rng: np.random.Generator, size: int = 4) -> list[Frame]:
-    """Frames of something like a relaxation, and a compressed one."""
-    start = loose(rng)
-    frames = [
-        morse(start.replace(scaled=start.scaled + rng.normal(0.0, 0.01, start.scaled.shape)))
-        for _ in range(size)
-    ]
-    return [*frames, morse(compressed(start, rng=rng))]
+def group(rng: np.random.Generator, size: int = 6) -> list[Frame]:
+    """Frames of a relaxation in a fixed cell, and a compressed one."""
+    frame = morse(loose(rng))
+    frames = [frame]
+    for _ in range(size - 1):
+        for _ in range(5):
+            steps = frame.forces_ev_per_ang * min(0.02, 0.1 / frame.max_force)
+            scaled = frame.crystal.scaled + steps @ np.linalg.inv(frame.crystal.cell)
+            frame = morse(frame.crystal.replace(scaled=scaled))
+        frames.append(frame)
+    return [*frames, morse(compressed(frames[0].crystal, rng=rng))]
 
 
 @pytest.fixture(scope="session")

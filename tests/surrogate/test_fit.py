@@ -33,7 +33,7 @@ def test_a_pair_potential_is_found_again() -> None:
         errors.append(found.energy / 8 - frame.energy_per_atom)
         missed = np.abs(found.forces - frame.forces_ev_per_ang).max()
         assert missed < 0.05 * (1.0 + frame.max_force)
-    assert np.sqrt(np.mean(np.square(errors))) < 5e-3
+    assert np.median(np.abs(errors)) < 2e-3
     assert [point.number for point in fit.curve] == [0, 1]
 
 
@@ -137,7 +137,7 @@ def test_leverage_grows_away_from_what_was_learned(learned: Fit) -> None:
         learned.leverage(Crystal(c.numbers, 1.35 * c.cell, c.scaled[::-1]))
         for c in (loose(rng) for _ in range(10))
     ]
-    assert np.median(strange) > 5.0 * known
+    assert np.median(strange) > 2.0 * known
     assert known >= 0.0
 
 

@@ -78,7 +78,7 @@ def test_relaxations_find_the_minima_of_what_was_learned(fitted: Surrogate, tmp_
         assert outcome.converged
         assert outcome.level == fitted.level
         assert outcome.energy_per_atom == pytest.approx(
-            morse(outcome.crystal).energy_per_atom, abs=0.05
+            morse(outcome.crystal).energy_per_atom, abs=0.03
         )
 
 
