@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 SURROGATE, FIRST = 0, 1
 """Places of the surrogate and the first tier among those of the executor inside."""
 
-WAITING_PER_FINISHED = 3
-"""Candidates that are held for each that the first tier can relax at a time."""
+HELD = 1.5
+"""Candidates that are held for each that the tiers can take at a time: many are not finished. What
+is learned is used only after as many candidates, as the search receives no record before."""
 
 FINISHES = (Decision.PROMISING, Decision.RANDOM)
 
@@ -116,7 +117,7 @@ class LearningExecutor(Silent):
 
     def capacity(self) -> int:
         """Return how many candidates are held at a time."""
-        return WAITING_PER_FINISHED * self._inner.capacity()
+        return int(HELD * self._inner.capacity())
 
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier; for the first, candidates that wait."""

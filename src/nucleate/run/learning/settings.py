@@ -41,7 +41,7 @@ class LearningSettings(BaseModel):
         "what the surrogate misses.",
     )
     first_fit: int = Field(
-        50, ge=12, description="Relaxations of the first tier before the first fit."
+        40, ge=12, description="Relaxations of the first tier before the first fit."
     )
     refit_every: int = Field(
         50, ge=5, description="Structures with new evaluations between two fits."

@@ -56,8 +56,8 @@ first tier, packed; those of another run have negative numbers. ``review``: from
 on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
 
 _SELECT_CONSIDERED = (
-    "SELECT candidate, fit, decision, message, enthalpy_ev_per_atom, leverage, evaluations, wall_s, "
-    "numbers, cell, scaled FROM considered ORDER BY candidate"
+    "SELECT candidate, fit, decision, message, enthalpy_ev_per_atom, leverage, evaluations, "
+    "wall_s, numbers, cell, scaled FROM considered ORDER BY candidate"
 )
 
 
