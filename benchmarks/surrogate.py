@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STAGES = (12, 25, 30, 50, 60, 80, 100, 200)
 PER_RELAXATION = 8
 TIER = TierSettings(
-    name="surrogate", max_steps=150, fmax_ev_per_ang=0.1, max_stress_gpa=1.0, pre_relax=False
+    name="fitted", max_steps=150, fmax_ev_per_ang=0.1, max_stress_gpa=1.0, pre_relax=False
 )
 
 

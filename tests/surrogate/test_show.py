@@ -61,9 +61,9 @@ def test_a_fit_becomes_a_file_that_a_tier_relaxes_with(run: Path, tmp_path: Path
     show(run, "--weights", path)
     surrogate = fitted_in(run)
     assert path.read_bytes() == surrogate.to_bytes()
-    best = nc.open(run).best(1)[0].crystal
-    tier = {"name": "surrogate", "engine": {"kind": "surrogate", "file": str(path)}}
-    relaxed = nc.relax(best, model=tier["engine"])
+    best = nc.open(run).best.crystal
+    engine = {"kind": "surrogate", "file": str(path)}
+    relaxed = nc.relax(best, model=engine)
     assert relaxed.level == surrogate.level
     first = learned_in(run).fits[0].number
     assert fitted_in(run, first).number == first

@@ -67,7 +67,7 @@ def test_relaxations_find_the_minima_of_what_was_learned(fitted: Surrogate, tmp_
     path = tmp_path / "surrogate"
     fitted.save(path)
     engine = SurrogateSettings(file=str(path))
-    tier = TierSettings(name="surrogate", engine=engine, relax_cell=False)
+    tier = TierSettings(name="fitted", engine=engine, relax_cell=False)
     relaxer = build_relaxer(tier)
     rng = np.random.default_rng(2)
     for key in range(3):
@@ -89,7 +89,7 @@ def test_an_unphysical_minimum_is_a_failure(fitted: Surrogate) -> None:
     assert fitted.is_unphysical(crystal, energy - 60.0)
     assert fitted.is_unphysical(crystal, np.nan)
     deep = Surrogate(**{**vars_of(fitted), "lowest": fitted.lowest + 10.0})
-    relaxer = ClassicalRelaxer(deep.classical(), TierSettings(name="surrogate"))
+    relaxer = ClassicalRelaxer(deep.classical(), TierSettings(name="fitted"))
     relaxer.add(0, crystal)
     outcome = relaxer.step()[0][1]
     assert isinstance(outcome, Failed)
