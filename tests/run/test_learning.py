@@ -12,6 +12,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from ase.calculators import emt
 from scipy.stats import spearmanr
 
 import nucleate as nc
@@ -161,6 +162,22 @@ def test_a_run_learns_from_another(run, tmp_path):
     assert fits[0]["record"] == -1
     first = rows(tmp_path / "more", "SELECT min(candidate) FROM considered")[0][0]
     assert first == 0
+
+
+def test_a_python_object_teaches_in_this_process(tmp_path):
+    found = nc.predict(
+        "Cu3Au",
+        model=emt.EMT(),
+        learn=True,
+        folder=tmp_path / "run",
+        max_atoms=4,
+        known="off",
+        structures=60,
+        polish=0,
+        judge="off",
+        display=False,
+    )
+    assert found.status()["surrogate"]["fits"]
 
 
 @pytest.mark.parametrize(
