@@ -324,3 +324,21 @@ def test_the_weighted_rank_correlation_is_that_of_repeated_values():
     assert LEAST_PAIRS > 2
     assert OFF_SHARE < 1.0
     assert FailReason.SCREENED == "screened"
+
+
+@pytest.mark.slow
+def test_chgnet_teaches_a_surrogate_that_ranks(tmp_path):
+    data = {
+        "problem": {"formula": "CoAs2", "max_atoms": 12},
+        "search": {"seed": 1, "known": "off"},
+        "stop": {"core_time": 60.0},
+        "surrogate": {"on": True},
+        "final": {"best": 0, "judge": "off"},
+        "run": {"workers": 1},
+    }
+    status = nc.predict(data, folder=tmp_path / "run", display=False).status()
+    learned = status["surrogate"]
+    assert learned["considered"] > 2 * status["structures"]
+    assert learned["fits"][-1]["on"]
+    assert learned["fits"][-1]["ranks"] > 0.7
+    assert learned["fits"][-1]["error_mev_per_atom"] < 50.0
