@@ -200,8 +200,8 @@ def test_a_run_that_cannot_teach_is_refused(run, tmp_path):
         (tmp_path, "Cu3Au", "no run.db"),
         (run, "CuPd", "hold no Pd"),
     ):
+        data = an_input(formula=formula, learn_from=str(folder))
         with pytest.raises(InputError, match=words):
-            data = an_input(formula=formula, learn_from=str(folder))
             nc.predict(data, folder=tmp_path / "new", display=False)
     data = an_input(learn_from=str(run))
     data["tier"][1] = {"name": "chgnet"}
@@ -232,7 +232,7 @@ def taught(found, n=100, *, ranks=True, start=0, seed=1):
             continue
         by_surrogate = first + float(rng.normal(0.0, 0.01 if ranks else 5.0))
         item = Considered(number, fit, by_surrogate, float(rng.random()), None)
-        decision = found.decide(item)
+        decision = found.decide(item).decision
         decisions.append(decision)
         is_finished = decision in (Decision.PROMISING, Decision.RANDOM)
         item = Considered(number, fit, by_surrogate, 0.0, None, decision=decision)

@@ -47,7 +47,8 @@ def learning(executor: Executor, store: Store, settings: RunSettings) -> Learnin
         store.commit()
     given = tables.frames(BEFORE, -1).values()
     elements = own.union(*(elements_in(data) for parts in given for data in parts))
-    screening = Screening(chosen, settings.seed, reviews)
+    drops = settings.stop.missed_below is None
+    screening = Screening(chosen, settings.seed, reviews, drops_repeats=drops)
     lessons = Lessons(tables, screening, elements, settings.tier[0].name)
     return LearningExecutor(executor, len(settings.tier), chosen, screening, lessons, tables)
 

@@ -246,10 +246,10 @@ class LearningExecutor(Silent):
         """Decide about candidates in the order of their numbers, as far as they are known."""
         while self._undecided and (found := self._considered.get(self._undecided[0])) is not None:
             self._undecided.pop(0)
-            decision = self._screening.decide(found)
-            self._tables.decide(found.number, decision)
-            self._considered[found.number] = replace(found, decision=decision, crystal=None)
-            self._follow(replace(found, decision=decision))
+            decided = self._screening.decide(found)
+            self._tables.decide(decided)
+            self._considered[found.number] = replace(decided, crystal=None)
+            self._follow(decided)
 
     def _follow(self, found: Considered) -> None:
         """Do what was decided."""
@@ -266,7 +266,11 @@ class LearningExecutor(Silent):
             self._ready.append(ended)
 
     def _not_finished(self, found: Considered) -> Finished:
-        words = found.message or f"by fit {found.fit} of the surrogate not among the promising ones"
+        words = found.message or f"by fit {found.fit} not among the promising ones"
+        if found.repeats is not None:
+            words = (
+                f"by fit {found.fit} of the surrogate the same minimum as record {found.repeats}"
+            )
         failed = Failed(FailReason.SCREENED, words, found.crystal, found.wall_s)
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 

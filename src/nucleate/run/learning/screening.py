@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.fingerprint import fingerprint
+from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
 from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
     from nucleate.run.learning.settings import LearningSettings
@@ -69,9 +72,19 @@ class Screening:
         Of the run.
     reviews : list of Review
         Those of earlier starts.
+    drops_repeats : bool
+        Whether what begins at the minimum of a finished candidate is not finished again. A rule of
+        stopping that counts how often minima are found needs all of them.
     """
 
-    def __init__(self, settings: LearningSettings, seed: int, reviews: list[Review]) -> None:
+    def __init__(
+        self,
+        settings: LearningSettings,
+        seed: int,
+        reviews: list[Review],
+        *,
+        drops_repeats: bool = True,
+    ) -> None:
         self._settings = settings
         self._seed = seed
         self.reviews = list(reviews)
@@ -81,6 +94,9 @@ class Screening:
         self._leverages: deque[float] = deque(maxlen=WINDOW)
         self._told: deque[float | None] = deque(maxlen=WINDOW)
         self._pairs: deque[Pair] = deque(maxlen=PAIRS)
+        self._minima = KnownCrystals()
+        self._enthalpies: dict[int, float] = {}
+        self._drops_repeats = drops_repeats
         self._best = np.inf
         self._learned = self._considered = 0
 
@@ -109,21 +125,50 @@ class Screening:
     def _draw(self, number: int, place: int) -> float:
         return float(self.rng(number).random(3)[place])
 
-    def decide(self, found: Considered) -> Decision:
-        """Decide about the next candidate; must be called in the order of the numbers."""
+    def decide(self, found: Considered) -> Considered:
+        """Decide about the next candidate; must be called in the order of the numbers.
+
+        Returns the candidate with what was decided.
+        """
         review = self.review_of(found.number)
         assert review is not None
         drawn = self._draw(found.number, _DRAW)
-        decision = self._decision(found, review, drawn)
-        self.note(found)
-        return decision
+        decision, repeats = self._decision(found, review, drawn), None
+        if decision is Decision.PROMISING and self._drops_repeats:
+            repeats = self._repeated(found)
+            decision = decision if repeats is None else Decision.REPEAT
+        decided = replace(found, decision=decision, repeats=repeats)
+        self.note(decided)
+        return decided
 
     def note(self, found: Considered) -> None:
-        """Take a candidate into the window, in the order of the numbers."""
-        if found.enthalpy is not None:
-            self._low.append(found.enthalpy)
+        """Take a candidate that was decided about into the window, in the order of the numbers."""
+        if found.enthalpy is None or found.decision is Decision.REPEAT:
+            return
+        self._low.append(found.enthalpy)
         if found.leverage is not None:
             self._leverages.append(found.leverage)
+        is_finished = found.decision in (Decision.PROMISING, Decision.RANDOM)
+        if is_finished and found.crystal is not None and self._drops_repeats:
+            place = (0, found.enthalpy)
+            self._minima.add(found.number, fingerprint(found.crystal), value=place)
+            self._enthalpies[found.number] = found.enthalpy
+
+    def _repeated(self, found: Considered) -> int | None:
+        """Return the first candidate that was finished from the same minimum; None if none was."""
+        assert found.enthalpy is not None
+        if found.crystal is None:
+            return None
+        near = self._minima.matches(
+            fingerprint(found.crystal),
+            within=NEAR_DISTANCE,
+            value=(0, found.enthalpy),
+            value_within=SAME_ENTHALPY,
+        )
+        for number, distance in near.items():
+            if is_same_minimum(distance, found.enthalpy - self._enthalpies[number]):
+                return number
+        return None
 
     def _decision(self, found: Considered, review: Review, drawn: float) -> Decision:
         if not review.on:

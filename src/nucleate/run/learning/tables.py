@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS considered (
     candidate INTEGER PRIMARY KEY,
     fit INTEGER NOT NULL,
     decision TEXT,
+    repeats INTEGER,
     message TEXT NOT NULL,
     enthalpy_ev_per_atom REAL,
     leverage REAL,
@@ -56,8 +57,8 @@ first tier, packed; those of another run have negative numbers. ``review``: from
 on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
 
 _SELECT_CONSIDERED = (
-    "SELECT candidate, fit, decision, message, enthalpy_ev_per_atom, leverage, evaluations, "
-    "wall_s, numbers, cell, scaled FROM considered ORDER BY candidate"
+    "SELECT candidate, fit, decision, repeats, message, enthalpy_ev_per_atom, leverage, "
+    "evaluations, wall_s, numbers, cell, scaled FROM considered ORDER BY candidate"
 )
 
 
@@ -67,7 +68,8 @@ class Decision(StrEnum):
     PROMISING = "promising"  # finished: among the lowest
     RANDOM = "random"  # finished: drawn
     POINT = "point"  # evaluated once by the first tier, not finished
-    LEFT = "left"  # neither
+    REPEAT = "repeat"  # not finished: a candidate that was finished began at the same minimum
+    LEFT = "left"  # none of these
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +92,8 @@ class Considered:
         What it took.
     decision : Decision or None
         What was decided; None before it is its turn.
+    repeats : int or None
+        Finished candidate that began at the same minimum.
     """
 
     number: int
@@ -101,6 +105,7 @@ class Considered:
     evaluations: int = 0
     wall_s: float = 0.0
     decision: Decision | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +180,23 @@ class LearningTables:
     def add(self, found: Considered) -> None:
         """Write what the surrogate made of a candidate."""
         self._db.execute(
-            "INSERT OR REPLACE INTO considered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO considered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                found.number, found.fit, found.decision, found.message, found.enthalpy,
-                found.leverage, found.evaluations, found.wall_s,
+                found.number, found.fit, found.decision, found.repeats, found.message,
+                found.enthalpy, found.leverage, found.evaluations, found.wall_s,
                 *geometry(found.crystal).values(),
             ),
         )  # fmt: skip
 
-    def decide(self, number: int, decision: Decision) -> None:
+    def decide(self, found: Considered) -> None:
         """Write what was decided about a candidate."""
-        self._db.execute(
-            "UPDATE considered SET decision = ? WHERE candidate = ?", (decision, number)
-        )
+        statement = "UPDATE considered SET decision = ?, repeats = ? WHERE candidate = ?"
+        self._db.execute(statement, (found.decision, found.repeats, found.number))
+
+    def repeats(self) -> dict[int, int]:
+        """Return the finished candidate that each repeats which was not finished for this."""
+        query = "SELECT candidate, repeats FROM considered WHERE repeats IS NOT NULL"
+        return dict(self._db.execute(query).fetchall())
 
     def considered(self) -> Iterator[Considered]:
         """Yield what the surrogate made of candidates, in the order of their numbers."""
@@ -257,10 +266,19 @@ class LearningTables:
 
 
 def _considered(row: tuple[Any, ...]) -> Considered:
-    number, fit, decision, message, enthalpy, leverage, evaluations, wall_s, *arrays = row
-    crystal = crystal_of(dict(zip(GEOMETRY, arrays, strict=True)))
-    found = None if decision is None else Decision(decision)
-    return Considered(number, fit, enthalpy, leverage, crystal, message, evaluations, wall_s, found)
+    number, fit, decision, repeats, message, enthalpy, leverage, evaluations, wall_s = row[:9]
+    return Considered(
+        number=number,
+        fit=fit,
+        enthalpy=enthalpy,
+        leverage=leverage,
+        crystal=crystal_of(dict(zip(GEOMETRY, row[9:], strict=True))),
+        message=message,
+        evaluations=evaluations,
+        wall_s=wall_s,
+        decision=None if decision is None else Decision(decision),
+        repeats=repeats,
+    )
 
 
 def tables_of(store: Store, folder: str) -> LearningTables:
