@@ -43,7 +43,7 @@ def test_the_fit_is_that_of_least_squares(learned: Fit) -> None:
     frames = [morse(loose(rng, (27,) * 8)) for _ in range(40)]
     assert fit.add(frames) == Learned(learned=40)
     blocks = [fit._block(frame) for frame in frames]
-    matrix = np.concatenate([block for block, _ in blocks], axis=1).T
+    matrix = np.concatenate([block for block, _ in blocks])
     values = np.concatenate([value for _, value in blocks])
     np.testing.assert_allclose(np.triu(fit._gram), np.triu(matrix.T @ matrix), rtol=1e-9)
     np.testing.assert_allclose(fit._right, matrix.T @ values, rtol=1e-7, atol=1e-6)

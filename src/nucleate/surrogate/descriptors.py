@@ -137,16 +137,16 @@ class Layout:
         return np.searchsorted(np.array(self.elements), numbers)
 
     def rows(self, crystal: Crystal) -> NDArray[np.float64]:
-        """Return energy, forces and virial of a crystal by column, (n_columns, 3 n_atoms + 7).
+        """Return energy, forces and virial of a crystal by column, (3 n_atoms + 7, n_columns).
 
-        Row by row of the last axis: the energy (eV), forces (eV/Å), virial xx, yy, zz, yz, xz, xy
+        Rows are the energy (eV), forces (eV/Å), virial xx, yy, zz, yz, xz, xy
         (eV, derivative of the energy by strain), each for a weight of 1.
         """
         return self._design(crystal, derivatives=True)
 
     def energy_row(self, crystal: Crystal) -> NDArray[np.float64]:
         """Return the energy of a crystal by column, shape (n_columns,)."""
-        return self._design(crystal, derivatives=False)[:, 0]
+        return self._design(crystal, derivatives=False)[0]
 
     def _design(self, crystal: Crystal, *, derivatives: bool) -> NDArray[np.float64]:
         from nucleate.potentials.kernels import neighbours

@@ -214,19 +214,19 @@ class Fit:
         blocks = [block for frame in frames if (block := self._block(frame)) is not None]
         if not blocks:
             return 0
-        matrix = np.concatenate([block for block, _ in blocks], axis=1)
+        matrix = np.concatenate([block for block, _ in blocks])
         values = np.concatenate([value for _, value in blocks])
         with _controller().limit(limits=1, user_api="blas"):
             if self._solutions.shape[1]:
-                misses = (matrix.T @ self._solutions - values[:, None]) ** 2
+                misses = (matrix @ self._solutions - values[:, None]) ** 2
                 self._losses += np.minimum(misses, _OUTLIER).sum(axis=0)
-            self._gram = dsyrk(1.0, matrix.T, 1.0, self._gram, trans=1, overwrite_c=1)
-            self._right += matrix @ values
+            self._gram = dsyrk(1.0, matrix.T, 1.0, self._gram, overwrite_c=1)
+            self._right += values @ matrix
         self.n_frames += len(blocks)
         return len(blocks)
 
     def _block(self, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return the weighted rows of a frame by column, and their right-hand sides."""
+        """Return the weighted rows of a frame, and their right-hand sides."""
         crystal, n = frame.crystal, frame.crystal.n_atoms
         matrix = self.layout.rows(crystal)
         if not np.isfinite(matrix).all():
@@ -242,12 +242,12 @@ class Fit:
         )
         above = frame.energy_per_atom - self._lowest[self._shares(crystal)]
         if self._solutions.shape[1]:
-            self._test(frame, values, matrix.T @ self._chosen, above)
-        self._kept = [*self._kept[1 - N_KEPT :], (matrix[:, 0] / n).astype(np.float32)]
+            self._test(frame, values, matrix @ self._chosen, above)
+        self._kept = [*self._kept[1 - N_KEPT :], (matrix[0] / n).astype(np.float32)]
         noise = np.full(values.size, FORCE_NOISE)
         noise[0], noise[-6:] = ENERGY_NOISE * n, VIRIAL_NOISE * n
         noise *= 1.0 + max(above, 0.0) / ENERGY_SCALE + frame.max_force / FORCE_SCALE
-        return matrix / noise, values / noise
+        return matrix / noise[:, None], values / noise
 
     @property
     def _chosen(self) -> NDArray[np.float64]:

@@ -130,7 +130,8 @@ def gradient(h, m):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _vector(pos, cell, shift, i, j, p):
+def pair_vector(pos, cell, shift, i, j, p):
+    """Return the vector in Å from atom i to the image of atom j of pair p."""
     a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
     x = pos[j, 0] - pos[i, 0] + a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
     y = pos[j, 1] - pos[i, 1] + a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
@@ -185,7 +186,7 @@ def _pairs(pos, cell, kind, first, other, shift, t, forces, virial, near, ends, 
         si = kind[i]
         for p in range(first[i], first[i + 1]):
             j = other[p]
-            x, y, z = _vector(pos, cell, shift, i, j, p)
+            x, y, z = pair_vector(pos, cell, shift, i, j, p)
             r2 = x * x + y * y + z * z
             if r2 >= cut2:
                 continue
@@ -234,7 +235,7 @@ def _centres(kind, embedding, weights, moments):
     energy = 0.0
     for i in range(kind.size):
         own, w = moments[i], weights[kind[i]]
-        _embed(own, embedding, a)
+        embed(own, embedding, a)
         g[:] = 0.0
         for c in range(a.shape[0]):
             for e in range(a.shape[0]):
@@ -255,7 +256,7 @@ def _centres(kind, embedding, weights, moments):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _embed(own, embedding, a):
+def embed(own, embedding, a):
     """Fill the moments of the channels from those of the elements."""
     a[:] = 0.0
     for s in range(embedding.shape[0]):

@@ -18,9 +18,9 @@ from nucleate.surrogate.kernels import (
     PAIR_HIGH,
     PAIR_LOW,
     PARITY,
-    _embed,
-    _vector,
+    embed,
     monomials,
+    pair_vector,
     radial,
     splines,
 )
@@ -32,7 +32,7 @@ _SECOND = np.array([0, 1, 2, 2, 2, 1])
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
-    """Return the columns of the linear model for a crystal, shape (n_columns, n_rows).
+    """Return the rows of the linear model for a crystal, shape (n_rows, n_columns).
 
     Rows are the energy (eV), the forces (eV/Å) and the virial xx, yy, zz, yz, xz, xy (eV); the
     energy alone where ``derivatives`` is False. The order of the columns is that of
@@ -54,20 +54,21 @@ def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
     n_features = products * (products + 1) // 2 * N_DEGREES
     three = n_elements + n_elements * (n_elements + 1) // 2 * N_PAIR
     rows = 1 + (3 * n + 6 if derivatives else 0)
-    out = np.zeros((three + n_elements * n_features, rows))
+    out = np.zeros((rows, three + n_elements * n_features))
     own = np.zeros((n, n_elements, N_RADIAL, N_MONOMIALS))
     _two_body(pos, cell, kind, first, other, shift, pair, own, out)
     a = np.empty((n, products, N_MONOMIALS))
     for i in range(n):
-        out[kind[i], 0] += 1.0
-        _embed(own[i], embedding, a[i])
+        out[0, kind[i]] += 1.0
+        embed(own[i], embedding, a[i])
         column = three + kind[i] * n_features
         for c in range(products):
             for e in range(c, products):
                 for m in range(N_MONOMIALS):
-                    out[column + DEGREE[m], 0] += MULTIPLICITY[m] * a[i, c, m] * a[i, e, m]
+                    out[0, column + DEGREE[m]] += MULTIPLICITY[m] * a[i, c, m] * a[i, e, m]
                 column += N_DEGREES
     if derivatives:
+        a *= MULTIPLICITY
         _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out)
     return out
 
@@ -77,22 +78,24 @@ def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
     """Add the pairs and fill the moments."""
     values, slopes = np.empty(4), np.empty(4)
     g, m = np.empty(N_RADIAL), np.empty(N_MONOMIALS)
-    d, by_vector, slope_g = np.empty(3), np.empty(3), np.empty(N_RADIAL)
+    d, by_vector, slope_g = np.empty(3), np.empty((3, N_PAIR)), np.empty(N_RADIAL)
     n_elements = pair.shape[0]
     for i in range(kind.size):
         for p in range(first[i], first[i + 1]):
             j = other[p]
-            d[0], d[1], d[2] = _vector(pos, cell, shift, i, j, p)
+            d[0], d[1], d[2] = pair_vector(pos, cell, shift, i, j, p)
             r = math.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
             if r >= PAIR_HIGH:
                 continue
             column = n_elements + pair[kind[i], kind[j]] * N_PAIR
             k = splines(r, PAIR_LOW, PAIR_HIGH, N_PAIR, values, slopes)
+            by_vector[:] = 0.0
             for b in range(min(4, N_PAIR - k)):
-                out[column + k + b, 0] += values[b]
+                out[0, column + k + b] += values[b]
                 for q in range(3):
-                    by_vector[q] = slopes[b] * d[q] / r
-                _add(out[column + k + b], by_vector, d, i, j)
+                    by_vector[q, k + b] = slopes[b] * d[q] / r
+            if out.shape[0] > 1:
+                _add(out, column, by_vector, d, i, j)
             if r < MOMENT_HIGH:
                 radial(r, g, slope_g, values, slopes)
                 monomials(d[0] / r, d[1] / r, d[2] / r, m)
@@ -103,33 +106,37 @@ def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _add(row, by_vector, d, i, j):
-    """Add the derivative of one column by the vector d from atom i to atom j."""
-    if row.size == 1:
-        return
+def _add(out, column, by_vector, d, i, j):
+    """Add the derivatives of some columns by the vector d from atom i to atom j."""
+    end, count = out.shape[0] - 6, by_vector.shape[1]
     for q in range(3):
-        row[1 + 3 * i + q] += by_vector[q]
-        row[1 + 3 * j + q] -= by_vector[q]
-    end = row.size - 6
+        mine, theirs = out[1 + 3 * i + q], out[1 + 3 * j + q]
+        for f in range(count):
+            mine[column + f] += by_vector[q, f]
+            theirs[column + f] -= by_vector[q, f]
     for v in range(6):
         a, b = _FIRST[v], _SECOND[v]
-        row[end + v] += 0.5 * (by_vector[a] * d[b] + by_vector[b] * d[a])
+        row, half_a, half_b = out[end + v], 0.5 * d[a], 0.5 * d[b]
+        for f in range(count):
+            row[column + f] += by_vector[a, f] * half_b + by_vector[b, f] * half_a
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
-    """Add the derivatives of the products of moments."""
+    """Add the derivatives of the products of moments; ``a`` has their multinomial factors."""
     products = a.shape[1]
+    n_features = products * (products + 1) // 2 * N_DEGREES
     d, u = np.empty(3), np.empty(3)
     values, slopes = np.empty(4), np.empty(4)
     g, slope_g = np.empty(N_RADIAL), np.empty(N_RADIAL)
     m, angular = np.empty(N_MONOMIALS), np.empty((N_MONOMIALS, 3))
-    moved = np.empty((N_RADIAL, N_MONOMIALS, 3))
-    half = np.empty((N_RADIAL, products, N_DEGREES, 3))
+    moved = np.empty((3, N_RADIAL, N_MONOMIALS))
+    half = np.empty((3, N_RADIAL, products, N_DEGREES))
+    by_vector = np.empty((3, n_features))
     for i in range(kind.size):
         for p in range(first[i], first[i + 1]):
             j = other[p]
-            d[0], d[1], d[2] = _vector(pos, cell, shift, i, j, p)
+            d[0], d[1], d[2] = pair_vector(pos, cell, shift, i, j, p)
             r = math.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
             if r >= MOMENT_HIGH:
                 continue
@@ -142,15 +149,14 @@ def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
                 for b in range(N_RADIAL):
                     for x in range(3):
                         across = (angular[q, x] - along * u[x]) / r
-                        moved[b, q, x] = slope_g[b] * m[q] * u[x] + g[b] * across
+                        moved[x, b, q] = slope_g[b] * m[q] * u[x] + g[b] * across
             for side in range(2):
                 centre, neighbour = (i, j) if side == 0 else (j, i)
                 if side == 1:
-                    for q in range(N_MONOMIALS):
-                        if PARITY[q] < 0.0:
-                            moved[:, q] = -moved[:, q]
+                    moved *= PARITY
                 _halves(a[centre], moved, half)
-                _columns(out, three, kind[centre], embedding[kind[neighbour]], half, d, i, j)
+                _products(embedding[kind[neighbour]], half, by_vector)
+                _add(out, three + kind[centre] * n_features, by_vector, d, i, j)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -173,28 +179,32 @@ def _angular(m, out):
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _halves(a, moved, out):
     """Fill the products of each moment of a centre with the change of a radial function."""
-    out[:] = 0.0
-    for b in range(N_RADIAL):
-        for e in range(a.shape[0]):
-            for q in range(N_MONOMIALS):
-                factor = MULTIPLICITY[q] * a[e, q]
-                for x in range(3):
-                    out[b, e, DEGREE[q], x] += factor * moved[b, q, x]
+    for x in range(3):
+        for b in range(N_RADIAL):
+            change = moved[x, b]
+            for e in range(a.shape[0]):
+                own, row = a[e], out[x, b, e]
+                row[0] = own[0] * change[0]
+                row[1] = row[2] = row[3] = 0.0
+                for q in range(1, 4):
+                    row[1] += own[q] * change[q]
+                for q in range(4, 10):
+                    row[2] += own[q] * change[q]
+                for q in range(10, 20):
+                    row[3] += own[q] * change[q]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _columns(out, three, centre, shares, half, d, i, j):
-    """Add what moving one neighbour does to the products of a centre."""
-    products = half.shape[1]
-    column = three + centre * (products * (products + 1) // 2 * N_DEGREES)
-    by_vector = np.empty(3)
-    for c in range(products):
-        share_c, b_c = shares[c // N_RADIAL], c % N_RADIAL
-        for e in range(c, products):
-            share_e, b_e = shares[e // N_RADIAL], e % N_RADIAL
-            if share_c != 0.0 or share_e != 0.0:
+def _products(shares, half, out):
+    """Fill what moving one neighbour does to the products of a centre, shape (3, n_features)."""
+    products = half.shape[2]
+    for x in range(3):
+        column = 0
+        for c in range(products):
+            share_c, b_c = shares[c // N_RADIAL], c % N_RADIAL
+            for e in range(c, products):
+                share_e, b_e = shares[e // N_RADIAL], e % N_RADIAL
+                first, second = half[x, b_c, e], half[x, b_e, c]
                 for k in range(N_DEGREES):
-                    for x in range(3):
-                        by_vector[x] = share_c * half[b_c, e, k, x] + share_e * half[b_e, c, k, x]
-                    _add(out[column + k], by_vector, d, i, j)
-            column += N_DEGREES
+                    out[x, column + k] = share_c * first[k] + share_e * second[k]
+                column += N_DEGREES
