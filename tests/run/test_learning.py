@@ -27,9 +27,9 @@ from nucleate.run.store import Store
 EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 
-def an_input(*, formula="Cu3Au", structures=70, seed=3, **learning):
-    """Return a search on EMT with fits after 15 structures and every 12."""
-    own = {"first_fit": 15, "refit_every": 12, "rounds": 1, "off_below": -1.0, **learning}
+def an_input(*, formula="Cu3Au", structures=55, seed=3, **learning):
+    """Return a search on EMT with fits after 12 structures and every 10."""
+    own = {"first_fit": 12, "refit_every": 10, "rounds": 1, "off_below": -1.0, **learning}
     return {
         "problem": {"formula": formula, "max_atoms": 8},
         "search": {
@@ -59,7 +59,7 @@ def run(tmp_path_factory):
 def test_the_surrogate_considers_more_than_is_finished(run):
     status = nc.open(run).status()
     learned = status["surrogate"]
-    assert status["structures"] == 70
+    assert status["structures"] == 55
     assert not status["failures"]
     assert learned["considered"] > learned["finished"] > 0
     assert len(learned["fits"]) >= 2
@@ -93,7 +93,7 @@ def test_finished_structures_began_at_the_minimum_of_the_surrogate(run):
         "SELECT evaluations FROM outcome WHERE status = 'relaxed' AND candidate NOT IN "
         "(SELECT candidate FROM considered)",
     )
-    assert len(direct) >= 15
+    assert len(direct) >= 12
     assert np.mean([own for _, own in found]) < np.mean(direct)
 
 
