@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -160,6 +161,18 @@ def test_a_run_learns_from_another(run, tmp_path):
     assert fits[0]["record"] == -1
     first = rows(tmp_path / "more", "SELECT min(candidate) FROM considered")[0][0]
     assert first == 0
+
+
+def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("UPDATE fit SET data = ?", (b"of another version",))
+        db.commit()
+    nc.predict(an_input(structures=60), folder=folder, display=False)
+    status = nc.open(folder).status()
+    assert status["structures"] == 60
+    assert "are no surrogate" in status["surrogate"]["words"]
 
 
 def test_a_python_object_teaches_in_this_process(tmp_path):

@@ -255,8 +255,8 @@ class LearningExecutor(Silent):
         """Do what was decided."""
         number = found.number
         if found.decision in FINISHES:
-            is_usable = found.enthalpy is not None and found.crystal is not None
-            self._relax(number, found.crystal if is_usable else self._starts[number])
+            minimum = None if found.enthalpy is None else found.crystal
+            self._relax(number, minimum or self._starts[number])
             return
         ended = self._not_finished(found)
         if found.decision is Decision.POINT and found.crystal is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
@@ -264,7 +264,7 @@ class Screening:
         values = np.array([(pair.surrogate, pair.first) for pair in pairs])
         if np.ptp(values, axis=0).min() == 0.0:
             return 0.0
-        return float(spearmanr(values[:, 0], values[:, 1]).statistic)
+        return float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
 
     def _unphysical(self) -> float:
         if len(self._told) < WINDOW // 5:

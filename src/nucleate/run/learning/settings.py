@@ -86,15 +86,17 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
             },
         }
     )
-    learned = TierSettings(
-        name=NAME,
-        engine=LearnedEngine(),
-        pre_relax=above.pre_relax,
-        rattle_ang=above.rattle_ang,
-        symmetrise_ang=above.symmetrise_ang,
-        guards=guards,
-        python=above.python,
-        wall_s=60.0,
+    learned = TierSettings.model_validate(
+        {
+            "name": NAME,
+            "engine": LearnedEngine(),
+            "pre_relax": above.pre_relax,
+            "rattle_ang": above.rattle_ang,
+            "symmetrise_ang": above.symmetrise_ang,
+            "guards": guards,
+            "python": above.python,
+            "wall_s": 60.0,
+        }
     )
     points = above.model_copy(
         update={"name": f"{above.name} point", "relax": False, "pre_relax": False, "slots": 1}
