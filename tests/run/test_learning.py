@@ -12,6 +12,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from ase.calculators import emt
 from scipy.stats import spearmanr
 
 import nucleate as nc
@@ -26,9 +27,9 @@ from nucleate.run.store import Store
 EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 
-def an_input(*, formula="Cu3Au", structures=70, seed=3, **learning):
-    """Return a search on EMT with fits after 15 structures and every 12."""
-    own = {"first_fit": 15, "refit_every": 12, "rounds": 1, "off_below": -1.0, **learning}
+def an_input(*, formula="Cu3Au", structures=55, seed=3, **learning):
+    """Return a search on EMT with fits after 12 structures and every 10."""
+    own = {"first_fit": 12, "refit_every": 10, "rounds": 1, "off_below": -1.0, **learning}
     return {
         "problem": {"formula": formula, "max_atoms": 8},
         "search": {
@@ -58,7 +59,7 @@ def run(tmp_path_factory):
 def test_the_surrogate_considers_more_than_is_finished(run):
     status = nc.open(run).status()
     learned = status["surrogate"]
-    assert status["structures"] == 70
+    assert status["structures"] == 55
     assert not status["failures"]
     assert learned["considered"] > learned["finished"] > 0
     assert len(learned["fits"]) >= 2
@@ -92,7 +93,7 @@ def test_finished_structures_began_at_the_minimum_of_the_surrogate(run):
         "SELECT evaluations FROM outcome WHERE status = 'relaxed' AND candidate NOT IN "
         "(SELECT candidate FROM considered)",
     )
-    assert len(direct) >= 15
+    assert len(direct) >= 12
     assert np.mean([own for _, own in found]) < np.mean(direct)
 
 
@@ -161,6 +162,22 @@ def test_a_run_learns_from_another(run, tmp_path):
     assert fits[0]["record"] == -1
     first = rows(tmp_path / "more", "SELECT min(candidate) FROM considered")[0][0]
     assert first == 0
+
+
+def test_a_python_object_teaches_in_this_process(tmp_path):
+    found = nc.predict(
+        "Cu3Au",
+        model=emt.EMT(),
+        learn=True,
+        folder=tmp_path / "run",
+        max_atoms=4,
+        known="off",
+        structures=60,
+        polish=0,
+        judge="off",
+        display=False,
+    )
+    assert found.status()["surrogate"]["fits"]
 
 
 @pytest.mark.parametrize(
@@ -307,3 +324,21 @@ def test_the_weighted_rank_correlation_is_that_of_repeated_values():
     assert LEAST_PAIRS > 2
     assert OFF_SHARE < 1.0
     assert FailReason.SCREENED == "screened"
+
+
+@pytest.mark.slow
+def test_chgnet_teaches_a_surrogate_that_ranks(tmp_path):
+    data = {
+        "problem": {"formula": "CoAs2", "max_atoms": 12},
+        "search": {"seed": 1, "known": "off"},
+        "stop": {"core_time": 60.0},
+        "surrogate": {"on": True},
+        "final": {"best": 0, "judge": "off"},
+        "run": {"workers": 1},
+    }
+    status = nc.predict(data, folder=tmp_path / "run", display=False).status()
+    learned = status["surrogate"]
+    assert learned["considered"] > 2 * status["structures"]
+    assert learned["fits"][-1]["on"]
+    assert learned["fits"][-1]["ranks"] > 0.7
+    assert learned["fits"][-1]["error_mev_per_atom"] < 50.0

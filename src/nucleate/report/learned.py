@@ -37,6 +37,8 @@ class LearnedFit:
         decided.
     reason : str
         Why there is no fit, or empty.
+    core_s : float
+        Processor time of the fit in seconds.
     """
 
     number: int
@@ -48,6 +50,7 @@ class LearnedFit:
     on: bool
     ranks: float | None
     reason: str = ""
+    core_s: float = 0.0
 
     def cells(self) -> tuple[str, ...]:
         """Return one line of the table of fits; see :data:`HEADS`."""
@@ -127,6 +130,7 @@ class Learned:
         return {
             "considered": self.n_considered,
             "finished": self.n_finished,
+            "fits_core_s": sum(fit.core_s for fit in self.fits),
             "decisions": dict(self.decisions),
             "fits": [asdict(fit) for fit in self.fits],
             "words": self.in_words(),
@@ -163,4 +167,5 @@ def _fit(review: Review, row: FitRow) -> LearnedFit:
         on=review.on,
         ranks=review.spearman,
         reason=reason,
+        core_s=row.core_s,
     )

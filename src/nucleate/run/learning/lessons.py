@@ -108,7 +108,8 @@ class Lessons:
         if "model" in item.extra:
             data = base64.b64decode(item.extra["model"]) or None
             refused = int(item.extra.get("refused", 0))
-            fit = FitRow(number, data, str(item.extra.get("reason", "")), refused)
+            core_s = float(item.extra["core_s"])
+            fit = FitRow(number, data, str(item.extra.get("reason", "")), refused, core_s)
         else:
             assert isinstance(item.outcome, Failed)
             fit = FitRow(number, None, f"{item.outcome.reason}: {item.outcome.message}")

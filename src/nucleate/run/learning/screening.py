@@ -30,6 +30,9 @@ WINDOW = 100
 PAIRS, LEAST_PAIRS = 50, 15
 """Finished structures whose ranks are compared, and the least number of them."""
 
+LARGEST_WEIGHT = 5.0
+"""How often a structure counts at most there: the ranks must not depend on two or three of them."""
+
 OFF_SHARE = 0.2
 """Share of the candidates that are considered while the surrogate does not choose."""
 
@@ -52,7 +55,7 @@ _DRAW, _OFF, _COMPRESS = range(3)
 class Pair:
     """A finished structure: eV/atom by the surrogate and by the first tier, and its weight.
 
-    The weight is the inverse of the chance with which such a candidate is finished.
+    The weight is the inverse of the chance with which such a candidate is finished, within limits.
     """
 
     fit: int
@@ -220,7 +223,8 @@ class Screening:
             return 1.0
         review = self.review_of(found.number)
         is_on = review is None or review.on
-        return 1.0 / (self._settings.random_share if is_on else OFF_SHARE)
+        chance = self._settings.random_share if is_on else OFF_SHARE
+        return min(1.0 / chance, LARGEST_WEIGHT)
 
     def _is_due(self) -> bool:
         settings = self._settings

@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS fit (
     number INTEGER PRIMARY KEY,
     reason TEXT NOT NULL,
     refused INTEGER NOT NULL,
+    core_s REAL NOT NULL,
     data BLOB
 );
 """
@@ -144,12 +145,16 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class FitRow:
-    """The fit of a review: its message, or why there is none."""
+    """The fit of a review: its message, or why there is none.
+
+    ``refused`` counts the evaluations that cannot be learned; ``core_s`` is processor time.
+    """
 
     number: int
     data: bytes | None
     reason: str = ""
     refused: int = 0
+    core_s: float = 0.0
 
 
 def holds_learning(store: Store) -> bool:
@@ -256,12 +261,12 @@ class LearningTables:
 
     def add_fit(self, fit: FitRow) -> None:
         """Write the fit of a review."""
-        row = (fit.number, fit.reason, fit.refused, fit.data)
-        self._db.execute("INSERT OR REPLACE INTO fit VALUES (?, ?, ?, ?)", row)
+        row = (fit.number, fit.reason, fit.refused, fit.core_s, fit.data)
+        self._db.execute("INSERT OR REPLACE INTO fit VALUES (?, ?, ?, ?, ?)", row)
 
     def fits(self) -> list[FitRow]:
         """Return the fits in their order."""
-        rows = self._db.execute("SELECT number, data, reason, refused FROM fit ORDER BY number")
+        rows = self._db.execute("SELECT number, data, reason, refused, core_s FROM fit ORDER BY 1")
         return [FitRow(*row) for row in rows]
 
 
