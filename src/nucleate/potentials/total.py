@@ -8,7 +8,7 @@ from numba.extending import overload
 from nucleate.potentials.kernels import Tables, energy_sum, neighbours
 
 
-def total_energy(pos, cell, kind, first, other, shift, t, forces, virial):
+def total_energy(pos, cell, kind, first, other, shift, t, forces, virial) -> tuple[float, float]:
     """Fill forces and virial by the sums of any tables; return energy and shortest contact.
 
     As :func:`~nucleate.potentials.kernels.energy_sum`. Compiled code alone can call it. The type of

@@ -96,8 +96,9 @@ def _rms(values: np.ndarray) -> float:
 
 
 def _spearman(pairs: np.ndarray) -> float | None:
-    from scipy.stats import spearmanr
+    from scipy.stats import rankdata
 
     if np.ptp(pairs[:, 0]) == 0.0 or np.ptp(pairs[:, 1]) == 0.0:
         return None
-    return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+    ranks = rankdata(pairs, axis=0)
+    return float(np.corrcoef(ranks.T)[0, 1])

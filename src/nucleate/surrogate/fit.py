@@ -203,7 +203,7 @@ class Fit:
 
     def _learn(self, frames: Sequence[Frame]) -> int:
         """Predict and then learn frames; return how many of them could be learned."""
-        from scipy.linalg.blas import dsyrk
+        from scipy.linalg.blas import dsyrk  # pyright: ignore[reportAttributeAccessIssue]
 
         if np.isnan(self._baseline):
             self._baseline = float(np.median([frame.energy_per_atom for frame in frames]))
