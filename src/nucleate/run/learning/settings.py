@@ -13,6 +13,8 @@ from nucleate.relax.settings import Guards, TierSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nucleate.run.settings import RunSettings
+
 NAME = "surrogate"
 """Name of the tier that learns."""
 
@@ -104,7 +106,7 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
     return (learned, *tiers, points)
 
 
-def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) -> None:
+def check_learning(settings: RunSettings) -> None:
     """Check that a surrogate can learn from the first tier.
 
     Raises
@@ -112,6 +114,7 @@ def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) ->
     InputError
         With the key and the remedy if it cannot, or if keys are given that are not used.
     """
+    learning = settings.surrogate
     if not learning.on:
         given = sorted(learning.model_fields_set - {"on"})
         idle = [key for key in given if getattr(learning, key) != _default(key)]
@@ -121,7 +124,12 @@ def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) ->
                 'add on = true (--learn, or [[tier]] name = "surrogate").'
             )
         return
-    above = tiers[0]
+    if settings.executor.kind != "local":
+        raise InputError(
+            f"executor.kind = {settings.executor.kind!r}: a surrogate learns with workers on this "
+            "machine only. Leave the surrogate or the executor out."
+        )
+    above = settings.tier[0]
     remedy = "Use a tier that relaxes with energies, forces and stresses in eV, such as chgnet."
     if above.engine.energy_unit != "eV":
         raise InputError(
