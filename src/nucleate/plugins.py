@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 GROUPS: dict[str, tuple[str, ...]] = {
     "generators": ("nucleate.generate.kinds",),
     "moves": ("nucleate.moves.kinds",),
-    "models": ("nucleate.networks.kinds", "nucleate.potentials.kinds"),
+    "models": ("nucleate.networks.kinds", "nucleate.potentials.kinds", "nucleate.surrogate.kinds"),
     "policies": ("nucleate.policy.kinds",),
     "programs": ("nucleate.programs.kinds",),
     "searches": ("nucleate.search.kinds",),

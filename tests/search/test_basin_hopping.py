@@ -13,7 +13,9 @@ from nucleate.crystal.space import SearchSpace
 from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.mix import GeneratorMix
 from nucleate.moves.table import MOVES
+from nucleate.relax.outcome import Failed, FailReason
 from nucleate.search.book import REPEATS_IN_A_ROW
+from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
 from nucleate.search.target import Target
 
@@ -36,6 +38,20 @@ def test_a_hot_walk_goes_uphill_but_the_best_stays():
     walk = search(temperature=1e6)
     verdicts = play(walk, -1.0, -0.5)
     assert (verdicts[1].accepted, verdicts[1].current, verdicts[1].best) == (True, 1, 0)
+
+
+def test_what_a_surrogate_leaves_is_no_step():
+    walk = search(melt_after=2, temperature=1e-6)
+    play(walk, -1.0)
+    for _ in range(5):
+        trial = walk.ask()
+        screened = Failed(FailReason.SCREENED, "scripted")
+        update = walk.tell(Record(trial.number, trial.candidate, (TierOutcome("toy", screened),)))
+        assert (update.accepted, update.current, update.melted) == (False, 0, False)
+    assert walk.progress.n_structures == 1
+    assert walk.progress.since_best == 0
+    (down,) = play(walk, -1.2)
+    assert (down.accepted, down.new_minimum) == (True, True)
 
 
 def test_the_population_starts_the_walk_at_its_best():

@@ -2,8 +2,8 @@
 
 The main names are also in :mod:`nucleate` itself. What has a command of its own is in a module
 here: :mod:`~nucleate.api.benchmark`, :mod:`~nucleate.api.library`, :mod:`~nucleate.api.plugins`,
-:mod:`~nucleate.api.policy`, :mod:`~nucleate.api.potentials`, :mod:`~nucleate.api.prove` and
-:mod:`~nucleate.api.train`.
+:mod:`~nucleate.api.policy`, :mod:`~nucleate.api.potentials`, :mod:`~nucleate.api.prove`,
+:mod:`~nucleate.api.surrogate` and :mod:`~nucleate.api.train`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from nucleate.api.generators import as_list
 from nucleate.errors import InputError
 from nucleate.networks.given import GivenSettings
 from nucleate.plugins import find, kinds, shipped
-from nucleate.relax.settings import TierSettings, build_relaxer
+from nucleate.relax.settings import TierSettings, relaxers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +67,7 @@ def inline_executor(tiers: Sequence[TierSettings], pressure_gpa: float) -> Inlin
     """Return what relaxes in this process."""
     from nucleate.run.executor import InlineExecutor
 
-    return InlineExecutor(
-        lambda: [build_relaxer(tier, pressure_gpa=pressure_gpa) for tier in tiers]
-    )
+    return InlineExecutor(lambda: relaxers_of(tiers, pressure_gpa=pressure_gpa))
 
 
 def engine_named(text: str) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def predict(
     moves: Any = None,
     policy: str | Mapping[str, Any] | None = None,
     policy_from: str | Path | None = None,
+    learn: bool = False,
+    learn_from: str | Path | None = None,
     seed: int | None = None,
     time: str | float | None = None,
     core_time: str | float | None = None,
@@ -86,6 +88,11 @@ def predict(
         settings of one.
     policy_from
         Run folder or file whose policy this one begins with.
+    learn
+        Fit a surrogate to the evaluations of the first tier, consider candidates with it, and
+        finish the promising ones.
+    learn_from
+        Run folder whose evaluations the surrogate learns at the start.
     seed
         Seed of all random numbers.
     time, core_time
@@ -135,6 +142,8 @@ def predict(
         "moves": moves,
         "policy": policy,
         "policy_from": policy_from,
+        "learn": learn,
+        "learn_from": learn_from,
         "seed": seed,
         "time": time,
         "core_time": core_time,

@@ -45,6 +45,7 @@ PLACES = {
         for key in ("structures", "without_improvement", "target", "proven", "time", "core_time")
     },
     "final": {"polish": "best", "judge": "judge"},
+    "surrogate": {"learn": "on", "learn_from": "learn_from"},
     "run": {"workers": "workers", "threads": "threads"},
 }  # fmt: skip
 """Key of the input by the option of :func:`nucleate.predict` that sets it, for each section."""
@@ -74,7 +75,11 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "target": absolute,
         "proven": lambda place: place if isinstance(place, bool) else absolute(place),
         "policy_from": absolute,
+        "learn_from": absolute,
+        "learn": lambda learn: learn or None,
     }
+    if options.get("learn_from") is not None:
+        options = {"learn": True, **{k: v for k, v in options.items() if k != "learn" or v}}
     given = {
         name: convert[name](value) if name in convert else value
         for name, value in options.items()

@@ -27,6 +27,7 @@ COMMANDS = (
     "status",
     "watch",
     "policy",
+    "surrogate",
     "export",
     "merge",
     "refine",

@@ -94,6 +94,17 @@ def predict(
     policy_from: Annotated[
         Path | None, typer.Option(help="Run folder or file whose policy this one begins with.")
     ] = None,
+    learn: Annotated[
+        bool,
+        typer.Option(
+            "--learn",
+            help="Consider candidates with a surrogate that learns from the first tier.",
+        ),
+    ] = False,
+    learn_from: Annotated[
+        Path | None,
+        typer.Option(help="Run folder whose evaluations the surrogate learns at the start."),
+    ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
     ] = None,
@@ -146,6 +157,8 @@ def predict(
         "known": known,
         "policy": policy,
         "policy_from": policy_from,
+        "learn": learn,
+        "learn_from": learn_from,
         "seed": seed,
         "target": target,
         "polish": polish,

@@ -61,6 +61,8 @@ def _print(facts: dict[str, Any]) -> None:
     for key in ("done", "rates"):
         if facts[key]:
             typer.echo(facts[key])
+    if facts.get("surrogate"):
+        typer.echo(facts["surrogate"]["words"])
     typer.echo(
         f"{facts['structures']} structures, {facts['distinct']} distinct, "
         f"{facts['repeats']} repeats not relaxed, failures: {failed or 'none'}"

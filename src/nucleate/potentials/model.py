@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
     from nucleate.potentials.kernels import Tables
     from nucleate.potentials.optimiser import Descent, Limits, NeighbourList
+
+
+class AnyTables(Protocol):
+    """Arrays of a form of energy: what :func:`~nucleate.potentials.total.total_energy` takes."""
+
+    @property
+    def cutoff(self) -> float:
+        """Largest cut-off in Å."""
+        ...
+
 
 OVERLAP = 0.5  # Å
 SMALLEST_VOLUME = 1.0 / 3.0  # of the expected volume
@@ -99,11 +109,12 @@ class EnergyModel:
     elements : tuple of int
         Atomic numbers, in the order of the species indices of the tables.
     tables : Tables
-        Arrays of the compiled sums.
+        Arrays of the compiled sums, or those of another form of energy that has an overload of
+        :func:`~nucleate.potentials.total.total_energy`.
     """
 
     elements: tuple[int, ...]
-    tables: Tables
+    tables: Tables | AnyTables
 
     def kinds(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the species index of each atom.
@@ -122,14 +133,13 @@ class EnergyModel:
 
     def evaluate(self, crystal: Crystal) -> Evaluation:
         """Return energy, forces and stress of a crystal."""
-        from nucleate.potentials.kernels import energy_sum, neighbours
+        from nucleate.potentials.total import evaluated
 
         cell, kinds = np.array(crystal.cell), self.kinds(crystal.numbers)
         order = np.argsort(kinds, kind="stable")
         kinds, pos = kinds[order], crystal.scaled[order] @ cell
-        first, other, shift = neighbours(pos, cell, self.tables.cutoff)
         forces, virial = np.zeros_like(pos), np.zeros((3, 3))
-        energy, _ = energy_sum(pos, cell, kinds, first, other, shift, self.tables, forces, virial)
+        energy, _ = evaluated(pos, cell, kinds, self.tables, forces, virial)
         return Evaluation(energy, _restored(forces, order), virial / abs(np.linalg.det(cell)))
 
     def evaluate_all(self, crystals: Sequence[Crystal]) -> list[Evaluation]:

@@ -22,7 +22,8 @@ from nucleate.energy.minimiser import (
     start_minimisation,
     take_in,
 )
-from nucleate.potentials.kernels import energy_sum, inverse3, neighbours
+from nucleate.potentials.kernels import inverse3, neighbours
+from nucleate.potentials.total import total_energy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def descend(descent, near, t, pressure, move_cell, limits, evaluations):
     near
         :class:`NeighbourList`.
     t
-        :class:`~nucleate.potentials.kernels.Tables`.
+        :class:`~nucleate.potentials.kernels.Tables`, or those of another form of energy.
     pressure
         eV/Å³.
     move_cell
@@ -181,7 +182,7 @@ def descend(descent, near, t, pressure, move_cell, limits, evaluations):
         if _stale(u, near.built_at, deform, near.built_inverse, t.cutoff, _SKIN):
             first, other, shift = neighbours(positions, cell, t.cutoff + _SKIN)
             near = NeighbourList(first, other, shift, u, inverse)
-        energy, shortest = energy_sum(
+        energy, shortest = total_energy(
             positions, cell, descent.kind, near.first, near.other, near.shift, t,
             descent.trial_forces, descent.trial_virial,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from nucleate.faults import blamed, described
 from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import admit
+from nucleate.relax.traces import Traces
 from nucleate.relax.unfinished import Plain, plain, restored
 from nucleate.relax.warm_up import STEPS, Springs, loose_crystal
 from nucleate.trouble import machine_trouble
@@ -88,6 +89,7 @@ class BatchedRelaxer:
         )
         self._batch_atoms = int(getattr(model, "batch_atoms", BATCH_ATOMS))
         self._flights: list[_Flight] = []
+        self.traces = Traces()
         self._ended: list[tuple[int, Outcome]] = []
 
     @property
@@ -240,6 +242,7 @@ class BatchedRelaxer:
         if flight.constraint is not None:
             forces, stress = flight.constraint.symmetrised(flight, forces, stress)
         point = Point(crystal, energy, forces, stress)
+        self.traces.note(flight.key, point)
         outcome = judge(tier, self._step_of(flight, point), self._engine)
         if isinstance(outcome, Failed) and outcome.reason is FailReason.NOT_FINITE:
             return replace(outcome, message=f"{self._named}: {outcome.message}")

@@ -14,6 +14,7 @@ from nucleate.potentials.optimiser import CONVERGED, NO_PROGRESS, RUNNING, desce
 from nucleate.relax.judge import EngineFacts, Point, Step, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import Admitted, admit
+from nucleate.relax.traces import Traces
 from nucleate.relax.warm_up import STEPS, loose_crystal
 from nucleate.units import GPA_PER_EV_A3
 
@@ -71,16 +72,22 @@ class ClassicalRelaxer:
             self._compression = tier.guards.compression or 1.0
             at_rest = tier.guards.model_copy(update={"compression": None})
             tier = tier.model_copy(update={"guards": at_rest})
+        if model.max_depth is not None:
+            bounded = tier.guards.model_copy(update={"max_depth_ev_per_atom": model.max_depth})
+            tier = tier.model_copy(update={"guards": bounded})
         self._tier = tier
         self._engine = EngineFacts(
             level=model.level,
             elements=None,  # the model names the pair that it lacks
             cutoff=model.source.reach,
             pressure=pressure_gpa / GPA_PER_EV_A3 if model.level.unit == "eV" else 0.0,
-            energies_are_absolute=False,
+            energies_are_absolute=model.composition_energies is not None,
+            composition_energies=model.composition_energies,
         )
         self._waiting: list[tuple[int, Crystal, ArrayLike | None]] = []
         self._models: dict[bytes, EnergyModel] = {}
+        self.traces = Traces()
+        self._key = 0
 
     @property
     def level(self) -> LevelOfTheory:
@@ -112,7 +119,10 @@ class ClassicalRelaxer:
     def step(self) -> list[tuple[int, Outcome]]:
         """Relax every crystal that was added and return the outcomes."""
         waiting, self._waiting = self._waiting, []
-        return [(key, self._under_pressure(crystal, fixed)) for key, crystal, fixed in waiting]
+        ended: list[tuple[int, Outcome]] = []
+        for self._key, crystal, fixed in waiting:
+            ended.append((self._key, self._under_pressure(crystal, fixed)))
+        return ended
 
     def _under_pressure(self, crystal: Crystal, fixed: ArrayLike | None) -> Outcome:
         if self._compression == 1.0:
@@ -141,6 +151,7 @@ class ClassicalRelaxer:
             return self._relaxed(model, admitted, started)
         result = model.evaluate(admitted.crystal)
         point = Point(admitted.crystal, result.energy, result.forces, result.stress)
+        self.traces.note(self._key, point)
         wall_s = running_s() - started
         step = Step(point, admitted.crystal.volume, 1, 0, wall_s, stopped="")
         outcome = judge(self._tier, step, self._engine)
@@ -161,15 +172,18 @@ class ClassicalRelaxer:
             status, near = descend(
                 descent, near, model.tables, self._engine.pressure, move_cell, limits, chunk
             )
-            chunk = min(CHUNK, max(tier.max_steps - descent.evaluations, 1))
+            longest = 2 * chunk if self.traces.wants(self._key) else CHUNK
+            chunk = min(CHUNK, longest, max(tier.max_steps - descent.evaluations, 1))
             end = model.minimum(start, descent, order, status)
             wall_s = running_s() - started
             if end.failure:
                 reason, message = _REASONS[end.failure]
                 return Failed(reason, f"{message} after {end.steps} steps", end.crystal, wall_s)
+            evaluation = end.evaluation
+            point = Point(end.crystal, evaluation.energy, evaluation.forces, evaluation.stress)
+            self.traces.note(self._key, point)
             step = Step(
-                Point(end.crystal, end.evaluation.energy, end.evaluation.forces,
-                      end.evaluation.stress),
+                point,
                 start_volume=start.volume,
                 evaluations=end.evaluations,
                 steps=end.steps,
@@ -177,7 +191,7 @@ class ClassicalRelaxer:
                 stopped=_STOPPED[status],
                 relax_cell=move_cell,
                 free=admitted.free,
-            )  # fmt: skip
+            )
             outcome = judge(tier, step, self._engine)
             if outcome is not None:
                 return outcome

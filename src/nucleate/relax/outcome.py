@@ -33,6 +33,7 @@ class FailReason(StrEnum):
     CALCULATOR = "calculator"  # the engine raised an error
     MISSING_PROGRAM = "missing-program"  # an external program that cannot be started
     NOT_CONVERGED = "not-converged"  # the electrons of a DFT program did not converge
+    SCREENED = "screened"  # no failure: a surrogate found it unpromising, no tier relaxed it
     UNREADABLE = "unreadable"  # an external program whose output holds no result
 
 

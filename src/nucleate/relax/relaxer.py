@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import base64
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike
 
     from nucleate.crystal.crystal import Crystal
@@ -46,3 +49,23 @@ class Relaxer(Protocol):
     def step(self) -> list[tuple[int, Outcome]]:
         """Advance every crystal in flight a little; return those that ended."""
         ...
+
+    # A relaxer may have ``traces`` (:class:`~nucleate.relax.traces.Traces`), in which it notes its
+    # evaluations; and ``expect(key, options)`` and ``extras``, by which a job can say and return
+    # more than crystals and outcomes.
+
+
+def expect(relaxer: Relaxer, key: int, options: Mapping[str, Any]) -> None:
+    """Tell a relaxer what a job asks for besides, before its crystal is added."""
+    if "frames" in options and hasattr(relaxer, "traces"):
+        relaxer.traces.want(key, int(options["frames"]))  # pyright: ignore[reportAttributeAccessIssue]
+    elif options and hasattr(relaxer, "expect"):
+        relaxer.expect(key, dict(options))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def extra_of(relaxer: Relaxer, key: int) -> dict[str, Any]:
+    """Return what a relaxer says of a job besides its outcome, as JSON-ready values."""
+    traces = getattr(relaxer, "traces", None)
+    if traces is not None and traces.wants(key):
+        return {"frames": base64.b64encode(traces.take(key)).decode("ascii")}
+    return getattr(relaxer, "extras", {}).pop(key, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -150,6 +150,11 @@ class TierSettings(Table):
 
     @model_validator(mode="after")
     def _keys_fit_the_engine(self) -> TierSettings:
+        if self.name == "surrogate" and "engine" not in self.model_fields_set:
+            raise ValueError(
+                'name = "surrogate": a surrogate learns in a search only, before the first tier of '
+                'its input. Give the tier an engine, or write it in an input of "nucleate predict"'
+            )
         refuse_unsupported(self, type(self.engine))
         for key, value in defaults_of(type(self.engine)).items():
             if key not in self.model_fields_set:
@@ -171,6 +176,15 @@ def under_pressure(tiers: Sequence[TierSettings], compression: float) -> tuple[T
     )
 
 
+def relaxers_of(tiers: Sequence[TierSettings], *, pressure_gpa: float = 0.0) -> list[Relaxer]:
+    """Return the relaxer of each tier; tiers of one engine have its model in common."""
+    built: list[Any] = []
+    for place, tier in enumerate(tiers):
+        same = next((k for k in range(place) if tiers[k].engine == tier.engine), None)
+        built.append(_built(tier, pressure_gpa) if same is None else built[same])
+    return [_relaxer(tier, one, pressure_gpa) for tier, one in zip(tiers, built, strict=True)]
+
+
 def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
     """Return the relaxer of a tier, its model loaded.
 
@@ -181,8 +195,14 @@ def build_relaxer(tier: TierSettings, *, pressure_gpa: float = 0.0) -> Relaxer:
     InputError
         If the engine's settings name something that does not exist.
     """
-    module, _, name = getattr(tier.engine, "relaxer", Engine.relaxer).partition(":")
-    relaxer = getattr(import_module(module), name)
+    return _relaxer(tier, _built(tier, pressure_gpa), pressure_gpa)
+
+
+def _built(tier: TierSettings, pressure_gpa: float) -> Any:
     with blaming("engine", tier.engine, "build", name=tier.engine.kind):
-        built = tier.engine.build(EngineContext(pressure_gpa))
-    return relaxer(built, tier, pressure_gpa)
+        return tier.engine.build(EngineContext(pressure_gpa))
+
+
+def _relaxer(tier: TierSettings, built: Any, pressure_gpa: float) -> Relaxer:
+    module, _, name = getattr(tier.engine, "relaxer", Engine.relaxer).partition(":")
+    return getattr(import_module(module), name)(built, tier, pressure_gpa)

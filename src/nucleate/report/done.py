@@ -6,6 +6,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from nucleate.run.learning.tables import LearningTables, holds_learning
 from nucleate.search.missed import Finds, Missed, lineage
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def missed_of(store: Store) -> Missed | None:
     if store.n_records() > MOST_READ:
         return None
     finds = Finds()
+    learned = LearningTables(store).repeats() if holds_learning(store) else {}
     added = set(store.added_tiers()) | set(store.judges())
     ladder = [tier for tier in store.tiers() if tier not in added]
     places = {tier: place for place, tier in enumerate(ladder)}
@@ -35,5 +37,6 @@ def missed_of(store: Store) -> Missed | None:
             if status == "relaxed" and tier in places:
                 found = places[tier], enthalpy / n_atoms
                 place = found if place is None or found[0] >= place[0] else place
-        finds.add(number, lineage(source, json.loads(parents)), place, duplicate_of)
+        known = learned.get(number, duplicate_of)  # a surrogate has found it again
+        finds.add(number, lineage(source, json.loads(parents)), place, known)
     return finds.missed()

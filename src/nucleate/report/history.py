@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.relax.outcome import FailReason
 from nucleate.search.polished import JUDGED
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class History:
     Attributes
     ----------
     n_records : int
-        Finished records.
+        Finished records, without those that were considered with a surrogate only.
     tiers : dict of str to TierCount
         By tier, in the order of the ladder.
     sources : dict of str to list of int
@@ -125,6 +126,8 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
     noted = _Noted([tier for tier in tiers if tier not in added])
     n_records = n_repeats = 0
     for (number, source, n_atoms, current, melted, new, *_), by_tier in _records(store):
+        if any(row[-4] == FailReason.SCREENED for row in by_tier.values()):
+            continue
         n_records += 1
         n_repeats += not by_tier
         has_energy = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.relax.outcome import FailReason
 from nucleate.report.findings import read_findings
 from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
@@ -39,8 +40,9 @@ class Overview:
     ----------
     ranked : list of RankedStructure
         The best distinct structures.
-    n_distinct, n_structures, n_repeats : int
-        Distinct structures, records that were relaxed, and those that were not.
+    n_distinct, n_structures, n_repeats, n_screened : int
+        Distinct structures, records that were relaxed, those that were not as they repeat others,
+        and those that were considered with a surrogate only.
     failures : Counter
         First failure of each record, by reason.
     """
@@ -50,6 +52,7 @@ class Overview:
     n_structures: int
     n_repeats: int
     failures: Counter[str] = field(default_factory=Counter)
+    n_screened: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +117,9 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
         full, tiers, added=added, findings=findings, order=order, unread=unread
     )
     n_distinct = len(ranked) + len(lowest) - len(unread)
-    n_repeats = len(found.numbers) - found.n_paid
-    return Overview(ranked[:best], n_distinct, found.n_paid, n_repeats, found.failures)
+    screened = found.failures.pop(FailReason.SCREENED, 0)
+    relaxed, n_repeats = found.n_paid - screened, len(found.numbers) - found.n_paid
+    return Overview(ranked[:best], n_distinct, relaxed, n_repeats, found.failures, screened)
 
 
 def best_groups(store: Store, best: int) -> list[list[int]]:

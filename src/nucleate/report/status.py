@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.report.columns import columns
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
+from nucleate.report.learned import learned_of
 from nucleate.report.light import overview
 from nucleate.report.ranking import LIKELY
 from nucleate.report.render import row_dict
@@ -82,6 +83,7 @@ def read_status(
     stop_reason = stop_reason_of(store)
     missed = missed_of(store) if is_search else None
     policy, worked = what_worked(store) if is_search else ("", [])
+    learned = learned_of(store, core_s)
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
@@ -91,6 +93,7 @@ def read_status(
         "core_s": core_s,
         "structures": found.n_structures,
         "repeats": found.n_repeats,
+        "surrogate": None if learned is None else learned.to_data(),
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",

@@ -12,6 +12,7 @@ from nucleate.report.content import check_is_search
 from nucleate.report.curve import curve
 from nucleate.report.done import missed_of
 from nucleate.report.history import history_of
+from nucleate.report.learned import learned_of
 from nucleate.report.light import overview
 from nucleate.report.phases import duration
 from nucleate.report.rows import ranked_rows
@@ -65,6 +66,7 @@ def watched(
         reason = stop_reason_of(store)
         policy, worked = what_worked(store)
         missed = missed_of(store)
+        learned = learned_of(store, core)
         running = is_locked(Path(folder))
     state = "running" if running else f"stopped: {reason or 'killed'}"
     head = (
@@ -79,7 +81,8 @@ def watched(
     if rows:
         lines += ["", *plain_fitted(rows, columns(*BOARD), width).splitlines()]
     done = None if missed is None else missed.in_words()
-    lines += ["", done, _sources(history), _rates(policy, worked), _failures(history)]
+    surrogate = None if learned is None else clean(learned.in_words())
+    lines += ["", done, surrogate, _sources(history), _rates(policy, worked), _failures(history)]
     return "\n".join(line[:width] for line in lines if line is not None), running
 
 

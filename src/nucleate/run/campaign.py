@@ -394,8 +394,7 @@ class Campaign:
         return self.watch.core_s(self._executor.core_s)
 
     def _update_progress(self) -> None:
-        self.progress.core_s = self._core_s()
-        self.progress.session_s = self.watch.session_s
+        self.progress.core_s, self.progress.session_s = self._core_s(), self.watch.session_s
         self.progress.elapsed_s = self.watch.elapsed_s
-        self.progress.in_flight = len(self._pending)
+        self.progress.in_flight, self.progress.screened = len(self._pending), self._tally.n_screened
         self.progress.search = self._search.progress

@@ -38,6 +38,8 @@ class Progress:
         Candidates that are queued or being relaxed.
     failures : Counter
         How many relaxations failed, by reason.
+    screened : int
+        Structures that were considered with a surrogate, and not finished.
     search : SearchProgress
         How far the search is.
     """
@@ -49,6 +51,7 @@ class Progress:
     session_structures: int = 0
     in_flight: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    screened: int = 0
     search: SearchProgress = field(default_factory=SearchProgress)
 
 

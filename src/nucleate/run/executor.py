@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nucleate.faults import blamed
 from nucleate.relax.outcome import Failed, FailReason
+from nucleate.relax.relaxer import expect, extra_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
     Report = Callable[[str, int, int], None]
 
 
+LESSON = "learn"
+"""Option of a job that is no relaxation: a surrogate learns something."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """A crystal for one tier of the ladder.
 
     ``fixed`` of shape (n_atoms, 3) is True for each fractional coordinate that must stay.
+    ``options`` is what the relaxer must know besides, as JSON-ready values; ``frames`` among them
+    is a number of evaluations that are wanted back, packed.
     ``unfinished`` is a relaxation of it that another worker has begun, as its relaxer gave it.
     """
 
@@ -35,15 +42,17 @@ class Job:
     tier: int
     crystal: Crystal
     fixed: NDArray[np.bool_] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     unfinished: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A job that has ended."""
+    """A job that has ended, with what its relaxer says besides, as JSON-ready values."""
 
     job: Job
     outcome: Outcome
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Executor(Protocol):
@@ -201,6 +210,7 @@ class InlineExecutor:
     def _start(self, job: Job) -> None:
         self._flying[job.tier][job.key] = job
         held = () if job.fixed is None else (job.fixed,)
+        expect(self._relaxers[job.tier], job.key, job.options)
         self._relaxers[job.tier].add(job.key, job.crystal, *held)
 
     def _step(self, tier: int) -> list[Finished]:
@@ -208,8 +218,8 @@ class InlineExecutor:
             ended = self._relaxers[tier].step()
         except Exception as error:  # noqa: BLE001  whatever an engine raises is its failure
             return self._broken(tier, error)
-        jobs = self._flying[tier]
-        return [Finished(jobs.pop(key), outcome) for key, outcome in ended]
+        jobs, relaxer = self._flying[tier], self._relaxers[tier]
+        return [Finished(jobs.pop(key), outcome, extra_of(relaxer, key)) for key, outcome in ended]
 
     def _broken(self, tier: int, error: Exception) -> list[Finished]:
         """Start again with new relaxers; several crystals are tried once more, one by one."""

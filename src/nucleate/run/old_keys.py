@@ -8,6 +8,7 @@ from typing import Any
 from nucleate.plugins import find, kinds
 from nucleate.programs.settings import OLD_KEYS_OF_A_STAGE
 from nucleate.renamed import RenamedKeyWarning
+from nucleate.run.learning.settings import without_surrogate
 
 DEFAULT_SEARCH = "lowest-minima"
 
@@ -45,7 +46,7 @@ def modern(data: Any) -> Any:
     elif isinstance(search, dict):
         _name_the_kind(search)
         _check_keys(search)
-    return data
+    return without_surrogate(data)
 
 
 def stored_tier(tier: dict[str, Any]) -> dict[str, Any]:

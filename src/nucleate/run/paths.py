@@ -11,6 +11,9 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section in (data.get("stop"), data.get("search")):
         if isinstance(section, dict) and isinstance(section.get("target"), str):
             section["target"] = str((folder / section["target"]).resolve())
+    for section in (data.get("surrogate"), *_listed(data.get("tier"))):
+        if isinstance(section, dict) and isinstance(section.get("learn_from"), str):
+            section["learn_from"] = str((folder / section["learn_from"]).resolve())
     stop = data.get("stop")
     if isinstance(stop, dict) and isinstance(stop.get("proven"), str):
         stop["proven"] = str((folder / stop["proven"]).resolve())
@@ -36,10 +39,14 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
                     ]
     tiers, final = data.get("tier"), data.get("final")
     judge = final.get("judge") if isinstance(final, dict) else None
-    for tier in (*(tiers if isinstance(tiers, list) else ()), judge):
+    for tier in (*_listed(tiers), judge):
         if isinstance(tier, dict):
             _make_absolute(tier, folder.resolve())
     return data
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _make_libraries_absolute(section: dict[str, Any], folder: Path) -> None:

@@ -26,7 +26,7 @@ from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
 from nucleate.run.events import COMPILING, LOADING
-from nucleate.run.executor import Finished, Job
+from nucleate.run.executor import LESSON, Finished, Job
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 from nucleate.text import clean
 from nucleate.trouble import MachineError
@@ -86,6 +86,7 @@ class Pool:
         self.n_workers = workers
         self._queues: list[deque[Job]] = [deque() for _ in spec.tiers]
         self._alone: deque[Job] = deque()
+        self._lessons: deque[Job] = deque()
         self._capacity = 0
         self._workers: list[WorkerProcess] = []
         self._selector = selectors.DefaultSelector()
@@ -153,7 +154,7 @@ class Pool:
 
     def submit(self, job: Job) -> None:
         """Queue a job."""
-        self._queues[job.tier].append(job)
+        (self._lessons if LESSON in job.options else self._queues[job.tier]).append(job)
 
     def capacity(self) -> int:
         """Return how many crystals all tiers hold at a time, once workers are ready."""
@@ -266,10 +267,16 @@ class Pool:
         return levels
 
     def _fill(self, worker: WorkerProcess) -> None:
+        while self._lessons and worker is self._pupil(self._lessons[0].tier):
+            worker.give(self._lessons.popleft())
         for tier in reversed(worker.tiers):
             queue = self._queues[tier]
             while queue and worker.free[tier] > 0:
                 worker.give(queue.popleft())
+
+    def _pupil(self, tier: int) -> WorkerProcess:
+        """Return the worker that learns: it alone knows what it learned before."""
+        return next(worker for worker in self._workers if tier in worker.tiers)
 
     def _handle(self, worker: WorkerProcess, message: Message) -> list[Finished]:
         if message["op"] == "error":
@@ -293,8 +300,8 @@ class Pool:
             worker.is_waiting = True
             worker.alone = False
         finished = [
-            Finished(worker.jobs.pop(key), checked(decode(from_json(outcome))))
-            for key, _, outcome in message.get("items", ())
+            Finished(worker.jobs.pop(key), checked(decode(from_json(outcome))), *extra)
+            for key, _, outcome, *extra in message.get("items", ())
         ]
         if finished:
             self._losses_in_a_row = 0

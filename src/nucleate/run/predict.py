@@ -11,10 +11,12 @@ from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.relax.settings import under_pressure
 from nucleate.run.campaign import Campaign
-from nucleate.run.events import LOADING, READING, Silent, Summary
+from nucleate.run.events import LOADING, READING, Several, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.known_compounds import known_line
+from nucleate.run.learning.begin import check_source, learning
+from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
 from nucleate.run.log import logged
 from nucleate.run.policy import costs_of, keep_policy, policy_start
@@ -24,6 +26,7 @@ from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.starting import start_executor
 from nucleate.run.stopwatch import Stopwatch
+from nucleate.run.store import Store
 from nucleate.search.context import SearchContext
 from nucleate.search.given import GivenCandidates
 from nucleate.search.stop import Stop
@@ -126,9 +129,13 @@ def opened(
         if keeps_log:
             stack.enter_context(logged(path))
         check_same_run(path, settings)
+        if not Store.exists(path):
+            check_source(settings)
         _tell(callback, known_line(settings))
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
         tiers, proven = under_pressure(settings.tier, pressed.factor), None
+        learns = settings.surrogate.on and is_drawn
+        relaxed_on = tiers_with_surrogate(tiers) if learns else tiers
         if is_drawn:
             watch.add_elsewhere(source.prepare(callback.on_stage))
             proven = proven_of(settings, space, path, callback.on_stage)
@@ -137,18 +144,22 @@ def opened(
             if executor is None:
                 relaxing = start_executor(
                     settings,
-                    tiers,
+                    relaxed_on,
                     path,
                     pressure_gpa=settings.problem.pressure_gpa,
                     warm_up=settings.problem.composition().numbers(1).tolist(),
                     report=callback.on_stage,
                 )
             else:
-                relaxing = executor(tiers)
+                relaxing = executor(relaxed_on)
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
         keep_policy(store, policy_facts)
+        shown = callback
+        if learns:
+            relaxing = learning(relaxing, store, settings)
+            shown = Several([relaxing, callback])
         _tell(callback, _capacity_line(search, relaxing.capacity()))
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
@@ -161,7 +172,7 @@ def opened(
             seed=settings.seed,
             space=space if is_drawn else None,
             watch=watch,
-            callback=callback,
+            callback=shown,
         )
         yield campaign
 

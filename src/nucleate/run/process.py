@@ -170,6 +170,8 @@ class WorkerProcess:
         message = {"op": "relax", "key": job.key, "tier": tier, "crystal": job.crystal.to_dict()}
         if job.fixed is not None:
             message["fixed"] = job.fixed.tolist()
+        if job.options:
+            message["options"] = dict(job.options)
         if job.unfinished is not None:
             message["unfinished"] = job.unfinished
         self.send(message)

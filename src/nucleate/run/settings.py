@@ -21,6 +21,7 @@ from nucleate.relax.settings import TierSettings
 from nucleate.renamed import renamed_keys
 from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
+from nucleate.run.learning.settings import LearningSettings, check_learning
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
@@ -195,6 +196,11 @@ class RunSettings(Table):
         min_length=1,
         description="Energy models, cheapest first.",
     )
+    surrogate: LearningSettings = Field(
+        default_factory=lambda: LearningSettings.model_validate({}),
+        description="A surrogate that learns before the first tier; also as a first [[tier]] with "
+        'name = "surrogate" and these keys.',
+    )
     final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
     executor: ExecutorChoice = executor_field()
@@ -230,6 +236,7 @@ class RunSettings(Table):
         try:
             settings.problem.space()
             refuse_idle_keys(settings)
+            check_learning(settings)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings

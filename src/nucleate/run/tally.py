@@ -27,12 +27,14 @@ class Tally:
     ----------
     n_finished : int
         Structures that went to a tier.
+    n_screened : int
+        Structures that were considered with a surrogate only.
     n_relaxed : int
-        Those of them with an energy.
+        Those that went to a tier with an energy.
     """
 
     def __init__(self, failures: Counter[str]) -> None:
-        self.n_finished = 0
+        self.n_finished = self.n_screened = 0
         self.n_relaxed = 0
         self._failures = failures
         self._first_failure: Failed | None = None
@@ -40,6 +42,9 @@ class Tally:
     def count(self, record: Record) -> bool:
         """Count a record; return False for one that no tier has seen, which does not count."""
         if not record.outcomes:
+            return False
+        if record.is_screened:
+            self.n_screened += 1
             return False
         self.n_finished += 1
         self.n_relaxed += record.relaxed is not None

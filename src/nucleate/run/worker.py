@@ -28,6 +28,7 @@ from nucleate.compiling import compiled, watch_compilation
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import REPORTED, NucleateError
 from nucleate.processes import end_own_group
+from nucleate.relax.relaxer import expect, extra_of
 from nucleate.run.codec import encode, to_json
 from nucleate.run.isolation import MARK, end_marked, end_with_parent, limit_memory, take_streams
 from nucleate.run.wire import Message, frame, read_frame
@@ -85,14 +86,15 @@ class Worker:
         elif message["op"] == "relax":
             crystal = Crystal.from_dict(message["crystal"])
             held = (message["fixed"],) if "fixed" in message else ()
-            self._waiting[message["tier"]].append((message["key"], crystal, *held))
+            job = (message["key"], crystal, *held)
+            self._waiting[message["tier"]].append((message.get("options", {}), job))
 
     def _released(self) -> list[list[Any]]:
         """Give back what can continue elsewhere: [key, tier, unfinished or None]."""
         released: list[list[Any]] = []
         for tier, relaxer in enumerate(self._relaxers):
             waiting = self._waiting[tier]
-            released += [[key, tier, None] for key, *_ in waiting]
+            released += [[job[0], tier, None] for _, job in waiting]
             waiting.clear()
             if hasattr(relaxer, "release"):
                 given = relaxer.release()  # type: ignore[attr-defined]
@@ -101,17 +103,21 @@ class Worker:
         return released
 
     def _step(self) -> list[list[Any]]:
-        """Advance every relaxer that has work; return [key, tier, outcome] of what ended."""
+        """Advance every relaxer that has work; return [key, tier, outcome, extra] of each end."""
         finished: list[list[Any]] = []
         for tier, relaxer in enumerate(self._relaxers):
             waiting = self._waiting[tier]
             while waiting and (relaxer.free_slots() > 0 or not self._in_flight[tier]):
-                relaxer.add(*waiting.popleft())
+                options, job = waiting.popleft()
+                expect(relaxer, job[0], options)
+                relaxer.add(*job)
                 self._in_flight[tier] += 1
             if self._in_flight[tier]:
                 ended = relaxer.step()
                 self._in_flight[tier] -= len(ended)
-                finished += [[key, tier, to_json(encode(outcome))] for key, outcome in ended]
+                for key, outcome in ended:
+                    row = to_json(encode(outcome))
+                    finished.append([key, tier, row, extra_of(relaxer, key)])
         return finished
 
     def _free(self) -> list[int]:
@@ -128,10 +134,10 @@ class Worker:
 
 def build_relaxers(tiers: Sequence[dict[str, Any]], *, pressure_gpa: float) -> list[Relaxer]:
     """Build the relaxer of every tier from its settings as in the input file."""
-    from nucleate.relax.settings import TierSettings, build_relaxer
+    from nucleate.relax.settings import TierSettings, relaxers_of
 
     settings = [TierSettings.model_validate(tier) for tier in tiers]
-    return [build_relaxer(tier, pressure_gpa=pressure_gpa) for tier in settings]
+    return relaxers_of(settings, pressure_gpa=pressure_gpa)
 
 
 def main() -> None:

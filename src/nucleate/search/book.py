@@ -162,9 +162,11 @@ class Book:
             self._repeats_in_a_row += 1
             self._find(record, record.duplicate_of)
             return Noted(record.duplicate_of, was_relaxed=False)
-        self.n_structures += 1
         self._repeats_in_a_row = 0
         start = self._starts.pop(record.number, b"")
+        if record.is_screened:
+            return Noted(memo=Memo(start))
+        self.n_structures += 1
         if before is None:
             duplicate_of, minimum = self.known.add(record)
         else:

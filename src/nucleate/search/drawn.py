@@ -81,6 +81,12 @@ class DrawnSearch:
         is_new = record.relaxed is not None and noted.duplicate_of is None
         return is_new and self.learn(record)
 
+    def pass_over(self, record: Record) -> None:
+        """Take note that a candidate was considered with a surrogate and not finished.
+
+        It has no energy: for a walk it is no step, neither accepted nor refused.
+        """
+
     def repeat(self, record: Record, known: int) -> bool:
         """Return whether the search uses a record that repeats a known one and was not relaxed."""
         del record, known
@@ -137,7 +143,10 @@ class DrawnSearch:
         noted = self._book.note(record, before=before)
         if self.guide is not None and self.guide.policy.learns:
             self.guide.credit(record, noted.duplicate_of)
-        if noted.was_relaxed:
+        if record.is_screened:
+            self.pass_over(record)
+            accepted = False
+        elif noted.was_relaxed:
             accepted = self.accept(record, noted)
         else:
             assert noted.duplicate_of is not None

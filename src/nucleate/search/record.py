@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nucleate.relax.outcome import Failed, Relaxed
+from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -89,6 +89,12 @@ class Record:
             if isinstance(item.outcome, Failed):
                 return item
         return None
+
+    @property
+    def is_screened(self) -> bool:
+        """Whether it was considered with a surrogate only, and no tier has relaxed it."""
+        first = self.outcomes[0].outcome if self.outcomes else None
+        return isinstance(first, Failed) and first.reason is FailReason.SCREENED
 
     @property
     def stopped_by(self) -> TierOutcome | None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import family_of
+from nucleate.relax.outcome import FailReason
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
+from nucleate.report.learned import learned_of
 from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
@@ -22,6 +24,7 @@ from nucleate.text import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nucleate.report.learned import Learned
     from nucleate.report.rows import Row
     from nucleate.report.worked import Worked
     from nucleate.run.store import Store
@@ -64,6 +67,8 @@ class Facts:
         Kind of the policy; empty for a run without sources and moves.
     worked : list of Worked
         What came of each source and move.
+    learned : Learned or None
+        What a surrogate did; None for a run without one.
     missed : Missed or None
         Chance that a lower minimum was missed.
     final : list of str
@@ -87,6 +92,7 @@ class Facts:
     failures: list[tuple[str, str, int, int, str]] = field(default_factory=list)
     policy: str = ""
     worked: list[Worked] = field(default_factory=list)
+    learned: Learned | None = None
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
@@ -119,9 +125,14 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         stop_reason=stop_reason_of(store),
         elapsed_s=elapsed_s,
         core_s=core_s,
-        failures=[row for row in store.failure_examples() if row[0] not in JUDGED],
+        failures=[
+            row
+            for row in store.failure_examples()
+            if row[0] not in JUDGED and row[1] != FailReason.SCREENED
+        ],
         policy=policy,
         worked=worked,
+        learned=learned_of(store, core_s),
         missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),

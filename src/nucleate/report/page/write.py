@@ -12,6 +12,7 @@ from nucleate.hidden import without_values
 from nucleate.policy.ledger import COULD, STATE
 from nucleate.report.columns import columns
 from nucleate.report.files import row_name
+from nucleate.report.learned import HEADS as FIT_HEADS
 from nucleate.report.page.doubts import doubts
 from nucleate.report.page.structures import cells, lattice_text, pattern_points, site_table
 from nucleate.report.page.works import works_of
@@ -77,6 +78,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             tiers=_tier_table(rows, tiers, history),
             sources=_source_table(history, facts),
             policy=_policy_table(facts),
+            surrogate=_surrogate_table(facts),
             failures=facts.failures,
             works=works_of(meta, history.sources, facts.engines),
             input=toml_text(without_values(meta.get("input") or {})),
@@ -175,6 +177,14 @@ def _policy_table(facts: Facts) -> dict[str, Any] | None:
         "heads": HEADS,
         "lines": [row.cells() for row in facts.worked],
     }
+
+
+def _surrogate_table(facts: Facts) -> dict[str, Any] | None:
+    """Return what the surrogate did in words, and its fits."""
+    if facts.learned is None:
+        return None
+    lines = [[clean(cell) for cell in fit.cells()] for fit in facts.learned.fits]
+    return {"words": clean(facts.learned.in_words()), "heads": FIT_HEADS, "lines": lines}
 
 
 def _made(meta: Mapping[str, Any], history: History) -> list[tuple[str, str]]:

@@ -195,6 +195,10 @@ class BasinHoppingSearch(DrawnSearch):
             return True
         return self._judge(walk, record.number, record.number, crystal, difference)
 
+    def pass_over(self, record: Record) -> None:
+        """Let a walk try another child: what is not finished is no step."""
+        self._answered(record)
+
     def repeat(self, record: Record, known: int) -> bool:
         """Return whether a walk steps to a structure that is known and was not relaxed."""
         walk = self._answered(record)

@@ -134,6 +134,12 @@ class SwarmSearch(DrawnSearch):
         most_units = int(rng.choice(self._units))
         return self.context.generator.generate(rng=rng, max_formula_units=most_units)
 
+    def pass_over(self, record: Record) -> None:
+        """End the step of a particle as one that came to nothing."""
+        name = _particle_of(record.candidate)
+        if name is not None:
+            self._particles.end(name, None, None)
+
     def accept(self, record: Record, noted: Noted) -> bool:
         """Return whether a structure is the best of its particle, or becomes a particle."""
         relaxed, tier = record.relaxed, record.tier

@@ -1,0 +1,171 @@
+"""What a surrogate did in a run: its fits, their errors, what was considered and finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+from nucleate.run.learning.executor import FINISHES
+from nucleate.run.learning.tables import LearningTables, holds_learning
+from nucleate.surrogate.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from nucleate.run.learning.tables import FitRow, Review
+    from nucleate.run.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedFit:
+    """A fit, and what was decided with it.
+
+    Attributes
+    ----------
+    number, record : int
+        Of the fit, and of the last record that it has learned.
+    frames : int
+        Evaluations learned; 0 where there is no fit.
+    error_mev_per_atom, spearman : float or None
+        Root mean square error near minima, and rank correlation there, of evaluations that were
+        predicted before they were learned.
+    share : float
+        Share of the candidates that were to be finished.
+    on : bool
+        Whether it chose.
+    ranks : float or None
+        Rank correlation of minima of the surrogate and finished structures, by which that was
+        decided.
+    reason : str
+        Why there is no fit, or empty.
+    core_s : float
+        Processor time of the fit in seconds.
+    """
+
+    number: int
+    record: int
+    frames: int
+    error_mev_per_atom: float | None
+    spearman: float | None
+    share: float
+    on: bool
+    ranks: float | None
+    reason: str = ""
+    core_s: float = 0.0
+
+    def cells(self) -> tuple[str, ...]:
+        """Return one line of the table of fits; see :data:`HEADS`."""
+        state = f"none: {self.reason}" if self.reason else "chooses" if self.on else "off"
+        return (
+            str(self.number),
+            str(self.record) if self.record >= 0 else "another run",
+            str(self.frames),
+            "" if self.error_mev_per_atom is None else f"{self.error_mev_per_atom:.0f}",
+            "" if self.spearman is None else f"{self.spearman:.2f}",
+            "" if self.ranks is None else f"{self.ranks:.2f}",
+            f"{100 * self.share:.0f} %",
+            state,
+        )
+
+
+HEADS = (
+    "fit", "after record", "evaluations learned", "error near minima, meV/atom", "ρ there",
+    "ρ with finished structures", "share finished", "state",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a surrogate did in a run.
+
+    Attributes
+    ----------
+    fits : tuple of LearnedFit
+        In their order.
+    decisions : dict of str to int
+        Candidates that it considered, by what was decided.
+    core_s : float
+        Processor time of the whole run in seconds.
+    """
+
+    fits: tuple[LearnedFit, ...]
+    decisions: dict[str, int]
+    core_s: float
+
+    @property
+    def n_considered(self) -> int:
+        """Candidates that went to a minimum of the surrogate, or failed to."""
+        return sum(self.decisions.values())
+
+    @property
+    def n_finished(self) -> int:
+        """Those of them that went to the first tier."""
+        return sum(self.decisions.get(decision, 0) for decision in FINISHES)
+
+    def in_words(self) -> str:
+        """Return its state in a sentence or two."""
+        if not self.fits:
+            return "surrogate: no fit yet; all structures are relaxed by the first tier"
+        last = self.fits[-1]
+        made = [fit for fit in self.fits if not fit.reason]
+        parts = [f"surrogate: fit {made[-1].number}" if made else "surrogate: no fit"]
+        if made and made[-1].error_mev_per_atom is not None:
+            parts.append(f"error near minima {made[-1].error_mev_per_atom:.0f} meV/atom")
+        if self.n_considered:
+            share = 100.0 * self.n_finished / self.n_considered
+            parts.append(f"{self.n_considered} considered, {share:.0f} % of them finished")
+            if self.core_s > 0.0:
+                parts.append(f"{3600.0 * self.n_considered / self.core_s:.0f} per core-hour")
+        words = ", ".join(parts)
+        if last.reason:
+            return f"{words}. The last fit failed: {last.reason}"
+        if not last.on:
+            rank = "" if last.ranks is None else f" (rank correlation {last.ranks:.2f})"
+            return f"{words}. Switched off: it does not rank structures as the first tier{rank}"
+        return words
+
+    def to_data(self) -> dict[str, Any]:
+        """Return JSON-ready facts."""
+        from dataclasses import asdict
+
+        return {
+            "considered": self.n_considered,
+            "finished": self.n_finished,
+            "fits_core_s": sum(fit.core_s for fit in self.fits),
+            "decisions": dict(self.decisions),
+            "fits": [asdict(fit) for fit in self.fits],
+            "words": self.in_words(),
+        }
+
+
+def learned_of(store: Store, core_s: float) -> Learned | None:
+    """Return what the surrogate of a run did; None for a run without one."""
+    if not holds_learning(store):
+        return None
+    tables = LearningTables(store)
+    fits = {fit.number: fit for fit in tables.fits()}
+    made = tuple(
+        _fit(review, fits[review.number]) for review in tables.reviews() if review.number in fits
+    )
+    return Learned(made, tables.counts(), core_s)
+
+
+def _fit(review: Review, row: FitRow) -> LearnedFit:
+    surrogate, reason = None, row.reason
+    if row.data is not None:
+        try:
+            surrogate = Surrogate.from_bytes(row.data)
+        except InputError as error:
+            reason = str(error)
+    errors = None if surrogate is None else surrogate.errors
+    return LearnedFit(
+        number=review.number,
+        record=review.told,
+        frames=0 if surrogate is None else surrogate.n_frames,
+        error_mev_per_atom=None if errors is None else errors.rest_mev_per_atom,
+        spearman=None if errors is None else errors.spearman,
+        share=review.share,
+        on=review.on,
+        ranks=review.spearman,
+        reason=reason,
+        core_s=row.core_s,
+    )

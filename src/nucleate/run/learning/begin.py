@@ -1,0 +1,109 @@
+"""Puts together what learns in a run: new, continued, or from the evaluations of another run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.crystal.elements import symbols_of
+from nucleate.errors import InputError
+from nucleate.run.folder import CHANGEABLE_OF_ENGINES, stored_input
+from nucleate.run.learning.executor import LearningExecutor
+from nucleate.run.learning.lessons import BEFORE, Lessons
+from nucleate.run.learning.screening import Screening
+from nucleate.run.learning.settings import FIRST_SHARE
+from nucleate.run.learning.tables import LearningTables, Review, tables_of
+from nucleate.run.store import Store
+from nucleate.surrogate.packing import elements_in
+
+if TYPE_CHECKING:
+    from nucleate.run.executor import Executor
+    from nucleate.run.settings import RunSettings
+
+
+def learning(executor: Executor, store: Store, settings: RunSettings) -> LearningExecutor:
+    """Return an executor with a surrogate before the first tier of a run.
+
+    Parameters
+    ----------
+    executor : Executor
+        Relaxes on the tiers of :func:`~nucleate.run.learning.settings.tiers_with_surrogate`.
+    store : Store
+        Of the run, open for writing.
+    settings : RunSettings
+        The input.
+
+    Raises
+    ------
+    InputError
+        If the run to learn from cannot be used.
+    """
+    chosen = settings.surrogate
+    tables = LearningTables(store, create=True)
+    reviews = tables.reviews()
+    own = {int(z) for z in settings.problem.composition().numbers(1)}
+    if chosen.learn_from is not None and not reviews:
+        reviews = [_learned_elsewhere(tables, chosen.learn_from, settings, own)]
+        store.commit()
+    given = tables.frames(BEFORE, -1).values()
+    elements = own.union(*(elements_in(data) for parts in given for data in parts))
+    drops = settings.stop.missed_below is None
+    screening = Screening(chosen, settings.seed, reviews, drops_repeats=drops)
+    lessons = Lessons(tables, screening, elements, settings.tier[0].name)
+    return LearningExecutor(executor, len(settings.tier), chosen, screening, lessons, tables)
+
+
+def check_source(settings: RunSettings) -> None:
+    """Check the run that a new run is to learn from; raises InputError with the remedy."""
+    if settings.surrogate.on and settings.surrogate.learn_from is not None:
+        own = {int(z) for z in settings.problem.composition().numbers(1)}
+        _frames_of(settings.surrogate.learn_from, settings, own)
+
+
+def _learned_elsewhere(
+    tables: LearningTables, folder: str, settings: RunSettings, own: set[int]
+) -> Review:
+    """Copy the evaluations of another run, with numbers below 0, and review them at once."""
+    groups = _frames_of(folder, settings, own)
+    for place, parts in enumerate(groups):
+        for data in parts:
+            tables.add_frames(place - len(groups), data)
+    review = Review(0, candidate=0, told=-1, share=settings.surrogate.share or FIRST_SHARE)
+    tables.add_review(review)
+    return review
+
+
+def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[bytes]]:
+    """Return the evaluations of another run; raises InputError if they are of no use here."""
+    key = f"surrogate.learn_from = {folder!r}"
+    try:
+        with Store.read(Path(folder)) as store:
+            theirs = stored_input(store.meta)
+            groups = list(tables_of(store, folder).frames(BEFORE, -BEFORE).values())
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
+    if not groups:
+        raise InputError(f"{key}: the run has no evaluations yet. Let it run longer.")
+    ours = settings.tier[0].engine.model_dump(mode="json")
+    other = (theirs.get("tier") or [{}])[0].get("engine") or {}
+    if _essence(ours) != _essence(other):
+        raise InputError(
+            f"{key}: its evaluations are of {_words(other)}, and this run relaxes with "
+            f"{_words(ours)}. Give a run of the same model."
+        )
+    known = frozenset[int]().union(*(elements_in(data) for parts in groups for data in parts))
+    missing = sorted(own - known)
+    if missing:
+        raise InputError(
+            f"{key}: its structures hold no {', '.join(symbols_of(missing))}. Give a run with "
+            "these elements and any others besides."
+        )
+    return groups
+
+
+def _essence(engine: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in engine.items() if key not in CHANGEABLE_OF_ENGINES}
+
+
+def _words(engine: dict[str, Any]) -> str:
+    return " ".join(str(value) for value in _essence(engine).values() if value is not None)

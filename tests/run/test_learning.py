@@ -1,0 +1,342 @@
+"""A surrogate that learns in a run: what is finished, what is kept, and what stays the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from ase.calculators import emt
+
+import nucleate as nc
+from nucleate.errors import InputError
+from nucleate.run.learning.screening import Screening
+from nucleate.run.learning.settings import LearningSettings
+from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.run.settings import RefinementSettings, RunSettings
+from nucleate.run.store import Store
+
+EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
+
+
+def an_input(*, formula="Cu3Au", structures=55, seed=3, **learning):
+    """Return a search on EMT with fits after 12 structures and every 10."""
+    own = {"first_fit": 12, "refit_every": 10, "rounds": 1, "off_below": -1.0, **learning}
+    return {
+        "problem": {"formula": formula, "max_atoms": 8},
+        "search": {
+            "seed": seed,
+            "known": "off",
+            "generators": [{"kind": "symmetric"}, {"kind": "blocks"}],
+        },
+        "stop": {"structures": structures},
+        "final": {"best": 0, "judge": "off"},
+        "run": {"workers": 1},
+        "tier": [{"name": "surrogate", **own}, {"name": "emt", "engine": EMT}],
+    }
+
+
+def rows(folder, query):
+    with closing(sqlite3.connect(f"file:{folder}/run.db?mode=ro", uri=True, timeout=30)) as db:
+        return db.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned") / "run"
+    nc.predict(an_input(), folder=folder, display=False)
+    return folder
+
+
+def test_the_surrogate_considers_more_than_is_finished(run):
+    status = nc.open(run).status()
+    learned = status["surrogate"]
+    assert status["structures"] == 55
+    assert not status["failures"]
+    assert learned["considered"] > learned["finished"] > 0
+    assert len(learned["fits"]) >= 2
+    assert [fit["number"] for fit in learned["fits"]] == list(range(1, len(learned["fits"]) + 1))
+    assert learned["fits"][-1]["frames"] > learned["fits"][0]["frames"]
+    assert "considered" in learned["words"]
+
+
+def test_what_is_not_finished_has_no_energy_and_no_rank(run):
+    with Store.read(run) as store:
+        records = [record for record, _ in store.records()]
+    screened = [record for record in records if record.is_screened]
+    assert screened
+    for record in screened:
+        assert record.relaxed is None
+        assert [item.tier for item in record.outcomes] == ["emt"]
+    levels = {row[0] for row in rows(run, "SELECT model FROM level")}
+    assert levels == {"ase.calculators.emt:EMT"}
+    listed = {row["record"] for row in nc.open(run).status()["best"]}
+    assert listed.isdisjoint(record.number for record in screened)
+
+
+def test_finished_structures_began_at_the_minimum_of_the_surrogate(run):
+    found = rows(
+        run,
+        "SELECT c.evaluations, o.evaluations FROM considered c JOIN outcome o USING (candidate) "
+        "WHERE c.decision = 'promising'",
+    )
+    direct = rows(
+        run,
+        "SELECT evaluations FROM outcome WHERE status = 'relaxed' AND candidate NOT IN "
+        "(SELECT candidate FROM considered)",
+    )
+    assert len(direct) >= 12
+    assert np.mean([own for _, own in found]) < np.mean(direct)
+
+
+def test_single_evaluations_are_learned_and_stay_apart(run):
+    points = rows(run, "SELECT count(*) FROM considered WHERE decision = 'point'")[0][0]
+    taught = rows(
+        run,
+        "SELECT count(DISTINCT candidate) FROM frames JOIN considered USING (candidate) "
+        "WHERE decision = 'point'",
+    )[0][0]
+    assert 0 < taught <= points
+
+
+TABLES = (
+    "SELECT number, numbers, cell, scaled FROM candidate ORDER BY number",
+    "SELECT candidate, fit, decision, enthalpy_ev_per_atom, leverage FROM considered ORDER BY 1",
+    "SELECT candidate, status, reason, energy_ev FROM outcome ORDER BY candidate",
+    "SELECT candidate, position, data FROM frames ORDER BY candidate, position",
+    "SELECT number, candidate, told, data FROM review ORDER BY number",
+    "SELECT number, data FROM fit ORDER BY number",
+)
+SCRIPT = """
+import sys
+import nucleate as nc
+from tests.run.test_learning import an_input
+nc.predict(an_input(), folder=sys.argv[1], display=False)
+"""
+
+
+def start(folder):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", SCRIPT, str(folder)]
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
+
+
+def outcomes(folder):
+    if not (folder / "run.db").exists():
+        return 0
+    return rows(folder, "SELECT count(*) FROM outcome")[0][0]
+
+
+def test_the_same_seed_is_the_same_run_after_kills(run, tmp_path):
+    nc.predict(an_input(), folder=tmp_path / "whole", display=False)  # nothing is compiled now
+    rng = np.random.default_rng(2)
+    folder = tmp_path / "killed"
+    for _ in range(2):
+        process, limit = start(folder), outcomes(folder) + int(rng.integers(20, 40))
+        while process.poll() is None and outcomes(folder) < limit:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    process = start(folder)
+    assert process.wait(timeout=200) == 0, process.stderr.read().decode()
+    for query in TABLES:
+        ours, theirs = rows(folder, query), rows(tmp_path / "whole", query)
+        common = min(len(ours), len(theirs))  # what was in flight at the end may differ
+        assert common > 0.8 * max(len(ours), len(theirs)) - 2
+        assert ours[:common] == theirs[:common], query
+
+
+def test_a_run_learns_from_another(run, tmp_path):
+    data = an_input(formula="Cu", structures=12, learn_from=str(run))
+    nc.predict(data, folder=tmp_path / "more", display=False)
+    fits = nc.open(tmp_path / "more").status()["surrogate"]["fits"]
+    assert fits[0]["number"] == 0
+    assert fits[0]["record"] == -1
+    first = rows(tmp_path / "more", "SELECT min(candidate) FROM considered")[0][0]
+    assert first == 0
+
+
+def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("UPDATE fit SET data = ?", (b"of another version",))
+        db.commit()
+    nc.predict(an_input(structures=60), folder=folder, display=False)
+    status = nc.open(folder).status()
+    assert status["structures"] == 60
+    assert "are no surrogate" in status["surrogate"]["words"]
+
+
+def test_a_python_object_teaches_in_this_process(tmp_path):
+    found = nc.predict(
+        "Cu3Au",
+        model=emt.EMT(),
+        learn=True,
+        folder=tmp_path / "run",
+        max_atoms=4,
+        known="off",
+        structures=60,
+        polish=0,
+        judge="off",
+        display=False,
+    )
+    assert found.status()["surrogate"]["fits"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tier": [{"name": "surrogate"}]}, "is the only tier"),
+        (
+            {"tier": [{"name": "chgnet"}, {"name": "surrogate"}]},
+            "Put it first",
+        ),
+        (
+            {"tier": [{"name": "surrogate"}, {"name": "spp", "engine": {"kind": "spp"}}]},
+            "gives no forces",
+        ),
+        (
+            {"tier": [{"name": "surrogate"}, {"name": "chgnet", "relax": False}]},
+            "cannot relax in its place",
+        ),
+        (
+            {"tier": [{"name": "surrogate"}, {"name": "chgnet", "fix_symmetry": True}]},
+            "set fix_symmetry = false",
+        ),
+        ({"tier": [{"name": "surrogate", "refit": 3}, {"name": "chgnet"}]}, "refit"),
+        ({"tier": [{"name": "surrogate", "share": 0.0}, {"name": "chgnet"}]}, "share"),
+        ({"surrogate": {"share": 0.3}}, "surrogate.on = false"),
+        ({"surrogate": {"on": True, "first_fit": 2}}, "first_fit"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_input_that_cannot_be_honoured_is_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        RunSettings.from_dict({"problem": {"formula": "NaCl"}, **changes})
+
+
+def test_a_run_that_cannot_teach_is_refused(run, tmp_path):
+    for folder, formula, words in (
+        (tmp_path, "Cu3Au", "no run.db"),
+        (run, "CuPd", "hold no Pd"),
+    ):
+        data = an_input(formula=formula, learn_from=str(folder))
+        with pytest.raises(InputError, match=words):
+            nc.predict(data, folder=tmp_path / "new", display=False)
+    data = an_input(learn_from=str(run))
+    data["tier"][1] = {"name": "chgnet"}
+    with pytest.raises(InputError, match="Give a run of the same model"):
+        nc.predict(data, folder=tmp_path / "new", display=False)
+
+
+def test_a_tier_of_this_name_is_no_other_model():
+    with pytest.raises(InputError, match="learns in a search only"):
+        RefinementSettings.from_dict({"tier": [{"name": "surrogate"}]})
+
+
+def screening(**settings):
+    chosen = LearningSettings(**{"on": True, "first_fit": 12, "refit_every": 5, **settings})
+    return Screening(chosen, 0, [])
+
+
+def taught(found, n=100, *, ranks=True, start=0, seed=1):
+    """Let candidates be considered, decided and received; return what was decided."""
+    rng = np.random.default_rng(seed)
+    decisions = []
+    for number in range(start, start + n):
+        fit = found.fit_for(number)
+        first = float(rng.normal(0.0, 0.1))
+        if fit is None:
+            found.told(number, None, first, learns=True)
+            found.start(number + 1)
+            continue
+        by_surrogate = first + float(rng.normal(0.0, 0.01 if ranks else 5.0))
+        item = Considered(number, fit, by_surrogate, float(rng.random()), None)
+        decision = found.decide(item).decision
+        decisions.append(decision)
+        is_finished = decision in (Decision.PROMISING, Decision.RANDOM)
+        item = Considered(number, fit, by_surrogate, 0.0, None, decision=decision)
+        learns = is_finished or decision is Decision.POINT
+        found.told(number, item, first if is_finished else None, learns=learns)
+        found.start(number + 1)
+    return decisions
+
+
+def test_the_lowest_and_a_random_share_are_finished():
+    decisions = taught(screening(share=0.2, rounds=0), 2000)
+    share = decisions.count(Decision.PROMISING) / len(decisions)
+    random = decisions.count(Decision.RANDOM) / len(decisions)
+    assert 0.15 < share < 0.27
+    assert 0.02 < random < 0.06
+
+
+def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
+    found = screening(share=0.3, rounds=0)
+    taught(found, 300, ranks=False)
+    assert not found.reviews[-1].on
+    assert found.reviews[-1].spearman < 0.7
+    direct = [found.fit_for(number) is None for number in range(1000, 2000)]
+    assert 0.7 < np.mean(direct) < 0.9
+    taught(found, 600, start=300)
+    assert found.reviews[-1].on
+    assert found.reviews[-1].spearman > 0.7
+
+
+def test_selection_does_not_switch_a_good_surrogate_off():
+    found = screening(share=0.1, rounds=0)
+    taught(found, 3000)
+    assert all(review.on for review in found.reviews)
+
+
+def test_unphysical_minima_switch_it_off():
+    found = screening(rounds=0)
+    found.reviews = [Review(1, 0, -1, 0.3)]
+    found._n_reviews = 1
+    for number in range(40):
+        item = Considered(number, 1, None, None, None, decision=Decision.RANDOM)
+        found.told(number, item, 0.0, learns=True)
+        found.start(number + 1)
+    assert not found.reviews[-1].on
+    assert found.reviews[-1].unphysical == 1.0
+
+
+def test_reviews_are_the_same_when_records_are_received_again():
+    whole = screening(share=0.3, rounds=1)
+    taught(whole, 200)
+    again = Screening(whole._settings, 0, whole.reviews)
+    rng = np.random.default_rng(1)
+    for number in range(200):  # the decisions are known now
+        fit, first = whole.fit_for(number), float(rng.normal(0.0, 0.1))
+        if fit is None:
+            again.told(number, None, first, learns=True)
+            continue
+        by_surrogate = first + float(rng.normal(0.0, 0.01))
+        rng.random()
+        again.told(number, Considered(number, fit, by_surrogate, 0.0, None), first, learns=True)
+    assert len(again.reviews) == len(whole.reviews)
+
+
+@pytest.mark.slow
+def test_chgnet_teaches_a_surrogate_that_ranks(tmp_path):
+    data = {
+        "problem": {"formula": "CoAs2", "max_atoms": 12},
+        "search": {"seed": 1, "known": "off"},
+        "stop": {"core_time": 60.0},
+        "surrogate": {"on": True},
+        "final": {"best": 0, "judge": "off"},
+        "run": {"workers": 1},
+    }
+    status = nc.predict(data, folder=tmp_path / "run", display=False).status()
+    learned = status["surrogate"]
+    assert learned["considered"] > 2 * status["structures"]
+    assert learned["fits"][-1]["on"]
+    assert learned["fits"][-1]["ranks"] > 0.7
+    assert learned["fits"][-1]["error_mev_per_atom"] < 50.0
