@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.cli.signal_phases import processor_s
 
 from nucleate import surroundings
 from nucleate.surroundings import _is_writable
@@ -27,15 +28,6 @@ def start(*words, cwd, **environment):
         env={**os.environ, **environment},
         text=True,
     )
-
-
-def processor_s(pid):
-    """Return the processor time of a process, None after its end."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return None
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK") if words[0] != "Z" else None
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
