@@ -13,6 +13,7 @@ from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
 from nucleate.api.listed import Structures
+from nucleate.api.many import Runs, open_many, predict_many
 from nucleate.api.map import map_field
 from nucleate.api.merge import merge
 from nucleate.api.phase_map import PhaseMap, holds_map, open_map
@@ -51,6 +52,7 @@ __all__ = [
     "RefinementSummary",
     "Relaxed",
     "Run",
+    "Runs",
     "SearchFailedError",
     "Series",
     "Stability",
@@ -69,10 +71,12 @@ __all__ = [
     "map_field",
     "merge",
     "open",
+    "open_many",
     "open_map",
     "phonons",
     "polish",
     "predict",
+    "predict_many",
     "refine",
     "relax",
     "relax_files",

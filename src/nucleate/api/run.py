@@ -213,6 +213,28 @@ class Run:
         export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
+    def export_quickly(self, *, best: int = 20, order: str = "likely") -> Path:
+        """Write the table and the files of the best structures only, in about a second.
+
+        Files of :meth:`export` that would speak of an earlier state are removed.
+
+        Parameters
+        ----------
+        best
+            How many distinct structures.
+        order
+            As in :meth:`ranked`.
+
+        Returns
+        -------
+        Path
+            The folder of the run.
+        """
+        from nucleate.report.export import export_quickly
+
+        export_quickly(self.folder, best=best, order=checked_order(order))
+        return self.folder
+
     def continue_(
         self, *, trust: bool = False, display: Display | bool = True, **options: Any
     ) -> Run:
@@ -294,10 +316,24 @@ def export(
     order: str = "likely",
     everything: bool = False,
 ) -> str:
-    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    """Write the files of a run as :meth:`Run.export`; return in words what was written.
+
+    Of the folder of :func:`~nucleate.api.relax.relax_files` its own files are written, with the
+    structures that are done.
+    """
     from nucleate.report.export import export_run
+    from nucleate.report.series import export_series
 
     checked_order(order)
+    with Store.read(folder) as store:
+        is_series = store.meta.get("kind") == "relax"
+    if is_series:
+        if cell != "given" or everything:
+            raise InputError(
+                f"{folder} holds relaxed structures of files: the cell of the exports and --all "
+                "are for a search. Leave them out."
+            )
+        return f"{export_series(folder, out).number} structures"
     return export_run(
         folder, out=out, best=best, cell=cell, order=order, everything=everything
     ).text

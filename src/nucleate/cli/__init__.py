@@ -41,6 +41,7 @@ COMMANDS = (
     "potentials",
     "presets",
     "plugins",
+    "cluster",
     "train",
     "benchmark",
     "schema",

@@ -129,14 +129,14 @@ class LiveDisplay(NoDisplay):
             parts.append(_line(f"done: {past}", "dim"))
         phase = self._phases.now
         if phase is not None:
-            parts += _phase_lines(phase, self._console.width)
+            parts += phase_lines(phase, self._console.width)
         parts += [_line(note) for note in self._notes[-MOST_NOTES:]]
         if self._counts:
             parts += [self._table, Text(self._counts)]
         return Group(*parts)
 
 
-def _phase_lines(phase: Phase, width: int) -> list[RenderableType]:
+def phase_lines(phase: Phase, width: int) -> list[RenderableType]:
     """Return a phase with its bar and its times, and what is being compiled."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table

@@ -158,6 +158,8 @@ class Campaign:
         target = self.progress.stop.target
         if target is not None and not self.progress.stop.is_found:
             stopped["target"] = target.distance_in_words()
+        if self.progress.stop.proven is not None:
+            stopped["proven"] = self.progress.stop.proven.in_words()
         self._journal.add_event(self.progress.elapsed_s, "stop", stopped)
         self._journal.commit()
         _log.info("stopped: %s", reason)

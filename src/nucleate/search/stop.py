@@ -6,15 +6,21 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
+    from nucleate.search.proven import Proven
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress
     from nucleate.search.target import Target
 
 CORE_TIME_SPENT = "the core time is spent"
 """Why a run stopped at its limit of processor time."""
+
+TARGET_FOUND = "the target structure was found"
+"""Why a run stopped that was to find one structure."""
 
 TIME_IS_UP = "the time is up"
 """Why a run stopped at its limit of running time."""
@@ -37,10 +43,8 @@ def seconds(value: Any) -> Any:
     return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
 
 
-class StopSettings(BaseModel):
+class StopSettings(Table):
     """When a run is over; the first rule that holds ends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     structures: int | None = Field(
         None, ge=1, description="Stop after this many structures, failures included."
@@ -59,6 +63,15 @@ class StopSettings(BaseModel):
         None,
         description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
         "at most 2 meV/atom above it, relaxed by the last tier.",
+    )
+    proven: bool | str = Field(
+        False,
+        description="Stop when the best structure is as low as everything that proven grids offer: "
+        "true proves grids before the search, a file names a certificate of nucleate prove. Ends a "
+        "run whose last tier is classical; advice for others.",
+    )
+    proven_grids: int = Field(
+        1000, ge=1, description="Grids that proven = true looks at, cheap ones first."
     )
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
@@ -89,6 +102,8 @@ class Stop:
         Structures since the last new best one.
     missed_below : float or None
         Chance that a lower minimum was missed.
+    proven : Proven or None
+        What is proven on grids.
     time_s : float or None
         Running time of one start.
     core_s : float or None
@@ -103,11 +118,14 @@ class Stop:
     core_s: float | None = None
     target: Target | None = None
     missed_below: float | None = None
+    proven: Proven | None = None
     _found: set[int] = field(default_factory=set)
     _has_waited: bool = False
 
     @classmethod
-    def of(cls, settings: StopSettings, target: Target | None = None) -> Stop:
+    def of(
+        cls, settings: StopSettings, target: Target | None = None, proven: Proven | None = None
+    ) -> Stop:
         """Return the rules of an input.
 
         Parameters
@@ -116,6 +134,8 @@ class Stop:
             The section of the input.
         target
             What is in the file that ``settings.target`` names.
+        proven
+            What ``settings.proven`` compares with.
         """
         return cls(
             settings.structures,
@@ -124,12 +144,15 @@ class Stop:
             settings.core_time,
             target,
             settings.missed_below,
+            proven,
         )
 
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
         if self.target is not None and self.target.is_found(record):
             self._found.add(record.number)
+        if self.proven is not None:
+            self.proven.note(record)
 
     @property
     def is_found(self) -> bool:
@@ -168,7 +191,9 @@ class Stop:
             Running time of this start; processor time of all.
         """
         if self._found:
-            return "the target structure was found"
+            return TARGET_FOUND
+        if self.proven is not None and self.proven.holds:
+            return "nothing lower is possible on the proven grids"
         if self.structures is not None and n_finished >= self.structures:
             done = f", {n_failed} failed" if n_failed else " were relaxed"
             return f"{n_finished} structures{done}"
