@@ -99,6 +99,7 @@ def test_pictures(make, browser, tmp_path):
             viewport={"width": width, "height": height}, offline=True, color_scheme=scheme
         )
         page = context.new_page()
+        page.set_default_timeout(180_000)  # software rendering beside other work
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
         page.wait_for_timeout(1500)

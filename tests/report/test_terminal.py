@@ -53,7 +53,8 @@ def test_the_view_of_any_run_fits_its_terminal(run: MadeRun, size, plain: bool) 
     if width == 200:
         best = content.ranked()[:1]
         assert all(f"{item.relaxed.enthalpy_per_atom:.4f}" in text for item in best)
-        assert f"{len(run.told)} structures" in lines[0]
+        n_structures = sum(bool(record.outcomes) for record, _ in run.told)
+        assert f", {n_structures} structures" in lines[0]
 
 
 def test_many_structures_and_long_names_fit_too(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_the_view_says_what_is_left_what_worked_and_what_failed(tmp_path: Path) 
         ({"time": 100}, ", 0:57 left, "),
         ({"core_time": 60}, ", 0:00 of processor time left, "),
         ({"time": 100, "core_time": 3600}, ", 0:57 left, 58:21 of processor time left, "),
-        ({"time": None, "structures": 5}, "Cu: stopped: enough, 0:43, 1 structures"),
+        ({"time": None, "structures": 5}, "Cu: running, 0:43, 1 structures"),
     ],
 )
 def test_the_time_that_is_left(tmp_path: Path, stop: dict, told: str) -> None:
@@ -102,7 +103,10 @@ def test_the_time_that_is_left(tmp_path: Path, stop: dict, told: str) -> None:
         store.add_record(item, SearchUpdate())
         store.add_event(43.0, "stop", {"reason": "enough", "core_s": 99.0})
         store.commit()
-    assert told in watched(tmp_path, width=200, height=50)[0].splitlines()[0]
+    with locked(tmp_path):
+        assert told in watched(tmp_path, width=200, height=50)[0].splitlines()[0]
+    stopped = watched(tmp_path, width=200, height=50)[0].splitlines()[0]
+    assert stopped == "Cu: stopped: enough, 0:43, 1 structures"
 
 
 def test_a_run_without_energies_has_a_view(tmp_path: Path) -> None:

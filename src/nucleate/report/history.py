@@ -147,8 +147,10 @@ def history_of(store: Store, tiers: Sequence[str]) -> History:
         of_source[2] += bool(new)
         for tier, values in noted.enthalpies.items():
             step = by_tier.get(tier)
-            has_value = step is not None and step[7] == "relaxed"
-            values.append(step[9] / n_atoms if has_value else np.nan)
+            if step is not None and step[7] == "relaxed":
+                values.append(step[9] / n_atoms)
+            else:
+                values.append(np.nan)
         noted.add(number, source, current, melted=bool(melted))
     searched = next((tier for tier in reversed(noted.enthalpies) if counts[tier].relaxed), None)
     levels = store.levels()

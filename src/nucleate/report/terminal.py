@@ -78,7 +78,7 @@ def terminal_table(rows: Sequence[Row], view: Sequence[Column], width: int) -> R
     shown = _rich(table)
     note = COLUMNS["note"]
     notes = [
-        Text(f"{row.rank}: {clean(str(value))}")
+        Text(f"rank {row.rank}: {clean(str(value))}")
         for row in rows
         if note in view and note not in kept and (value := note.value(row))
     ]

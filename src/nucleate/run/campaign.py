@@ -253,10 +253,9 @@ class Campaign:
 
     def _holds_back(self) -> bool:
         """Return whether no candidate is to be drawn now, whatever the search would say."""
-        limit = self.progress.stop.structures
-        if limit is not None and self._tally.n_finished + len(self._pending) >= limit:
-            return True
-        if self._pending and self.progress.stop.waits(self.watch.session_s):
+        limit, n_open = self.progress.stop.structures, len(self._pending)
+        waits = n_open > 0 and self.progress.stop.waits(self.watch.session_s)
+        if waits or (limit is not None and self._tally.n_finished + n_open >= limit):
             return True
         return self._executor.backlog >= QUEUED_PER_WORKER * self._executor.n_workers
 
