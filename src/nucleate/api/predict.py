@@ -38,6 +38,7 @@ def predict(
     structures: int | None = None,
     without_improvement: int | None = None,
     target: str | Path | None = None,
+    proven: bool | str | Path | None = None,
     polish: int | None = None,
     judge: Any = None,
     workers: int | None = None,
@@ -95,6 +96,9 @@ def predict(
         best one.
     target
         Stop when the structure in this file is found.
+    proven
+        Stop when the best structure is as low as everything that proven grids offer. True proves
+        grids first; a file names a certificate of :func:`nucleate.api.prove.prove`.
     polish
         How many of the best structures are relaxed tightly at the end; 0: none. Default 20.
     judge
@@ -137,6 +141,7 @@ def predict(
         "structures": structures,
         "without_improvement": without_improvement,
         "target": target,
+        "proven": proven,
         "polish": polish,
         "judge": judge,
         "workers": workers,

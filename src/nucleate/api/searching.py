@@ -41,7 +41,8 @@ PLACES = {
         key: key for key in ("seed", "generators", "known", "moves", "policy", "policy_from")
     },
     "stop": {
-        key: key for key in ("structures", "without_improvement", "target", "time", "core_time")
+        key: key
+        for key in ("structures", "without_improvement", "target", "proven", "time", "core_time")
     },
     "final": {"polish": "best", "judge": "judge"},
     "run": {"workers": "workers", "threads": "threads"},
@@ -71,6 +72,7 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "generators": as_generators,
         "moves": as_choice,
         "target": absolute,
+        "proven": lambda place: place if isinstance(place, bool) else absolute(place),
         "policy_from": absolute,
     }
     given = {

@@ -129,9 +129,9 @@ def predict(
     """
     from nucleate.api import checked_order
     from nucleate.api import predict as run_search
-    from nucleate.api.display import EXPORT
+    from nucleate.api.display import EXPORT, PAGE
     from nucleate.cli import inputs
-    from nucleate.cli.output import live_or_lines, print_end
+    from nucleate.cli.output import export_at_end, live_or_lines, print_end
 
     checked_order(order)
     options: dict[str, Any] = {
@@ -159,7 +159,7 @@ def predict(
         _predict_many(problem, out, preset, options, trust=trust)
         return
     folder = out or inputs.folder_of(problem)
-    display = live_or_lines()
+    display, rest = live_or_lines(), ""
     with display:
         run = run_search(
             problem, folder=folder, preset=preset, display=display, trust=trust, **options
@@ -167,9 +167,13 @@ def predict(
         facts = run.status()
         if facts["distinct"]:
             display.on_stage(EXPORT, 0, 0)
-            run.export(order=order)
+            rest = export_at_end(run, order)
     print_end(run, facts, order)
+    if rest:
+        typer.echo(rest)
     typer.echo(f"Results: {folder}")
+    if facts["distinct"]:
+        typer.echo(f"Page: {folder / PAGE} (open it in a browser)")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
         raise typer.Exit(1)

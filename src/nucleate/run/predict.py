@@ -19,6 +19,7 @@ from nucleate.run.lock import locked
 from nucleate.run.log import logged
 from nucleate.run.policy import costs_of, keep_policy, policy_start
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
+from nucleate.run.proving import proven_of
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
 from nucleate.run.starting import start_executor
@@ -127,9 +128,10 @@ def opened(
         check_same_run(path, settings)
         _tell(callback, known_line(settings))
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
-        tiers = under_pressure(settings.tier, pressed.factor)
+        tiers, proven = under_pressure(settings.tier, pressed.factor), None
         if is_drawn:
             watch.add_elsewhere(source.prepare(callback.on_stage))
+            proven = proven_of(settings, space, path, callback.on_stage)
         with watch.paused():
             callback.on_stage(LOADING, 0, 0)
             if executor is None:
@@ -156,7 +158,7 @@ def opened(
             search,
             ladder,
             relaxing,
-            stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
+            stop=Stop.of(settings.stop, target, proven) if is_drawn else Stop(),
             seed=settings.seed,
             space=space if is_drawn else None,
             watch=watch,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nucleate.faults import blaming
 from nucleate.run.log import WORKER_LOGS
-from nucleate.run.settings import spec_of
+from nucleate.run.spec import spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
