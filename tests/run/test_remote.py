@@ -7,6 +7,7 @@ import signal
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from nucleate.plugins import find
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.executor import Job
 from nucleate.run.kinds.futures import factory
+from nucleate.run.kinds.parsl import spec_for
 from nucleate.run.pool import WorkerStartError
 from nucleate.run.remote import work as node
+from nucleate.run.remote.futures import FuturesExecutor
+from nucleate.run.remote.lane import Lane, LaneSettings
 from nucleate.run.remote.messages import job_from, plain_job, plain_spec, spec_from
 
 from .driving import drive, told
@@ -235,3 +239,27 @@ def test_a_function_that_is_not_there_is_named(path, error, words) -> None:
 def test_what_is_no_pool_is_refused(path, options, words) -> None:
     with pytest.raises(InputError, match=words):
         factory(path, options)()
+
+
+def test_nobody_waits_for_a_tier_that_may_be_late(tmp_path: Path) -> None:
+    first, second = (
+        find("futures", "executors").model_validate({**OPTIONS, "workers": 1}) for _ in range(2)
+    )
+    done: SimpleQueue[Any] = SimpleQueue()
+    both = context(tmp_path, {"slots": 3}, {"slots": 2, "name": "dft"}).spec
+    lanes = [
+        Lane(
+            factory(chosen.function, chosen.options),
+            spec_for(both, (tier,)),
+            (tier,),
+            LaneSettings(str(tier), 1),
+            done,
+        )
+        for tier, chosen in enumerate((first, second))
+    ]
+    with FuturesExecutor(lanes, done, late={1}) as executor:
+        assert [level["code"] for level in executor.wait_until_ready()] == ["toy"]
+        assert (executor.n_workers, executor.capacity(), executor.levels) == (1, 3, None)
+        outcomes = run(executor, [Job(0, 0, crystal()), Job(1, 1, crystal())])
+        assert [outcomes[key].level.code for key in (0, 1)] == ["toy", "dft"]
+        assert [level["code"] for level in executor.levels or ()] == ["toy", "dft"]

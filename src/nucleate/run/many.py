@@ -18,7 +18,7 @@ from nucleate.relax.settings import under_pressure
 from nucleate.run.events import Silent
 from nucleate.run.lock import locked
 from nucleate.run.log import logged
-from nucleate.run.predict import opened
+from nucleate.run.predict import opened, programs_after_the_first
 from nucleate.run.pressure import compression_of_run
 from nucleate.run.shared import SharedExecutor
 from nucleate.run.starting import start_executor
@@ -241,6 +241,7 @@ class Many:
             self._folder,
             pressure_gpa=settings.problem.pressure_gpa,
             warm_up=settings.problem.composition().numbers(1).tolist(),
+            late=programs_after_the_first(tiers),
         )
 
     def _note(self, search: _Search, summary: Summary) -> None:

@@ -148,6 +148,7 @@ def opened(
                     path,
                     pressure_gpa=settings.problem.pressure_gpa,
                     warm_up=settings.problem.composition().numbers(1).tolist(),
+                    late=programs_after_the_first(tiers),
                     report=callback.on_stage,
                 )
             else:
@@ -175,6 +176,11 @@ def opened(
             callback=shown,
         )
         yield campaign
+
+
+def programs_after_the_first(tiers: Sequence[TierSettings]) -> list[int]:
+    """Return the tiers that are external programs and not the first."""
+    return [place for place, tier in enumerate(tiers) if place and tier.engine.is_program]
 
 
 def _capacity_line(search: Search, capacity: int) -> str:

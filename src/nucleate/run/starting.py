@@ -10,7 +10,7 @@ from nucleate.run.log import WORKER_LOGS
 from nucleate.run.spec import spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from nucleate.plugins import Component
@@ -50,12 +50,15 @@ class ExecutorContext:
         Names of the tiers.
     folder : Path
         Of the run; for files of the executor.
+    late : frozenset of int
+        Tiers that need no worker before a crystal comes to them.
     """
 
     spec: WorkerSpec
     workers: int
     names: tuple[str, ...]
     folder: Path
+    late: frozenset[int] = frozenset()
 
     @property
     def logs(self) -> Path:
@@ -71,6 +74,7 @@ def context_of(
     pressure_gpa: float = 0.0,
     most: int | None = None,
     warm_up: Sequence[int] = (),
+    late: Iterable[int] = (),
 ) -> ExecutorContext:
     """Return what an executor is built with; parameters are those of :func:`start_executor`."""
     workers = where.run.n_workers if most is None else min(where.run.n_workers, most)
@@ -79,6 +83,7 @@ def context_of(
         workers=workers,
         names=tuple(tier.name for tier in tiers),
         folder=folder,
+        late=frozenset(late),
     )
 
 
@@ -90,6 +95,7 @@ def start_executor(
     pressure_gpa: float = 0.0,
     most: int | None = None,
     warm_up: Sequence[int] = (),
+    late: Iterable[int] = (),
     report: Report = lambda *_: None,
 ) -> Executor:
     """Return who relaxes, with its engines loaded.
@@ -108,6 +114,8 @@ def start_executor(
         Crystals that there are to relax; more workers are not started.
     warm_up
         Atomic numbers of a crystal for which everything is compiled first.
+    late
+        Tiers that need no worker before a crystal comes to them: nobody waits for their nodes.
     report
         Called while engines are loaded.
 
@@ -121,7 +129,7 @@ def start_executor(
         If the engines cannot be loaded.
     """
     context = context_of(
-        where, tiers, folder, pressure_gpa=pressure_gpa, most=most, warm_up=warm_up
+        where, tiers, folder, pressure_gpa=pressure_gpa, most=most, warm_up=warm_up, late=late
     )
     with blaming("executor", where.executor, "build"):
         executor: Executor = where.executor.build(context)

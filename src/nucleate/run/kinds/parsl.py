@@ -66,7 +66,7 @@ class ParslExecutor(Component):
             for lane in lanes:
                 lane.close()
             raise
-        return FuturesExecutor(lanes, done)
+        return FuturesExecutor(lanes, done, late=context.late)
 
     def _lane(
         self,

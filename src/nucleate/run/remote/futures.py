@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.run.events import LOADING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence, Set
     from concurrent.futures import Future
 
     from nucleate.run.executor import Finished, Job, Report
@@ -28,21 +28,22 @@ class FuturesExecutor:
         Together they serve every tier once.
     done : SimpleQueue
         Where the lanes put the tasks that are done.
-    end : callable, optional
-        Called when all is over.
+    late : set of int
+        Tiers that need no worker before a job comes for them; what is theirs alone does not count
+        when it is asked how much there is room for.
     """
 
     def __init__(
         self,
         lanes: Sequence[Lane],
         done: SimpleQueue[tuple[Lane, Future[Any]]],
-        end: Callable[[], None] = lambda: None,
+        late: Set[int] = frozenset(),
     ) -> None:
         self.lanes = lanes
         self._done = done
-        self._end = end
         self._lane_of = {tier: lane for lane in lanes for tier in lane.tiers}
-        self.n_workers = sum(lane.settings.workers for lane in lanes)
+        self._first = [lane for lane in lanes if not set(lane.tiers) <= late]
+        self.n_workers = sum(lane.settings.workers for lane in self._first)
         self.losses: list[str] = []
         self._watched_s = time.monotonic()
 
@@ -67,7 +68,7 @@ class FuturesExecutor:
 
     def capacity(self) -> int:
         """Return how many crystals all tiers hold at a time, once workers are ready."""
-        return sum(lane.capacity for lane in self.lanes)
+        return sum(lane.capacity for lane in self._first)
 
     def n_queued(self, tier: int) -> int:
         """Return how many jobs are queued for a tier."""
@@ -113,22 +114,21 @@ class FuturesExecutor:
         return finished
 
     def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
-        """Return the levels of theory as soon as a worker of each lane has loaded its engines.
+        """Return the levels of theory as soon as workers have loaded their engines.
 
-        A queue may let it wait for hours; so does this.
+        Tiers that may be late are not waited for. A queue may let it wait for hours; so does this.
         """
-        for lane in self.lanes:
+        for lane in self._first:
             lane.probe()
-        while (levels := self.levels) is None:
+        while not all(lane.levels for lane in self._first):
             report(LOADING, 0, 0)
             self.poll(0.2)
-        return levels
+        return self.levels or [level for lane in self._first for level in lane.levels]
 
     def close(self) -> None:
         """End everything."""
         for lane in self.lanes:
             lane.close()
-        self._end()
 
     def __enter__(self) -> FuturesExecutor:
         return self

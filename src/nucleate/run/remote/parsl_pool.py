@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import shutil
 import sys
@@ -42,6 +43,7 @@ class ParslPool(Executor):
         self._block = block
         self._folder = folder
         self._mark = uuid.uuid4().hex
+        self._is_over = False
         provider = provider_of(block, f"export {' '.join(self._marks)}")
         parsl = imported("parsl")
         executors = imported("parsl.executors.high_throughput.executor")
@@ -126,14 +128,26 @@ class ParslPool(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Give all blocks back, whatever they are doing."""
-        if self._kernel.cleanup_called:
+        if self._is_over:
             return
+        self._is_over = True
+        process = self._htex.interchange_proc
         with suppress(Exception):
-            self._kernel.cleanup()
+            if process is not None and process.poll() is None:
+                self._kernel.cleanup()
+            else:
+                self._give_up()
         self._guard.end()
         shutil.rmtree(self._kernel.run_dir, ignore_errors=True)
         with suppress(OSError):
             self._folder.rmdir()
+
+    def _give_up(self) -> None:
+        """Give the blocks back where the kernel cannot: it would wait for the interchange."""
+        atexit.unregister(self._kernel.atexit_cleanup)
+        self._kernel.job_status_poller._kill_event.set()
+        if jobs := self._jobs():
+            self._htex.provider.cancel(jobs)
 
 
 def _launch_command(default: str, python: str) -> str:
