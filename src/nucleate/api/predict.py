@@ -43,6 +43,7 @@ def predict(
     judge: Any = None,
     workers: int | None = None,
     threads: int | None = None,
+    executor: Any = None,
     display: Display | bool = True,
     trust: bool = False,
 ) -> Run:
@@ -105,6 +106,9 @@ def predict(
         tier. Default SevenNet where it is installed.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
+    executor
+        Who starts the workers: a file with ``[executor]`` (``nucleate cluster init`` makes one), a
+        kind, or settings. Default: ``"local"``, processes on this machine.
     display
         Whether to show the search: a table in a notebook or on a terminal. Or a display.
     trust
@@ -142,6 +146,7 @@ def predict(
         "judge": judge,
         "workers": workers,
         "threads": threads,
+        "executor": executor,
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))
