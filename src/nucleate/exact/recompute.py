@@ -130,8 +130,8 @@ class System:
     def lowest(self, deadline: float) -> tuple[bool, NDArray[np.float64]]:
         """Return whether every arrangement was met, and the lowest distinct energies.
 
-        On a grid without symmetry all points are alike, so one atom of the rarest element is held
-        at the first point: every arrangement has an image by a shift that is met.
+        On a grid without symmetry all points are equivalent, so one atom of the rarest element is
+        held at the first point: every arrangement has an image by a shift that is met.
         """
         n_orbits = self.size.size
         order = np.argsort(-self.size, kind="stable")

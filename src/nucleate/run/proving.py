@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.exact.cells import LIKELY_GROUPS, centring, tasks_of
 from nucleate.search.proven import Proven
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.crystal.space import SearchSpace
+    from nucleate.exact.cells import Task
     from nucleate.exact.certificate import Certificate
     from nucleate.relax.settings import TierSettings
     from nucleate.run.settings import RunSettings
@@ -104,7 +107,6 @@ def _stand_in(settings: RunSettings) -> Any:
 def _scanned(
     settings: RunSettings, space: SearchSpace, source: Any, folder: Path, report: Report
 ) -> Certificate:
-    from nucleate.exact.cells import LIKELY_GROUPS, tasks_of
     from nucleate.exact.certificate import ModelRecord
     from nucleate.exact.relaxing import relax_with
     from nucleate.exact.scan import Scan, ScanSettings
@@ -112,7 +114,10 @@ def _scanned(
     from nucleate.exact.survey import cheapest
 
     most = min(space.max_atoms, max(MAX_ATOMS, space.composition.n_atoms))
-    tasks = tasks_of(space.composition, max_atoms=most, groups=LIKELY_GROUPS)
+    allowed = space.space_groups
+    groups = LIKELY_GROUPS if allowed is None else tuple(sorted(allowed))
+    tasks = tasks_of(space.composition, max_atoms=most, groups=groups)
+    tasks = [task for task in tasks if _is_allowed(task, space)]
     model = source.model(space.composition.numbers(1).tolist())
     record = ModelRecord.of(source)
     scan = Scan(
@@ -127,6 +132,12 @@ def _scanned(
     certificate = scan.run().certificate
     certificate.save(folder / "certificate.json")
     return certificate
+
+
+def _is_allowed(task: Task, space: SearchSpace) -> bool:
+    """Return whether the primitive cell of a task has a number of formula units of the search."""
+    units = Fraction(task.formula_units, centring(task.space_group))
+    return any((allowed / units).denominator == 1 for allowed in space.formula_units)
 
 
 def _read(place: str, space: SearchSpace, own: Any) -> Certificate:
