@@ -179,10 +179,9 @@ def _raw(crystal: Crystal, data: Any) -> Sentence | None:
     group, cell = int(data.number), data.std_cell
     conventional = Crystal(np.array(cell.numbers), np.array(cell.basis), np.array(cell.positions))
     basis = np.array(data.prim_std_cell.basis)
-    if not np.allclose(basis, primitive_vectors(group) @ conventional.cell, atol=1e-3):
-        return None
     letters = {site.letter: k for k, site in enumerate(sites(group))}
-    points = np.array(data.prim_std_cell.positions)
+    own = primitive_vectors(group) @ conventional.cell  # moyopy has another one for C
+    points = np.array(data.prim_std_cell.positions) @ basis @ np.linalg.inv(own)
     primitive = np.array(data.prim_std_cell.numbers)
     numbers, counts = np.unique(primitive, return_counts=True)
     kinds, positions, free = [], [], []
