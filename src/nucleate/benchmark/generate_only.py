@@ -141,9 +141,7 @@ def space_of(reference: Crystal, *, same_size: bool = False) -> SearchSpace:
     composition = Composition.from_numbers(reference.numbers)
     if same_size:
         units = composition.formula_units_of(reference.numbers) or 1
-        return SearchSpace.create(
-            composition, formula_units=(units,), max_atoms=reference.n_atoms
-        )
+        return SearchSpace.create(composition, formula_units=(units,), max_atoms=reference.n_atoms)
     return SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
 
 

@@ -162,8 +162,8 @@ def csp_command(
         return
     if generator or known or library or same_size:
         raise InputError(
-            "--generator, --known, --library and --same-size belong to --generate-only. Add it, or leave them "
-            "out: searches of the benchmark use no known structures."
+            "--generator, --known, --library and --same-size belong to --generate-only. Add it, or "
+            "leave them out: searches of the benchmark use no known structures."
         )
     try:
         text = benchmark.run_hold_out(

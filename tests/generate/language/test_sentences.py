@@ -9,13 +9,13 @@ from ase.spacegroup import crystal as ase_crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.generate.wyckoff import N_SPACE_GROUPS, orbits, sites
 from nucleate.generate.wyckoff_language.descriptions import changes, equivalents, polar_axes
 from nucleate.generate.wyckoff_language.sentence import crystal_of, described, sentence_of
-from nucleate.crystal.composition import Composition
 
 FORMULAS = ("NaCl", "TiO2", "MgAl2O4", "CaSiO3", "K2SO4")
 A_FEW_GROUPS = (1, 2, 4, 8, 14, 15, 33, 47, 62, 63, 99, 129, 146, 148, 166, 194, 221, 225, 227)
@@ -52,12 +52,8 @@ def test_all_shifts_of_the_origin_give_one_sentence() -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(
-    st.sampled_from(FORMULAS), st.sampled_from(A_FEW_GROUPS[1:]), st.integers(0, 2**31)
-)
-def test_a_crystal_comes_back_from_every_description(
-    formula: str, group: int, seed: int
-) -> None:
+@given(st.sampled_from(FORMULAS), st.sampled_from(A_FEW_GROUPS[1:]), st.integers(0, 2**31))
+def test_a_crystal_comes_back_from_every_description(formula: str, group: int, seed: int) -> None:
     matcher = pytest.importorskip("pymatgen.analysis.structure_matcher").StructureMatcher()
     rng = np.random.default_rng(seed)
     space = SearchSpace.create(

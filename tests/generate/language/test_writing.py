@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from nucleate.generate.wyckoff_language.assignments import AssignmentSearch, Manner  # noqa: E402
-from nucleate.generate.wyckoff_language.checkpoint import load_language  # noqa: E402
-from nucleate.generate.wyckoff_language.completions import (  # noqa: E402
+from nucleate.generate.wyckoff_language.assignments import AssignmentSearch, Manner
+from nucleate.generate.wyckoff_language.checkpoint import load_language
+from nucleate.generate.wyckoff_language.completions import (
     group_tables,
     next_positions,
     of_group,
     possible_groups,
 )
-from nucleate.generate.wyckoff_language.places import PlaceWriter  # noqa: E402
-from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume  # noqa: E402
+from nucleate.generate.wyckoff_language.places import PlaceWriter
+from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume
 
 COUNTS = st.lists(st.integers(1, 8), min_size=1, max_size=4)
 
@@ -153,9 +153,7 @@ def _all(
     return found
 
 
-def _multisets(
-    group: int, atoms: int, least: int, used: frozenset[int]
-) -> list[tuple[int, ...]]:
+def _multisets(group: int, atoms: int, least: int, used: frozenset[int]) -> list[tuple[int, ...]]:
     if atoms == 0:
         return [()]
     found = []
@@ -166,5 +164,3 @@ def _multisets(
         rests = _multisets(group, atoms - site.multiplicity, following, used)
         found += [(position, *rest) for rest in rests]
     return found
-
-

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
 from nucleate.generate.wyckoff_language.settings import COARSE, FINE, MOST_POSITIONS
@@ -104,7 +104,7 @@ def batches(
     tokens: int,
     rng: np.random.Generator,
 ) -> Iterator[NDArray[np.int64]]:
-    """Return sentences of similar lengths together, about ``tokens`` in a batch, in random order."""
+    """Return batches of sentences of similar lengths, about ``tokens`` each, in random order."""
     noisy = lengths[chosen] + rng.random(chosen.size) * 2.0
     order = chosen[np.argsort(noisy, kind="stable")]
     found, first = [], 0
@@ -126,7 +126,7 @@ def losses(network: LanguageNetwork, lesson: Lesson, device: str = "cpu") -> dic
     fits = torch.from_numpy(lesson.groups).to(device)
     scores = network.group_logits(x[every, begin]).masked_fill(~fits, -torch.inf)
     return {
-        "group": F.cross_entropy(scores, group, reduction="none"),
+        "group": functional.cross_entropy(scores, group, reduction="none"),
         "orbits": _orbit_loss(network, x, group, lesson, device),
         "cell": _cell_loss(network, x[every, last], inputs),
         "places": _place_loss(network, x, lesson, device),
@@ -179,8 +179,8 @@ def _place_loss(network: LanguageNetwork, x: Tensor, lesson: Lesson, device: str
         near = torch.floor(place + 0.5)
         coarse = near.long() % COARSE
         fine = ((place - near + 0.5) * FINE).long().clamp(0, FINE - 1)
-        wrong = F.cross_entropy(network.coarse(hidden), coarse, reduction="none")
-        wrong = wrong + F.cross_entropy(
+        wrong = functional.cross_entropy(network.coarse(hidden), coarse, reduction="none")
+        wrong = wrong + functional.cross_entropy(
             network.fine_logits(hidden, coarse), fine, reduction="none"
         )
         total = total.index_add(0, row, wrong - float(np.log(COARSE * FINE)))
@@ -238,6 +238,4 @@ def _write(corpus: Corpus, sentence: int, lesson: Lesson, n: int) -> None:
     lesson.free[n, columns] = free[movable]
     before = movable[:-1]
     points = point_of(rows[before], free[before])
-    write_place(
-        batch, n, columns[1:], rows[before], elements[before], kinds[before] + 1, points
-    )
+    write_place(batch, n, columns[1:], rows[before], elements[before], kinds[before] + 1, points)

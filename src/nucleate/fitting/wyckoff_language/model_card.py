@@ -30,13 +30,20 @@ def format_model_card(about: Mapping[str, Any]) -> str:
         lines += [f"Licence and source of the data: {about['licence']}"]
     lines += [
         "",
-        f"{about['parameters']:,} parameters; {sizes['train']:,} training and {sizes['val']:,} "
-        f"validation crystals of at most {about['most_atoms']} atoms; "
-        f"{about['epochs_done']} epochs, {about['steps']:,} steps.",
+        (
+            f"{about['parameters']:,} parameters; {sizes['train']:,} training and "
+            f"{sizes['val']:,} validation crystals of at most {about['most_atoms']} atoms; "
+            f"{about['epochs_done']} epochs, {about['steps']:,} steps."
+        ),
     ]
     if about["history"]:
         last = about["history"][-1]
-        lines += ["", "| validation, nats per crystal | |", "|---|---|", f"| all | {last['val']:.3f} |"]
+        lines += [
+            "",
+            "| validation, nats per crystal | |",
+            "|---|---|",
+            f"| all | {last['val']:.3f} |",
+        ]
         lines += [f"| {text} | {last[name]:.3f} |" for name, text in PARTS.items()]
     lines += ["", f"Trained with nucleate {about['code_version']}.", ""]
     return "\n".join(lines)

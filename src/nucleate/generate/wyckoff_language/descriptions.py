@@ -96,7 +96,9 @@ def equivalents(number: int) -> tuple[FreeMaps, ...]:
         unique[:, size * size :] %= 1.0
         unique = np.unique(unique, axis=0)
         found.append(
-            FreeMaps(unique[:, : size * size].reshape(len(unique), size, size), unique[:, size * size :])
+            FreeMaps(
+                unique[:, : size * size].reshape(len(unique), size, size), unique[:, size * size :]
+            )
         )
     return tuple(found)
 
@@ -122,10 +124,7 @@ def locate(number: int, position: int, point: NDArray[np.float64]) -> NDArray[np
     """
     orbit = orbits(number)[position]
     best, free = 0.05, None
-    for k, (rotation, translation) in enumerate(
-        zip(orbit.rotations, orbit.translations, strict=True)
-    ):
-        del k
+    for rotation, translation in zip(orbit.rotations, orbit.translations, strict=True):
         directions = orbit.directions @ rotation
         off = point - translation - orbit.origin @ rotation
         off = off - np.rint(off) + _NEAR
@@ -151,8 +150,8 @@ def _hits(orbit: Orbit, point: NDArray[np.float64]) -> list[tuple[int, NDArray[n
         off = off - whole + _NEAR
         if len(directions):
             off = off - off @ np.linalg.pinv(directions) @ directions
-        for row in np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1)):
-            found.append((k, whole - _NEAR[row]))
+        rows = np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1))
+        found += [(k, whole - _NEAR[row]) for row in rows]
     return found
 
 

@@ -146,9 +146,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
                 search = AssignmentSearch(
                     network, numbers, counts, float(volume), groups=self._space.space_groups
                 )
-                made = search.likely(
-                    min(self._number, 100), rng=rng if self._explore else None
-                )
+                made = search.likely(min(self._number, 100), rng=rng if self._explore else None)
                 choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
             wanted = self._wanted(choices)
             for units, _ in self._sizes():
@@ -230,9 +228,7 @@ def _is_movable(assignment: Assignment) -> bool:
     return any(table[p].freedom for p in assignment.positions)
 
 
-def _words(
-    assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[np.int64]
-) -> str:
+def _words(assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> str:
     from nucleate.generate.wyckoff_language.sentence import Sentence
 
     orbits = len(assignment.kinds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from nucleate.generate.wyckoff import N_SPACE_GROUPS
 from nucleate.generate.wyckoff_language.settings import (
@@ -33,10 +33,7 @@ Cache = list[tuple[Tensor, Tensor]]
 
 def inputs_of(batch: Batch, device: str = "cpu") -> Inputs:
     """Return a batch as tensors."""
-    return {
-        name: torch.from_numpy(getattr(batch, name)).to(device)
-        for name in batch.__slots__
-    }
+    return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in batch.__slots__}
 
 
 class Block(nn.Module):
@@ -64,11 +61,11 @@ class Block(nn.Module):
         query, key, value = mixed.permute(2, 0, 3, 1, 4)
         if past is not None:
             key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        found = F.scaled_dot_product_attention(
+        found = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=past is None and mask is None
         )
         x = x + self.out(found.transpose(1, 2).reshape(n, length, width))
-        return x + self.fall(F.gelu(self.rise(self.norm2(x)))), (key, value)
+        return x + self.fall(functional.gelu(self.rise(self.norm2(x)))), (key, value)
 
 
 class LanguageNetwork(nn.Module):
@@ -173,7 +170,7 @@ class LanguageNetwork(nn.Module):
         system = torch.as_tensor(places().system, device=x.device)[group]
         before = cell * (torch.arange(6, device=x.device) < number)
         hidden = self.cell_in(x) + self.cell_before(before)
-        hidden = F.gelu(hidden + self.cell_kind(system * 6 + number))
+        hidden = functional.gelu(hidden + self.cell_kind(system * 6 + number))
         share, mean, width = self.cell_out(hidden).view(len(x), 3, -1).unbind(1)
         spread = torch.linspace(-2.0, 2.0, share.shape[1], device=x.device)
         width = width.clamp(LEAST_LOG_SCALE, MOST_LOG_SCALE)
@@ -184,11 +181,11 @@ class LanguageNetwork(nn.Module):
         known = (torch.arange(2, device=x.device) < number)[:, None]
         before = _waves_of(free[:, :2]) * known
         hidden = self.free_in(x) + self.free_before(before.flatten(1))
-        return F.gelu(hidden + self.free_kind.weight[number])
+        return functional.gelu(hidden + self.free_kind.weight[number])
 
     def fine_logits(self, hidden: Tensor, coarse: Tensor) -> Tensor:
         """Return logits of the offset in a bin, shape (n, 9)."""
-        return self.fine(F.gelu(self.fine_in(hidden + self.coarse_in(coarse))))
+        return self.fine(functional.gelu(self.fine_in(hidden + self.coarse_in(coarse))))
 
 
 def waves(points: Tensor) -> Tensor:

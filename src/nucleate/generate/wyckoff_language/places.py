@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nucleate.crystal.lattice import reduce_lattice
 from nucleate.generate.symmetric_cells import cell_of
-from nucleate.generate.wyckoff import orbits, primitive_vectors
-from nucleate.generate.wyckoff_language.contacts import first_clear
 from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
+from nucleate.generate.wyckoff_language.packing import Packing, Rows
 from nucleate.generate.wyckoff_language.sentence import Sentence, expected_volume
 from nucleate.generate.wyckoff_language.settings import COARSE, FINE
 from nucleate.generate.wyckoff_language.tokens import (
@@ -65,21 +63,6 @@ class Written:
     log_density: float
 
 
-@dataclass(slots=True, eq=False)
-class _Rows:
-    """What is known of the sentences of a batch, one row each."""
-
-    group: NDArray[np.int64]
-    kinds: list[NDArray[np.int64]]
-    rows: list[NDArray[np.int64]]
-    movable: list[NDArray[np.int64]]
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
-    free: NDArray[np.float64]
-    density: NDArray[np.float64]
-    alive: NDArray[np.bool_]
-
-
 class PlaceWriter:
     """Draws cells and free coordinates.
 
@@ -128,9 +111,7 @@ class PlaceWriter:
         """
         if not assignments:
             return []
-        order = sorted(
-            range(len(assignments)), key=lambda k: (-_n_movable(assignments[k]), k)
-        )
+        order = sorted(range(len(assignments)), key=lambda k: (-_n_movable(assignments[k]), k))
         chosen = [assignments[k] for k in order]
         times = np.array([repeats[k] for k in order])
         with torch.inference_mode():
@@ -139,7 +120,7 @@ class PlaceWriter:
             past = [(key[copies], value[copies]) for key, value in past]
             rows = _repeated(known, copies.numpy())
             cell = self._cells(rows, last[copies], manner, rng)
-            packing = _Packing(self, rows, cell)
+            packing = Packing(self._limits, self._volume, int(self._counts.sum()), rows, cell)
             self._places(rows, cell, past, packing, manner, rng)
         return [
             Written(
@@ -151,7 +132,7 @@ class PlaceWriter:
             if rows.alive[n]
         ]
 
-    def _read(self, chosen: list[Assignment]) -> tuple[_Rows, Cache, Tensor]:
+    def _read(self, chosen: list[Assignment]) -> tuple[Rows, Cache, Tensor]:
         """Read all up to the last orbit; return what is known, the past, and the last tokens."""
         table = places()
         n, size = len(chosen), self._numbers.size
@@ -183,14 +164,14 @@ class PlaceWriter:
         x, past = self._network(inputs_of(batch))
         length = np.array([size + 2 + k.size for k in kinds])
         movable = [np.flatnonzero(table.freedom[row] > 0) for row in rows]
-        known = _Rows(
+        known = Rows(
             group, kinds, rows, movable, table.start[group], length,
             np.zeros((n, most, 3)), np.zeros(n), np.ones(n, np.bool_),
         )  # fmt: skip
         return known, past, x[every, torch.from_numpy(length - 1)]
 
     def _cells(
-        self, rows: _Rows, last: Tensor, manner: Manner, rng: np.random.Generator
+        self, rows: Rows, last: Tensor, manner: Manner, rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Return a cell for each row, shape (n, 6); rows without one are no longer alive."""
         n = rows.group.size
@@ -220,7 +201,7 @@ class PlaceWriter:
                 rows.alive[r] = False
         return result
 
-    def _fits(self, rows: _Rows, r: int, cell: NDArray[np.float32]) -> bool:
+    def _fits(self, rows: Rows, r: int, cell: NDArray[np.float32]) -> bool:
         """Return whether there is such a cell, of a volume that can be, not too flat."""
         stretch, shape = unscaled_cell(int(rows.group[r]), cell)
         if abs(stretch) > LARGEST_STRETCH or np.any(np.abs(shape[:2]) > 3.0):
@@ -234,10 +215,10 @@ class PlaceWriter:
 
     def _places(
         self,
-        rows: _Rows,
+        rows: Rows,
         cell: NDArray[np.float32],
         past: Cache,
-        packing: _Packing,
+        packing: Packing,
         manner: Manner,
         rng: np.random.Generator,
     ) -> None:
@@ -265,7 +246,7 @@ class PlaceWriter:
 
     def _token(
         self,
-        rows: _Rows,
+        rows: Rows,
         cell: NDArray[np.float32],
         step: int,
         active: int,
@@ -292,16 +273,14 @@ class PlaceWriter:
     def _free(
         self,
         x: Tensor,
-        rows: _Rows,
+        rows: Rows,
         orbit: NDArray[np.int64],
         manner: Manner,
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return free coordinates (n, tries, 3) and their log-densities (n, tries)."""
         n = len(x)
-        freedom = np.repeat(
-            places().freedom[[rows.rows[r][orbit[r]] for r in range(n)]], TRIES
-        )
+        freedom = np.repeat(places().freedom[[rows.rows[r][orbit[r]] for r in range(n)]], TRIES)
         x = x.repeat_interleave(TRIES, 0)
         free = torch.zeros(n * TRIES, 3)
         logs = np.zeros(n * TRIES)
@@ -316,7 +295,7 @@ class PlaceWriter:
             logs[has.numpy()] += first + second + np.log(COARSE * FINE)
         return free.double().numpy().reshape(n, TRIES, 3), logs.reshape(n, TRIES)
 
-    def _sentence(self, rows: _Rows, n: int, cell: NDArray[np.float32]) -> Sentence:
+    def _sentence(self, rows: Rows, n: int, cell: NDArray[np.float32]) -> Sentence:
         group = int(rows.group[n])
         stretch, shape = unscaled_cell(group, cell)
         size = rows.kinds[n].size
@@ -332,92 +311,13 @@ class PlaceWriter:
         )
 
 
-class _Packing:
-    """The atoms of all rows as far as they are placed."""
-
-    def __init__(self, writer: PlaceWriter, rows: _Rows, cell: NDArray[np.float32]) -> None:
-        n = rows.group.size
-        atoms = int(writer._counts.sum())
-        self._limits = writer._limits
-        self._cells = np.tile(np.eye(3) * 100.0, (n, 1, 1))
-        self._inverse, self._change = np.tile(np.eye(3), (n, 1, 1)), np.tile(np.eye(3), (n, 1, 1))
-        for r in np.flatnonzero(rows.alive):
-            group = int(rows.group[r])
-            stretch, shape = unscaled_cell(group, cell[r])
-            made = primitive_vectors(group) @ cell_of(group, shape)
-            volume = writer._volume * np.exp(stretch)
-            made *= (volume / abs(np.linalg.det(made))) ** (1.0 / 3.0)
-            self._cells[r], self._change[r] = reduce_lattice(np.ascontiguousarray(made))
-            self._inverse[r] = np.rint(np.linalg.inv(self._change[r]))
-        self._scaled = np.zeros((n, atoms, 3))
-        self._species = np.zeros((n, atoms), np.int64)
-        self._filled = np.zeros(n, np.int64)
-
-    def place_fixed(self, rows: _Rows) -> None:
-        """Place the orbits without free coordinates; rows with a short contact are not alive."""
-        fixed = [np.setdiff1d(np.arange(k.size), m) for k, m in zip(rows.kinds, rows.movable, strict=True)]
-        for step in range(max(f.size for f in fixed)):
-            has = np.array([r for r, f in enumerate(fixed) if f.size > step])
-            orbit = np.array([fixed[r][step] for r in has])
-            rows.alive[has] &= self._put(rows, has, orbit, np.zeros((has.size, 1, 3))) >= 0
-
-    def place(
-        self, rows: _Rows, orbit: NDArray[np.int64], tries: NDArray[np.float64], active: int
-    ) -> NDArray[np.int64]:
-        """Place an orbit in each of the first rows; return which try was taken."""
-        return self._put(rows, np.arange(active), orbit, tries)
-
-    def _put(
-        self,
-        rows: _Rows,
-        has: NDArray[np.int64],
-        orbit: NDArray[np.int64],
-        tries: NDArray[np.float64],
-    ) -> NDArray[np.int64]:
-        taken = np.full(has.size, -1, np.int64)
-        live = np.flatnonzero(rows.alive[has])
-        if not live.size:
-            return taken
-        has, orbit, tries = has[live], orbit[live], tries[live]
-        parts = [
-            orbits(int(rows.group[r]))[rows.rows[r][o] - rows.start[r]]
-            for r, o in zip(has, orbit, strict=True)
-        ]
-        most = max(len(part.rotations) for part in parts)
-        rotations, translations = np.zeros((has.size, most, 3, 3)), np.zeros((has.size, most, 3))
-        origin, directions = np.zeros((has.size, 3)), np.zeros((has.size, 3, 3))
-        for k, part in enumerate(parts):
-            rotations[k, : len(part.rotations)] = part.rotations
-            translations[k, : len(part.rotations)] = part.translations
-            origin[k] = part.origin
-            directions[k, : len(part.directions)] = part.directions
-        change, inverse = self._change[has], self._inverse[has]
-        kind = np.array([rows.kinds[r][o] for r, o in zip(has, orbit, strict=True)])
-        scaled, species, filled = self._scaled[has], self._species[has], self._filled[has]
-        taken[live] = first_clear(
-            self._cells[has],
-            scaled,
-            species,
-            filled,
-            kind,
-            np.einsum("ni,nij->nj", origin, inverse),
-            directions @ inverse,
-            change[:, None] @ rotations @ inverse[:, None],
-            translations @ inverse,
-            self._limits,
-            np.ascontiguousarray(tries),
-        )
-        self._scaled[has], self._species[has], self._filled[has] = scaled, species, filled
-        return taken
-
-
 def _n_movable(assignment: Assignment) -> int:
     rows = places().start[assignment.group] + np.array(assignment.positions)
     return int(np.sum(places().freedom[rows] > 0))
 
 
-def _repeated(known: _Rows, copies: NDArray[np.int64]) -> _Rows:
-    return _Rows(
+def _repeated(known: Rows, copies: NDArray[np.int64]) -> Rows:
+    return Rows(
         known.group[copies],
         [known.kinds[k] for k in copies],
         [known.rows[k] for k in copies],

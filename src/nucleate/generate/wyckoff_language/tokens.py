@@ -87,9 +87,7 @@ def places() -> Places:
     features[:, :4] = np.eye(4)[table.freedom]
     features[:, 16] = np.log(table.multiplicity)
     features[:, 17] = table.features[:, 3]
-    return Places(
-        origin, directions, table.freedom, table.start, features, shape_size, system
-    )
+    return Places(origin, directions, table.freedom, table.start, features, shape_size, system)
 
 
 @dataclass(slots=True, eq=False)
