@@ -37,7 +37,7 @@ def train_wyckoff_language(
     """Train the language on a data file and return the path of its checkpoint.
 
     A run that was killed continues from its last state when called again with the same folder;
-    the checkpoint is written anew with every state.
+    the checkpoint is written with every state.
 
     Parameters
     ----------

@@ -37,6 +37,9 @@ LEAST_SIZE_SHARE = 0.02
 EXTRA = 6
 """Sets of coordinates that are drawn beyond those wanted; the likeliest are kept."""
 
+SPARE = 8
+"""Candidates made beyond one and a half times the number asked for: some fail or repeat others."""
+
 MOST_OF_ONE = 12
 """Candidates of one assignment, at most."""
 
@@ -156,7 +159,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         return [member for _, member in found[: self._number]]
 
     def _wanted(self, choices: list[tuple[float, int, Assignment]]) -> list[int]:
-        """Return how many candidates of each assignment are among the likeliest."""
+        """Return how many candidates of each assignment are made; some of them may fail."""
         ranked = sorted(
             (
                 (-score - k * np.log(AGAIN), place, k)
@@ -165,7 +168,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
             )
         )
         wanted = [0] * len(choices)
-        for _, place, _k in ranked[: self._number]:
+        for _, place, _k in ranked[: self._number + self._number // 2 + SPARE]:
             wanted[place] += 1
         return wanted
 
