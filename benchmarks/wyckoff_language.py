@@ -3,9 +3,9 @@
     python benchmarks/wyckoff_language.py samples mp_structures.parquet [--checkpoint FILE]
     python benchmarks/wyckoff_language.py speed [--checkpoint FILE]
 
-``samples``: 40 compositions of the ``val`` split, 25 crystals of each, at the reference's size, with
-the settings of the generator and assignments drawn by chance. ``speed``: 1,000 crystals of 20 atoms of
-four compositions. Match rates come from ``nucleate benchmark csp --generate-only --same-size``.
+``samples``: 40 compositions of the ``val`` split, 25 crystals of each, at the reference's size,
+with the settings of the generator and assignments drawn by chance. ``speed``: 1,000 crystals of 20
+atoms of four compositions. Match rates: ``nucleate benchmark csp --generate-only --same-size``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def samples(table: Path, checkpoint: str) -> None:
     print(f"exact {exact}, contacts kept {valid}, distinct {unique}, of {placed}")
 
 
-def _keeps_distances(crystal) -> bool:  # noqa: ANN001
+def _keeps_distances(crystal) -> bool:
     i, j, _, distances = neighbour_pairs(crystal, 4.0)
     usual = load_prior().usual_contacts[crystal.numbers[i], crystal.numbers[j]]
     return bool((distances >= STRICTNESS * usual * (1.0 - 1e-6)).all())
