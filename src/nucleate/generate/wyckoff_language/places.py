@@ -42,6 +42,9 @@ TRIES = 6
 CELLS = 3
 """Cells drawn for a sentence; the first in which the fixed orbits keep their distances is taken."""
 
+AT_ONCE = 512
+"""Sentences that are completed at the same time, a matter of memory."""
+
 LARGEST_STRETCH = 0.5
 
 
@@ -109,17 +112,31 @@ class PlaceWriter:
         rng
             The only source of randomness.
         """
-        if not assignments:
-            return []
-        order = sorted(range(len(assignments)), key=lambda k: (-_n_movable(assignments[k]), k))
-        chosen = [assignments[k] for k in order]
-        times = np.array([repeats[k] for k in order])
+        flat = np.repeat(np.arange(len(assignments)), np.asarray(repeats, dtype=np.int64))
+        flat = flat[np.argsort([-_n_movable(assignments[k]) for k in flat], kind="stable")]
+        result: list[Written] = []
+        for first in range(0, flat.size, AT_ONCE):
+            own, copies = np.unique(flat[first : first + AT_ONCE], return_inverse=True)
+            order = np.argsort([-_n_movable(assignments[k]) for k in own], kind="stable")
+            rank = np.argsort(order, kind="stable")
+            chosen = [assignments[k] for k in own[order]]
+            result += self._batch(chosen, np.sort(rank[copies]), manner, rng)
+        return result
+
+    def _batch(
+        self,
+        chosen: list[Assignment],
+        copies: NDArray[np.int64],
+        manner: Manner,
+        rng: np.random.Generator,
+    ) -> list[Written]:
+        """Complete assignments, those with the most movable orbits first, all at the same time."""
         with torch.inference_mode():
             known, past, last = self._read(chosen)
-            copies = torch.from_numpy(np.repeat(np.arange(len(chosen)), times))
-            past = [(key[copies], value[copies]) for key, value in past]
-            rows = _repeated(known, copies.numpy())
-            cell = self._cells(rows, last[copies], manner, rng)
+            which = torch.from_numpy(copies)
+            past = [(key[which], value[which]) for key, value in past]
+            rows = _repeated(known, copies)
+            cell = self._cells(rows, last[which], manner, rng)
             packing = Packing(self._limits, self._volume, int(self._counts.sum()), rows, cell)
             self._places(rows, cell, past, packing, manner, rng)
         return [
