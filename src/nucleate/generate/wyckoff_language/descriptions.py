@@ -15,6 +15,8 @@ import numpy as np
 from nucleate.generate.wyckoff import crystal_system, operations, orbits, primitive_vectors, sites
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from nucleate.generate.wyckoff import Orbit
@@ -138,9 +140,8 @@ def locate(number: int, position: int, point: NDArray[np.float64]) -> NDArray[np
     return free
 
 
-def _hits(orbit: Orbit, point: NDArray[np.float64]) -> list[tuple[int, NDArray[np.float64]]]:
+def _hits(orbit: Orbit, point: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Return the operations and lattice vectors that put a point of the orbit's form here."""
-    found = []
     for k, (rotation, translation) in enumerate(
         zip(orbit.rotations, orbit.translations, strict=True)
     ):
@@ -150,9 +151,8 @@ def _hits(orbit: Orbit, point: NDArray[np.float64]) -> list[tuple[int, NDArray[n
         off = off - whole + _NEAR
         if len(directions):
             off = off - off @ np.linalg.pinv(directions) @ directions
-        rows = np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1))
-        found += [(k, whole - _NEAR[row]) for row in rows]
-    return found
+        for row in np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1)):
+            yield k, whole - _NEAR[row]
 
 
 def _free_map(
@@ -184,11 +184,11 @@ def _effect(number: int, matrix: NDArray[np.float64], shift: NDArray[np.float64]
         for other, target in enumerate(places):
             if (table[other].multiplicity, table[other].freedom) != kind:
                 continue
-            hits = _hits(target, point)
-            if hits:
+            hit = next(_hits(target, point), None)
+            if hit is not None:
                 positions[k] = other
                 linear[k, :size, :size], offset[k, :size] = _free_map(
-                    source, target, matrix, shift, *hits[0]
+                    source, target, matrix, shift, *hit
                 )
                 break
         else:
