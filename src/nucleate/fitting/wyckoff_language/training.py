@@ -191,7 +191,7 @@ class LanguageTrainer:
             chosen = np.random.default_rng(0).choice(chosen, JUDGED, replace=False)
         kept = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.network.load_state_dict(self.mean)
-        sums = dict.fromkeys(PARTS, 0.0)
+        sums: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         with torch.no_grad():
             for rows in batches(self._val_lengths, chosen, 3000, np.random.default_rng(0)):
                 lesson = lesson_of(self.val, rows, self._val_lengths)

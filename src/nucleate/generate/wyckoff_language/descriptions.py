@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def equivalents(number: int) -> tuple[FreeMaps, ...]:
         )
         size = len(orbit.directions)
         unique[:, size * size :] %= 1.0
-        unique = np.unique(unique, axis=0)
+        unique = np.unique(unique, axis=0).astype(np.float64)
         found.append(
             FreeMaps(
                 unique[:, : size * size].reshape(len(unique), size, size), unique[:, size * size :]
@@ -173,7 +173,9 @@ def _free_map(
     return source.directions @ matrix @ inverse, off @ inverse
 
 
-def _effect(number: int, matrix: NDArray[np.float64], shift: NDArray[np.float64]) -> tuple:  # type: ignore[type-arg]
+def _effect(
+    number: int, matrix: NDArray[np.float64], shift: NDArray[np.float64]
+) -> tuple[Any, ...]:
     table, places = sites(number), orbits(number)
     positions = np.zeros(len(places), np.int64)
     linear, offset = np.zeros((len(places), 3, 3)), np.zeros((len(places), 3))
@@ -266,9 +268,9 @@ def _discrete(number: int, shifts: NDArray[np.float64]) -> NDArray[np.float64]:
     primitive = primitive_vectors(number)
     inverse = np.linalg.inv(primitive)
     lattice = _NEAR @ primitive
-    unique: dict[tuple[float, ...], NDArray[np.float64]] = {}
+    unique: dict[tuple[float, ...], NDArray[Any]] = {}
     for shift in shifts:
-        straight = np.where(polar, 0.0, shift @ primitive)
+        straight: NDArray[np.float64] = np.where(polar, 0.0, shift @ primitive)
         images = np.where(polar, 0.0, straight + lattice) % 1.0
         key = min(tuple(np.round(row, 4) % 1.0) for row in images)
         unique.setdefault(key, straight @ inverse)

@@ -113,13 +113,13 @@ class PlaceWriter:
             The only source of randomness.
         """
         flat = np.repeat(np.arange(len(assignments)), np.asarray(repeats, dtype=np.int64))
-        flat = flat[np.argsort([-_n_movable(assignments[k]) for k in flat], kind="stable")]
+        flat = flat[np.argsort([-_n_movable(assignments[int(k)]) for k in flat], kind="stable")]
         result: list[Written] = []
         for first in range(0, flat.size, AT_ONCE):
             own, copies = np.unique(flat[first : first + AT_ONCE], return_inverse=True)
-            order = np.argsort([-_n_movable(assignments[k]) for k in own], kind="stable")
+            order = np.argsort([-_n_movable(assignments[int(k)]) for k in own], kind="stable")
             rank = np.argsort(order, kind="stable")
-            chosen = [assignments[k] for k in own[order]]
+            chosen = [assignments[int(k)] for k in own[order]]
             result += self._batch(chosen, np.sort(rank[copies]), manner, rng)
         return result
 

@@ -181,7 +181,7 @@ def _raw(crystal: Crystal, data: Any) -> Sentence | None:
     basis = np.array(data.prim_std_cell.basis)
     letters = {site.letter: k for k, site in enumerate(sites(group))}
     own = primitive_vectors(group) @ conventional.cell  # moyopy has another one for C
-    points = np.array(data.prim_std_cell.positions) @ basis @ np.linalg.inv(own)
+    points = np.array(data.prim_std_cell.positions, np.float64) @ basis @ np.linalg.inv(own)
     primitive = np.array(data.prim_std_cell.numbers)
     numbers, counts = np.unique(primitive, return_counts=True)
     kinds, positions, free = [], [], []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rows = Any
-"""Index of sequences: a number, a slice or an array."""
+"""Index of sequences: a number, a slice or an array; so are columns where they are Any."""
 
 ELEMENT, BEGIN, GROUP, ORBIT, CELL, PLACE = range(1, 7)
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "hexagonal", "cubic")
@@ -222,7 +222,7 @@ def write_group(
 def write_orbit(
     batch: Batch,
     rows: Rows,
-    column: int,
+    column: Any,
     step: Any,
     row: Any,
     element: Any,
@@ -266,7 +266,7 @@ def write_cell(batch: Batch, rows: Rows, column: int, cell: NDArray[np.float32])
 
 
 def write_place(
-    batch: Batch, rows: Rows, column: int, row: Any, element: Any, slot: Any, point: Any
+    batch: Batch, rows: Rows, column: Any, row: Any, element: Any, slot: Any, point: Any
 ) -> None:
     """Write a token PLACE: where an orbit is."""
     batch.kind[rows, column] = PLACE
@@ -276,7 +276,7 @@ def write_place(
     batch.point[rows, column] = point
 
 
-def write_next(batch: Batch, rows: Rows, column: int, step: Any, row: Any, element: Any) -> None:
+def write_next(batch: Batch, rows: Rows, column: Any, step: Any, row: Any, element: Any) -> None:
     """Write into CELL or PLACE which orbit is placed next."""
     batch.step[rows, column] = step
     batch.next_position[rows, column] = np.asarray(row) + 1
