@@ -225,6 +225,7 @@ def measure_candidates(
     library: Sequence[str] = ("shipped",),
     most: int = 100,
     seed: int = 0,
+    same_size: bool = False,
     watch: Watch | None = None,
 ) -> str:
     """Compare candidates of generators as they are generated; return the summary in Markdown.
@@ -248,15 +249,17 @@ def measure_candidates(
         library=tuple(library),
         most=most,
         seed=seed,
+        same_size=same_size,
         above_hull=hull_distances(table),
         report=(watch or Watch()).says,
     )
     summary = summary_rows(rows, most=most)
     write_rows(out / "generated-summary.csv", summary)
     names = ", ".join(item["kind"] for item in generators)
+    size = "the number of atoms is given" if same_size else "the number of atoms is not given"
     return (
         f"\nUnrelaxed candidates of {names}; known = {', '.join(known)}; library: "
-        f"{', '.join(library)}. Rates in per cent with 95 % intervals (Wilson).\n\n"
+        f"{', '.join(library)}; {size}. Rates in per cent with 95 % intervals (Wilson).\n\n"
         f"{markdown_table(summary)}"
     )
 

@@ -50,3 +50,31 @@ def train_graph_network(
     return train(
         data, out, perturbed=perturbed, label_rest=label_rest, potential=potential, **options
     )
+
+
+def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
+    """Train a language of Wyckoff positions, which writes crystals; return its file.
+
+    Parameters
+    ----------
+    data
+        parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.
+    out
+        Folder of the training; an existing training is continued.
+    options
+        As in :func:`nucleate.fitting.wyckoff_language.fit.train_wyckoff_language`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If torch or safetensors are not installed.
+    InputError
+        If the data cannot be used.
+    """
+    try:
+        from nucleate.fitting.wyckoff_language.fit import train_wyckoff_language as train
+    except ImportError as error:
+        raise MissingDependencyError(
+            "training needs torch and safetensors: pip install 'nucleate[train]'"
+        ) from error
+    return train(data, out, **options)

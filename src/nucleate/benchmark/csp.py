@@ -250,7 +250,9 @@ def _from_table(path: Path, split: str, atoms: tuple[int, int]) -> list[tuple[st
         raise InputError(f"{path} has no column {missing[0]!r}. Give a table of structures.")
     extra = [name for name in ("split", "material_id") if name in names]
     found = []
-    for number, row in enumerate(parquet.read_table(path, columns=columns + extra).to_pylist()):
+    part = [("split", "=", split)] if names >= {"split", "material_id"} else None
+    table = parquet.read_table(path, columns=columns + extra, filters=part)
+    for number, row in enumerate(table.to_pylist()):
         if row.get("split", split) != split or not atoms[0] <= len(row["species"]) <= 4 * atoms[1]:
             continue
         crystal = Crystal(

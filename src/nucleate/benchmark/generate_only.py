@@ -51,6 +51,7 @@ def measure(
     library: tuple[str, ...] = ("shipped",),
     most: int = RANKS[-1],
     seed: int = 0,
+    same_size: bool = False,
     above_hull: dict[str, float] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
@@ -72,6 +73,8 @@ def measure(
         Candidates of each entry.
     seed
         Of the generators.
+    same_size
+        Give the number of atoms of the reference, as in the published match rates.
     above_hull
         eV/atom by the name of the entry, where known.
     report
@@ -88,13 +91,16 @@ def measure(
         "most": most,
         "seed": seed,
     }
+    if same_size:
+        setup["same_size"] = True
     done = {(row["entry"], row["known"]): row for row in _continued(path, setup)}
     with path.open("a", encoding="utf-8") as stream:
         for use in known:
             for entry in entries:
                 if (entry.name, use) in done:
                     continue
-                candidates = _candidates(entry, generators, use, library, most, seed)
+                space = space_of(entry.crystal, same_size=same_size)
+                candidates = _candidates(entry, space, generators, use, library, most, seed)
                 row = _row(entry, use, candidates, (above_hull or {}).get(entry.name))
                 done[entry.name, use] = row
                 stream.write(json.dumps(row) + "\n")
@@ -130,9 +136,12 @@ def hull_distances(table: Path) -> dict[str, float]:
     return {str(row[names[0]]): row[names[1]] for row in rows if row[names[1]] is not None}
 
 
-def space_of(reference: Crystal) -> SearchSpace:
+def space_of(reference: Crystal, *, same_size: bool = False) -> SearchSpace:
     """Return what may be proposed for the composition of a reference."""
     composition = Composition.from_numbers(reference.numbers)
+    if same_size:
+        units = composition.formula_units_of(reference.numbers) or 1
+        return SearchSpace.create(composition, formula_units=(units,), max_atoms=reference.n_atoms)
     return SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
 
 
@@ -171,6 +180,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def _candidates(
     entry: Entry,
+    space: SearchSpace,
     generators: Sequence[Component],
     known: str,
     library: tuple[str, ...],
@@ -181,7 +191,7 @@ def _candidates(
     from nucleate.generate.mix import GeneratorMix
 
     context = GeneratorContext(
-        space_of(entry.crystal),
+        space,
         seed=seed,
         known=known,
         library=library,

@@ -128,6 +128,12 @@ def csp_command(
     most: Annotated[
         int, typer.Option(min=1, help="With --generate-only: candidates of each entry.")
     ] = 100,
+    same_size: Annotated[
+        bool,
+        typer.Option(
+            "--same-size", help="With --generate-only: give the reference's number of atoms."
+        ),
+    ] = False,
     out: Out = Path("nucleate-csp"),
 ) -> None:
     """Search for the structures of a hold-out set and report how many are found.
@@ -149,14 +155,15 @@ def csp_command(
             library=library or ("shipped",),
             most=most,
             seed=seed,
+            same_size=same_size,
             watch=watch,
         )
         typer.echo(text)
         return
-    if generator or known or library:
+    if generator or known or library or same_size:
         raise InputError(
-            "--generator, --known and --library belong to --generate-only. Add it, or leave them "
-            "out: searches of the benchmark use no known structures."
+            "--generator, --known, --library and --same-size belong to --generate-only. Add it, or "
+            "leave them out: searches of the benchmark use no known structures."
         )
     try:
         text = benchmark.run_hold_out(

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Train learned models.", no_args_is_help=True)
     group.callback()(_group)
     group.command(name="graph-network")(graph_network)
+    group.command(name="wyckoff-language")(wyckoff_language)
     app.add_typer(group, name="train")
 
 
@@ -94,4 +95,53 @@ def _tell(progress: Any) -> None:
     typer.echo(
         f"epoch {progress.epoch:.2f}, step {progress.step:,} of {progress.steps:,}: "
         f"training {progress.loss:.4f}{val}; {progress.left_s / 60:.0f} min left"
+    )
+
+
+def wyckoff_language(
+    data: Annotated[
+        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the training; an existing training is continued.")
+    ],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=64, help="About as many in a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    width: Annotated[int, typer.Option(min=16, help="Numbers that describe a token.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Layers of the transformer.")] = 4,
+    licence: Annotated[
+        str, typer.Option(help="Licence and source of the data, written into the file.")
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read at most this number of rows.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a language of Wyckoff positions, which writes crystals of a composition."""
+    from nucleate.api.train import train_wyckoff_language
+
+    given = {"epochs": epochs, "tokens": tokens, "learning_rate": learning_rate}
+    changes = {name: value for name, value in given.items() if value is not None}
+    model = train_wyckoff_language(
+        data,
+        out,
+        changes=changes | {"seed": seed},
+        width=width,
+        layers=layers,
+        licence=licence,
+        limit=limit,
+        device=device,
+        say=typer.echo,
+        tell=_tell_language,
+    )
+    typer.echo(f"{model} and its model_card.md are written")
+
+
+def _tell_language(progress: Any) -> None:
+    val = "" if progress.val is None else f", validation {progress.val:.3f} nats"
+    typer.echo(
+        f"epoch {progress.epoch:.2f} of {progress.epochs}, step {progress.step:,}: training "
+        f"{progress.loss:.3f} nats{val}; {progress.left_s / 60:.0f} min left"
     )

@@ -52,7 +52,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
     taken = np.zeros(n_orbits, np.int64)
     scaled = np.empty((start[n_orbits], 3))
     species = np.empty(start[n_orbits], np.int64)
-    heights, near = _heights(cell), adjacent_cells(cell)
+    heights, near = heights_of(cell), adjacent_cells(cell)
     shortest = cell[0, 0] ** 2 + cell[0, 1] ** 2 + cell[0, 2] ** 2
     for o in range(n_orbits):
         kind = kinds[o]
@@ -72,7 +72,7 @@ def place(cell, kinds, start, freedom, origins, directions, rotations, translati
                     for j in range(3):
                         scaled[k, i] += first[j] * rotations[k, j, i]
             n_pairs += start[o + 1]
-            if _is_clear(cell, near, heights, scaled, species, start[o], start[o + 1], limits):
+            if is_clear(cell, near, heights, scaled, species, start[o], start[o + 1], limits):
                 found = True
                 taken[o] = attempt
                 break
@@ -130,7 +130,7 @@ def has_translation(numbers, scaled, tolerance):
 
 
 @njit(cache=True)
-def _is_clear(cell, near, heights, scaled, species, first, end, limits):
+def is_clear(cell, near, heights, scaled, species, first, end, limits):
     """Return whether atom ``first`` keeps its distance from all atoms before ``end``."""
     gap = np.empty(3)
     for j in range(end):
@@ -157,7 +157,7 @@ def _is_clear(cell, near, heights, scaled, species, first, end, limits):
 
 
 @njit(cache=True)
-def _heights(cell):
+def heights_of(cell):
     """Return the height of the cell above each of its faces in Å."""
     heights = np.empty(3)
     for k in range(3):

@@ -1,0 +1,245 @@
+"""The sentences of a data set in flat arrays, made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleate.errors import InputError
+from nucleate.fitting.datasets import load_dataset
+from nucleate.generate.wyckoff_language.completions import (
+    of_group,
+    possible_groups,
+    sentence_masks,
+)
+from nucleate.generate.wyckoff_language.sentence import described, expected_volume, sentence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.generate.wyckoff_language.sentence import Sentence
+
+MOST_ATOMS = 52
+MOST_ORBITS = 40
+AUGMENTED = 2
+"""Random descriptions kept beside the canonical one."""
+
+AT_ONCE = 4000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """Sentences, one after the other.
+
+    Attributes
+    ----------
+    crystal : ndarray of int64, shape (n,)
+        Which crystal each sentence describes; the first of each crystal is the canonical one.
+    group : ndarray of int64, shape (n,)
+    stretch, log_volume : ndarray of float32, shape (n,)
+        Logarithm of the volume relative to the expected one, and of the expected volume per atom.
+    shape : ndarray of float32, shape (n, 5)
+    element_start, orbit_start : ndarray of int64, shape (n + 1,)
+    numbers, counts : ndarray of int64
+        Of the elements of all sentences.
+    kinds, positions : ndarray of int64
+        Of the orbits of all sentences.
+    allowed : ndarray of uint32
+        Positions that the masks allow before each orbit, as bits.
+    free : ndarray of float32, shape (n_orbits, 3)
+    groups : ndarray of bool, shape (n_compositions, 231)
+        Space groups that fit, and, in ``fits``, the row of each sentence.
+    fits : ndarray of int64, shape (n,)
+    """
+
+    crystal: NDArray[np.int64]
+    group: NDArray[np.int64]
+    stretch: NDArray[np.float32]
+    log_volume: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    element_start: NDArray[np.int64]
+    orbit_start: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    allowed: NDArray[np.uint32]
+    free: NDArray[np.float32]
+    groups: NDArray[np.bool_]
+    fits: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return self.group.size
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Elements and orbits of each sentence."""
+        return np.diff(self.element_start) + np.diff(self.orbit_start)
+
+    @property
+    def canonical(self) -> NDArray[np.int64]:
+        """The first sentence of each crystal."""
+        return np.unique(self.crystal, return_index=True)[1]
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that occur."""
+        return tuple(int(z) for z in np.unique(self.numbers))
+
+
+def read_corpora(
+    data: Path, folder: Path, *, limit: int | None, seed: int, say: Callable[[str], None]
+) -> tuple[Corpus, Corpus, str]:
+    """Return the sentences for training and for validation, and the account of the data.
+
+    Parameters
+    ----------
+    data
+        See :func:`~nucleate.fitting.datasets.load_dataset`; crystals without an energy teach too.
+    folder
+        Where sentences are kept.
+    limit
+        Read at most this number of rows.
+    seed
+        Of the split and of the random descriptions.
+    say
+        Called with lines of text.
+
+    Raises
+    ------
+    InputError
+        If no crystal can be used.
+    """
+    dataset = load_dataset(data, seed=seed, limit=limit)
+    for line in dataset.report.lines():
+        say(line)
+    train = [dataset.crystals[row] for row in dataset.rows("train")] + list(dataset.unlabelled)
+    val = [dataset.crystals[row] for row in dataset.rows("val")]
+    found = []
+    for name, crystals in (("training", train), ("validation", val)):
+        small = [crystal for crystal in crystals if crystal.n_atoms <= MOST_ATOMS]
+        if not small:
+            raise InputError(
+                f"{data} has no {name} crystal of at most {MOST_ATOMS} atoms; give more structures"
+            )
+        found.append(_kept(small, folder, name, seed, say))
+    return found[0], found[1], "; ".join(dataset.report.lines()[:1])
+
+
+def corpus_of(sentences: Sequence[Sequence[Sentence]]) -> Corpus:
+    """Return sentences in flat arrays: a sequence for each crystal, its canonical one first."""
+    flat = [sentence for group in sentences for sentence in group]
+    crystal = np.repeat(np.arange(len(sentences)), [len(group) for group in sentences])
+    compositions: dict[tuple[int, ...], int] = {}
+    fits = []
+    for sentence in flat:
+        key = tuple(sorted(sentence.counts.tolist()))
+        fits.append(compositions.setdefault(key, len(compositions)))
+    shape = np.zeros((len(flat), 5), np.float32)
+    for row, sentence in zip(shape, flat, strict=True):
+        row[: sentence.shape.size] = sentence.shape
+    return Corpus(
+        crystal=crystal.astype(np.int64),
+        group=np.array([s.group for s in flat]),
+        stretch=np.array([s.stretch for s in flat], np.float32),
+        log_volume=np.array([log_volume_per_atom(s) for s in flat], np.float32),
+        shape=shape,
+        element_start=_starts([s.numbers.size for s in flat]),
+        orbit_start=_starts([s.kinds.size for s in flat]),
+        numbers=np.concatenate([s.numbers for s in flat]),
+        counts=np.concatenate([s.counts for s in flat]),
+        kinds=np.concatenate([s.kinds for s in flat]),
+        positions=np.concatenate([s.positions for s in flat]),
+        allowed=np.concatenate([_bits(s) for s in flat]),
+        free=np.concatenate([s.free for s in flat]).astype(np.float32),
+        groups=np.array([possible_groups(key) for key in compositions]),
+        fits=np.array(fits),
+    )
+
+
+def log_volume_per_atom(sentence: Sentence) -> float:
+    """Return the logarithm of the expected volume in Å³ per atom."""
+    volume = expected_volume(sentence.numbers, sentence.counts)
+    return float(np.log(volume / sentence.counts.sum()))
+
+
+def joined(parts: Sequence[Corpus]) -> Corpus:
+    """Return several corpora as one."""
+    first = {}
+    for item in fields(Corpus):
+        arrays = [getattr(part, item.name) for part in parts]
+        if item.name.endswith("_start"):
+            ends = np.cumsum([0, *(array[-1] for array in arrays)])
+            arrays = [a[:-1] + e for a, e in zip(arrays, ends[:-1], strict=True)]
+            first[item.name] = np.concatenate([*arrays, ends[-1:]])
+            continue
+        if item.name in ("crystal", "fits"):
+            sizes = [
+                int(part.crystal.max()) + 1 if item.name == "crystal" else len(part.groups)
+                for part in parts
+            ]
+            shifts = np.cumsum([0, *sizes])
+            arrays = [a + s for a, s in zip(arrays, shifts[:-1], strict=True)]
+        first[item.name] = np.concatenate(arrays)
+    return Corpus(**first)
+
+
+def _kept(
+    crystals: list[Crystal], folder: Path, name: str, seed: int, say: Callable[[str], None]
+) -> Corpus:
+    """Make the sentences of crystals, or read those of before; an interruption costs one part."""
+    logging.getLogger("moyo").setLevel(logging.ERROR)
+    digest = hashlib.sha256(str((seed, MOST_ORBITS, AUGMENTED)).encode())
+    for crystal in crystals:
+        for array in (crystal.numbers, crystal.cell, crystal.scaled):
+            digest.update(array.tobytes())
+    parts = []
+    for first in range(0, len(crystals), AT_ONCE):
+        path = folder / f"sentences-{name}-{digest.hexdigest()[:10]}-{first // AT_ONCE:03d}.npz"
+        if not path.is_file():
+            made = [
+                _descriptions(crystal, np.random.default_rng([seed, 7, first + k]))
+                for k, crystal in enumerate(crystals[first : first + AT_ONCE])
+            ]
+            part = corpus_of([item for item in made if item])
+            temporary = path.with_suffix(".part.npz")
+            np.savez(temporary, **{f.name: getattr(part, f.name) for f in fields(Corpus)})
+            temporary.replace(path)
+            say(f"{name} sentences: {min(first + AT_ONCE, len(crystals)):,} of {len(crystals):,}")
+        with np.load(path, allow_pickle=False) as arrays:
+            parts.append(Corpus(**{f.name: arrays[f.name] for f in fields(Corpus)}))
+    return joined(parts)
+
+
+def _descriptions(crystal: Crystal, rng: np.random.Generator) -> list[Sentence]:
+    """Return the canonical sentence and random equal ones; nothing for a crystal of no use."""
+    sentence = sentence_of(crystal)
+    if sentence is None or sentence.kinds.size > MOST_ORBITS:
+        return []
+    found = [sentence]
+    for _ in range(AUGMENTED):
+        order = rng.permutation(sentence.numbers.size)
+        found.append(described(sentence, order=order, rng=rng))
+    return found
+
+
+def _bits(sentence: Sentence) -> NDArray[np.uint32]:
+    masks = sentence_masks(
+        *of_group(sentence.group), sentence.counts, sentence.kinds, sentence.positions
+    )
+    rows = np.arange(masks.shape[0])
+    if not masks[rows, sentence.positions].all():
+        raise AssertionError(f"the masks exclude a real crystal: {sentence}")
+    return (masks * (1 << np.arange(masks.shape[1], dtype=np.uint64))).sum(axis=1).astype(np.uint32)
+
+
+def _starts(sizes: Sequence[int]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -1,0 +1,99 @@
+"""The whole way from a data file to a language with its model card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import nucleate
+from nucleate.fitting.wyckoff_language.corpus import MOST_ATOMS, MOST_ORBITS, read_corpora
+from nucleate.fitting.wyckoff_language.model_card import format_model_card, plot_learning_curve
+from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining, Progress
+from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint, save_language
+from nucleate.generate.wyckoff_language.settings import LanguageSettings
+from nucleate.networks.device import check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MODEL = "model.safetensors"
+
+
+def train_wyckoff_language(
+    data: Path,
+    out: Path,
+    *,
+    changes: dict[str, Any] | None = None,
+    width: int = 128,
+    layers: int = 4,
+    licence: str = "",
+    device: str = "cpu",
+    limit: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Train the language on a data file and return the path of its checkpoint.
+
+    A run that was killed continues from its last state when called again with the same folder;
+    the checkpoint is written with every state.
+
+    Parameters
+    ----------
+    data
+        See :func:`~nucleate.fitting.datasets.load_dataset`.
+    out
+        Folder of sentences, state, checkpoint, ``model_card.md`` and ``learning_curve.png``.
+    changes
+        Fields of :class:`LanguageTraining` that differ from the defaults.
+    width, layers
+        Sizes of the network.
+    licence
+        Licence and source of the data, written into the checkpoint.
+    device
+        ``cpu`` or ``cuda``.
+    limit
+        Read at most this number of rows.
+    say, tell
+        Called with lines of text and with the progress.
+
+    Raises
+    ------
+    InputError
+        If the data cannot serve, the device is missing, or the folder holds another training.
+    """
+    check_device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = replace(LanguageTraining(), **(changes or {}))
+    sizes = LanguageSettings(
+        width=width, layers=layers, most_atoms=MOST_ATOMS, most_orbits=MOST_ORBITS
+    )
+    train, val, account = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
+    trainer = LanguageTrainer(out, sizes, settings, train, val, device=device)
+    count = sum(parameter.numel() for parameter in trainer.network.parameters())
+    say(f"{len(train.canonical):,} training crystals, {count:,} parameters")
+
+    def write() -> None:
+        about = {
+            "name": out.name,
+            "data": account,
+            "licence": licence,
+            "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
+            "most_atoms": MOST_ATOMS,
+            "parameters": count,
+            "training": asdict(settings),
+            "epochs_done": trainer.epoch,
+            "steps": trainer.step,
+            "history": trainer.history,
+            "code_version": nucleate.__version__,
+        }
+        checkpoint = LanguageCheckpoint(sizes, trainer.mean, train.elements, about)
+        save_language(out / MODEL, checkpoint)
+        (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
+        (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
+
+    trainer.run(tell=tell, saved=write)
+    write()
+    plot_learning_curve(out / "learning_curve.png", trainer.history)
+    return out / MODEL

@@ -1,0 +1,55 @@
+"""Crystals that a language of Wyckoff positions writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from nucleate.generate.context import GeneratorSettings
+
+if TYPE_CHECKING:
+    from nucleate.generate.context import GeneratorContext
+    from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
+
+
+class WyckoffLanguageSettings(GeneratorSettings):
+    """Crystals that a transformer trained on known structures writes, the likely first."""
+
+    keeps_space_groups: ClassVar[bool] = True
+    completed_by: ClassVar[Literal["", "random", "blocks"]] = "random"
+    works: ClassVar[tuple[str, ...]] = ("jain2013",)
+
+    checkpoint: str = Field(
+        "mp", description="The shipped language, or a file of nucleate train wyckoff-language."
+    )
+    number: int = Field(200, ge=1, le=5000, description="Candidates that are made.")
+    leading: int = Field(
+        20, ge=0, description="Candidates that are relaxed before anything else is drawn."
+    )
+    temperature: float = Field(
+        0.7, gt=0.0, le=3.0, description="Of cells and coordinates; below 1 keeps to the likely."
+    )
+    top_p: float = Field(
+        0.95, gt=0.0, le=1.0, description="Words beyond this share of probability are not drawn."
+    )
+    explore: bool = Field(
+        False, description="Draw the assignments by chance in place of the likeliest."
+    )
+
+    def build(self, context: GeneratorContext) -> WyckoffLanguageGenerator:
+        """Return the generator; raises InputError where the checkpoint cannot be read."""
+        from nucleate.generate.wyckoff_language.checkpoint import load_language
+        from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
+
+        return WyckoffLanguageGenerator(
+            context.space,
+            load_language(self.checkpoint),
+            number=self.number,
+            leading=self.leading,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            explore=self.explore,
+            seed=context.seed,
+            warn=context.warn,
+        )

@@ -1,0 +1,1 @@
+"""Symmetric crystals as sentences, and a transformer that writes them."""

@@ -1,0 +1,343 @@
+"""Which Wyckoff assignments the language finds likely for a composition, none of them twice.
+
+A beam keeps the likeliest beginnings of sentences. With random numbers it becomes a stochastic
+beam (Kool, van Hoof, Welling 2019): the log-likelihoods are perturbed by Gumbel noise in such a
+way that what is kept is a sample without repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nucleate.generate.symmetric_prior import positions as all_positions
+from nucleate.generate.wyckoff_language.completions import (
+    group_tables,
+    next_positions,
+    of_group,
+    possible_groups,
+)
+from nucleate.generate.wyckoff_language.descriptions import changes
+from nucleate.generate.wyckoff_language.network import inputs_of
+from nucleate.generate.wyckoff_language.tokens import (
+    Batch,
+    common_scalars,
+    write_elements,
+    write_group,
+    write_orbit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+    from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How sentences are drawn.
+
+    Attributes
+    ----------
+    temperature : float
+        Divides the logits.
+    top_p : float
+        Words beyond this share of the probability are not used.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def log_shares(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return log-probabilities of rows of logits, -inf where they are not used."""
+        scaled = logits / self.temperature
+        shares = scaled - _log_sum(scaled)
+        if self.top_p >= 1.0:
+            return shares
+        order = np.argsort(-shares, axis=-1)
+        ordered = np.take_along_axis(np.exp(shares), order, -1)
+        before = np.cumsum(ordered, -1) - ordered
+        cut = np.where(before < self.top_p, np.take_along_axis(shares, order, -1), -np.inf)
+        kept = np.empty_like(shares)
+        np.put_along_axis(kept, order, cut, -1)
+        return kept - _log_sum(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A space group and the positions of all elements.
+
+    Attributes
+    ----------
+    group : int
+        Space group.
+    kinds, positions : tuple of int
+        Of the orbits, ascending in both.
+    log_likelihood : float
+        Of the space group and the positions, at temperature 1.
+    """
+
+    group: int
+    kinds: tuple[int, ...]
+    positions: tuple[int, ...]
+    log_likelihood: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """A sentence that is not finished."""
+
+    group: int
+    kinds: tuple[int, ...]
+    positions: tuple[int, ...]
+    left: int
+    rest: int
+    kind: int
+    log: float
+    """log-likelihood at temperature 1"""
+    drawn: float
+    """log-probability with which it is drawn"""
+    score: float
+    """what the beam compares: ``drawn``, perturbed in a stochastic beam"""
+
+
+class AssignmentSearch:
+    """Finds assignments of one composition and size.
+
+    Parameters
+    ----------
+    network : LanguageNetwork
+        Ready to predict.
+    numbers, counts : ndarray of int64, shape (n_elements,)
+        Atomic numbers, from electropositive to electronegative, and atoms in the primitive cell.
+    log_volume : float
+        Logarithm of the expected volume in Å³ per atom.
+    groups : collection of int or None
+        Space groups to keep to.
+    """
+
+    def __init__(
+        self,
+        network: LanguageNetwork,
+        numbers: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        log_volume: float,
+        *,
+        groups: Collection[int] | None = None,
+    ) -> None:
+        self._network, self._numbers, self._counts = network, numbers, counts
+        self._log_volume = log_volume
+        self._key = tuple(int(count) for count in counts)
+        fits = possible_groups(tuple(sorted(self._key))).copy()
+        if groups is not None:
+            fits &= np.isin(np.arange(fits.size), list(groups))
+        self._fits = fits
+
+    def likely(
+        self,
+        most: int,
+        *,
+        width: int = 64,
+        manner: Manner | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> list[Assignment]:
+        """Return distinct assignments, the likeliest first, or as they are drawn.
+
+        Parameters
+        ----------
+        most
+            As many at most.
+        width
+            Beginnings that are kept; more make sure that nothing likely is missed.
+        manner
+            How words are drawn; None takes the probabilities as they are.
+        rng
+            Draws a sample without repeats in place of the likeliest.
+        """
+        if not self._fits.any():
+            return []
+        manner = manner or Manner()
+        width = max(width, most)
+        open_, past = self._begin(width, manner, rng)
+        finished: list[_Beginning] = []
+        for _ in range(self._network.settings.most_orbits):
+            made, places = self._grown(open_, past, width, manner, rng)
+            finished += [item for item in made if item.kind == len(self._key)]
+            finished = sorted(finished, key=lambda item: -item.score)[:width]
+            going = [k for k, item in enumerate(made) if item.kind < len(self._key)]
+            if not going:
+                break
+            enough = finished[most - 1].score if len(finished) >= most else -np.inf
+            going = [k for k in going if made[k].score > enough]
+            if not going:
+                break
+            open_ = [made[k] for k in going]
+            chosen = torch.tensor([places[k] for k in going])
+            past = [(key[chosen], value[chosen]) for key, value in self._past]
+        return self._merged(finished)[:most]
+
+    def _begin(
+        self, width: int, manner: Manner, rng: np.random.Generator | None
+    ) -> tuple[list[_Beginning], Cache]:
+        """Return the likeliest space groups."""
+        batch = Batch.empty(1, self._numbers.size + 1)
+        write_elements(batch, 0, self._numbers, self._counts, self._log_volume)
+        with torch.inference_mode():
+            x, past = self._network(inputs_of(batch))
+            logits = self._network.group_logits(x[:, -1]).double().numpy()
+        logits[:, ~self._fits] = -np.inf
+        plain, drawn = logits[0] - _log_sum(logits[0]), manner.log_shares(logits)[0]
+        scores = drawn if rng is None else _perturbed(drawn[None], np.zeros(1), rng)[0]
+        best = [g for g in np.argsort(-scores, kind="stable")[:width] if np.isfinite(scores[g])]
+        found = []
+        for group in best:
+            n_fixed = int(of_group(int(group))[1].sum())
+            found.append(
+                _Beginning(
+                    group=int(group),
+                    kinds=(),
+                    positions=(),
+                    left=(1 << n_fixed) - 1,
+                    rest=self._key[0],
+                    kind=0,
+                    log=float(plain[group]),
+                    drawn=float(drawn[group]),
+                    score=float(scores[group]),
+                )
+            )
+        n = len(found)
+        return found, [(k.expand(n, -1, -1, -1), v.expand(n, -1, -1, -1)) for k, v in past]
+
+    def _grown(
+        self,
+        open_: list[_Beginning],
+        past: Cache,
+        width: int,
+        manner: Manner,
+        rng: np.random.Generator | None,
+    ) -> tuple[list[_Beginning], list[int]]:
+        """Return the best continuations by one orbit, and which beginning each continues."""
+        allowed = np.array([self._allowed(item) for item in open_])
+        with torch.inference_mode():
+            inputs = inputs_of(self._written(open_))
+            x, self._past = self._network(inputs, past)
+            logits = self._network.position_logits(x, inputs["group"])[:, 0].double().numpy()
+        logits[~allowed] = -np.inf
+        plain = logits - _log_sum(logits)
+        drawn = manner.log_shares(logits) + np.array([[item.drawn] for item in open_])
+        if rng is None:
+            scores = drawn
+        else:
+            scores = _perturbed(drawn, np.array([item.score for item in open_]), rng)
+        order = np.argsort(-scores, axis=None, kind="stable")[:width]
+        made, places = [], []
+        for place in order:
+            row, position = divmod(int(place), scores.shape[1])
+            if not np.isfinite(scores[row, position]):
+                break
+            item = self._continued(open_[row], position)
+            log = open_[row].log + float(plain[row, position])
+            made.append(
+                replace(
+                    item,
+                    log=log,
+                    drawn=float(drawn[row, position]),
+                    score=float(scores[row, position]),
+                )
+            )
+            places.append(row)
+        return made, places
+
+    def _allowed(self, item: _Beginning) -> NDArray[np.bool_]:
+        multiplicity, fixed = of_group(item.group)
+        again = item.kinds and item.kinds[-1] == item.kind
+        least = item.positions[-1] if again else 0
+        later = group_tables(item.group, self._key)[item.kind + 1]
+        found = next_positions(multiplicity, fixed, later, item.rest, item.left, least)
+        return np.pad(found, (0, 27 - found.size))
+
+    def _continued(self, item: _Beginning, position: int) -> _Beginning:
+        multiplicity, fixed = of_group(item.group)
+        left, rest, kind = item.left, item.rest - int(multiplicity[position]), item.kind
+        if fixed[position]:
+            left &= ~(1 << int(fixed[:position].sum()))
+        if rest == 0:
+            kind += 1
+            rest = self._key[kind] if kind < len(self._key) else 0
+        return replace(
+            item,
+            kinds=(*item.kinds, item.kind),
+            positions=(*item.positions, position),
+            left=left,
+            rest=rest,
+            kind=kind,
+        )
+
+    def _written(self, open_: list[_Beginning]) -> Batch:
+        """Return the last token of each beginning; all have the same number of orbits."""
+        n = len(open_)
+        batch = Batch.empty(n, 1)
+        every = np.arange(n)
+        group = np.array([item.group for item in open_])
+        batch.scalars[:, 0] = common_scalars(self._counts, self._log_volume)
+        if not open_[0].kinds:
+            write_group(batch, every, 0, group, self._numbers, self._counts)
+            return batch
+        batch.group[:] = group
+        last = np.array([item.kinds[-1] for item in open_])
+        following = np.array([item.kind for item in open_])
+        write_orbit(
+            batch,
+            every,
+            0,
+            len(open_[0].kinds),
+            all_positions().start[group] + np.array([item.positions[-1] for item in open_]),
+            self._numbers[last],
+            last + 1,
+            self._numbers[following],
+            np.array([item.rest for item in open_]),
+            self._counts[following],
+        )
+        return batch
+
+    def _merged(self, finished: list[_Beginning]) -> list[Assignment]:
+        """Return assignments in canonical descriptions, each once with all its likelihood."""
+        found: dict[tuple[int, tuple[int, ...], tuple[int, ...]], float] = {}
+        for item in finished:
+            key = canonical(item.group, item.kinds, item.positions)
+            found[key] = float(np.logaddexp(found.get(key, -np.inf), item.log))
+        return [Assignment(*key, log) for key, log in found.items()]
+
+
+def canonical(
+    group: int, kinds: tuple[int, ...], positions: tuple[int, ...]
+) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Return the first of the equal descriptions of an assignment."""
+    moved = changes(group).positions[:, list(positions)]
+    keys = np.sort(np.array(kinds) * 64 + moved, axis=1)
+    best = keys[np.lexsort(keys.T[::-1])[0]]
+    return group, tuple(int(k) for k in best // 64), tuple(int(k) for k in best % 64)
+
+
+def _log_sum(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = logits.max(axis=-1, keepdims=True)
+    return top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
+
+
+def _perturbed(
+    drawn: NDArray[np.float64], parents: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return Gumbel-perturbed log-probabilities whose maximum in each row is that of the parent."""
+    noise = rng.gumbel(size=drawn.shape)
+    free = drawn + noise
+    top = free.max(axis=1, keepdims=True)
+    goal = parents[:, None]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        v = goal - free + np.log1p(-np.exp(free - top))
+        result = goal - np.maximum(v, 0.0) - np.log1p(np.exp(-np.abs(v)))
+    return np.where(np.isfinite(drawn), np.where(free == top, goal, result), -np.inf)

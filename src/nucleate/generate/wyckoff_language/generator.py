@@ -1,0 +1,259 @@
+"""Candidates that the language of Wyckoff positions writes, the likeliest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucleate.crystal.elements import symbols_of
+from nucleate.generate.context import OTHERS_SERVE
+from nucleate.generate.distinct import distinct
+from nucleate.generate.pool import Member, PooledGenerator, RankedPool
+from nucleate.generate.symmetric_prior import load_prior
+from nucleate.generate.wyckoff import symbol
+from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume, usual_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.wyckoff_language.assignments import Assignment
+    from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint
+    from nucleate.generate.wyckoff_language.places import Written
+
+STRICTNESS = 0.75
+"""Minimum distances relative to the usual shortest contact of the elements."""
+
+AGAIN = 0.4
+"""Chance of another set of coordinates of an assignment relative to the one before."""
+
+LEAST_SIZE_SHARE = 0.02
+"""Sizes less likely than this are not tried."""
+
+EXTRA = 6
+"""Sets of coordinates that are drawn beyond those wanted; the likeliest are kept."""
+
+SPARE = 8
+"""Candidates made beyond one and a half times the number asked for: some fail or repeat others."""
+
+MOST_OF_ONE = 12
+"""Candidates of one assignment, at most."""
+
+
+class WyckoffLanguageGenerator(PooledGenerator):
+    """Gives the crystals that the language finds likely, each once, then None.
+
+    ``Origin.detail`` holds the space group, the assignment, the formula units, the log-likelihood
+    of the assignment (with that of its size) and the log-density of cell and coordinates.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        What is searched.
+    checkpoint : LanguageCheckpoint
+        The language.
+    number : int
+        Candidates made.
+    leading : int
+        How many of them come before all other generators.
+    temperature, top_p : float
+        How cells and coordinates are drawn.
+    explore : bool
+        Draw the assignments by chance, none twice, in place of the likeliest.
+    seed : int
+        Of all that is drawn.
+    warn : callable
+        Called with a warning where the language cannot serve.
+    """
+
+    name = "wyckoff-language"
+    stage = "crystals of the language"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        checkpoint: LanguageCheckpoint,
+        *,
+        number: int = 200,
+        leading: int = 20,
+        temperature: float = 0.7,
+        top_p: float = 0.95,
+        explore: bool = False,
+        seed: int = 0,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._space, self._checkpoint = space, checkpoint
+        self._number, self._leading = number, leading
+        self._temperature, self._top_p, self._explore = temperature, top_p, explore
+        self._seed, self._warn = seed, warn
+
+    def make_pool(self) -> RankedPool:
+        """Return the candidates, the likeliest first."""
+        members = self._members() if self._serves() else []
+        return RankedPool(self._space, members, name=self.name, leading=self._leading)
+
+    def _serves(self) -> bool:
+        composition, most = self._space.composition, self._checkpoint.settings.most_atoms
+        missing = sorted(set(composition.elements) - set(self._checkpoint.elements))
+        if missing:
+            self._warn(
+                f"the language has not seen {', '.join(symbols_of(missing))}. {OTHERS_SERVE}"
+            )
+            return False
+        units = self._space.formula_units
+        if units[0] * composition.n_atoms > most:
+            self._warn(f"the language has seen no cell of more than {most} atoms. {OTHERS_SERVE}")
+            return False
+        if units[-1] * composition.n_atoms > most:
+            self._warn(
+                f"the language writes cells of at most {most} atoms. Larger ones are left to the "
+                "other generators."
+            )
+        return True
+
+    def _sizes(self) -> list[tuple[int, float]]:
+        """Return the numbers of formula units that are tried, and their shares."""
+        per_unit = self._space.composition.n_atoms
+        most = self._checkpoint.settings.most_atoms
+        units = tuple(u for u in self._space.formula_units if u * per_unit <= most)
+        shares = load_prior().formula_unit_shares(per_unit, units)
+        top = float(shares.max())
+        return [
+            (u, float(s))
+            for u, s in zip(units, shares, strict=True)
+            if s >= min(LEAST_SIZE_SHARE, top)
+        ]
+
+    def _members(self) -> list[Member]:
+        from nucleate.generate.wyckoff_language.assignments import AssignmentSearch, Manner
+        from nucleate.networks.threads import one_torch_thread
+
+        rng = np.random.default_rng([self._seed, 28])
+        composition = self._space.composition
+        numbers = np.array(composition.elements, dtype=np.int64)
+        per_unit = np.array(list(composition.counts.values()), dtype=np.int64)
+        order = usual_order(numbers)
+        numbers, per_unit = numbers[order], per_unit[order]
+        network = self._checkpoint.network()
+        manner = Manner(self._temperature, self._top_p)
+        found: list[tuple[float, Member]] = []
+        with one_torch_thread():
+            choices: list[tuple[float, int, Assignment]] = []
+            for units, share in self._sizes():
+                counts = per_unit * units
+                volume = np.log(expected_volume(numbers, counts) / counts.sum())
+                search = AssignmentSearch(
+                    network, numbers, counts, float(volume), groups=self._space.space_groups
+                )
+                made = search.likely(min(self._number, 100), rng=rng if self._explore else None)
+                choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
+            wanted = self._wanted(choices)
+            for units, _ in self._sizes():
+                own = [(c, w) for c, w in zip(choices, wanted, strict=True) if c[1] == units and w]
+                found += self._completed(network, numbers, per_unit * units, own, manner, rng)
+        found.sort(key=lambda item: -item[0])
+        return [member for _, member in found[: self._number]]
+
+    def _wanted(self, choices: list[tuple[float, int, Assignment]]) -> list[int]:
+        """Return how many candidates of each assignment are made; some of them may fail."""
+        ranked = sorted(
+            (
+                (-score - k * np.log(AGAIN), place, k)
+                for place, (score, _, item) in enumerate(choices)
+                for k in range(MOST_OF_ONE if _is_movable(item) else 1)
+            )
+        )
+        wanted = [0] * len(choices)
+        for _, place, _k in ranked[: self._number + self._number // 2 + SPARE]:
+            wanted[place] += 1
+        return wanted
+
+    def _completed(
+        self,
+        network: Any,
+        numbers: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        own: list[tuple[tuple[float, int, Assignment], int]],
+        manner: Any,
+        rng: np.random.Generator,
+    ) -> list[tuple[float, Member]]:
+        """Return candidates of some assignments of one size, with their scores."""
+        from nucleate.generate.wyckoff_language.places import PlaceWriter
+
+        pairs = np.ix_(numbers, numbers)
+        limits = np.maximum(
+            STRICTNESS * load_prior().usual_contacts[pairs], self._space.min_distances[pairs]
+        )
+        writer = PlaceWriter(network, numbers, counts, limits)
+        repeats = [wanted + EXTRA + wanted // 2 for _, wanted in own]
+        written = writer.written([c[2] for c, _ in own], repeats, manner=manner, rng=rng)
+        groups: dict[tuple[int, str], list[Written]] = {}
+        for item in written:
+            groups.setdefault((item.sentence.group, item.sentence.words), []).append(item)
+        found = []
+        by_words = {
+            (c[2].group, _words(c[2], numbers, counts)): (c[0], c[1], wanted) for c, wanted in own
+        }
+        for key, items in groups.items():
+            score, units, wanted = by_words[key]
+            for k, (crystal, item) in enumerate(self._best(items, wanted, limits)):
+                detail = _detail(item, units, score)
+                found.append((score + k * float(np.log(AGAIN)), Member(crystal, detail)))
+        return found
+
+    def _best(
+        self, items: list[Written], wanted: int, limits: NDArray[np.float64]
+    ) -> list[tuple[Crystal, Written]]:
+        """Return the distinct crystals of the highest density."""
+        made = []
+        for item in sorted(items, key=lambda item: -item.log_density):
+            crystal = crystal_of(item.sentence, limits * (1.0 - 1e-6))
+            if crystal is not None and self._accepts(crystal):
+                made.append((crystal, item))
+            if len(made) >= 2 * wanted + 2:
+                break
+        return [made[k] for k in distinct([c for c, _ in made], most=wanted)]
+
+    def _accepts(self, crystal: Crystal) -> bool:
+        from dataclasses import replace
+
+        return replace(self._space, space_groups=None).rejection(crystal) is None
+
+
+def _is_movable(assignment: Assignment) -> bool:
+    from nucleate.generate.wyckoff import sites
+
+    table = sites(assignment.group)
+    return any(table[p].freedom for p in assignment.positions)
+
+
+def _words(assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> str:
+    from nucleate.generate.wyckoff_language.sentence import Sentence
+
+    orbits = len(assignment.kinds)
+    return Sentence(
+        assignment.group,
+        numbers,
+        counts,
+        np.array(assignment.kinds),
+        np.array(assignment.positions),
+        np.zeros((orbits, 3)),
+        np.zeros(0),
+        0.0,
+    ).words
+
+
+def _detail(item: Written, units: int, score: float) -> dict[str, str | int | float]:
+    sentence = item.sentence
+    return {
+        "space_group": symbol(sentence.group),
+        "space_group_number": sentence.group,
+        "wyckoff": sentence.words,
+        "formula_units": units,
+        "log_likelihood": round(score, 4),
+        "log_density": round(item.log_density, 4),
+    }

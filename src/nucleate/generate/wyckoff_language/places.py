@@ -1,0 +1,364 @@
+"""Cells and free coordinates for Wyckoff assignments, many at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nucleate.generate.symmetric_cells import cell_of
+from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
+from nucleate.generate.wyckoff_language.packing import Packing, Rows
+from nucleate.generate.wyckoff_language.sentence import Sentence, expected_volume
+from nucleate.generate.wyckoff_language.settings import COARSE, FINE
+from nucleate.generate.wyckoff_language.tokens import (
+    Batch,
+    common_scalars,
+    places,
+    point_of,
+    unscaled_cell,
+    write_cell,
+    write_elements,
+    write_group,
+    write_next,
+    write_orbit,
+    write_place,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from nucleate.generate.wyckoff_language.assignments import Assignment, Manner
+    from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
+
+TRIES = 6
+"""Free coordinates drawn for an orbit; the first without a short contact is taken."""
+
+CELLS = 3
+"""Cells drawn for a sentence; the first in which the fixed orbits keep their distances is taken."""
+
+AT_ONCE = 512
+"""Sentences that are completed at the same time, a matter of memory."""
+
+LARGEST_STRETCH = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A finished sentence.
+
+    Attributes
+    ----------
+    sentence : Sentence
+    log_assignment : float
+        Log-likelihood of space group and positions.
+    log_density : float
+        Log-density of cell and free coordinates.
+    """
+
+    sentence: Sentence
+    log_assignment: float
+    log_density: float
+
+
+class PlaceWriter:
+    """Draws cells and free coordinates.
+
+    Parameters
+    ----------
+    network : LanguageNetwork
+        Ready to predict.
+    numbers, counts : ndarray of int64, shape (n_elements,)
+        Atomic numbers in the order of the sentences, and atoms in the primitive cell.
+    limits : ndarray of float64, shape (n_elements, n_elements)
+        Minimum distances in Å.
+    """
+
+    def __init__(
+        self,
+        network: LanguageNetwork,
+        numbers: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        limits: NDArray[np.float64],
+    ) -> None:
+        self._network, self._numbers, self._counts = network, numbers, counts
+        self._limits = np.ascontiguousarray(limits, np.float64)
+        self._volume = expected_volume(numbers, counts)
+        self._log_volume = float(np.log(self._volume / counts.sum()))
+
+    def written(
+        self,
+        assignments: Sequence[Assignment],
+        repeats: Sequence[int],
+        *,
+        manner: Manner,
+        rng: np.random.Generator,
+    ) -> list[Written]:
+        """Return sentences without short contacts; those that keep none are left out.
+
+        Parameters
+        ----------
+        assignments
+            What is to be completed.
+        repeats
+            How many sentences of each.
+        manner
+            How words are drawn.
+        rng
+            The only source of randomness.
+        """
+        flat = np.repeat(np.arange(len(assignments)), np.asarray(repeats, dtype=np.int64))
+        flat = flat[np.argsort([-_n_movable(assignments[int(k)]) for k in flat], kind="stable")]
+        result: list[Written] = []
+        for first in range(0, flat.size, AT_ONCE):
+            own, copies = np.unique(flat[first : first + AT_ONCE], return_inverse=True)
+            order = np.argsort([-_n_movable(assignments[int(k)]) for k in own], kind="stable")
+            rank = np.argsort(order, kind="stable")
+            chosen = [assignments[int(k)] for k in own[order]]
+            result += self._batch(chosen, np.sort(rank[copies]), manner, rng)
+        return result
+
+    def _batch(
+        self,
+        chosen: list[Assignment],
+        copies: NDArray[np.int64],
+        manner: Manner,
+        rng: np.random.Generator,
+    ) -> list[Written]:
+        """Complete assignments, those with the most movable orbits first, all at the same time."""
+        with torch.inference_mode():
+            known, past, last = self._read(chosen)
+            which = torch.from_numpy(copies)
+            past = [(key[which], value[which]) for key, value in past]
+            rows = _repeated(known, copies)
+            cell = self._cells(rows, last[which], manner, rng)
+            packing = Packing(self._limits, self._volume, int(self._counts.sum()), rows, cell)
+            self._places(rows, cell, past, packing, manner, rng)
+        return [
+            Written(
+                self._sentence(rows, n, cell[n]),
+                chosen[copy].log_likelihood,
+                float(rows.density[n]),
+            )
+            for n, copy in enumerate(copies.tolist())
+            if rows.alive[n]
+        ]
+
+    def _read(self, chosen: list[Assignment]) -> tuple[Rows, Cache, Tensor]:
+        """Read all up to the last orbit; return what is known, the past, and the last tokens."""
+        table = places()
+        n, size = len(chosen), self._numbers.size
+        most = max(len(item.kinds) for item in chosen)
+        batch = Batch.empty(n, size + 2 + most)
+        group = np.array([item.group for item in chosen])
+        every = np.arange(n)
+        write_elements(batch, slice(None), self._numbers, self._counts, self._log_volume)
+        write_group(batch, every, size + 1, group, self._numbers, self._counts)
+        kinds = [np.array(item.kinds) for item in chosen]
+        rows = [table.start[item.group] + np.array(item.positions) for item in chosen]
+        placed = np.concatenate([[0], np.cumsum(self._counts)])
+        for r in range(n):
+            held = np.exp(table.features[rows[r], 16]).round().astype(np.int64)
+            following = np.append(kinds[r][1:], -1)
+            rest = np.where(following >= 0, placed[following + 1] - np.cumsum(held), 0)
+            write_orbit(
+                batch,
+                r,
+                size + 2 + np.arange(kinds[r].size),
+                np.arange(1, kinds[r].size + 1),
+                rows[r],
+                self._numbers[kinds[r]],
+                kinds[r] + 1,
+                np.append(self._numbers[kinds[r]][1:], 0),
+                rest,
+                self._counts[following],
+            )
+        x, past = self._network(inputs_of(batch))
+        length = np.array([size + 2 + k.size for k in kinds])
+        movable = [np.flatnonzero(table.freedom[row] > 0) for row in rows]
+        known = Rows(
+            group, kinds, rows, movable, table.start[group], length,
+            np.zeros((n, most, 3)), np.zeros(n), np.ones(n, np.bool_),
+        )  # fmt: skip
+        return known, past, x[every, torch.from_numpy(length - 1)]
+
+    def _cells(
+        self, rows: Rows, last: Tensor, manner: Manner, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Return a cell for each row, shape (n, 6); rows without one are no longer alive."""
+        n = rows.group.size
+        drawn = torch.zeros(n * CELLS, 6)
+        x = last.repeat_interleave(CELLS, 0)
+        group = torch.from_numpy(np.repeat(rows.group, CELLS))
+        size = np.repeat(places().shape_size[rows.group], CELLS) + 1
+        density = np.zeros(n * CELLS)
+        for number in range(int(size.max())):
+            has = torch.from_numpy(np.flatnonzero(size > number))
+            mixture = self._network.cell_mixture(x[has], group[has], drawn[has], number)
+            share, mean, width = (part.numpy() for part in mixture.unbind(1))
+            pick = _drawn(manner.log_shares(share.astype(np.float64)), rng)
+            at = np.arange(pick.size)
+            noise = rng.standard_normal(pick.size) * np.sqrt(manner.temperature)
+            value = mean[at, pick] + np.exp(width[at, pick]) * noise
+            drawn[has, number] = torch.from_numpy(value.astype(np.float32))
+            density[has.numpy()] += mixture_log_density(mixture, drawn[has, number]).numpy()
+        cells, density = drawn.numpy().reshape(n, CELLS, 6), density.reshape(n, CELLS)
+        result = np.zeros((n, 6), np.float32)
+        for r in range(n):
+            for k in range(CELLS):
+                if self._fits(rows, r, cells[r, k]):
+                    result[r], rows.density[r] = cells[r, k], density[r, k]
+                    break
+            else:
+                rows.alive[r] = False
+        return result
+
+    def _fits(self, rows: Rows, r: int, cell: NDArray[np.float32]) -> bool:
+        """Return whether there is such a cell, of a volume that can be, not too flat."""
+        stretch, shape = unscaled_cell(int(rows.group[r]), cell)
+        if abs(stretch) > LARGEST_STRETCH or np.any(np.abs(shape[:2]) > 3.0):
+            return False
+        try:
+            conventional = cell_of(int(rows.group[r]), shape)
+        except ValueError:
+            return False
+        edges = np.linalg.norm(conventional, axis=1)
+        return bool(abs(np.linalg.det(conventional)) > 0.2 * np.prod(edges))
+
+    def _places(
+        self,
+        rows: Rows,
+        cell: NDArray[np.float32],
+        past: Cache,
+        packing: Packing,
+        manner: Manner,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draw free coordinates orbit by orbit; rows come with the most movable orbits first."""
+        n_movable = np.array([m.size for m in rows.movable])
+        packing.place_fixed(rows)
+        width = past[0][0].shape[2]
+        seen = np.arange(width) < rows.length[:, None]
+        steps = int(n_movable.max(initial=0))
+        for step in range(steps):
+            active = int(np.sum(n_movable > step))
+            past = [(key[:active], value[:active]) for key, value in past]
+            orbit = np.array([rows.movable[r][step] for r in range(active)])
+            batch = self._token(rows, cell, step, active, orbit)
+            mask = np.concatenate([seen[:active], np.ones((active, step + 1), np.bool_)], axis=1)
+            x, past = self._network(
+                inputs_of(batch), past, torch.from_numpy(mask)[:, None, None, :]
+            )
+            tries, logs = self._free(x[:, 0], rows, orbit, manner, rng)
+            taken = packing.place(rows, orbit, tries, active)
+            rows.alive[:active] &= taken >= 0
+            every = np.arange(active)
+            rows.free[every, orbit] = tries[every, np.maximum(taken, 0)]
+            rows.density[:active] += logs[every, np.maximum(taken, 0)]
+
+    def _token(
+        self,
+        rows: Rows,
+        cell: NDArray[np.float32],
+        step: int,
+        active: int,
+        orbit: NDArray[np.int64],
+    ) -> Batch:
+        """Return CELL, or PLACE of the orbit before, for each row."""
+        batch = Batch.empty(active, 1)
+        every = np.arange(active)
+        batch.group[:] = rows.group[:active]
+        batch.scalars[:, 0] = common_scalars(self._counts, self._log_volume)
+        following = np.array([rows.rows[r][orbit[r]] for r in range(active)])
+        kind = np.array([rows.kinds[r][orbit[r]] for r in range(active)])
+        if step == 0:
+            write_cell(batch, every, 0, cell[:active])
+        else:
+            before = np.array([rows.movable[r][step - 1] for r in range(active)])
+            row = np.array([rows.rows[r][before[r]] for r in range(active)])
+            was = np.array([rows.kinds[r][before[r]] for r in range(active)])
+            points = point_of(row, rows.free[every, before])
+            write_place(batch, every, 0, row, self._numbers[was], was + 1, points)
+        write_next(batch, every, 0, orbit + 1, following, self._numbers[kind])
+        return batch
+
+    def _free(
+        self,
+        x: Tensor,
+        rows: Rows,
+        orbit: NDArray[np.int64],
+        manner: Manner,
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return free coordinates (n, tries, 3) and their log-densities (n, tries)."""
+        n = len(x)
+        freedom = np.repeat(places().freedom[[rows.rows[r][orbit[r]] for r in range(n)]], TRIES)
+        x = x.repeat_interleave(TRIES, 0)
+        free = torch.zeros(n * TRIES, 3)
+        logs = np.zeros(n * TRIES)
+        for number in range(int(freedom.max(initial=0))):
+            has = torch.from_numpy(np.flatnonzero(freedom > number))
+            hidden = self._network.free_hidden(x[has], free[has], number)
+            coarse, first = _chosen(self._network.coarse(hidden), manner, rng)
+            parts = self._network.fine_logits(hidden, torch.from_numpy(coarse))
+            fine, second = _chosen(parts, manner, rng)
+            value = (coarse + (fine + 0.5) / FINE - 0.5) / COARSE % 1.0
+            free[has, number] = torch.from_numpy(value.astype(np.float32))
+            logs[has.numpy()] += first + second + np.log(COARSE * FINE)
+        return free.double().numpy().reshape(n, TRIES, 3), logs.reshape(n, TRIES)
+
+    def _sentence(self, rows: Rows, n: int, cell: NDArray[np.float32]) -> Sentence:
+        group = int(rows.group[n])
+        stretch, shape = unscaled_cell(group, cell)
+        size = rows.kinds[n].size
+        return Sentence(
+            group,
+            self._numbers,
+            self._counts,
+            rows.kinds[n],
+            rows.rows[n] - rows.start[n],
+            rows.free[n, :size],
+            shape,
+            stretch,
+        )
+
+
+def _n_movable(assignment: Assignment) -> int:
+    rows = places().start[assignment.group] + np.array(assignment.positions)
+    return int(np.sum(places().freedom[rows] > 0))
+
+
+def _repeated(known: Rows, copies: NDArray[np.int64]) -> Rows:
+    return Rows(
+        known.group[copies],
+        [known.kinds[k] for k in copies],
+        [known.rows[k] for k in copies],
+        [known.movable[k] for k in copies],
+        known.start[copies],
+        known.length[copies],
+        known.free[copies].copy(),
+        known.density[copies].copy(),
+        known.alive[copies].copy(),
+    )
+
+
+def _chosen(
+    logits: Tensor, manner: Manner, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what is drawn from rows of logits, and its log-likelihood at temperature 1."""
+    raw = logits.double().numpy()
+    pick = _drawn(manner.log_shares(raw), rng)
+    plain = logits.log_softmax(-1).double().numpy()
+    return pick, plain[np.arange(pick.size), pick]
+
+
+def _drawn(log_shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a column for each row, drawn by the exponentials of the row."""
+    edges = np.cumsum(np.exp(log_shares), axis=1)
+    goal = rng.random(len(edges)) * edges[:, -1]
+    return np.minimum((edges <= goal[:, None]).sum(axis=1), edges.shape[1] - 1)

@@ -1,0 +1,97 @@
+"""Training of the language of Wyckoff positions on a handful of crystals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
+from nucleate.generate.symmetric import SymmetricGenerator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+import torch
+
+from nucleate.api.train import train_wyckoff_language
+from nucleate.fitting.wyckoff_language.corpus import joined, read_corpora
+from nucleate.fitting.wyckoff_language.lessons import batches, lengths_of
+from nucleate.generate.wyckoff_language.checkpoint import load_language
+
+SMALL = {"tokens": 200, "epochs": 2, "warmup_steps": 3, "save_every": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    frames = []
+    for k, formula in enumerate(("TiO2", "SrTiO3", "NaCl", "MgAl2O4", "CaF2", "K2O")):
+        generator = SymmetricGenerator(
+            SearchSpace.create(Composition.from_formula(formula), max_atoms=12)
+        )
+        for seed in range(6):
+            made = generator.generate(rng=np.random.default_rng([k, seed]))
+            assert made is not None
+            atoms = made.crystal.to_ase()
+            split = "val" if formula == "CaF2" else "train"
+            atoms.info = {"e_form": -1.0, "split": split}
+            frames.append(atoms)
+    path = tmp_path_factory.mktemp("data") / "few.extxyz"
+    write(path, frames)
+    return path
+
+
+def test_a_training_that_is_continued_ends_like_one_in_one_go(data: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = train_wyckoff_language(data, tmp_path / "whole", changes=SMALL, width=32, layers=1)
+    first = SMALL | {"epochs": 1, "decay_share": 0.0}
+    train_wyckoff_language(data, tmp_path / "parts", changes=first, width=32, layers=1)
+    both = SMALL | {"decay_share": 0.0}
+    parts = train_wyckoff_language(data, tmp_path / "parts", changes=both, width=32, layers=1)
+    at_once = train_wyckoff_language(data, tmp_path / "flat", changes=both, width=32, layers=1)
+    one, other = load_language(parts).state, load_language(at_once).state
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name])
+    about = load_language(whole).about
+    assert about["epochs_done"] == 2
+    assert about["history"][1]["val"] < about["history"][0]["val"]
+    assert "validation" in (tmp_path / "whole" / "model_card.md").read_text()
+    assert (tmp_path / "whole" / "learning_curve.png").stat().st_size > 1000
+
+
+def test_another_network_in_the_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    short = SMALL | {"epochs": 1}
+    train_wyckoff_language(data, tmp_path, changes=short, width=32, layers=1)
+    with pytest.raises(InputError, match="another --out"):
+        train_wyckoff_language(data, tmp_path, changes=short, width=64, layers=1)
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:999])
+    with pytest.raises(InputError, match="is damaged"):
+        train_wyckoff_language(data, tmp_path, changes=short, width=32, layers=1)
+
+
+def test_data_without_a_validation_crystal_is_refused(tmp_path: Path) -> None:
+    from ase.build import bulk
+
+    atoms = bulk("NaCl", "rocksalt", a=5.64)
+    atoms.info = {"e_form": -1.0, "split": "train"}
+    write(tmp_path / "one.extxyz", [atoms])
+    with pytest.raises(InputError, match="no validation crystal"):
+        train_wyckoff_language(tmp_path / "one.extxyz", tmp_path / "out")
+
+
+def test_batches_hold_every_sentence_once(data: Path, tmp_path: Path) -> None:
+    train, val, _ = read_corpora(data, tmp_path, limit=None, seed=0, say=lambda _: None)
+    both = joined([train, val])
+    assert len(both.canonical) == len(train.canonical) + len(val.canonical)
+    assert both.orbit_start[-1] == both.kinds.size
+    chosen = train.canonical
+    found = list(batches(lengths_of(train), chosen, 100, np.random.default_rng(0)))
+    assert sorted(np.concatenate(found).tolist()) == chosen.tolist()
