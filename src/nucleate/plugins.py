@@ -6,7 +6,8 @@ input file, is one of
 * the name of a module in one of the shipped packages of its group (:data:`GROUPS`), with dashes
   for underscores: a new file in such a package is a new kind;
 * the name of an entry point in the group ``nucleate.generators``, ``nucleate.moves``,
-  ``nucleate.models``, ``nucleate.policies``, ``nucleate.programs`` or ``nucleate.searches``;
+  ``nucleate.models``, ``nucleate.policies``, ``nucleate.programs``, ``nucleate.searches`` or
+  ``nucleate.executors``;
 * ``module:Class``.
 """
 
@@ -46,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "policies": ("nucleate.policy.kinds",),
     "programs": ("nucleate.programs.kinds",),
     "searches": ("nucleate.search.kinds",),
+    "executors": ("nucleate.run.kinds",),
 }
 """Packages of each group in which every module is a kind."""
 

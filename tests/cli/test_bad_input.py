@@ -34,6 +34,8 @@ WORDS = {
     ("predict", "CaO", "--target", "none.cif"): ["none.cif", "Check the path"],
     ("predict", "none.toml"): ["none.toml", "nucleate init"],
     ("check", "none.toml"): ["none.toml", "nucleate init"],
+    ("map", "none.toml"): ["none.toml", "`nucleate init Sr-Ti-O --file field.toml`"],
+    ("init", "Sr-Xx"): ["field.system = 'Sr-Xx'", "periodic table"],
     ("status", "nowhere"): ["nowhere", "not a run folder"],
     ("export", "nowhere"): ["nowhere", "not a run folder"],
     ("generate", "Xx"): ["'Xx'", "periodic table"],
@@ -189,6 +191,17 @@ def test_a_missing_interpreter(nucleate, tmp_path):
     result = nucleate("predict", "in.toml", "--out", "o")
     assert is_one_sentence_of_error(result, ["python = '/no/python'"])
     assert not Store.exists(tmp_path / "o")
+
+
+def test_the_input_of_another_command_names_that_command(nucleate, tmp_path):
+    (tmp_path / "field.toml").write_text("[field]\nsystem = 'Cu-Au'\n")
+    (tmp_path / "run.toml").write_text("[problem]\nformula = 'CuAu'\n")
+    words = ["field.toml is of a map", "`nucleate map field.toml`"]
+    for command in ("predict", "check"):
+        assert is_one_sentence_of_error(nucleate(command, "field.toml"), words)
+    words = ["run.toml is of one composition", "`nucleate predict run.toml`"]
+    for options in ((), ("--dry-run",)):
+        assert is_one_sentence_of_error(nucleate("map", "run.toml", *options), words)
 
 
 def test_init_and_generate_do_not_overwrite(nucleate, tmp_path):

@@ -12,7 +12,7 @@ import nucleate as nc
 from nucleate.api import relax_files
 from nucleate.crystal.files import read_crystals
 from nucleate.run.campaign import Campaign
-from nucleate.run.relaxation import read_files
+from nucleate.run.listed_files import read_files
 
 EMT_NAME = "ase.calculators.emt:EMT"
 EMT_TIER = ("--tier", "ase=ase.calculators.emt:EMT", "--workers", 1)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.report.rows import Row
     from nucleate.report.series import Tally
-    from nucleate.run.relaxation import FileCrystal, SeriesSummary, Survey
+    from nucleate.run.listed_files import FileCrystal, Survey
+    from nucleate.run.relaxation import SeriesSummary
     from nucleate.search.record import Record
 
     OnRecord = Callable[[Record], None]
@@ -146,7 +147,7 @@ def relax(
     if workers is None:
         done = _in_this_process(items, tiers, pressure_gpa)
     else:
-        from nucleate.run.relaxation import survey_of
+        from nucleate.run.listed_files import survey_of
 
         pressure = given(pressure_gpa=pressure_gpa)
         done = _in_workers(items, survey_of(items), tiers, pressure, None, workers, None)
@@ -195,7 +196,8 @@ def relax_files(
         If the folder holds something else, or the model cannot be used.
     """
     from nucleate.report.series import SOON, tally_of, tally_of_store, write_series
-    from nucleate.run.relaxation import StoredRecords, survey_of
+    from nucleate.run.listed_files import survey_of
+    from nucleate.run.relaxation import StoredRecords
     from nucleate.signals import is_request
 
     _check_pressure(pressure_gpa or 0.0, allow_tension)
@@ -288,14 +290,8 @@ def _in_this_process(
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
     from nucleate.run.journal import Journal
-    from nucleate.run.relaxation import (
-        Seen,
-        SeriesSummary,
-        fixed_of,
-        pressed_tiers,
-        survey_of,
-        trials,
-    )
+    from nucleate.run.listed_files import fixed_of, survey_of
+    from nucleate.run.relaxation import Seen, SeriesSummary, pressed_tiers, trials
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)

@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nucleate.cli.waiting import end_waiting
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,6 +46,7 @@ def live_or_lines() -> Display:
 
     is_logged = bool(logging.getLogger("nucleate").handlers)
     live = sys.stdout.isatty() and not is_logged
+    end_waiting()
     return LiveDisplay() if live else PlainDisplay(sys.stdout)
 
 
@@ -84,9 +87,10 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
 
     print_ranking(run, SHOWN, order)
     text = console()
+    number, failed = facts["structures"], sum(facts["failures"].values())
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{facts['structures']} structures, {sum(facts['failures'].values())} failed, "
+        f"{number} structure{'' if number == 1 else 's'}, {failed} failed, "
         f"{facts['repeats']} repeats skipped."
     )
     if run.findings is None:
@@ -94,6 +98,8 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
             text.print(line)
     if facts["target"]:
         text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
+    if facts["proven"]:
+        text.print(facts["proven"])
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))

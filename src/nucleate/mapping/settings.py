@@ -18,10 +18,12 @@ from nucleate.run.paths import with_absolute_paths
 from nucleate.run.settings import (
     CellLimits,
     ExecutionSettings,
+    ExecutorChoice,
     RunSettings,
     SearchChoice,
     check_names,
     check_tension,
+    executor_field,
     read_toml,
 )
 from nucleate.run.validation import input_error
@@ -44,6 +46,8 @@ QUICK = (
 """Generators of a composition where none are named: those that need no pool, which would take as
 long as the first visits of all compositions together."""
 
+MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
+"""Writes an input file of a map."""
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
@@ -121,12 +125,16 @@ class MapStopSettings(Table):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None, gt=0.0, description="Seconds, or like 10m or 2h, counted from each start."
+        None,
+        gt=0.0,
+        description="Seconds, or like 10m or 2h, counted from each start: the relaxation of known "
+        "compounds and the search.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
-        description="Processor time of driver and workers over all starts: seconds, or like 2h.",
+        description="Processor time of driver and workers over all starts: seconds, or like 2h; of "
+        "the search alone.",
     )
     structures: int | None = Field(
         None, ge=1, description="Structures of all compositions together, failures included."
@@ -175,6 +183,7 @@ class MapSettings(Table):
         "default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -219,7 +228,7 @@ class MapSettings(Table):
         """Return the values of an input file with the paths in it made absolute."""
         source = Path(path)
         folder = source.parent.resolve()
-        data = with_absolute_paths(read_toml(source), folder)
+        data = with_absolute_paths(read_toml(source, MADE_BY), folder)
         field = data.get("field")
         if isinstance(field, dict) and isinstance(field.get("references"), list):
             field["references"] = [
@@ -276,7 +285,8 @@ class MapSettings(Table):
         if states is not None:
             problem["oxidation_states"] = states
         sections = {
-            key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("search", "final", "run", "executor")
         }
         if not sections["search"].get("generators", True):
             sections["search"]["generators"] = list(QUICK)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
     from nucleate.report.findings import Finding
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.relaxation import FileCrystal
+    from nucleate.run.listed_files import FileCrystal
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 

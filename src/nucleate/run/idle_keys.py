@@ -48,7 +48,7 @@ def refuse_idle_keys(settings: RunSettings) -> None:
     InputError
         For the first one that is: the key, why it has no effect, and the remedy.
     """
-    checks = (_of_problem, _of_search, _of_generators, _of_tiers, _of_final, _of_run)
+    checks = (_of_problem, _of_search, _of_stop, _of_generators, _of_tiers, _of_final, _of_run)
     for check in checks:
         for key, reason in check(settings):
             raise InputError(f"{key} has no effect {reason}; leave it out.")
@@ -85,6 +85,14 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
         yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
+
+
+def _of_stop(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    stop = settings.stop
+    if stop.proven is not False and settings.problem.pressure_gpa != 0.0:
+        yield "stop.proven", "where pressure_gpa is not 0, as proofs are about energies alone"
+    if stop.proven is not True and _asked(stop, "proven_grids"):
+        yield "stop.proven_grids", "without proven = true, which makes the proofs"
 
 
 def _needs_two_elements(moves: Any) -> bool:

@@ -194,12 +194,20 @@ def renamed(item: Item, name: str) -> Item:
 
 
 def repeats_within(cell: NDArray[np.float64], length: float) -> bool:
-    """Return whether a lattice has a translation shorter than a length in Å.
+    """Return whether the lattice of a cell with a volume has a translation shorter than a length.
 
-    No translation is shorter than the smallest singular value of a cell, which settles most cells
-    without a reduction, whose compiled code takes long to load.
+    No translation is shorter than the smallest distance between opposite faces of the cell, so
+    the lattice is reduced only where that does not decide.
+
+    Parameters
+    ----------
+    cell : ndarray of float64, shape (3, 3)
+        Lattice vectors in Å as rows.
+    length
+        In Å.
     """
-    return bool(np.linalg.norm(cell, -2) < length) and shortest_translation(cell) < length
+    least = 1.0 / float(np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+    return least < length and shortest_translation(cell) < length
 
 
 def shortest_translation(cell: NDArray[np.float64]) -> float:

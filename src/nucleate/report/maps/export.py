@@ -58,6 +58,7 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     from nucleate.report.maps.page import write_map_page
 
     state = read_map(folder)
+    state.check_structures()
     target = Path(folder if out is None else out)
     rows = map_rows(state.energies, state.meta.get(JUDGED))
     remove_unfinished(target)

@@ -49,6 +49,7 @@ class LiveMapPage(Silent):
         try:
             with given_up_on_stop():
                 state = read_map(self._folder)
+                state.check_structures()
                 rows = map_rows(state.energies, state.meta.get(JUDGED))
                 with whole_file(self._folder / PAGE_NAME) as path:
                     write_map_page(path, state, rows)

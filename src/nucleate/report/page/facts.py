@@ -12,9 +12,10 @@ import numpy as np
 from nucleate.crystal.candidate import family_of
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
-from nucleate.report.status import stop_reason_of, times_of
+from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
+from nucleate.run.reference import EVENT as TARGET
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
 
@@ -69,6 +70,8 @@ class Facts:
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
+    lines : list of (str, float)
+        Known enthalpies per atom that the plots show as lines, with their names.
     engines : list of str
         Kinds of the engines of tiers that were added after the search, and of the second model.
     """
@@ -87,6 +90,7 @@ class Facts:
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
+    lines: list[tuple[str, float]] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
 
 
@@ -121,20 +125,31 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),
+        lines=_lines(store, tier),
         engines=_engines(store),
     )
 
 
+def _lines(store: Store, tier: str | None) -> list[tuple[str, float]]:
+    """Return the enthalpy of the target as the tier relaxes it."""
+    found = [data["enthalpy"] for _, _, data in store.events(TARGET) if data.get("tier") == tier]
+    return [("target", round(float(found[-1]), 5))] if found else []
+
+
 def _final(store: Store) -> list[str]:
-    """Return what the final phase says, and how structures were compared."""
+    """Return how near the target is, what the final phase says, and how it compared structures."""
+    near = [data.get("target") for _, kind, data in store.events() if kind in ("start", "stop")]
+    text = clean(str(near[-1])) if near and near[-1] else ""
+    target = [f"{text[0].upper()}{text[1:]}."] if text else []
     findings = read_findings(store)
+    proven = proven_of(store)
     if findings is None:
-        return []
+        return [*target, *proven]
     how = (
         f"Polished structures are the same up to a displacement of {findings.tolerance:g} "
         f"(volume per atom)^(1/3), by {findings.matcher}."
     )
-    return [*(clean(line) for line in findings.text), how]
+    return [*target, *(clean(line) for line in findings.text), how, *proven]
 
 
 def _engines(store: Store) -> list[str]:
