@@ -57,6 +57,21 @@ FILES = {
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
     "pressure_gpa = 'high'": ["pressure_gpa = 'high'", "number"],
     "x = = 1": ["TOML", "line"],
+    "max_atoms = true": ["problem.max_atoms = True", "number"],
+    "pressure_gpa = true": ["problem.pressure_gpa = True", "number"],
+    "oxidation_states = {Ca = true, O = -2}": ["problem.oxidation_states", "number"],
+    "[search]\nseed = true": ["search.seed = True", "number"],
+    "[search.moves]\nswap-two-atoms = true": ["search.moves", "number"],
+    "[run]\nworkers = true": ["run.workers = True", "number"],
+    "[stop]\ntime = true": ["stop.time = True", "number"],
+    "[[tier]]\nfmax_ev_per_ang = inf": ["tier[0].fmax_ev_per_ang = inf", "finite"],
+    "[[tier]]\nengine = {kind = 'vasp', command = ' '}": ["command", "give the program"],
+    "min_distances = {Ca-O = 2.0, O-Ca = 2.1}": ["Ca-O = 2.0 and O-Ca = 2.1", "once"],
+    "space_groups = [231]": ["'231' is not a space group"],
+    "compression = 0.8": ["problem.compression has no effect", "leave it out"],
+    "[final]\nbest = 0\njudge = 'sevennet'": ["final.judge has no effect", "final.best = 0"],
+    "[search]\nkind = 'random'\nwalkers = 3": ["search.walkers", "'basin-hopping'"],
+    "[[tier]]\nname = 'polished'": ["tier.name", "final phase"],
 }
 
 

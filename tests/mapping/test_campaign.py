@@ -251,8 +251,8 @@ def test_a_finished_map_is_opened_again_without_any_worker(found, tmp_path, monk
 
     folder = tmp_path / "map"
     shutil.copytree(found.folder, folder)
-    monkeypatch.setattr(running, "_pool", refuse)
-    monkeypatch.setattr(relaxation, "_pool", refuse)
+    monkeypatch.setattr(running, "start_executor", refuse)
+    monkeypatch.setattr(relaxation, "start_executor", refuse)
     before = found.status()
     again = nc.map("Cu-Au", folder=folder, display=False, trust=True).status()
     assert again["stop_reason"] == before["stop_reason"]

@@ -139,6 +139,8 @@ def map_field(
     """
     from nucleate.api import map as maps
     from nucleate.cli import inputs
+    from nucleate.cli.output import export_at_end
+    from nucleate.cli.waiting import end_waiting
 
     keys = {
         "oxidation_states": parse_oxidation(oxidation),
@@ -169,10 +171,12 @@ def map_field(
     if dry_run:
         _print_preview(maps.preview_map(field, **keys))
         return
+    end_waiting()
     found = maps.map_field(field, **keys, display=maps.live_or_lines())
     facts = found.status()
     typer.echo(map_table(facts))
-    found.export()
+    if rest := export_at_end(found):
+        typer.echo(rest)
     typer.echo(f"Stopped: {facts['stop_reason']}. Results: {found.folder}")
     if facts["structures"] and facts["structures"] == facts["failed"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.references import level_key
-from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.listed_files import FileCrystal
+from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def relaxed_crystals(
                 "tier": [tier.model_dump(mode="json")],
                 "pressure_gpa": settings.field.pressure_gpa,
                 "run": settings.run.model_dump(mode="json"),
+                "executor": settings.executor.model_dump(mode="json"),
             }
         )
         given = None if executor is None else executor([tier])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nucleate.mapping.campaign import MapCampaign, MapSummary
@@ -17,10 +16,9 @@ from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
 from nucleate.relax.settings import under_pressure
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS, logged
-from nucleate.run.pool import Pool
-from nucleate.run.settings import spec_of
+from nucleate.run.log import logged
 from nucleate.run.shared import SharedExecutor
+from nucleate.run.starting import start_executor
 from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
-    from nucleate.mapping.field import Field
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
@@ -92,7 +89,14 @@ def run_map(
         campaign = MapCampaign(settings, store, energies, callback, spent_s=spent_s)
         if campaign.has_work():
             if executor is None:
-                relaxing: Executor = _pool(settings, field, folder, callback)
+                relaxing = start_executor(
+                    settings,
+                    _guarded(settings),
+                    folder,
+                    pressure_gpa=settings.field.pressure_gpa,
+                    warm_up=field.compositions[-1].numbers(1).tolist(),
+                    report=callback.on_stage,
+                )
             else:
                 relaxing = executor(_guarded(settings))
             stack.callback(relaxing.close)
@@ -104,25 +108,12 @@ def run_map(
 def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:
     """Take note that a map ended while known compounds were relaxed, and return how."""
     if not is_request(reason):
-        reason = f"{reason} before all known compounds were relaxed"
+        reason = f"{reason.partition(';')[0]} before all known compounds were relaxed"
     elapsed_s, core_s = store.times()
     for kind in ("start", "stop"):
         store.add_event(elapsed_s + spent_s, core_s, kind, None, {"reason": reason})
     store.commit()
     return MapSummary(reason, energies.hull(), MapProgress(), has_searched=False)
-
-
-def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
-    """Return workers with their engines loaded and everything compiled."""
-    spec = spec_of(_guarded(settings), settings.field.pressure_gpa, settings.run)
-    spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
-    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
-    try:
-        pool.wait_until_ready(callback.on_stage)
-    except BaseException:
-        pool.close()
-        raise
-    return pool
 
 
 def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:

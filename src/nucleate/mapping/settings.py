@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from nucleate.crystal.space import space_group_numbers
 from nucleate.errors import InputError
@@ -18,14 +18,17 @@ from nucleate.run.paths import with_absolute_paths
 from nucleate.run.settings import (
     CellLimits,
     ExecutionSettings,
+    ExecutorChoice,
     RunSettings,
     SearchChoice,
     check_names,
     check_tension,
+    executor_field,
     read_toml,
 )
 from nucleate.run.validation import input_error
 from nucleate.search.stop import seconds
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +51,6 @@ MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldSettings(CellLimits):
@@ -122,7 +121,7 @@ class FieldSettings(CellLimits):
         return DEFAULT_MAX_ATOMS if self.max_atoms is None else self.max_atoms
 
 
-class MapStopSettings(_Settings):
+class MapStopSettings(Table):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
@@ -148,7 +147,7 @@ class MapStopSettings(_Settings):
     )
 
 
-class AllocationSettings(_Settings):
+class AllocationSettings(Table):
     """Which compositions get the next structures."""
 
     rule: Literal["hull", "equal", "random"] = Field(
@@ -161,7 +160,7 @@ class AllocationSettings(_Settings):
     seed: int = Field(0, ge=0, description="Seed of the samples of hull, and of random.")
 
 
-class MapSettings(_Settings):
+class MapSettings(Table):
     """The input of ``nucleate map``."""
 
     field: FieldSettings
@@ -184,6 +183,7 @@ class MapSettings(_Settings):
         "default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -285,7 +285,8 @@ class MapSettings(_Settings):
         if states is not None:
             problem["oxidation_states"] = states
         sections = {
-            key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("search", "final", "run", "executor")
         }
         if not sections["search"].get("generators", True):
             sections["search"]["generators"] = list(QUICK)

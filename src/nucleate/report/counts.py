@@ -31,6 +31,8 @@ def counts(progress: Progress) -> str:
         f"{search.since_best} since the last best",
         f"{search.n_repeats} repeats skipped",
     ]
+    if progress.stop.waits(progress.session_s):
+        parts.insert(0, "the time is up, waiting for the first energy")
     if search.text:
         parts.append(search.text)
     if progress.failures:

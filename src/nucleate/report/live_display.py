@@ -148,7 +148,9 @@ def phase_lines(phase: Phase, width: int) -> list[RenderableType]:
     line.add_row(_line(phase.name, "bold cyan"), bar if room >= 5 else "", _line(words))
     lines: list[RenderableType] = [line]
     if compiled().is_open:
-        text = f"  compiling, first use only: {compiled().functions + 1} functions so far, "
+        number = compiled().functions + 1
+        counted = f"{number} function{'s' if number > 1 else ''}"
+        text = f"  compiling, first use only: {counted} so far, "
         lines.append(_line(text + duration(compiled().wall_s), "dim"))
     return lines
 

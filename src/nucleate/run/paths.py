@@ -11,6 +11,9 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section in (data.get("stop"), data.get("search")):
         if isinstance(section, dict) and isinstance(section.get("target"), str):
             section["target"] = str((folder / section["target"]).resolve())
+    stop = data.get("stop")
+    if isinstance(stop, dict) and isinstance(stop.get("proven"), str):
+        stop["proven"] = str((folder / stop["proven"]).resolve())
     problem = data.get("problem")
     if isinstance(problem, dict) and isinstance(problem.get("motif"), str):
         problem["motif"] = str((folder / problem["motif"]).resolve())

@@ -305,10 +305,15 @@ class Store:
     def point_rows(self, tier: str) -> Iterator[tuple[Any, ...]]:
         """Yield what plots need of every record, in the order of the search.
 
-        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where it has
-        none), processor time of the run in seconds, and the cell as 72 bytes.
+        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where there is
+        none), processor time in seconds, and the cell as 72 bytes.
         """
         yield from self._db.execute(schema.SELECT_POINTS, (tier,))
+
+    def trajectory_rows(self, tier: str) -> list[tuple[Any, ...]]:
+        """Return record, source, atoms, and status, enthalpy (eV per cell), level on a tier."""
+        statement = schema.of_version(schema.SELECT_TRAJECTORY, self._version)
+        return self._db.execute(statement, (tier,)).fetchall()
 
     def failure_examples(self) -> Iterator[tuple[str, str, int, int, str]]:
         """Yield tier, reason, how often, and of the first such record its number and message."""
@@ -331,8 +336,7 @@ class Store:
     def unfinished(self) -> list[Record]:
         """Return the candidates that were proposed but not finished, in order of number.
 
-        Their ``duplicate_of`` is that of the starting geometry, their outcomes those of the tiers
-        that had ended. Times are those of a record that was taken back, else 0.
+        ``duplicate_of`` is that of the start; times are of a record that was taken back, else 0.
         """
         seed = self.meta.get("seed", 0)
         rows = self._db.execute(schema.SELECT_UNFINISHED).fetchall()
@@ -360,8 +364,8 @@ class Store:
 
     def events(self, kind: str | None = None) -> Iterator[tuple[float, str, dict[str, Any]]]:
         """Yield time in seconds, kind and data of the events, all or those of one kind."""
-        for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
-            yield time_s, name, json.loads(data)
+        rows = self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall()
+        yield from ((time_s, name, json.loads(data)) for time_s, name, data in rows)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the finished records, in order."""
@@ -375,10 +379,8 @@ class Store:
         """Return what a second model made of records, by number and tier of the polish."""
         known = dict(zip(JUDGED, POLISHED, strict=True))
         rows = self._db.execute(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED)
-        return {
-            (number, known[item.tier]): item.outcome
-            for number, item in steps_of(rows, self.levels())
-        }
+        steps = steps_of(rows, self.levels())
+        return {(number, known[item.tier]): item.outcome for number, item in steps}
 
     def n_records(self) -> int:
         """Return how many candidates are finished."""

@@ -27,11 +27,13 @@ class Tally:
     ----------
     n_finished : int
         Structures that went to a tier.
+    n_relaxed : int
+        Those of them with an energy.
     """
 
     def __init__(self, failures: Counter[str]) -> None:
         self.n_finished = 0
-        self._n_relaxed = 0
+        self.n_relaxed = 0
         self._failures = failures
         self._first_failure: Failed | None = None
 
@@ -40,7 +42,7 @@ class Tally:
         if not record.outcomes:
             return False
         self.n_finished += 1
-        self._n_relaxed += record.relaxed is not None
+        self.n_relaxed += record.relaxed is not None
         failure = record.failure
         if failure is not None and isinstance(failure.outcome, Failed):
             self._failures[str(failure.outcome.reason)] += 1
@@ -49,7 +51,7 @@ class Tally:
 
     def error_of_all(self) -> str:
         """Return the first error if all the first structures failed, else an empty text."""
-        if self._n_relaxed or self.n_finished < FIRST_FAILURES:
+        if self.n_relaxed or self.n_finished < FIRST_FAILURES:
             return ""
         failure = self._first_failure
         return "" if failure is None else f"{failure.reason}: {failure.message}"
