@@ -68,7 +68,6 @@ def settings_of(target: Target, references: Sequence[str], core_time: str) -> Ma
         "points": [target.formula, *target.others],
         "max_atoms_per_formula": 1,
         "references": ["shipped", *references],
-        "polymorphs": 2,
         "oxidation_states": target.states,
     }
     return MapSettings.from_dict(

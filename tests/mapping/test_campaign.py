@@ -103,6 +103,21 @@ def test_a_run_of_a_map_is_continued_whatever_the_order_of_its_elements(found, t
         nc.predict("AuCu3", folder=folder, display=False, trust=True)
 
 
+def test_an_open_map_sees_what_a_run_of_it_has_found_since(found, tmp_path):
+    import shutil
+
+    folder = tmp_path / "map"
+    shutil.copytree(found.folder, folder)
+    opened = nc.open_map(folder)
+    (before,) = [row.n_structures for row in opened.rows if row.formula == "AuCu"]
+    run = opened.run("AuCu")
+    nc.predict(
+        "AuCu", folder=run.folder, structures=before + 2, polish=0, display=False, trust=True
+    )
+    (after,) = [row.n_structures for row in opened.rows if row.formula == "AuCu"]
+    assert after >= before + 2
+
+
 def test_structures_travel_with_their_provenance(found):
     state = read_map(found.folder)
     origins = [

@@ -10,6 +10,7 @@ from nucleate.api.run import Run
 from nucleate.errors import InputError
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
+from nucleate.mapping.site import COMPOSITIONS
 from nucleate.report.maps.rows import map_rows
 
 REFINED = 3
@@ -52,7 +53,8 @@ class PhaseMap:
 
     def _state(self) -> MapState:
         """Return what the folder holds, read again if it has grown."""
-        stamp = max((path.stat().st_mtime for path in self.folder.glob("map.db")), default=0.0)
+        stores = [*self.folder.glob("map.db"), *self.folder.glob(f"{COMPOSITIONS}/*/run.db")]
+        stamp = max((path.stat().st_mtime for path in stores), default=0.0)
         if self._known is None or self._known[0] != stamp:
             self._known = stamp, read_map(self.folder)
         return self._known[1]
