@@ -33,7 +33,7 @@ def test_a_pair_potential_is_found_again() -> None:
         errors.append(found.energy / 8 - frame.energy_per_atom)
         missed = np.abs(found.forces - frame.forces_ev_per_ang).max()
         assert missed < 0.05 * (1.0 + frame.max_force)
-    assert np.median(np.abs(errors)) < 2e-3
+    assert np.median(np.abs(errors)) < 3e-3  # the noise assumed
     assert [point.number for point in fit.curve] == [0, 1]
 
 
