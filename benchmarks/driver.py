@@ -21,7 +21,8 @@ from nucleate.run.folder import open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.pool import Pool
 from nucleate.run.predict import build_ladder, build_search
-from nucleate.run.settings import RunSettings, spec_of
+from nucleate.run.settings import RunSettings
+from nucleate.run.spec import spec_of
 from nucleate.search.record import Record, SearchUpdate
 from nucleate.search.stop import Stop
 

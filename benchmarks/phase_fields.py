@@ -182,7 +182,7 @@ def relaxed_known(
         if len(item.composition.items) < 3 or item.crystal.n_atoms <= LARGEST_CELL
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes, reason = relaxed_crystals(
+    outcomes, reason, _ = relaxed_crystals(
         [(item.name, item.crystal) for item in items],
         settings.tier[-1],
         settings,

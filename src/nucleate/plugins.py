@@ -6,7 +6,8 @@ input file, is one of
 * the name of a module in one of the shipped packages of its group (:data:`GROUPS`), with dashes
   for underscores: a new file in such a package is a new kind;
 * the name of an entry point in the group ``nucleate.generators``, ``nucleate.moves``,
-  ``nucleate.models``, ``nucleate.policies``, ``nucleate.programs`` or ``nucleate.searches``;
+  ``nucleate.models``, ``nucleate.policies``, ``nucleate.programs``, ``nucleate.searches`` or
+  ``nucleate.executors``;
 * ``module:Class``.
 """
 
@@ -22,15 +23,14 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, get_args
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializeAsAny,
     model_validator,
 )
 
 from nucleate.errors import InputError
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,11 +47,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "policies": ("nucleate.policy.kinds",),
     "programs": ("nucleate.programs.kinds",),
     "searches": ("nucleate.search.kinds",),
+    "executors": ("nucleate.run.kinds",),
 }
 """Packages of each group in which every module is a kind."""
 
 
-class Component(BaseModel):
+class Component(Table):
     """Settings of something that can be exchanged, and the way to build it.
 
     A subclass adds its settings as pydantic fields and overrides :meth:`build`. Unknown keys are
@@ -69,8 +70,6 @@ class Component(BaseModel):
         Class attribute: what to cite where it was used, as BibTeX entries, or as keys of those
         that nucleate has.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     supports: ClassVar[frozenset[str]] = frozenset()
     serves: ClassVar[frozenset[str]] = frozenset()

@@ -71,6 +71,11 @@ def is_request(reason: str) -> bool:
     return reason in {words_of(number) for number in NUMBERS}
 
 
+def is_asked_to_stop() -> bool:
+    """Return whether a signal has asked a run loop of this command to stop."""
+    return _state.asked_loop
+
+
 @contextmanager
 def answering_signals() -> Iterator[None]:
     """Answer signals during a whole command; only in the main thread of a program of its own."""

@@ -29,8 +29,8 @@ def run() -> nc.Run:
 
 def test_importing_takes_no_time() -> None:
     code = (
-        "import sys, time\nstart = time.perf_counter()\nimport nucleate\n"
-        "print(time.perf_counter() - start)\n"
+        "import sys, time\nstart = time.process_time()\nimport nucleate\n"
+        "print(time.process_time() - start)\n"
         "assert not {'numpy', 'pydantic', 'ase'} & set(sys.modules)\n"
         "assert {'predict', 'relax', 'generate', 'open', 'Run'} <= set(dir(nucleate))"
     )

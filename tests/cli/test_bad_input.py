@@ -34,6 +34,8 @@ WORDS = {
     ("predict", "CaO", "--target", "none.cif"): ["none.cif", "Check the path"],
     ("predict", "none.toml"): ["none.toml", "nucleate init"],
     ("check", "none.toml"): ["none.toml", "nucleate init"],
+    ("map", "none.toml"): ["none.toml", "`nucleate init Sr-Ti-O --file field.toml`"],
+    ("init", "Sr-Xx"): ["field.system = 'Sr-Xx'", "periodic table"],
     ("status", "nowhere"): ["nowhere", "not a run folder"],
     ("export", "nowhere"): ["nowhere", "not a run folder"],
     ("generate", "Xx"): ["'Xx'", "periodic table"],
@@ -55,6 +57,21 @@ FILES = {
     "oxidation_states = {Ca = 1, O = -2}": ["charge -1", "add up to 0"],
     "pressure_gpa = 'high'": ["pressure_gpa = 'high'", "number"],
     "x = = 1": ["TOML", "line"],
+    "max_atoms = true": ["problem.max_atoms = True", "number"],
+    "pressure_gpa = true": ["problem.pressure_gpa = True", "number"],
+    "oxidation_states = {Ca = true, O = -2}": ["problem.oxidation_states", "number"],
+    "[search]\nseed = true": ["search.seed = True", "number"],
+    "[search.moves]\nswap-two-atoms = true": ["search.moves", "number"],
+    "[run]\nworkers = true": ["run.workers = True", "number"],
+    "[stop]\ntime = true": ["stop.time = True", "number"],
+    "[[tier]]\nfmax_ev_per_ang = inf": ["tier[0].fmax_ev_per_ang = inf", "finite"],
+    "[[tier]]\nengine = {kind = 'vasp', command = ' '}": ["command", "give the program"],
+    "min_distances = {Ca-O = 2.0, O-Ca = 2.1}": ["Ca-O = 2.0 and O-Ca = 2.1", "once"],
+    "space_groups = [231]": ["'231' is not a space group"],
+    "compression = 0.8": ["problem.compression has no effect", "leave it out"],
+    "[final]\nbest = 0\njudge = 'sevennet'": ["final.judge has no effect", "final.best = 0"],
+    "[search]\nkind = 'random'\nwalkers = 3": ["search.walkers", "'basin-hopping'"],
+    "[[tier]]\nname = 'polished'": ["tier.name", "final phase"],
 }
 
 
@@ -174,6 +191,17 @@ def test_a_missing_interpreter(nucleate, tmp_path):
     result = nucleate("predict", "in.toml", "--out", "o")
     assert is_one_sentence_of_error(result, ["python = '/no/python'"])
     assert not Store.exists(tmp_path / "o")
+
+
+def test_the_input_of_another_command_names_that_command(nucleate, tmp_path):
+    (tmp_path / "field.toml").write_text("[field]\nsystem = 'Cu-Au'\n")
+    (tmp_path / "run.toml").write_text("[problem]\nformula = 'CuAu'\n")
+    words = ["field.toml is of a map", "`nucleate map field.toml`"]
+    for command in ("predict", "check"):
+        assert is_one_sentence_of_error(nucleate(command, "field.toml"), words)
+    words = ["run.toml is of one composition", "`nucleate predict run.toml`"]
+    for options in ((), ("--dry-run",)):
+        assert is_one_sentence_of_error(nucleate("map", "run.toml", *options), words)
 
 
 def test_init_and_generate_do_not_overwrite(nucleate, tmp_path):

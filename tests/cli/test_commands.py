@@ -15,6 +15,7 @@ from nucleate.api.inputs import settings_of
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
 from nucleate.crystal.space import SearchSpace
+from nucleate.mapping.settings import MapSettings
 from nucleate.run.settings import RunSettings, json_schema
 from nucleate.run.store import Store
 from nucleate.search.stop import seconds
@@ -96,6 +97,27 @@ def test_init_writes_an_input_file_that_is_valid_with_every_comment_taken_in(nuc
             assert shown == getattr(getattr(defaults, section), key), key
     for key in ("fmax_ev_per_ang", "max_stress_gpa", "max_steps", "wall_s"):
         assert getattr(settings.tier[0], key) == getattr(defaults.tier[0], key), key
+
+
+def test_init_of_a_field_writes_the_input_of_a_map(nucleate, tmp_path):
+    result = nucleate("init", "Sr-Ti-O")
+    assert (result.status, "nucleate map field.toml --dry-run" in result.out) == (0, True)
+    text = (tmp_path / "field.toml").read_text()
+    written = MapSettings.from_toml(tmp_path / "field.toml")
+    assert written.field.system == "Sr-Ti-O"
+    assert written == MapSettings.from_dict({"field": {"system": "Sr-Ti-O"}})
+    lines = [line.removeprefix("# ") if "=" in line else line for line in text.splitlines()[2:]]
+    data = tomllib.loads("\n".join(lines).replace("Sr-Ti-O", "Li-Y-Sr-Sn-Ti-O"))
+    shown = MapSettings.from_dict(data)
+    assert shown.stop.time == 7200.0
+    for section, keys in {
+        "field": ("max_ratio", "pressure_gpa"),
+        "allocation": ("rule", "first", "slice"),
+        "stop": ("expected_change_mev",),
+        "final": ("best", "judge"),
+    }.items():
+        for key in keys:
+            assert getattr(getattr(shown, section), key) == getattr(getattr(written, section), key)
 
 
 def test_schema_accepts_what_the_settings_accept(nucleate):

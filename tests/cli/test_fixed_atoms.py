@@ -9,9 +9,12 @@ import pytest
 from ase.calculators.emt import EMT
 
 import nucleate as nc
+from nucleate.api import relax_files
 from nucleate.crystal.files import read_crystals
-from nucleate.run.relaxation import read_files
+from nucleate.run.campaign import Campaign
+from nucleate.run.listed_files import read_files
 
+EMT_NAME = "ase.calculators.emt:EMT"
 EMT_TIER = ("--tier", "ase=ase.calculators.emt:EMT", "--workers", 1)
 POSCAR = """fixed
 1.0
@@ -69,3 +72,40 @@ def test_cartesian_masks(tmp_path, caplog, cell, expected):
     assert item.fixed.tolist() == [[bool(x) for x in expected], [False] * 3]
     assert caplog.text.count("atoms are fixed;") == 1
     assert ("held along all three" in caplog.text) == (cell == SHEARED)
+
+
+def test_export_of_relaxed_files_writes_what_relax_wrote(nucleate, tmp_path):
+    (tmp_path / "POSCAR").write_text(POSCAR.format("F"))
+    (tmp_path / "two.extxyz").write_text(EXTXYZ.format(CUBIC) + EXTXYZ.format(CUBIC))
+    words = ("POSCAR", "two.extxyz", *EMT_TIER, "--out", "done")
+    assert nucleate("relax", *words).status == 0
+    assert nucleate("export", "done", "--out", "again").status == 0
+    for name in ("relaxed.csv", "relaxed.extxyz"):
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "done" / name).read_text()
+    assert "move_mask" in (tmp_path / "again" / "relaxed.extxyz").read_text()
+    result = nucleate("export", "done", "--cell", "primitive")
+    assert result.status == 2
+    assert "are for a search" in result.err
+
+
+def test_a_long_series_that_is_stopped_writes_no_files(tmp_path, monkeypatch):
+    path = tmp_path / "two.extxyz"
+    path.write_text(EXTXYZ.format(CUBIC) + EXTXYZ.format(CUBIC))
+    words = {"model": EMT_NAME, "workers": 1, "folder": tmp_path / "done"}
+    monkeypatch.setattr("nucleate.report.series.SOON", 1)
+    before = Campaign.turn
+
+    def stopped(self):
+        before(self)
+        self.request_stop("interrupted")
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Campaign, "turn", stopped)
+        series = relax_files([path], **words)
+    assert series.reason == "interrupted"
+    assert not series.has_files
+    assert series.tally.number == 2
+    assert not (tmp_path / "done" / "relaxed.csv").exists()
+    series = relax_files([path], **words)
+    assert series.has_files
+    assert series.tally.good == 2

@@ -56,6 +56,8 @@ def test_the_target_is_relaxed_and_found(searched):
         found = [record for record, update in store.records() if update.is_target]
     assert data["enthalpy"] == pytest.approx(atoms.get_potential_energy(), abs=2e-3)
     assert found[-1].relaxed.enthalpy_per_atom <= data["enthalpy"] + 0.002
+    page = (run / "report.html").read_text()
+    assert f'"lines":[["target",{round(data["enthalpy"], 5)}]]' in page
 
 
 @pytest.mark.parametrize("searched", [bulk("Cu", "diamond", a=5.0)], indirect=True)
@@ -65,6 +67,7 @@ def test_a_run_that_ends_without_it_says_how_near_it_came(searched):
     assert "meV/atom" in result.out
     facts = json.loads(nucleate("status", run, "--json").out)
     assert facts["target"].startswith("the target was not found")
+    assert "<p>The target was not found" in (run / "report.html").read_text()
     again = nucleate("predict", "run.toml", "--out", "run")
     assert again.status == 0
     with Store.read(run) as store:

@@ -135,9 +135,9 @@ def test_fixed_atoms_are_kept_by_axis(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused_at_once(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert HOSTILE[name] in refusal(DATA / "hostile" / name)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 def test_a_broken_frame_costs_only_itself() -> None:
@@ -168,9 +168,9 @@ def test_a_broken_frame_costs_only_itself() -> None:
 def test_long_nonsense_is_refused_in_linear_time(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text)
-    start = time.perf_counter()
+    start = time.process_time()
     assert all(isinstance(item, Unreadable) for item in read_structures(path))
-    assert time.perf_counter() - start < 4.0
+    assert time.process_time() - start < 4.0
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,6 @@ def test_long_nonsense_is_refused_in_linear_time(name: str, text: str, tmp_path:
 )
 def test_cells_that_no_crystal_has_have_no_symmetry(cell: np.ndarray) -> None:
     crystal = Crystal(np.array([11, 17]), cell, np.array([[0, 0, 0], [0.5, 0.5, 0.5]]))
-    start = time.perf_counter()
+    start = time.process_time()
     assert space_group(crystal) == (1, "P1")
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from ase.cell import Cell
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nucleate.crystal.cells import cell_from_parameters, reduced_cell
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.formats.structures import repeats_within, shortest_translation
 from strategies import cells, crystals, in_another_cell, unimodular
 
 
@@ -66,3 +68,10 @@ def test_reduction_repairs_a_hopeless_cell() -> None:
 def test_reduction_needs_a_volume() -> None:
     with pytest.raises(ValueError, match="no volume"):
         reduced_cell(Crystal(np.array([14]), np.zeros((3, 3)), np.zeros((1, 3))))
+
+
+@settings(max_examples=80)
+@given(cells(), unimodular(steps=8), st.floats(0.2, 8.0))
+def test_a_lattice_repeats_within_its_shortest_translation(cell, change, length) -> None:
+    skewed = change @ cell
+    assert repeats_within(skewed, length) == (shortest_translation(skewed) < length)

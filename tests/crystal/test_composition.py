@@ -207,9 +207,9 @@ def test_absurd_formulas_are_refused_in_a_sentence(formula: str) -> None:
 def test_many_elements_have_a_guess_in_no_time() -> None:
     formula = "LiNaKRbCsBeMgCaSrBaTiVCrMnFeCoNiCuZnOSClF"
     composition = Composition.from_formula(formula)
-    start = time.perf_counter()
+    start = time.process_time()
     _ = composition.oxidation_states
-    assert time.perf_counter() - start < 5.0
+    assert time.process_time() - start < 5.0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from nucleate.crystal.constraints import along_lattice, constraints_of, fixed_by
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import ReadStructure, read_structures, write_extxyz, write_poscar
 from nucleate.crystal.formula import chemical_ranks
-from nucleate.run.relaxation import held
+from nucleate.run.listed_files import held
 from strategies import crystals
 
 

@@ -110,9 +110,9 @@ def test_a_very_skewed_cell_costs_no_more_than_its_reduced_one() -> None:
     cell = np.array([[1.0, 0, 0], [9999, 1, 0], [7, -8888, 1]]) @ (4.0 * np.eye(3))
     positions = np.array([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
     neighbours(positions, cell, 6.0)
-    began = time.perf_counter()
+    began = time.process_time()
     first, _, shift = neighbours(positions, cell, 6.0)
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     straight, _, _ = neighbours(positions, 4.0 * np.eye(3), 6.0)
     assert first[-1] == straight[-1]
     assert np.abs(shift).max() > 1000

@@ -17,7 +17,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import iter_structures, read_structures
 from nucleate.crystal.formats import archives, cif_blocks
 from nucleate.errors import InputError
-from nucleate.run.relaxation import Files
+from nucleate.run.listed_files import Files
 
 
 @pytest.fixture

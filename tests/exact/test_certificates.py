@@ -90,6 +90,30 @@ def leave_out_level(proof: dict[str, Any]) -> None:
     proof["found"] = [first, last]
 
 
+def edit_gap(proof: dict[str, Any]) -> None:
+    proof["bound"] -= 0.05
+
+
+def claim_ranks(proof: dict[str, Any]) -> None:
+    proof["found"][0]["proven"] = False
+
+
+def change_group(proof: dict[str, Any]) -> None:
+    proof["space_group"] = 195 if proof["space_group"] != 195 else 75
+
+
+def stretch_cell(proof: dict[str, Any]) -> None:
+    proof["cell"][2][2] *= 1.001
+
+
+def leave_grid(proof: dict[str, Any]) -> None:
+    proof["found"][0]["places"]["Sr"] = [64]
+
+
+def exchange_units(proof: dict[str, Any]) -> None:
+    proof["formula_units"] = 2
+
+
 def deny(proof: dict[str, Any]) -> None:
     proof.update(status="no arrangement", found=[], bound=None)
 
@@ -97,7 +121,8 @@ def deny(proof: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "falsify",
     [raise_bound, raise_bound_and_best, drop_orbit, split_orbit, change_energy, change_relaxed,
-     move_atom, change_counts, leave_out_level, deny],
+     move_atom, change_counts, leave_out_level, deny, edit_gap, claim_ranks, change_group,
+     stretch_cell, leave_grid, exchange_units],
 )  # fmt: skip
 def test_a_falsified_certificate_is_refused(
     perovskite: tuple[ScanResult, Path], tmp_path: Path, falsify: Any
@@ -110,6 +135,19 @@ def test_a_falsified_certificate_is_refused(
     (verdict,) = check_certificate(Certificate.load(path))
     assert verdict.problems
     assert not verdict.accepted
+
+
+def test_a_grid_without_symmetry_is_checked_arrangement_by_arrangement(tmp_path: Path) -> None:
+    options = SessionOptions(OXIDE, tmp_path, cell=(3.9,) * 3 + (90.0,) * 3, grid=(4, 4, 4), keep=2)
+    certificate = prove_session(Composition.from_formula("SrTiO3"), options).certificate
+    (verdict,) = check_certificate(certificate)
+    assert verdict.accepted
+    assert verdict.bound == "every arrangement"
+    proof = certificate.proofs[0]
+    second = [proof.found[1].model_copy(update={"proven": True})]
+    false = proof.model_copy(update={"found": second, "bound": second[0].energy})
+    (refused,) = check_certificate(certificate.model_copy(update={"proofs": [false]}))
+    assert "there is one with energy" in refused.problems[0]
 
 
 def test_a_changed_potential_is_refused(perovskite: tuple[ScanResult, Path]) -> None:
@@ -146,6 +184,8 @@ def test_a_scan_continues_where_it_was(tmp_path: Path) -> None:
     ]
     assert again.relaxed[0].energy == first.relaxed[0].energy
     assert first.relaxed[0].energy / 5 == pytest.approx(-31.71671, abs=1e-4)
+    fewer = SessionOptions(OXIDE, tmp_path, groups=(225,), max_atoms=5, keep=1)
+    prove_session(composition, fewer)  # other grids, the same settings: they add to each other
     other = SessionOptions(OXIDE, tmp_path, groups=(221,), max_atoms=5, keep=2)
     with pytest.raises(InputError, match="another composition, model or settings"):
         prove_session(composition, other)
@@ -159,6 +199,10 @@ def test_the_sign_to_stop(perovskite: tuple[ScanResult, Path]) -> None:
     worse = best.replace(cell=best.cell * 1.05)
     comparison = compare(worse, model, result.certificate)
     assert not comparison.may_stop
+    assert "an arrangement relaxes to -31.71671 eV/atom" in comparison.sentence
+    none = compare(best, model, result.certificate.model_copy(update={"proofs": []}))
+    assert not none.may_stop
+    assert none.sentence == "not proven: no grid has a bound."
     assert "below the best structure" in comparison.sentence
 
 

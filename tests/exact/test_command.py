@@ -63,6 +63,8 @@ def test_prove_and_check(nucleate, tmp_path: Path) -> None:
         (["SrTiO3", "--limit", "0"], "above 0"),
         (["SrTiO3", "--max-atoms", "3"], "Raise max_atoms"),
         (["SrTiO3", "--proxy"], "only one of"),
+        (["SrTiO3", "--lattice", "sc"], "--force-field has no effect with --lattice"),
+        (["--check", "c.json"], "--check takes a certificate and --limit alone"),
         ([], "formula is missing"),
     ],
 )
@@ -85,3 +87,23 @@ def test_what_was_not_proven_is_not_printed_as_a_bound(nucleate, tmp_path: Path)
     data = json.loads((tmp_path / "prove-SrTiO3" / "certificate.json").read_text())
     assert data["proofs"][0]["bound"] is None
     assert any("memory_mb = 100" in line for line in data["not_covered"])
+    open_ones = "1 grids whose best arrangement was not proven (1 time limit): 1 have no bound."
+    assert any(line.startswith(open_ones) for line in data["not_covered"])
+
+
+def test_a_grid_that_holds_nothing_is_said_with_numbers(nucleate, tmp_path: Path) -> None:
+    (tmp_path / "ff.toml").write_text(FIELD)
+    done = nucleate(
+        "prove", "SrTiO3", "--force-field", "ff.toml", "--cell", "3.9", "--grid", "4", "--z", 3
+    )
+    assert done.status == 0
+    text = " ".join(done.out.split())
+    assert "1 of 1 grids are proven (1 of them hold no arrangement)" in text
+    assert "with 0.97 to 0.97 Å between points. Use finer grids (--grid)" in text
+
+
+@pytest.mark.parametrize("words", [("--cell", "3.9"), ("--grid", "4"), ("--contacts", "2")])
+def test_what_has_no_effect_on_a_lattice_is_refused(nucleate, words) -> None:
+    done = nucleate("prove", "CuAu", "--lattice", "fcc", *words)
+    assert done.status == 2
+    assert f"{words[0]} has no effect with --lattice" in done.err

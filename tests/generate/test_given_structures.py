@@ -117,7 +117,7 @@ def test_a_large_cell_of_a_small_crystal_fits_a_small_space(tmp_path: Path) -> N
     assert found.reduced == 1
     (message,) = found.messages("seeds")
     assert message == (
-        "seeds: 1 structures were given in a larger cell and are used in their primitive one"
+        "seeds: 1 structure was given in a larger cell and is used in its primitive one"
     )
 
 

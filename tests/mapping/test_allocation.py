@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,7 @@ from nucleate.mapping.settings import AllocationSettings, MapSettings
 
 FIELD = field_of(MapSettings.from_dict({"field": {"system": "Y2O3-SrO-TiO2"}}))
 N = len(FIELD.compositions)
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "allocation.py"
 CORNER = Finding(1, 0.0, ((1, 0.0),), is_known=True)
 
 
@@ -71,6 +75,20 @@ def test_equal_takes_the_fewest_structures() -> None:
     least = sorted(findings[k].n_structures for k in range(3, N))[:5]
     found = decide(findings, 5, rule="equal")
     assert [findings[choice.index].n_structures for choice in found.choices] == least
+
+
+def test_equal_visits_compositions_in_a_random_order_that_the_seed_gives() -> None:
+    findings = [CORNER] * 3 + [Finding()] * (N - 3)
+
+    def order(seed: int) -> list[int]:
+        settings = AllocationSettings.model_validate({"rule": "equal", "seed": seed})
+        found = allocate(FIELD, findings, hull_of(FIELD, findings), settings, N, closed=range(3))
+        return [choice.index for choice in found.choices]
+
+    assert sorted(order(0)) == list(range(3, N))
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert abs(np.corrcoef(order(0), np.arange(N - 3))[0, 1]) < 0.5
 
 
 def test_all_are_taken_where_more_are_asked_for_than_there_are() -> None:
@@ -173,3 +191,35 @@ def test_a_field_of_known_compounds_alone_is_searched_before_anything_is_expecte
     found = allocate(field, findings, hull, AllocationSettings(), 1, closed=(0, 1))
     assert [choice.index for choice in found.choices] == [2]
     assert found.expected_change_mev is None
+
+
+@pytest.mark.parametrize("system", ["Ni-Al-Ti", "Y2O3-SrO-TiO2", "Sr-O"])
+def test_with_corners_alone_every_visit_is_expected_to_change_the_hull(system: str) -> None:
+    """Their zeros are definitions: they do not say that the landscape is flat."""
+    field = field_of(MapSettings.from_dict({"field": {"system": system}}))
+    corners = len(field.members)
+    findings = [CORNER] * corners + [Finding()] * len(field.inner)
+    hull = hull_of(field, findings)
+    model, _ = landscape_of(field, findings)
+    assert model.hyperparameters.amplitude == pytest.approx(0.3)
+    found = allocate(field, findings, hull, AllocationSettings(), 5, closed=range(corners))
+    changes = [choice.change_mev or 0.0 for choice in found.choices]
+    assert changes[0] > 5.0
+    assert min(changes) > 0.1
+    shares = shares_of(field.counts.astype(float), field.member_counts)
+    assert shares[found.choices[0].index].max() < 0.75
+
+
+def test_the_first_structures_of_a_field_lower_the_hull_more_than_equal_splitting() -> None:
+    simulated = runpy.run_path(str(BENCHMARK))
+    field = field_of(MapSettings.from_dict({"field": {"system": "Ni-Al-Ti"}}))
+    errors = {
+        rule: np.mean(
+            [
+                simulated["after"](simulated["course"](field, rule, seed, 250)[0], 250)
+                for seed in (0, 1)
+            ]
+        )
+        for rule in ("hull", "equal")
+    }
+    assert errors["hull"] < 0.8 * errors["equal"]

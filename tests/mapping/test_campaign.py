@@ -88,6 +88,21 @@ def test_each_composition_is_a_run(found):
         found.run("CuAu7")
 
 
+def test_a_run_of_a_map_is_continued_whatever_the_order_of_its_elements(found, tmp_path):
+    import shutil
+
+    folder = tmp_path / "AuCu"
+    shutil.copytree(found.run("CuAu").folder, folder)
+    before = len(nc.open(folder).records)
+    run = nc.predict(
+        "CuAu", folder=folder, structures=before + 2, polish=0, display=False, trust=True
+    )
+    assert run.formula == "AuCu"
+    assert len(run.records) >= before + 2
+    with pytest.raises(InputError, match=r"formula: AuCu -> AuCu3"):
+        nc.predict("AuCu3", folder=folder, display=False, trust=True)
+
+
 def test_structures_travel_with_their_provenance(found):
     state = read_map(found.folder)
     origins = [
@@ -206,3 +221,69 @@ def test_a_map_of_somebody_else_imports_nothing(found, tmp_path):
     assert nc.open_map(folder).status()["field"] == "Au-Cu"
     with pytest.raises(InputError, match="would import or execute"):
         nc.map("Cu-Au", folder=folder, display=False)
+
+
+def test_known_compounds_count_for_the_time_and_are_taken_up_again(tmp_path, monkeypatch):
+    from nucleate.mapping import cache
+
+    monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
+    (tmp_path / "field.toml").write_text(INPUT)
+    folder = tmp_path / "map"
+    first = nc.map(tmp_path / "field.toml", folder=folder, time=1e-6, display=False)
+    facts = first.status()
+    assert facts["stop_reason"] == "the time is up before all known compounds were relaxed"
+    assert facts["structures"] == 0
+    assert 0.0 < facts["elapsed_s"] < 60.0
+    second = nc.map("Cu-Au", folder=folder, structures=4, display=False, trust=True).status()
+    assert second["structures"] >= 4
+    assert second["references"] > facts["references"]
+    assert second["elapsed_s"] > facts["elapsed_s"]
+
+
+def test_a_finished_map_is_opened_again_without_any_worker(found, tmp_path, monkeypatch):
+    import shutil
+
+    from nucleate.mapping import running
+    from nucleate.run import relaxation
+
+    def refuse(*_, **__):
+        raise AssertionError("a worker was to be started")
+
+    folder = tmp_path / "map"
+    shutil.copytree(found.folder, folder)
+    monkeypatch.setattr(running, "start_executor", refuse)
+    monkeypatch.setattr(relaxation, "start_executor", refuse)
+    before = found.status()
+    again = nc.map("Cu-Au", folder=folder, display=False, trust=True).status()
+    assert again["stop_reason"] == before["stop_reason"]
+    assert again["structures"] == before["structures"]
+    with pytest.raises(AssertionError, match="worker was to be"):
+        nc.map("Cu-Au", folder=folder, structures=10**6, expected_change_mev=0.0, display=False)
+
+
+def test_a_known_compound_that_fails_is_not_tried_at_every_start(tmp_path):
+    tries = []
+
+    def counting():
+        from ase.calculators import emt
+
+        class Counting(emt.EMT):
+            def calculate(self, atoms=None, *args, **kwargs):
+                if set(atoms.numbers) == {29, 79}:
+                    tries.append(len(atoms))
+                    raise RuntimeError("no alloys here")
+                super().calculate(atoms, *args, **kwargs)
+
+        return Counting()
+
+    data = {
+        "field": {"system": "Cu-Au", "max_atoms": 2, "max_atoms_per_formula": 2},
+        "search": {"generators": [{"kind": "symmetric"}]},
+        "stop": {"structures": 1},
+        "run": {"workers": 1},
+    }
+    nc.map(data, model=counting(), folder=tmp_path / "map", display=False)
+    first = len(tries)
+    assert first
+    nc.map(data, model=counting(), folder=tmp_path / "map", display=False)
+    assert len(tries) == first

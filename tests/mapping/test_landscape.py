@@ -15,6 +15,7 @@ from nucleate.mapping.landscape import (
     _covariance,
     _loss,
     _squares,
+    _surprise,
     features_of,
     fitted,
 )
@@ -47,6 +48,31 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     _, gradient = _loss(at, squares, height, noise)
     numeric = approx_fprime(at, lambda x: _loss(x, squares, height, noise)[0], 1e-6)
     np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_given_is_a_condition_and_no_evidence() -> None:
+    """The loss is that of the conditional density of the others, by the textbook."""
+    rng = np.random.default_rng(3)
+    rows = np.ix_(np.arange(9), np.arange(9))
+    squares = tuple(table[rows] for table in _squares(FEATURES))
+    height, noise = rng.normal(0.0, 0.3, 9), rng.uniform(1e-3, 1e-2, 9)
+
+    def density(at: Hyperparameters) -> float:
+        whole = _covariance(squares, at) + np.diag(noise)
+        gain = whole[3:, :3] @ np.linalg.inv(whole[:3, :3])
+        rest = height[3:] - gain @ height[:3]
+        table = whole[3:, 3:] - gain @ whole[:3, 3:]
+        return 0.5 * rest @ np.linalg.solve(table, rest) + 0.5 * np.linalg.slogdet(table)[1]
+
+    values = []
+    for at in (AT, Hyperparameters()):
+        logs = np.log([at.amplitude, at.fraction_length, at.statistics_length, at.own])
+        prior = _loss(logs, squares, height, noise)[0] - _surprise(logs, squares, height, noise)[0]
+        values.append(_loss(logs, squares, height, noise, 3)[0] - prior - density(at))
+        numeric = approx_fprime(logs, lambda x: _loss(x, squares, height, noise, 3)[0], 1e-6)
+        gradient = _loss(logs, squares, height, noise, 3)[1]
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-4)
+    assert values[0] == pytest.approx(values[1], abs=1e-8)
 
 
 def test_samples_keep_below_what_was_found() -> None:

@@ -29,7 +29,7 @@ def test_runs_and_workers_of_a_map_have_the_same_compression(tmp_path, monkeypat
     from ase.calculators.emt import EMT
 
     from nucleate.energy.compression import Compression
-    from nucleate.mapping import campaign, pressure
+    from nucleate.mapping import pressure, running
 
     asked, guards = [], []
 
@@ -42,7 +42,7 @@ def test_runs_and_workers_of_a_map_have_the_same_compression(tmp_path, monkeypat
         return tuple(tiers)
 
     monkeypatch.setattr(pressure, "compression_by_the_model", found)
-    monkeypatch.setattr(campaign, "under_pressure", noted)
+    monkeypatch.setattr(running, "under_pressure", noted)
     data = {
         "field": {
             "system": "Cu-Au",

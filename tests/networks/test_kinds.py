@@ -15,7 +15,8 @@ from nucleate.errors import InputError
 from nucleate.networks.keys import Cutoff, Device
 from nucleate.networks.mlip import MlipSettings
 from nucleate.plugins import find, kinds
-from nucleate.run.settings import RelaxationSettings, json_schema, spec_of
+from nucleate.run.settings import RelaxationSettings, json_schema
+from nucleate.run.spec import spec_of
 from nucleate.run.wire import frame, read_frame
 
 KINDS = [

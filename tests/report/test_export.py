@@ -17,7 +17,7 @@ from nucleate.crystal.files import read_crystals
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.report.content import read_run
-from nucleate.report.export import export_run
+from nucleate.report.export import LEFT_OUT, export_quickly, export_run
 from nucleate.report.ranking import rank_structures
 from nucleate.run.store import Store
 
@@ -25,6 +25,11 @@ from nucleate.run.store import Store
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+def filled(lines: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return lines without empty fields: units that no line has make no column."""
+    return [{key: value for key, value in line.items() if value} for line in lines]
 
 
 def test_ranking_is_distinct_and_by_last_tier(run_folder: Path) -> None:
@@ -86,6 +91,30 @@ def test_export_again_leaves_no_stale_file(run_folder: Path) -> None:
     page = (run_folder / "report.html").read_text(encoding="utf-8")
     assert "exploded" in page
     assert not re.search(r'(src|href)="(https?:)?//', page)
+
+
+def test_a_quick_export_agrees_with_the_whole_one(run_folder: Path) -> None:
+    export_run(run_folder)
+    whole = rows(run_folder / "ranking.csv")
+    export_quickly(run_folder, best=2)
+    assert filled(rows(run_folder / "ranking.csv")) == filled(whole[:2])
+    assert len(read(run_folder / "structures.extxyz", ":")) == len(whole[:2])
+    assert len(list((run_folder / "structures").glob("*.vasp"))) == len(whole[:2])
+    assert not [name for name in LEFT_OUT if (run_folder / name).exists()]
+    assert not list(run_folder.glob("tiers/*")) + list(run_folder.glob("structures/*.xy"))
+    assert (run_folder / "report.html").exists()
+    export_run(run_folder)
+    assert rows(run_folder / "ranking.csv") == whole
+    assert all((run_folder / name).exists() for name in LEFT_OUT)
+
+
+def test_a_quick_export_of_a_large_run_leaves_no_page_of_an_earlier_state(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_run(run_folder)
+    monkeypatch.setattr("nucleate.report.export.SOON", 1)
+    export_quickly(run_folder)
+    assert not (run_folder / "report.html").exists()
 
 
 def test_command_line(run_folder: Path, tmp_path: Path) -> None:

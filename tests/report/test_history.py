@@ -11,7 +11,7 @@ from tests.report.runs import EV, FCC, MadeRun, made_runs, record, relaxed, stor
 from nucleate.crystal.candidate import Origin
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.report.content import read_run, searched_tier
-from nucleate.report.history import History, Trajectory, history_of
+from nucleate.report.history import History, Trajectory, drawn_trajectory, history_of
 from nucleate.report.light import best_groups, overview
 from nucleate.report.ranking import rank_structures
 from nucleate.run.store import Store
@@ -72,6 +72,22 @@ def test_the_trajectory_is_that_of_the_records_in_full(run: MadeRun) -> None:
     np.testing.assert_array_equal(found.current, expected.current)
     np.testing.assert_array_equal(found.melted, expected.melted)
     assert (found.families, found.unit) == (expected.families, expected.unit)
+
+
+@settings(max_examples=30)
+@given(made_runs())
+def test_the_drawn_trajectory_is_that_of_the_history(run: MadeRun) -> None:
+    with stored(run) as folder, Store.read(folder) as store:
+        history = history_of(store, store.tiers_seen())
+        drawn = drawn_trajectory(store)
+    if history.trajectory is None:
+        assert drawn is None
+        return
+    assert drawn is not None
+    found, tier = drawn
+    assert (tier, found.unit) == (history.searched, history.trajectory.unit)
+    assert found.families == history.trajectory.families
+    np.testing.assert_array_equal(found.enthalpies, history.trajectory.enthalpies)
 
 
 @settings(max_examples=30)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.report.conftest import LEVEL
 
+import nucleate as nc
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
@@ -77,6 +78,29 @@ def test_it_is_the_ranking_of_all(tmp_path, seed, added):
     assert (found.n_structures, found.n_repeats) == (len(paid), len(content.told) - len(paid))
     assert sum(found.failures.values()) == sum(record.failure is not None for record in paid)
     assert times == (content.told[-1][0].finished_s, content.told[-1][0].core_s)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_reads_the_rest_of_its_list_when_it_is_needed(tmp_path, seed, monkeypatch):
+    meta = {"input": {"tier": [{"name": name} for name in TIERS]}, "formula": "Cu", "seed": 0}
+    with Store.create(tmp_path, meta) as store:
+        fill(store, np.random.default_rng(seed), 60)
+    whole = [(item.rank, item.record.number) for item in read_run(tmp_path).ranked()]
+    monkeypatch.setattr("nucleate.api.run.SHOWN", 3)
+    run = nc.open(tmp_path)
+    monkeypatch.setattr("nucleate.api.run.Run._content", lambda _: pytest.fail("read everything"))
+    first = run.best
+    assert len(run.structures) == len(whole)
+    assert [item.rank for item in run.structures[:3]] == [1, 2, 3]
+    assert f"{len(run)} records, {len(whole)} distinct" in repr(run)
+    monkeypatch.undo()
+    assert [(item.rank, item.record.number) for item in run.structures] == whole
+    assert run.structures[0] is first
+    assert run.structures[-1].rank == whole[-1][0]
+    assert [item.rank for item in run.structures[::-1]] == [rank for rank, _ in whole[::-1]]
+    assert len(run.structures[2:2]) == 0
+    with pytest.raises(IndexError):
+        run.structures[len(whole)]
 
 
 def test_records_come_in_order_and_can_be_continued(tmp_path):

@@ -21,7 +21,7 @@ from nucleate.report.export import safe_name
 from nucleate.report.ranking import rank_structures
 from nucleate.report.rows import file_rows
 from nucleate.report.series import write_series
-from nucleate.run.relaxation import FileCrystal
+from nucleate.run.listed_files import FileCrystal
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 COPPER = Crystal.from_ase(bulk("Cu", "fcc", a=3.6))

@@ -38,7 +38,7 @@ from nucleate.report.render import (
 from nucleate.report.rows import Row, file_rows, ranked_rows, record_rows
 from nucleate.report.terminal import terminal_table
 from nucleate.report.views import result_columns, tier_columns
-from nucleate.run.relaxation import FileCrystal
+from nucleate.run.listed_files import FileCrystal
 from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 VIEWS = [getattr(table, name) for name in dir(table)

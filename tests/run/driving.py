@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from nucleate.generate.blocks import BlocksGenerator
 from nucleate.generate.mix import GeneratorMix
+from nucleate.plugins import find
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.settings import TierSettings
 from nucleate.run.campaign import Campaign
 from nucleate.run.folder import open_store
 from nucleate.run.journal import StoreJournal
 from nucleate.run.lock import locked
-from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.settings import RunSettings
+from nucleate.run.starting import ExecutorContext
 from nucleate.run.store import Store
 from nucleate.search.context import SearchContext
 from nucleate.search.stop import Stop, StopSettings
@@ -35,7 +37,7 @@ def settings(**search):
 
 
 def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limit_s=None,
-          core_limit_s=None, callback=None, promote=None, **search):  # fmt: skip
+          core_limit_s=None, callback=None, promote=None, executor=None, **search):  # fmt: skip
     """Run or continue a campaign on toys; return its summary."""
     run = settings(**search)
     names = [tier.get("name", "toy") for tier in tiers]
@@ -54,8 +56,12 @@ def drive(folder, tiers=({},), *, workers=1, pythons=(), limit_s=60.0, time_limi
     with (
         locked(Path(folder)),
         open_store(Path(folder), run) as store,
-        Pool(spec, workers=workers) as pool,
+        ExitStack() as stack,
     ):
+        context = ExecutorContext(spec, workers, tuple(names), Path(folder))
+        chosen = find((executor or {"kind": "local"})["kind"], "executors")
+        pool = chosen.model_validate(executor or {}).build(context)
+        stack.callback(pool.close)
         pool.wait_until_ready()
         campaign = Campaign(
             StoreJournal(store),

@@ -18,6 +18,8 @@ from nucleate.relax.warm_up import Springs, loose_crystal
 from nucleate.run import stopwatch
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.run.store import Store
+from nucleate.search.search import SearchProgress
+from nucleate.search.stop import Stop
 
 LEVEL = LevelOfTheory("springs", "1", "springs", settings="")
 
@@ -74,13 +76,40 @@ def test_pools_count_and_loading_does_not(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "inline_executor", slowly)
     options = {"model": Springs(LEVEL), "max_atoms": 2, "time": 1.5, "polish": 0, "workers": 1}
     late = nc.predict("NaCl", generators=SlowPool(1.6), folder=tmp_path / "late", **options)
-    assert late.stop_reason == "the time is up"
-    assert len(late) == 0
+    assert late.stop_reason.startswith("the time is up; the first energy came ")
+    assert len(late) > 0
     early = nc.predict("NaCl", generators=SlowPool(0.1), folder=tmp_path / "early", **options)
     assert len(early) > 0, "loading took longer than the limit"
     with Store.read(early.folder) as store:
         stopped = max(time_s for time_s, kind, _ in store.events() if kind == "stop")
     assert 1.5 <= stopped < 3.0
+
+
+@pytest.mark.parametrize(
+    ("session_s", "n_relaxed", "over"),
+    [(9.9, 0, False), (10.0, 0, False), (10.0, 1, True), (309.0, 0, False), (311.0, 0, True)],
+)
+def test_a_run_without_an_energy_waits_for_its_first_one(session_s, n_relaxed, over):
+    stop = Stop(time_s=10.0)
+    reason = stop.reason(
+        SearchProgress(), n_finished=3, n_relaxed=n_relaxed, session_s=session_s, used_core_s=0.0
+    )
+    assert (reason is not None) is over
+    assert stop.waits(session_s) is (session_s >= 10.0)
+
+
+def test_a_run_says_for_how_long_it_waited():
+    stop, progress = Stop(time_s=10.0, core_s=400.0), SearchProgress()
+
+    def after(session_s, n_relaxed, core_s=0.0):
+        return stop.reason(
+            progress, n_finished=1, n_relaxed=n_relaxed, session_s=session_s, used_core_s=core_s
+        )
+
+    assert after(12.0, 0) is None
+    assert after(12.0, 0, core_s=500.0) == "the core time is spent"
+    assert after(14.0, 1) == "the time is up; the first energy came 4 s later"
+    assert after(320.0, 0) == "the time is up; no energy had come 310 s later"
 
 
 def test_a_warm_up_keeps_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 from pathlib import Path
 
@@ -152,9 +153,23 @@ def test_asking_for_the_lock_never_stands_in_the_way(tmp_path):
             pass
 
 
+def test_the_message_says_since_when_a_folder_is_in_use(tmp_path):
+    with locked(tmp_path):
+        with pytest.raises(InputError) as raised, locked(tmp_path):
+            pass
+        name = f"process {os.getpid()} on {platform.node()}"
+        assert re.search(
+            rf"\({name} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\)\. Wait", str(raised.value)
+        )
+        (tmp_path / lock.HOLDER_NAME).write_text(f"{name} since 3460218\n")
+        with pytest.raises(InputError, match=rf"\({name}\)\. Wait"), locked(tmp_path):
+            pass
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_a_process_number_that_was_used_again_is_no_holder(tmp_path):
-    name = f"process {os.getpid()} on {platform.node()} since 1\n"
+@pytest.mark.parametrize("since", ["1", "2026-11-28 11:34:22, start tick 1"])
+def test_a_process_number_that_was_used_again_is_no_holder(tmp_path, since):
+    name = f"process {os.getpid()} on {platform.node()} since {since}\n"
     (tmp_path / lock.HOLDER_NAME).write_text(name)
     assert not is_locked(tmp_path)
 

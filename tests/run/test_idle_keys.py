@@ -37,6 +37,10 @@ IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"tier": [{"fix_symmetry": True, "rattle_ang": 0.1}]}, "tier.rattle_ang"),
     ({"tier": [{"relax_cell": False, "max_stress_gpa": 0.1}]}, "tier.max_stress_gpa"),
     ({"tier": [{"python": "/x/python"}], "run": {"python": "/y/python"}}, "run.python"),
+    ({"final": {"best": 0, "window_ev_per_atom": 0.1}}, "final.window_ev_per_atom"),
+    ({"final": {"best": 0, "judge": "sevennet"}}, "final.judge"),
+    ({"final": {"best": 5}, "tier": [{"engine": {"kind": "vasp"}}]}, "final.best"),
+    ({"final": {"budget": "5m"}, "tier": [{"relax": False}]}, "final.budget"),
 )
 USED: tuple[dict[str, Any], ...] = (
     {},
@@ -60,6 +64,8 @@ USED: tuple[dict[str, Any], ...] = (
     {"tier": [{**SPP, "relax": False, "pre_relax": False}]},
     {"tier": [{"relax": False, "fmax_ev_per_ang": 0.1}]},  # decides what counts as converged
     {"tier": [{"python": "/x/python"}, SPP], "run": {"python": "/y/python"}},
+    {"final": {"best": 0, "judge": "off"}},
+    {"final": {"best": 0}, "tier": [{"relax": False}]},
 )
 
 

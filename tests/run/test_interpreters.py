@@ -20,7 +20,8 @@ from nucleate.run.executor import Job
 from nucleate.run.pool import Pool
 from nucleate.run.process import WorkerSpec
 from nucleate.run.scoring import single_points
-from nucleate.run.settings import ExecutionSettings, spec_of
+from nucleate.run.settings import ExecutionSettings
+from nucleate.run.spec import spec_of
 
 from .driving import drive, told
 from .test_pool import crystal, run

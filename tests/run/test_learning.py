@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,12 +14,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 from ase.calculators import emt
-from scipy.stats import spearmanr
 
 import nucleate as nc
 from nucleate.errors import InputError
-from nucleate.relax.outcome import FailReason
-from nucleate.run.learning.screening import LEAST_PAIRS, OFF_SHARE, Screening, weighted_spearman
+from nucleate.run.learning.screening import Screening
 from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.learning.tables import Considered, Decision, Review
 from nucleate.run.settings import RefinementSettings, RunSettings
@@ -162,6 +161,18 @@ def test_a_run_learns_from_another(run, tmp_path):
     assert fits[0]["record"] == -1
     first = rows(tmp_path / "more", "SELECT min(candidate) FROM considered")[0][0]
     assert first == 0
+
+
+def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("UPDATE fit SET data = ?", (b"of another version",))
+        db.commit()
+    nc.predict(an_input(structures=60), folder=folder, display=False)
+    status = nc.open(folder).status()
+    assert status["structures"] == 60
+    assert "are no surrogate" in status["surrogate"]["words"]
 
 
 def test_a_python_object_teaches_in_this_process(tmp_path):
@@ -311,19 +322,6 @@ def test_reviews_are_the_same_when_records_are_received_again():
         rng.random()
         again.told(number, Considered(number, fit, by_surrogate, 0.0, None), first, learns=True)
     assert len(again.reviews) == len(whole.reviews)
-
-
-def test_the_weighted_rank_correlation_is_that_of_repeated_values():
-    rng = np.random.default_rng(0)
-    first = rng.normal(size=12)
-    second = first + rng.normal(size=12)
-    weights = rng.integers(1, 4, size=12)
-    many = [np.repeat(values, weights) for values in (first, second)]
-    expected = spearmanr(*many).statistic
-    assert weighted_spearman(first, second, weights.astype(float)) == pytest.approx(expected)
-    assert LEAST_PAIRS > 2
-    assert OFF_SHARE < 1.0
-    assert FailReason.SCREENED == "screened"
 
 
 @pytest.mark.slow

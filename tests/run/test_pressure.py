@@ -17,6 +17,7 @@ from nucleate.relax.guards import check_contacts, check_geometry
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer, under_pressure
+from nucleate.run.listed_files import FileCrystal, survey_of
 from nucleate.run.pressure import (
     compression_line,
     compression_of_run,
@@ -24,7 +25,7 @@ from nucleate.run.pressure import (
     keep_compression,
     stored_compression,
 )
-from nucleate.run.relaxation import FileCrystal, pressed_tiers, survey_of
+from nucleate.run.relaxation import pressed_tiers
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 from nucleate.units import GPA_PER_EV_A3

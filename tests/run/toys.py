@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
@@ -24,9 +25,12 @@ class ToyRelaxer:
     """Takes as many steps as the crystal has atoms; holds several at a time."""
 
     def __init__(self, slots=4, delay_s=0.0, busy_s=0.0, scale=1.0, name="toy", faults=None,
-                 diary=None):  # fmt: skip
+                 diary=None, visible=False):  # fmt: skip
         interpreter = os.environ.get("TOY_INTERPRETER", "default")
         self.level = LevelOfTheory(name, "1", "quadratic", settings=interpreter)
+        if visible:
+            card = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            self.level = LevelOfTheory(name, "1", "quadratic", checkpoint=card)
         self._diary = diary
         self._slots, self._delay_s, self._scale = slots, delay_s, scale
         self._busy_s = busy_s
@@ -56,6 +60,14 @@ class ToyRelaxer:
                 del self._jobs[key]
                 ended.append((key, self._outcome(crystal, job[1], fault)))
         return ended
+
+    def release(self):
+        """Give up what is in flight, with the steps that were taken."""
+        jobs, self._jobs = self._jobs, {}
+        return [(key, {"crystal": job[0].to_dict(), "steps": job[1]}) for key, job in jobs.items()]
+
+    def resume(self, key, unfinished):
+        self._jobs[key] = [Crystal.from_dict(unfinished["crystal"]), unfinished["steps"]]
 
     def _fault(self, key, crystal):
         return self._faults.get(key, self._faults.get(-1, int(crystal.numbers[0])))

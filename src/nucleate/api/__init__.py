@@ -12,6 +12,8 @@ from nucleate.api.check import check
 from nucleate.api.compare import Compared, Comparison, compare
 from nucleate.api.final import polish
 from nucleate.api.generate import generate, generate_pool
+from nucleate.api.listed import Structures
+from nucleate.api.many import Runs, open_many, predict_many
 from nucleate.api.map import map_field
 from nucleate.api.merge import merge
 from nucleate.api.phase_map import PhaseMap, holds_map, open_map
@@ -19,7 +21,7 @@ from nucleate.api.phonons import Stability, phonons
 from nucleate.api.predict import predict
 from nucleate.api.refine import export_jobs, refine
 from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, Structures, checked_order, export, holds_run, status_of
+from nucleate.api.run import Run, checked_order, export, holds_run, status_of
 from nucleate.api.run import open_run as open  # noqa: A004
 from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
 from nucleate.api.searching import SearchFailedError
@@ -50,6 +52,7 @@ __all__ = [
     "RefinementSummary",
     "Relaxed",
     "Run",
+    "Runs",
     "SearchFailedError",
     "Series",
     "Stability",
@@ -68,10 +71,12 @@ __all__ = [
     "map_field",
     "merge",
     "open",
+    "open_many",
     "open_map",
     "phonons",
     "polish",
     "predict",
+    "predict_many",
     "refine",
     "relax",
     "relax_files",

@@ -159,7 +159,7 @@ def _works(settings: RunSettings, tier: TierSettings, crystal: Crystal, say: Say
         say(
             f"tier {tier.name}: {level.model} ({level.code} {level.version}) gives "
             f"{outcome.energy_per_atom:.3f} {level.unit}/atom for {outcome.crystal.formula} "
-            f"after {outcome.steps} steps in {seconds:.1f} s"
+            f"after {outcome.steps} step{'' if outcome.steps == 1 else 's'} in {seconds:.1f} s"
         )
         return True
     say(f"tier {tier.name} failed ({outcome.reason}): {outcome.message}")

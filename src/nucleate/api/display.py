@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.report.columns import columns
 from nucleate.report.displays import Display, PlainDisplay, Stages
+from nucleate.report.live import PAGE
 from nucleate.report.live_display import LiveDisplay
 from nucleate.report.phases import EXPORT, duration
 from nucleate.report.render import json_dict
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPORT",
+    "PAGE",
     "Display",
     "LiveDisplay",
     "PlainDisplay",

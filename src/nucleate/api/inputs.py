@@ -112,6 +112,8 @@ def settings_of(
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
+    if "field" in data and "problem" not in data:
+        raise InputError(_of_a_map(source))
     if preset is not None:
         is_formula = isinstance(problem, str) and not is_input_file(problem)
         data = {**data, **run_preset(preset)} if is_formula else over_preset(data, preset)
@@ -123,7 +125,15 @@ def settings_of(
         if given(**values):
             part = data.setdefault(section, {}) if section else data
             part.update(given(**values))
-    return RunSettings.from_dict(data, source=source)
+    return RunSettings.from_dict(_in_stored_spelling(data, folder), source=source)
+
+
+def _of_a_map(source: str) -> str:
+    name = source or "FILE"
+    return (
+        f"{source or 'The input'} is of a map, as it has [field] and no [problem]. Use `nucleate "
+        f"map {name}`, which checks it with --dry-run."
+    )
 
 
 def _data(problem: Any, folder: Path | None) -> tuple[dict[str, Any], str]:
@@ -159,7 +169,30 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
     data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
-    now, before = (Composition.from_formula(text) for text in (formula, data["problem"]["formula"]))
-    if now.items != before.items:
+    if not _is_same(formula, data["problem"]["formula"]):
         data["problem"]["formula"] = formula
     return data
+
+
+def _in_stored_spelling(data: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Return an input with the formula as the run of a folder writes the same composition."""
+    from nucleate.run.store import Store
+
+    problem: Any = data.get("problem")
+    if folder is None or not Store.exists(folder) or not isinstance(problem, dict):
+        return data
+    with Store.read(folder) as store:
+        stored = store.meta.get("input", {}).get("problem", {}).get("formula")
+    now: Any = dict(cast("Mapping[str, Any]", problem)).get("formula")
+    if isinstance(now, str) and isinstance(stored, str) and _is_same(now, stored):
+        return {**data, "problem": {**problem, "formula": stored}}
+    return data
+
+
+def _is_same(first: str, second: str) -> bool:
+    """Return whether two formulas are of one composition; False where one cannot be read."""
+    try:
+        counts = [dict(Composition.from_formula(text).items) for text in (first, second)]
+    except InputError:
+        return False
+    return counts[0] == counts[1]

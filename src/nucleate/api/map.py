@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.mapping.field import Field
+    from nucleate.mapping.references import References
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.relax.settings import TierSettings
     from nucleate.report.maps.displays import MapDisplay
 
 
@@ -101,46 +105,39 @@ def map_field(
     InputError
         If the input cannot be used, or the folder holds a map of another input.
     """
-    from nucleate.api.final import judge_of
     from nucleate.api.map_final import finish_map
-    from nucleate.mapping.campaign import run_map
     from nucleate.mapping.events import Several
-    from nucleate.mapping.field import check_models, field_of
+    from nucleate.mapping.running import run_map
     from nucleate.report.maps.displays import suitable_map_display
     from nucleate.report.maps.live import LiveMapPage
     from nucleate.signals import is_request
 
     options = {
-        "field": given(
-            oxidation_states=None if oxidation_states is None else dict(oxidation_states),
-            neutral=neutral,
-            windows=_listed(windows),
-            lines=_listed(lines),
-            points=_listed(points),
-            max_ratio=max_ratio,
-            max_atoms_per_formula=max_atoms_per_formula,
-            max_atoms=max_atoms,
-            references=_listed(references),
-            pressure_gpa=pressure_gpa,
-        ),
-        "search": given(
-            generators=as_generators(generators), known=known, library=_listed(library), seed=seed
-        ),
-        "allocation": given(rule=allocation, seed=seed),
-        "stop": given(
-            time=time,
-            core_time=core_time,
-            structures=structures,
-            expected_change_mev=expected_change_mev,
-        ),
-        "final": given(best=polish, judge=judge),
-        "run": given(workers=workers),
+        "oxidation_states": oxidation_states,
+        "neutral": neutral,
+        "windows": windows,
+        "lines": lines,
+        "points": points,
+        "max_ratio": max_ratio,
+        "max_atoms_per_formula": max_atoms_per_formula,
+        "max_atoms": max_atoms,
+        "references": references,
+        "pressure_gpa": pressure_gpa,
+        "model": model,
+        "generators": generators,
+        "known": known,
+        "library": library,
+        "seed": seed,
+        "allocation": allocation,
+        "time": time,
+        "core_time": core_time,
+        "structures": structures,
+        "expected_change_mev": expected_change_mev,
+        "polish": polish,
+        "judge": judge,
+        "workers": workers,
     }
-    tiers = None if model is None else as_tiers(model)
-    settings, path = settings_of_map(field, options, tiers=tiers, folder=folder, trust=trust)
-    judge = judge_of(settings.final)
-    if judge is not None:
-        check_models(field_of(settings), [judge])
+    settings, path, _ = _ready(field, options, folder, trust)
     executor = None
     if has_objects(settings.tier):
         executor = partial(inline_executor, pressure_gpa=settings.field.pressure_gpa)
@@ -149,40 +146,110 @@ def map_field(
         shown.start(settings.field.system, path, settings.stop.time)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         summary = run_map(settings, path, callback=watching, executor=executor)
-        if not is_request(summary.reason):
-            lack = finish_map(path, settings, on_stage=shown.on_stage)
+        if summary.has_searched and not is_request(summary.reason):
+            lack = finish_map(path, settings, on_stage=shown.on_stage, on_note=shown.on_note)
             if lack:
                 shown.on_note(lack)
     return PhaseMap(path)
 
 
-def compositions_of(
+def system_of(system: str) -> str:
+    """Return a field as it is written in files; raises InputError if it is none."""
+    from nucleate.mapping.field import field_of
+    from nucleate.mapping.settings import FieldSettings
+
+    return field_of(FieldSettings.model_validate({"system": system})).system
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapPreview:
+    """What a map would do.
+
+    Attributes
+    ----------
+    field : Field
+        The compositions.
+    references : References
+        The known compounds.
+    settings : MapSettings
+        The whole input.
+    judge : TierSettings or None
+        The second model.
+    """
+
+    field: Field
+    references: References
+    settings: MapSettings
+    judge: TierSettings | None
+
+
+def preview_map(
     field: Any, *, folder: str | Path | None = None, trust: bool = False, **options: Any
-) -> Field:
-    """Return the compositions of a field without searching any.
+) -> MapPreview:
+    """Return what a map would do, after checking everything that it would need; nothing is done.
 
     Parameters
     ----------
-    field
-        As in :func:`map_field`.
-    folder
-        Of the map that is continued, if there is one.
-    trust
+    field, folder, trust
         As in :func:`map_field`.
     options
-        Keys of ``[field]``.
+        Any other option of :func:`map_field` but ``display``.
 
     Raises
     ------
     InputError
-        If the input cannot be used.
+        If the input cannot be used, or a file, library, interpreter or module is missing.
     """
-    from nucleate.mapping.field import check_models, field_of
+    from nucleate.mapping.field import field_of
+    from nucleate.mapping.references import references_of
 
-    settings, _ = settings_of_map(field, {"field": given(**options)}, folder=folder, trust=trust)
+    settings, _, judge = _ready(field, options, folder, trust)
     found = field_of(settings)
-    check_models(found, settings.tier)
-    return found
+    return MapPreview(found, references_of(found, settings), settings, judge)
+
+
+def _ready(
+    field: Any, options: Mapping[str, Any], folder: str | Path | None, trust: bool
+) -> tuple[MapSettings, Path, TierSettings | None]:
+    """Return the input of a map, its folder and its second model; all are checked."""
+    from nucleate.api.final import judge_of
+    from nucleate.mapping.field import field_of
+    from nucleate.mapping.ready import check_ready
+
+    model = options.get("model")
+    tiers = None if model is None else as_tiers(model)
+    settings, path = settings_of_map(
+        field, _sections(**options), tiers=tiers, folder=folder, trust=trust
+    )
+    judge = judge_of(settings.final)
+    check_ready(field_of(settings), settings, judge)
+    return settings, path, judge
+
+
+def _sections(**options: Any) -> dict[str, dict[str, Any]]:
+    """Return options of :func:`map_field` by section and key of the input."""
+    get = options.get
+    states = get("oxidation_states")
+    lists = ("windows", "lines", "points", "references")
+    plain = ("neutral", "max_ratio", "max_atoms_per_formula", "max_atoms", "pressure_gpa")
+    stop = ("time", "core_time", "structures", "expected_change_mev")
+    return {
+        "field": given(
+            oxidation_states=None if states is None else dict(states),
+            **{key: _listed(get(key)) for key in lists},
+            **{key: get(key) for key in plain},
+        ),
+        "search": given(
+            generators=as_generators(get("generators")),
+            known=get("known"),
+            library=_listed(get("library")),
+            seed=get("seed"),
+        ),
+        "allocation": given(rule=get("allocation"), seed=get("seed")),
+        "stop": given(**{key: get(key) for key in stop}),
+        "final": given(best=get("polish"), judge=get("judge")),
+        "run": given(workers=get("workers")),
+    }
 
 
 def _listed(items: Sequence[Any] | None) -> list[str] | None:

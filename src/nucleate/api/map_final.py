@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.api.final import finish, judge_of
 from nucleate.api.models import has_objects, inline_executor
-from nucleate.errors import NucleateError
+from nucleate.errors import InputError, NucleateError
 from nucleate.mapping.judged import JUDGED, judged_phases
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.relaxed import relaxed_crystals
@@ -21,6 +22,7 @@ from nucleate.signals import is_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.settings import MapSettings
 
 NEAR_EV = 0.05
@@ -30,7 +32,11 @@ _log = logging.getLogger(__name__)
 
 
 def finish_map(
-    folder: str | Path, settings: MapSettings, *, on_stage: Callable[[str, int, int], None]
+    folder: str | Path,
+    settings: MapSettings,
+    *,
+    on_stage: Callable[[str, int, int], None],
+    on_note: Callable[[str], None] = _log.warning,
 ) -> str:
     """Polish and judge what is near the hull; continue what was interrupted.
 
@@ -42,6 +48,8 @@ def finish_map(
         The input, with ``[final]`` as wanted now.
     on_stage
         Called with what is being done, how much of it is done, and how much there is.
+    on_note
+        Called with a sentence for each composition that cannot be polished.
 
     Returns
     -------
@@ -56,13 +64,18 @@ def finish_map(
     path = Path(folder)
     judge_of(settings.final)
     with locked(path):
-        if settings.final.best and (reason := _polish(path, settings, on_stage)):
+        if settings.final.best and (reason := _polish(path, settings, on_stage, on_note)):
             return reason
         return _judge(path, settings, on_stage)
 
 
-def _polish(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
-    energies = read_map(path).energies
+def _polish(
+    path: Path,
+    settings: MapSettings,
+    on_stage: Callable[[str, int, int], None],
+    on_note: Callable[[str], None],
+) -> str:
+    energies = _energies_of(path)
     hull = energies.hull()
     near = [
         phase.site
@@ -74,17 +87,28 @@ def _polish(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int
         wanted = settings.run_settings(site.composition).model_copy(
             update={"final": settings.final.model_copy(update={"judge": "off"})}
         )
-        summary = finish(site.folder, wanted)
+        try:
+            summary = finish(site.folder, wanted)
+        except (InputError, sqlite3.DatabaseError) as error:
+            on_note(f"{site.formula} is not polished: {error}")
+            continue
         if summary.polish is not None and is_request(summary.polish.reason):
             return summary.polish.reason
     on_stage("polishing near the hull", len(near), len(near))
     return ""
 
 
+def _energies_of(path: Path) -> Energies:
+    """Return the energies of a map, of phases whose structure can be read."""
+    state = read_map(path)
+    state.check_structures()
+    return state.energies
+
+
 def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
     """Relax what makes the hull, and what is near it, by the second model; keep its energies."""
     tier = judge_of(settings.final)
-    energies = read_map(path).energies
+    energies = _energies_of(path)
     if tier is None or energies.hull().missing:
         return ""
     phases = judged_phases(energies, NEAR_EV)
@@ -92,7 +116,7 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
     pressure_gpa = settings.field.pressure_gpa
     inline = partial(inline_executor, pressure_gpa=pressure_gpa) if has_objects([tier]) else None
     try:
-        found, reason = relaxed_crystals(
+        found, reason, _ = relaxed_crystals(
             named,
             tier,
             settings,

@@ -49,6 +49,11 @@ def settings_of_map(
     from nucleate.run.trust import check_trusted, is_own
 
     data, source = _data(field)
+    if "problem" in data and "field" not in data:
+        raise InputError(
+            f"{source or 'The input'} is of one composition, as it has [problem] and no [field]. "
+            f"Use `nucleate predict {source or 'FILE'}`."
+        )
     for key in ("field", *options):
         if not isinstance(data.get(key, {}), Mapping):
             where = f"{source}: " if source else ""

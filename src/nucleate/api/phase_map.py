@@ -155,17 +155,19 @@ class PhaseMap:
 
         return hull_figure(self._state())
 
-    def export(self, out: str | Path | None = None) -> Path:
+    def export(self, out: str | Path | None = None, *, quickly: bool = False) -> Path:
         """Write tables, structures, the pymatgen phase diagram and the page.
 
         Parameters
         ----------
         out
             Folder to write to; default that of the map.
+        quickly
+            Leave out what takes longest: the figure and the files for pymatgen.
         """
         from nucleate.report.maps.export import export_map
 
-        return export_map(self.folder, out=out)
+        return export_map(self.folder, out=out, quickly=quickly)
 
     def status(self, *, best: int = 30) -> dict[str, Any]:
         """Return the state of the map as JSON-ready facts; times in seconds.

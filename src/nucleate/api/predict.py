@@ -40,10 +40,12 @@ def predict(
     structures: int | None = None,
     without_improvement: int | None = None,
     target: str | Path | None = None,
+    proven: bool | str | Path | None = None,
     polish: int | None = None,
     judge: Any = None,
     workers: int | None = None,
     threads: int | None = None,
+    executor: Any = None,
     display: Display | bool = True,
     trust: bool = False,
 ) -> Run:
@@ -101,6 +103,9 @@ def predict(
         best one.
     target
         Stop when the structure in this file is found.
+    proven
+        Stop when the best structure is as low as everything that proven grids offer. True proves
+        grids first; a file names a certificate of :func:`nucleate.api.prove.prove`.
     polish
         How many of the best structures are relaxed tightly at the end; 0: none. Default 20.
     judge
@@ -108,6 +113,9 @@ def predict(
         tier. Default SevenNet where it is installed.
     workers, threads
         Worker processes, by default one per processor core, and threads of each.
+    executor
+        Who starts the workers: a file with ``[executor]`` (``nucleate cluster init`` makes one), a
+        kind, or settings. Default: ``"local"``, processes on this machine.
     display
         Whether to show the search: a table in a notebook or on a terminal. Or a display.
     trust
@@ -142,10 +150,12 @@ def predict(
         "structures": structures,
         "without_improvement": without_improvement,
         "target": target,
+        "proven": proven,
         "polish": polish,
         "judge": judge,
         "workers": workers,
         "threads": threads,
+        "executor": executor,
     }
     temporary = temporary_folder() if folder is None else None
     path = Path(temporary.name if temporary is not None else str(folder))

@@ -14,20 +14,27 @@ from nucleate.exact.certificate import Certificate
 from nucleate.exact.check import check_proof
 from nucleate.exact.options import SessionOptions
 from nucleate.exact.pair_models import ionic_field, read_pair_model
+from nucleate.exact.relaxing import record
 from nucleate.exact.report import proof_row, summary
 from nucleate.exact.scan import Event, ScanResult
 from nucleate.exact.session import (
     decorate_session,
     distinct_relaxed,
+    fit_session,
     prove_session,
 )
+from nucleate.exact.training import Training
 from nucleate.potentials.spp import shipped_library
 from nucleate.potentials.toml_format import read_force_field
 from nucleate.relax.outcome import Relaxed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
+
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.exact.certificate import RelaxedRecord
     from nucleate.exact.check import Verdict
 
 __all__ = [
@@ -49,6 +56,8 @@ def prove(
     pairs: Path | None = None,
     proxy: bool = False,
     lattice: str | None = None,
+    fit: Any = None,
+    fit_structures: int = 130,
     folder: Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_note: Callable[[str], None] = lambda _: None,
@@ -65,6 +74,9 @@ def prove(
         (TOML), or the shipped proxy potentials; default formal charges and radii.
     lattice
         Decorate a lattice (``fcc``, ``bcc``, ``hcp``, ``sc``, or a file) instead.
+    fit, fit_structures
+        Fit a cluster expansion to relaxed energies of this model (as in :func:`nucleate.relax`) of
+        at least this many small decorations of the lattice, and relax the best with it.
     folder
         Where certificate, structures and the state go; default ``prove-FORMULA``. The same call
         continues.
@@ -79,15 +91,75 @@ def prove(
         If something cannot be used.
     """
     composition = Composition.from_formula(formula)
-    given = SessionOptions(
-        source=_source(composition, force_field, pairs, proxy or bool(lattice and not pairs),
-                       on_note),
-        folder=folder or Path(f"prove-{composition.formula}"),
-        **options,
-    )  # fmt: skip
+    if lattice is not None:
+        _refuse_idle(force_field, options)
+    place = folder or Path(f"prove-{composition.formula}")
+    if fit is not None:
+        if lattice is None:
+            raise InputError("--fit belongs to a lattice. Give --lattice too, or leave it out.")
+        if pairs is not None or proxy:
+            raise InputError("give only one of --pairs, --proxy and --fit.")
+        training = Training(
+            composition, lattice, _energies_by(fit), model=_name(fit), structures=fit_structures,
+            folder=place,
+        )  # fmt: skip
+        return fit_session(
+            composition, lattice, training,
+            lambda source: SessionOptions(source=source, folder=place, **options),
+            _relaxes_by(fit), on_note,
+        )  # fmt: skip
+    source = _source(composition, force_field, pairs, proxy or bool(lattice and not pairs), on_note)
+    given = SessionOptions(source=source, folder=place, **options)
     if lattice is not None:
         return decorate_session(composition, lattice, given)
     return prove_session(composition, given, on_event)
+
+
+def _refuse_idle(force_field: Path | None, options: Mapping[str, Any]) -> None:
+    """Refuse what has no effect on decorations of a lattice."""
+    if force_field is not None:
+        raise InputError(
+            "--force-field has no effect with --lattice, whose energies come from --pairs, --proxy "
+            "or --fit. Give one of these."
+        )
+    idle = {"cell": "--cell", "groups": "--space-group", "grid": "--grid", "formula_units": "--z"}
+    for key, name in idle.items():
+        if options.get(key):
+            raise InputError(
+                f"{name} has no effect with --lattice, whose cells are its supercells. Leave it "
+                "out, or use --max-atoms."
+            )
+    if options.get("contacts", 1.0) != 1.0:
+        raise InputError("--contacts has no effect with --lattice. Leave it out.")
+
+
+def _name(model: Any) -> str:
+    return model if isinstance(model, str) else type(model).__name__
+
+
+def _energies_by(model: Any) -> Callable[[Sequence[Crystal]], list[tuple[Crystal, float] | None]]:
+    """Return the function that relaxes crystals with a model of any kind."""
+
+    def energies(crystals: Sequence[Crystal]) -> list[tuple[Crystal, float] | None]:
+        ends = relax(list(crystals), model=model)
+        return [
+            (end.crystal, end.energy_per_atom) if isinstance(end, Relaxed) else None for end in ends
+        ]
+
+    return energies
+
+
+def _relaxes_by(model: Any) -> Callable[..., RelaxedRecord | None]:
+    """Return the function that relaxes an arrangement with a model of any kind."""
+
+    def relaxes(crystal: Crystal, *, rng: np.random.Generator) -> RelaxedRecord | None:
+        del rng
+        end = relax(crystal, model=model)
+        if not isinstance(end, Relaxed):
+            return None
+        return record(end.crystal, end.energy, end.converged, _name(model))
+
+    return relaxes
 
 
 def _source(

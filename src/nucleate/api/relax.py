@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.report.rows import Row
     from nucleate.report.series import Tally
-    from nucleate.run.relaxation import FileCrystal, SeriesSummary, Survey
+    from nucleate.run.listed_files import FileCrystal, Survey
+    from nucleate.run.relaxation import SeriesSummary
     from nucleate.search.record import Record
 
     OnRecord = Callable[[Record], None]
@@ -46,12 +47,16 @@ class Series:
         Why the series stopped before its end; empty if it is complete.
     tally : Tally
         How many there are, and what became of them.
+    has_files : bool
+        Whether the files of the folder were written; not for more than 200 structures that a
+        signal has stopped, which ``nucleate export`` writes.
     """
 
     items: Iterable[FileCrystal]
     records: Mapping[int, Record]
     reason: str
     tally: Tally
+    has_files: bool = True
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -142,7 +147,7 @@ def relax(
     if workers is None:
         done = _in_this_process(items, tiers, pressure_gpa)
     else:
-        from nucleate.run.relaxation import survey_of
+        from nucleate.run.listed_files import survey_of
 
         pressure = given(pressure_gpa=pressure_gpa)
         done = _in_workers(items, survey_of(items), tiers, pressure, None, workers, None)
@@ -172,7 +177,8 @@ def relax_files(
         As in :func:`relax`.
     folder
         Run folder, in which ``relaxed.csv``, ``relaxed.extxyz`` and ``relaxed.db`` are written;
-        the same call continues what was interrupted.
+        the same call continues what was interrupted. Of more than 200 structures that Ctrl-C has
+        stopped they are written by ``nucleate export FOLDER``.
     pressure_gpa
         External pressure in GPa.
     allow_tension
@@ -189,8 +195,10 @@ def relax_files(
     InputError
         If the folder holds something else, or the model cannot be used.
     """
-    from nucleate.report.series import tally_of, write_series
-    from nucleate.run.relaxation import StoredRecords, survey_of
+    from nucleate.report.series import SOON, tally_of, tally_of_store, write_series
+    from nucleate.run.listed_files import survey_of
+    from nucleate.run.relaxation import StoredRecords
+    from nucleate.signals import is_request
 
     _check_pressure(pressure_gpa or 0.0, allow_tension)
     tiers = as_tiers(model, _criteria(**options))
@@ -201,8 +209,14 @@ def relax_files(
     pressure = given(pressure_gpa=pressure_gpa)
     summary = _in_workers(items, survey, tiers, pressure, path, workers, on_record)
     records: Mapping[int, Record] = summary.records if path is None else StoredRecords(path)
-    rows = file_rows(items, records)
-    tally = tally_of(rows) if path is None else write_series(path, rows)
+    if path is None:
+        tally = tally_of(file_rows(items, records, with_symmetry=False))
+        return Series(items, records, summary.reason, tally)
+    if survey.number > SOON and is_request(summary.reason):
+        tally = tally_of_store(path)
+        tally.number = survey.number
+        return Series(items, records, summary.reason, tally, has_files=False)
+    tally = write_series(path, file_rows(items, records))
     return Series(items, records, summary.reason, tally)
 
 
@@ -276,14 +290,8 @@ def _in_this_process(
     from nucleate.relax.ladder import Ladder
     from nucleate.run.campaign import Campaign
     from nucleate.run.journal import Journal
-    from nucleate.run.relaxation import (
-        Seen,
-        SeriesSummary,
-        fixed_of,
-        pressed_tiers,
-        survey_of,
-        trials,
-    )
+    from nucleate.run.listed_files import fixed_of, survey_of
+    from nucleate.run.relaxation import Seen, SeriesSummary, pressed_tiers, trials
     from nucleate.search.listed import ListSearch
 
     seen = Seen(None)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
+from nucleate.api.listed import SHOWN, Structures
 from nucleate.api.searching import search_in
 from nucleate.errors import InputError
-from nucleate.report.columns import columns
 from nucleate.report.content import check_is_search
-from nucleate.report.render import plain_table, to_dicts, to_pandas
-from nucleate.report.rows import ranked_rows
-from nucleate.report.views import RANKING, SHORT_RANKING
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from tempfile import TemporaryDirectory
 
     from matplotlib.figure import Figure
@@ -28,58 +24,6 @@ if TYPE_CHECKING:
     from nucleate.report.ranking import RankedStructure
     from nucleate.run.settings import RunSettings
     from nucleate.search.record import Record
-
-SHOWN = 20
-"""Rows of a table that a notebook or the interpreter shows."""
-
-
-class Structures:
-    """The distinct structures of a run, best first: a sequence that shows itself as a table."""
-
-    def __init__(self, ranked: Sequence[RankedStructure]) -> None:
-        self._ranked = tuple(ranked)
-
-    def __len__(self) -> int:
-        return len(self._ranked)
-
-    def __iter__(self) -> Iterator[RankedStructure]:
-        return iter(self._ranked)
-
-    @overload
-    def __getitem__(self, place: int) -> RankedStructure: ...
-    @overload
-    def __getitem__(self, place: slice) -> Structures: ...
-    def __getitem__(self, place: int | slice) -> RankedStructure | Structures:
-        if isinstance(place, slice):
-            return Structures(self._ranked[place])
-        return self._ranked[place]
-
-    def to_dicts(self) -> list[dict[str, Value]]:
-        """Return a dictionary for each structure, with the units in its keys."""
-        return to_dicts(ranked_rows(self._ranked), columns(*RANKING))
-
-    def to_pandas(self) -> DataFrame:
-        """Return :meth:`to_dicts` as a data frame; raises MissingDependencyError without pandas."""
-        return to_pandas(ranked_rows(self._ranked), columns(*RANKING))
-
-    def __repr__(self) -> str:
-        if not self._ranked:
-            return "No structures yet."
-        table = plain_table(ranked_rows(self._ranked[:SHOWN]), columns(*SHORT_RANKING))
-        return table + self._rest()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_html(self) -> str:
-        """Return the first rows as an HTML table."""
-        from nucleate.report.notebook import structures_html
-
-        return structures_html(self._ranked[:SHOWN], len(self._ranked))
-
-    def _rest(self) -> str:
-        more = len(self._ranked) - SHOWN
-        return f"\n... and {more} more" if more > 0 else ""
 
 
 class Run:
@@ -114,7 +58,8 @@ class Run:
         self.folder = Path(folder)
         self._trust = trust
         self._temporary = temporary
-        self._read: tuple[tuple[int, int], RunContent, Structures] | None = None
+        self._read: tuple[tuple[int, int], RunContent] | None = None
+        self._listed: tuple[tuple[int, int], Structures] | None = None
         with Store.read(self.folder) as store:
             check_is_search(store, self.folder)
 
@@ -128,14 +73,14 @@ class Run:
         from nucleate.run.settings import RunSettings
         from nucleate.run.trust import began_by_user, check_trusted
 
-        data = stored_input(self._content().meta)
+        data = stored_input(self._meta())
         check_trusted(self.folder, data, trust=trust or began_by_user(self.folder))
         return RunSettings.from_dict(data)
 
     @property
     def formula(self) -> str:
         """Formula that is searched."""
-        return str(self._content().meta["formula"])
+        return str(self._meta()["formula"])
 
     @property
     def records(self) -> list[Record]:
@@ -147,10 +92,16 @@ class Run:
 
     @property
     def structures(self) -> Structures:
-        """The distinct structures, best first."""
-        self._content()
-        assert self._read is not None
-        return self._read[2]
+        """The distinct structures, best first; those after the first 20 are read when needed."""
+        from nucleate.report.light import overview
+
+        state = self._state()
+        if self._listed is None or self._listed[0] != state:
+            with Store.read(self.folder) as store:
+                found = overview(store, best=SHOWN)
+            listed = Structures(found.ranked, found.n_distinct, lambda: self._content().ranked())
+            self._listed = state, listed
+        return self._listed[1]
 
     def ranked(self, order: str = "likely") -> Structures:
         """Return the distinct structures in another order.
@@ -262,6 +213,28 @@ class Run:
         export(self.folder, out=out, best=best, cell=cell, order=order, everything=everything)
         return self.folder if out is None else Path(out)
 
+    def export_quickly(self, *, best: int = 20, order: str = "likely") -> Path:
+        """Write the table and the files of the best structures only, in about a second.
+
+        Files of :meth:`export` that would speak of an earlier state are removed.
+
+        Parameters
+        ----------
+        best
+            How many distinct structures.
+        order
+            As in :meth:`ranked`.
+
+        Returns
+        -------
+        Path
+            The folder of the run.
+        """
+        from nucleate.report.export import export_quickly
+
+        export_quickly(self.folder, best=best, order=checked_order(order))
+        return self.folder
+
     def continue_(
         self, *, trust: bool = False, display: Display | bool = True, **options: Any
     ) -> Run:
@@ -284,13 +257,13 @@ class Run:
         return self
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._state()[0]
 
     def __repr__(self) -> str:
-        content, structures = self._content(), self.structures
+        structures = self.structures
         best = repr(structures[0]) if len(structures) else "no structure yet"
         return (
-            f"Run({self.formula} in {self.folder}: {len(content.told)} records, "
+            f"Run({self.formula} in {self.folder}: {len(self)} records, "
             f"{len(structures)} distinct structures, best {best})"
         )
 
@@ -310,12 +283,19 @@ class Run:
         """Return what the store holds, read again if it has grown."""
         from nucleate.report.content import read_run
 
-        with Store.read(self.folder) as store:
-            state = (store.n_records(), sum(1 for _ in store.events()))
+        state = self._state()
         if self._read is None or self._read[0] != state:
-            content = read_run(self.folder)
-            self._read = state, content, Structures(content.ranked())
+            self._read = state, read_run(self.folder)
         return self._read[1]
+
+    def _state(self) -> tuple[int, int]:
+        """Return how many records and events there are."""
+        with Store.read(self.folder) as store:
+            return store.n_records(), sum(1 for _ in store.events())
+
+    def _meta(self) -> dict[str, Any]:
+        with Store.read(self.folder) as store:
+            return store.meta
 
 
 def checked_order(order: str) -> str:
@@ -336,10 +316,24 @@ def export(
     order: str = "likely",
     everything: bool = False,
 ) -> str:
-    """Write the files of a run as :meth:`Run.export`; return in words what was written."""
+    """Write the files of a run as :meth:`Run.export`; return in words what was written.
+
+    Of the folder of :func:`~nucleate.api.relax.relax_files` its own files are written, with the
+    structures that are done.
+    """
     from nucleate.report.export import export_run
+    from nucleate.report.series import export_series
 
     checked_order(order)
+    with Store.read(folder) as store:
+        is_series = store.meta.get("kind") == "relax"
+    if is_series:
+        if cell != "given" or everything:
+            raise InputError(
+                f"{folder} holds relaxed structures of files: the cell of the exports and --all "
+                "are for a search. Leave them out."
+            )
+        return f"{export_series(folder, out).number} structures"
     return export_run(
         folder, out=out, best=best, cell=cell, order=order, everything=everything
     ).text

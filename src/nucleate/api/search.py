@@ -102,6 +102,10 @@ class AskTell:
                 },
             },
         )
+        if settings.stop.proven is not False:
+            raise InputError(
+                "stop.proven has no effect on a search that the caller drives; leave it out."
+            )
         if moves is not None and not hasattr(settings.search, "moves"):
             raise InputError(f"moves has no effect on {self.kind!r}, which has none. Leave it out.")
         context = SearchContext(

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import absolute, settings_of
+from nucleate.api.inputs import absolute, is_input_file, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.moves import as_choice
 from nucleate.errors import InputError, NucleateError
+from nucleate.run.settings import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nucleate.report.displays import Display
 
@@ -29,7 +30,7 @@ class SearchFailedError(NucleateError):
 
 
 PLACES = {
-    "": {"model": "tier", "search": "search"},
+    "": {"model": "tier", "search": "search", "executor": "executor"},
     "problem": {
         key: key
         for key in (
@@ -40,7 +41,8 @@ PLACES = {
         key: key for key in ("seed", "generators", "known", "moves", "policy", "policy_from")
     },
     "stop": {
-        key: key for key in ("structures", "without_improvement", "target", "time", "core_time")
+        key: key
+        for key in ("structures", "without_improvement", "target", "proven", "time", "core_time")
     },
     "final": {"polish": "best", "judge": "judge"},
     "surrogate": {"learn": "on", "learn_from": "learn_from"},
@@ -65,11 +67,13 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     convert: dict[str, Callable[[Any], Any]] = {
         "model": as_tiers,
         "search": _search,
+        "executor": _executor,
         "formula_units": list,
         "allow_tension": lambda allowed: allowed or None,
         "generators": as_generators,
         "moves": as_choice,
         "target": absolute,
+        "proven": lambda place: place if isinstance(place, bool) else absolute(place),
         "policy_from": absolute,
         "learn_from": absolute,
         "learn": lambda learn: learn or None,
@@ -144,6 +148,20 @@ def display_of(display: Display | bool) -> Display:
     if isinstance(display, bool):
         return suitable_display() if display else NoDisplay()
     return display
+
+
+def _executor(executor: Any) -> dict[str, Any]:
+    """Return the section ``[executor]`` from a kind, a file with the section, or settings."""
+    if isinstance(executor, BaseModel):
+        return executor.model_dump(mode="json")
+    if isinstance(executor, Mapping):
+        return dict(cast("Mapping[str, Any]", executor))
+    if isinstance(executor, str) and not is_input_file(executor):
+        return {"kind": executor}
+    section = read_toml(Path(executor)).get("executor")
+    if not isinstance(section, dict):
+        raise InputError(f"{executor}: has no [executor]. Make one with nucleate cluster init.")
+    return cast("dict[str, Any]", section)
 
 
 def _search(search: Any) -> str | dict[str, Any]:

@@ -10,7 +10,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from nucleate.run.relaxation import FileCrystal
+    from nucleate.run.listed_files import FileCrystal
 
 KINDS = (
     "ASE Atoms, a pymatgen Structure, a nucleate Crystal, a trial or result of nucleate, or the "
@@ -28,7 +28,7 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
     InputError
         If a value is no structure, has no three lattice vectors, or is disordered.
     """
-    from nucleate.run.relaxation import read_files
+    from nucleate.run.listed_files import read_files
 
     if isinstance(value, str | Path):
         return read_files([value]), False
@@ -45,7 +45,7 @@ def as_items(value: Any, *, argument: str = "structures") -> tuple[list[FileCrys
 
 def as_source(value: Any) -> Iterable[FileCrystal]:
     """Return structures as :func:`as_items`; those of files are read when it is their turn."""
-    from nucleate.run.relaxation import Files
+    from nucleate.run.listed_files import Files
 
     given: Any = [value] if isinstance(value, str | Path) else value
     if isinstance(given, list | tuple):
@@ -57,7 +57,7 @@ def as_source(value: Any) -> Iterable[FileCrystal]:
 
 def _item(value: Any, name: str, argument: str) -> FileCrystal:
     """Return a structure that is not a file, with the atoms that its constraints hold."""
-    from nucleate.run.relaxation import FileCrystal
+    from nucleate.run.listed_files import FileCrystal
 
     crystal = _converted(value, argument)
     if not getattr(value, "constraints", None):

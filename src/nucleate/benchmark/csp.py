@@ -18,7 +18,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.names import safe_name
-from nucleate.run.relaxation import FileCrystal, read_files
+from nucleate.run.listed_files import FileCrystal, read_files
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:

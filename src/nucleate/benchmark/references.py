@@ -11,7 +11,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.names import safe_name
 from nucleate.plugins import find
-from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.listed_files import FileCrystal
+from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def compared_structures(
     InputError
         If the folder has none.
     """
-    from nucleate.run.relaxation import read_files
+    from nucleate.run.listed_files import read_files
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give one with CIF files.")

@@ -20,7 +20,7 @@ from nucleate.benchmark.references import (
 from nucleate.benchmark.results import read_result, tiers_of
 from nucleate.errors import InputError
 from nucleate.report.render import write_rows
-from nucleate.run.relaxation import FileCrystal
+from nucleate.run.listed_files import FileCrystal
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:

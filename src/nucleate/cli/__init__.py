@@ -42,6 +42,7 @@ COMMANDS = (
     "potentials",
     "presets",
     "plugins",
+    "cluster",
     "train",
     "benchmark",
     "schema",
@@ -54,6 +55,7 @@ INPUT_ERROR_STATUS = 2
 
 def main() -> None:
     """Run the command line; exit status 2 for an input that cannot be used, 1 for a failure."""
+    from nucleate.cli.waiting import begin_waiting, end_waiting
     from nucleate.signals import Interrupted, answering_signals, interruption
     from nucleate.surroundings import fit_surroundings, too_few_addresses
 
@@ -63,6 +65,7 @@ def main() -> None:
         sys.exit(1)
     warnings.formatwarning = _plain_warning
     status = 0
+    begin_waiting()
     try:
         with answering_signals():
             status = _run()
@@ -71,6 +74,8 @@ def main() -> None:
         if not number:
             raise
         _end_interrupted(number, error)
+    finally:
+        end_waiting()
     sys.exit(status)
 
 

@@ -74,6 +74,50 @@ engine = {{ kind = "chgnet" }}
 # python = "/path/to/python"    # of another environment
 """
 
+MAP_TEMPLATE = """\
+# Input of `nucleate map`. Lines that start with # show defaults or examples.
+# Check it with `nucleate map {file} --dry-run`, run it with `nucleate map {file}`.
+
+[field]                         # which compositions
+system = "{system}"
+# oxidation_states = {{ Sn = [2, 4] }}              # usual ones where left out; or lists
+# neutral = true                # whether charges must add up to 0; true where there are anions
+# windows = ["0.1 < x(Li) < 0.4"]                 # limits of the grid
+# lines = ["SrO-TiO2"]          # lines whose compositions are added
+# points = ["Y2SrTiO6"]         # compositions that are added
+# max_ratio = 6                 # largest ratio of two counts in a formula
+# max_atoms_per_formula = 20    # largest formula unit of the grid; by the size of the grid
+# max_atoms = 24                # maximum number of atoms in a cell
+# references = ["shipped", "known/"]              # libraries, folders of structures, JSON of the MP
+# pressure_gpa = 0.0
+
+[search]                        # how at each composition; more keys: `nucleate init SrTiO3`
+seed = 0
+# known = "all"                 # known structures that may be used; or no-formula, off
+
+[allocation]                    # which composition next
+# rule = "hull"                 # or equal, random
+# first = 5                     # structures of the first visit of a composition
+# slice = 10                    # structures of a later visit
+
+[stop]                          # when; the first rule that holds ends the map
+# time = "2h"                   # of each start
+# structures = 5000             # of all compositions
+# expected_change_mev = 1.0     # of the hull, mean over the field, in meV/atom
+
+[[tier]]                        # energy models, cheapest first; repeat for a ladder
+name = "chgnet"
+engine = {{ kind = "chgnet" }}
+# fmax_ev_per_ang = 0.05        # largest force at the end
+
+[final]                         # what is done at the end near the hull
+# best = 0                      # structures of each composition that are relaxed tightly
+# judge = "off"                 # a second model, such as "sevennet"
+
+[run]                           # where
+# workers = 2                   # default one per processor core
+"""
+
 
 def register(app: Typer) -> None:
     """Add the command to the app."""
@@ -81,20 +125,38 @@ def register(app: Typer) -> None:
 
 
 def init(
-    formula: Annotated[str, typer.Argument(help="Composition.")] = "Ca3Ti2O7",
-    file: Annotated[Path, typer.Option(help="File to write.")] = Path("run.toml"),
+    formula: Annotated[
+        str, typer.Argument(help="Composition, or a phase field such as Sr-Ti-O.")
+    ] = "Ca3Ti2O7",
+    file: Annotated[
+        Path | None,
+        typer.Option(help="File to write. [default: run.toml, of a field field.toml]"),
+    ] = None,
 ) -> None:
-    """Write a commented input file."""
-    from nucleate.api.inputs import reduced_formula
-
-    reduced = reduced_formula(formula)
+    """Write a commented input file: of `nucleate predict`, or for a field of `nucleate map`."""
+    is_field = "-" in formula
+    path = file or Path("field.toml" if is_field else "run.toml")
+    text = _of_field(formula, path) if is_field else _of_run(formula, path)
     try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(TEMPLATE.format(formula=reduced, file=file))
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
     except FileExistsError:
-        raise InputError(f"{file} exists already. Choose another name with --file.") from None
+        raise InputError(f"{path} exists already. Choose another name with --file.") from None
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be written ({error.strerror}). Choose another place with --file."
+            f"{path}: cannot be written ({error.strerror}). Choose another place with --file."
         ) from error
-    typer.echo(f"Wrote {file}. Now: nucleate check {file}")
+    check = f"nucleate map {path} --dry-run" if is_field else f"nucleate check {path}"
+    typer.echo(f"Wrote {path}. Now: {check}")
+
+
+def _of_run(formula: str, path: Path) -> str:
+    from nucleate.api.inputs import reduced_formula
+
+    return TEMPLATE.format(formula=reduced_formula(formula), file=path)
+
+
+def _of_field(system: str, path: Path) -> str:
+    from nucleate.api.map import system_of
+
+    return MAP_TEMPLATE.format(system=system_of(system), file=path)

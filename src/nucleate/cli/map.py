@@ -12,7 +12,7 @@ from nucleate import InputError
 if TYPE_CHECKING:
     from typer import Typer
 
-    from nucleate.api.map import Field
+    from nucleate.api.map import MapPreview
 
 SHOWN = 25
 
@@ -30,7 +30,13 @@ def map_field(
             "file such as field.toml."
         ),
     ],
-    time: Annotated[str | None, typer.Option(help="Stop after this time, like 10m or 2h.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop after this time, like 10m or 2h: known compounds and search; loading models "
+            "and compilation do not count."
+        ),
+    ] = None,
     core_time: Annotated[
         str | None,
         typer.Option(help="Stop after this processor time of driver and workers, like 20m."),
@@ -115,7 +121,11 @@ def map_field(
         Path | None, typer.Option(help="Folder of the map. [default: nucleate-map-FIELD]")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count and list the compositions; search nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="List the compositions, check all that the map needs, and search nothing.",
+        ),
     ] = False,
     trust: Annotated[
         bool,
@@ -129,6 +139,8 @@ def map_field(
     """
     from nucleate.api import map as maps
     from nucleate.cli import inputs
+    from nucleate.cli.output import export_at_end
+    from nucleate.cli.waiting import end_waiting
 
     keys = {
         "oxidation_states": parse_oxidation(oxidation),
@@ -141,32 +153,30 @@ def map_field(
         "max_atoms": max_atoms,
         "references": reference or None,
         "pressure_gpa": pressure,
+        "model": inputs.parse_all(inputs.parse_tier, tier),
+        "generators": inputs.parse_all(inputs.parse_generator, generator),
+        "known": known,
+        "seed": seed,
+        "allocation": allocation,
+        "time": time,
+        "core_time": core_time,
+        "structures": structures,
+        "expected_change_mev": change,
+        "polish": polish,
+        "judge": judge,
+        "workers": workers,
+        "folder": out,
+        "trust": trust,
     }
     if dry_run:
-        _print_field(maps.compositions_of(field, folder=out, trust=trust, **keys))
+        _print_preview(maps.preview_map(field, **keys))
         return
-    found = maps.map_field(
-        field,
-        **keys,
-        folder=out,
-        model=inputs.parse_all(inputs.parse_tier, tier),
-        generators=inputs.parse_all(inputs.parse_generator, generator),
-        known=known,
-        seed=seed,
-        allocation=allocation,
-        time=time,
-        core_time=core_time,
-        structures=structures,
-        expected_change_mev=change,
-        polish=polish,
-        judge=judge,
-        workers=workers,
-        display=maps.live_or_lines(),
-        trust=trust,
-    )
+    end_waiting()
+    found = maps.map_field(field, **keys, display=maps.live_or_lines())
     facts = found.status()
     typer.echo(map_table(facts))
-    found.export()
+    if rest := export_at_end(found):
+        typer.echo(rest)
     typer.echo(f"Stopped: {facts['stop_reason']}. Results: {found.folder}")
     if facts["structures"] and facts["structures"] == facts["failed"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
@@ -200,7 +210,8 @@ def map_table(facts: dict[str, object]) -> str:
     return table_text(facts)
 
 
-def _print_field(field: Field) -> None:
+def _print_preview(preview: MapPreview) -> None:
+    field, settings = preview.field, preview.settings
     kind = "charge-neutral compositions" if field.is_neutral else "compositions"
     corners = ", ".join(member.formula for member in field.members)
     typer.echo(
@@ -210,3 +221,7 @@ def _print_field(field: Field) -> None:
     for item, origin in zip(field.inner, field.origins[len(field.members) :], strict=True):
         note = "" if origin == "grid" else f"  ({origin})"
         typer.echo(f"{item.formula}{note}")
+    typer.echo(f"references: {preview.references.in_words()}")
+    tiers = ", then ".join(tier.name for tier in settings.tier)
+    judge = "none" if preview.judge is None else preview.judge.name
+    typer.echo(f"tiers: {tiers}; second model: {judge}; nothing that they need is missing")

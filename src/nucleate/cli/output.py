@@ -6,10 +6,12 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nucleate.cli.waiting import end_waiting
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nucleate.api import Run
+    from nucleate.api import PhaseMap, Run
     from nucleate.api.display import Display
 
 PLAIN_WIDTH = 140
@@ -44,7 +46,31 @@ def live_or_lines() -> Display:
 
     is_logged = bool(logging.getLogger("nucleate").handlers)
     live = sys.stdout.isatty() and not is_logged
+    end_waiting()
     return LiveDisplay() if live else PlainDisplay(sys.stdout)
+
+
+def export_at_end(found: Run | PhaseMap, order: str = "likely") -> str:
+    """Write the files of a run or map that has ended; return what else there is to say.
+
+    After a signal only those that take a moment are written, and the rest is named.
+    """
+    from nucleate.api import PhaseMap
+    from nucleate.signals import is_asked_to_stop
+
+    is_asked = is_asked_to_stop()
+    if isinstance(found, PhaseMap):
+        found.export(quickly=is_asked)
+    elif is_asked:
+        found.export_quickly(order=order)
+    else:
+        found.export(order=order)
+    if not is_asked:
+        return ""
+    return (
+        "What takes longest is not written after a stop: "
+        f"`nucleate export {found.folder}` writes all files."
+    )
 
 
 def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
@@ -61,9 +87,10 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
 
     print_ranking(run, SHOWN, order)
     text = console()
+    number, failed = facts["structures"], sum(facts["failures"].values())
     text.print(
         f"Stopped: {facts['stop_reason']}. {duration(facts['elapsed_s'])} of running time, "
-        f"{facts['structures']} structures, {sum(facts['failures'].values())} failed, "
+        f"{number} structure{'' if number == 1 else 's'}, {failed} failed, "
         f"{facts['repeats']} repeats skipped."
     )
     if run.findings is None:
@@ -71,6 +98,8 @@ def print_end(run: Run, facts: dict[str, Any], order: str = "likely") -> None:
             text.print(line)
     if facts["target"]:
         text.print(f"{facts['target'][:1].upper()}{facts['target'][1:]}.")
+    if facts["proven"]:
+        text.print(facts["proven"])
     if facts["failures"]:
         reasons = sorted(facts["failures"].items(), key=lambda item: -item[1])
         text.print("Failed: " + ", ".join(f"{count} {reason}" for reason, count in reasons))

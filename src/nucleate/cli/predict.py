@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,11 @@ def register(app: Typer) -> None:
 
 def predict(
     problem: Annotated[
-        str, typer.Argument(help="Formula such as Ca3Ti2O7, or an input file such as run.toml.")
+        str,
+        typer.Argument(
+            help="Formula such as Ca3Ti2O7, an input file such as run.toml, or a table of many, "
+            "such as many.csv."
+        ),
     ],
     preset: Annotated[
         str | None,
@@ -117,6 +121,12 @@ def predict(
             "where it is installed]"
         ),
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="Who starts workers: a file of nucleate cluster init, or a kind. [default: local]"
+        ),
+    ] = None,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     trust: Annotated[
         bool,
@@ -125,51 +135,73 @@ def predict(
 ) -> None:
     """Search for the lowest-energy crystal structures of a composition.
 
-    On a run folder that exists already, the run is continued.
+    On a run folder that exists already, the run is continued. The searches of a table (CSV with a
+    column problem, and priority, structures, time and others) share the workers.
     """
     from nucleate.api import checked_order
     from nucleate.api import predict as run_search
-    from nucleate.api.display import EXPORT
+    from nucleate.api.display import EXPORT, PAGE
     from nucleate.cli import inputs
-    from nucleate.cli.output import live_or_lines, print_end
+    from nucleate.cli.output import export_at_end, live_or_lines, print_end
 
     checked_order(order)
+    options: dict[str, Any] = {
+        "max_atoms": max_atoms,
+        "formula_units": inputs.parse_formula_units(formula_units),
+        "pressure_gpa": pressure,
+        "allow_tension": allow_tension,
+        "model": inputs.parse_all(inputs.parse_tier, tier),
+        "search": search,
+        "generators": inputs.parse_all(inputs.parse_generator, generator),
+        "structures": structures,
+        "known": known,
+        "policy": policy,
+        "policy_from": policy_from,
+        "learn": learn,
+        "learn_from": learn_from,
+        "seed": seed,
+        "target": target,
+        "polish": polish,
+        "judge": judge,
+        "time": time,
+        "core_time": core_time,
+        "workers": workers,
+        "executor": executor,
+    }
+    if problem.endswith(".csv"):
+        _predict_many(problem, out, preset, options, trust=trust)
+        return
     folder = out or inputs.folder_of(problem)
-    display = live_or_lines()
+    display, rest = live_or_lines(), ""
     with display:
         run = run_search(
-            problem,
-            folder=folder,
-            preset=preset,
-            max_atoms=max_atoms,
-            formula_units=inputs.parse_formula_units(formula_units),
-            pressure_gpa=pressure,
-            allow_tension=allow_tension,
-            model=inputs.parse_all(inputs.parse_tier, tier),
-            search=search,
-            generators=inputs.parse_all(inputs.parse_generator, generator),
-            structures=structures,
-            known=known,
-            policy=policy,
-            policy_from=policy_from,
-            learn=learn,
-            learn_from=learn_from,
-            seed=seed,
-            target=target,
-            polish=polish,
-            judge=judge,
-            time=time,
-            core_time=core_time,
-            workers=workers,
-            display=display,
-            trust=trust,
+            problem, folder=folder, preset=preset, display=display, trust=trust, **options
         )
         facts = run.status()
         if facts["distinct"]:
             display.on_stage(EXPORT, 0, 0)
-            run.export(order=order)
+            rest = export_at_end(run, order)
     print_end(run, facts, order)
+    if rest:
+        typer.echo(rest)
     typer.echo(f"Results: {folder}")
+    if facts["distinct"]:
+        typer.echo(f"Page: {folder / PAGE} (open it in a browser)")
     if not facts["distinct"] and facts["structures"]:
         typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
+        raise typer.Exit(1)
+
+
+def _predict_many(
+    table: str, out: Path | None, preset: str | None, options: dict[str, Any], *, trust: bool
+) -> None:
+    """Search for all compositions of a table, and print what came of each."""
+    from nucleate.api.many import predict_many, table_text
+
+    runs = predict_many(table, folder=out, preset=preset, say=typer.echo, trust=trust, **options)
+    facts = runs.status()
+    typer.echo(table_text(facts))
+    typer.echo(f"Results: {runs.folder}")
+    if all(row["best"] is None for row in facts["runs"]):
+        typer.echo("Error: no structure has an energy.", err=True)
         raise typer.Exit(1)

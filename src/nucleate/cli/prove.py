@@ -44,6 +44,13 @@ def prove(
     lattice: Annotated[
         str | None, typer.Option(help="Only decorate a lattice: fcc, bcc, hcp, sc, or a file.")
     ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(help="Fit a cluster expansion of the lattice to this model, such as chgnet."),
+    ] = None,
+    fit_structures: Annotated[
+        int, typer.Option(help="Small decorations of the lattice that --fit relaxes, at least.")
+    ] = 130,
     max_atoms: Annotated[
         int, typer.Option(help="Maximum number of atoms in the primitive cell.")
     ] = 14,
@@ -72,14 +79,18 @@ def prove(
     scanned, cheap ones first.
     """
     if check is not None:
-        if formula is not None:
-            raise InputError("--check takes a certificate alone. Leave the formula out.")
+        given = (formula, force_field, pairs, cell, space_group, grid, z, lattice, fit, relax, out)
+        if proxy or any(value is not None for value in given):
+            raise InputError(
+                "--check takes a certificate and --limit alone. Leave formula and options out."
+            )
         _check(check, limit)
         return
     if formula is None:
         raise InputError("formula is missing. Give one such as SrTiO3, or --check FILE.")
     for name, value in (("--limit", limit), ("--time", time_limit), ("--memory-mb", memory_mb),
-                        ("--contacts", contacts), ("--keep", keep)):  # fmt: skip
+                        ("--contacts", contacts), ("--keep", keep),
+                        ("--fit-structures", fit_structures)):  # fmt: skip
         if not value > 0:
             raise InputError(f"{name} = {value:g}: give a number above 0.")
     from nucleate.api.inputs import reduced_formula
@@ -93,6 +104,8 @@ def prove(
             pairs=pairs,
             proxy=proxy,
             lattice=lattice,
+            fit=fit,
+            fit_structures=fit_structures,
             folder=folder,
             on_event=watch,
             on_note=typer.echo,

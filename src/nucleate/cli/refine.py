@@ -70,7 +70,7 @@ def refine(
     from nucleate import api
     from nucleate.api.display import Stages
     from nucleate.cli import inputs
-    from nucleate.cli.output import SHOWN, print_ranking
+    from nucleate.cli.output import SHOWN, export_at_end, print_ranking
     from nucleate.cli.progress import progress
 
     if api.holds_map(run):
@@ -81,7 +81,8 @@ def refine(
             )
         found_map = api.open_map(run)
         found_map.refine(best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
-        found_map.export()
+        if rest := export_at_end(found_map):
+            typer.echo(rest)
         typer.echo(f"Results: {run}")
         return
     if tier is None and file is None:
@@ -91,8 +92,10 @@ def refine(
             )
         api.polish(run, best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
         polished = api.open(run)
-        polished.export(order=order)
+        rest = export_at_end(polished, order)
         print_ranking(polished, best or SHOWN, order)
+        if rest:
+            typer.echo(rest)
         typer.echo(f"Results: {run}")
         return
     if judge is not None:
@@ -117,9 +120,11 @@ def refine(
             on_record=lambda record: bars[0](record),
         )
     found = api.open(run)
-    found.export(order=order)
+    rest = export_at_end(found, order)
     print_ranking(found, best or summary.n_chosen, order)
     _print_end(summary)
+    if rest:
+        typer.echo(rest)
     typer.echo(f"Results: {run}")
     if summary.reason or not summary.n_with_energy:
         raise typer.Exit(1)

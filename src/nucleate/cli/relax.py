@@ -102,6 +102,8 @@ def relax(
         _print_json(series)
     else:
         _print(series)
+        if out is not None and not series.has_files:
+            typer.echo(f"No files are written after a stop; `nucleate export {out}` writes them.")
         if out is not None:
             typer.echo(f"Results: {out}")
     if series.reason or not series.tally.with_energy:
@@ -123,7 +125,7 @@ def _print(series: Series) -> None:
     from nucleate.cli.output import console
 
     tally = series.tally
-    if tally.number <= MOST_ROWS:
+    if tally.number <= MOST_ROWS and series.has_files:
         rows = list(series.rows)
         console().print(series_table(rows, console().width))
         if len(rows) == 1 and rows[0].relaxed is not None:

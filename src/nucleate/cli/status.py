@@ -18,15 +18,21 @@ def register(app: Typer) -> None:
 
 
 def status(
-    run: Annotated[Path, typer.Argument(help="Run folder, or folder of a map.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, a map or a table of searches.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
 ) -> None:
-    """Show the state of a run or of a map, during or after it."""
+    """Show the state of a run, a map or a table of searches, during or after it."""
     from nucleate.api import holds_map, open_map, status_of
+    from nucleate.api.many import holds_many, open_many
+    from nucleate.api.many import table_text as many_text
     from nucleate.cli.output import console
 
+    if holds_many(run):
+        facts = open_many(run).status()
+        typer.echo(json.dumps(facts, indent=2) if as_json else many_text(facts))
+        return
     if holds_map(run):
         from nucleate.api.map import table_text
 
@@ -48,7 +54,7 @@ def _print(facts: dict[str, Any]) -> None:
     typer.echo(
         f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s{spent}"
     )
-    for line in (*facts["final"], facts["target"]):
+    for line in (*facts["final"], facts["target"], facts["proven"]):
         if line:
             typer.echo(line)
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())

@@ -106,6 +106,8 @@ def iter_structures(path: str | Path) -> Iterator[Item]:
     if source.is_dir():
         yield from _read_folder(source)
         return
+    if source.exists() and not source.is_file():
+        raise InputError(f"{printable(source)} is a pipe or a device. Give a file or a folder.")
     if is_archive(source.name):
         yield from _read_archive(source)
         return

@@ -371,6 +371,12 @@ def _override(
 ) -> None:
     for pair, distance in pair_distances.items():
         ends = pair.split("-")
+        turned = "-".join(reversed(ends))
+        if pair_distances.get(turned, distance) != distance:
+            raise InputError(
+                f"min_distances: {pair} = {distance} and {turned} = {pair_distances[turned]} are "
+                "the same pair. Give it once."
+            )
         if len(ends) != 2 or any(end not in composition.counts for end in ends):
             elements = ", ".join(composition.counts)
             raise InputError(

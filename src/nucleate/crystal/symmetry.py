@@ -186,11 +186,11 @@ def symmetry_dataset(crystal: Crystal, symprec: float) -> MoyoDataset | None:
     """
     from moyopy import Cell, MoyoDataset
 
-    from nucleate.crystal.formats.structures import impossible, shortest_translation
+    from nucleate.crystal.formats.structures import impossible, repeats_within
 
     if impossible(crystal) is not None:  # flat and long cells never end
         return None
-    if shortest_translation(crystal.cell) < _LEAST_RATIO * symprec:  # nor do these
+    if repeats_within(crystal.cell, _LEAST_RATIO * symprec):  # nor do these
         return None
     cell = Cell(crystal.cell.tolist(), crystal.scaled.tolist(), crystal.numbers.tolist())
     try:

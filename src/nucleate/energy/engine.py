@@ -75,3 +75,14 @@ class Engine(Component):
         """
         del elements
         return []
+
+    def check_present(self) -> None:
+        """Look for packages, modules and files of this interpreter without loading the model.
+
+        Raises
+        ------
+        InputError
+            If a file or module that the settings name is missing.
+        MissingDependencyError
+            If a package is not installed.
+        """

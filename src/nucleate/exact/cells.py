@@ -174,7 +174,7 @@ def tasks_of(
     if not tasks:
         raise InputError(
             f"no grid with {spacing[0]} to {spacing[1]} Å between points fits the space groups "
-            f"{list(groups)}. Allow other distances (--spacing), more atoms, or other groups."
+            f"{list(groups)}. Allow more atoms (--max-atoms) or other groups (--space-group)."
         )
     return list(tasks.values())
 

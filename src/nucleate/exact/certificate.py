@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
+from nucleate.exact.expansion import Cluster, ClusterExpansion
 from nucleate.exact.grid import Grid
 from nucleate.exact.pair_models import PairModel
 from nucleate.exact.superlattices import Sites
@@ -18,6 +19,8 @@ from nucleate.potentials.force_field import Buckingham, ForceField
 
 if TYPE_CHECKING:
     from nucleate.potentials.spp import SppLibrary
+
+    Source = ForceField | PairModel | SppLibrary | ClusterExpansion
 
 FORMAT = "nucleate certificate"
 VERSION = 1
@@ -48,10 +51,18 @@ class Table(_Strict):
     values: list[float]
 
 
+class ClusterTerm(_Strict):
+    """Elements at distances from each other, and their energy in eV."""
+
+    elements: tuple[str, ...]
+    distances: tuple[float, ...]
+    energy: float
+
+
 class ModelRecord(_Strict):
     """The energy model, complete enough to compute with."""
 
-    kind: Literal["force-field", "pairs", "proxy"]
+    kind: Literal["force-field", "pairs", "proxy", "cluster-expansion"]
     name: str = ""
     charges: dict[str, float] = Field(default_factory=dict)
     coulomb_constant: float = 0.0
@@ -61,10 +72,26 @@ class ModelRecord(_Strict):
     step: float = 0.0
     tables: list[Table] = Field(default_factory=list)
     digest: str = ""
+    elements: tuple[str, ...] = ()
+    clusters: list[ClusterTerm] = Field(default_factory=list)
+    nearest: float = 0.0
+    fitted_to: str = ""
+    structures: int = 0
+    error: float = Field(default=0.0, description="Cross-validated, in eV per atom.")
 
     @classmethod
-    def of(cls, source: ForceField | PairModel | SppLibrary) -> ModelRecord:
+    def of(cls, source: Source) -> ModelRecord:
         """Record a source of energy models."""
+        if isinstance(source, ClusterExpansion):
+            clusters = [
+                ClusterTerm(elements=c.elements, distances=c.distances, energy=c.energy)
+                for c in source.clusters
+            ]
+            return cls(
+                kind="cluster-expansion", name=source.name, elements=source.elements,
+                clusters=clusters, nearest=source.nearest, fitted_to=source.fitted_to,
+                structures=source.structures, error=source.error,
+            )  # fmt: skip
         if isinstance(source, ForceField):
             terms = [
                 Term(pair=pair, a=t.a, rho=t.rho, c=t.c, r_min=t.r_min, r_max=t.r_max)
@@ -85,7 +112,7 @@ class ModelRecord(_Strict):
             )  # fmt: skip
         return cls(kind="proxy", name="proxy potentials", digest=source.digest)
 
-    def source(self) -> ForceField | PairModel | SppLibrary:
+    def source(self) -> Source:
         """Return the source again.
 
         Raises
@@ -101,6 +128,12 @@ class ModelRecord(_Strict):
         if self.kind == "pairs":
             values = {table.pair: np.array(table.values) for table in self.tables}
             return PairModel(values, self.charges, self.step, self.coulomb_constant, self.name)
+        if self.kind == "cluster-expansion":
+            clusters = tuple(Cluster(t.elements, t.distances, t.energy) for t in self.clusters)
+            return ClusterExpansion(
+                self.elements, clusters, self.nearest, self.name, self.fitted_to, self.structures,
+                self.error,
+            )  # fmt: skip
         from nucleate.potentials.spp import shipped_library
 
         library = shipped_library()

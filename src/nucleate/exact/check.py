@@ -18,6 +18,8 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.distances import pairs_too_close
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
+from nucleate.exact.check_expansion import lowest_of_all
+from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.recompute import TOLERANCE, System, crystal_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from nucleate.exact.certificate import Certificate, Proof
     from nucleate.potentials.model import EnergyModel
+
+    Model = EnergyModel | ClusterExpansion
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ def _sites(proof: Proof) -> list[str]:
     return ["two sites are the same place"] if gap.min() < 1e-6 else []
 
 
-def _arrangements(certificate: Certificate, proof: Proof, model: EnergyModel) -> list[str]:
+def _arrangements(certificate: Certificate, proof: Proof, model: Model) -> list[str]:
     problems = []
     limits = certificate.distances()
     size = len(proof.sites) if proof.sites is not None else int(np.prod(proof.grid))
@@ -214,7 +218,7 @@ def _arrangements(certificate: Certificate, proof: Proof, model: EnergyModel) ->
     return problems
 
 
-def _relaxed(certificate: Certificate, proof: Proof, rank: int, model: EnergyModel) -> list[str]:
+def _relaxed(certificate: Certificate, proof: Proof, rank: int, model: Model) -> list[str]:
     end = proof.found[rank - 1].relaxed
     if end is None or end.model != certificate.model.name:
         return []
@@ -254,11 +258,18 @@ def _claims(proof: Proof) -> list[str]:
 
 
 def _bound(
-    certificate: Certificate, proof: Proof, model: EnergyModel, deadline: float
+    certificate: Certificate, proof: Proof, model: Model, deadline: float
 ) -> tuple[str, list[str]]:
     """Return how the bound was verified and what is wrong with it."""
     if proof.bound is None and proof.status != "no arrangement":
         return "none claimed", []
+    if isinstance(model, ClusterExpansion):
+        complete, levels = lowest_of_all(proof, model, deadline)
+        if levels.size and proof.bound is not None and levels[0] < proof.bound - TOLERANCE:
+            return "every arrangement", [
+                f"the bound {proof.bound:.6f}: there is one with energy {levels[0]:.6f}"
+            ]
+        return ("every arrangement", _ranks(proof, levels)) if complete else ("not verified", [])
     system = System(certificate, proof, model)
     complete, levels = system.lowest(deadline)
     if levels.size and (

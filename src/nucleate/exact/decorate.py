@@ -10,14 +10,17 @@ import numpy as np
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
-from nucleate.exact.certificate import Certificate, ModelRecord, Proof
+from nucleate.exact.certificate import Certificate, Found, ModelRecord, Proof
+from nucleate.exact.colouring import Star, lowest_colourings
+from nucleate.exact.decoration import relax_lowest
+from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.grid import Orbits
 from nucleate.exact.problem import Problem
 from nucleate.exact.prove import proof_of, prove
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.report import solver_name
 from nucleate.exact.scan import ScanResult
-from nucleate.exact.solver import Limits
+from nucleate.exact.solver import Limits, Status
 from nucleate.exact.superlattices import (
     Sites,
     parent_lattice,
@@ -28,16 +31,25 @@ from nucleate.exact.superlattices import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
+    from nucleate.exact.certificate import RelaxedRecord
     from nucleate.exact.options import SessionOptions
+    from nucleate.exact.relaxing import Relax
     from nucleate.potentials.model import EnergyModel
 
 
-def decorate(composition: Composition, lattice: str, options: SessionOptions) -> ScanResult:
+def decorate(
+    composition: Composition,
+    lattice: str,
+    options: SessionOptions,
+    *,
+    relax: Relax | None = None,
+    known: Mapping[str, float | None] | None = None,
+) -> ScanResult:
     """Return the proofs of every supercell of a lattice up to a size, and the best relaxed.
 
     Parameters
@@ -48,6 +60,12 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
         See :func:`nucleate.exact.superlattices.parent_lattice`.
     options
         Model, size and limits.
+    relax
+        Relaxes the lowest decorations; by default the model of the proofs does. Without one a
+        cluster expansion relaxes nothing.
+    known
+        Energies per atom after relaxation by the key of the decoration, where they are known:
+        they decide what is relaxed.
 
     Raises
     ------
@@ -57,8 +75,8 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
     begun = time.perf_counter()
     parent = parent_lattice(lattice, composition.volume_per_atom)
     operations = parent_operations(parent)
-    model = options.source.model(composition.numbers(1).tolist())
     record = ModelRecord.of(options.source)
+    prove_form = _prover(composition, parent, options)
     proofs: list[Proof] = []
     left: list[str] = []
     for index in _indices(composition, parent, options.max_atoms):
@@ -67,11 +85,15 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
             if seconds <= 0.0:
                 left.append(f"supercells of index {index} and larger were not all looked at")
                 break
-            proofs.append(_proof(composition, parent, form, operations, model, options, seconds))
+            proofs.append(prove_form(form, operations, min(options.limit_s, seconds)))
         if left:
             break
     proofs.sort(key=lambda p: (p.best or 0.0) / sum(p.counts.values()))
-    proofs, relaxed = _relaxed(proofs, model, record.name, options)
+    if relax is None and not isinstance(options.source, ClusterExpansion):
+        relax = relax_with(options.source.model(composition.numbers(1).tolist()), record.name)
+    relaxed: list[RelaxedRecord] = []
+    if relax is not None:
+        proofs, relaxed = relax_lowest(proofs, parent, relax, known=known or {}, seed=options.seed)
     from nucleate import __version__
 
     certificate = Certificate(
@@ -79,11 +101,75 @@ def decorate(composition: Composition, lattice: str, options: SessionOptions) ->
         model=record, min_distances=dict.fromkeys(_pairs(composition), 0.0), proofs=proofs,
         not_covered=[
             f"Anything but decorations of {lattice} with up to {options.max_atoms} atoms per cell.",
-            f"Other volumes than {parent.volume_per_atom:.3f} Å³ per site.",
+            *_limits_of(options, parent),
             *left,
         ],
     )  # fmt: skip
     return ScanResult(certificate, relaxed, time.perf_counter() - begun)
+
+
+def _limits_of(options: SessionOptions, parent: Crystal) -> list[str]:
+    """Return what the energies leave out."""
+    source = options.source
+    if isinstance(source, ClusterExpansion):
+        error = f"{1000.0 * source.error:.1f} meV/atom, cross-validated"
+        samples = f"{source.structures} decorations relaxed with {source.fitted_to}"
+        return [f"The error of the energies: {error} on {samples}."]
+    return [f"Other volumes than {parent.volume_per_atom:.3f} Å³ per site."]
+
+
+Operations = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+def _prover(
+    composition: Composition, parent: Crystal, options: SessionOptions
+) -> Callable[[NDArray[np.int64], Operations, float], Proof]:
+    """Return the function that proves a supercell in some seconds."""
+    source = options.source
+    if isinstance(source, ClusterExpansion):
+        star = Star(source, parent)
+        return lambda form, operations, seconds: _proof_of_expansion(
+            composition, parent, form, operations, star, source, options.keep, seconds
+        )
+    model = source.model(composition.numbers(1).tolist())
+    return lambda form, operations, seconds: _proof(
+        composition, parent, form, operations, model, options, seconds
+    )
+
+
+def _proof_of_expansion(
+    composition: Composition, parent: Crystal, form: NDArray[np.int64], operations: Operations,
+    star: Star, source: ClusterExpansion, keep: int, seconds: float,
+) -> Proof:  # fmt: skip
+    """Return the proof of a supercell by looking at every decoration."""
+    begun = time.perf_counter()
+    sites, _ = supercell_sites(parent, form)
+    units = sites.size // composition.n_atoms
+    counts = np.array([composition.counts[symbol] * units for symbol in source.elements])
+    energy = star.polynomial(form)
+    build_s = time.perf_counter() - begun
+    images = site_permutations(parent, form, operations)
+    ends = lowest_colourings(energy, counts, images, keep=keep, seconds=seconds)
+    found = [
+        Found(
+            energy=float(value), proven=ends.complete,
+            places={symbol: np.flatnonzero(colours == k).tolist()
+                    for k, symbol in enumerate(source.elements)},
+        )
+        for value, colours in zip(ends.energies, ends.colours, strict=True)
+    ]  # fmt: skip
+    status = Status.OPTIMAL if ends.complete else Status.TIME
+    rows = [tuple(float(x) for x in row) for row in sites.cell]
+    return Proof(
+        formula_units=units, space_group=1, cell=(rows[0], rows[1], rows[2]), grid=sites.shape,  # type: ignore[arg-type]
+        counts=dict(zip(source.elements, counts.tolist(), strict=True)),
+        orbits=[[site] for site in range(sites.size)],
+        variables=sites.size * (counts.size - 1), products=0, status=status.value,
+        method="enumeration" if ends.complete else "none",
+        bound=found[0].energy if ends.complete else None, found=found, build_s=build_s,
+        solve_s=ends.seconds, steps=ends.steps,
+        sites=[tuple(float(x) for x in row) for row in sites.fractions],  # type: ignore[misc]
+    )  # fmt: skip
 
 
 def _indices(composition: Composition, parent: Crystal, max_atoms: int) -> list[int]:
@@ -113,7 +199,7 @@ def _proof(
     begun = time.perf_counter()
     problem = decoration_problem(composition, parent, form, operations, model)
     build_s = time.perf_counter() - begun
-    limits = Limits(min(options.limit_s, seconds), options.memory_mb)
+    limits = Limits(seconds, options.memory_mb)
     outcome = prove(
         problem,
         limits,
@@ -202,36 +288,6 @@ def _spread(heads: NDArray[np.float64], sites: Sites, basis: int) -> NDArray[np.
         target = np.argmin(np.abs(gap).max(axis=2), axis=1)
         out[i] = heads[b, target]
     return out
-
-
-def _relaxed(
-    proofs: list[Proof], model: EnergyModel, name: str, options: SessionOptions
-) -> tuple[list[Proof], list]:
-    """Relax the best arrangements, each energy once."""
-    from nucleate.exact.scan import arrangement
-
-    relax = relax_with(model, name)
-    rng = np.random.default_rng([options.seed, 1])
-    ends, seen = [], set()
-    result = list(proofs)
-    pool = sorted(
-        (found.energy / sum(proof.counts.values()), p, f)
-        for p, proof in enumerate(proofs)
-        for f, found in enumerate(proof.found)
-    )
-    for energy, p, f in pool:
-        key = round(energy, 7)
-        if key in seen or len(seen) >= 10:
-            continue
-        seen.add(key)
-        proof = result[p]
-        end = relax(arrangement(proof.points, proof.found[f].places), rng=rng)
-        if end is not None:
-            ends.append(end)
-            found = list(proof.found)
-            found[f] = found[f].model_copy(update={"relaxed": end})
-            result[p] = proof.model_copy(update={"found": found})
-    return result, sorted(ends, key=lambda end: end.energy / len(end.symbols))
 
 
 def _pairs(composition: Composition) -> list[str]:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucleate.exact.pair_models import PairModel
-    from nucleate.potentials.force_field import ForceField
-    from nucleate.potentials.spp import SppLibrary
+    from nucleate.exact.certificate import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +17,7 @@ class SessionOptions:
 
     Attributes
     ----------
-    source : ForceField, PairModel or SppLibrary
+    source : ForceField, PairModel, SppLibrary or ClusterExpansion
         Where energies come from.
     cell : tuple of float or None
         a, b, c in Å and three angles in degrees; None scans.
@@ -33,7 +31,7 @@ class SessionOptions:
         Where certificate, structures and the state of the scan go.
     """
 
-    source: ForceField | PairModel | SppLibrary
+    source: Source
     folder: Path
     cell: tuple[float, ...] | None = None
     groups: tuple[int, ...] = ()

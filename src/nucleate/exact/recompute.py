@@ -128,11 +128,19 @@ class System:
         return float(energy[row][index].sum()), bool(clash[row][index].any())
 
     def lowest(self, deadline: float) -> tuple[bool, NDArray[np.float64]]:
-        """Return whether every arrangement was met, and the lowest distinct energies."""
+        """Return whether every arrangement was met, and the lowest distinct energies.
+
+        On a grid without symmetry all points are alike, so one atom of the rarest element is held
+        at the first point: every arrangement has an image by a shift that is met.
+        """
         n_orbits = self.size.size
         order = np.argsort(-self.size, kind="stable")
         lookup = np.full((n_orbits, self.counts.size), -1, dtype=np.int64)
         lookup[self.orbit, self.kind] = np.arange(len(self.kind))
+        is_held = self.proof.space_group == 1 and self.proof.sites is None
+        if is_held:
+            others = np.arange(self.counts.size) != np.argmin(self.counts)
+            lookup[order[0], others] = -1
         rest = np.concatenate([np.cumsum(self.size[order][::-1])[::-1], [0]])
         levels = np.full(_LEVELS, np.inf)
         state = np.full(n_orbits + 1, -1, dtype=np.int64)
@@ -142,7 +150,7 @@ class System:
         while not complete and time.perf_counter() < deadline:
             complete = bool(
                 _walk(lookup[order], self.size[order], rest, self.counts, self.own, self.pair,
-                      self.clash, levels, state, energy, depth, _CHUNK)
+                      self.clash, levels, state, energy, depth, is_held, _CHUNK)
             )  # fmt: skip
         return complete, levels[np.isfinite(levels)] + self.constant
 
@@ -193,7 +201,7 @@ def _spread(n: int) -> NDArray[np.float64]:
 
 @njit(cache=True)
 def _walk(
-    lookup, size, rest, counts, own, pair, clash, levels, state, energy, depth_at, budget
+    lookup, size, rest, counts, own, pair, clash, levels, state, energy, depth_at, is_held, budget
 ):  # fmt: skip
     """Continue through all contents of the orbits, one after another; True at the end."""
     n_orbits, n_kinds = lookup.shape
@@ -212,6 +220,8 @@ def _walk(
             held[depth] = -1
         state[depth] += 1
         k = state[depth]
+        if depth == 0 and is_held and k == n_kinds:
+            return True
         if k > n_kinds:
             state[depth] = -1
             if depth == 0:

@@ -362,7 +362,8 @@ class Scan:
 
     def _take_in(self, entry: dict[str, Any]) -> None:
         if "survey" in entry:
-            self._surveyed[entry["survey"]] = entry
+            if entry["survey"] in self._tasks:  # others were of a scan with more grids
+                self._surveyed[entry["survey"]] = entry
         elif "relaxed" in entry:
             if entry["relaxed"] in self._surveyed:
                 self._surveyed[entry["relaxed"]]["relaxed"] = True

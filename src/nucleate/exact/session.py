@@ -9,6 +9,7 @@ from nucleate.errors import InputError
 from nucleate.exact.cells import LIKELY_GROUPS, Task, given_task, tasks_of
 from nucleate.exact.certificate import ModelRecord
 from nucleate.exact.decorate import decorate
+from nucleate.exact.expansion import ClusterExpansion
 from nucleate.exact.relaxing import relax_with
 from nucleate.exact.scan import Scan, ScanResult, ScanSettings
 from nucleate.exact.solver import Limits
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nucleate.exact.options import SessionOptions
     from nucleate.exact.relaxing import Relax
     from nucleate.exact.scan import Event
+    from nucleate.exact.training import Training
 
 
 def prove_session(
@@ -54,6 +56,8 @@ def prove_session(
     """
     tasks = _tasks(composition, options)
     model = options.source.model(composition.numbers(1).tolist())
+    if isinstance(model, ClusterExpansion):
+        raise InputError("a cluster expansion has energies on its lattice alone. Give --lattice.")
     record = ModelRecord.of(options.source)
     distances = minimum_distances(composition.elements, scale=options.contacts)
     scan = Scan(
@@ -125,5 +129,50 @@ def decorate_session(composition: Composition, lattice: str, options: SessionOpt
         If the lattice is not known or the cells hold too many atoms.
     """
     result = decorate(composition, lattice, options)
+    write_results(result, options.folder)
+    return result
+
+
+FIT_ROUNDS = 6
+
+
+def fit_session(
+    composition: Composition,
+    lattice: str,
+    training: Training,
+    options_of: Callable[[ClusterExpansion], SessionOptions],
+    relax: Relax,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> ScanResult:
+    """Find the best decorations by a cluster expansion that knows them, and write them.
+
+    The lowest decorations of each fit are relaxed and added to the training, until they are all
+    known or the rounds are used up.
+
+    Parameters
+    ----------
+    composition, lattice
+        What decorates which lattice.
+    training
+        Energies to fit to.
+    options_of
+        Returns the options with an expansion as the model.
+    relax
+        Relaxes a decoration with the model of the training.
+    on_note
+        Called with what came of the fit.
+    """
+    rounds = 0
+    while True:
+        expansion = training.expansion()
+        options = options_of(expansion)
+        bare = decorate(composition, lattice, options)
+        new = training.unknown(bare.certificate)
+        if not new or rounds == FIT_ROUNDS:
+            break
+        training.add(new)
+        rounds += 1
+    on_note(training.in_words(expansion, rounds, len(new)))
+    result = decorate(composition, lattice, options, relax=relax, known=training.known)
     write_results(result, options.folder)
     return result

@@ -97,10 +97,13 @@ class GivenStructures:
                 f"example {next(iter(self.approximants))})"
             )
         if self.reduced:
-            told.append(
-                f"{kind}: {self.reduced} structures were given in a larger cell and are used in "
-                "their primitive one"
+            which = (
+                "1 structure was given in a larger cell and is used in its primitive one"
+                if self.reduced == 1
+                else f"{self.reduced} structures were given in a larger cell and are used in their "
+                "primitive one"
             )
+            told.append(f"{kind}: {which}")
         return told + [f"{kind}: {note}" for note in self.notes]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CENTRED = {"A": "C", "B": "C"}
 _SYSTEMS = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))
+_COUNTS = re.compile(r"[A-Z](\d*)")
 _LETTERS = re.compile(r"(\d*)([A-Za-z])")
 
 Slot = tuple[int, str]
@@ -88,11 +89,15 @@ class Protostructure:
         """
         try:
             formula, _, number, *words = label.split("_")
-            counts = [int(count or 1) for count in re.findall(r"[A-Z](\d*)", formula)]
-            slots = tuple(zip(counts, map(_expanded, words), strict=True))
+            slots = tuple(zip(counts_in(formula), map(_expanded, words), strict=True))
             return cls(int(number), slots)
         except ValueError as error:
             raise ValueError(f"{label!r} is not a protostructure label") from error
+
+
+def counts_in(formula: str) -> tuple[int, ...]:
+    """Return the counts of an anonymous formula: (2, 3) for A2B3."""
+    return tuple(int(count or 1) for count in _COUNTS.findall(formula))
 
 
 def canonical(number: int, slots: list[Slot]) -> tuple[Protostructure, tuple[int, ...]]:

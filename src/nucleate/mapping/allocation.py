@@ -134,8 +134,8 @@ def allocate(
         order = rng.permutation(np.flatnonzero(open_))
         return _plain(order[:number], tried, settings, "drawn at random")
     if settings.rule == "equal":
-        order = np.argsort(np.where(open_, tried, np.iinfo(np.int64).max), kind="stable")
-        order = order[: int(open_.sum())]
+        ranks = np.random.default_rng(settings.seed).permutation(len(open_))
+        order = np.lexsort((ranks, tried, ~open_))[: int(open_.sum())]
         return _plain(order[:number], tried, settings, "the fewest structures so far")
     if hull.missing:
         return _corners_first(field, tried, open_, hull, settings, number)
@@ -164,7 +164,8 @@ def landscape_of(field: Field, findings: Sequence[Finding]) -> tuple[Landscape, 
     corner = len(field.members)
     rest[:corner] = 0.0
     found[:corner] = 0.0
-    return fitted(features_of(field.counts, field.elements), found, rest), falls
+    features = features_of(field.counts, field.elements)
+    return fitted(features, found, rest, n_given=corner), falls
 
 
 def expected_change(hull: Hull, shares: NDArray[np.float64], samples: NDArray[np.float64]) -> float:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 NAME = "references.db"
 """File in the folder of a map."""
 
-_TABLE = "CREATE TABLE IF NOT EXISTS outcome (key TEXT PRIMARY KEY, data TEXT NOT NULL)"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS outcome (key TEXT PRIMARY KEY, data TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS failure (key TEXT PRIMARY KEY)",
+)
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +52,8 @@ class OutcomeCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = Database(path, mode="rwc")
-            self._db.execute(_TABLE)
+            for table in _TABLES:
+                self._db.execute(table)
         except (InputError, sqlite3.DatabaseError):
             raise InputError(
                 f"{path} is damaged. Delete it: the known compounds are relaxed again."
@@ -67,12 +71,19 @@ class OutcomeCache:
         outcome = decode(from_json(json.loads(row[0])))
         return outcome if isinstance(outcome, Relaxed) else None
 
+    def has_failed(self, key: str) -> bool:
+        """Return whether a relaxation has failed."""
+        row = self._db.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone()
+        return row is not None
+
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a relaxation; failures are tried again."""
+        """Keep a relaxation, and of one that failed only that it did."""
         if isinstance(outcome, Relaxed):
             data = json.dumps(to_json(encode(outcome)))
             self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?)", (key, data))
-            self._db.commit()
+        else:
+            self._db.execute("INSERT OR REPLACE INTO failure VALUES (?)", (key,))
+        self._db.commit()
 
 
 class Caches:
@@ -110,9 +121,13 @@ class Caches:
                 self._own.put(key, found)
         return found
 
+    def has_failed(self, key: str) -> bool:
+        """Return whether a relaxation has failed in this map."""
+        return self._own.has_failed(key)
+
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a relaxation."""
+        """Keep a relaxation; that it failed is kept for this map alone."""
         self._own.put(key, outcome)
-        if self._shared is not None:
+        if self._shared is not None and isinstance(outcome, Relaxed):
             with suppress(OSError, NucleateError):
                 self._shared.put(key, outcome)

@@ -8,51 +8,38 @@ What comes next is decided by :mod:`nucleate.mapping.allocation` from the energi
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.mapping.allocation import allocate
-from nucleate.mapping.energies import Energies
-from nucleate.mapping.events import MapProgress, Silent
-from nucleate.mapping.field import check_models, field_of
-from nucleate.mapping.known import relaxed_references
-from nucleate.mapping.pressure import at_one_compression
-from nucleate.mapping.references import references_of
-from nucleate.mapping.site import read_sites, with_earlier
-from nucleate.mapping.store import MapStore
+from nucleate.mapping.events import MapProgress
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
-from nucleate.relax.settings import under_pressure
-from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS, logged
-from nucleate.run.pool import Pool
-from nucleate.run.settings import spec_of
-from nucleate.run.shared import SharedExecutor
 from nucleate.run.stopwatch import Stopwatch
-from nucleate.signals import stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from nucleate.mapping.allocation import Choice
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.events import MapCallback
-    from nucleate.mapping.field import Field
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.settings import MapSettings
-    from nucleate.relax.settings import TierSettings
-    from nucleate.run.executor import Executor
+    from nucleate.mapping.site import Site
+    from nucleate.mapping.store import MapStore
+    from nucleate.run.shared import SharedExecutor
 
 MOST_VISITS = 4
 """Compositions that are searched at the same time."""
 
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
+
+LEAVES_OUT = (InputError, sqlite3.DatabaseError, ValueError)
+"""What the run of one composition raises that leaves it out and ends no other."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,94 +56,14 @@ class MapSummary:
         Of what is known and found.
     progress : MapProgress
         How far it is.
+    has_searched : bool
+        Whether the search has begun; known compounds are relaxed before.
     """
 
     reason: str
     hull: Hull
     progress: MapProgress
-
-
-def run_map(
-    settings: MapSettings,
-    folder: Path,
-    *,
-    callback: MapCallback | None = None,
-    executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> MapSummary:
-    """Search a phase field; continue the map that a folder holds.
-
-    Ctrl-C and SIGTERM end it after what is being written; nothing is lost but the relaxations in
-    flight, which the next start takes up again.
-
-    Parameters
-    ----------
-    settings
-        The input.
-    folder
-        The folder of the map; created if necessary.
-    callback
-        Who is shown the map.
-    executor
-        Returns who relaxes, one relaxer for each tier; default: worker processes.
-
-    Raises
-    ------
-    InputError
-        If the input cannot be used, or the folder holds a map of another input.
-    WorkerStartError
-        If the engines cannot be loaded.
-    """
-    callback = callback or Silent()
-    field = with_earlier(field_of(settings), folder)
-    check_models(field, settings.tier)
-    with ExitStack() as stack:
-        stack.enter_context(locked(folder))
-        stack.enter_context(logged(folder))
-        known = references_of(field, settings)
-        store = stack.enter_context(MapStore.open(folder, settings))
-        settings = at_one_compression(settings, field, store, callback)
-        references, ended = relaxed_references(
-            known,
-            settings,
-            folder,
-            callback,
-            lambda listed: store.remember("references", listed),
-            executor,
-        )
-        energies = Energies(
-            field,
-            read_sites(field, folder, settings.tier[-1].name),
-            references,
-            settings.field.cell_limit,
-        )
-        if ended:
-            return MapSummary(ended, energies.hull(), MapProgress())
-        if executor is None:
-            relaxing: Executor = _pool(settings, field, folder, callback)
-        else:
-            relaxing = executor(_guarded(settings))
-        stack.callback(relaxing.close)
-        campaign = MapCampaign(settings, store, energies, SharedExecutor(relaxing), callback)
-        stack.enter_context(stopping_on_signals(campaign.request_stop))
-        return campaign.run()
-
-
-def _pool(settings: MapSettings, field: Field, folder: Path, callback: MapCallback) -> Pool:
-    """Return workers with their engines loaded and everything compiled."""
-    spec = spec_of(_guarded(settings), settings.field.pressure_gpa, settings.run)
-    spec = replace(spec, warm_up=tuple(field.compositions[-1].numbers(1).tolist()))
-    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
-    try:
-        pool.wait_until_ready(callback.on_stage)
-    except BaseException:
-        pool.close()
-        raise
-    return pool
-
-
-def _guarded(settings: MapSettings) -> tuple[TierSettings, ...]:
-    """Return the tiers with guards that know the compression of the map."""
-    return under_pressure(settings.tier, settings.field.compression or 1.0)
+    has_searched: bool = True
 
 
 class MapCampaign:
@@ -170,10 +77,10 @@ class MapCampaign:
         Keeps what was done when.
     energies : Energies
         Compositions and references.
-    shared : SharedExecutor
-        Who relaxes; ready.
     callback : MapCallback
         Who is shown the map.
+    spent_s : float
+        Running time in seconds that known compounds have taken in this start.
     """
 
     def __init__(
@@ -181,18 +88,21 @@ class MapCampaign:
         settings: MapSettings,
         store: MapStore,
         energies: Energies,
-        shared: SharedExecutor,
         callback: MapCallback,
+        *,
+        spent_s: float = 0.0,
     ) -> None:
         self._settings = settings
         self._store = store
         self._energies = energies
-        self._shared = shared
+        self._shared: SharedExecutor | None = None
+        self._choices: tuple[Choice, ...] | None = None
         self._callback = callback
         self._visits: list[Visit] = []
         self._stop_request: str | None = None
         self._watch = Stopwatch()
         self._watch.add(*store.times())
+        self._watch.add_session(spent_s)
         self._is_dry = False
         self.progress = MapProgress(n_compositions=len(energies.sites))
 
@@ -200,10 +110,23 @@ class MapCampaign:
         """Let :meth:`run` end soon; may be called by a signal handler or another thread."""
         self._stop_request = reason
 
+    def has_work(self) -> bool:
+        """Return whether anything is left to search; nobody who relaxes is needed for that."""
+        if self._stop_reason() is None:
+            self._decide()
+        return self._stop_reason() is None
+
+    def relax_with(self, shared: SharedExecutor) -> None:
+        """Take who relaxes, ready; needed by :meth:`run` where :meth:`has_work`."""
+        self._shared = shared
+
     def run(self) -> MapSummary:
         """Visit compositions until the map is complete, or somebody asks for its end."""
         self._event("start", None, {"compositions": len(self._energies.sites)})
         self._store.commit()
+        for site in self._energies.sites:
+            if site.is_damaged:
+                self._note_left_out(site)
         try:
             while (reason := self._stop_reason()) is None:
                 self._turn()
@@ -222,19 +145,40 @@ class MapCampaign:
 
     def _turn(self) -> None:
         for visit in tuple(self._visits):
-            if not visit.turn():
-                self._note_end(visit)
+            self._proceed(visit)
         if len(self._visits) < MOST_VISITS and self._has_room():
             self._begin_next()
         self._update_progress()
         self._callback.on_progress(self.progress, self._energies)
 
+    def _proceed(self, visit: Visit) -> None:
+        """Take a visit one turn further; one whose run turns out to be damaged ends."""
+        try:
+            is_over = not visit.turn()
+        except LEAVES_OUT as error:
+            visit.abandon()
+            self._visits.remove(visit)
+            self._leave_out(visit.site, error)
+            return
+        if is_over:
+            self._note_end(visit)
+
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
+        if not self._visits or self._shared is None:
+            return True
         executor = self._shared.executor
-        return not self._visits or (executor.wants() > 0 and not executor.n_queued(0))
+        return executor.wants() > 0 and not executor.n_queued(0)
 
     def _begin_next(self) -> None:
+        if self._choices is None:
+            self._decide()
+        choices, self._choices = self._choices or (), None
+        for choice in choices:
+            self._begin(choice)
+
+    def _decide(self) -> None:
+        """Choose the next compositions; none where the hull has converged."""
         started_s = time.process_time()
         energies = self._energies
         found = allocate(
@@ -250,9 +194,7 @@ class MapCampaign:
         self.progress.decisions_s += time.process_time() - started_s
         self.progress.expected_change_mev = found.expected_change_mev
         self._is_dry = not found.choices
-        if not self._has_converged():
-            for choice in found.choices:
-                self._begin(choice)
+        self._choices = () if self._has_converged() else found.choices
 
     def _has_converged(self) -> bool:
         change = self.progress.expected_change_mev
@@ -267,6 +209,7 @@ class MapCampaign:
             space = settings.problem.space()
             number = choice.structures
             guests = guests_of(site, self._energies, space, structures=number, rng=rng)
+            assert self._shared is not None
             visit = Visit(
                 site,
                 settings,
@@ -275,14 +218,25 @@ class MapCampaign:
                 guests=guests,
                 reason=choice.reason,
             )
-        except InputError as error:
-            site.closed = str(error)
-            self._event("blank", site.formula, {"reason": site.closed})
-            self._store.commit()
-            self._callback.on_note(f"{site.formula} is left out: {error}")
-            _log.warning("%s is left out: %s", site.formula, error)
+        except LEAVES_OUT as error:
+            self._leave_out(site, error)
             return
         self._visits.append(visit)
+
+    def _leave_out(self, site: Site, error: Exception) -> None:
+        """Search nothing more at a composition; what can be read of its run still counts."""
+        site.read(self._settings.tier[-1].name)
+        if not site.is_damaged:
+            is_sentence = isinstance(error, InputError)
+            site.closed = str(error) if is_sentence else f"its run ended by {error!r}"
+        _log.warning("%s", site.formula, exc_info=error)
+        self._energies.update()
+        self._note_left_out(site)
+
+    def _note_left_out(self, site: Site) -> None:
+        self._event("blank", site.formula, {"reason": site.closed})
+        self._store.commit()
+        self._callback.on_note(f"{site.formula} is left out: {site.closed}")
 
     def _note_end(self, visit: Visit) -> None:
         self._visits.remove(visit)
@@ -302,8 +256,12 @@ class MapCampaign:
         _log.info("%s: %d structures, best %s", site.formula, site.n_structures, site.best)
 
     def _event(self, kind: str, formula: str | None, data: dict[str, object]) -> None:
-        core_s = self._watch.core_s(self._shared.executor.core_s)
+        core_s = self._used_core_s()
         self._store.add_event(self._watch.elapsed_s, core_s, kind, formula, data)
+
+    def _used_core_s(self) -> float:
+        """Return the processor time in seconds of all starts."""
+        return self._watch.core_s(0.0 if self._shared is None else self._shared.executor.core_s)
 
     def _stop_reason(self) -> str | None:
         if self._stop_request is not None:
@@ -311,8 +269,7 @@ class MapCampaign:
         stop = self._settings.stop
         if stop.time is not None and self._watch.session_s >= stop.time:
             return "the time is up"
-        used_s = self._watch.core_s(self._shared.executor.core_s)
-        if stop.core_time is not None and used_s >= stop.core_time:
+        if stop.core_time is not None and self._used_core_s() >= stop.core_time:
             return "the core time is spent"
         found = sum(site.n_structures for site in self._energies.sites)
         if stop.structures is not None and found >= stop.structures:
@@ -326,7 +283,7 @@ class MapCampaign:
     def _update_progress(self) -> None:
         sites, progress = self._energies.sites, self.progress
         progress.elapsed_s, progress.session_s = self._watch.elapsed_s, self._watch.session_s
-        progress.core_s = self._watch.core_s(self._shared.executor.core_s)
+        progress.core_s = self._used_core_s()
         progress.n_visited = sum(site.n_structures > 0 for site in sites)
         progress.n_blank = sum(site.is_blank for site in sites)
         progress.n_structures = sum(site.n_structures for site in sites)

@@ -8,7 +8,6 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog
 
 from nucleate.crystal.formula import formula_text
 
@@ -96,6 +95,8 @@ def decomposed(
     names, places
         Of the stable phases.
     """
+    from scipy.optimize import linprog  # takes long to load, and few commands need it
+
     same = np.flatnonzero(np.abs(phase_shares - shares).max(axis=1) < _ABSENT)
     if same.size:
         amounts = np.zeros(len(phase_shares))

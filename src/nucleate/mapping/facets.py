@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.spatial import ConvexHull, QhullError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,6 +72,8 @@ def _by_qhull(
     A point far above the centre makes the set a solid one; the facets that contain it are not of
     the lower hull.
     """
+    from scipy.spatial import ConvexHull, QhullError  # takes long to load
+
     if len(points) == points.shape[1]:
         return np.zeros((1, len(points)))
     flat = np.column_stack([points[:, :-1], heights / np.abs(heights).max()])
@@ -123,6 +123,8 @@ def lowest_mixtures(
     ArithmeticError
         If a program has no solution.
     """
+    from scipy.optimize import linprog  # takes long to load
+
     values = np.empty(len(spots))
     for place, spot in enumerate(spots):
         result = linprog(heights, A_eq=points.T, b_eq=spot, method="highs")

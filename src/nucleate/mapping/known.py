@@ -33,10 +33,11 @@ def relaxed_references(
     callback: MapCallback,
     remember: Callable[[list[dict[str, str]]], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> tuple[list[RelaxedReference], str]:
+) -> tuple[list[RelaxedReference], str, float]:
     """Relax the known compounds of a field by the last tier of the map.
 
-    What the map, or another of the same level of theory, has relaxed before is not done again.
+    What the map, or another of the same level of theory, has relaxed before is not done again. It
+    counts for ``stop.time``.
 
     Parameters
     ----------
@@ -58,7 +59,9 @@ def relaxed_references(
     list of RelaxedReference
         Those that have an energy.
     str
-        Who asked for the end, if not all were relaxed for that reason; else empty.
+        Why not all were relaxed, where somebody asked for the end or the time was up; else empty.
+    float
+        Running time in seconds.
     """
     callback.on_note(references.in_words())
     _log.info("references: %s", references.in_words())
@@ -70,13 +73,14 @@ def relaxed_references(
             for item, key in zip(references.found, keys, strict=True)
         ]
     )
-    found, reason = relaxed_crystals(
+    found, reason, spent_s = relaxed_crystals(
         [(item.name, item.crystal) for item in references.found],
         settings.tier[-1],
         settings,
         folder,
         lambda done, whole: callback.on_stage(STAGE, done, whole),
         executor,
+        settings.stop.time,
     )
     relaxed = [
         RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)
@@ -86,7 +90,7 @@ def relaxed_references(
     if len(relaxed) < len(references.found) and not reason:
         lost = len(references.found) - len(relaxed)
         callback.on_note(f"{lost} known structures failed to relax and are not in the hull")
-    return relaxed, reason
+    return relaxed, reason, spent_s
 
 
 def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list[RelaxedReference]:

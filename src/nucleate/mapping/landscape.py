@@ -130,6 +130,8 @@ def fitted(
     found: NDArray[np.float64],
     falls: NDArray[np.float64],
     hyperparameters: Hyperparameters | None = None,
+    *,
+    n_given: int = 0,
 ) -> Landscape:
     """Return the posterior after what was found.
 
@@ -143,13 +145,16 @@ def fitted(
         How far each is expected to fall still, eV/atom, (n,).
     hyperparameters
         Of an earlier fit; found by their largest posterior probability where None.
+    n_given
+        How many of the first have their energy by definition, as the corners have 0: they hold the
+        landscape but say nothing of how far it varies, and of these alone the prior is left.
     """
     seen = np.flatnonzero(np.isfinite(found))
     squares = _squares(features)
     height = found[seen] - falls[seen]
     noise = falls[seen] ** 2 + _LEAST_NOISE**2
     if hyperparameters is None:
-        hyperparameters = _most_probable(squares, seen, height, noise)
+        hyperparameters = _most_probable(squares, seen, height, noise, n_given)
     prior = _covariance(squares, hyperparameters)
     bound = np.where(np.isfinite(found), found, np.inf)
     if not seen.size:
@@ -188,21 +193,24 @@ def _most_probable(
     seen: NDArray[np.int64],
     height: NDArray[np.float64],
     noise: NDArray[np.float64],
+    n_given: int,
 ) -> Hyperparameters:
     """Return the hyperparameters of the largest posterior probability.
 
     From evenly chosen compositions where there are more than :data:`MOST_FITTED`.
     """
     medians = np.log([median for median, _ in PRIOR.values()])
-    if not seen.size:
+    n_first = int((seen < n_given).sum())
+    if n_first == seen.size:
         return Hyperparameters()
     chosen = np.unique(np.linspace(0, seen.size - 1, min(seen.size, MOST_FITTED)).astype(int))
+    chosen = np.union1d(np.arange(n_first), chosen)
     rows = np.ix_(seen[chosen], seen[chosen])
     near = squares[0][rows], squares[1][rows]
     result = minimize(
         _loss,
         medians,
-        args=(near, height[chosen], noise[chosen]),
+        args=(near, height[chosen], noise[chosen], n_first),
         jac=True,
         method="L-BFGS-B",
         bounds=[(median - 3.0, median + 3.0) for median in medians],
@@ -216,8 +224,30 @@ def _loss(
     squares: tuple[NDArray[np.float64], NDArray[np.float64]],
     height: NDArray[np.float64],
     noise: NDArray[np.float64],
+    n_first: int = 0,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return minus the log posterior density and its gradient in the logarithms."""
+    """Return minus the log posterior density and its gradient in the logarithms.
+
+    Of the likelihood of all but the first ``n_first``, given these.
+    """
+    loss, gradient = _surprise(logs, squares, height, noise)
+    if n_first:
+        first = (squares[0][:n_first, :n_first], squares[1][:n_first, :n_first])
+        known = _surprise(logs, first, height[:n_first], noise[:n_first])
+        loss, gradient = loss - known[0], gradient - known[1]
+    medians = np.log([median for median, _ in PRIOR.values()])
+    spreads = np.array([spread for _, spread in PRIOR.values()])
+    away = (logs - medians) / spreads
+    return loss + float(0.5 * away @ away), gradient + away / spreads
+
+
+def _surprise(
+    logs: NDArray[np.float64],
+    squares: tuple[NDArray[np.float64], NDArray[np.float64]],
+    height: NDArray[np.float64],
+    noise: NDArray[np.float64],
+) -> tuple[float, NDArray[np.float64]]:
+    """Return minus the log likelihood, but for a constant, and its gradient in the logarithms."""
     amplitude, fraction, statistics, own = np.exp(logs)
     parts = squares[0] / fraction**2, squares[1] / statistics**2
     r = np.sqrt(parts[0] + parts[1])
@@ -232,8 +262,5 @@ def _loss(
     outer = inverse - np.outer(weights, weights)
     derivatives = (2.0 * smooth, slope * parts[0], slope * parts[1])
     gradient = np.array([0.5 * np.sum(outer * d) for d in derivatives] + [own**2 * np.trace(outer)])
-    medians = np.log([median for median, _ in PRIOR.values()])
-    spreads = np.array([spread for _, spread in PRIOR.values()])
-    away = (logs - medians) / spreads
-    loss = 0.5 * height @ weights + np.log(np.diag(factor[0])).sum() + 0.5 * away @ away
-    return float(loss), gradient + away / spreads
+    loss = 0.5 * height @ weights + np.log(np.diag(factor[0])).sum()
+    return float(loss), gradient

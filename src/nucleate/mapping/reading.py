@@ -12,6 +12,7 @@ from nucleate.mapping.known import stored_references
 from nucleate.mapping.settings import field_settings
 from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
+from nucleate.mapping.travel import is_readable
 
 if TYPE_CHECKING:
     from nucleate.mapping.field import Field
@@ -46,6 +47,19 @@ class MapState:
     energies: Energies
     events: tuple[Event, ...]
     meta: dict[str, Any]
+
+    def check_structures(self) -> None:
+        """Read the lowest structure of every composition, for those who need all of them.
+
+        A run that turns out to be damaged counts no more, and the next structure is looked at.
+        """
+        while not all(is_readable(phase, self.energies) for phase in self.energies.phases()):
+            continue
+
+    @property
+    def damaged(self) -> list[str]:
+        """What is wrong with runs that cannot be read, in words, with the remedies."""
+        return [site.closed for site in self.energies.sites if site.is_damaged]
 
     @property
     def tiers(self) -> list[str]:

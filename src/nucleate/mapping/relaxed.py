@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.references import level_key
-from nucleate.run.relaxation import FileCrystal, relax_files
+from nucleate.run.listed_files import FileCrystal
+from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def relaxed_crystals(
     folder: Path,
     on_done: Callable[[int, int], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> tuple[list[Relaxed | None], str]:
+    time_s: float | None = None,
+) -> tuple[list[Relaxed | None], str, float]:
     """Relax crystals; every outcome is kept as soon as it is available.
 
     Parameters
@@ -45,31 +47,34 @@ def relaxed_crystals(
         Called with how many of those that are not known yet are done, and how many there are.
     executor
         Returns who relaxes; default: worker processes.
+    time_s
+        Running time after which it stops.
 
     Returns
     -------
     list of Relaxed or None
         None where it failed, or was not reached.
     str
-        Who asked for the end, if not all were relaxed for that reason; else empty.
+        Why not all were relaxed, where somebody asked for the end or the time was up; else empty.
+    float
+        Running time in seconds, loading and compilation left out.
     """
     level = level_key([tier], settings.field.pressure_gpa)
     keys = [key_of_crystal(crystal, level) for _, crystal in named]
     with Caches(folder) as caches:
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
-        if not missing:
-            return found, ""
+        if all(caches.has_failed(keys[place]) for place in missing):
+            return found, "", 0.0  # a failure is tried again only beside something new
         done = 0
 
         def keep(record: Record) -> None:
             nonlocal done
             done += 1
-            outcome = record.relaxed
-            if outcome is not None:
-                place = missing[record.number]
-                found[place] = outcome
-                caches.put(keys[place], outcome)
+            place = missing[record.number]
+            found[place] = record.relaxed
+            if record.outcomes:
+                caches.put(keys[place], record.relaxed or record.outcomes[-1].outcome)
             on_done(done, len(missing))
 
         on_done(0, len(missing))
@@ -79,13 +84,15 @@ def relaxed_crystals(
                 "tier": [tier.model_dump(mode="json")],
                 "pressure_gpa": settings.field.pressure_gpa,
                 "run": settings.run.model_dump(mode="json"),
+                "executor": settings.executor.model_dump(mode="json"),
             }
         )
         given = None if executor is None else executor([tier])
         try:
-            return found, relax_files(
-                items, wanted, keep=False, on_record=keep, executor=given
-            ).reason
+            done_of = relax_files(
+                items, wanted, keep=False, on_record=keep, executor=given, time_s=time_s
+            )
+            return found, done_of.reason, done_of.session_s
         finally:
             if given is not None:
                 given.close()

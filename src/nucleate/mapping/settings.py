@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from nucleate.crystal.space import space_group_numbers
 from nucleate.errors import InputError
@@ -18,14 +18,17 @@ from nucleate.run.paths import with_absolute_paths
 from nucleate.run.settings import (
     CellLimits,
     ExecutionSettings,
+    ExecutorChoice,
     RunSettings,
     SearchChoice,
     check_names,
     check_tension,
+    executor_field,
     read_toml,
 )
 from nucleate.run.validation import input_error
 from nucleate.search.stop import seconds
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +46,11 @@ QUICK = (
 """Generators of a composition where none are named: those that need no pool, which would take as
 long as the first visits of all compositions together."""
 
+MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
+"""Writes an input file of a map."""
 
 QUIET_END = {"best": 0, "judge": "off"}
 """What a map does at its end unless more is asked for."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldSettings(CellLimits):
@@ -120,16 +121,20 @@ class FieldSettings(CellLimits):
         return DEFAULT_MAX_ATOMS if self.max_atoms is None else self.max_atoms
 
 
-class MapStopSettings(_Settings):
+class MapStopSettings(Table):
     """When a map is complete; the first rule that holds ends it."""
 
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        None, gt=0.0, description="Seconds, or like 10m or 2h, counted from each start."
+        None,
+        gt=0.0,
+        description="Seconds, or like 10m or 2h, counted from each start: the relaxation of known "
+        "compounds and the search.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
-        description="Processor time of driver and workers over all starts: seconds, or like 2h.",
+        description="Processor time of driver and workers over all starts: seconds, or like 2h; of "
+        "the search alone.",
     )
     structures: int | None = Field(
         None, ge=1, description="Structures of all compositions together, failures included."
@@ -142,7 +147,7 @@ class MapStopSettings(_Settings):
     )
 
 
-class AllocationSettings(_Settings):
+class AllocationSettings(Table):
     """Which compositions get the next structures."""
 
     rule: Literal["hull", "equal", "random"] = Field(
@@ -155,7 +160,7 @@ class AllocationSettings(_Settings):
     seed: int = Field(0, ge=0, description="Seed of the samples of hull, and of random.")
 
 
-class MapSettings(_Settings):
+class MapSettings(Table):
     """The input of ``nucleate map``."""
 
     field: FieldSettings
@@ -178,6 +183,7 @@ class MapSettings(_Settings):
         "default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -222,7 +228,7 @@ class MapSettings(_Settings):
         """Return the values of an input file with the paths in it made absolute."""
         source = Path(path)
         folder = source.parent.resolve()
-        data = with_absolute_paths(read_toml(source), folder)
+        data = with_absolute_paths(read_toml(source, MADE_BY), folder)
         field = data.get("field")
         if isinstance(field, dict) and isinstance(field.get("references"), list):
             field["references"] = [
@@ -279,7 +285,8 @@ class MapSettings(_Settings):
         if states is not None:
             problem["oxidation_states"] = states
         sections = {
-            key: getattr(self, key).model_dump(mode="json") for key in ("search", "final", "run")
+            key: getattr(self, key).model_dump(mode="json")
+            for key in ("search", "final", "run", "executor")
         }
         if not sections["search"].get("generators", True):
             sections["search"]["generators"] = list(QUICK)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
+from nucleate.mapping.damage import UNREADABLE, damage_of
 from nucleate.run.store import Store
 from nucleate.search.polished import POLISHED
 
@@ -53,6 +54,8 @@ class Site:
         Processor time in seconds.
     closed : str
         Why nothing more is searched here; empty while something may be.
+    is_damaged : bool
+        Whether its run cannot be read; ``closed`` says what to do.
     """
 
     composition: Composition
@@ -67,6 +70,7 @@ class Site:
     sizes: set[int] = field(default_factory=set)
     core_s: float = 0.0
     closed: str = ""
+    is_damaged: bool = False
     _seen: set[int] = field(default_factory=set, repr=False)
 
     @property
@@ -110,10 +114,46 @@ class Site:
         ----------
         tier
             Name of the last tier. Structures that were polished count with their polished
-            enthalpy, which is of the same level of theory.
+            enthalpy, which is of the same level of theory. A store that cannot be read leaves a
+            gap: see :meth:`damage`.
         """
         if not Store.exists(self.folder):
             return
+        try:
+            self._read(tier)
+        except UNREADABLE as error:
+            self.damage(error)
+
+    def damage(self, error: BaseException) -> None:
+        """Let the run count for nothing, as it cannot be read; ``error`` says why."""
+        self._forget()
+        self.core_s = 0.0
+        self.is_damaged, self.closed = True, damage_of(self.folder, error)
+
+    def crystal(self) -> Crystal:
+        """Return the geometry of the lowest structure, read from the run if necessary.
+
+        Raises
+        ------
+        InputError
+            If the run cannot be read; it counts for nothing any more.
+        """
+        if self.best_crystal is None:
+            assert self.best_number is not None
+            try:
+                with Store.read(self.folder) as store:
+                    self.best_crystal = store.records_of([self.best_number])[0].crystal
+            except UNREADABLE as error:
+                self.damage(error)
+                raise InputError(self.closed) from None
+        return self.best_crystal
+
+    def _forget(self) -> None:
+        self.n_structures = self.n_failed = 0
+        self.best = self.best_number = self.best_crystal = None
+        self.history, self.sizes, self._seen = [], set(), set()
+
+    def _read(self, tier: str) -> None:
         found: dict[int, float | None] = {}
         sizes: set[int] = set()
         with Store.read(self.folder) as store:
@@ -127,11 +167,8 @@ class Site:
                     value, before = enthalpy / n_atoms, found[number]
                     found[number] = value if before is None else min(before, value)
             self.core_s = store.times()[1] or 0.0
-        self.n_structures = self.n_failed = 0
-        self.best = self.best_number = self.best_crystal = None
-        self.history = []
-        self.sizes = sizes
-        self._seen = set(found)
+        self._forget()
+        self.sizes, self._seen = sizes, set(found)
         for number in sorted(found):
             self.note(number, found[number])
 
@@ -172,6 +209,7 @@ def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
     for composition, origin in zip(field.compositions, field.origins, strict=True):
         site = Site(composition, folder / COMPOSITIONS / composition.formula)
         site.read(tier)
-        site.closed = OUTSIDE if origin == EARLIER else ""
+        if origin == EARLIER and not site.is_damaged:
+            site.closed = OUTSIDE
         sites.append(site)
     return sites

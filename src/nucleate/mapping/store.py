@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nucleate.errors import InputError
 from nucleate.run.database import Database
 from nucleate.run.folder import check_same_input, now, surroundings
+from nucleate.run.new_keys import with_new_keys
 from nucleate.run.trust import own_mark
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class MapStore:
         if not cls.exists(folder):
             return cls._create(folder, settings)
         store = cls.read(folder)
-        old, new = store.meta["input"], settings.to_dict()
+        old, new = with_new_keys(store.meta["input"], settings), settings.to_dict()
         check_same_input(_fixed(old), _fixed(new), folder / STORE_NAME)
         if old != new:
             store.remember("input", new)

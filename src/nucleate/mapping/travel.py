@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.errors import InputError
 from nucleate.mapping.field import key_of
 from nucleate.mapping.neighbours import Donor, travelled
-from nucleate.run.store import Store
 
 if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
@@ -28,6 +29,8 @@ HIGHEST_EV = 0.1
 
 SHARE = 0.4
 """Of the structures of a visit."""
+
+_log = logging.getLogger(__name__)
 
 
 def guests_of(
@@ -74,20 +77,28 @@ def _donors(site: Site, energies: Energies) -> list[Donor]:
         if height <= HIGHEST_EV:
             rated.append((far / NEAR + height / HIGHEST_EV, height, phase))
     rated.sort(key=lambda item: item[0])
-    return [_donor(phase, height) for _, height, phase in rated[:DONORS]]
+    return [
+        _donor(phase, height) for _, height, phase in rated[:DONORS] if is_readable(phase, energies)
+    ]
 
 
 def crystal_of(phase: Phase) -> Crystal:
-    """Return the geometry of a phase, read from the run of its composition if necessary."""
+    """Return the geometry of a phase; raises InputError if its run is damaged."""
     if phase.site is None:
         assert phase.reference is not None
         return phase.reference.crystal
-    site = phase.site
-    if site.best_crystal is None:
-        assert site.best_number is not None
-        with Store.read(site.folder) as store:
-            site.best_crystal = store.records_of([site.best_number])[0].crystal
-    return site.best_crystal
+    return phase.site.crystal()
+
+
+def is_readable(phase: Phase, energies: Energies) -> bool:
+    """Return whether a phase has a geometry; a run that is found to be damaged counts no more."""
+    try:
+        crystal_of(phase)
+    except InputError as error:
+        _log.warning("%s", error)
+        energies.update()
+        return False
+    return True
 
 
 def _donor(phase: Phase, height: float) -> Donor:

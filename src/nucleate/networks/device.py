@@ -9,10 +9,10 @@ from nucleate.errors import InputError
 
 def check_device(device: str) -> None:
     """Raise InputError unless a device is ``cpu`` or a GPU that torch sees, such as ``cuda:0``."""
-    import torch
-
     if device == "cpu":
         return
+    import torch
+
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
         raise InputError(f"device = {device!r} is not a device; choose cpu or cuda")

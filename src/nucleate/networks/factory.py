@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
+import sys
+from importlib import import_module, util
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def check_path(key: str, path: str, example: str) -> None:
+    """Raise InputError unless the package of an import path is installed; nothing is imported."""
+    package = _parts(key, path, example)[0].partition(".")[0]
+    if package not in sys.modules and util.find_spec(package) is None:
+        raise InputError(
+            f"{key} = {path!r}: the module {package} is not installed. Install it, or correct the "
+            "path."
+        )
+
+
+def _parts(key: str, path: str, example: str) -> tuple[str, str]:
+    module, colon, name = path.partition(":")
+    if not (module and colon and name) or module.startswith("."):
+        raise InputError(f"{key} = {path!r} is not an import path. Write it like {example}.")
+    return module, name
 
 
 def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) -> Any:
@@ -34,9 +52,7 @@ def made_by_path(key: str, path: str, options: Mapping[str, Any], example: str) 
     MissingDependencyError
         If a module that its module needs is not installed.
     """
-    module, colon, name = path.partition(":")
-    if not (module and colon and name) or module.startswith("."):
-        raise InputError(f"{key} = {path!r} is not an import path. Write it like {example}.")
+    module, name = _parts(key, path, example)
     try:
         factory = getattr(import_module(module), name)
     except ModuleNotFoundError as error:

@@ -76,8 +76,8 @@ class MlipSettings(Engine):
         model.elements = known_elements(model.calculator) or model.elements
         return model
 
-    def load(self) -> Calculator:
-        """Return the calculator with its weights loaded; raises as :meth:`build`."""
+    def check_present(self) -> None:
+        """Look for the package, and the file of the weights if one is named; see the base."""
         spec = util.find_spec(self.module)
         if spec is None or spec.origin is None:  # a folder of that name is no package
             raise MissingDependencyError(
@@ -89,6 +89,10 @@ class MlipSettings(Engine):
         named = str(getattr(self, "checkpoint", None) or self.model)
         if _looks_like_path(named) and not Path(named).exists():
             raise InputError(f"engine.model: {named} does not exist. Correct the path.")
+
+    def load(self) -> Calculator:
+        """Return the calculator with its weights loaded; raises as :meth:`build`."""
+        self.check_present()
         keep_freed_memory()
         try:
             return self.calculator()

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
 from nucleate.errors import InputError
 from nucleate.plugins import kind_of
 from nucleate.programs.presets import load_preset, merged
 from nucleate.renamed import renamed_keys
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
@@ -26,11 +27,7 @@ Value = bool | int | float | str | list[bool] | list[int] | list[float] | list[s
 OLD_KEYS_OF_A_STAGE = {"fmax": "fmax_ev_per_ang"}
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Stage(_Table):
+class Stage(Table):
     """One stage of a recipe; it starts from the last geometry of the one before."""
 
     relax: Literal["none", "positions", "cell"] = Field(
@@ -69,7 +66,7 @@ class ExternalSettings(Engine):
     )
     command: str = Field(
         description="Program and arguments; {cores} is replaced by the number of cores and "
-        "{python} by the Python that runs nucleate."
+        "{python} by the Python that runs nucleate.",
     )
     cores: int = Field(1, ge=1, description="Cores of one process, for {cores} in the command.")
     environment: dict[str, str] = Field(
@@ -98,6 +95,13 @@ class ExternalSettings(Engine):
         if not isinstance(name, str):
             return data
         return merged(load_preset(kind_of(cls), name), data)
+
+    @field_validator("command")
+    @classmethod
+    def _names_a_program(cls, command: str) -> str:
+        if not command.strip():
+            raise ValueError("give the program and its arguments")
+        return command
 
     @field_validator("environment")
     @classmethod

@@ -18,6 +18,7 @@ from nucleate.relax.judge import EngineFacts, Point, Step, check_proposal, judge
 from nucleate.relax.outcome import Failed, FailReason, Outcome
 from nucleate.relax.preparation import admit
 from nucleate.relax.traces import Traces
+from nucleate.relax.unfinished import Plain, plain, restored
 from nucleate.relax.warm_up import STEPS, Springs, loose_crystal
 from nucleate.trouble import machine_trouble
 from nucleate.units import GPA_PER_EV_A3
@@ -145,6 +146,15 @@ class BatchedRelaxer:
                 wall_s=running_s() - started,
             )
         )
+
+    def release(self) -> list[tuple[int, Plain]]:
+        """Forget the crystals in flight; return key and state of each, for :meth:`resume`."""
+        flights, self._flights = self._flights, []
+        return [(flight.key, plain(flight)) for flight in flights]
+
+    def resume(self, key: int, unfinished: Plain) -> None:
+        """Continue a relaxation that another relaxer of the same settings has released."""
+        self._flights.append(_Flight(**{**restored(unfinished), "key": key}))
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Evaluate every crystal in flight once and move it; return those that ended."""

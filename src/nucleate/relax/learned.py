@@ -188,17 +188,17 @@ class Pupil:
                 continue
             if batch["number"] > self.reached + 1:
                 return {"lacks": self.reached + 1}
-            for group in batch["groups"]:
-                self._fit.add(unpack(base64.b64decode(group)))
-            solved = self._solved()
+            solved = self._taught(batch["groups"])
             self.reached = batch["number"]
         if isinstance(solved, NotFitted):
             return {"model": "", "reason": solved.reason, "refused": self._fit.n_refused}
         model = base64.b64encode(solved.to_bytes()).decode("ascii")
         return {"model": model, "reason": "", "refused": self._fit.n_refused}
 
-    def _solved(self) -> Surrogate | NotFitted:
+    def _taught(self, groups: Sequence[str]) -> Surrogate | NotFitted:
         try:
+            for group in groups:
+                self._fit.add(unpack(base64.b64decode(group)))
             return self._fit.solve()
-        except (InputError, ValueError, ArithmeticError) as error:
-            return NotFitted(f"the fit failed: {error}")
+        except (InputError, ValueError, ArithmeticError, MemoryError) as error:
+            return NotFitted(f"the fit failed ({type(error).__name__}: {error})")

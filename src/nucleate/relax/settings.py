@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
 from nucleate.faults import blaming
 from nucleate.plugins import component_of, find
 from nucleate.relax.capabilities import defaults_of, refuse_unsupported
 from nucleate.renamed import renamed_keys
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +26,11 @@ else:
     EngineChoice = component_of("models", "programs")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 def _default_engine() -> Engine:
     return cast("Engine", find("chgnet", "models")())
 
 
-class Promotion(_Settings):
+class Promotion(Table):
     """Which crystals of a tier proceed to the next one; all limits given must hold."""
 
     best: int | None = Field(
@@ -47,7 +44,7 @@ class Promotion(_Settings):
     )
 
 
-class Guards(_Settings):
+class Guards(Table):
     """Limits beyond which a relaxation has failed."""
 
     volume_ratio: tuple[float, float] = Field(
@@ -100,7 +97,7 @@ class Guards(_Settings):
     )
 
 
-class TierSettings(_Settings):
+class TierSettings(Table):
     """One tier of the ladder."""
 
     name: str = Field("chgnet", min_length=1, description="Name in outputs.")
@@ -128,8 +125,10 @@ class TierSettings(_Settings):
         "the relaxation, unless the symmetry is fixed, so that symmetric starts leave saddle "
         "points.",
     )
-    fmax_ev_per_ang: float = Field(0.05, gt=0.0, description="eV/Å, largest force at the end.")
-    max_stress_gpa: float = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
+    fmax_ev_per_ang: FiniteFloat = Field(
+        0.05, gt=0.0, description="eV/Å, largest force at the end."
+    )
+    max_stress_gpa: FiniteFloat = Field(0.5, gt=0.0, description="GPa, largest stress at the end.")
     max_steps: int = Field(
         500,
         ge=1,

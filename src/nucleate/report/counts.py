@@ -33,6 +33,8 @@ def counts(progress: Progress) -> str:
     ]
     if progress.screened:
         parts.append(f"{progress.screened + search.n_structures} considered with the surrogate")
+    if progress.stop.waits(progress.session_s):
+        parts.insert(0, "the time is up, waiting for the first energy")
     if search.text:
         parts.append(search.text)
     if progress.failures:

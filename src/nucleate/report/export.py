@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nucleate.report.history import History
+    from nucleate.report.page.facts import Facts
     from nucleate.report.ranking import RankedStructure
     from nucleate.report.rows import Row
 
@@ -36,6 +37,12 @@ LARGE = 10_000
 
 ON_PAGE = 100
 """Structures that the page shows at most: each takes about 10 kB."""
+
+SOON = 20_000
+"""Records up to which a page is written while somebody waits for the end of a command."""
+
+LEFT_OUT = ("results.csv", "structures.db", "structures.optimade.json", "trajectory.png")
+"""Files that are not written then."""
 
 RANKED = 1000
 """Distinct structures of a large run that are listed, at least."""
@@ -136,6 +143,58 @@ def export_run(
     if content is None:
         (target / "results.csv").unlink(missing_ok=True)  # of an earlier export
     return Exported(ranked, n_distinct)
+
+
+def export_quickly(folder: str | Path, *, best: int = 20, order: str = LIKELY) -> None:
+    """Write what takes about a second for a run of any size, when somebody waits for its end.
+
+    Writes ``ranking.csv``, ``structures.extxyz`` and ``structures/`` (without powder patterns) with
+    the best structures, and ``report.html`` where the run has at most 20,000 records. The other
+    files of :func:`export_run`, which would speak of an earlier state, are removed.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    best
+        How many distinct structures.
+    order
+        As in :func:`~nucleate.report.ranking.rank_structures`.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run folder.
+    """
+    target = Path(folder)
+    with Store.read(folder) as store:
+        check_is_search(store, folder)
+        rows = ranked_rows(overview(store, best=best, order=order).ranked)
+        page = _page_of(store, rows) if store.n_records() <= SOON else None
+    remove_unfinished(target)
+    with whole_files(target) as unfinished:
+        structures = unfinished / "structures"
+        structures.mkdir()
+        write_csv(unfinished / "ranking.csv", rows, columns(*RANKING))
+        write_rows_extxyz(unfinished / "structures.extxyz", rows)
+        for row in rows:
+            write_structure(structures, row, with_pattern=False)
+        if page is not None:
+            write_page(unfinished / "report.html", *page)
+        _remove_old(target / "structures")
+    for name in (*LEFT_OUT, *(("report.html",) if page is None else ())):
+        (target / name).unlink(missing_ok=True)
+    if not (target / "tiers").is_symlink():
+        for path in (target / "tiers").glob("*.extxyz"):
+            path.unlink()
+
+
+def _page_of(
+    store: Store, rows: Sequence[Row]
+) -> tuple[Mapping[str, Any], History, Sequence[Row], Facts]:
+    """Return what a page is written from."""
+    history = history_of(store, store.tiers_seen())
+    return store.meta, history, rows, facts_of(store, history.searched, rows)
 
 
 def _write_ranked(

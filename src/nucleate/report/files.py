@@ -108,7 +108,9 @@ def write_res(path: Path, row: Row) -> None:
     path.write_text("\n".join([*lines, "END"]) + "\n", encoding="utf-8")
 
 
-def write_structure(folder: Path, row: Row, *, cell: str = "given") -> None:
+def write_structure(
+    folder: Path, row: Row, *, cell: str = "given", with_pattern: bool = True
+) -> None:
     """Write a row as CIF (symmetrised and as it is), POSCAR, powder pattern and, in eV, .res."""
     relaxed, name = row.relaxed, row_name(row)
     assert relaxed is not None
@@ -122,7 +124,8 @@ def write_structure(folder: Path, row: Row, *, cell: str = "given") -> None:
     symprec = None if rung is None else rung.symprec
     write_cif(folder / f"{name}.cif", crystal, symprec=symprec, title=title)
     write_poscar(folder / f"{name}.vasp", in_cell(crystal, cell), title=title)
-    write_pattern(folder / f"{name}.xy", crystal, title=name)
+    if with_pattern:
+        write_pattern(folder / f"{name}.xy", crystal, title=name)
     if is_ev:
         write_res(folder / f"{name}.res", row)
 

@@ -86,4 +86,4 @@ def _note(item: Distinct) -> str:
         (copy.record, copy.tier) == (record.number, winner.tier) for copy in item.same
     ):
         return ""
-    return f"unstable: falls by {1000 * fall:.1f} meV/atom"
+    return f"unstable, falls by {1000 * fall:.1f} meV/atom when its atoms are displaced"

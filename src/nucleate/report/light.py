@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -158,24 +157,18 @@ def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozense
     climb |= {tier: 0 for tier in POLISHED if tier in climb}  # they are the first of those added
     failures: Counter[str] = Counter()
     n_paid = 0
-    for number, rows in groupby(store.summary_rows(), key=itemgetter(0)):
-        steps = list(rows)
-        duplicate_of = steps[0][-1]
-        n_paid += steps[0][1] is not None
-        # a tier's last outcome is valid; a second model ranks nothing
-        valid = {
-            row[1]: row[1:6]
-            for row in steps
-            if row[1] is not None and row[1] not in JUDGED and row[1] not in ignored
-        }
-        for tier in valid:
+    for head, valid in _records(store, ignored.union(JUDGED)):
+        n_paid += head[1] is not None
+        failed: list[tuple[int, str]] = []
+        for tier, row in valid.items():
             seen.setdefault(tier, len(seen))
+            if row[2] != "relaxed":
+                failed.append((climb.get(tier, -1), row[3]))
         tier, enthalpy = _counting(valid.values(), climb)
-        failed = [(climb.get(row[0], -1), row[2]) for row in valid.values() if row[1] != "relaxed"]
         if failed:
             failures[str(min(failed, key=itemgetter(0))[1])] += 1
-        numbers.append(number)
-        duplicates.append(-1 if duplicate_of is None else duplicate_of)
+        numbers.append(head[0])
+        duplicates.append(-1 if head[-1] is None else head[-1])
         tiers.append(-1 if tier is None else seen[tier])
         enthalpies.append(enthalpy)
     return _Numbers(
@@ -189,6 +182,26 @@ def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozense
     )
 
 
+def _records(
+    store: Store, ignored: frozenset[str]
+) -> Iterator[tuple[tuple[Any, ...], dict[str, tuple[Any, ...]]]]:
+    """Yield the first row of each record, and by tier the row of its last outcome, which is valid.
+
+    A second model, which is ``ignored`` too, ranks nothing.
+    """
+    head: tuple[Any, ...] | None = None
+    valid: dict[str, tuple[Any, ...]] = {}
+    for row in store.summary_rows():
+        if head is None or row[0] != head[0]:
+            if head is not None:
+                yield head, valid
+            head, valid = row, {}
+        if row[1] is not None and row[1] not in ignored:
+            valid[row[1]] = row
+    if head is not None:
+        yield head, valid
+
+
 def _counting(
     valid: Iterable[tuple[Any, ...]], climb: Mapping[str, int]
 ) -> tuple[str | None, float]:
@@ -196,7 +209,7 @@ def _counting(
     found: str | None = None
     enthalpy, reached = np.nan, -1
     polished: float | None = None
-    for tier, status, _, of_cell, n_atoms in valid:
+    for _, tier, status, _, of_cell, n_atoms, _ in valid:
         if status != "relaxed":
             continue
         value = of_cell / n_atoms

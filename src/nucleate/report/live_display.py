@@ -129,14 +129,14 @@ class LiveDisplay(NoDisplay):
             parts.append(_line(f"done: {past}", "dim"))
         phase = self._phases.now
         if phase is not None:
-            parts += _phase_lines(phase, self._console.width)
+            parts += phase_lines(phase, self._console.width)
         parts += [_line(note) for note in self._notes[-MOST_NOTES:]]
         if self._counts:
             parts += [self._table, Text(self._counts)]
         return Group(*parts)
 
 
-def _phase_lines(phase: Phase, width: int) -> list[RenderableType]:
+def phase_lines(phase: Phase, width: int) -> list[RenderableType]:
     """Return a phase with its bar and its times, and what is being compiled."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -148,7 +148,9 @@ def _phase_lines(phase: Phase, width: int) -> list[RenderableType]:
     line.add_row(_line(phase.name, "bold cyan"), bar if room >= 5 else "", _line(words))
     lines: list[RenderableType] = [line]
     if compiled().is_open:
-        text = f"  compiling, first use only: {compiled().functions + 1} functions so far, "
+        number = compiled().functions + 1
+        counted = f"{number} function{'s' if number > 1 else ''}"
+        text = f"  compiling, first use only: {counted} so far, "
         lines.append(_line(text + duration(compiled().wall_s), "dim"))
     return lines
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from nucleate.report.columns import columns
-from nucleate.report.history import history_of
+from nucleate.report.history import drawn_trajectory
 from nucleate.report.render import html_table
 from nucleate.report.rows import ranked_rows
 from nucleate.report.sketch import sketch
@@ -39,9 +39,9 @@ def run_html(store: Store, *, best: int) -> str:
     formula = str(store.meta["formula"])
     head = f"{formula}: {found.n_structures} structures, {found.n_distinct} distinct"
     text = f"<p><b>{escape(head)}</b> ({escape(state_of(store))})</p>"
-    history = history_of(store, store.tiers_seen())
-    if history.trajectory is not None and history.searched is not None and found.n_distinct:
-        text += picture(sketch(history.trajectory, history.searched, title=formula), head)
+    drawn = drawn_trajectory(store)
+    if drawn is not None and found.n_distinct:
+        text += picture(sketch(*drawn, title=formula), head)
     return text + structures_html(found.ranked, found.n_distinct)
 
 

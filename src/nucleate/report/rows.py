@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
     from nucleate.report.findings import Finding
     from nucleate.report.ranking import RankedStructure
-    from nucleate.run.relaxation import FileCrystal
+    from nucleate.run.listed_files import FileCrystal
     from nucleate.search.record import Record, SearchUpdate, TierOutcome
 
 
@@ -130,7 +130,9 @@ class Row:
         )
 
     @classmethod
-    def of_file(cls, item: FileCrystal, record: Record | None) -> Row:
+    def of_file(
+        cls, item: FileCrystal, record: Record | None, *, with_symmetry: bool = True
+    ) -> Row:
         """Return the row of a structure of a file; without a record it is not done yet."""
         start = item.crystal if isinstance(item.crystal, Crystal) else None
         failed = None if record is None else record.failure
@@ -147,7 +149,9 @@ class Row:
             tier="" if record is None else record.tier or "",
             record=record,
             failed=failed,
-            symmetry=() if crystal is None or outcome is None else _symmetry(crystal),
+            symmetry=_symmetry(crystal)
+            if with_symmetry and outcome and crystal is not None
+            else (),
             file=item.file,
             name=item.name,
             start=start,
@@ -165,10 +169,12 @@ def record_rows(told: Sequence[tuple[Record, SearchUpdate]]) -> list[Row]:
     return [Row.of_record(record, update) for record, update in told]
 
 
-def file_rows(items: Iterable[FileCrystal], records: Mapping[int, Record]) -> Iterator[Row]:
+def file_rows(
+    items: Iterable[FileCrystal], records: Mapping[int, Record], *, with_symmetry: bool = True
+) -> Iterator[Row]:
     """Yield a row for every structure of some files; ``records`` by their place, from 0 on."""
     for place, item in enumerate(items):
-        yield Row.of_file(item, records.get(place))
+        yield Row.of_file(item, records.get(place), with_symmetry=with_symmetry)
 
 
 def _symmetry(crystal: Crystal) -> tuple[SymmetryRung, ...]:

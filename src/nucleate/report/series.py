@@ -7,20 +7,24 @@ import json
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.files import write_extxyz
 from nucleate.report.columns import columns
 from nucleate.report.files import atoms_of, database_values, frame_of
 from nucleate.report.render import UNITS, cell_of, row_dict
+from nucleate.report.rows import Row
 from nucleate.report.views import FILES
+from nucleate.run.relaxation import StoredRecords, file_crystal_of
+from nucleate.run.store import Store
 from nucleate.writing import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-    from nucleate.report.rows import Row
+SOON = 200
+"""Structures whose files are written when somebody waits for the end of a command, at most."""
 
 TOLD = 20
 """Failures that are reported in full."""
@@ -68,6 +72,33 @@ def tally_of(rows: Iterable[Row]) -> Tally:
     for row in rows:
         tally.add(row)
     return tally
+
+
+def tally_of_store(folder: str | Path) -> Tally:
+    """Return what became of the structures of a folder that are done."""
+    tally = Tally()
+    with Store.read(folder) as store:
+        for record, _ in store.records():
+            tally.add(Row.of_file(file_crystal_of(record), record, with_symmetry=False))
+    return tally
+
+
+def export_series(folder: str | Path, out: str | Path | None = None) -> Tally:
+    """Write the files of :func:`write_series` for the structures of a folder that are done.
+
+    Parameters
+    ----------
+    folder
+        Of ``relax``, which may be in use.
+    out
+        Where to write; None means the folder itself.
+    """
+    records = StoredRecords(Path(folder))
+    rows = (
+        Row.of_file(file_crystal_of(record), record)
+        for record in map(records.__getitem__, sorted(records))
+    )
+    return write_series(Path(folder if out is None else out), rows)
 
 
 def write_series(folder: Path, rows: Iterable[Row]) -> Tally:

@@ -18,6 +18,7 @@ from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from nucleate.report.findings import Findings
@@ -38,6 +39,12 @@ def stop_reason_of(store: Store) -> str | None:
     """Return why a run stopped last; None while it has not, and where it was killed."""
     stops = [data.get("reason") for _, kind, data in store.events() if kind in ("start", "stop")]
     return stops[-1] if stops else None
+
+
+def proven_of(store: Store) -> list[str]:
+    """Return what ``[stop] proven`` said when a run stopped last; empty where it was off."""
+    stops = [data.get("proven", "") for _, kind, data in store.events() if kind == "stop"]
+    return [clean(stops[-1])] if stops and stops[-1] else []
 
 
 def times_of(store: Store) -> tuple[float, float]:
@@ -90,6 +97,7 @@ def read_status(
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
         "target": distances[-1] if distances else "",
+        "proven": " ".join(proven_of(store)),
         "final": _final(findings, stop_reason),
         "missed": None if missed is None else asdict(missed),
         "done": "" if missed is None else missed.in_words(),

@@ -158,6 +158,8 @@ class Campaign:
         target = self.progress.stop.target
         if target is not None and not self.progress.stop.is_found:
             stopped["target"] = target.distance_in_words()
+        if self.progress.stop.proven is not None:
+            stopped["proven"] = self.progress.stop.proven.in_words()
         self._journal.add_event(self.progress.elapsed_s, "stop", stopped)
         self._journal.commit()
         _log.info("stopped: %s", reason)
@@ -254,6 +256,8 @@ class Campaign:
         limit = self.progress.stop.structures
         if limit is not None and self._tally.n_finished + len(self._pending) >= limit:
             return True
+        if self._pending and self.progress.stop.waits(self.watch.session_s):
+            return True
         return self._executor.backlog >= QUEUED_PER_WORKER * self._executor.n_workers
 
     def _is_open(self) -> bool:
@@ -319,13 +323,12 @@ class Campaign:
                 self._executor.submit(self._job(record, tier))
 
     def _finish(self, record: Record) -> None:
-        done = record
         if not record.finished_s:
-            done = replace(record, finished_s=self.watch.elapsed_s, core_s=self._core_s())
-        self._done[record.number] = done
-        self._count(done)
+            record = replace(record, finished_s=self.watch.elapsed_s, core_s=self._core_s())
+        self._done[record.number] = record
+        self._count(record)
         if not self._learns:
-            self._tell(done.number)
+            self._tell(record.number)
 
     def _tell_next(self) -> bool:
         """Tell the search of the record with the smallest number that it does not know."""
@@ -367,13 +370,11 @@ class Campaign:
             return self._stop_request
         if self._error_of_all():
             return f"the first {self._tally.n_finished} structures all failed"
-        reason = self._search.stop_reason()
-        if reason is not None:
-            return reason
-        reason = self.progress.stop.reason(
+        reason = self._search.stop_reason() or self.progress.stop.reason(
             self._search.progress,
             n_finished=self._tally.n_finished,
             n_failed=sum(self.progress.failures.values()),
+            n_relaxed=self._tally.n_relaxed,
             session_s=self.watch.session_s,
             used_core_s=self._core_s(),
         )
@@ -393,8 +394,7 @@ class Campaign:
         return self.watch.core_s(self._executor.core_s)
 
     def _update_progress(self) -> None:
-        self.progress.core_s = self._core_s()
-        self.progress.session_s = self.watch.session_s
+        self.progress.core_s, self.progress.session_s = self._core_s(), self.watch.session_s
         self.progress.elapsed_s = self.watch.elapsed_s
         self.progress.in_flight, self.progress.screened = len(self._pending), self._tally.n_screened
         self.progress.search = self._search.progress

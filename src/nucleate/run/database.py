@@ -91,7 +91,10 @@ class Database:
                 f"{self.path} cannot be used now ({label(error)}). Nothing that was written is "
                 "lost; the same command continues."
             )
-        return InputError(f"{self.path} cannot be read as the store of a run ({label(error)}).")
+        return InputError(
+            f"{self.path} cannot be read as the store of a run ({label(error)}). Put a copy of it "
+            "there, or choose another folder."
+        )
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

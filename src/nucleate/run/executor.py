@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
     from nucleate.relax.relaxer import Relaxer
 
+    Report = Callable[[str, int, int], None]
+
 
 LESSON = "learn"
 """Option of a job that is no relaxation: a surrogate learns something."""
@@ -33,6 +35,7 @@ class Job:
     ``fixed`` of shape (n_atoms, 3) is True for each fractional coordinate that must stay.
     ``options`` is what the relaxer must know besides, as JSON-ready values; ``frames`` among them
     is a number of evaluations that are wanted back, packed.
+    ``unfinished`` is a relaxation of it that another worker has begun, as its relaxer gave it.
     """
 
     key: int
@@ -40,6 +43,7 @@ class Job:
     crystal: Crystal
     fixed: NDArray[np.bool_] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    unfinished: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +59,7 @@ class Executor(Protocol):
     """Relaxes the jobs that it is given, in no particular order.
 
     The owner calls :meth:`submit`, then :meth:`feed` to hand out what is queued, and :meth:`poll`
-    for what has ended.
+    for what has ended. A worker that is lost is told in ``losses``; its jobs are tried again.
     """
 
     n_workers: int
@@ -100,6 +104,16 @@ class Executor(Protocol):
         """Wait for what ends, at most about ``timeout_s`` seconds, and return it."""
         ...
 
+    def wait_until_ready(self, report: Report = ...) -> list[dict[str, str]]:
+        """Return the levels of theory of the tiers as soon as their engines are loaded.
+
+        Parameters
+        ----------
+        report
+            Called with what is being done, how much of it is done, and how much there is.
+        """
+        ...
+
     def close(self) -> None:
         """End everything."""
         ...
@@ -142,6 +156,10 @@ class InlineExecutor:
     def levels(self) -> list[dict[str, str]]:
         """Levels of theory of the tiers."""
         return [asdict(relaxer.level) for relaxer in self._relaxers]
+
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:  # noqa: ARG002
+        """Return the levels of theory of the tiers, which are loaded."""
+        return self.levels
 
     @property
     def backlog(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from nucleate.relax.settings import Promotion, TierSettings
 from nucleate.search.polished import RATTLED
 from nucleate.search.stop import seconds
+from nucleate.tables import Table
 
 FORCE_EV_PER_ANG = 0.005
 STRESS_GPA = 0.02
@@ -19,10 +20,8 @@ AUTO_JUDGE, AUTO_PACKAGE = "sevennet", "sevenn"
 """Model that judges by default, and the package that it needs."""
 
 
-class FinalSettings(BaseModel):
+class FinalSettings(Table):
     """What is done with the best structures when a search has ended."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     best: int = Field(
         20,

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.run.learning.settings import LearningSettings
+from nucleate.run.new_keys import with_new_keys
 from nucleate.run.old_keys import stored_tier
 from nucleate.run.store import STORE_NAME, Store
 from nucleate.run.trust import own_mark
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nucleate.run.settings import RunSettings
 
-CHANGEABLE = ("run.", "stop.", "final.", "problem.allow_tension")
+CHANGEABLE = ("run.", "executor.", "stop.", "final.", "problem.allow_tension")
 """What may differ when a run is continued: keys, and beginnings of keys that end in a dot."""
 
 CHANGEABLE_OF_TIERS = ("python", "wall_s", "slots")
@@ -65,7 +65,8 @@ def check_same_run(folder: Path, settings: RunSettings) -> None:
                     f"{folder} was merged from several runs, and no search continues it. Continue "
                     "the runs themselves, or choose another folder with --out."
                 )
-            check_same_input(stored_input(store.meta), settings.to_dict(), folder / STORE_NAME)
+            old = with_new_keys(stored_input(store.meta), settings)
+            check_same_input(old, settings.to_dict(), folder / STORE_NAME)
 
 
 def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,8 +80,6 @@ def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(search, dict) and "moves" in search and "policy" not in search:
         search["policy"] = {"kind": "fixed"}
         search |= {key: "auto" for key in ("moves", "melted_moves") if search.get(key) == "fuse2"}
-    if isinstance(problem, dict) and "surrogate" not in data:
-        data["surrogate"] = LearningSettings().model_dump(mode="json")
     if isinstance(problem, dict) and "dimension" not in problem:
         problem["dimension"] = 3
         if "pair_distances" in problem:

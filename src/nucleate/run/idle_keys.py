@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import InputError
 from nucleate.moves.table import move_weights
 from nucleate.relax.capabilities import defaults_of
+from nucleate.run.final_settings import OFF, polishing_tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def refuse_idle_keys(settings: RunSettings) -> None:
     InputError
         For the first one that is: the key, why it has no effect, and the remedy.
     """
-    checks = (_of_problem, _of_search, _of_generators, _of_tiers, _of_run)
+    checks = (_of_problem, _of_search, _of_stop, _of_generators, _of_tiers, _of_final, _of_run)
     for check in checks:
         for key, reason in check(settings):
             raise InputError(f"{key} has no effect {reason}; leave it out.")
@@ -84,6 +85,14 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
         yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
+
+
+def _of_stop(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    stop = settings.stop
+    if stop.proven is not False and settings.problem.pressure_gpa != 0.0:
+        yield "stop.proven", "where pressure_gpa is not 0, as proofs are about energies alone"
+    if stop.proven is not True and _asked(stop, "proven_grids"):
+        yield "stop.proven_grids", "without proven = true, which makes the proofs"
 
 
 def _needs_two_elements(moves: Any) -> bool:
@@ -128,6 +137,20 @@ def _of_tier(tier: TierSettings) -> Iterator[tuple[str, str]]:
         yield f"tier.rattle_ang of {tier.name!r}", "where fix_symmetry = true"
     elif not tier.relax_cell and _asked(tier, "max_stress_gpa", defaults.get("max_stress_gpa")):
         yield f"tier.max_stress_gpa of {tier.name!r}", "where relax_cell = false"
+
+
+def _of_final(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    final, last = settings.final, settings.tier[-1]
+    if final.best == 0:
+        reason = "where final.best = 0"
+    elif polishing_tier(last) is None:
+        reason = f"as structures of {last.name!r} are not polished automatically"
+    else:
+        return
+    for key, off in (("best", 0), ("window_ev_per_atom", None), ("budget", None), ("same", None),
+                     ("judge", OFF)):  # fmt: skip
+        if _asked(final, key, off):
+            yield f"final.{key}", reason
 
 
 def _of_run(settings: RunSettings) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import os
 import platform
 import warnings
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 LOCK_NAME = "run.lock"
 HOLDER_NAME = "run.holder"
 """File that says which process holds the lock."""
+
+TICK = ", start tick "
+"""Precedes what tells the process from a later one of the same number."""
 
 _CANNOT_LOCK = tuple(
     getattr(errno, name) for name in ("ENOSYS", "ENOLCK", "ENOTSUP", "EOPNOTSUPP", "EINVAL")
@@ -50,8 +54,8 @@ def locked(folder: Path) -> Iterator[None]:
         (folder / HOLDER_NAME).write_text(_own_name(), encoding="utf-8")
     except Timeout:
         raise InputError(
-            f"{folder} is in use by another run ({_holder(folder) or 'unknown process'}). Wait "
-            "for its end, or choose another folder with --out."
+            f"{folder} is in use by another run ({_shown(_holder(folder))}). Wait for its end, or "
+            "choose another folder with --out."
         ) from None
     except OSError as error:
         raise InputError(
@@ -118,9 +122,18 @@ def _acquired(folder: Path) -> BaseFileLock:
 
 
 def _own_name() -> str:
-    name = f"process {os.getpid()} on {platform.node()}"
-    started = _start_time(os.getpid())
-    return f"{name} since {started}\n" if started else f"{name}\n"
+    began = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    name = f"process {os.getpid()} on {platform.node()} since {began}"
+    ticks = _start_time(os.getpid())
+    return f"{name}{TICK}{ticks}\n" if ticks else f"{name}\n"
+
+
+def _shown(holder: str) -> str:
+    """Return a holder as a message names it."""
+    words = holder.partition(TICK)[0].split()
+    if len(words) == 6 and words[5].isdigit():
+        words = words[:4]  # a version that wrote no date
+    return " ".join(words) or "unknown process"
 
 
 def _holder(folder: Path) -> str:
@@ -157,7 +170,7 @@ def _is_gone(holder: str) -> bool:
         return False
     words = holder.split()
     started = _start_time(pid)
-    if len(words) == 6 and started and words[5] != started:
+    if len(words) >= 6 and words[-1].isdigit() and started and words[-1] != started:
         return True  # its number belongs to another process now
     try:
         os.kill(pid, 0)

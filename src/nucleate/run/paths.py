@@ -14,6 +14,9 @@ def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     for section in (data.get("surrogate"), *_listed(data.get("tier"))):
         if isinstance(section, dict) and isinstance(section.get("learn_from"), str):
             section["learn_from"] = str((folder / section["learn_from"]).resolve())
+    stop = data.get("stop")
+    if isinstance(stop, dict) and isinstance(stop.get("proven"), str):
+        stop["proven"] = str((folder / stop["proven"]).resolve())
     problem = data.get("problem")
     if isinstance(problem, dict) and isinstance(problem.get("motif"), str):
         problem["motif"] = str((folder / problem["motif"]).resolve())

@@ -18,11 +18,9 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.events import Silent
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS
 from nucleate.run.old_keys import stored_tier
-from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_of
-from nucleate.run.settings import spec_of
+from nucleate.run.starting import start_executor
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.search import Trial
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from nucleate.relax.outcome import Outcome
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
-    from nucleate.run.settings import ExecutionSettings
+    from nucleate.run.starting import Where
     from nucleate.search.record import Record, SearchUpdate
 
 _log = logging.getLogger(__name__)
@@ -88,7 +86,7 @@ def relax_starts(
     starts: Sequence[Start],
     *,
     source: str,
-    execution: ExecutionSettings,
+    where: Where,
     budget_s: float | None = None,
     on_done: Callable[[int, int], None] = lambda *_: None,
     executor: Executor | None = None,
@@ -107,8 +105,8 @@ def relax_starts(
         The most important first.
     source
         What the tiers of the starts are said to be made by.
-    execution
-        Where it is computed.
+    where
+        Input that says where it is computed.
     budget_s
         Processor time in seconds after which it stops.
     on_done
@@ -132,11 +130,14 @@ def relax_starts(
         if not left:
             return PhaseSummary(len(starts), n_before)
         if executor is None:
-            workers = min(execution.n_workers, len(left))
-            tiers = under_pressure([tier], compression_of(store))
-            spec = spec_of(tiers, store.meta["input"]["problem"]["pressure_gpa"], execution)
-            executor = stack.enter_context(Pool(spec, workers=workers, logs=folder / WORKER_LOGS))
-            executor.wait_until_ready()
+            executor = start_executor(
+                where,
+                under_pressure([tier], compression_of(store)),
+                folder,
+                pressure_gpa=store.meta["input"]["problem"]["pressure_gpa"],
+                most=len(left),
+            )
+            stack.callback(executor.close)
         seen = _Counting(n_before, len(starts), on_done)
         campaign = Campaign(
             PhaseJournal(store, left, source),

@@ -378,7 +378,7 @@ class Pool:
         log = None if self._logs is None else self._logs / f"worker-{self._started}.log"
         tiers = self._spec.tiers_by_python()[python]
         try:
-            worker = WorkerProcess(self._spec, log, python=python, tiers=tiers)
+            worker = WorkerProcess(self._spec, log, python=python, tiers=tiers, card=self._card())
         except OSError as error:
             raise InputError(
                 f"python = {python!r}: workers cannot be started ({error.strerror}). Give the "
@@ -386,6 +386,11 @@ class Pool:
             ) from error
         self._workers.append(worker)
         self._selector.register(worker.output, selectors.EVENT_READ, worker)
+
+    def _card(self) -> str:
+        """Return the card with the fewest workers; empty where they are not pinned."""
+        used = Counter(worker.card for worker in self._workers)
+        return min(self._spec.devices, key=lambda card: used[card], default="")
 
 
 def _machine_sentence(trouble: str) -> str:

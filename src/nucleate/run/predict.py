@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,13 @@ from nucleate.run.known_compounds import known_line
 from nucleate.run.learning.begin import check_source, learning
 from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS, logged
+from nucleate.run.log import logged
 from nucleate.run.policy import costs_of, keep_policy, policy_start
-from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
+from nucleate.run.proving import proven_of
 from nucleate.run.reference import aimed
 from nucleate.run.scoring import first_single_points
-from nucleate.run.settings import spec_of
+from nucleate.run.starting import start_executor
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.run.store import Store
 from nucleate.search.context import SearchContext
@@ -134,15 +133,23 @@ def opened(
             check_source(settings)
         _tell(callback, known_line(settings))
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
-        tiers = under_pressure(settings.tier, pressed.factor)
+        tiers, proven = under_pressure(settings.tier, pressed.factor), None
         learns = settings.surrogate.on and is_drawn
         relaxed_on = tiers_with_surrogate(tiers) if learns else tiers
         if is_drawn:
             watch.add_elsewhere(source.prepare(callback.on_stage))
+            proven = proven_of(settings, space, path, callback.on_stage)
         with watch.paused():
             callback.on_stage(LOADING, 0, 0)
             if executor is None:
-                relaxing = _pool(settings, relaxed_on, path, callback)
+                relaxing = start_executor(
+                    settings,
+                    relaxed_on,
+                    path,
+                    pressure_gpa=settings.problem.pressure_gpa,
+                    warm_up=settings.problem.composition().numbers(1).tolist(),
+                    report=callback.on_stage,
+                )
             else:
                 relaxing = executor(relaxed_on)
         stack.callback(relaxing.close)
@@ -161,28 +168,13 @@ def opened(
             search,
             ladder,
             relaxing,
-            stop=Stop.of(settings.stop, target) if is_drawn else Stop(),
+            stop=Stop.of(settings.stop, target, proven) if is_drawn else Stop(),
             seed=settings.seed,
             space=space if is_drawn else None,
             watch=watch,
             callback=shown,
         )
         yield campaign
-
-
-def _pool(
-    settings: RunSettings, tiers: Sequence[TierSettings], folder: Path, callback: Callback
-) -> Pool:
-    """Return workers with their engines loaded and everything compiled."""
-    spec = spec_of(tiers, settings.problem.pressure_gpa, settings.run)
-    spec = replace(spec, warm_up=tuple(settings.problem.composition().numbers(1).tolist()))
-    pool = Pool(spec, workers=settings.run.n_workers, logs=folder / WORKER_LOGS)
-    try:
-        pool.wait_until_ready(callback.on_stage)
-    except BaseException:
-        pool.close()
-        raise
-    return pool
 
 
 def _capacity_line(search: Search, capacity: int) -> str:
@@ -202,6 +194,8 @@ def _check_devices(settings: RunSettings) -> None:
     """Refuse a missing GPU before pools are made for it."""
     from nucleate.networks.device import check_device
 
+    if settings.executor.kind != "local":
+        return  # the nodes have the cards
     for tier in settings.tier:
         device = getattr(tier.engine, "device", "cpu")
         if tier.python is None and settings.run.python is None and device.startswith("cuda"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate import processes
 from nucleate.pipes import Pipe
+from nucleate.run.cards import VISIBLE
 from nucleate.run.isolation import MARK, MEMORY, end_marked, is_stopped
 from nucleate.run.wire import FrameBuffer, Message, frame
 from nucleate.run.worker_log import WorkerLog
@@ -60,6 +61,8 @@ class WorkerSpec:
     warm_up : tuple of int
         Atomic numbers of a crystal that workers relax a little before they are ready, so that
         compilation falls into no search; none: they do not.
+    devices : tuple of str
+        Names of the cards that workers are pinned to in turn; none: they see all there are.
     """
 
     tiers: tuple[dict[str, Any], ...]
@@ -71,6 +74,7 @@ class WorkerSpec:
     search_path: tuple[str, ...] = ()
     memory_mb: int | None = None
     warm_up: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ()
 
     def tiers_by_python(self) -> dict[str, tuple[int, ...]]:
         """Return the interpreters with the tiers that each of them serves."""
@@ -94,11 +98,20 @@ class WorkerProcess:
         Its interpreter.
     tiers
         The tiers that it serves.
+    card
+        Name of the card that it is pinned to; empty for none.
     """
 
     def __init__(
-        self, spec: WorkerSpec, log: Path | None, *, python: str, tiers: tuple[int, ...]
+        self,
+        spec: WorkerSpec,
+        log: Path | None,
+        *,
+        python: str,
+        tiers: tuple[int, ...],
+        card: str = "",
     ) -> None:
+        self.card = card
         self.python = python
         self.tiers = tiers
         self.jobs: dict[int, Job] = {}
@@ -117,6 +130,8 @@ class WorkerProcess:
         self._log = WorkerLog(log)
         self._buffer = FrameBuffer()
         environment = _environment(python, spec.threads, spec.memory_mb) | {MARK: self._mark}
+        if card:
+            environment[VISIBLE] = card
         self._process = processes.spawn(
             _command(python), stderr=self._log.stream, environment=environment
         )
@@ -157,6 +172,8 @@ class WorkerProcess:
             message["fixed"] = job.fixed.tolist()
         if job.options:
             message["options"] = dict(job.options)
+        if job.unfinished is not None:
+            message["unfinished"] = job.unfinished
         self.send(message)
 
     def go(self) -> None:

@@ -16,11 +16,9 @@ from nucleate.run.events import Silent
 from nucleate.run.folder import flat, may_change_of_tier
 from nucleate.run.journal import RefinementJournal
 from nucleate.run.lock import locked
-from nucleate.run.log import WORKER_LOGS
 from nucleate.run.old_keys import stored_tier
-from nucleate.run.pool import Pool
 from nucleate.run.pressure import compression_of
-from nucleate.run.settings import spec_of
+from nucleate.run.starting import start_executor
 from nucleate.run.store import Store
 from nucleate.search.listed import COMPLETE, ListSearch
 from nucleate.search.record import Record
@@ -111,11 +109,10 @@ def refine(
             tiers = under_pressure(settings.tier, compression_of(store))
             relaxing: Executor
             if executor is None:
-                workers = min(settings.run.n_workers, len(plan.chosen))
-                spec = spec_of(tiers, pressure_gpa, settings.run)
-                pool = stack.enter_context(Pool(spec, workers=workers, logs=path / WORKER_LOGS))
-                pool.wait_until_ready()
-                relaxing = pool
+                relaxing = start_executor(
+                    settings, tiers, path, pressure_gpa=pressure_gpa, most=len(plan.chosen)
+                )
+                stack.callback(relaxing.close)
             else:
                 relaxing = executor(tiers)
             _add_tiers(store, settings.tier, relaxing.levels or [], plan.levels)

@@ -176,6 +176,12 @@ SELECT_POINTS = (
     "LEFT JOIN outcome o ON o.candidate = r.candidate AND o.tier = ? AND o.status = 'relaxed' "
     "ORDER BY r.sequence"
 )
+SELECT_TRAJECTORY = (
+    "SELECT r.candidate, c.source, c.n_atoms, o.status, o.enthalpy_ev, o.level "
+    "FROM record r JOIN candidate c INDEXED BY candidate_summary ON c.number = r.candidate "
+    "LEFT JOIN outcome o ON o.candidate = r.candidate AND o.tier = ? "
+    "ORDER BY r.sequence, o.position"
+)
 SELECT_FAILURE_EXAMPLES = (
     "SELECT o.tier, o.reason, count(*), min(o.candidate), o.message FROM outcome o "
     "WHERE o.status != 'relaxed' AND NOT EXISTS (SELECT 1 FROM outcome n WHERE "

@@ -1,15 +1,11 @@
-"""The input of a run: ``[problem]``, ``[search]``, ``[stop]``, ``[[tier]]``, ``[run]``."""
+"""The input of a run: ``[problem]``, ``[search]``, ``[stop]``, ``[[tier]]``, ``[run]`` and more."""
 
 from __future__ import annotations
 
-import sys
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -25,29 +21,26 @@ from nucleate.relax.settings import TierSettings
 from nucleate.renamed import renamed_keys
 from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
-from nucleate.run.isolation import memory_of_machine_mb
 from nucleate.run.learning.settings import LearningSettings, check_learning
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
-from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerSpec
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 if TYPE_CHECKING:
-    SearchChoice = Component
+    SearchChoice = ExecutorChoice = Component
 else:
     SearchChoice = component_of("searches")
+    ExecutorChoice = component_of("executors")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CellLimits(_Settings):
+class CellLimits(Table):
     """Pressure, and what every cell that is looked at must keep."""
 
     max_atoms: int | None = Field(
@@ -162,7 +155,7 @@ class ProblemSettings(CellLimits):
         )
 
 
-class ExecutionSettings(_Settings):
+class ExecutionSettings(Table):
     """Where; nothing here changes what is searched."""
 
     workers: int | None = Field(
@@ -181,7 +174,15 @@ class ExecutionSettings(_Settings):
         return max(usable_cores() // self.threads, 1)
 
 
-class RunSettings(_Settings):
+def executor_field() -> Any:
+    """Return the field ``executor`` of an input."""
+    return Field(
+        default_factory=lambda: find("local", "executors").model_validate({}),
+        description="Who starts workers, and where: local, futures, parsl, or module:Class.",
+    )
+
+
+class RunSettings(Table):
     """The input of ``nucleate predict``."""
 
     problem: ProblemSettings
@@ -202,6 +203,7 @@ class RunSettings(_Settings):
     )
     final: FinalSettings = Field(default_factory=lambda: FinalSettings.model_validate({}))
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -234,7 +236,7 @@ class RunSettings(_Settings):
         try:
             settings.problem.space()
             refuse_idle_keys(settings)
-            check_learning(settings.surrogate, settings.tier)
+            check_learning(settings)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None
         return settings
@@ -244,12 +246,13 @@ class RunSettings(_Settings):
         return self.model_dump(mode="json")
 
 
-class RelaxationSettings(_Settings):
+class RelaxationSettings(Table):
     """The input of ``nucleate relax``: how crystals of files are relaxed."""
 
     tier: tuple[TierSettings, ...] = Field(min_length=1)
     pressure_gpa: float = Field(0.0, ge=-10.0, le=1e4, allow_inf_nan=False)
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RelaxationSettings:
@@ -259,13 +262,18 @@ class RelaxationSettings(_Settings):
         except ValidationError as error:
             raise input_error(error, data, cls) from None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON-ready data, defaults included."""
+        return self.model_dump(mode="json")
 
-class RefinementSettings(_Settings):
+
+class RefinementSettings(Table):
     """The input of ``nucleate refine``: tiers that the best structures of a run go through."""
 
     tier: tuple[TierSettings, ...] = Field(min_length=1, description="Tiers, in their order.")
     best: int = Field(20, ge=1, description="How many of the best distinct structures.")
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
+    executor: ExecutorChoice = executor_field()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, source: str = "") -> RefinementSettings:
@@ -318,57 +326,15 @@ def check_tension(pressure_gpa: float, *, allowed: bool, key: str, remedy: str) 
         )
 
 
-LEAST_MB = 2048
-"""The models themselves need about as much."""
-
-
-def spec_of(
-    tiers: Sequence[TierSettings], pressure_gpa: float, execution: ExecutionSettings
-) -> WorkerSpec:
-    """Return how workers with the relaxers of these tiers are started."""
-    return WorkerSpec(
-        tiers=tuple(tier.model_dump(mode="json") for tier in tiers),
-        pressure_gpa=pressure_gpa,
-        step_limits_s=tuple(tier.wall_s or DEFAULT_STEP_LIMIT_S for tier in tiers),
-        threads=execution.threads,
-        search_path=plug_in_folders(tiers),
-        pythons=tuple(tier.python or execution.python or sys.executable for tier in tiers),
-        memory_mb=None if _uses_gpu(tiers) else worker_memory_mb(execution.n_workers),
-    )
-
-
-def plug_in_folders(tiers: Sequence[TierSettings]) -> tuple[str, ...]:
-    """Return the folders from which workers import engines that are not installed."""
-    folders: list[str] = []
-    for tier in tiers:
-        module = sys.modules[type(tier.engine).__module__]
-        file, name = getattr(module, "__file__", None), module.__name__
-        if file is None or name.partition(".")[0] == "nucleate":
-            continue
-        depth = name.count(".") + (Path(file).stem == "__init__")
-        folder = Path(file).resolve().parents[depth]
-        if "site-packages" not in folder.parts and str(folder) not in folders:
-            folders.append(str(folder))
-    return tuple(folders)
-
-
-def worker_memory_mb(n_workers: int) -> int | None:
-    """Return the memory that one worker may have: 90 % of the machine's, half among several."""
-    whole = memory_of_machine_mb()
-    return None if whole is None else max(int(whole * (0.9 if n_workers == 1 else 0.5)), LEAST_MB)
-
-
-def _uses_gpu(tiers: Sequence[TierSettings]) -> bool:
-    """Return whether any tier is on a GPU, whose driver maps more memory than it uses."""
-    return any(getattr(tier.engine, "device", "cpu") != "cpu" for tier in tiers)
-
-
 LARGEST_INPUT = 16_000_000
 """Bytes of an input file."""
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises InputError if there is none or it is not valid."""
+def read_toml(path: Path, made_by: str = "nucleate init") -> dict[str, Any]:
+    """Read a TOML file; raises InputError if there is none or it is not valid.
+
+    ``made_by`` is the command that writes one of its kind.
+    """
     try:
         if path.stat().st_size > LARGEST_INPUT:
             raise InputError(
@@ -379,7 +345,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}). Check the path, or make an input file "
-            "with `nucleate init`."
+            f"with `{made_by}`."
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not valid TOML: {error}.") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nucleate.run.executor import Finished
 
 if TYPE_CHECKING:
-    from nucleate.run.executor import Executor, Job
+    from nucleate.run.executor import Executor, Job, Report
 
 
 class SharedExecutor:
@@ -70,6 +70,10 @@ class Share:
         self.core_s = 0.0
         """Processor time in seconds that the jobs of this campaign took in other processes."""
         self.is_closed = False
+
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
+        """Return the levels of theory of the tiers as soon as their engines are loaded."""
+        return self._shared.executor.wait_until_ready(report)
 
     @property
     def levels(self) -> list[dict[str, str]] | None:

@@ -38,6 +38,10 @@ class Stopwatch:
         self.before_s = max(self.before_s, elapsed_s)
         self._core_before_s = max(self._core_before_s, core_s)
 
+    def add_session(self, seconds: float) -> None:
+        """Count running time of this start that passed before this clock was made."""
+        self._start_s -= seconds
+
     def halt(self) -> None:
         """Count no more time of this process until :meth:`proceed`."""
         self._halted = self._halted or _now()

@@ -51,7 +51,7 @@ class Store:
     def __init__(
         self, connection: Database, path: Path, *, version: int = schema.SCHEMA_VERSION
     ) -> None:
-        self._db = connection
+        self.db = connection
         self.path = path
         self._version = version
         self._levels: dict[LevelOfTheory, int] = {}
@@ -128,14 +128,9 @@ class Store:
         db, version = open_database(path, writable=writable)
         return cls(db, path, version=version)
 
-    @property
-    def database(self) -> Database:
-        """The connection, for tables of which the store itself knows nothing."""
-        return self._db
-
     def close(self) -> None:
         """Close the file; what has not been committed is lost."""
-        self._db.close()
+        self.db.close()
 
     def __enter__(self) -> Store:
         return self
@@ -151,12 +146,12 @@ class Store:
     @property
     def meta(self) -> dict[str, Any]:
         """What describes the run: input, versions, machine, seed, schema version."""
-        rows = self._db.execute("SELECT key, value FROM meta")
+        rows = self.db.execute("SELECT key, value FROM meta")
         return {key: json.loads(value) for key, value in rows}
 
     def commit(self) -> None:
         """Make everything written so far permanent."""
-        self._db.commit()
+        self.db.commit()
 
     def add_candidate(
         self,
@@ -168,7 +163,7 @@ class Store:
     ) -> None:
         """Write a candidate that has just been proposed."""
         crystal, origin = candidate.crystal, candidate.origin
-        self._db.execute(
+        self.db.execute(
             schema.INSERT_CANDIDATE,
             (
                 number,
@@ -187,11 +182,11 @@ class Store:
         row = encode(outcome)
         if isinstance(outcome, Relaxed):
             row["level"] = self._level_id(outcome.level)
-        self._db.execute(schema.INSERT_OUTCOME, (number, position, tier, *row.values()))
+        self.db.execute(schema.INSERT_OUTCOME, (number, position, tier, *row.values()))
 
     def append_outcome(self, number: int, tier: str, outcome: Outcome) -> None:
         """Write an outcome behind those that a candidate has; a tier's last one is valid."""
-        (position,) = self._db.execute(schema.NEXT_POSITION, (number,)).fetchone()
+        (position,) = self.db.execute(schema.NEXT_POSITION, (number,)).fetchone()
         self.add_outcome(number, position, tier, outcome)
 
     def add_tier(self, time_s: float, name: str, data: Mapping[str, Any]) -> None:
@@ -216,7 +211,7 @@ class Store:
 
     def tiers_seen(self) -> tuple[str, ...]:
         """Return the names of the tiers that saw any record, in the order of the ladder."""
-        rows = self._db.execute(schema.SELECT_TIERS)
+        rows = self.db.execute(schema.SELECT_TIERS)
         seen, ladder = [tier for tier, _ in rows if tier not in JUDGED], self.tiers()
         return (
             tuple(tier for tier in ladder if tier in seen)
@@ -232,7 +227,7 @@ class Store:
         Its candidate and outcomes must have been written before. What was written provisionally
         is taken back when the run is continued.
         """
-        self._db.execute(
+        self.db.execute(
             schema.INSERT_RECORD,
             (
                 record.number,
@@ -254,11 +249,11 @@ class Store:
 
     def add_memo(self, number: int, memo: bytes) -> None:
         """Write what the search wants to have back of a record when the run is continued."""
-        self._db.execute(schema.INSERT_MEMO, (number, memo))
+        self.db.execute(schema.INSERT_MEMO, (number, memo))
 
     def add_event(self, time_s: float, kind: str, data: Mapping[str, Any]) -> None:
         """Write something that happened (start, stop, worker lost), for the log."""
-        self._db.execute(schema.INSERT_EVENT, (time_s, kind, json.dumps(dict(data))))
+        self.db.execute(schema.INSERT_EVENT, (time_s, kind, json.dumps(dict(data))))
 
     def records(self, *, after: int = 0) -> Iterator[tuple[Record, SearchUpdate]]:
         """Yield the finished records and updates in the order in which the search received them.
@@ -270,7 +265,7 @@ class Store:
         """
         seed = self.meta.get("seed", 0)
         select = schema.of_version(schema.SELECT_RECORDS, self._version)
-        while rows := self._db.execute(select, (after, CHUNK)).fetchall():
+        while rows := self.db.execute(select, (after, CHUNK)).fetchall():
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORDS, (after, rows[-1][0]))
             after = rows[-1][0]
             for row in rows:
@@ -280,7 +275,7 @@ class Store:
         """Return some of the finished records, in the order of the numbers given."""
         seed, found = self.meta.get("seed", 0), []
         for number in numbers:
-            rows = self._db.execute(schema.SELECT_RECORD, (number,)).fetchall()
+            rows = self.db.execute(schema.SELECT_RECORD, (number,)).fetchall()
             outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_RECORD, (number,))
             found += [told_of(row, outcomes, seed)[0] for row in rows]
         return found
@@ -292,7 +287,7 @@ class Store:
         that it repeats; a record has one row for each outcome in their order, and one with None as
         its tier where there is none.
         """
-        yield from self._db.execute(schema.of_version(schema.SELECT_SUMMARY, self._version))
+        yield from self.db.execute(schema.of_version(schema.SELECT_SUMMARY, self._version))
 
     def history_rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield what tables and figures of a whole run need, in the order of the search.
@@ -301,46 +296,50 @@ class Store:
         of an outcome the tier, status, reason, enthalpy in eV per cell, convergence and level; a
         record has one row for each outcome, and one with None as its tier where there is none.
         """
-        yield from self._db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
+        yield from self.db.execute(schema.of_version(schema.SELECT_HISTORY, self._version))
 
     def search_rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield what a search learns from, in its order; the columns are in the statement."""
-        yield from self._db.execute(schema.SELECT_SEARCH)
+        yield from self.db.execute(schema.SELECT_SEARCH)
 
     def point_rows(self, tier: str) -> Iterator[tuple[Any, ...]]:
         """Yield what plots need of every record, in the order of the search.
 
-        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where it has
-        none), processor time of the run in seconds, and the cell as 72 bytes.
+        Each row is record, source, atoms, enthalpy in eV per cell on this tier (None where there is
+        none), processor time in seconds, and the cell as 72 bytes.
         """
-        yield from self._db.execute(schema.SELECT_POINTS, (tier,))
+        yield from self.db.execute(schema.SELECT_POINTS, (tier,))
+
+    def trajectory_rows(self, tier: str) -> list[tuple[Any, ...]]:
+        """Return record, source, atoms, and status, enthalpy (eV per cell), level on a tier."""
+        statement = schema.of_version(schema.SELECT_TRAJECTORY, self._version)
+        return self.db.execute(statement, (tier,)).fetchall()
 
     def failure_examples(self) -> Iterator[tuple[str, str, int, int, str]]:
         """Yield tier, reason, how often, and of the first such record its number and message."""
-        yield from self._db.execute(schema.SELECT_FAILURE_EXAMPLES)
+        yield from self.db.execute(schema.SELECT_FAILURE_EXAMPLES)
 
     def origin_rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
         """Yield number, source, parents and details (the last two as JSON) of candidates."""
         for number in numbers:
-            yield from self._db.execute(schema.SELECT_ORIGIN, (number,))
+            yield from self.db.execute(schema.SELECT_ORIGIN, (number,))
 
     def levels(self) -> dict[int, LevelOfTheory]:
         """Return the levels of theory by their key."""
-        rows = self._db.execute(schema.SELECT_LEVELS)
+        rows = self.db.execute(schema.SELECT_LEVELS)
         return {row[0]: LevelOfTheory(*row[1:]) for row in rows}
 
     def times(self) -> tuple[float, float]:
         """Return the latest running time and processor time in seconds of all records."""
-        return self._db.execute(schema.SELECT_TIMES).fetchone()
+        return self.db.execute(schema.SELECT_TIMES).fetchone()
 
     def unfinished(self) -> list[Record]:
         """Return the candidates that were proposed but not finished, in order of number.
 
-        Their ``duplicate_of`` is that of the starting geometry, their outcomes those of the tiers
-        that had ended. Times are those of a record that was taken back, else 0.
+        ``duplicate_of`` is that of the start; times are of a record that was taken back, else 0.
         """
         seed = self.meta.get("seed", 0)
-        rows = self._db.execute(schema.SELECT_UNFINISHED).fetchall()
+        rows = self.db.execute(schema.SELECT_UNFINISHED).fetchall()
         outcomes = self._outcomes(schema.SELECT_OUTCOMES_OF_UNFINISHED, ())
         return [
             Record(
@@ -358,45 +357,43 @@ class Store:
 
     def withdraw_provisional(self) -> None:
         """Take back the records that were written provisionally."""
-        rows = self._db.execute(schema.SELECT_PROVISIONAL).fetchall()
+        rows = self.db.execute(schema.SELECT_PROVISIONAL).fetchall()
         self._times = {number: (finished_s, core_s) for number, finished_s, core_s in rows}
         if rows:
-            self._db.execute(schema.DELETE_PROVISIONAL)
+            self.db.execute(schema.DELETE_PROVISIONAL)
 
     def events(self, kind: str | None = None) -> Iterator[tuple[float, str, dict[str, Any]]]:
         """Yield time in seconds, kind and data of the events, all or those of one kind."""
-        for time_s, name, data in self._db.execute(schema.SELECT_EVENTS, (kind,)).fetchall():
-            yield time_s, name, json.loads(data)
+        rows = self.db.execute(schema.SELECT_EVENTS, (kind,)).fetchall()
+        yield from ((time_s, name, json.loads(data)) for time_s, name, data in rows)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the finished records, in order."""
-        return [row[0] for row in self._db.execute(schema.SELECT_NUMBERS)]
+        return [row[0] for row in self.db.execute(schema.SELECT_NUMBERS)]
 
     def statuses(self, tier: str) -> dict[int, str]:
         """Return ``relaxed`` or ``failed`` for each record that a tier, or a judge, has seen."""
-        return dict(self._db.execute(schema.SELECT_STATUSES, (tier,)).fetchall())
+        return dict(self.db.execute(schema.SELECT_STATUSES, (tier,)).fetchall())
 
     def judged(self) -> dict[tuple[int, str], Outcome]:
         """Return what a second model made of records, by number and tier of the polish."""
         known = dict(zip(JUDGED, POLISHED, strict=True))
-        rows = self._db.execute(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED)
-        return {
-            (number, known[item.tier]): item.outcome
-            for number, item in steps_of(rows, self.levels())
-        }
+        rows = self.db.execute(schema.SELECT_OUTCOMES_OF_TIERS, JUDGED)
+        steps = steps_of(rows, self.levels())
+        return {(number, known[item.tier]): item.outcome for number, item in steps}
 
     def n_records(self) -> int:
         """Return how many candidates are finished."""
-        return self._db.execute("SELECT count(*) FROM record").fetchone()[0]
+        return self.db.execute("SELECT count(*) FROM record").fetchone()[0]
 
     def _level_id(self, level: LevelOfTheory) -> int:
         if level not in self._levels:
-            self._db.execute(schema.INSERT_LEVEL, astuple(level))
+            self.db.execute(schema.INSERT_LEVEL, astuple(level))
             self._levels = {known: key for key, known in self.levels().items()}
         return self._levels[level]
 
     def _outcomes(
         self, statement: str, arguments: Sequence[Any]
     ) -> dict[int, tuple[TierOutcome, ...]]:
-        rows = self._db.execute(statement, arguments)
+        rows = self.db.execute(statement, arguments)
         return outcomes_of(rows, self.levels(), tuple(self.added_tiers()))

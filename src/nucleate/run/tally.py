@@ -29,11 +29,13 @@ class Tally:
         Structures that went to a tier.
     n_screened : int
         Structures that were considered with a surrogate only.
+    n_relaxed : int
+        Those that went to a tier with an energy.
     """
 
     def __init__(self, failures: Counter[str]) -> None:
         self.n_finished = self.n_screened = 0
-        self._n_relaxed = 0
+        self.n_relaxed = 0
         self._failures = failures
         self._first_failure: Failed | None = None
 
@@ -45,7 +47,7 @@ class Tally:
             self.n_screened += 1
             return False
         self.n_finished += 1
-        self._n_relaxed += record.relaxed is not None
+        self.n_relaxed += record.relaxed is not None
         failure = record.failure
         if failure is not None and isinstance(failure.outcome, Failed):
             self._failures[str(failure.outcome.reason)] += 1
@@ -54,7 +56,7 @@ class Tally:
 
     def error_of_all(self) -> str:
         """Return the first error if all the first structures failed, else an empty text."""
-        if self._n_relaxed or self.n_finished < FIRST_FAILURES:
+        if self.n_relaxed or self.n_finished < FIRST_FAILURES:
             return ""
         failure = self._first_failure
         return "" if failure is None else f"{failure.reason}: {failure.message}"

@@ -20,7 +20,10 @@ from nucleate.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXECUTING = ("calculator", "command", "python", "environment", "path")
+EXECUTING = (
+    "calculator", "command", "python", "environment", "path", "function", "worker_init",
+    "scheduler_options",
+)  # fmt: skip
 """Keys whose values are imported, executed or change what is executed."""
 
 REMEDY = (

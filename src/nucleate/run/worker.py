@@ -65,6 +65,9 @@ class Worker:
             self._wait_for_go()
             finished: list[list[Any]] = []
             while not finished and (any(self._in_flight) or any(self._waiting)):
+                if not self._inbox.empty():
+                    self._take(self._inbox.get())
+                    continue
                 finished = self._step()
                 if not finished and time.monotonic() - self._last_sent > HEARTBEAT_S:
                     self._send({"op": "alive"})
@@ -72,11 +75,32 @@ class Worker:
 
     def _wait_for_go(self) -> None:
         while (message := self._inbox.get())["op"] != "go":
-            if message["op"] == "relax":
-                crystal = Crystal.from_dict(message["crystal"])
-                held = (message["fixed"],) if "fixed" in message else ()
-                job = (message["key"], crystal, *held)
-                self._waiting[message["tier"]].append((message.get("options", {}), job))
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        if message["op"] == "release":
+            self._send({"op": "released", "items": self._released(), "free": self._free()})
+        elif message["op"] == "relax" and message.get("unfinished") is not None:
+            self._relaxers[message["tier"]].resume(message["key"], message["unfinished"])  # type: ignore[attr-defined]
+            self._in_flight[message["tier"]] += 1
+        elif message["op"] == "relax":
+            crystal = Crystal.from_dict(message["crystal"])
+            held = (message["fixed"],) if "fixed" in message else ()
+            job = (message["key"], crystal, *held)
+            self._waiting[message["tier"]].append((message.get("options", {}), job))
+
+    def _released(self) -> list[list[Any]]:
+        """Give back what can continue elsewhere: [key, tier, unfinished or None]."""
+        released: list[list[Any]] = []
+        for tier, relaxer in enumerate(self._relaxers):
+            waiting = self._waiting[tier]
+            released += [[job[0], tier, None] for _, job in waiting]
+            waiting.clear()
+            if hasattr(relaxer, "release"):
+                given = relaxer.release()  # type: ignore[attr-defined]
+                self._in_flight[tier] -= len(given)
+                released += [[key, tier, unfinished] for key, unfinished in given]
+        return released
 
     def _step(self) -> list[list[Any]]:
         """Advance every relaxer that has work; return [key, tier, outcome, extra] of each end."""

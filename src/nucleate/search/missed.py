@@ -18,7 +18,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaln
 
 from nucleate.crystal.candidate import MOVE
 
@@ -201,6 +200,8 @@ def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float6
 
 def _posterior(found: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weight of the zero class of the lowest rank, and the weight of each point."""
+    from scipy.special import gammaln  # takes long to load, and few commands need it
+
     shape, mean, slope = _grid()
     logs = -0.5 * (slope / SLOPE) ** 2
     base = gammaln(shape)

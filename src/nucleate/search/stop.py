@@ -6,15 +6,27 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from nucleate.tables import Table
 
 if TYPE_CHECKING:
+    from nucleate.search.proven import Proven
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress
     from nucleate.search.target import Target
 
 CORE_TIME_SPENT = "the core time is spent"
 """Why a run stopped at its limit of processor time."""
+
+TARGET_FOUND = "the target structure was found"
+"""Why a run stopped that was to find one structure."""
+
+TIME_IS_UP = "the time is up"
+"""Why a run stopped at its limit of running time."""
+
+GRACE_S = 300.0
+"""Seconds that a run waits at least, where it must, for its first energy at its time limit."""
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -31,10 +43,8 @@ def seconds(value: Any) -> Any:
     return sum(float(n) * _UNITS_S[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([smhd])", text))
 
 
-class StopSettings(BaseModel):
+class StopSettings(Table):
     """When a run is over; the first rule that holds ends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     structures: int | None = Field(
         None, ge=1, description="Stop after this many structures, failures included."
@@ -54,11 +64,22 @@ class StopSettings(BaseModel):
         description="Stop when the structure in this file (CIF, extxyz, POSCAR) is found: a match "
         "at most 2 meV/atom above it, relaxed by the last tier.",
     )
+    proven: bool | str = Field(
+        False,
+        description="Stop when the best structure is as low as everything that proven grids offer: "
+        "true proves grids before the search, a file names a certificate of nucleate prove. Ends a "
+        "run whose last tier is classical; advice for others.",
+    )
+    proven_grids: int = Field(
+        1000, ge=1, description="Grids that proven = true looks at, cheap ones first."
+    )
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
         gt=0.0,
         description="Stop after this time, counted from each start: seconds, or like 10m or 2h. "
-        "The making of pools and the search count, loading models and compilation do not.",
+        "The making of pools and the search count, loading models and compilation do not. A run "
+        "without a relaxed structure still waits for its first one, at most 5 minutes or this time "
+        "again, whichever is longer.",
     )
     core_time: Annotated[float | None, BeforeValidator(seconds)] = Field(
         None,
@@ -81,6 +102,8 @@ class Stop:
         Structures since the last new best one.
     missed_below : float or None
         Chance that a lower minimum was missed.
+    proven : Proven or None
+        What is proven on grids.
     time_s : float or None
         Running time of one start.
     core_s : float or None
@@ -95,10 +118,14 @@ class Stop:
     core_s: float | None = None
     target: Target | None = None
     missed_below: float | None = None
+    proven: Proven | None = None
     _found: set[int] = field(default_factory=set)
+    _has_waited: bool = False
 
     @classmethod
-    def of(cls, settings: StopSettings, target: Target | None = None) -> Stop:
+    def of(
+        cls, settings: StopSettings, target: Target | None = None, proven: Proven | None = None
+    ) -> Stop:
         """Return the rules of an input.
 
         Parameters
@@ -107,6 +134,8 @@ class Stop:
             The section of the input.
         target
             What is in the file that ``settings.target`` names.
+        proven
+            What ``settings.proven`` compares with.
         """
         return cls(
             settings.structures,
@@ -115,12 +144,15 @@ class Stop:
             settings.core_time,
             target,
             settings.missed_below,
+            proven,
         )
 
     def note(self, record: Record) -> None:
         """Take note of a finished record."""
         if self.target is not None and self.target.is_found(record):
             self._found.add(record.number)
+        if self.proven is not None:
+            self.proven.note(record)
 
     @property
     def is_found(self) -> bool:
@@ -131,12 +163,17 @@ class Stop:
         """Return whether a record that was noted is the target structure."""
         return number in self._found
 
+    def waits(self, session_s: float) -> bool:
+        """Return whether the time is up, so that only the first energy is still waited for."""
+        return self.time_s is not None and session_s >= self.time_s
+
     def reason(
         self,
         progress: SearchProgress,
         *,
         n_finished: int,
         n_failed: int = 0,
+        n_relaxed: int = 0,
         session_s: float,
         used_core_s: float,
     ) -> str | None:
@@ -148,11 +185,15 @@ class Stop:
             Of the search.
         n_finished, n_failed
             Structures that are finished, the search told or not, and the failed ones of them.
+        n_relaxed
+            Those with an energy; without any a run waits for the first one at its time limit.
         session_s, used_core_s
             Running time of this start; processor time of all.
         """
         if self._found:
-            return "the target structure was found"
+            return TARGET_FOUND
+        if self.proven is not None and self.proven.holds:
+            return "nothing lower is possible on the proven grids"
         if self.structures is not None and n_finished >= self.structures:
             done = f", {n_failed} failed" if n_failed else " were relaxed"
             return f"{n_finished} structures{done}"
@@ -164,8 +205,20 @@ class Stop:
             missed = progress.finds.missed()
         if missed is not None and missed.chance < (self.missed_below or 0.0):
             return f"the {missed.in_words()}"
-        if self.time_s is not None and session_s >= self.time_s:
-            return "the time is up"
+        if self.waits(session_s) and (reason := self._time_reason(session_s, n_relaxed)):
+            return reason
         if self.core_s is not None and used_core_s >= self.core_s:
             return CORE_TIME_SPENT
         return None
+
+    def _time_reason(self, session_s: float, n_relaxed: int) -> str | None:
+        """Return that the time is up, and for how long the first energy was waited for."""
+        time_s = self.time_s or 0.0
+        over_s = session_s - time_s
+        if not n_relaxed and over_s < max(GRACE_S, time_s):
+            self._has_waited = True
+            return None
+        if not self._has_waited:
+            return TIME_IS_UP
+        came = "the first energy came" if n_relaxed else "no energy had come"
+        return f"{TIME_IS_UP}; {came} {max(over_s, 1.0):.0f} s later"

@@ -26,7 +26,7 @@ REMEDY = "Install it again: pip install --force-reinstall chgnet"
 @pytest.fixture(scope="module")
 def state() -> dict[str, Any]:
     """Return the newest checkpoint as torch reads it: arguments and weights."""
-    path = checkpoint._checkpoint_path("0.3.0")
+    path = checkpoint.checkpoint_path("0.3.0")
     loaded = torch.load(path, map_location="cpu", weights_only=False)["model"]
     return {key: loaded[key] for key in ("model_args", "state_dict")}
 
@@ -53,7 +53,7 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize("model", MODELS)
 def test_arguments_and_weights_are_those_that_torch_reads(model: str) -> None:
     mine = load_checkpoint(model)
-    path = checkpoint._checkpoint_path(model)
+    path = checkpoint.checkpoint_path(model)
     theirs = torch.load(path, map_location="cpu", weights_only=False)["model"]
     assert dict(mine.arguments) == theirs["model_args"]
     assert mine.weights.keys() == theirs["state_dict"].keys()

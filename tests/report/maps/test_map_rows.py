@@ -22,7 +22,7 @@ from nucleate.report.maps.growth import growth
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.page import map_page_text
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, MapRow, map_rows
+from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, UNLISTED, MapRow, map_rows
 from nucleate.report.maps.status import map_status, status_text
 
 SYSTEMS = ("Cu-Au", "Sr-Ti-O", "SrO-TiO2", "Li-Sn-S-Cl")
@@ -139,9 +139,28 @@ def test_the_last_frame_is_the_hull_of_now(state):
         assert {place for line in frame.lines for place in line} == set(frame.stable)
 
 
-def test_advice_is_about_what_is_new_and_near():
+def test_a_composition_without_a_reference_is_not_called_new(state):
+    facts = map_status(state, best=1000)
+    assert "the shipped library lacks about 14,000 formulas" in facts["library"]
+    assert (facts["library"] in status_text(facts)) == bool(facts["not_in_library"])
+    with_reference = {
+        phase.composition.formula: phase.reference for phase in state.energies.phases()
+    }
+    for row in map_rows(state.energies):
+        if row.formula not in with_reference:
+            continue
+        if with_reference[row.formula] is None:
+            is_element = row.formula in state.field.elements
+            assert row.origin == ("element" if is_element else UNLISTED)
+        else:
+            assert row.origin in ("known", "lower than known")
+            assert row.known_as
+
+
+def test_advice_is_about_what_is_not_in_the_library_and_near():
     def row(formula, **values):
-        return MapRow(formula, STABLE, "new", "", -1.0, -0.5, decomposition="AB → A + B", **values)
+        text = "AB → A + B"
+        return MapRow(formula, STABLE, UNLISTED, "", -1.0, -0.5, decomposition=text, **values)
 
     rows = [
         row("A", above_hull_ev_per_atom=0.0, reaction_ev_per_atom=-0.002, n_structures=50),

@@ -9,7 +9,12 @@ from nucleate.crystal.formats import cif_symmetry
 from nucleate.crystal.formats.cif_blocks import CifBlock, cif_blocks
 from nucleate.crystal.formats.cif_cell import is_invariant, whole_cell
 from nucleate.crystal.formats.cif_checks import contradiction, stated_by, volume_contradiction
-from nucleate.crystal.formats.cif_sites import refuse_disorder, sites_of
+from nucleate.crystal.formats.cif_sites import (
+    refuse_alternatives,
+    refuse_disorder,
+    refuse_missing_hydrogen,
+    sites_of,
+)
 from nucleate.crystal.formats.structures import (
     ReadStructure,
     Unreadable,
@@ -81,11 +86,19 @@ def structure_of(block: CifBlock) -> ReadStructure:
     if missing := [tag for tag in _CELL_TAGS[3:] if block.value(tag) is None]:
         notes.append(f"{' and '.join(missing)} is not given and taken as 90 degrees")
     refuse_disorder(sites)
+    if stated.formula is None:  # which would tell
+        refuse_alternatives(sites)
+        refuse_missing_hydrogen(sites)
     problem = volume_contradiction(cell, stated)
     if problem is not None:
         raise _contradictory(problem)
     symmetries = cif_symmetry.symmetries(block, cell)
     crystal, symmetry, more = _chosen(sites, symmetries, cell, stated)
+    if stated.n_atoms is None and not cif_symmetry.is_group(symmetry):
+        raise InputError(
+            "its symmetry operations are no group: the product of two of them is not listed. "
+            "List all operations, or name the space group instead."
+        )
     if symmetry.source in ("none", "listed"):
         _check_name(block, crystal, symmetry, stated)
     if symmetry.source == "magnetic" or any(tag in block for tag in _MOMENTS):
@@ -123,6 +136,7 @@ def disordered_block(text: str, name: str) -> tuple[NDArray[np.float64], list[Ci
     if len(symmetries) > 1:
         raise cif_symmetry.two_origins(symmetries)
     sites, _ = sites_of(block, stated_by(block).formula)
+    refuse_missing_hydrogen(sites)
     return cell, sites, symmetries[0]
 
 

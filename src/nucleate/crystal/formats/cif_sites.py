@@ -46,6 +46,8 @@ class CifSite:
         Atoms of the site in the cell, where the file gives it.
     disorder : (str, str)
         Disorder assembly and group, empty where the file gives none.
+    hydrogens : float
+        Hydrogen atoms at the site that have no site of their own.
     """
 
     label: str
@@ -54,6 +56,7 @@ class CifSite:
     occupancy: float = 1.0
     multiplicity: int | None = None
     disorder: tuple[str, str] = ("", "")
+    hydrogens: float = 0.0
 
     @property
     def number(self) -> int:
@@ -86,7 +89,10 @@ def sites_of(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[Ci
     labelling = Labelling.of(
         [kind or label for kind, label in zip(kinds, labels, strict=True)], formula
     )
-    occupancies = _numbers(block, table, "_atom_site_occupancy", rows)
+    occupancies = _numbers(block, table, "_atom_site_occupancy", rows, "occupancy", 1.0)
+    hydrogens = _numbers(
+        block, table, "_atom_site_attached_hydrogens", rows, "number of hydrogen atoms", 0.0
+    )
     multiplicities = _multiplicities(block, table, rows)
     assemblies = _text_column(block, table, "_atom_site_disorder_assembly", rows)
     groups = _text_column(block, table, "_atom_site_disorder_group", rows)
@@ -108,7 +114,7 @@ def sites_of(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[Ci
         sites.append(
             CifSite(
                 label, symbol, scaled, occupancies[row], multiplicities[row],
-                (assemblies[row], groups[row]),
+                (assemblies[row], groups[row]), hydrogens[row],
             )
         )  # fmt: skip
     notes = [DEUTERIUM] if heavy else []
@@ -138,6 +144,41 @@ def refuse_disorder(sites: list[CifSite]) -> None:
             )
 
 
+def refuse_alternatives(sites: list[CifSite]) -> None:
+    """Raise an error for fully occupied sites of two groups of one disorder assembly.
+
+    Raises
+    ------
+    InputError
+        If there are such sites: they exclude each other.
+    """
+    first: dict[str, CifSite] = {}
+    for site in sites:
+        assembly, group = site.disorder
+        other = first.setdefault(assembly, site) if group else site
+        if other.disorder[1] != group:
+            raise InputError(
+                f"sites {other.label} and {site.label} are alternatives (disorder groups "
+                f"{other.disorder[1]} and {group}). Crystals must be ordered: keep one of them."
+            )
+
+
+def refuse_missing_hydrogen(sites: list[CifSite]) -> None:
+    """Raise an error for a site with hydrogen atoms that have no site of their own.
+
+    Raises
+    ------
+    InputError
+        If there is such a site.
+    """
+    for site in sites:
+        if site.hydrogens > 0.0:
+            raise InputError(
+                f"site {site.label} has {site.hydrogens:g} hydrogen atoms without coordinates "
+                "(_atom_site_attached_hydrogens). Give each atom a site."
+            )
+
+
 def _column(block: CifBlock, table: dict[str, list[str]], tag: str) -> list[str]:
     if tag in table:
         return table[tag]
@@ -154,9 +195,11 @@ def _text_column(block: CifBlock, table: dict[str, list[str]], tag: str, rows: i
     return ["" if value in _NULL else value.strip() for value in table[tag]]
 
 
-def _numbers(block: CifBlock, table: dict[str, list[str]], tag: str, rows: int) -> list[float]:
+def _numbers(
+    block: CifBlock, table: dict[str, list[str]], tag: str, rows: int, what: str, default: float
+) -> list[float]:
     texts = _text_column(block, table, tag, rows)
-    return [number_of(text, "occupancy") if text else 1.0 for text in texts]
+    return [number_of(text, what) if text else default for text in texts]
 
 
 def _multiplicities(block: CifBlock, table: dict[str, list[str]], rows: int) -> list[int | None]:

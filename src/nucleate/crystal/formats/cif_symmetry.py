@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from nucleate.crystal.formats.cif_blocks import CifBlock
 
 MOST_OPERATIONS = 5000
+_MOST_ROTATIONS, _MOST_CENTRINGS = 48, 64
+_SAME_TRANSLATION = 0.02
+"""In cells; 0.33 stands for 1/3."""
+
+_POWERS = 11 ** np.arange(9)
+"""Make one number of a rotation, whose elements are small."""
 
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
@@ -140,6 +146,40 @@ def number_of_operations(symmetry: Symmetry) -> int | None:
     except (RuntimeError, ValueError):
         return None
     return None if group is None else group.number
+
+
+def is_group(symmetry: Symmetry) -> bool:
+    """Return whether the product of any two operations is one of them, up to lattice translations.
+
+    The operations must have been made distinct; of very many centrings (a supercell) it is not
+    checked.
+    """
+    codes = np.rint(symmetry.rotations).astype(int).reshape(-1, 9) @ _POWERS
+    unique, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    if len(unique) > _MOST_ROTATIONS or counts.min() != counts.max():
+        return False
+    if counts[0] > _MOST_CENTRINGS:
+        return True
+    order = np.argsort(inverse, kind="stable").reshape(len(unique), -1)
+    rotations, shifts = symmetry.rotations[order[:, 0]], symmetry.translations[order]
+    first = shifts[:, 0]
+    centrings = shifts[np.searchsorted(unique, np.eye(3, dtype=int).ravel() @ _POWERS)]
+
+    def are_centrings(found: NDArray[np.float64]) -> bool:
+        apart = found[..., None, :] - centrings
+        return bool(np.all(np.abs(apart - np.rint(apart)).max(-1).min(-1) < _SAME_TRANSLATION))
+
+    products = np.rint(rotations[:, None] @ rotations).astype(int).reshape(-1, 9) @ _POWERS
+    places = np.searchsorted(unique, products).clip(max=len(unique) - 1)
+    if not np.array_equal(unique[places], products):
+        return False
+    moved = np.einsum("aij,bj->abi", rotations, first) + first[:, None]
+    return (
+        are_centrings(shifts - first[:, None])
+        and are_centrings(centrings[:, None] + centrings)
+        and are_centrings(np.einsum("aij,cj->aci", rotations, centrings))
+        and are_centrings(moved - first[places].reshape(moved.shape))
+    )
 
 
 def keeps_metric(rotations: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:

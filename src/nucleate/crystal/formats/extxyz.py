@@ -118,8 +118,10 @@ def parse_comment(comment: str) -> dict[str, str]:
         if match is None or match.end() == position:
             position += 1
             continue
-        value = match["value"]
-        found.setdefault(_unquoted(match["key"]), "T" if value is None else _unquoted(value))
+        key, value = _unquoted(match["key"]), match["value"]
+        word = "T" if value is None else _unquoted(value)
+        if found.setdefault(key, word) != word and key.lower() in _GEOMETRY:
+            raise InputError(f"its comment gives {key} twice, with different values.")
         position = match.end()
     return found
 
@@ -171,7 +173,7 @@ def _structure(frame: _Frame) -> ReadStructure:
     info = {key: _value(text) for key, text in pairs.items() if key not in _STRUCTURAL}
     name = str(pairs.get("name", ""))
     cell = _cell(pairs)
-    columns = _columns(pairs.get("Properties"), rows)
+    columns = _columns(pairs.get("Properties", pairs.get("properties")), rows)
     positions = _floats(columns["pos"], "a position", 3)
     notes: list[str] = []
     numbers = _atomic_numbers(columns, notes)
@@ -180,6 +182,8 @@ def _structure(frame: _Frame) -> ReadStructure:
     return ReadStructure(name, crystal, fixed, "cartesian", tuple(notes), info)
 
 
+_GEOMETRY = ("lattice", "properties", "pbc")
+_ELEMENTS = ("species", "element", "symbols", "Z", "numbers", "atomic_numbers")
 _STRUCTURAL = ("Lattice", "lattice", "Properties", "properties", "pbc", "name")
 
 
@@ -263,16 +267,20 @@ def _fields(properties: str) -> list[tuple[str, int]]:
 
 
 def _atomic_numbers(columns: dict[str, list[list[str]]], notes: list[str]) -> NDArray[np.int64]:
-    for key in ("species", "element", "symbols"):
-        if key in columns:
-            words = [row[0] for row in columns[key]]
-            if "D" in words:
-                notes.append(DEUTERIUM)
-            return np.array([_number_of(word) for word in words], dtype=np.int64)
-    for key in ("Z", "numbers", "atomic_numbers"):
-        if key in columns:
-            return np.array([_number_of(row[0]) for row in columns[key]], dtype=np.int64)
-    raise InputError("its Properties have no column 'species'.")
+    """Return the atomic numbers by the columns that say them, which must agree."""
+    keys = [key for key in _ELEMENTS if key in columns]
+    if not keys:
+        raise InputError("its Properties have no column 'species'.")
+    found = []
+    for key in keys:
+        words = [row[0] for row in columns[key]]
+        if "D" in words:
+            notes.append(DEUTERIUM)
+        found.append(np.array([_number_of(word) for word in words], dtype=np.int64))
+    other = next((k for k, numbers in enumerate(found) if (numbers != found[0]).any()), None)
+    if other is not None:
+        raise InputError(f"its columns {keys[0]!r} and {keys[other]!r} name different elements.")
+    return found[0]
 
 
 def _number_of(word: str) -> int:

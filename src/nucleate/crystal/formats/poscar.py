@@ -213,7 +213,8 @@ def _from_title(title: list[str], counts: list[int]) -> list[str] | None:
             map(is_element, title[len(counts) :])
         ):
             return first
-    for formula in (title[0], "".join(title[: len(counts)])):
+    spaced = [] if any(map(is_element, title[len(counts) :])) else title[: len(counts)]
+    for formula in (title[0], "".join(spaced)):
         parts = re.findall(r"([A-Z][a-z]?)(\d{0,6})", formula)
         whole = "".join(symbol + number for symbol, number in parts) == formula
         if whole and len(parts) == len(counts) and all(is_element(symbol) for symbol, _ in parts):

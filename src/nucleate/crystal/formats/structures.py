@@ -180,11 +180,10 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
             f"its cell has {volume / n_atoms:.3g} Å³ per atom, which no matter has. Check the "
             "lattice vectors and their scale."
         )
-    shortest = shortest_translation(cell)
-    if shortest < SHORTEST_TRANSLATION:
+    if repeats_within(cell, SHORTEST_TRANSLATION):
         return (
-            f"its lattice repeats after {shortest:.3g} Å, less than any atom needs. Check the "
-            "lattice vectors and their scale."
+            f"its lattice repeats after {shortest_translation(cell):.3g} Å, less than any atom "
+            "needs. Check the lattice vectors and their scale."
         )
     return None
 
@@ -192,6 +191,23 @@ def impossible_cell(cell: NDArray[np.float64], n_atoms: int) -> str | None:
 def renamed(item: Item, name: str) -> Item:
     """Return the same item with another name."""
     return replace(item, name=name)
+
+
+def repeats_within(cell: NDArray[np.float64], length: float) -> bool:
+    """Return whether the lattice of a cell with a volume has a translation shorter than a length.
+
+    No translation is shorter than the smallest distance between opposite faces of the cell, so
+    the lattice is reduced only where that does not decide.
+
+    Parameters
+    ----------
+    cell : ndarray of float64, shape (3, 3)
+        Lattice vectors in Å as rows.
+    length
+        In Å.
+    """
+    least = 1.0 / float(np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+    return least < length and shortest_translation(cell) < length
 
 
 def shortest_translation(cell: NDArray[np.float64]) -> float:

@@ -73,7 +73,7 @@ def load_checkpoint(model: str = "0.3.0") -> Checkpoint:
     """
     if model not in MODELS:
         raise InputError(f"engine.model = {model!r} is not a CHGNet model; use one of {MODELS}.")
-    path = _checkpoint_path(model)
+    path = checkpoint_path(model)
     state = _model_of(path)
     for name, weight in state["state_dict"].items():
         if not np.isfinite(weight).all():
@@ -98,7 +98,8 @@ def _model_of(path: Path) -> Mapping[str, Any]:
         raise InputError(f"{path} is not a checkpoint of CHGNet ({what}). {_AGAIN}.") from error
 
 
-def _checkpoint_path(model: str) -> Path:
+def checkpoint_path(model: str) -> Path:
+    """Return the file of the weights; raises MissingDependencyError without the package."""
     spec = util.find_spec("chgnet")
     folders = [] if spec is None else list(spec.submodule_search_locations or [])
     for folder in folders:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nucleate.networks.ase_model import AseModel
 
 
+_EXAMPLE = "ase.calculators.emt:EMT"
+
+
 class AseSettings(Engine):
     """Any ASE calculator that gives energy, forces and stress."""
 
@@ -28,6 +31,12 @@ class AseSettings(Engine):
         default_factory=dict, description="Keyword arguments of the calculator."
     )
     cutoff: Cutoff = 6.0
+
+    def check_present(self) -> None:
+        """Look for the package of the calculator; see the base."""
+        from nucleate.networks.factory import check_path
+
+        check_path("calculator", self.calculator, _EXAMPLE)
 
     def build(self, context: EngineContext) -> AseModel:
         """Return the calculator as a batched model.
@@ -43,9 +52,7 @@ class AseSettings(Engine):
         from nucleate.networks.factory import made_by_path
 
         del context
-        calculator = made_by_path(
-            "calculator", self.calculator, self.options, "ase.calculators.emt:EMT"
-        )
+        calculator = made_by_path("calculator", self.calculator, self.options, _EXAMPLE)
         _check_parameters(calculator, self.calculator, self.options)
         settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
         level = LevelOfTheory("ase", metadata.version("ase"), self.calculator, settings=settings)

@@ -53,6 +53,14 @@ class ChgnetSettings(Engine):
         names = ", ".join(unknown)
         return [f"CHGNet does not know {names}. Use a model that does, or leave the element out."]
 
+    def check_present(self) -> None:
+        """Look for the weights and the device; see the base."""
+        from nucleate.networks.chgnet.checkpoint import checkpoint_path
+        from nucleate.networks.device import check_device
+
+        checkpoint_path(self.model)
+        check_device(self.device)
+
     def build(self, context: EngineContext) -> BatchedModel:
         """Return CHGNet as a batched model; raises InputError if there is no such device."""
         from nucleate.networks.chgnet.models import build_chgnet

@@ -52,6 +52,11 @@ class SevennetSettings(Engine):
     )
     device: Device = "cpu"
 
+    def check_present(self) -> None:
+        """Look for the weights and the device; see the base."""
+        _checkpoint_path(self.model)
+        check_device(self.device)
+
     def build(self, context: EngineContext) -> SevenNet:
         """Return SevenNet as a batched model; raises as :class:`SevenNet`."""
         del context

@@ -14,7 +14,7 @@ from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
 from nucleate.energy.model import Batch, Evaluation
 from nucleate.errors import InputError, MissingDependencyError
-from nucleate.networks.factory import made_by_path
+from nucleate.networks.factory import check_path, made_by_path
 from nucleate.networks.keys import Cutoff, Name
 from nucleate.networks.memory import device_memory
 
@@ -103,6 +103,15 @@ class TorchSimSettings(Engine):
     )
     cutoff: Cutoff = 6.0
 
+    def check_present(self) -> None:
+        """Look for torch-sim and the package of the model; see the base."""
+        if util.find_spec("torch_sim") is None:
+            raise MissingDependencyError(
+                "engine.kind = 'torch-sim' needs the package torch-sim-atomistic and Python 3.12 "
+                'or later: pip install "nucleate[torch-sim]".'
+            )
+        check_path("model", self.model, _EXAMPLE)
+
     def build(self, context: EngineContext) -> TorchSimModel:
         """Return the model as a batched model.
 
@@ -114,11 +123,7 @@ class TorchSimSettings(Engine):
             If torch-sim or the model's package is not installed.
         """
         del context
-        if util.find_spec("torch_sim") is None:
-            raise MissingDependencyError(
-                "engine.kind = 'torch-sim' needs the package torch-sim-atomistic and Python 3.12 "
-                'or later: pip install "nucleate[torch-sim]".'
-            )
+        self.check_present()
         model = made_by_path("model", self.model, self.options, _EXAMPLE)
         settings = sha256(repr(sorted(self.options.items())).encode()).hexdigest()[:12]
         version = metadata.version("torch-sim-atomistic")

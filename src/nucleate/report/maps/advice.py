@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED
+from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, UNLISTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Advice:
 
 
 def to_make_next(rows: Sequence[MapRow]) -> list[Advice]:
-    """Return the compositions that are new and at most 25 meV/atom above the hull, best first.
+    """Return what is not in the library and at most 25 meV/atom above the hull, best first.
 
     Those that a second model has farther from its own hull come after the others.
 
@@ -54,8 +54,7 @@ def to_make_next(rows: Sequence[MapRow]) -> list[Advice]:
     chosen = [
         row
         for row in rows
-        if row.origin == "new"
-        and not row.known_as
+        if row.origin == UNLISTED
         and row.state != NOT_VISITED
         and row.above_hull_ev_per_atom is not None
         and row.above_hull_ev_per_atom <= NEAR_EV
@@ -80,7 +79,7 @@ def _margin(row: MapRow) -> float:
 def _reasons(row: MapRow) -> str:
     margin = row.reaction_ev_per_atom
     if row.state == "stable" and margin is not None:
-        text = f"stable by {-1000.0 * margin:.0f} meV/atom against {_right(row)}"
+        text = f"stable by {-1000.0 * margin:z.0f} meV/atom against {_right(row)}"
     else:
         text = (
             f"{1000.0 * (row.above_hull_ev_per_atom or 0.0):.0f} meV/atom above {_right(row)}, "
@@ -89,7 +88,7 @@ def _reasons(row: MapRow) -> str:
     judged = row.judged_above_hull_ev_per_atom
     if judged is not None and judged <= NEAR_EV:
         text += f"; the second model has it {1000.0 * judged:.0f} meV/atom above its hull"
-    return text + "; no known compound of this composition in the references"
+    return text + f"; {UNLISTED}"
 
 
 def _doubts(row: MapRow) -> str:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from nucleate.mapping.events import Silent
 from nucleate.report.displays import Stages, duration, is_notebook
+from nucleate.report.live_display import phase_lines
 from nucleate.report.maps.rows import HEADS, cells_of, map_rows, rows_html
 from nucleate.report.pace import Paced
+from nucleate.report.phases import Phases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
     from nucleate.mapping.energies import Energies
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 30.0
 LIVE_EVERY_S = 1.0
+PER_SECOND = 2.0
 ROWS_EVERY_S = 2.0
 ROWS = 14
 """Rows of the table on the terminal: with the lines around it they fit 24 lines."""
@@ -108,7 +111,7 @@ class PlainMapDisplay(NoMapDisplay):
 
 
 class LiveMapDisplay(NoMapDisplay):
-    """A table on the terminal that is drawn again every second.
+    """A picture on the terminal that is drawn again twice per second: preparations, then a table.
 
     Parameters
     ----------
@@ -120,38 +123,58 @@ class LiveMapDisplay(NoMapDisplay):
         from rich.live import Live
 
         super().__init__()
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._stages = Stages()
+        self._phases = Phases()
         self._rows_s = float("-inf")
+        self._head = self._words = ""
         self._table: Table | None = None
+        self._live = Live(
+            console=console,
+            get_renderable=self._picture,
+            refresh_per_second=PER_SECOND,
+            transient=True,
+            vertical_overflow="crop",
+        )
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
+    def start(self, system: str, folder: Path, time_s: float | None) -> None:
+        """Begin with the field, the folder, and the time after which the map stops."""
+        super().start(system, folder, time_s)
+        self._live.start()
+
     def on_stage(self, text: str, done: int, total: int) -> None:
-        """Show how far a preparation is."""
-        self._live.stop()
-        self._stages(text, done, total)
+        """Show how far a preparation is, by a bar and an estimate of the time that is left."""
+        self._phases.note(text, done, total)
 
     def on_note(self, text: str) -> None:
-        """Show a sentence above the table."""
+        """Show a sentence above the picture."""
         from rich.text import Text
 
         self._live.console.print(Text(text))
 
     def on_progress(self, progress: MapProgress, energies: Energies) -> None:
-        """Draw the table, at most once per second."""
+        """Take note of the present state, at most once per second."""
         if not self._is_due(LIVE_EVERY_S):
             return
-        from rich.console import Group
-        from rich.text import Text
-
-        self._live.start()
+        self._phases.end()
         if time.monotonic() - self._rows_s > ROWS_EVERY_S or self._table is None:
             self._table = table_of(energies)
             self._rows_s = time.monotonic()
-        head = Text(heading(self._system, progress, self._time_s), style="bold")
-        self._live.update(Group(head, self._table, Text(in_words(progress))), refresh=True)
+        self._head = heading(self._system, progress, self._time_s)
+        self._words = in_words(progress)
+
+    def _picture(self) -> RenderableType:
+        """Return everything, as it is now; called by the thread that draws."""
+        from rich.console import Group
+        from rich.text import Text
+
+        phase = self._phases.now
+        if phase is not None:
+            head = Text(self._system, style="bold")
+            return Group(head, *phase_lines(phase, self._live.console.width))
+        head = Text(self._head or self._system, style="bold")
+        return head if self._table is None else Group(head, self._table, Text(self._words))
 
 
 class NotebookMapDisplay(NoMapDisplay):
@@ -195,7 +218,7 @@ def table_of(energies: Energies) -> Table:
     for place, head in enumerate(HEADS):
         table.add_column(
             Text(head.replace(", ", ",\n")),
-            justify="right" if place in (2, 3, 5) else "left",
+            justify="right" if place in (2, 3, 4) else "left",
             no_wrap=True,
         )
     for row in map_rows(energies, with_reactions=False)[:ROWS]:

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from nucleate.report.maps.rows import MapRow
 
 CIF_SYMPREC = 0.01
+SLOW = ("entries.json", "phase-diagram.json", "hull.png")
+"""Files that take longer than the others together."""
+
 NEAR_EV = 0.1
 """eV/atom above the hull up to which a phase gets a CIF."""
 
 
-def export_map(folder: str | Path, *, out: str | Path | None = None) -> Path:
+def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bool = False) -> Path:
     """Write the files of a map.
 
     ``hull.csv`` has every composition, ``next.csv`` those to make next with the reasons,
@@ -43,16 +46,19 @@ def export_map(folder: str | Path, *, out: str | Path | None = None) -> Path:
         The folder of the map.
     out
         Where to write; None means the folder of the map.
+    quickly
+        Leave out ``hull.png`` and the files for pymatgen, as when somebody waits for the end;
+        those of an earlier state are removed.
 
     Raises
     ------
     InputError
         If the folder holds no map, or cannot be written.
     """
-    from nucleate.report.maps.figures import hull_figure
     from nucleate.report.maps.page import write_map_page
 
     state = read_map(folder)
+    state.check_structures()
     target = Path(folder if out is None else out)
     rows = map_rows(state.energies, state.meta.get(JUDGED))
     remove_unfinished(target)
@@ -61,11 +67,20 @@ def export_map(folder: str | Path, *, out: str | Path | None = None) -> Path:
         write_rows(unfinished / "next.csv", [item.to_dict() for item in to_make_next(rows)])
         write_rows(unfinished / "potentials.csv", potential_rows(state))
         _write_structures(unfinished, state, rows)
-        _write_for_pymatgen(unfinished, state)
-        if not state.energies.hull().missing:
-            hull_figure(state).savefig(unfinished / "hull.png", dpi=150)
+        if not quickly:
+            _write_for_pymatgen(unfinished, state)
+            _write_figure(unfinished / "hull.png", state)
         write_map_page(unfinished / "map.html", state, rows)
+    for name in SLOW if quickly else ():
+        (target / name).unlink(missing_ok=True)
     return target
+
+
+def _write_figure(path: Path, state: MapState) -> None:
+    from nucleate.report.maps.figures import hull_figure
+
+    if not state.energies.hull().missing:
+        hull_figure(state).savefig(path, dpi=150)
 
 
 def potential_rows(state: MapState) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 from nucleate.errors import InputError
 from nucleate.report.figure import ShownFigure
 from nucleate.report.maps.edges import tie_lines
-from nucleate.report.maps.rows import NEAR_EV
+from nucleate.report.maps.rows import NEAR_EV, UNLISTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def hull_figure(state: MapState) -> Figure:
             f"{state.field.system} has {len(hull.members)} corners; a figure shows four at most. "
             "hull.csv has the numbers."
         )
-    known = [phase.is_known for phase in state.energies.phases()]
+    known = [phase.reference is not None for phase in state.energies.phases()]
     figure = ShownFigure(figsize=(7.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
     if len(hull.members) == 2:
@@ -111,7 +111,7 @@ def _labelled(hull: Hull, places: NDArray[np.float64]) -> list[int]:
 
 
 def _scatter(axes: Any, places: NDArray[np.float64], hull: Hull, known: list[bool]) -> None:
-    """Draw the phases: what is stable is filled, what is new is a diamond."""
+    """Draw the phases: what is stable is filled, what is not in the library is a diamond."""
     stable = np.zeros(len(places), dtype=bool)
     stable[list(hull.vertices)] = True
     is_known = np.array(known)
@@ -120,8 +120,10 @@ def _scatter(axes: Any, places: NDArray[np.float64], hull: Hull, known: list[boo
         (~stable & ~near, {"marker": ".", "s": 10, "color": "#b0b8c0", "label": "above the hull"}),
         (near, {"marker": "o", "s": 22, "facecolors": "none", "edgecolors": "#56B4E9",
                 "label": f"within {1000 * NEAR_EV:.0f} meV/atom"}),
-        (stable & is_known, {"marker": "o", "s": 34, "color": "#0072B2", "label": "stable, known"}),
-        (stable & ~is_known, {"marker": "D", "s": 34, "color": "#D55E00", "label": "stable, new"}),
+        (stable & is_known, {"marker": "o", "s": 34, "color": "#0072B2",
+                             "label": "stable, in the library"}),
+        (stable & ~is_known, {"marker": "D", "s": 34, "color": "#D55E00",
+                              "label": f"stable, {UNLISTED}"}),
     ):  # fmt: skip
         if mask.any():
             axes.scatter(*places[mask].T, zorder=2, **style)

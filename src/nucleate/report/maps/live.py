@@ -13,6 +13,7 @@ from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
 from nucleate.report.maps.page import write_map_page
 from nucleate.report.maps.rows import map_rows
+from nucleate.signals import given_up_on_stop
 from nucleate.writing import whole_file
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ class LiveMapPage(Silent):
             return
         started_s = time.process_time()
         try:
-            state = read_map(self._folder)
-            rows = map_rows(state.energies, state.meta.get(JUDGED))
-            with whole_file(self._folder / PAGE_NAME) as path:
-                write_map_page(path, state, rows)
+            with given_up_on_stop():
+                state = read_map(self._folder)
+                state.check_structures()
+                rows = map_rows(state.energies, state.meta.get(JUDGED))
+                with whole_file(self._folder / PAGE_NAME) as path:
+                    write_map_page(path, state, rows)
         except (NucleateError, OSError, ValueError) as error:
             _log.warning("the page was not written: %s", error)
         spent_s = time.process_time() - started_s

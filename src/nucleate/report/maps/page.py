@@ -19,7 +19,7 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE
+from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import map_status
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
@@ -72,11 +72,9 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
             state=_state(facts),
             running=facts["running"],
             facts=_facts(facts),
-            doubts=_doubts(facts, rows),
+            doubts=[*map(clean, state.damaged), *_doubts(facts, rows)],
             advice=to_make_next(rows),
-            heads=HEADS,
-            is_number=IS_NUMBER,
-            lines=[_line(row, state) for row in rows],
+            **_table(rows, state),
             potentials=_potentials(state),
             corners=", ".join(corners),
             corner_names=corners,
@@ -104,7 +102,7 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("compositions", f"{facts['visited']} of {facts['compositions']} searched"),
         ("structures", f"{facts['structures']}, {facts['failed']} failed"),
         ("known structures", str(facts["references"])),
-        ("stable", f"{facts['stable']}, {facts['new']} of them new"),
+        ("stable", f"{facts['stable']}, {facts['not_in_library']} of them {UNLISTED}"),
         ("tiers", clean(" → ".join(facts["tiers"]))),
         ("running time", duration(facts["elapsed_s"])),
         ("processor time", duration(facts["core_s"])),
@@ -139,8 +137,21 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
-    found.append("'new' means that none of the references has this composition at this energy.")
+    found.append(clean(facts["library"]))
     return found
+
+
+def _table(rows: Sequence[MapRow], state: MapState) -> dict[str, Any]:
+    """Return heads, kinds and lines of the table of compositions, empty columns left out."""
+    lines = [_line(row, state) for row in rows]
+    kept = [k for k in range(len(HEADS)) if any(line["cells"][k] for line in lines)]
+    for line in lines:
+        line["cells"] = [line["cells"][k] for k in kept]
+    return {
+        "heads": [HEADS[k] for k in kept],
+        "is_number": [IS_NUMBER[k] for k in kept],
+        "lines": lines,
+    }
 
 
 def _line(row: MapRow, state: MapState) -> dict[str, Any]:

@@ -26,6 +26,8 @@ SHOWN = 30
 
 NOT_VISITED, NO_ENERGY, STABLE, METASTABLE = "not visited", "no energy", "stable", "metastable"
 NO_HULL = "no hull yet"
+KNOWN, LOWER, UNLISTED = "known", "lower than known", "not in the library"
+ELEMENT = "element"
 NEAR_EV = 0.025
 """eV/atom above the hull up to which a phase may be made; of known compounds most lie below."""
 
@@ -41,8 +43,10 @@ class MapRow:
         ``stable``, ``metastable``, ``no hull yet`` (a corner has no energy), ``no energy`` (all
         structures failed) or ``not visited``.
     origin : str
-        ``known`` where a known compound is the lowest structure or as low as it, ``new`` where the
-        search has found one lower than every known compound, or where none is known.
+        ``known`` where a known compound is the lowest structure or as low as it, ``lower than
+        known`` where the search has found a lower one, and ``not in the library`` where no
+        reference has this composition, which does not mean that nobody has made it; ``element``
+        where that is one.
     known_as : str
         Name of the lowest known compound of this composition; empty where there is none.
     energy_ev_per_atom, formation_ev_per_atom, above_hull_ev_per_atom : float or None
@@ -142,7 +146,7 @@ def _row(
     return MapRow(
         formula=phase.composition.formula,
         state=NO_HULL if hull.missing else STABLE if is_stable else METASTABLE,
-        origin="known" if phase.is_known else "new",
+        origin=_origin(phase),
         known_as="" if known is None else known.name,
         energy_ev_per_atom=phase.energy,
         formation_ev_per_atom=formation if np.isfinite(formation) else None,
@@ -153,6 +157,12 @@ def _row(
         n_failed=0 if site is None else site.n_failed,
         reason="" if site is None else site.closed,
     )
+
+
+def _origin(phase: Phase) -> str:
+    if phase.reference is None:
+        return UNLISTED if len(phase.composition.items) > 1 else ELEMENT
+    return KNOWN if phase.is_known else LOWER
 
 
 def _reaction(
@@ -177,9 +187,8 @@ HEADS = (
     "state",
     "above hull, meV/atom",
     "formation, eV/atom",
-    "",
     "structures",
-    "known",
+    "in the library",
 )
 
 
@@ -191,10 +200,16 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
         row.state,
         "" if above is None else f"{1000.0 * above:.0f}",
         "" if formation is None else f"{formation:z.3f}",
-        row.origin,
         str(row.n_structures),
-        row.known_as,
+        _listed_as(row),
     )
+
+
+def _listed_as(row: MapRow) -> str:
+    """Return the name of the known compound, and whether the map has found something lower."""
+    if row.origin in (UNLISTED, ELEMENT):
+        return "no" if row.origin == UNLISTED else ELEMENT
+    return f"{row.known_as}, found lower" if row.origin == LOWER else row.known_as
 
 
 def rows_html(rows: Sequence[MapRow], title: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.library.library import SHIPPED, SHIPPED_LACKS
 from nucleate.mapping.judged import JUDGED
-from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, MapRow, cells_of, map_rows
+from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, UNLISTED, MapRow, cells_of, map_rows
 from nucleate.run.lock import is_locked
+from nucleate.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +40,12 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "blank": sum(row.state == NO_ENERGY for row in rows),
         "structures": sum(site.n_structures for site in energies.sites),
         "failed": sum(site.n_failed for site in energies.sites),
+        "damaged": state.damaged,
         "references": len(energies.references),
         "missing": list(energies.hull().missing),
         "stable": sum(row.state == STABLE for row in rows),
-        "new": sum(row.state == STABLE and row.origin == "new" for row in rows),
+        "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
+        "library": library_words(state),
         "tiers": state.tiers,
         "pressure_gpa": state.options.pressure_gpa,
         "elapsed_s": elapsed_s,
@@ -50,6 +54,18 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "running": is_locked(state.folder),
         "rows": [row.to_dict() for row in rows[:best]],
     }
+
+
+def library_words(state: MapState) -> str:
+    """Return what ``not in the library`` means in a map, and what its references leave out."""
+    sources = [str(source) for source in state.options.references] or ["none"]
+    words = f"{UNLISTED!r} says that no reference ({label(', '.join(sources))}) has the composition"
+    if SHIPPED in sources:
+        words += f"; the shipped library lacks {SHIPPED_LACKS}"
+    known = state.meta["input"]["search"].get("known", "all")
+    if known != "all":
+        words += f"; search.known = {known!r} holds out known compounds of the map as well"
+    return words + ". Check the literature before you call it new."
 
 
 def status_text(facts: Mapping[str, Any]) -> str:
@@ -68,6 +84,9 @@ def status_text(facts: Mapping[str, Any]) -> str:
         f"{facts['compositions']} compositions, {facts['structures']} structures, "
         f"{facts['failed']} failed, {facts['references']} known structures"
     )
-    stable = f"{facts['stable']} stable compositions, {facts['new']} of them new"
+    stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
+    lines += facts["damaged"]
+    if facts["not_in_library"]:
+        lines.append(facts["library"])
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,20 +14,24 @@ from nucleate.relax.outcome import FailReason
 from nucleate.report.done import missed_of
 from nucleate.report.findings import read_findings
 from nucleate.report.learned import learned_of
-from nucleate.report.status import stop_reason_of, times_of
+from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
+from nucleate.run.reference import EVENT as TARGET
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nucleate.report.learned import Learned
     from nucleate.report.rows import Row
     from nucleate.report.worked import Worked
     from nucleate.run.store import Store
     from nucleate.search.missed import Missed
+
+    _Relaxed = tuple[int, float, tuple[Any, ...]]
+    """Place in the order of the search, enthalpy per atom, and the row of the store."""
 
 MOST_POINTS = 8000
 """Structures in the plots; of more, those that were the best so far and an even share."""
@@ -70,6 +75,8 @@ class Facts:
         What the final phase says.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
+    lines : list of (str, float)
+        Known enthalpies per atom that the plots show as lines, with their names.
     engines : list of str
         Kinds of the engines of tiers that were added after the search, and of the second model.
     """
@@ -89,6 +96,7 @@ class Facts:
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
+    lines: list[tuple[str, float]] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
 
 
@@ -106,14 +114,13 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
     """
     elapsed_s, core_s = times_of(store)
     policy, worked = what_worked(store)
-    lowest: dict[str, float] = {}
-    everything = [] if tier is None else list(_points(store, tier, lowest))
+    everything = [] if tier is None else _relaxed_rows(store, tier)
     numbers = [row.record.number for row in rows if row.record is not None]
     return Facts(
-        points=[point for _, point in _thinned(everything)],
+        points=_points(_thinned(everything)),
         best=_best(everything),
         n_points=len(everything),
-        lowest=lowest,
+        lowest=_lowest(everything),
         running=is_locked(store.path.parent),
         stop_reason=stop_reason_of(store),
         elapsed_s=elapsed_s,
@@ -129,20 +136,31 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         missed=missed_of(store),
         final=_final(store),
         ancestors=_ancestors(store, numbers),
+        lines=_lines(store, tier),
         engines=_engines(store),
     )
 
 
+def _lines(store: Store, tier: str | None) -> list[tuple[str, float]]:
+    """Return the enthalpy of the target as the tier relaxes it."""
+    found = [data["enthalpy"] for _, _, data in store.events(TARGET) if data.get("tier") == tier]
+    return [("target", round(float(found[-1]), 5))] if found else []
+
+
 def _final(store: Store) -> list[str]:
-    """Return what the final phase says, and how structures were compared."""
+    """Return how near the target is, what the final phase says, and how it compared structures."""
+    near = [data.get("target") for _, kind, data in store.events() if kind in ("start", "stop")]
+    text = clean(str(near[-1])) if near and near[-1] else ""
+    target = [f"{text[0].upper()}{text[1:]}."] if text else []
     findings = read_findings(store)
+    proven = proven_of(store)
     if findings is None:
-        return []
+        return [*target, *proven]
     how = (
         f"Polished structures are the same up to a displacement of {findings.tolerance:g} "
         f"(volume per atom)^(1/3), by {findings.matcher}."
     )
-    return [*(clean(line) for line in findings.text), how]
+    return [*target, *(clean(line) for line in findings.text), how, *proven]
 
 
 def _engines(store: Store) -> list[str]:
@@ -151,48 +169,49 @@ def _engines(store: Store) -> list[str]:
     return [kind for engine in engines if isinstance(kind := engine.get("kind"), str)]
 
 
-def _points(
-    store: Store, tier: str, lowest: dict[str, float]
-) -> Iterable[tuple[int, tuple[int, str, float, float, float]]]:
-    """Yield place in the order of the search, and the point; note the lowest of each source."""
-    for place, (number, source, n_atoms, enthalpy, core_s, cell) in enumerate(
-        store.point_rows(tier)
-    ):
-        if enthalpy is None or not np.isfinite(enthalpy):
-            continue
-        value = round(enthalpy / n_atoms, 5)
-        lowest[source] = min(value, lowest.get(source, value))
-        volume = abs(np.linalg.det(np.frombuffer(cell, dtype="<f8").reshape(3, 3)))
-        yield (
-            place,
-            (
-                number,
-                family_of(source),
-                value,
-                round(core_s, 1),
-                round(float(volume) / n_atoms, 3),
-            ),
-        )
+def _relaxed_rows(store: Store, tier: str) -> list[_Relaxed]:
+    """Return the relaxed structures of a tier in the order of the search."""
+    return [
+        (place, round(row[3] / row[2], 5), row)
+        for place, row in enumerate(store.point_rows(tier))
+        if row[3] is not None and isfinite(row[3])
+    ]
 
 
-def _best(
-    everything: Sequence[tuple[int, tuple[int, str, float, float, float]]],
-) -> list[tuple[int, float, float]]:
+def _lowest(everything: Sequence[_Relaxed]) -> dict[str, float]:
+    """Return the lowest enthalpy of each source."""
+    lowest: dict[str, float] = {}
+    for _, value, row in everything:
+        if value < lowest.get(row[1], inf):
+            lowest[row[1]] = value
+    return lowest
+
+
+def _best(everything: Sequence[_Relaxed]) -> list[tuple[int, float, float]]:
     found: list[tuple[int, float, float]] = []
-    for place, (_, _, enthalpy, core_s, _) in everything:
-        if not found or enthalpy < found[-1][2]:
-            found.append((place, core_s, enthalpy))
+    lowest = inf
+    for place, value, row in everything:
+        if value < lowest:
+            lowest = value
+            found.append((place, round(row[4], 1), value))
     return found
 
 
-def _thinned(
-    everything: Sequence[tuple[int, tuple[int, str, float, float, float]]],
-) -> list[tuple[int, tuple[int, str, float, float, float]]]:
+def _thinned(everything: Sequence[_Relaxed]) -> Sequence[_Relaxed]:
     if len(everything) <= MOST_POINTS:
-        return list(everything)
+        return everything
     lowest = {place for place, *_ in _best(everything)}
     every = len(everything) // MOST_POINTS + 1
     return [item for k, item in enumerate(everything) if k % every == 0 or item[0] in lowest]
+
+
+def _points(shown: Sequence[_Relaxed]) -> list[tuple[int, str, float, float, float]]:
+    cells = np.frombuffer(b"".join(row[5] for _, _, row in shown), dtype="<f8").reshape(-1, 3, 3)
+    volumes = np.abs(np.linalg.det(cells)).tolist()
+    return [
+        (row[0], family_of(row[1]), value, round(row[4], 1), round(volume / row[2], 3))
+        for (_, value, row), volume in zip(shown, volumes, strict=True)
+    ]
 
 
 def _ancestors(

@@ -102,12 +102,14 @@ def _facts_in_words(
 ) -> list[tuple[str, str]]:
     problem = (meta.get("input") or {}).get("problem") or {}
     found = [
-        ("structures", str(history.n_records)),
+        ("structures", str(history.n_records - history.n_repeats)),
         ("tiers", clean(" → ".join(history.tiers)) or "none yet"),
         ("running time", duration(facts.elapsed_s)),
         ("processor time", duration(facts.core_s)),
         ("pressure", f"{float(problem.get('pressure_gpa') or 0.0):g} GPa"),
     ]
+    if history.n_repeats:
+        found.insert(1, ("repeats skipped", str(history.n_repeats)))
     if facts.best:
         found.insert(1, ("best found after", f"{duration(facts.best[-1][1])} of processor time"))
     return found
@@ -214,6 +216,7 @@ def _script_data(
         "points": facts.points,
         "n_points": facts.n_points,
         "best": facts.best,
+        "lines": facts.lines,
         "structures": [_structure(row, facts) for row in rows],
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False, default=str)

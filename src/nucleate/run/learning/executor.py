@@ -255,8 +255,8 @@ class LearningExecutor(Silent):
         """Do what was decided."""
         number = found.number
         if found.decision in FINISHES:
-            is_usable = found.enthalpy is not None and found.crystal is not None
-            self._relax(number, found.crystal if is_usable else self._starts[number])
+            minimum = None if found.enthalpy is None else found.crystal
+            self._relax(number, minimum or self._starts[number])
             return
         ended = self._not_finished(found)
         if found.decision is Decision.POINT and found.crystal is not None:
@@ -275,7 +275,10 @@ class LearningExecutor(Silent):
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 
     def _relax(self, number: int, crystal: Crystal) -> None:
-        options = {"frames": self._settings.frames}
+        frames = self._settings.frames
+        if self._screening.review_of(number) is not None:
+            frames = -(-frames // 2)  # these relaxations are shorter
+        options = {"frames": frames}
         self._inner.submit(Job(number, FIRST, crystal, options=options))
 
     def _point(self, number: int, crystal: Crystal) -> None:

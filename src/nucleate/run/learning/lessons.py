@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed
 from nucleate.run.executor import LESSON, Job
 from nucleate.run.learning.tables import FitRow
+from nucleate.surrogate.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +58,7 @@ class Lessons:
         self._screening = screening
         self._elements = sorted({int(z) for z in elements})
         self._tier = tier
-        self._fits = {fit.number: fit for fit in tables.fits()}
+        self._fits = {fit.number: _usable(fit) for fit in tables.fits()}
         self._messages: dict[int, str] = {}
         self._taught = -1
 
@@ -118,6 +121,18 @@ class Lessons:
         self._fits[number] = fit
         self._tables.add_fit(fit)
         return None
+
+
+def _usable(fit: FitRow) -> FitRow:
+    """Return a fit of an earlier start; one without data if another version has made it."""
+    if fit.data is None:
+        return fit
+    try:
+        Surrogate.from_bytes(fit.data)
+    except InputError as error:
+        _log.warning("fit %d of the surrogate is not used: %s", fit.number, error)
+        return replace(fit, data=None, reason=str(error))
+    return fit
 
 
 NOTHING = Crystal(np.array([1]), 5.0 * np.eye(3), np.zeros((1, 3)))

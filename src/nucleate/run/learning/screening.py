@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import rankdata
 
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
@@ -29,9 +30,6 @@ WINDOW = 100
 
 PAIRS, LEAST_PAIRS = 50, 15
 """Finished structures whose ranks are compared, and the least number of them."""
-
-LARGEST_WEIGHT = 5.0
-"""How often a structure counts at most there: the ranks must not depend on two or three of them."""
 
 OFF_SHARE = 0.2
 """Share of the candidates that are considered while the surrogate does not choose."""
@@ -53,15 +51,11 @@ _DRAW, _OFF, _COMPRESS = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A finished structure: eV/atom by the surrogate and by the first tier, and its weight.
-
-    The weight is the inverse of the chance with which such a candidate is finished, within limits.
-    """
+    """A finished structure: its fit, and eV/atom by the surrogate and by the first tier."""
 
     fit: int
     surrogate: float
     first: float
-    weight: float
 
 
 class Screening:
@@ -212,19 +206,10 @@ class Screening:
             self._considered += 1
             self._told.append(found.enthalpy)
             if first is not None and found.enthalpy is not None:
-                weight = self._weight(found)
-                self._pairs.append(Pair(found.fit, found.enthalpy, first, weight))
+                self._pairs.append(Pair(found.fit, found.enthalpy, first))
         if self._is_due():
             self._learned = self._considered = 0
             self._review(number)
-
-    def _weight(self, found: Considered) -> float:
-        if found.decision is not Decision.RANDOM:
-            return 1.0
-        review = self.review_of(found.number)
-        is_on = review is None or review.on
-        chance = self._settings.random_share if is_on else OFF_SHARE
-        return min(1.0 / chance, LARGEST_WEIGHT)
 
     def _is_due(self) -> bool:
         settings = self._settings
@@ -269,15 +254,17 @@ class Screening:
         return rank >= self._settings.off_below
 
     def _spearman(self, past: list[Review]) -> float | None:
-        """Return the weighted rank correlation; where the surrogate is off, of later fits alone."""
+        """Return the rank correlation; where the surrogate is off, of later fits alone."""
         pairs = list(self._pairs)
         if past and not past[-1].on:
             last_on = max((review.number for review in past if review.on), default=-1)
             pairs = [pair for pair in pairs if pair.fit > last_on]
         if len(pairs) < LEAST_PAIRS:
             return None
-        values = np.array([(pair.surrogate, pair.first, pair.weight) for pair in pairs])
-        return weighted_spearman(*values.T)
+        values = np.array([(pair.surrogate, pair.first) for pair in pairs])
+        if np.ptp(values, axis=0).min() == 0.0:
+            return 0.0
+        return float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
 
     def _unphysical(self) -> float:
         if len(self._told) < WINDOW // 5:
@@ -302,32 +289,3 @@ class Screening:
         limit = self._best - shift + INTEREST_EV + 2.0 * error
         share = float(np.mean(np.array(seen) < limit))
         return min(max(share, LEAST_SHARE), LARGEST_SHARE)
-
-
-def weighted_spearman(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> float:
-    """Return the rank correlation of values of which each stands for several; 0 where all equal.
-
-    Parameters
-    ----------
-    first, second
-        Values, shape (n,).
-    weights
-        How many each pair stands for, shape (n,).
-
-    Examples
-    --------
-    >>> weighted_spearman(np.arange(4), np.arange(4) ** 2, np.ones(4))
-    1.0
-    """
-    ranks = np.stack([_ranks(first, weights), _ranks(second, weights)])
-    centred = ranks - np.average(ranks, axis=1, weights=weights)[:, None]
-    covariance = (weights * centred) @ centred.T
-    spread = np.sqrt(covariance[0, 0] * covariance[1, 1])
-    return float(round(covariance[0, 1] / spread, 12)) if spread > 0.0 else 0.0
-
-
-def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weight below each value, and half of that at it."""
-    below = (values[None, :] < values[:, None]) @ weights
-    equal = (values[None, :] == values[:, None]) @ weights
-    return below + 0.5 * equal

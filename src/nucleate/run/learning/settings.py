@@ -13,6 +13,8 @@ from nucleate.relax.settings import Guards, TierSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nucleate.run.settings import RunSettings
+
 NAME = "surrogate"
 """Name of the tier that learns."""
 
@@ -52,7 +54,12 @@ class LearningSettings(BaseModel):
         description="Fits after which every candidate that is not finished is evaluated once by "
         "the first tier; later only the tenth of them that is farthest from what was learned.",
     )
-    frames: int = Field(6, ge=1, le=50, description="Evaluations of a relaxation that are learned.")
+    frames: int = Field(
+        6,
+        ge=1,
+        le=50,
+        description="Evaluations of a relaxation that are learned; half of them after the first fit.",
+    )
     compressed_share: float = Field(
         0.2,
         ge=0.0,
@@ -86,15 +93,17 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
             },
         }
     )
-    learned = TierSettings(
-        name=NAME,
-        engine=LearnedEngine(),
-        pre_relax=above.pre_relax,
-        rattle_ang=above.rattle_ang,
-        symmetrise_ang=above.symmetrise_ang,
-        guards=guards,
-        python=above.python,
-        wall_s=60.0,
+    learned = TierSettings.model_validate(
+        {
+            "name": NAME,
+            "engine": LearnedEngine(),
+            "pre_relax": above.pre_relax,
+            "rattle_ang": above.rattle_ang,
+            "symmetrise_ang": above.symmetrise_ang,
+            "guards": guards,
+            "python": above.python,
+            "wall_s": 60.0,
+        }
     )
     points = above.model_copy(
         update={"name": f"{above.name} point", "relax": False, "pre_relax": False, "slots": 1}
@@ -102,7 +111,7 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
     return (learned, *tiers, points)
 
 
-def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) -> None:
+def check_learning(settings: RunSettings) -> None:
     """Check that a surrogate can learn from the first tier.
 
     Raises
@@ -110,6 +119,7 @@ def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) ->
     InputError
         With the key and the remedy if it cannot, or if keys are given that are not used.
     """
+    learning = settings.surrogate
     if not learning.on:
         given = sorted(learning.model_fields_set - {"on"})
         idle = [key for key in given if getattr(learning, key) != _default(key)]
@@ -119,7 +129,12 @@ def check_learning(learning: LearningSettings, tiers: Sequence[TierSettings]) ->
                 'add on = true (--learn, or [[tier]] name = "surrogate").'
             )
         return
-    above = tiers[0]
+    if settings.executor.kind != "local":
+        raise InputError(
+            f"executor.kind = {settings.executor.kind!r}: a surrogate learns with workers on this "
+            "machine only. Leave the surrogate or the executor out."
+        )
+    above = settings.tier[0]
     remedy = "Use a tier that relaxes with energies, forces and stresses in eV, such as chgnet."
     if above.engine.energy_unit != "eV":
         raise InputError(

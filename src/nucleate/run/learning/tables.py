@@ -159,7 +159,7 @@ class FitRow:
 
 def holds_learning(store: Store) -> bool:
     """Return whether a run has learned, or was to."""
-    found = store.database.execute(
+    found = store.db.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'considered'"
     )
     return bool(found.fetchone()[0])
@@ -177,7 +177,7 @@ class LearningTables:
     """
 
     def __init__(self, store: Store, *, create: bool = False) -> None:
-        self._db: Database = store.database
+        self._db: Database = store.db
         if create and not holds_learning(store):
             self._db.executescript(TABLES)
             self._db.commit()

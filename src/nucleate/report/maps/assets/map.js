@@ -10,7 +10,7 @@
   // ---------------------------------------------------------------- the hull
   const canvas = byId("hull"), view = byId("view");
   let spots = [], chosen = -1, frame = data.frames.length - 1;
-  let turn = [0.5, -0.35];
+  let turn = [0.35, 0.3];
   const stateNow = () => {
     const moment = data.frames[frame];
     if (!moment || frame === data.frames.length - 1) return { stable: new Set(data.stable), lines: data.lines, energy: null };
@@ -18,7 +18,9 @@
     return { stable: new Set(moment.stable), lines: moment.lines, energy: energy };
   };
   const TRIANGLE = [[0, 0], [1, 0], [0.5, Math.sqrt(0.75)]];
-  const SOLID = [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]];
+  // A regular tetrahedron that stands on its first three corners, at a distance of the square root of 3.
+  const SOLID = [...[Math.PI / 2, 7 * Math.PI / 6, 11 * Math.PI / 6].map((t) => [Math.sqrt(8 / 3) * Math.cos(t), -Math.sqrt(1 / 3), Math.sqrt(8 / 3) * Math.sin(t)]), [0, Math.sqrt(3), 0]];
+  const SPAN = Math.sqrt(8);  // its edge, the most it takes however it is turned
   function flat(shares, corners) {
     let x = 0, y = 0;
     corners.forEach((c, k) => { x += shares[k] * c[0]; y += shares[k] * c[1]; });
@@ -56,14 +58,16 @@
     return { points: all.map((k) => [k, ...to(phases[k].shares)]), corners: unit.map((u, k) => [data.corners[k], ...to(u)]), frame: frameLines };
   }
   const STYLE = {
-    "stable known": ["#0072B2", "circle", true], "stable new": ["#D55E00", "diamond", true],
-    "near known": ["#0072B2", "circle", false], "near new": ["#D55E00", "diamond", false],
+    "stable known": ["#0072B2", "circle", true], "stable unlisted": ["#D55E00", "diamond", true],
+    "near known": ["#0072B2", "circle", false], "near unlisted": ["#D55E00", "diamond", false],
     above: ["#8c959f", "dot", true],
   };
+  const UNLISTED = "not in the library";
+  function kindOf(p) { return p.origin === UNLISTED ? "unlisted" : "known"; }
   function styleOf(k, now) {
     const p = phases[k];
-    if (now.stable.has(k)) return "stable " + p.origin;
-    return p.above !== null && p.above <= data.near ? "near " + p.origin : "above";
+    if (now.stable.has(k)) return "stable " + kindOf(p);
+    return p.above !== null && p.above <= data.near ? "near " + kindOf(p) : "above";
   }
   function shape(pen, kind, x, y, r) {
     pen.beginPath();
@@ -101,15 +105,16 @@
       const room = high - low || 1;
       X = (v) => left + v * (width - left - right); Y = (v) => head + (high + 0.04 * room - v) / (1.14 * room) * (height - head - foot);
       pen.strokeStyle = css("--line"); pen.fillStyle = css("--quiet"); pen.lineWidth = 1;
-      ticks(low, high, 6).forEach((v) => { pen.beginPath(); pen.moveTo(left, Y(v)); pen.lineTo(width - right, Y(v)); pen.stroke(); pen.textAlign = "right"; pen.fillText(String(v), left - 6, Y(v) + 4); });
+      ticks(low, high, 6).forEach((v) => { pen.beginPath(); pen.moveTo(left, Y(v)); pen.lineTo(width - right, Y(v)); pen.stroke(); pen.textAlign = "right"; pen.fillText(String(v), left - 12, Y(v) + 4); });
       ticks(0, 1, 5).forEach((v) => { pen.textAlign = "center"; pen.fillText(String(v), X(v), height - foot + 18); });
       const ends = plan.ends || [0, 1];
       pen.fillText("share of the atoms in " + data.corners[ends[1]] + " (the rest: " + data.corners[ends[0]] + ")", (left + width - right) / 2, height - 8);
       pen.save(); pen.translate(14, height / 2); pen.rotate(-Math.PI / 2); pen.fillText("formation energy (eV/atom)", 0, 0); pen.restore();
     } else {
       const xs = [...plan.corners.map((c) => c[1])], ys = [...plan.corners.map((c) => c[2])];
-      const spread = n === 4 && view.value === "whole" ? [-1.75, 1.75, -1.75, 1.75] : [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-      const scale = Math.min((width - 110) / (spread[1] - spread[0]), (height - 70) / (spread[3] - spread[2]));
+      const spread = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+      const turns = n === 4 && view.value === "whole";
+      const scale = Math.min((width - 110) / (turns ? SPAN : spread[1] - spread[0]), (height - 70) / (turns ? SPAN : spread[3] - spread[2]));
       const cx = (spread[0] + spread[1]) / 2, cy = (spread[2] + spread[3]) / 2;
       X = (v) => width / 2 + (v - cx) * scale; Y = (v) => height / 2 - (v - cy) * scale;
       pen.strokeStyle = css("--line"); pen.lineWidth = 1;
@@ -147,11 +152,12 @@
   }
   function legend() {
     const box = byId("legend");
-    [["stable known", "stable, known"], ["stable new", "stable, new"], ["near known", "known, within " + 1000 * data.near + " meV/atom"], ["near new", "new, within " + 1000 * data.near + " meV/atom"], ["above", "higher"]].forEach(([name, text]) => {
+    [["stable known", "stable, in the library"], ["stable unlisted", "stable, " + UNLISTED], ["near known", "within " + 1000 * data.near + " meV/atom, in the library"], ["near unlisted", "within " + 1000 * data.near + " meV/atom, " + UNLISTED], ["above", "higher."]].forEach(([name, text]) => {
       const mini = document.createElement("canvas"); mini.width = 16; mini.height = 16; mini.style.cssText = "width:16px;height:16px;border:0;display:inline-block;vertical-align:-3px;margin:0 3px 0 10px;background:none";
-      mark(mini.getContext("2d"), name, 8, 8, 5); box.appendChild(mini); box.appendChild(document.createTextNode(text));
+      const item = document.createElement("span"); item.appendChild(mini); item.appendChild(document.createTextNode(text));
+      mark(mini.getContext("2d"), name, 8, 8, 5); box.appendChild(item); box.appendChild(document.createTextNode(" "));
     });
-    box.appendChild(document.createTextNode(n === 4 ? ". Drag to rotate; click a phase for its structure." : ". Click a phase for its structure."));
+    box.appendChild(document.createTextNode(n === 4 ? "Drag to rotate; click a phase for its structure." : "Click a phase for its structure."));
   }
   function views() {
     const options = n === 2 ? [["line", "line"]] : [["whole", n === 3 ? "triangle" : "tetrahedron"]];
@@ -205,7 +211,7 @@
     });
     byId("viewer").setAttribute("aria-label", "Rotatable picture of " + p.formula);
     if (!viewer && window.$3Dmol) {
-      try { viewer = $3Dmol.createViewer(byId("viewer"), { backgroundAlpha: 0 }); viewer.setProjection("orthographic"); } catch (error) { viewer = null; }
+      try { viewer = $3Dmol.createViewer(byId("viewer"), { backgroundAlpha: 0 }); viewer.setProjection("orthographic"); viewer.rotate(-20, "y"); viewer.rotate(14, "x"); } catch (error) { viewer = null; }
     }
     if (!viewer) { byId("atoms").textContent = "This browser cannot draw it (no WebGL)."; return; }
     viewer.removeAllModels(); viewer.removeAllShapes();
@@ -281,5 +287,5 @@
   }
   window.addEventListener("resize", () => { draw(); if (viewer) { viewer.resize(); viewer.render(); } });
   draw();
-  if (phases.length && data.complete && data.stable.length) { const inner = data.stable.filter((k) => phases[k].cell && phases[k].shares.every((s) => s < 1 - 1e-9)); const first = inner.find((k) => phases[k].origin === "new") ?? inner[0]; if (first !== undefined) choose(first); }
+  if (phases.length && data.complete && data.stable.length) { const inner = data.stable.filter((k) => phases[k].cell && phases[k].shares.every((s) => s < 1 - 1e-9)); const first = inner.find((k) => phases[k].origin === UNLISTED) ?? inner[0]; if (first !== undefined) choose(first); }
 })();

@@ -98,7 +98,7 @@
       const swatch = make("span", "", legend); swatch.className = "swatch"; swatch.style.background = elementColour(symbol);
       make("span", symbol, legend);
     });
-    make("span", "   drag to rotate, scroll to zoom", legend).className = "quiet";
+    make("span", "drag to rotate, scroll to zoom", legend).className = "quiet hint";
   }
   const key = (x, y, z) => [x, y, z].map((v) => Math.round(v * 20)).join(" ");
   const times = (v, m) => [0, 1, 2].map((k) => v[0] * m[0][k] + v[1] * m[1][k] + v[2] * m[2][k]);
@@ -246,7 +246,7 @@
     const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
     canvas.width = width * ratio; canvas.height = height * ratio;
     const pen = canvas.getContext("2d"); pen.scale(ratio, ratio); pen.clearRect(0, 0, width, height);
-    const lowest = Math.min(...data.points.map((p) => p[2]));
+    const lowest = Math.min(...data.points.map((p) => p[2]), ...data.lines.map((line) => line[1]));
     const sorted = data.points.map((p) => p[2]).sort((p, q) => p - q);
     const window_ = data.unit === "eV" ? 0.6 : Math.max(sorted[Math.floor(0.95 * (sorted.length - 1))] - lowest, 1e-6);
     const top = Math.min(lowest + window_, sorted[sorted.length - 1]) || lowest + 0.01;
@@ -272,6 +272,12 @@
       const style = styleOf[p[1]], x = X(xs[k]), y = Y(p[2]);
       mark(pen, style.shape, x, y, 3.2, style.colour); spots.push([x, y, k]);
     });
+    data.lines.forEach(([name, value]) => {
+      if (value > top) return;
+      pen.strokeStyle = css("--text"); pen.lineWidth = 1.4; pen.setLineDash([7, 4]);
+      pen.beginPath(); pen.moveTo(left, Y(value)); pen.lineTo(width - right, Y(value)); pen.stroke(); pen.setLineDash([]);
+      pen.fillStyle = css("--text"); pen.textAlign = "right"; pen.fillText(name + " " + value.toFixed(4), width - right - 4, Y(value) - 4);
+    });
     if (!isVolume && data.best.length) {
       pen.strokeStyle = "#c2185b"; pen.lineWidth = 2; pen.beginPath();
       const scale = data.n_points > data.points.length ? data.points.length / data.n_points : 1;
@@ -284,6 +290,7 @@
       mark(mini.getContext("2d"), styleOf[name].shape, 7, 7, 4, styleOf[name].colour); make("span", name, caption);
     });
     if (!isVolume) make("span", " · line: best so far", caption);
+    data.lines.forEach(([name, value]) => make("span", " · dashed: " + name + ", " + value.toFixed(4) + " " + data.unit + "/atom" + (value > top ? " (above the plot)" : ""), caption));
     make("span", " · structures above the window lie at its upper edge" + (data.n_points > data.points.length ? "; " + data.points.length + " of " + data.n_points + " are drawn" : ""), caption);
     canvas.setAttribute("aria-label", "Enthalpy of " + data.n_points + " structures; the lowest is " + lowest.toFixed(4) + " " + data.unit + "/atom");
   }

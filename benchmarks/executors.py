@@ -1,0 +1,261 @@
+"""How well workers on many nodes are used, and how many of them one driver can feed.
+
+    python benchmarks/executors.py use [--structures 2000] [--cost 0.2] [--nodes 4] [--workers 2]
+    python benchmarks/executors.py driver [--structures 600] [--cost 2.0]
+    python benchmarks/executors.py real [--formula CoAs2] [--structures 60] [--kind chgnet]
+
+``use`` starts blocks of Parsl's local provider on this machine, whose workers wait a fixed time for
+each structure, and prints the share of the time in which they had one. ``driver`` puts workers that
+only count time in place of nodes, 4 to 256 of them, and prints the processor time of the driver's
+thread for each structure, and from that the number of workers that one driver feeds. ``real`` runs
+the same search with workers of this machine and with two blocks, and prints structures per
+core-hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nucleate import __version__
+from nucleate.energy.level import LevelOfTheory
+from nucleate.plugins import find
+from nucleate.relax.outcome import Relaxed
+from nucleate.run.campaign import Campaign
+from nucleate.run.events import Silent
+from nucleate.run.executor import Finished
+from nucleate.run.folder import open_store
+from nucleate.run.journal import StoreJournal
+from nucleate.run.predict import build_ladder, build_search, predict
+from nucleate.run.process import WorkerSpec
+from nucleate.run.remote.messages import Reply, job_from, plain_finished, shallow
+from nucleate.run.settings import RunSettings
+from nucleate.run.starting import ExecutorContext
+from nucleate.search.stop import Stop
+
+HERE = str(Path(__file__).resolve().parent)
+LEVEL = LevelOfTheory("stand-in", "1", "fixed cost")
+
+
+def outcome_of(crystal: Any, cost_s: float) -> Relaxed:
+    """Return an outcome whose energy is a smooth function of the crystal."""
+    energy = float(np.sin(crystal.positions).sum() + 0.01 * crystal.volume)
+    return Relaxed(
+        crystal=crystal, energy=energy, enthalpy=energy,
+        forces=np.zeros((crystal.n_atoms, 3)), stress_gpa=np.zeros((3, 3)), max_force=0.0,
+        max_stress_gpa=0.0, converged=True, steps=1, evaluations=1, wall_s=cost_s, level=LEVEL,
+    )  # fmt: skip
+
+
+class FixedCost:
+    """A relaxer that waits."""
+
+    level = LEVEL
+
+    def __init__(self, cost_s: float) -> None:
+        self._cost_s = cost_s
+        self._waiting: list[Any] = []
+
+    def free_slots(self) -> int:
+        """Return whether it is free."""
+        return 1 - len(self._waiting)
+
+    def add(self, key: int, crystal: Any) -> None:
+        """Take a crystal."""
+        self._waiting.append((key, crystal))
+
+    def step(self) -> list[Any]:
+        """Wait for as long as a relaxation takes."""
+        waiting, self._waiting = self._waiting, []
+        time.sleep(self._cost_s * len(waiting))
+        return [(key, outcome_of(crystal, self._cost_s)) for key, crystal in waiting]
+
+
+def build(tiers: Any, *, pressure_gpa: float) -> list[FixedCost]:
+    """Return the relaxer of each tier."""
+    del pressure_gpa
+    return [FixedCost(tier["cost_s"]) for tier in tiers]
+
+
+class CountedNodes(Executor):
+    """Workers that only count time, and give an answer when it is over."""
+
+    def __init__(self, workers: int, cost_s: float) -> None:
+        self._free_at = [0.0] * workers
+        self._cost_s = cost_s
+        self._due: list[Any] = []
+        self._count = 0
+        self._change = threading.Condition()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        """Give a task to the worker that is free first."""
+        del function, options
+        future: Future[Any] = Future()
+        with self._change:
+            begin = max(heapq.heappop(self._free_at), time.monotonic())
+            end = begin + self._cost_s * max(len(args[0]["jobs"]), 0.01)
+            heapq.heappush(self._free_at, end)
+            self._count += 1
+            heapq.heappush(self._due, (end, self._count, args[0], future))
+            self._change.notify()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                while not self._due or self._due[0][0] > time.monotonic():
+                    wait_s = self._due[0][0] - time.monotonic() if self._due else None
+                    self._change.wait(wait_s)
+                _, _, data, future = heapq.heappop(self._due)
+            future.set_result(self._reply(data))
+
+    def _reply(self, data: dict[str, Any]) -> dict[str, Any]:
+        jobs = [job_from(item) for item in data["jobs"]]
+        ended = [Finished(job, outcome_of(job.crystal, self._cost_s)) for job in jobs]
+        level = {"code": "stand-in", "version": "1", "model": "fixed cost", "checkpoint": "",
+                 "settings": "", "unit": "eV"}  # fmt: skip
+        return shallow(
+            Reply(__version__, "counted", time.time(), [level], [1], plain_finished(ended), [], [])
+        )
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do nothing."""
+
+
+class Marks(Silent):
+    """Notes when the first and the last structure were finished."""
+
+    def __init__(self, skip: int) -> None:
+        self.skip, self.finished = skip, 0
+        self.begin_s = self.begin_core_s = 0.0
+
+    def on_record(self, record: Any, update: Any, *, replayed: bool) -> None:
+        """Count it."""
+        del update, replayed
+        self.finished += bool(record.outcomes)
+        if self.finished == self.skip and not self.begin_s:
+            self.begin_s, self.begin_core_s = time.monotonic(), time.thread_time()
+
+
+def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Marks:
+    """Run a search on stand-in models; return when it was where."""
+    settings = RunSettings.from_dict(
+        {
+            "problem": {"formula": "CaTiO3", "max_atoms": 20},
+            "stop": {"without_improvement": 10**9},
+            "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
+        }
+    )
+    marks = Marks(2 * workers)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        relaxing = executor.build(ExecutorContext(spec, workers, ("spp",), folder))
+        relaxing.wait_until_ready()
+        with open_store(folder, settings) as store:
+            campaign = Campaign(
+                StoreJournal(store), build_search(settings), build_ladder(settings), relaxing,
+                stop=Stop(structures=structures), callback=marks,
+            )  # fmt: skip
+            campaign.run()
+        marks.elapsed_s = time.monotonic() - marks.begin_s
+        marks.driver_s = time.thread_time() - marks.begin_core_s
+        relaxing.close()
+        if relaxing.losses:
+            print("lost:", *relaxing.losses, sep="\n  ")
+    return marks
+
+
+def measure_use(args: argparse.Namespace) -> None:
+    """Print the share of the time in which workers had a structure."""
+    block = {"provider": "local", "workers_per_node": args.workers, "max_blocks": args.nodes,
+             "init_blocks": args.nodes, "worker_init": "renice -n 5 $$ > /dev/null"}  # fmt: skip
+    spec = WorkerSpec(({"cost_s": args.cost},), factory="executors:build", search_path=(HERE,))
+    for executor, workers in (
+        (find("local", "executors")(), args.nodes * args.workers),
+        (find("parsl", "executors").model_validate({"block": [block]}), args.nodes * args.workers),
+    ):
+        marks = search(executor, spec, workers, args.structures)
+        number = marks.finished - marks.skip
+        use = number * args.cost / (workers * marks.elapsed_s)
+        print(
+            f"{executor.kind}: {workers} workers, {number} structures of {args.cost} s in "
+            f"{marks.elapsed_s:.1f} s: {100 * use:.1f} % use, driver "
+            f"{1000 * marks.driver_s / number:.2f} ms per structure",
+            flush=True,
+        )
+
+
+def measure_driver(args: argparse.Namespace) -> None:
+    """Print the processor time of the driver for each structure."""
+    spec = WorkerSpec(({"cost_s": args.cost},), factory="executors:build", search_path=(HERE,))
+    for workers in (4, 16, 64, 256):
+        nodes = {"function": "executors:CountedNodes", "workers": workers,
+                 "options": {"workers": workers, "cost_s": args.cost}}  # fmt: skip
+        structures = max(min(args.structures, 25 * workers), 5 * workers)
+        marks = search(
+            find("futures", "executors").model_validate(nodes), spec, workers, structures
+        )
+        number = marks.finished - marks.skip
+        each_s = marks.driver_s / number
+        use = number * args.cost / (workers * marks.elapsed_s)
+        print(
+            f"{workers} workers, {number} structures of {args.cost} s: driver "
+            f"{1000 * each_s:.2f} ms per structure, {100 * use:.1f} % use; one driver feeds "
+            f"{args.cost / each_s:.0f} workers",
+            flush=True,
+        )
+
+
+def measure_real(args: argparse.Namespace) -> None:
+    """Print structures per core-hour with workers of this machine and with two blocks."""
+    block = {"provider": "local", "workers_per_node": 1, "max_blocks": 2, "init_blocks": 2}
+    for executor in ({"kind": "local"}, {"kind": "parsl", "block": [block]}):
+        settings = RunSettings.from_dict(
+            {
+                "problem": {"formula": args.formula, "max_atoms": 24},
+                "stop": {"structures": args.structures},
+                "tier": [{"name": args.kind, "engine": {"kind": args.kind}}],
+                "final": {"best": 0},
+                "run": {"workers": 2},
+                "executor": executor,
+            }
+        )
+        with tempfile.TemporaryDirectory() as name:
+            began = time.monotonic()
+            summary = predict(settings, name)
+            hours = summary.progress.core_s / 3600.0
+            print(
+                f"{executor['kind']}: {args.formula}, {summary.n_structures} structures, "
+                f"{summary.progress.core_s:.0f} core s in {time.monotonic() - began:.0f} s: "
+                f"{summary.n_structures / hours:.0f} per core-hour",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Measure what the first argument says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("use", "driver", "real"))
+    parser.add_argument("--structures", type=int, default=2000)
+    parser.add_argument("--cost", type=float, default=0.2, help="seconds of a structure")
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=2, help="of each node")
+    parser.add_argument("--formula", default="CoAs2")
+    parser.add_argument("--kind", default="chgnet", help="of the engine")
+    args = parser.parse_args()
+    sys.path.insert(0, HERE)
+    {"use": measure_use, "driver": measure_driver, "real": measure_real}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()

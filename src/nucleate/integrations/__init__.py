@@ -1,0 +1,1 @@
+"""Searches inside the workflows of other packages."""

@@ -1,0 +1,78 @@
+"""What a map needs is looked for before any work: models, interpreters, files and libraries."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from nucleate.errors import InputError, MissingDependencyError
+from nucleate.mapping.field import check_models
+
+if TYPE_CHECKING:
+    from nucleate.mapping.field import Field
+    from nucleate.mapping.settings import MapSettings
+    from nucleate.plugins import Component
+    from nucleate.relax.settings import TierSettings
+
+
+def check_ready(field: Field, settings: MapSettings, judge: TierSettings | None = None) -> None:
+    """Check what would otherwise be missed only when it is used, perhaps at the end of a map.
+
+    Parameters
+    ----------
+    field
+        The field of the input.
+    settings
+        The input.
+    judge
+        The second model, if there is one.
+
+    Raises
+    ------
+    InputError
+        For the first model, interpreter, file or library that is missing or cannot be used.
+    MissingDependencyError
+        For the first package that is not installed.
+    """
+    check_models(field, settings.tier)
+    for tier in settings.tier:
+        _check_tier(f"tier {tier.name!r}", tier, settings.run.python)
+    if judge is not None:
+        check_models(field, [judge])
+        _check_tier("final.judge", judge, settings.run.python)
+    _check_sources(field, settings)
+
+
+def _check_tier(name: str, tier: TierSettings, python: str | None) -> None:
+    interpreter = tier.python or python
+    if interpreter is not None:
+        if shutil.which(interpreter) is None:
+            raise InputError(
+                f"{name}: python = {interpreter!r} cannot be executed. Give the interpreter of an "
+                "environment that has the model, or leave it out."
+            )
+        return
+    try:
+        tier.engine.check_present()
+    except (InputError, MissingDependencyError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _check_sources(field: Field, settings: MapSettings) -> None:
+    """Check files and libraries of the search, which is the same at every composition."""
+    from nucleate.generate.given import structure_files
+    from nucleate.library.library import Library
+    from nucleate.run.policy import policy_start
+
+    search = settings.search
+    generators: tuple[Component, ...] = tuple(getattr(search, "generators", ()))
+    for place, generator in enumerate(generators):
+        files = getattr(generator, "files", None)
+        if files:
+            structure_files(files, kind=f"search.generators[{place}]")
+    for component in (search, *generators):
+        names = getattr(component, "library", ())
+        if names and getattr(component, "known", "all") != "off":
+            Library.load(tuple(names))
+    if getattr(search, "policy_from", None) is not None:
+        policy_start(settings.run_settings(field.compositions[-1]))

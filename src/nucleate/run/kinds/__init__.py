@@ -1,0 +1,1 @@
+"""Kinds of executors: every module is one."""

@@ -1,0 +1,24 @@
+"""Schedulers that run jobs on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def install_slurm(monkeypatch, folder: Path, *, minute_s: float = 60.0) -> Path:
+    """Put sbatch, squeue and scancel on the path; return the folder of the states of jobs."""
+    commands, states = folder / "bin", folder / "jobs"
+    commands.mkdir()
+    states.mkdir()
+    for name in ("sbatch", "squeue", "scancel"):
+        path = commands / name
+        path.write_text(f'#!/bin/bash\nexec {sys.executable} {HERE / "slurm.py"} {name} "$@"\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("SIMULATED_SLURM", str(states))
+    monkeypatch.setenv("SIMULATED_MINUTE_S", str(minute_s))
+    return states
