@@ -275,7 +275,10 @@ class LearningExecutor(Silent):
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 
     def _relax(self, number: int, crystal: Crystal) -> None:
-        options = {"frames": self._settings.frames}
+        frames = self._settings.frames
+        if self._screening.review_of(number) is not None:
+            frames = -(-frames // 2)  # these relaxations are shorter
+        options = {"frames": frames}
         self._inner.submit(Job(number, FIRST, crystal, options=options))
 
     def _point(self, number: int, crystal: Crystal) -> None:

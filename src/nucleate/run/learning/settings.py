@@ -54,7 +54,12 @@ class LearningSettings(BaseModel):
         description="Fits after which every candidate that is not finished is evaluated once by "
         "the first tier; later only the tenth of them that is farthest from what was learned.",
     )
-    frames: int = Field(6, ge=1, le=50, description="Evaluations of a relaxation that are learned.")
+    frames: int = Field(
+        6,
+        ge=1,
+        le=50,
+        description="Evaluations of a relaxation that are learned; half of them after the first fit.",
+    )
     compressed_share: float = Field(
         0.2,
         ge=0.0,
