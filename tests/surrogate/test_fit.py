@@ -33,7 +33,7 @@ def test_a_pair_potential_is_found_again() -> None:
         errors.append(found.energy / 8 - frame.energy_per_atom)
         missed = np.abs(found.forces - frame.forces_ev_per_ang).max()
         assert missed < 0.05 * (1.0 + frame.max_force)
-    assert np.median(np.abs(errors)) < 2e-3
+    assert np.median(np.abs(errors)) < 3e-3  # the noise assumed
     assert [point.number for point in fit.curve] == [0, 1]
 
 
@@ -47,6 +47,18 @@ def test_the_fit_is_that_of_least_squares(learned: Fit) -> None:
     values = np.concatenate([value for _, value in blocks])
     np.testing.assert_allclose(np.triu(fit._gram), np.triu(matrix.T @ matrix), rtol=1e-9)
     np.testing.assert_allclose(fit._right, matrix.T @ values, rtol=1e-7, atol=1e-6)
+
+
+def test_what_was_hardly_seen_gets_no_huge_weights() -> None:
+    """One pair of atoms just inside the cutoff of a spline: its column is almost empty."""
+    fit, rng = Fit((27, 33)), np.random.default_rng(4)
+    for _ in range(12):
+        fit.add(group(rng))
+    rare = Crystal(np.array([27]), np.diag([4.49, 5.99, 6.5]), np.zeros((1, 3)))
+    fit.add([morse(rare)])
+    answer = fit.solve()
+    assert isinstance(answer, Surrogate)
+    assert np.abs(answer.weights).max() < 200.0
 
 
 def test_without_enough_data_there_is_a_reason_and_no_error() -> None:

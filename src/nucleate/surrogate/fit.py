@@ -35,6 +35,9 @@ HIGHEST_EV, HIGHEST_FORCE = 4.0, 60.0
 
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 ONE_BODY_RIDGE = 1e-9
+PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
+"""eV, how large weights are expected to be: what was hardly seen must not get huge ones."""
+
 HOLD = 10
 """Before the first fit, every tenth group is held out to choose the ridge."""
 
@@ -286,11 +289,13 @@ class Fit:
         scale = np.sqrt(self._gram.diagonal())
         scale[scale == 0.0] = 1.0
         equations = self._gram / np.outer(scale, scale)
+        prior = np.full(len(scale), PAIR_SIZE**-2)
+        prior[self.layout.three_body :] = THREE_BODY_SIZE**-2
         solutions, solved = [], []
         self._factor, self._scale = None, scale
         for ridge in ridges:
             regular = equations.copy(order="F")  # its upper triangle counts
-            added = np.full(len(scale), ridge)
+            added = ridge + prior / scale**2
             added[: self.layout.n_elements] = ONE_BODY_RIDGE
             np.fill_diagonal(regular, regular.diagonal() + added)
             try:
