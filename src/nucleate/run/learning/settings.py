@@ -58,7 +58,8 @@ class LearningSettings(BaseModel):
         6,
         ge=1,
         le=50,
-        description="Evaluations of a relaxation that are learned; half of them after the first fit.",
+        description="Evaluations of a relaxation that are learned; after the first fit half of "
+        "them.",
     )
     compressed_share: float = Field(
         0.2,
