@@ -99,7 +99,12 @@ def test_a_key_that_was_added_since_must_have_its_default(tmp_path):
 def test_every_key_with_a_default_may_have_been_added_since():
     settings = RunSettings.from_dict(PLAIN)
     old = settings.to_dict()
-    given = {("problem", "formula"), ("problem", "max_atoms"), ("search", "kind")}
+    given = {
+        ("problem", "formula"),
+        ("problem", "max_atoms"),
+        ("search", "kind"),
+        ("executor", "kind"),
+    }
     for section, keys in old.items():
         for key in keys if isinstance(keys, dict) else ():
             if (section, key) not in given:

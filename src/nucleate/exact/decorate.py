@@ -251,7 +251,7 @@ def _site_energies(
     Sites of one basis atom differ by lattice vectors of the parent, so only pairs with the first
     site of each basis atom are computed.
     """
-    bare = replace(model, tables=model.tables._replace(volume_stiffness=0.0))
+    bare = replace(model, tables=model.sums._replace(volume_stiffness=0.0))
     n, kinds = sites.size, len(model.elements)
 
     def energy(places: list[int], types: list[int]) -> float:

@@ -43,7 +43,7 @@ class System:
     """Energies between orbits, from the energies of crystals that consist of one or two."""
 
     def __init__(self, certificate: Certificate, proof: Proof, model: EnergyModel) -> None:
-        tables = model.tables
+        tables = model.sums
         self.model = replace(model, tables=tables._replace(volume_stiffness=0.0))
         self.proof, self.limits = proof, certificate.distances()
         self.symbols = list(proof.counts)

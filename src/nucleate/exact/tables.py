@@ -56,7 +56,7 @@ def pair_tables(model: EnergyModel, grid: Grid) -> PairTables:
     grid
         Any cell, any shape.
     """
-    tables = model.tables
+    tables = model.sums
     n = len(model.elements)
     real, nearest = _real_space(tables, grid, n)
     total = real + _reciprocal_space(tables, grid, n)
@@ -78,7 +78,7 @@ def constant_energy(model: EnergyModel, grid: Grid, counts: NDArray[np.int64]) -
     counts
         Atoms of each element of the model in the cell.
     """
-    tables = model.tables
+    tables = model.sums
     if tables.volume_stiffness <= 0.0:
         return 0.0
     volume = abs(float(np.linalg.det(grid.cell)))

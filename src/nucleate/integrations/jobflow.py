@@ -19,7 +19,7 @@ from nucleate.api.predict import predict
 from nucleate.errors import MissingDependencyError
 
 try:
-    from jobflow import Maker, job
+    from jobflow import Maker, job  # pyright: ignore[reportPrivateImportUsage]
 except ModuleNotFoundError as error:
     raise MissingDependencyError(
         f"nucleate.integrations.jobflow: {error.name} is not installed. Install it: "

@@ -116,6 +116,15 @@ class EnergyModel:
     elements: tuple[int, ...]
     tables: Tables | AnyTables
 
+    @property
+    def sums(self) -> Tables:
+        """The arrays of the compiled sums; raises TypeError for another form of energy."""
+        from nucleate.potentials.kernels import Tables
+
+        if not isinstance(self.tables, Tables):
+            raise TypeError(f"{type(self.tables).__name__} are not the tables of compiled sums")
+        return self.tables
+
     def kinds(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the species index of each atom.
 

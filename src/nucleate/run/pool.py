@@ -32,12 +32,10 @@ from nucleate.text import clean
 from nucleate.trouble import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from nucleate.run.executor import Report
     from nucleate.run.wire import Message
-
-    Report = Callable[[str, int, int], None]
 
 START_LIMIT_S = 600.0
 LOSSES_IN_A_ROW = 10

@@ -24,7 +24,7 @@ from nucleate.surrogate.packing import pack
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
-    from nucleate.run.executor import Executor
+    from nucleate.run.executor import Executor, Report
     from nucleate.run.learning.lessons import Lessons
     from nucleate.run.learning.screening import Screening
     from nucleate.run.learning.settings import LearningSettings
@@ -104,6 +104,10 @@ class LearningExecutor(Silent):
         """Levels of theory of the tiers of the run, once their engines are loaded."""
         levels = self._inner.levels
         return None if levels is None else levels[FIRST : self._points]
+
+    def wait_until_ready(self, report: Report = lambda *_: None) -> list[dict[str, str]]:
+        """Return the levels of theory of the tiers of the run as soon as they are loaded."""
+        return self._inner.wait_until_ready(report)[FIRST : self._points]
 
     @property
     def core_s(self) -> float:

@@ -122,6 +122,8 @@ def plain_job(job: Job) -> Plain:
     data: Plain = {"key": job.key, "tier": job.tier, "crystal": job.crystal.to_dict()}
     if job.fixed is not None:
         data["fixed"] = job.fixed.tolist()
+    if job.options:
+        data["options"] = dict(job.options)
     if job.unfinished is not None:
         data["unfinished"] = job.unfinished
     return data
@@ -131,7 +133,8 @@ def job_from(data: Mapping[str, Any]) -> Job:
     """Undo :func:`plain_job`."""
     fixed = None if data.get("fixed") is None else np.array(data["fixed"], dtype=bool)
     crystal = Crystal.from_dict(data["crystal"])
-    return Job(data["key"], data["tier"], crystal, fixed, data.get("unfinished"))
+    options, unfinished = data.get("options", {}), data.get("unfinished")
+    return Job(data["key"], data["tier"], crystal, fixed, options, unfinished)
 
 
 def plain_finished(finished: Sequence[Finished]) -> list[list[Any]]:
