@@ -19,7 +19,7 @@ from nucleate.crystal.space import SearchSpace
 from nucleate.generate.layouts import SAME_POINT, Built, Layout, build, layout_of
 from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.generate.symmetric_cells import cell_of, shape_of
-from nucleate.generate.symmetric_placement import has_translation, heights
+from nucleate.generate.symmetric_placement import has_translation, heights_of
 from nucleate.generate.wyckoff import operations, primitive_vectors, sites
 
 IMAGES = np.array(list(product(range(-3, 4), repeat=3)))
@@ -205,7 +205,7 @@ def test_a_small_mismatch_is_no_translation() -> None:
 def test_heights_are_those_of_the_planes(cell: np.ndarray) -> None:
     lattice = Lattice(cell)
     planes = [lattice.d_hkl(tuple(row)) for row in np.eye(3, dtype=int).tolist()]
-    np.testing.assert_allclose(heights(np.ascontiguousarray(cell)), planes, rtol=1e-8)
+    np.testing.assert_allclose(heights_of(np.ascontiguousarray(cell)), planes, rtol=1e-8)
 
 
 @settings(max_examples=20)
