@@ -22,6 +22,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nucleate.compiled_files import forget_outdated
+
 if TYPE_CHECKING:
     from nucleate.api import (
         BasinHopping,
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
     from nucleate.search.settings import SearchSettings
 
 __version__ = "0.1.0"
+
+forget_outdated(__path__[0])
 
 _LAZY = {
     "BasinHopping": "nucleate.api",
