@@ -225,7 +225,7 @@ def _write(corpus: Corpus, sentence: int, lesson: Lesson, n: int) -> None:
     lesson.orbit[n, columns - 1] = positions
     lesson.allowed[n, columns - 1] = corpus.allowed[part]
     size = int(table.shape_size[group])
-    cell = scaled_cell(group, float(corpus.stretch[sentence]), corpus.shape[sentence, :size])
+    cell = scaled_cell(float(corpus.stretch[sentence]), corpus.shape[sentence, :size])
     batch.cell_size[n] = size + 1
     column = begin + 2 + orbits
     write_cell(batch, n, column, cell)

@@ -138,7 +138,7 @@ class Batch:
         )
 
 
-def scaled_cell(group: int, stretch: float, shape: NDArray[np.floating]) -> NDArray[np.float32]:
+def scaled_cell(stretch: float, shape: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return stretch and shape as numbers of about 1, padded with zeros, shape (6,)."""
     result = np.zeros(6, np.float32)
     result[0] = 10.0 * stretch
@@ -147,7 +147,6 @@ def scaled_cell(group: int, stretch: float, shape: NDArray[np.floating]) -> NDAr
     result[1 : 1 + edges] = 2.0 * shape[:edges]
     if size > 2:
         result[3 : 1 + size] = 4.0 * (shape[2:] - RIGHT_ANGLE)
-    del group
     return result
 
 
