@@ -24,6 +24,7 @@ from nucleate.benchmark.report import markdown_table
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.search.stop import TARGET_FOUND
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from nucleate.benchmark.compounds import Compound
@@ -76,6 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
                     wanted = settings(compound, known, seed, arguments.budget, target)
                     reason = predict(wanted, folder).reason
                 print(f"{compound.name} {known} seed {seed}: {reason}", flush=True)
+                if is_request(reason):
+                    return
 
 
 def seconds_to_target(folder: Path, budget_s: float) -> float | None:

@@ -32,6 +32,7 @@ from nucleate.report.rule import probabilities
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
+from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
             wanted = settings(entry, known, arguments.library, arguments.seed, arguments.budget)
             reason = predict(wanted, folder).reason
             print(f"{entry.name} {entry.formula} {known}: {reason}", flush=True)
+            if is_request(reason):
+                return
 
 
 def show(arguments: argparse.Namespace) -> None:
