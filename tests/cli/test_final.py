@@ -144,8 +144,8 @@ def test_killed_and_continued_it_is_the_same(finished, run):
     """The phase is killed once it has written something; the same command continues."""
     whole = outcomes(finished[0] / "run")
     with Store.append_to(run) as store:
-        store._db.execute("DELETE FROM outcome WHERE tier != 'rough'")
-        store._db.execute("DELETE FROM event WHERE kind IN ('final', 'tier')")
+        store.db.execute("DELETE FROM outcome WHERE tier != 'rough'")
+        store.db.execute("DELETE FROM event WHERE kind IN ('final', 'tier')")
         store.commit()
     (run.parent / "slow").touch()
     words = [sys.executable, "-m", "nucleate", "refine", "run", "--workers", "1"]
@@ -211,8 +211,8 @@ def test_it_can_be_switched_off_and_made_up_for(nucleate, tmp_path):
 
 def test_a_budget_ends_it_and_the_rest_is_listed_below(nucleate, run):
     with Store.append_to(run) as store:
-        store._db.execute("DELETE FROM outcome WHERE tier != 'rough'")
-        store._db.execute("DELETE FROM event WHERE kind IN ('final', 'tier')")
+        store.db.execute("DELETE FROM outcome WHERE tier != 'rough'")
+        store.db.execute("DELETE FROM event WHERE kind IN ('final', 'tier')")
         store.commit()
     text = SEARCH.replace("best = 3", "best = 3\nbudget = 1e-6")
     (run.parent / "run.toml").write_text(text)

@@ -363,7 +363,7 @@ def test_a_name_stands_for_one_kind_of_energy(nucleate, run):
     (run.parent / "same.toml").write_text(TIGHT.replace("pre_relax", "wall_s = 50\npre_relax"))
     assert nucleate("refine", run, "--input", "same.toml").status == 0
     with Store.append_to(run) as store:
-        store._db.execute("UPDATE level SET version = '0.1' WHERE code = 'ase'")
+        store.db.execute("UPDATE level SET version = '0.1' WHERE code = 'ase'")
         store.commit()
     result = nucleate("refine", run, "--input", "tight.toml", "--best", 5)
     assert result.status == 2

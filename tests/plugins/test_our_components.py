@@ -10,6 +10,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from tests.programs.fakes import potentials
 from tests.programs.recorded import BUCKINGHAM, DATA, mgo, mgo_pair
+from tests.surrogate.conftest import made_up
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.engine import EngineContext
@@ -93,7 +94,9 @@ def _single_precision() -> dict[str, object]:
 @pytest.mark.parametrize("kind", SHIPPED["models"])
 def test_models(kind: str, tmp_path) -> None:
     (tmp_path / "salt.toml").write_text(FORCE_FIELD)
+    made_up((11, 17)).save(tmp_path / "salt.fit")
     settings = {
+        "surrogate": {"file": str(tmp_path / "salt.fit")},
         "ase": {"calculator": "ase.calculators.emt:EMT"},
         "force-field": {"file": str(tmp_path / "salt.toml")},
         "torch-sim": {"model": "torch_sim.models.lennard_jones:LennardJonesModel"},
@@ -105,7 +108,7 @@ def test_models(kind: str, tmp_path) -> None:
         pytest.skip(str(error))
     if kind == "ase":
         check_model(component, "Cu3Au", max_atoms=4)
-    elif kind in ("spp", "force-field"):
+    elif kind in ("spp", "force-field", "surrogate"):
         check_model(component)
     else:
         check_model(component, **_single_precision())

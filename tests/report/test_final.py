@@ -228,7 +228,7 @@ def test_the_overview_is_the_ranking(tmp_path):
     key = [(item.record.number, item.tier, item.copies, item.above_best) for item in whole[:3]]
     assert [(i.record.number, i.tier, i.copies, i.above_best) for i in found.ranked] == key
     with Store.append_to(tmp_path) as store:  # a search that continues takes its last records back
-        store._db.execute("UPDATE record SET provisional = 1 WHERE candidate IN (0, 2)")
+        store.db.execute("UPDATE record SET provisional = 1 WHERE candidate IN (0, 2)")
         store.withdraw_provisional()
         shown = {item.record.number for item in overview(store, best=9).ranked}
     assert shown

@@ -80,7 +80,7 @@ def test_a_module_that_fails_to_import_is_named_with_its_error(tmp_path, monkeyp
 @pytest.mark.parametrize("kind", [*kinds()["models"], OUTSIDE])
 def test_a_tier_survives_the_way_to_a_worker(kind):
     needs = {"ase": {"calculator": "ase.calculators.emt:EMT"}, "force-field": {"file": "a.toml"}}
-    needs["torch-sim"] = {"model": "a:B"}
+    needs |= {"torch-sim": {"model": "a:B"}, "surrogate": {"file": "a.fit"}}
     tier = TierSettings.model_validate({"engine": {"kind": kind, **needs.get(kind, {})}})
     data = tier.model_dump(mode="json")
     again = TierSettings.model_validate(json.loads(json.dumps(data)))

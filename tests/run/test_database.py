@@ -30,8 +30,8 @@ def store(tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(store, tmp_path):
-    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-    store._db.execute(f"PRAGMA max_page_count = {pages + 8}")
+    (pages,) = store.db.execute("PRAGMA page_count").fetchone()
+    store.db.execute(f"PRAGMA max_page_count = {pages + 8}")
 
     def fill():
         for number in range(1000):

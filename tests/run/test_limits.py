@@ -69,7 +69,7 @@ def test_a_file_system_without_locks_still_keeps_a_second_run_out(tmp_path, monk
     with pytest.warns(UserWarning, match="lock"), locked(folder):  # noqa: PT031
         assert is_locked(folder)
         with (
-            pytest.raises(lock.InputError, match=r"in use by another run \(process \d+ on [^ ]+\)"),
+            pytest.raises(lock.InputError, match=r"by another run \(process \d+ on [^ ]+ since"),
             locked(folder),
         ):
             pass

@@ -207,8 +207,8 @@ def test_the_same_seed_gives_the_same_candidates_as_workers_here(tmp_path: Path)
 def test_jobs_and_specifications_travel_unchanged(tmp_path: Path) -> None:
     fixed = np.zeros((3, 3), dtype=bool)
     fixed[1] = True
-    job = job_from(plain_job(Job(5, 1, crystal(), fixed, {"steps": 3})))
-    assert (job.key, job.tier, job.unfinished) == (5, 1, {"steps": 3})
+    job = job_from(plain_job(Job(5, 1, crystal(), fixed, {"frames": 2}, {"steps": 3})))
+    assert (job.key, job.tier, job.options, job.unfinished) == (5, 1, {"frames": 2}, {"steps": 3})
     assert np.array_equal(job.fixed, fixed)
     assert np.array_equal(job.crystal.scaled, crystal().scaled)
     spec = context(tmp_path, {}, {"name": "b"}).spec

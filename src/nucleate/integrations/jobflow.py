@@ -5,7 +5,7 @@ Example
 >>> from nucleate.integrations.jobflow import PredictMaker
 >>> from jobflow import Flow, run_locally
 >>> job = PredictMaker(model="spp", structures=50).make("NaCl")
->>> flow = Flow([job, ...])  # job.output["structures"][0] is the best structure
+>>> flow = Flow([job])  # job.output["structures"][0] is the best structure
 >>> run_locally(flow)  # doctest: +SKIP
 """
 

@@ -115,7 +115,7 @@ def thin(frames: Sequence[Item], number: int) -> list[Item]:
     Examples
     --------
     >>> thin(range(40), 5)
-    [0, 1, 5, 15, 39]
+    [0, 2, 5, 15, 39]
     """
     if number < 1:
         raise InputError(f"number = {number}: keep at least 1 frame of a relaxation.")

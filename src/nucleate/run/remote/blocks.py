@@ -197,6 +197,10 @@ def imported(module: str) -> Any:
         raise MissingDependencyError(
             f"executor.kind = 'parsl': {error.name} is not installed. Install it: {INSTALL}"
         ) from error
+    except NotImplementedError as error:
+        raise MissingDependencyError(
+            f"executor.kind = 'parsl': Parsl does not work on this system ({error}). Use 'local'."
+        ) from error
 
 
 def tiers_of(blocks: Sequence[Block], names: Sequence[str]) -> list[tuple[int, ...]]:

@@ -6,10 +6,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from parsl.jobs.states import JobState, JobStatus
-from parsl.launchers import SingleNodeLauncher
-from parsl.providers.cluster_provider import ClusterProvider
-from parsl.providers.errors import SubmitException
+from nucleate.errors import MissingDependencyError
+
+try:
+    from parsl.jobs.states import JobState, JobStatus
+    from parsl.launchers import SingleNodeLauncher
+    from parsl.providers.cluster_provider import ClusterProvider
+    from parsl.providers.errors import SubmitException
+except NotImplementedError as error:
+    raise MissingDependencyError(f"Flux is used through Parsl: {error}.") from error
 
 STATES = {
     "DEPEND": JobState.PENDING,
