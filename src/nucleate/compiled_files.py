@@ -3,8 +3,8 @@
 Numba keeps compiled functions beside their source files and compiles one again when *its own* file
 has changed. A function that calls another one, in another file, holds the code of that one too, and
 would continue to compute with what it was. Therefore all compiled functions that are older than the
-newest source file of any of them are forgotten when the package is imported. A package installed by pip
-has new times everywhere; this is for sources that an editor or git changes.
+newest source file of any of them are forgotten when the package is imported. A package installed by
+pip has new times everywhere; this is for sources that an editor or git changes.
 """
 
 from __future__ import annotations
