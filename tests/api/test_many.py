@@ -94,7 +94,12 @@ def test_other_tiers_come_after_with_workers_of_their_own(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("formula\nNaCl\n", "'formula' is no column. Columns: problem"),
+        (
+            "formula\nNaCl\n",
+            "'formula' is no column. The column of formulas and input files is 'problem'",
+        ),
+        ("problem\nMgO\nXx2O\n", "line 3: element 'Xx' is not known"),
+        ("problem,max_atoms\nMgO,1\n", "MgO: "),
         ("priority\n1\n", "the column 'problem' is missing"),
         ("problem,priority\nNaCl,high\n", "line 2: priority = 'high' is not a number"),
         ("problem\n", "has no rows"),

@@ -157,7 +157,10 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     unknown = [name for name in heads if name not in COLUMNS]
     if unknown or "problem" not in heads:
         what = f"{unknown[0]!r} is no column" if unknown else "the column 'problem' is missing"
-        raise InputError(f"{path}: {what}. Columns: {', '.join(COLUMNS)}.")
+        raise InputError(
+            f"{path}: {what}. The column of formulas and input files is 'problem'; all columns: "
+            f"{', '.join(COLUMNS)}."
+        )
     rows = [_row(path, number, heads, line) for number, line in enumerate(lines, 2)]
     if not rows:
         raise InputError(f"{path}: has no rows. Add a line for each composition.")
@@ -180,6 +183,11 @@ def _row(path: Path, number: int, heads: list[str], line: Mapping[Any, Any]) -> 
             ) from None
     if is_input_file(row["problem"]):
         row["problem"] = absolute(path.parent / row["problem"])
+        return row
+    try:
+        Composition.from_formula(row["problem"])
+    except InputError as error:
+        raise InputError(f"{path}, line {number}: {error}") from None
     return row
 
 
@@ -210,13 +218,16 @@ def _wanted(
 ) -> Wanted:
     given = {**options, **{key: row[key] for key in row if key not in ("problem", "name")}}
     priority = float(given.pop("priority", 0.0))
-    settings = settings_of(
-        row["problem"],
-        overrides_of(given),
-        folder=place / row["name"],
-        preset=preset,
-        trust=trust,
-    )
+    try:
+        settings = settings_of(
+            row["problem"],
+            overrides_of(given),
+            folder=place / row["name"],
+            preset=preset,
+            trust=trust,
+        )
+    except InputError as error:
+        raise InputError(f"{row['name']}: {error}") from None
     return Wanted(row["name"], settings, priority)
 
 
