@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
@@ -255,6 +254,8 @@ class Screening:
 
     def _spearman(self, past: list[Review]) -> float | None:
         """Return the rank correlation; where the surrogate is off, of later fits alone."""
+        from scipy.stats import rankdata  # slow to import
+
         pairs = list(self._pairs)
         if past and not past[-1].on:
             last_on = max((review.number for review in past if review.on), default=-1)
