@@ -33,7 +33,7 @@ def log_total(counts, multiplicity, fixed, weights):
     weights : ndarray of float64, shape (n_elements, n_positions)
         Weight of one orbit of the element on the position.
     """
-    masks = _fixed_masks(multiplicity, fixed)
+    masks = fixed_masks(multiplicity, fixed)
     scaled, log_factor = _in_range(counts, multiplicity, fixed, weights)
     total = _totals(counts, multiplicity, fixed, scaled, masks)[1]
     whole = total[0, masks.size - 1]
@@ -94,7 +94,7 @@ def draw(counts, multiplicity, fixed, weights, uniform):
     ndarray of int64, shape (n_elements, n_positions)
         Number of orbits of each element on each position.
     """
-    masks = _fixed_masks(multiplicity, fixed)
+    masks = fixed_masks(multiplicity, fixed)
     weights = _in_range(counts, multiplicity, fixed, weights)[0]
     tables, totals = _totals(counts, multiplicity, fixed, weights, masks)
     places = np.flatnonzero(fixed)
@@ -160,7 +160,7 @@ def _in_range(counts, multiplicity, fixed, weights):
 
 
 @njit(cache=True)
-def _fixed_masks(multiplicity, fixed):
+def fixed_masks(multiplicity, fixed):
     """Return the summed multiplicity of every subset of the fixed positions."""
     places = np.flatnonzero(fixed)
     masks = np.zeros(1 << places.size, np.int64)

@@ -17,6 +17,7 @@ from numba import njit
 
 from nucleate.generate.symmetric_prior import positions as all_positions
 from nucleate.generate.wyckoff import N_SPACE_GROUPS
+from nucleate.generate.wyckoff_counting import fixed_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def suffix_tables(counts, multiplicity, fixed):
     -------
     ndarray of bool, shape (n_elements + 1, 2 ** n_fixed)
     """
-    masks = _masks(multiplicity, fixed)
+    masks = fixed_masks(multiplicity, fixed)
     result = np.zeros((counts.size + 1, masks.size), np.bool_)
     result[counts.size] = True
     for e in range(counts.size - 1, -1, -1):
@@ -80,7 +81,7 @@ def next_positions(multiplicity, fixed, later, rest, left, least):
     -------
     ndarray of bool, shape (n_positions,)
     """
-    masks = _masks(multiplicity, fixed)
+    masks = fixed_masks(multiplicity, fixed)
     result = np.zeros(multiplicity.size, np.bool_)
     bit = 0
     for p in range(multiplicity.size):
@@ -159,18 +160,6 @@ def possible_groups(counts: tuple[int, ...]) -> NDArray[np.bool_]:
 def group_tables(number: int, counts: Sequence[int]) -> NDArray[np.bool_]:
     """Return :func:`suffix_tables` of a space group."""
     return suffix_tables(np.array(counts, dtype=np.int64), *of_group(number))
-
-
-@njit(cache=True)
-def _masks(multiplicity, fixed):
-    places = np.flatnonzero(fixed)
-    masks = np.zeros(1 << places.size, np.int64)
-    for subset in range(1, masks.size):
-        for bit in range(places.size):
-            if (subset >> bit) & 1:
-                masks[subset] = masks[subset ^ (1 << bit)] + multiplicity[places[bit]]
-                break
-    return masks
 
 
 @njit(cache=True)
