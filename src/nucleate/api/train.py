@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,12 +37,8 @@ def train_graph_network(
     InputError
         If the data cannot be used.
     """
-    try:
+    with _needs_torch():
         from nucleate.fitting.graph_network.fit import train_graph_network as train
-    except ImportError as error:
-        raise MissingDependencyError(
-            "training needs torch and safetensors: pip install 'nucleate[train]'"
-        ) from error
     potential = None
     if perturbed or label_rest:
         from nucleate.relax.settings import TierSettings
@@ -71,10 +69,17 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
     InputError
         If the data cannot be used.
     """
-    try:
+    with _needs_torch():
         from nucleate.fitting.wyckoff_language.fit import train_wyckoff_language as train
+    return train(data, out, **options)
+
+
+@contextmanager
+def _needs_torch() -> Iterator[None]:
+    """Say how to install what training needs where an import fails."""
+    try:
+        yield
     except ImportError as error:
         raise MissingDependencyError(
             "training needs torch and safetensors: pip install 'nucleate[train]'"
         ) from error
-    return train(data, out, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from nucleate.errors import InputError
 from nucleate.fitting.graph_network.captured import Captured
 from nucleate.fitting.graph_network.evaluation import mean_absolute_error
 from nucleate.fitting.graph_network.examples import Resident
+from nucleate.fitting.state import read_state, restore, write_state
 from nucleate.networks.graph_network.checkpoint import build_network
 from nucleate.networks.graph_network.settings import HarmonicSettings, settings_to_dict
 
@@ -186,60 +186,25 @@ class Trainer:
 
     def save(self) -> None:
         """Write the whole state in one file, replaced in one step."""
-        from safetensors.torch import save_file
-
-        tensors = {}
-        for name, state in self._states().items():
-            tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
         facts = {
             "step": self.step,
             "history": self.history,
             "network": settings_to_dict(self.network_settings),
             "training": asdict(self.settings),
         }
-        part = self.folder / (STATE + ".part")
-        save_file(tensors, part, metadata={"nucleate": json.dumps(facts)})
-        part.replace(self.folder / STATE)
-
-    def _states(self) -> dict[str, dict[str, torch.Tensor]]:
-        moments: dict[str, dict[str, torch.Tensor]] = {"first": {}, "second": {}}
-        for name, parameter in self.network.named_parameters():
-            state = self.optimiser.state.get(parameter)
-            if state:
-                moments["first"][name] = state["exp_avg"]
-                moments["second"][name] = state["exp_avg_sq"]
-        return {
-            "network": dict(self.network.state_dict()),
-            "mean": self.mean,
-            "best": self.best,
-            **moments,
-        }
+        others = {"mean": self.mean, "best": self.best}
+        write_state(self.folder / STATE, self.network, self.optimiser, others, facts)
 
     def _resume(self) -> None:
-        from safetensors import safe_open
-
-        with safe_open(self.folder / STATE, framework="pt", device=self.device) as archive:
-            facts = json.loads(archive.metadata()["nucleate"])
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+        states, facts = read_state(self.folder / STATE, self.device)
         if facts["network"] != settings_to_dict(self.network_settings):
             raise InputError(
                 f"{self.folder} holds the training of another network ({facts['network']}); "
                 "choose another folder or the same configuration"
             )
-        states: dict[str, dict[str, torch.Tensor]] = {}
-        for name, value in tensors.items():
-            group, key = name.split(".", 1)
-            states.setdefault(group, {})[key] = value
-        self.network.load_state_dict(states["network"])
         self.mean, self.best = states["mean"], states["best"]
         self.step, self.history = facts["step"], facts["history"]
-        for name, parameter in self.network.named_parameters():
-            if name in states.get("first", {}):
-                self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step), device=self.device),
-                    "exp_avg": states["first"][name],
-                    "exp_avg_sq": states["second"][name],
-                }
+        restore(self.network, self.optimiser, states, self.step)
         logger.info("resumed at step %d", self.step)
 
     def _fit_baseline(self, examples: Examples) -> None:

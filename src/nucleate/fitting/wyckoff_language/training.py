@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from nucleate.errors import InputError
+from nucleate.fitting.state import read_state, restore, write_state
 from nucleate.fitting.wyckoff_language.lessons import (
     PARTS,
     batches,
@@ -203,11 +203,6 @@ class LanguageTrainer:
 
     def save(self) -> None:
         """Write the whole state in one file, replaced in one step."""
-        from safetensors.torch import save_file
-
-        tensors = {}
-        for name, state in self._states().items():
-            tensors |= {f"{name}.{key}": value.contiguous() for key, value in state.items()}
         facts = {
             "step": self.step,
             "epoch": self.epoch,
@@ -216,9 +211,8 @@ class LanguageTrainer:
             "network": asdict(self.sizes),
             "crystals": len(self.train.canonical),
         }
-        part = self.folder / (STATE + ".part")
-        save_file(tensors, part, metadata={"nucleate": json.dumps(facts)})
-        part.replace(self.folder / STATE)
+        others = {"mean": self.mean}
+        write_state(self.folder / STATE, self.network, self.optimiser, others, facts)
 
     def _plan(self) -> list[NDArray[np.int64]]:
         """Return the batches of the present epoch."""
@@ -252,48 +246,18 @@ class LanguageTrainer:
         fall = (1.0 - done) / share if share else 1.0
         return min(1.0, rise, fall)
 
-    def _states(self) -> dict[str, dict[str, torch.Tensor]]:
-        moments: dict[str, dict[str, torch.Tensor]] = {"first": {}, "second": {}}
-        for name, parameter in self.network.named_parameters():
-            state = self.optimiser.state.get(parameter)
-            if state:
-                moments["first"][name] = state["exp_avg"]
-                moments["second"][name] = state["exp_avg_sq"]
-        return {"network": dict(self.network.state_dict()), "mean": self.mean, **moments}
-
     def _resume(self) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        path = self.folder / STATE
-        try:
-            with safe_open(path, framework="pt", device=self.device) as archive:
-                facts = json.loads(archive.metadata()["nucleate"])
-                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} is damaged ({error}); delete it to begin again, or choose another --out"
-            ) from error
+        states, facts = read_state(self.folder / STATE, self.device)
         same = facts["crystals"] == len(self.train.canonical)
         if facts["network"] != asdict(self.sizes) or not same:
             raise InputError(
                 f"{self.folder} holds the training of another network or other data; choose "
                 "another --out"
             )
-        states: dict[str, dict[str, torch.Tensor]] = {}
-        for name, value in tensors.items():
-            group, key = name.split(".", 1)
-            states.setdefault(group, {})[key] = value
-        self.network.load_state_dict(states["network"])
         self.mean = states["mean"]
         self.step, self.epoch, self.place = facts["step"], facts["epoch"], facts["place"]
         self.history = facts["history"]
-        for name, parameter in self.network.named_parameters():
-            if name in states.get("first", {}):
-                self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
-                    "exp_avg": states["first"][name],
-                    "exp_avg_sq": states["second"][name],
-                }
+        restore(self.network, self.optimiser, states, self.step)
 
     def _progress(
         self, epoch: float, recent: list[float], speed: float, val: float | None
