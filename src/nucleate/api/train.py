@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -75,7 +75,7 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
 
 
 @contextmanager
-def _needs_torch() -> Iterator[None]:
+def _needs_torch() -> Generator[None]:
     """Say how to install what training needs where an import fails."""
     try:
         yield
