@@ -17,12 +17,10 @@ Names are imported on first use, so that ``import nucleate`` is fast.
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nucleate.compiled_files import forget_outdated
+from nucleate.lazy import import_on_use
 
 if TYPE_CHECKING:
     from nucleate.api import (
@@ -78,14 +76,14 @@ __version__ = "0.1.0"
 
 forget_outdated(__path__[0])
 
-_LAZY = {
-    "BasinHopping": "nucleate.api",
+_MODULES = {
+    "BasinHopping": "nucleate.api.search",
     "Batch": "nucleate.energy.model",
     "Blocks": "nucleate.generate.kinds.blocks:BlocksSettings",
     "Candidate": "nucleate.crystal.candidate",
     "Child": "nucleate.moves.move",
-    "Compared": "nucleate.api",
-    "Comparison": "nucleate.api",
+    "Compared": "nucleate.api.compare",
+    "Comparison": "nucleate.api.compare",
     "Component": "nucleate.plugins",
     "ComponentError": "nucleate.errors",
     "ContractError": "nucleate.errors",
@@ -93,7 +91,7 @@ _LAZY = {
     "DrawnSearch": "nucleate.search.drawn",
     "Engine": "nucleate.energy.engine",
     "Evaluation": "nucleate.energy.model",
-    "Evolution": "nucleate.api",
+    "Evolution": "nucleate.api.search",
     "FUSE_MOVES": "nucleate.moves.table:MOVES",
     "FailReason": "nucleate.relax.outcome",
     "Failed": "nucleate.relax.outcome",
@@ -101,37 +99,37 @@ _LAZY = {
     "GeneratorSettings": "nucleate.generate.context",
     "InputError": "nucleate.errors",
     "LevelOfTheory": "nucleate.energy.level",
-    "LowestMinima": "nucleate.api",
+    "LowestMinima": "nucleate.api.search",
     "MissingDependencyError": "nucleate.errors",
     "Move": "nucleate.moves.move",
     "MoveSettings": "nucleate.moves.settings",
     "NucleateError": "nucleate.errors",
     "Origin": "nucleate.crystal.candidate",
-    "RandomSearch": "nucleate.api",
+    "PhaseMap": "nucleate.api.phase_map",
+    "RandomSearch": "nucleate.api.search",
     "Record": "nucleate.search.record",
     "Relaxed": "nucleate.relax.outcome",
-    "Run": "nucleate.api",
-    "SearchFailedError": "nucleate.api",
+    "Run": "nucleate.api.run",
+    "SearchFailedError": "nucleate.api.searching",
     "SearchProgress": "nucleate.search.search",
     "SearchSettings": "nucleate.search.settings",
     "SearchUpdate": "nucleate.search.record",
-    "Stability": "nucleate.api",
-    "Structures": "nucleate.api",
-    "Swarm": "nucleate.api",
+    "Stability": "nucleate.api.phonons",
+    "Structures": "nucleate.api.listed",
+    "Swarm": "nucleate.api.search",
     "Symmetric": "nucleate.generate.kinds.symmetric:SymmetricSettings",
     "Trial": "nucleate.search.search",
-    "PhaseMap": "nucleate.api",
-    "compare": "nucleate.api",
-    "map": "nucleate.api:map_field",
-    "open": "nucleate.api",
-    "open_map": "nucleate.api",
-    "predict": "nucleate.api",
-    "predict_many": "nucleate.api",
+    "compare": "nucleate.api.compare",
+    "generate": "nucleate.api.generate",
+    "map": "nucleate.api.map:map_field",
+    "open": "nucleate.api.run:open_run",
+    "open_map": "nucleate.api.phase_map",
+    "phonons": "nucleate.api.phonons",
+    "predict": "nucleate.api.predict",
+    "predict_many": "nucleate.api.many",
+    "relax": "nucleate.api.relax",
 }
 """Module of every public name; ``module:name`` where it has another name there."""
-
-_ALSO_ROOMS = ("generate", "phonons", "relax")
-"""Functions with the name of one of our packages; as attributes of this one they are functions."""
 
 __all__ = [
     "FUSE_MOVES",
@@ -188,35 +186,4 @@ __all__ = [
     "relax",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'nucleate' has no attribute {name!r}")
-    module, _, attribute = _LAZY[name].partition(":")
-    return getattr(import_module(module), attribute or name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_ALSO_ROOMS, *_LAZY})
-
-
-class _Function:
-    """A function of the face, which stays when the import system sets its room under its name."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, package: ModuleType | None, owner: type) -> Any:
-        return getattr(import_module("nucleate.api"), self._name)
-
-    def __set__(self, package: ModuleType, room: ModuleType) -> None:
-        """Leave the function where it is; the room is found in ``sys.modules``."""
-
-
-class _Package(ModuleType):
-    generate = _Function()
-    phonons = _Function()
-    relax = _Function()
-
-
-sys.modules[__name__].__class__ = _Package
+import_on_use(__name__, _MODULES)

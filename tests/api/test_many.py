@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import nucleate as nc
-from nucleate.api.many import holds_many, open_many, predict_many, rows_of, table_text
+from nucleate.api.holding import holds_many
+from nucleate.api.many import open_many, predict_many, rows_of, table_text
 from nucleate.errors import InputError
 from nucleate.run import many as module
 

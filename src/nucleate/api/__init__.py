@@ -8,30 +8,89 @@ here: :mod:`~nucleate.api.benchmark`, :mod:`~nucleate.api.library`, :mod:`~nucle
 
 from __future__ import annotations
 
-from nucleate.api.check import check
-from nucleate.api.compare import Compared, Comparison, compare
-from nucleate.api.final import polish
-from nucleate.api.generate import generate, generate_pool
-from nucleate.api.listed import Structures
-from nucleate.api.many import Runs, open_many, predict_many
-from nucleate.api.map import map_field
-from nucleate.api.merge import merge
-from nucleate.api.phase_map import PhaseMap, holds_map, open_map
-from nucleate.api.phonons import Stability, phonons
-from nucleate.api.predict import predict
-from nucleate.api.refine import export_jobs, refine
-from nucleate.api.relax import Series, relax, relax_files
-from nucleate.api.run import Run, checked_order, export, holds_run, status_of
-from nucleate.api.run import open_run as open  # noqa: A004
-from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
-from nucleate.api.searching import SearchFailedError
-from nucleate.crystal.candidate import Candidate, Origin
-from nucleate.crystal.crystal import Crystal
-from nucleate.errors import InputError, MissingDependencyError, NucleateError
-from nucleate.relax.outcome import Failed, FailReason, Relaxed
-from nucleate.report.watch import watched
-from nucleate.run.hand_back import import_results
-from nucleate.run.refinement import RefinementSummary
+from typing import TYPE_CHECKING
+
+from nucleate.lazy import import_on_use
+
+if TYPE_CHECKING:
+    from nucleate.api.check import check
+    from nucleate.api.compare import Compared, Comparison, compare
+    from nucleate.api.final import polish
+    from nucleate.api.generate import generate, generate_pool
+    from nucleate.api.holding import holds_many, holds_map, holds_run
+    from nucleate.api.listed import Structures
+    from nucleate.api.many import Runs, open_many, predict_many
+    from nucleate.api.map import map_field
+    from nucleate.api.merge import merge
+    from nucleate.api.phase_map import PhaseMap, open_map
+    from nucleate.api.phonons import Stability, phonons
+    from nucleate.api.predict import predict
+    from nucleate.api.refine import export_jobs, refine
+    from nucleate.api.relax import Series, relax, relax_files
+    from nucleate.api.run import Run, checked_order, export, status_of
+    from nucleate.api.run import open_run as open  # noqa: A004
+    from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
+    from nucleate.api.searching import SearchFailedError
+    from nucleate.crystal.candidate import Candidate, Origin
+    from nucleate.crystal.crystal import Crystal
+    from nucleate.errors import InputError, MissingDependencyError, NucleateError
+    from nucleate.relax.outcome import Failed, FailReason, Relaxed
+    from nucleate.report.watch import watched
+    from nucleate.run.hand_back import import_results
+    from nucleate.run.refinement import RefinementSummary
+
+_MODULES = {
+    "BasinHopping": "nucleate.api.search",
+    "Candidate": "nucleate.crystal.candidate",
+    "Compared": "nucleate.api.compare",
+    "Comparison": "nucleate.api.compare",
+    "Crystal": "nucleate.crystal.crystal",
+    "Evolution": "nucleate.api.search",
+    "FailReason": "nucleate.relax.outcome",
+    "Failed": "nucleate.relax.outcome",
+    "InputError": "nucleate.errors",
+    "LowestMinima": "nucleate.api.search",
+    "MissingDependencyError": "nucleate.errors",
+    "NucleateError": "nucleate.errors",
+    "Origin": "nucleate.crystal.candidate",
+    "PhaseMap": "nucleate.api.phase_map",
+    "RandomSearch": "nucleate.api.search",
+    "RefinementSummary": "nucleate.run.refinement",
+    "Relaxed": "nucleate.relax.outcome",
+    "Run": "nucleate.api.run",
+    "Runs": "nucleate.api.many",
+    "SearchFailedError": "nucleate.api.searching",
+    "Series": "nucleate.api.relax",
+    "Stability": "nucleate.api.phonons",
+    "Structures": "nucleate.api.listed",
+    "Swarm": "nucleate.api.search",
+    "check": "nucleate.api.check",
+    "checked_order": "nucleate.api.run",
+    "compare": "nucleate.api.compare",
+    "export": "nucleate.api.run",
+    "export_jobs": "nucleate.api.refine",
+    "generate": "nucleate.api.generate",
+    "generate_pool": "nucleate.api.generate",
+    "holds_many": "nucleate.api.holding",
+    "holds_map": "nucleate.api.holding",
+    "holds_run": "nucleate.api.holding",
+    "import_results": "nucleate.run.hand_back",
+    "map_field": "nucleate.api.map",
+    "merge": "nucleate.api.merge",
+    "open": "nucleate.api.run:open_run",
+    "open_many": "nucleate.api.many",
+    "open_map": "nucleate.api.phase_map",
+    "phonons": "nucleate.api.phonons",
+    "polish": "nucleate.api.final",
+    "predict": "nucleate.api.predict",
+    "predict_many": "nucleate.api.many",
+    "refine": "nucleate.api.refine",
+    "relax": "nucleate.api.relax",
+    "relax_files": "nucleate.api.relax",
+    "status_of": "nucleate.api.run",
+    "watched": "nucleate.report.watch",
+}
+"""Module of every public name; ``module:name`` where it has another name there."""
 
 __all__ = [
     "BasinHopping",
@@ -65,6 +124,7 @@ __all__ = [
     "export_jobs",
     "generate",
     "generate_pool",
+    "holds_many",
     "holds_map",
     "holds_run",
     "import_results",
@@ -83,3 +143,5 @@ __all__ = [
     "status_of",
     "watched",
 ]
+
+import_on_use(__name__, _MODULES)

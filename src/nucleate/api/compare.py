@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.run import Run, holds_run, open_run
+from nucleate.api.holding import holds_run
+from nucleate.api.run import Run, open_run
 from nucleate.api.structures import as_items
 from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
 from nucleate.errors import InputError

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.final import finish, judge_of
+from nucleate.api.holding import MANY, holds_many
 from nucleate.api.inputs import absolute, is_input_file, settings_of
 from nucleate.api.models import has_objects, inline_executor
 from nucleate.api.run import Run, status_of
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Say = Callable[[str], None]
-
-TABLE = "many.json"
-"""File of a folder that says which searches are in it."""
 
 NUMBERS = {
     "priority": float, "structures": int, "max_atoms": int, "seed": int, "pressure_gpa": float,
@@ -67,7 +65,7 @@ class Runs:
         return {"folder": str(self.folder), "runs": rows}
 
     def _listed(self) -> list[dict[str, Any]]:
-        return json.loads((self.folder / TABLE).read_text(encoding="utf-8"))["runs"]
+        return json.loads((self.folder / MANY).read_text(encoding="utf-8"))["runs"]
 
     def _row(self, item: Mapping[str, Any]) -> dict[str, Any]:
         row = {**item, "state": "waits", "structures": 0, "core_s": 0.0, "best": None, "unit": ""}
@@ -129,7 +127,7 @@ def predict_many(
         {"name": item.name, "formula": item.settings.problem.formula, "priority": item.priority}
         for item in sorted(wanted, key=lambda item: -item.priority)
     ]
-    (place / TABLE).write_text(json.dumps({"runs": listed}, indent=1), encoding="utf-8")
+    (place / MANY).write_text(json.dumps({"runs": listed}, indent=1), encoding="utf-8")
     executor = None
     if wanted and has_objects(wanted[0].settings.tier):
         pressure = wanted[0].settings.problem.pressure_gpa
@@ -229,11 +227,6 @@ def _wanted(
     except InputError as error:
         raise InputError(f"{row['name']}: {error}") from None
     return Wanted(row["name"], settings, priority)
-
-
-def holds_many(folder: str | Path) -> bool:
-    """Return whether a folder holds the searches of a table."""
-    return (Path(folder) / TABLE).is_file()
 
 
 def open_many(folder: str | Path) -> Runs:

@@ -263,13 +263,6 @@ def open_map(folder: str | Path) -> PhaseMap:
     return PhaseMap(folder)
 
 
-def holds_map(folder: str | Path) -> bool:
-    """Return whether a folder holds a map."""
-    from nucleate.mapping.store import MapStore
-
-    return MapStore.exists(folder)
-
-
 def _say_nothing(text: str, done: int, total: int) -> None:
     """Show nothing."""
     del text, done, total

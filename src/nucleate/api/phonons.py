@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.api.holding import holds_run
 from nucleate.api.inputs import settings_of
 from nucleate.api.models import as_tiers
 from nucleate.api.relax import relax_files
-from nucleate.api.run import Run, holds_run, open_run
+from nucleate.api.run import Run, open_run
 from nucleate.api.structures import as_items
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.symmetry import SYMPREC_LADDER, conventional, space_group, symmetrised

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.listed import SHOWN, Structures
-from nucleate.api.searching import search_in
 from nucleate.errors import InputError
 from nucleate.report.content import check_is_search
 from nucleate.run.store import Store
@@ -250,6 +249,8 @@ class Run:
             As in :func:`nucleate.predict`: ``time``, ``core_time``, ``structures``, ``workers``
             and others that do not change what is searched.
         """
+        from nucleate.api.searching import search_in
+
         settings = self._settings(trust=trust or self._trust).to_dict()
         settings["stop"] = {**settings["stop"], "time": None}
         place = f" in {self.folder}"
@@ -382,10 +383,3 @@ def open_run(folder: str | Path, *, trust: bool = False) -> Run:
         If the folder holds no search.
     """
     return Run(folder, trust=trust)
-
-
-def holds_run(folder: str | Path) -> bool:
-    """Return whether a folder holds a search or relaxed files."""
-    from nucleate.run.store import Store
-
-    return Store.exists(folder)

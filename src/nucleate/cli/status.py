@@ -24,22 +24,22 @@ def status(
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
 ) -> None:
     """Show the state of a run, a map or a table of searches, during or after it."""
-    from nucleate.api import holds_map, open_map, status_of
-    from nucleate.api.many import holds_many, open_many
-    from nucleate.api.many import table_text as many_text
+    from nucleate import api
     from nucleate.cli.output import console
 
-    if holds_many(run):
-        facts = open_many(run).status()
+    if api.holds_many(run):
+        from nucleate.api.many import table_text as many_text
+
+        facts = api.open_many(run).status()
         typer.echo(json.dumps(facts, indent=2) if as_json else many_text(facts))
         return
-    if holds_map(run):
+    if api.holds_map(run):
         from nucleate.api.map import table_text
 
-        state = open_map(run).status(best=best)
+        state = api.open_map(run).status(best=best)
         typer.echo(json.dumps(state, indent=2) if as_json else table_text(state))
         return
-    facts = status_of(run, best=best, order=order, width=console().width)
+    facts = api.status_of(run, best=best, order=order, width=console().width)
     table = facts.pop("table")
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nucleate.errors import InputError
-from nucleate.relax.learned import LearnedEngine
 from nucleate.relax.settings import Guards, TierSettings
 
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
             },
         }
     )
+    from nucleate.relax.learned import LearnedEngine
+
     learned = TierSettings.model_validate(
         {
             "name": NAME,
