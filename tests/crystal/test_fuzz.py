@@ -190,7 +190,7 @@ def test_mutated_inputs_end_in_a_crystal_or_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_a_hundred_thousand_mutated_inputs(tmp_path: Path) -> None:
-    space("MgO")
+    drill(200, 0, tmp_path)  # imports and compiles
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     counts, failures = drill(100_000, 2, tmp_path)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
