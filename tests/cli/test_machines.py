@@ -27,7 +27,13 @@ def start(*words, cwd, **environment):
         cwd=cwd,
         env={**os.environ, **environment},
         text=True,
+        preexec_fn=answer_interrupts if os.name == "posix" else None,
     )
+
+
+def answer_interrupts():
+    """Answer SIGINT also where the shell that began the tests let it be ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
