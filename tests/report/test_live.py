@@ -80,7 +80,7 @@ def test_a_page_that_cannot_be_written_does_not_end_the_search(tmp_path, monkeyp
 def test_a_run_that_is_continued_has_a_page_before_its_judged_records_are_told_again(
     tmp_path, monkeypatch
 ):
-    source = {**INPUT, "stop": {"structures": 4}, "final": {"best": 3}}
+    source = {**SALT, "stop": {"structures": 4}, "final": {"best": 3}}
     source["tier"] = [{"name": "emt", "engine": {"kind": "ase", "calculator": CALCULATOR}}]
     source["problem"] = {"formula": "Cu3Au", "max_atoms": 4}
     run = nc.predict(source, folder=tmp_path / "run")
