@@ -53,11 +53,12 @@ def _salts(folder: Path) -> str:
 @pytest.mark.parametrize("kind", [kind for kind in SHIPPED["generators"] if kind != "rigid"])
 def test_generators(kind: str, tmp_path) -> None:
     settings = {
-        "lattice": {"grids": 20, "relaxed": 3},
+        "lattice": {"grids": 8, "relaxed": 2},
         "seeds": {"files": _salts(tmp_path)},
         "pool": {"files": _salts(tmp_path)},
-        "graph-search": {"number": 20, "refined": 6, "descent_steps": 0, "ranking": "network",
+        "graph-search": {"number": 12, "refined": 4, "descent_steps": 0, "ranking": "network",
                          "most_formula_units": 2},
+        "wyckoff-language": {"number": 8},
     }  # fmt: skip
     if kind == "graph-search":
         pytest.importorskip("torch")
