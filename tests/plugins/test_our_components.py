@@ -53,7 +53,7 @@ def _salts(folder: Path) -> str:
 @pytest.mark.parametrize("kind", [kind for kind in SHIPPED["generators"] if kind != "rigid"])
 def test_generators(kind: str, tmp_path) -> None:
     settings = {
-        "lattice": {"grids": 8, "relaxed": 2},
+        "lattice": {"grids": 20, "relaxed": 3},
         "seeds": {"files": _salts(tmp_path)},
         "pool": {"files": _salts(tmp_path)},
         "graph-search": {"number": 12, "refined": 4, "descent_steps": 0, "ranking": "network",
