@@ -137,7 +137,7 @@ def test_outside_the_main_thread() -> None:
 
 def test_a_search_of_which_everything_fails_says_why() -> None:
     with pytest.raises(nc.SearchFailedError, match="EMT"):
-        nc.predict("NaCl", max_atoms=2, model=EMT_NAME, structures=2, workers=1)
+        nc.predict("NaCl", max_atoms=2, model=EMT_NAME, workers=1)
 
 
 def test_relax_takes_every_kind_of_structure(tmp_path: Path) -> None:
