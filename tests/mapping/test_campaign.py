@@ -200,7 +200,7 @@ def test_a_composition_in_which_everything_fails_stays_blank(tmp_path):
     data = {
         "field": {"system": "Cu-Au", "max_atoms": 2, "max_atoms_per_formula": 2, "references": []},
         "search": {"generators": [{"kind": "symmetric"}], "known": "off"},
-        "stop": {"structures": 20},
+        "stop": {"structures": 12},
         "run": {"workers": 1},
     }
     found = nc.map(data, model=no_gold(), folder=tmp_path / "map", display=False)
