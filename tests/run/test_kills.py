@@ -82,7 +82,7 @@ def kill_and_continue(words, place, folder, kills, *, tier="spp", code=MAIN):
 
 
 KILLS = [1, pytest.param(4, marks=pytest.mark.slow)]
-NUMBER = {1: 30, 4: 150}
+NUMBER = {1: 50, 4: 150}
 """Crystals that are enough to be interrupted so often."""
 
 
@@ -117,13 +117,13 @@ def test_refine(kills, tmp_path):
     )
     refine(tmp_path / "other", input_file=tmp_path / "tight.toml", best=best, workers=1)
     assert ours == outcomes(tmp_path / "other", "tight")
-    assert len(ours) > best // 3
+    assert len(ours) > 20
     assert outcomes(tmp_path / "run") == searched
 
 
 @pytest.mark.parametrize("kills", KILLS)
 def test_benchmark(kills, tmp_path, monkeypatch):
-    budget = f"{0.5 + kills}s"
+    budget = f"{1.5 + kills}s"
     words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", budget, "--out", "out")
     place = ("runs", "CoAs2", "symmetric", "1")
     folder = tmp_path.joinpath("out", *place)

@@ -81,11 +81,11 @@ def test_what_an_earlier_version_kept_nothing_of_is_computed_once(kind, calls):
 
 @KINDS
 def test_a_record_costs_as_much_at_the_end_as_at_the_beginning(kind, calls):
-    walk, _ = searched(kind, 25)
+    walk, _ = searched(kind, 50)
     calls.clear()
     play(walk, *np.linspace(-2.0, -2.1, 25))
     early = dict(calls)
-    play(walk, *np.linspace(-2.1, -2.2, 75))
+    play(walk, *np.linspace(-2.1, -2.2, 150))
     calls.clear()
     play(walk, *np.linspace(-2.2, -2.3, 25))
     assert sum(calls.values()) <= 2 * sum(early.values())
