@@ -19,6 +19,7 @@ import nucleate as nc
 
 EMT_NAME = "ase.calculators.emt:EMT"
 QUICK = {"max_atoms": 4, "model": EMT_NAME, "structures": 6, "seed": 3, "workers": 1}
+TWO = QUICK | {"structures": 2, "polish": 0}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_export_and_open(run: nc.Run, tmp_path: Path) -> None:
 
 
 def test_the_temporary_folder_lives_as_long_as_the_run() -> None:
-    run = nc.predict("Cu", **QUICK | {"structures": 2})
+    run = nc.predict("Cu", **TWO)
     folder = run.folder
     assert (folder / "run.db").exists()
     assert run.continue_(structures=3, workers=1) is run
@@ -112,7 +113,7 @@ def test_the_temporary_folder_lives_as_long_as_the_run() -> None:
 
 def test_a_folder_is_continued_and_keeps_its_input(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    first = nc.predict("Cu", folder=folder, **QUICK | {"structures": 2})
+    first = nc.predict("Cu", folder=folder, **TWO)
     more = nc.predict("Cu", folder=folder, structures=4, workers=1)
     assert more.settings.tier == first.settings.tier
     assert sum(bool(record.outcomes) for record in first.records) == 4, "a run grows when it does"
@@ -124,7 +125,7 @@ def test_outside_the_main_thread() -> None:
     found: list[object] = []
 
     def work() -> None:
-        found.append(nc.predict("Cu", **QUICK | {"structures": 2}))
+        found.append(nc.predict("Cu", **TWO))
         found.append(nc.relax(bulk("Cu"), model=EMT()))
         found.append(nc.generate("Cu", "blocks", n=2, max_atoms=4))
 
@@ -308,6 +309,6 @@ def test_results_of_another_calculator_do_not_matter() -> None:
 
 def test_time_limit_is_kept() -> None:
     start = time.monotonic()
-    run = nc.predict("Cu3Au", max_atoms=4, model=EMT_NAME, time="2s", workers=1)
+    run = nc.predict("Cu3Au", max_atoms=4, model=EMT_NAME, time="1s", polish=0, workers=1)
     assert run.stop_reason == "the time is up"
     assert time.monotonic() - start < 60.0

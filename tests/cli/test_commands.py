@@ -33,6 +33,8 @@ name = "emt"
 max_steps = 40
 slots = 2
 engine = { kind = "ase", calculator = "ase.calculators.emt:EMT" }
+[final]
+best = 2
 [run]
 workers = 1
 """
@@ -149,31 +151,31 @@ def test_generate_writes_valid_crystals_that_follow_from_the_seed(nucleate, tmp_
 
 
 def test_predict_status_and_going_on(nucleate, tmp_path, emt):
-    result = nucleate("predict", emt, "--structures", "6")
+    result = nucleate("predict", emt, "--structures", "4")
     assert result.status == 0, result.err
-    assert "6 structures were relaxed" in result.out
+    assert "4 structures were relaxed" in result.out
     folder = tmp_path / "nucleate-Cu3Au"
     facts = json.loads(nucleate("status", folder, "--json").out)
-    assert (facts["structures"], facts["seed"], facts["running"]) == (6, 5, False)
-    assert facts["stop_reason"] == "6 structures were relaxed"
+    assert (facts["structures"], facts["seed"], facts["running"]) == (4, 5, False)
+    assert facts["stop_reason"] == "4 structures were relaxed"
     assert facts["best"][0]["rank"] == 1
     assert facts["best"][0]["formula"] == "AuCu3"
     assert isinstance(facts["best"][0]["enthalpy_ev_per_atom"], float)
     assert list(folder.glob("**/*.cif"))
-    result = nucleate("predict", emt, "--structures", "9")
+    result = nucleate("predict", emt, "--structures", "6")
     assert result.status == 0, result.err
     with Store.read(folder) as store:
-        assert sum(bool(record.outcomes) for record, _ in store.records()) == 9
+        assert sum(bool(record.outcomes) for record, _ in store.records()) == 6
     text = nucleate("status", folder).out
     assert "Cu3Au" in text
-    assert "9 structures" in text
+    assert "6 structures" in text
 
 
 def test_golden_run(nucleate, tmp_path, emt):
     """Two runs of the same seed with one worker are the same, energies included."""
     energies = []
     for out in ("a", "b"):
-        assert nucleate("predict", emt, "--structures", "15", "--out", out).status == 0
+        assert nucleate("predict", emt, "--structures", "9", "--out", out).status == 0
         with Store.read(tmp_path / out) as store:
             energies.append(
                 [
@@ -193,8 +195,8 @@ def test_check_tries_every_tier(nucleate, emt):
 
 
 def test_a_formula_continues_a_run_with_its_own_settings(nucleate, tmp_path, emt):
-    assert nucleate("predict", emt, "--structures", "3").status == 0
-    result = nucleate("predict", "Cu3Au", "--structures", "5", "--workers", "1")
+    assert nucleate("predict", emt, "--structures", "2").status == 0
+    result = nucleate("predict", "Cu3Au", "--structures", "3", "--workers", "1")
     assert result.status == 0, result.err
     with Store.read(tmp_path / "nucleate-Cu3Au") as store:
-        assert sum(bool(record.outcomes) for record, _ in store.records()) == 5
+        assert sum(bool(record.outcomes) for record, _ in store.records()) == 3

@@ -18,6 +18,8 @@ from nucleate.report.ranking import ENERGY
 from nucleate.run.store import Store
 from nucleate.search.polished import JUDGED, POLISHED
 
+from .conftest import call_in
+
 SEARCH = """\
 [problem]
 formula = "Cu3Au"
@@ -28,7 +30,7 @@ population = 3
 known = "all"
 generators = [{ kind = "blocks" }]
 [stop]
-structures = 6
+structures = 5
 [[tier]]
 name = "rough"
 max_steps = 12
@@ -67,8 +69,8 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     (folder / "run.toml").write_text(SEARCH)
     (folder / "slow.py").write_text(SLOW)
-    words = [sys.executable, "-m", "nucleate", "predict", "run.toml", "--out", "run"]
-    done = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True)
+    done = call_in(folder, "predict", "run.toml", "--out", "run")
+    assert done.status == 0, done.err
     return folder, done
 
 
@@ -94,8 +96,8 @@ def outcomes(folder):
 
 def test_the_first_rows_are_polished(finished):
     folder, done = finished
-    assert "polishing: " in done.stderr
-    assert "The first structure is the observed one with probability" in done.stdout
+    assert "polishing: " in done.err
+    assert "The first structure is the observed one with probability" in done.out
     content = read_run(folder / "run")
     ranked = content.ranked()
     polished = [item for item in ranked if item.finding is not None]
@@ -123,14 +125,14 @@ def test_the_first_rows_are_polished(finished):
 
 def test_a_run_can_be_continued_after_its_final_phase(nucleate, run):
     before = outcomes(run)
-    text = SEARCH.replace("structures = 6", "structures = 9")
+    text = SEARCH.replace("structures = 5", "structures = 7")
     (run.parent / "run.toml").write_text(text)
     assert nucleate("predict", "run.toml", "--out", "run").status == 0
     after = outcomes(run)
     assert before.keys() <= after.keys()
     for key, outcome in before.items():
         assert after[key].energy == outcome.energy
-    assert len(read_run(run).told) >= 9
+    assert len(read_run(run).told) >= 7
 
 
 def test_nothing_is_done_twice(nucleate, run):
@@ -148,8 +150,9 @@ def test_killed_and_continued_it_is_the_same(finished, run):
         store.db.execute("DELETE FROM event WHERE kind IN ('final', 'tier')")
         store.commit()
     (run.parent / "slow").touch()
-    words = [sys.executable, "-m", "nucleate", "refine", "run", "--workers", "1"]
-    child = subprocess.Popen(words, cwd=run.parent, stderr=subprocess.DEVNULL,
+    words = ("refine", "run", "--workers", "1")
+    command = [sys.executable, "-m", "nucleate", *words]
+    child = subprocess.Popen(command, cwd=run.parent, stderr=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     until = time.monotonic() + 120.0
     while not outcomes(run) and time.monotonic() < until:
@@ -161,7 +164,7 @@ def test_killed_and_continued_it_is_the_same(finished, run):
     assert 0 < len(part) < len(whole)
     (run.parent / "slow").unlink()
     time.sleep(0.5)
-    subprocess.run(words, cwd=run.parent, check=True, capture_output=True)
+    assert call_in(run.parent, *words).status == 0
     again = outcomes(run)
     assert again.keys() == whole.keys()
     for key, outcome in whole.items():

@@ -13,6 +13,8 @@ from nucleate.relax.series import relax_all
 from nucleate.relax.settings import TierSettings, build_relaxer
 from nucleate.report.content import read_run
 
+from .conftest import call_in
+
 INPUT = """\
 [problem]
 formula = "MgO"
@@ -48,14 +50,10 @@ workers = 1
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("ladder")
     (folder / "run.toml").write_text(INPUT)
-    words = [sys.executable, "-m", "nucleate", "predict", "run.toml", "--out", "run"]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = call_in(folder, "predict", "run.toml", "--out", "run")
+    assert done.status == 0, done.err
     return folder / "run", read_run(folder / "run")
 
 
@@ -82,7 +80,7 @@ def test_each_tier_sees_what_the_rules_of_the_one_below_let_through(content):
 
 def test_each_tier_has_its_own_energy_of_its_own_geometry(content):
     _, run = content
-    model = TierSettings.model_validate({"relax": False, "name": "check"})
+    model = build_relaxer(TierSettings.model_validate({"relax": False, "name": "check"}))
     for record, _ in run.told:
         spp, point = record.relaxed_by("spp"), record.relaxed_by("point")
         relaxed = record.relaxed_by("relaxed")
@@ -91,7 +89,7 @@ def test_each_tier_has_its_own_energy_of_its_own_geometry(content):
         assert np.array_equal(point.crystal.scaled, spp.crystal.scaled)
         assert (spp.level.unit, point.level.unit) == ("arbitrary", "eV")
         for outcome in filter(None, (point, relaxed)):
-            ((_, again),) = relax_all(build_relaxer(model), [(0, outcome.crystal)])
+            ((_, again),) = relax_all(model, [(0, outcome.crystal)])
             assert again.energy == pytest.approx(outcome.energy, abs=1e-4)
             assert np.allclose(again.forces, outcome.forces, atol=1e-3)
         if relaxed is not None:

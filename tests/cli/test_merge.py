@@ -11,11 +11,12 @@ TIER = {"name": "emt", "max_steps": 60,
         "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}  # fmt: skip
 
 
-def search(folder, seed, *, formula="Cu3Au", pressure=0.0, tier=TIER):
+def search(folder, seed, *, formula="Cu3Au", pressure=0.0, tier=TIER, structures=6, best=2):
     data = {
         "problem": {"formula": formula, "max_atoms": 4, "pressure_gpa": pressure},
         "search": {"seed": seed, "population": 3, "generators": [{"kind": "blocks"}]},
-        "stop": {"structures": 6},
+        "stop": {"structures": structures},
+        "final": {"best": best, "judge": "off"},
         "tier": [tier],
         "run": {"workers": 1},
     }
@@ -71,7 +72,7 @@ def test_a_merged_run_is_not_continued(nucleate, runs):
     ],
 )
 def test_other_problems_are_refused_by_name(nucleate, tmp_path, runs, options, word):
-    other = search(tmp_path / "other", 3, **options)
+    other = search(tmp_path / "other", 3, structures=1, best=0, **options)
     result = nucleate("merge", runs[0].folder, other.folder, "--out", "all")
     assert result.status == 2
     assert word in result.err

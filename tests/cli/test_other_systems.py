@@ -50,6 +50,10 @@ IMPORTS = dedent("""
 """)
 
 
+SYSTEMS = ["fewest", pytest.param("darwin", marks=pytest.mark.slow)]
+"""``fewest`` lacks all that macOS lacks, and more."""
+
+
 def run(tmp_path, system, *words):
     (tmp_path / "sitecustomize.py").write_text(MISSING)
     paths = [str(tmp_path), *(path for path in sys.path if path)]
@@ -64,13 +68,13 @@ def run(tmp_path, system, *words):
     )
 
 
-@pytest.mark.parametrize("system", ["darwin", "fewest"])
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_every_module_can_be_imported(tmp_path, system):
     ended = run(tmp_path, system, "-c", IMPORTS, system)
     assert ended.stdout.startswith("0 "), ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("system", ["darwin", "fewest"])
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_short_search_runs(tmp_path, system):
     before = "import sys, typer.main, rich, nucleate.cli, numba, filelock, pandas, numpy.random"
     relayed = "import nucleate.pipes\nnucleate.pipes.RELAYED = True" if system == "fewest" else ""

@@ -21,7 +21,9 @@ max_stress_gpa = 0.05
 generators = ["symmetric"]
 known = "off"
 [stop]
-structures = 6
+structures = 5
+[final]
+best = 0
 [run]
 workers = 1
 """

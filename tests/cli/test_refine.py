@@ -21,6 +21,8 @@ from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.content import read_run
 from nucleate.run.store import Store
 
+from .conftest import call_in
+
 
 def with_path(folder):
     """Return a search path of children with a folder in front of that of these tests."""
@@ -85,8 +87,7 @@ def searched(tmp_path_factory):
     """A run of one rough tier."""
     folder = tmp_path_factory.mktemp("searched")
     (folder / "run.toml").write_text(SEARCH)
-    words = [sys.executable, "-m", "nucleate", "predict", "run.toml", "--out", "run"]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    assert call_in(folder, "predict", "run.toml", "--out", "run").status == 0
     return folder / "run"
 
 
@@ -107,10 +108,9 @@ def refined(searched, tmp_path_factory):
     (folder / "run").mkdir()
     (folder / "run" / "run.db").write_bytes((searched / "run.db").read_bytes())
     (folder / "tight.toml").write_text(TIGHT)
-    words = [sys.executable, "-m", "nucleate", "refine", "run", "--input", "tight.toml"]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "run", done.stdout
+    done = call_in(folder, "refine", "run", "--input", "tight.toml")
+    assert done.status == 0, done.err
+    return folder / "run", done.out
 
 
 def outcomes(folder, tier):

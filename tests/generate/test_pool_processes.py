@@ -46,7 +46,7 @@ def test_the_pool_does_not_depend_on_the_processes(network: GraphNetwork) -> Non
     assert 0 < shown[0] < shown[-1] == 100
 
 
-@pytest.mark.parametrize("several", [1, 2])
+@pytest.mark.parametrize("several", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sizes_that_are_finished_are_kept(
     network: GraphNetwork, tmp_path: Path, several: int
 ) -> None:

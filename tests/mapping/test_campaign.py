@@ -37,6 +37,10 @@ workers = 1
 """
 
 
+QUICK = f"{INPUT}[final]\nbest = 0\n"
+"""The same without a final phase."""
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("map")
@@ -162,7 +166,7 @@ def test_what_a_later_window_excludes_stays_in_the_hull(found, tmp_path):
 
 
 def test_a_map_survives_being_killed(tmp_path):
-    (tmp_path / "field.toml").write_text(INPUT.replace("structures = 24", "structures = 16"))
+    (tmp_path / "field.toml").write_text(QUICK.replace("structures = 24", "structures = 12"))
     command = [sys.executable, "-m", "nucleate", "map", "field.toml", "--out", "map"]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     folder = tmp_path / "map"
@@ -175,7 +179,7 @@ def test_a_map_survives_being_killed(tmp_path):
     assert kept
     found = nc.map(tmp_path / "field.toml", folder=folder, display=False)
     assert kept <= _numbers(folder)
-    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 16
+    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 12
     assert np.isfinite(found.hull.formation).all()
 
 
@@ -196,7 +200,7 @@ def test_a_composition_in_which_everything_fails_stays_blank(tmp_path):
     data = {
         "field": {"system": "Cu-Au", "max_atoms": 2, "max_atoms_per_formula": 2, "references": []},
         "search": {"generators": [{"kind": "symmetric"}], "known": "off"},
-        "stop": {"structures": 20},
+        "stop": {"structures": 12},
         "run": {"workers": 1},
     }
     found = nc.map(data, model=no_gold(), folder=tmp_path / "map", display=False)
@@ -242,7 +246,7 @@ def test_known_compounds_count_for_the_time_and_are_taken_up_again(tmp_path, mon
     from nucleate.mapping import cache
 
     monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
-    (tmp_path / "field.toml").write_text(INPUT)
+    (tmp_path / "field.toml").write_text(QUICK)
     folder = tmp_path / "map"
     first = nc.map(tmp_path / "field.toml", folder=folder, time=1e-6, display=False)
     facts = first.status()

@@ -140,7 +140,8 @@ def test_a_run_ends_with_a_sentence(case: str, faulty: Path, cli) -> None:
 def test_a_model_fails_its_structures_by_its_name(faulty: Path, cli) -> None:
     tier = '[[tier]]\nname = "mine"\nengine = {kind = "faulty:Evaluates"}\n'
     search = '[search]\ngenerators = ["symmetric"]\n'
-    done = cli("predict", _input(faulty, search, tier), "--out", "run")
+    words = ("predict", _input(faulty, search, tier), "--structures", 2, "--out", "run")
+    done = cli(*words)
     assert done.status == 1
     failures = [record.failure for record in nc.open("run").records]
     messages = {failure.outcome.message for failure in failures if failure is not None}

@@ -56,8 +56,9 @@ def test_generators(kind: str, tmp_path) -> None:
         "lattice": {"grids": 20, "relaxed": 3},
         "seeds": {"files": _salts(tmp_path)},
         "pool": {"files": _salts(tmp_path)},
-        "graph-search": {"number": 20, "refined": 6, "descent_steps": 0, "ranking": "network",
+        "graph-search": {"number": 12, "refined": 4, "descent_steps": 0, "ranking": "network",
                          "most_formula_units": 2},
+        "wyckoff-language": {"number": 8},
     }  # fmt: skip
     if kind == "graph-search":
         pytest.importorskip("torch")

@@ -9,6 +9,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+import nucleate as nc
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.energy.level import LevelOfTheory
@@ -40,6 +41,21 @@ def emt_outcome(crystal: Crystal, level: LevelOfTheory = LEVEL) -> Relaxed:
         wall_s=0.1,
         level=level,
     )
+
+
+SALT = {
+    "problem": {"formula": "NaCl", "max_atoms": 4},
+    "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
+    "search": {"generators": ["blocks", "symmetric"]},
+    "stop": {"structures": 15},
+    "run": {"workers": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def salt_run(tmp_path_factory: pytest.TempPathFactory) -> nc.Run:
+    """A finished search with real energies, made once and only read."""
+    return nc.predict(SALT, folder=tmp_path_factory.mktemp("salt") / "run", display=False)
 
 
 @pytest.fixture

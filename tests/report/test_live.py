@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.report.test_page import INPUT
+from tests.report.conftest import SALT
 
 import nucleate as nc
 from nucleate.report import live
@@ -31,7 +31,7 @@ def test_a_running_search_has_a_page_that_says_so(tmp_path, monkeypatch):
         return path
 
     monkeypatch.setattr(live, "write_live_page", noted)
-    run = nc.predict(INPUT, folder=tmp_path / "run")
+    run = nc.predict(SALT, folder=tmp_path / "run")
     assert len(seen) > 1
     assert '"running":true' in seen[-1]
     assert "structures/" not in seen[-1], "files are written at the end"
@@ -80,7 +80,7 @@ def test_a_page_that_cannot_be_written_does_not_end_the_search(tmp_path, monkeyp
 def test_a_run_that_is_continued_has_a_page_before_its_judged_records_are_told_again(
     tmp_path, monkeypatch
 ):
-    source = {**INPUT, "stop": {"structures": 4}, "final": {"best": 3}}
+    source = {**SALT, "stop": {"structures": 4}, "final": {"best": 3}}
     source["tier"] = [{"name": "emt", "engine": {"kind": "ase", "calculator": CALCULATOR}}]
     source["problem"] = {"formula": "Cu3Au", "max_atoms": 4}
     run = nc.predict(source, folder=tmp_path / "run")

@@ -19,18 +19,10 @@ from nucleate.run.store import Store
 
 HOSTILE = "<script>alert(1)</script>&\"'\u202e\ud83d\ude00" + "x" * 100_000
 
-INPUT = {
-    "problem": {"formula": "NaCl", "max_atoms": 4},
-    "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
-    "search": {"generators": ["blocks", "symmetric"]},
-    "stop": {"structures": 15},
-    "run": {"workers": 1},
-}
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return nc.predict(INPUT, folder=tmp_path_factory.mktemp("page") / "run")
+def run(salt_run):
+    return salt_run
 
 
 @pytest.fixture(scope="module")

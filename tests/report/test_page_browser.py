@@ -3,9 +3,6 @@
 import shutil
 
 import pytest
-from tests.report.test_page import INPUT
-
-import nucleate as nc
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = (
@@ -22,10 +19,8 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    run = nc.predict(INPUT, folder=tmp_path_factory.mktemp("browser") / "run")
-    run.export(best=10)
-    return run.folder
+def folder(salt_run, tmp_path_factory):
+    return salt_run.export(tmp_path_factory.mktemp("browser") / "out", best=10)
 
 
 @pytest.fixture(scope="module")

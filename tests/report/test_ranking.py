@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report.conftest import PROXY, emt_outcome
 
@@ -48,6 +48,7 @@ def test_lowest_first_and_above_best_is_the_difference(energies: list[float]) ->
         assert item.above_best == pytest.approx(item.relaxed.enthalpy - min(energies))
 
 
+@settings(max_examples=30)
 @given(st.permutations(range(6)))
 def test_the_order_of_the_records_does_not_matter(order: list[int]) -> None:
     records = [record(number, a=-float(number % 4)) for number in range(6)]

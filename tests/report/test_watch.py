@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report.test_page import INPUT
 
 import nucleate as nc
 from nucleate.report.curve import ASCII_LEVELS, LEVELS, curve
@@ -31,8 +30,8 @@ def test_bars_never_rise_from_left_to_right(values, width, height, plain):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return nc.predict(INPUT, folder=tmp_path_factory.mktemp("watch") / "run")
+def run(salt_run):
+    return salt_run
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (30, 10)])

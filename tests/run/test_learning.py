@@ -134,11 +134,12 @@ def outcomes(folder):
     return rows(folder, "SELECT count(*) FROM outcome")[0][0]
 
 
-def test_the_same_seed_is_the_same_run_after_kills(run, tmp_path):
+@pytest.mark.parametrize("kills", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_same_seed_is_the_same_run_after_kills(kills, run, tmp_path):
     nc.predict(an_input(), folder=tmp_path / "whole", display=False)  # nothing is compiled now
     rng = np.random.default_rng(2)
     folder = tmp_path / "killed"
-    for _ in range(2):
+    for _ in range(kills):
         process, limit = start(folder), outcomes(folder) + int(rng.integers(20, 40))
         while process.poll() is None and outcomes(folder) < limit:
             time.sleep(0.02)

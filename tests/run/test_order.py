@@ -50,27 +50,37 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_run_with_many_slots_is_the_same_after_kills_and_stops(tmp_path, kind):
+def in_one_go(folder, kind):
+    """Run a search without interruptions; return its options and what it told."""
     options = {**MANY, "kind": kind, **KINDS[kind]}
-    drive(tmp_path / "whole", **options)
+    drive(folder, **options)
+    return options, told(folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [("lowest-minima", 2), *(pytest.param(kind, 4, marks=pytest.mark.slow) for kind in KINDS)],
+)
+def test_a_run_with_many_slots_is_the_same_after_kills(tmp_path, kind, kills):
+    options, whole = in_one_go(tmp_path / "whole", kind)
     rng = np.random.default_rng(1)
-    for _ in range(4):
+    for _ in range(kills):
         driver = start_driver(tmp_path / "killed", **options)
         wait_for_records(tmp_path / "killed", int(rng.integers(1, 12)))
         time.sleep(rng.uniform(0.0, 0.15))
         driver.kill()
         driver.wait()
     drive(tmp_path / "killed", **options)
-    assert_same_run(told(tmp_path / "killed"), told(tmp_path / "whole"))
+    assert_same_run(told(tmp_path / "killed"), whole)
 
 
-def test_a_run_that_was_stopped_takes_back_what_it_told_out_of_turn(tmp_path):
-    drive(tmp_path / "whole", **MANY)
-    for cut in (4, 9, 20):
-        drive(tmp_path / "parts", **MANY, callback=InterruptAt(cut))
-    drive(tmp_path / "parts", **MANY)
-    assert_same_run(told(tmp_path / "parts"), told(tmp_path / "whole"))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_stopped_takes_back_what_it_told_out_of_turn(tmp_path, kind):
+    options, whole = in_one_go(tmp_path / "whole", kind)
+    for cut in (4, 20):
+        drive(tmp_path / "parts", **options, callback=InterruptAt(cut))
+    drive(tmp_path / "parts", **options)
+    assert_same_run(told(tmp_path / "parts"), whole)
 
 
 def test_more_structures_give_what_a_longer_run_gives(tmp_path):

@@ -37,7 +37,7 @@ COUNTS = st.lists(st.integers(1, 8), min_size=1, max_size=4)
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(COUNTS, st.integers(0, 1000), st.booleans())
 def test_every_sample_is_exact(
