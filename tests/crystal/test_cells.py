@@ -4,7 +4,7 @@ import moyopy
 import numpy as np
 import pytest
 from ase.cell import Cell
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nucleate.crystal.cells import cell_from_parameters, reduced_cell
@@ -74,4 +74,6 @@ def test_reduction_needs_a_volume() -> None:
 @given(cells(), unimodular(steps=8), st.floats(0.2, 8.0))
 def test_a_lattice_repeats_within_its_shortest_translation(cell, change, length) -> None:
     skewed = change @ cell
-    assert repeats_within(skewed, length) == (shortest_translation(skewed) < length)
+    shortest = shortest_translation(skewed)
+    assume(abs(shortest - length) > 1e-9)  # either may be rounded
+    assert repeats_within(skewed, length) == (shortest < length)
