@@ -121,7 +121,9 @@ def kill_workers(folder, kills, *, structures=100_000, seed=0, longest_s=3.0):
         for pid in workers_of(mark, process)[:1]:
             os.kill(pid, signal.SIGKILL)
             counts["kills"] += 1
-    time.sleep(1.0)
+    until = time.monotonic() + 120.0
+    while process.poll() is None and time.monotonic() < until and not rows(folder):
+        time.sleep(0.5)  # nobody is killed any more, so a worker loads
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=120)
