@@ -2,20 +2,22 @@
 
     python benchmarks/executors.py use [--structures 2000] [--cost 0.2] [--nodes 4] [--workers 2]
     python benchmarks/executors.py driver [--structures 600] [--cost 2.0]
-    python benchmarks/executors.py real [--formula CoAs2] [--structures 60] [--kind chgnet]
+    python benchmarks/executors.py real [--formula CoAs2,Ca3Ti2O7] [--structures 40]
 
 ``use`` starts blocks of Parsl's local provider on this machine, whose workers wait a fixed time for
-each structure, and prints the share of the time in which they had one. ``driver`` puts workers that
-only count time in place of nodes, 4 to 256 of them, and prints the processor time of the driver's
-thread for each structure, and from that the number of workers that one driver feeds. ``real`` runs
-the same search with workers of this machine and with two blocks, and prints structures per
-core-hour.
+each structure and write down when they did, and prints the share of the time in which they had one
+and how long they waited for the next. ``driver`` puts workers that only count time in place of
+nodes, 4 to 256 of them, and prints the processor time of the driver's thread for each structure,
+and from that the number of workers that one driver feeds. ``real`` runs
+the same search with workers of this machine and with two kinds of blocks, one for spp and one for
+CHGNet, and prints structures per core-hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import os
 import sys
 import tempfile
 import threading
@@ -40,9 +42,11 @@ from nucleate.run.process import WorkerSpec
 from nucleate.run.remote.messages import Reply, job_from, plain_finished, shallow
 from nucleate.run.settings import RunSettings
 from nucleate.run.starting import ExecutorContext
+from nucleate.run.store import Store
 from nucleate.search.stop import Stop
 
 HERE = str(Path(__file__).resolve().parent)
+REAL_TIERS = ("spp", "chgnet")
 LEVEL = LevelOfTheory("stand-in", "1", "fixed cost")
 
 
@@ -61,8 +65,9 @@ class FixedCost:
 
     level = LEVEL
 
-    def __init__(self, cost_s: float) -> None:
+    def __init__(self, cost_s: float, diary: str = "") -> None:
         self._cost_s = cost_s
+        self._diary = Path(diary, f"{os.getpid()}.txt") if diary else None
         self._waiting: list[Any] = []
 
     def free_slots(self) -> int:
@@ -76,14 +81,18 @@ class FixedCost:
     def step(self) -> list[Any]:
         """Wait for as long as a relaxation takes."""
         waiting, self._waiting = self._waiting, []
+        began = time.time()
         time.sleep(self._cost_s * len(waiting))
+        if self._diary is not None:
+            with self._diary.open("a") as stream:
+                stream.write(f"{began} {time.time()}\n")
         return [(key, outcome_of(crystal, self._cost_s)) for key, crystal in waiting]
 
 
 def build(tiers: Any, *, pressure_gpa: float) -> list[FixedCost]:
     """Return the relaxer of each tier."""
     del pressure_gpa
-    return [FixedCost(tier["cost_s"]) for tier in tiers]
+    return [FixedCost(**tier) for tier in tiers]
 
 
 class CountedNodes(Executor):
@@ -179,20 +188,36 @@ def measure_use(args: argparse.Namespace) -> None:
     """Print the share of the time in which workers had a structure."""
     block = {"provider": "local", "workers_per_node": args.workers, "max_blocks": args.nodes,
              "init_blocks": args.nodes, "worker_init": "renice -n 5 $$ > /dev/null"}  # fmt: skip
-    spec = WorkerSpec(({"cost_s": args.cost},), factory="executors:build", search_path=(HERE,))
-    for executor, workers in (
-        (find("local", "executors")(), args.nodes * args.workers),
-        (find("parsl", "executors").model_validate({"block": [block]}), args.nodes * args.workers),
+    workers = args.nodes * args.workers
+    for executor in (
+        find("local", "executors")(),
+        find("parsl", "executors").model_validate({"block": [block]}),
     ):
-        marks = search(executor, spec, workers, args.structures)
-        number = marks.finished - marks.skip
-        use = number * args.cost / (workers * marks.elapsed_s)
+        with tempfile.TemporaryDirectory() as diary:
+            tier = {"cost_s": args.cost, "diary": diary}
+            spec = WorkerSpec((tier,), factory="executors:build", search_path=(HERE,))
+            marks = search(executor, spec, workers, args.structures)
+            use, waits = use_of(Path(diary), workers)
         print(
-            f"{executor.kind}: {workers} workers, {number} structures of {args.cost} s in "
-            f"{marks.elapsed_s:.1f} s: {100 * use:.1f} % use, driver "
-            f"{1000 * marks.driver_s / number:.2f} ms per structure",
+            f"{executor.kind}: {workers} workers, {marks.finished} structures of {args.cost} s: "
+            f"{100 * use:.1f} % use, wait for the next one {1000 * np.median(waits):.0f} ms "
+            f"(median), {1000 * np.quantile(waits, 0.95):.0f} ms (95 %), driver "
+            f"{1000 * marks.driver_s / (marks.finished - marks.skip):.2f} ms per structure, "
+            f"load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
+
+
+def use_of(diary: Path, workers: int) -> tuple[float, np.ndarray]:
+    """Return the share of the time in which workers had a structure, and their waits in s.
+
+    The time is that between the first structure and the last one, for all workers.
+    """
+    times = [np.loadtxt(path, ndmin=2) for path in diary.iterdir()]
+    span_s = max(t.max() for t in times) - min(t.min() for t in times)
+    busy_s = sum(float((t[:, 1] - t[:, 0]).sum()) for t in times)
+    waits = np.concatenate([t[1:, 0] - t[:-1, 1] for t in times])
+    return busy_s / (workers * span_s), waits
 
 
 def measure_driver(args: argparse.Namespace) -> None:
@@ -218,28 +243,50 @@ def measure_driver(args: argparse.Namespace) -> None:
 
 def measure_real(args: argparse.Namespace) -> None:
     """Print structures per core-hour with workers of this machine and with two blocks."""
-    block = {"provider": "local", "workers_per_node": 1, "max_blocks": 2, "init_blocks": 2}
-    for executor in ({"kind": "local"}, {"kind": "parsl", "block": [block]}):
-        settings = RunSettings.from_dict(
-            {
-                "problem": {"formula": args.formula, "max_atoms": 24},
-                "stop": {"structures": args.structures},
-                "tier": [{"name": args.kind, "engine": {"kind": args.kind}}],
-                "final": {"best": 0},
-                "run": {"workers": 2},
-                "executor": executor,
-            }
-        )
-        with tempfile.TemporaryDirectory() as name:
-            began = time.monotonic()
-            summary = predict(settings, name)
-            hours = summary.progress.core_s / 3600.0
-            print(
-                f"{executor['kind']}: {args.formula}, {summary.n_structures} structures, "
-                f"{summary.progress.core_s:.0f} core s in {time.monotonic() - began:.0f} s: "
-                f"{summary.n_structures / hours:.0f} per core-hour",
-                flush=True,
-            )
+    blocks = [
+        {"name": tier, "tiers": [tier], "provider": "local", "workers_per_node": 1}
+        for tier in REAL_TIERS
+    ]
+    for formula in args.formula.split(","):
+        rates = {}
+        for executor in ({"kind": "local"}, {"kind": "parsl", "block": blocks}):
+            rates[executor["kind"]] = real_rate(formula, executor, args.structures)
+        print(f"{formula}: parsl / local {rates['parsl'] / rates['local']:.3f}", flush=True)
+
+
+def real_rate(formula: str, executor: dict[str, Any], structures: int) -> float:
+    """Return structures per core-hour of one search; print it with the spread of their costs."""
+    settings = RunSettings.from_dict(
+        {
+            "problem": {"formula": formula, "max_atoms": 24},
+            "stop": {"structures": structures},
+            "tier": [{"name": kind, "engine": {"kind": kind}} for kind in REAL_TIERS],
+            "final": {"best": 0},
+            "run": {"workers": 2},
+            "executor": executor,
+        }
+    )
+    with tempfile.TemporaryDirectory() as name:
+        began = time.monotonic()
+        summary = predict(settings, name)
+        with Store.read(Path(name)) as store:
+            records = [record for record, _ in store.records()]
+    costs = [
+        sum(item.outcome.evaluations for item in record.outcomes if item.tier == "chgnet")
+        * record.crystal.n_atoms
+        for record in records
+        if all(isinstance(item.outcome, Relaxed) for item in record.outcomes)
+    ]
+    spread = float(np.log([cost for cost in costs if cost]).std())
+    rate = summary.n_structures / (summary.progress.core_s / 3600.0)
+    print(
+        f"{executor['kind']}: {formula}, {summary.n_structures} structures, "
+        f"{summary.progress.core_s:.0f} core s in {time.monotonic() - began:.0f} s: "
+        f"{rate:.1f} per core-hour; spread of ln(evaluations x atoms) {spread:.2f}, "
+        f"evaluations {sum(costs)}",
+        flush=True,
+    )
+    return rate
 
 
 def main() -> None:
@@ -250,8 +297,7 @@ def main() -> None:
     parser.add_argument("--cost", type=float, default=0.2, help="seconds of a structure")
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="of each node")
-    parser.add_argument("--formula", default="CoAs2")
-    parser.add_argument("--kind", default="chgnet", help="of the engine")
+    parser.add_argument("--formula", default="CoAs2,Ca3Ti2O7", help="of real, with commas")
     args = parser.parse_args()
     sys.path.insert(0, HERE)
     {"use": measure_use, "driver": measure_driver, "real": measure_real}[args.what](args)
