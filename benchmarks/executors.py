@@ -180,7 +180,7 @@ def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Ma
         marks.driver_s = time.thread_time() - marks.begin_core_s
         relaxing.close()
         if relaxing.losses:
-            print("lost:", *relaxing.losses, sep="\n  ")
+            print("lost:", *(loss.message for loss in relaxing.losses), sep="\n  ")
     return marks
 
 

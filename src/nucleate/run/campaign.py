@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from nucleate.run.events import Progress, Silent, Summary
+from nucleate.run.events import LOST, Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.log import log_outcome
@@ -229,8 +229,8 @@ class Campaign:
         self._executor.feed()
         while self._executor.losses:
             loss = self._executor.losses.pop(0)
-            _log.warning("worker lost: %s", loss)
-            self._journal.add_event(self.watch.elapsed_s, "worker-lost", {"message": loss})
+            _log.warning("worker lost: %s", loss.message)
+            self._journal.add_event(self.watch.elapsed_s, LOST, asdict(loss))
             self._is_dirty = True
         if self._is_dirty:
             self._journal.commit()

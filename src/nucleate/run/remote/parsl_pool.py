@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.run.remote.blocks import Block
 
 INTERCHANGE = "parsl.executors.high_throughput.interchange"
-WORKERS = "parsl.executors.high_throughput.process_worker_pool"
+MANAGER = "nucleate.run.remote.manager"
 CANCEL = {"flux": "flux cancel", "kubernetes": ""}
 """Commands that cancel jobs where they are not the last of the scheduler."""
 
@@ -152,4 +152,4 @@ class ParslPool(Executor):
 
 def _launch_command(default: str, python: str) -> str:
     """Return the command that starts the workers of a node, by interpreter instead of the path."""
-    return f"{python} -m {WORKERS}{default[default.index(' ') :]}"
+    return f"{python} -m {MANAGER}{default[default.index(' ') :]}"
