@@ -39,11 +39,11 @@ KINDS = ("worker", "process", "manager", "interchange", "driver", "walltime", "h
 QUICK = {"heartbeat_s": 2, "status_s": 1.0, "workers_per_node": 2}
 LOCAL = {"provider": "local", **QUICK}
 SLURM = {"provider": "slurm", "options": {"exclusive": False}, "walltime": "2m", **QUICK}
-"""Blocks of 2 min, of which the simulated scheduler makes 16 s."""
+"""Blocks of 2 min, of which the simulated scheduler makes 40 s."""
 
-MINUTE_S = 8.0
+MINUTE_S = 20.0
 TIER = {"slots": 1, "delay_s": 0.02}
-SLOW_TIER = {"slots": 1, "delay_s": 0.08}
+SLOW_TIER = {"slots": 1, "delay_s": 0.16}
 
 
 def options_of(kind: str, times: int, structures: int) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def victims(kind: str, mark: str, driver: int) -> list[int]:
     return [pid for pid in marked(mark) if pid != driver and words in command_line(pid)]
 
 
-def ended(process: subprocess.Popen[bytes], limit_s: float = 600.0) -> bytes:
+def ended(process: subprocess.Popen[bytes], limit_s: float = 1800.0) -> bytes:
     """Return what a search says at its end; one that does not come to an end is killed."""
     try:
         return process.communicate(timeout=limit_s)[1]

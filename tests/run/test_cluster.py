@@ -191,6 +191,10 @@ def test_every_tier_has_one_block() -> None:
     cpu, gpu = block(name="cpu"), block(name="gpu", tiers=["chgnet"])
     assert tiers_of([cpu, gpu], ["spp", "chgnet"]) == [(0,), (1,)]
     assert tiers_of([cpu], ["spp", "chgnet"]) == [(0, 1)]
+    low, high = block(name="low", tiers=["spp"]), block(name="high", tiers=["chgnet"])
+    assert tiers_of([high, low], ["polished"], ["spp", "chgnet"]) == [(0,), ()]
+    assert tiers_of([low, high], ["chgnet", "judge"], ["spp", "chgnet"]) == [(), (0, 1)]
+    assert tiers_of([low, cpu], ["polished"], ["spp", "chgnet"]) == [(), (0,)]
     for chosen, words in (
         ([cpu, block(name="b")], "several blocks"),
         ([gpu], "no block computes 'spp'"),

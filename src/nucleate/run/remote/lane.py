@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate import __version__
-from nucleate.errors import InputError, reported
+from nucleate.errors import InputError, NucleateError, reported
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.executor import Finished, Loss
 from nucleate.run.pool import WorkerStartError
@@ -198,14 +198,21 @@ class Lane:
         Raises
         ------
         WorkerStartError
-            If the last ones have broken too.
+            If the last ones have broken or could not be started either.
         """
-        self._begun_in_a_row += 1
-        if self._begun_in_a_row > BEGINNINGS_IN_A_ROW:
-            raise WorkerStartError(f"block {self.settings.name!r} cannot be used: {why}")
         with suppress(Exception):
             self._futures.shutdown(wait=False, cancel_futures=True)
-        self._futures = self._begin()
+        while self._begun_in_a_row < BEGINNINGS_IN_A_ROW:
+            self._begun_in_a_row += 1
+            try:
+                self._futures = self._begin()
+            except NucleateError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever the engine raises
+                why = f"{type(error).__name__}: {clean(error)}"
+                continue
+            return
+        raise WorkerStartError(f"block {self.settings.name!r} cannot be used: {why}")
 
     def watch(self) -> list[Finished]:
         """Replace an executor of futures that says it is broken; return jobs tried too often."""
