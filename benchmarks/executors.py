@@ -1,7 +1,7 @@
 """How well workers on many nodes are used, and how many of them one driver can feed.
 
     python benchmarks/executors.py use [--structures 2000] [--cost 0.2] [--nodes 4] [--workers 2]
-    python benchmarks/executors.py driver [--structures 600] [--cost 2.0]
+    python benchmarks/executors.py driver --cost 2.0 [--told 300]
     python benchmarks/executors.py real [--formula CoAs2,Ca3Ti2O7] [--structures 40]
 
 ``use`` starts blocks of Parsl's local provider on this machine, whose workers wait a fixed time for
@@ -43,6 +43,7 @@ from nucleate.run.remote.messages import Reply, job_from, plain_finished, shallo
 from nucleate.run.settings import RunSettings
 from nucleate.run.starting import ExecutorContext
 from nucleate.run.store import Store
+from nucleate.run.window import window_for
 from nucleate.search.stop import Stop
 
 HERE = str(Path(__file__).resolve().parent)
@@ -142,21 +143,31 @@ class CountedNodes(Executor):
 
 
 class Marks(Silent):
-    """Notes when the first and the last structure were finished."""
+    """Notes the time and the processor time of this thread between two records that are told."""
 
-    def __init__(self, skip: int) -> None:
-        self.skip, self.finished = skip, 0
-        self.begin_s = self.begin_core_s = 0.0
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last, self.finished = first, last, 0
+        self.times: list[tuple[float, float]] = []
 
     def on_record(self, record: Any, update: Any, *, replayed: bool) -> None:
         """Count it."""
         del update, replayed
         self.finished += bool(record.outcomes)
-        if self.finished == self.skip and not self.begin_s:
-            self.begin_s, self.begin_core_s = time.monotonic(), time.thread_time()
+        if record.outcomes and self.finished in (self.first, self.last):
+            self.times.append((time.monotonic(), time.thread_time()))
+
+    @property
+    def driver_s(self) -> float:
+        """Processor time of this thread for each record between them."""
+        return (self.times[1][1] - self.times[0][1]) / (self.last - self.first)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time between them."""
+        return self.times[1][0] - self.times[0][0]
 
 
-def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Marks:
+def search(executor: Any, spec: WorkerSpec, workers: int, structures: int, marks: Marks) -> Marks:
     """Run a search on stand-in models; return when it was where."""
     settings = RunSettings.from_dict(
         {
@@ -165,7 +176,6 @@ def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Ma
             "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
         }
     )
-    marks = Marks(2 * workers)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         relaxing = executor.build(ExecutorContext(spec, workers, ("spp",), folder))
@@ -176,8 +186,6 @@ def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Ma
                 stop=Stop(structures=structures), callback=marks,
             )  # fmt: skip
             campaign.run()
-        marks.elapsed_s = time.monotonic() - marks.begin_s
-        marks.driver_s = time.thread_time() - marks.begin_core_s
         relaxing.close()
         if relaxing.losses:
             print("lost:", *(loss.message for loss in relaxing.losses), sep="\n  ")
@@ -196,28 +204,36 @@ def measure_use(args: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as diary:
             tier = {"cost_s": args.cost, "diary": diary}
             spec = WorkerSpec((tier,), factory="executors:build", search_path=(HERE,))
-            marks = search(executor, spec, workers, args.structures)
-            use, waits = use_of(Path(diary), workers)
+            last = args.structures - window_for(workers, workers)
+            marks = Marks(max(last // 10, 1), last)
+            search(executor, spec, workers, args.structures, marks)
+            use, since_all, waits = use_of(Path(diary), workers)
         print(
             f"{executor.kind}: {workers} workers, {marks.finished} structures of {args.cost} s: "
-            f"{100 * use:.1f} % use, wait for the next one {1000 * np.median(waits):.0f} ms "
+            f"{100 * use:.1f} % use, {100 * since_all:.1f} % since all had begun, "
+            f"wait for the next one {1000 * np.median(waits):.0f} ms "
             f"(median), {1000 * np.quantile(waits, 0.95):.0f} ms (95 %), driver "
-            f"{1000 * marks.driver_s / (marks.finished - marks.skip):.2f} ms per structure, "
+            f"{1000 * marks.driver_s:.2f} ms per structure, "
             f"load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
 
 
-def use_of(diary: Path, workers: int) -> tuple[float, np.ndarray]:
+def use_of(diary: Path, workers: int) -> tuple[float, float, np.ndarray]:
     """Return the share of the time in which workers had a structure, and their waits in s.
 
-    The time is that between the first structure and the last one, for all workers.
+    The time is that between the first structure and the last one, for all workers; for the second
+    share, from the moment at which the last worker has begun with its first one.
     """
     times = [np.loadtxt(path, ndmin=2) for path in diary.iterdir()]
-    span_s = max(t.max() for t in times) - min(t.min() for t in times)
-    busy_s = sum(float((t[:, 1] - t[:, 0]).sum()) for t in times)
-    waits = np.concatenate([t[1:, 0] - t[:-1, 1] for t in times])
-    return busy_s / (workers * span_s), waits
+    end_s, waits = max(t.max() for t in times), [t[1:, 0] - t[:-1, 1] for t in times]
+    shares = []
+    for begin_s in (min(t.min() for t in times), max(t.min() for t in times)):
+        busy_s = sum(
+            float(np.clip(t[:, 1] - t[:, 0].clip(begin_s), 0.0, None).sum()) for t in times
+        )
+        shares.append(busy_s / (workers * (end_s - begin_s)))
+    return shares[0], shares[1], np.concatenate(waits)
 
 
 def measure_driver(args: argparse.Namespace) -> None:
@@ -226,17 +242,16 @@ def measure_driver(args: argparse.Namespace) -> None:
     for workers in (4, 16, 64, 256):
         nodes = {"function": "executors:CountedNodes", "workers": workers,
                  "options": {"workers": workers, "cost_s": args.cost}}  # fmt: skip
-        structures = max(min(args.structures, 25 * workers), 5 * workers)
-        marks = search(
-            find("futures", "executors").model_validate(nodes), spec, workers, structures
-        )
-        number = marks.finished - marks.skip
-        each_s = marks.driver_s / number
-        use = number * args.cost / (workers * marks.elapsed_s)
+        last = max(args.told, 4 * workers)
+        structures = last + window_for(workers, workers)  # up to the last one, each is a new draw
+        marks = Marks(20, last)
+        executor = find("futures", "executors").model_validate(nodes)
+        search(executor, spec, workers, structures, marks)
+        use = (last - 20) * args.cost / (workers * marks.elapsed_s)
         print(
-            f"{workers} workers, {number} structures of {args.cost} s: driver "
-            f"{1000 * each_s:.2f} ms per structure, {100 * use:.1f} % use; one driver feeds "
-            f"{args.cost / each_s:.0f} workers",
+            f"{workers} workers, {last} structures of {args.cost} s: driver "
+            f"{1000 * marks.driver_s:.2f} ms per structure, {100 * use:.1f} % use; one driver "
+            f"feeds {args.cost / marks.driver_s:.0f} workers",
             flush=True,
         )
 
@@ -295,6 +310,7 @@ def main() -> None:
     parser.add_argument("what", choices=("use", "driver", "real"))
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--cost", type=float, default=0.2, help="seconds of a structure")
+    parser.add_argument("--told", type=int, default=300, help="records that driver measures")
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="of each node")
     parser.add_argument("--formula", default="CoAs2,Ca3Ti2O7", help="of real, with commas")

@@ -41,6 +41,11 @@ LAUNCHERS = {
     "jsrun": "JsrunLauncher",
 }
 
+_MPS = (
+    "command -v nvidia-cuda-mps-control > /dev/null || { echo 'mps = true: "
+    "nvidia-cuda-mps-control is not on the path of this node' >&2; exit 1; }"
+)
+
 OF_BLOCKS = frozenset({
     "nodes_per_block", "init_blocks", "min_blocks", "max_blocks", "walltime", "worker_init",
     "launcher", "scheduler_options",
@@ -126,7 +131,7 @@ class Block(BaseModel):
         if self.provider != "kubernetes":
             lines.append(f"export {ENDS}=$(( $(date +%s) + {int(self.walltime)} ))")
         if self.mps:
-            lines.append("nvidia-cuda-mps-control -d")
+            lines += [_MPS, "nvidia-cuda-mps-control -d"]
         return "\n".join(lines)
 
     @property
