@@ -1,7 +1,7 @@
 """Claims on searches: jobs that know nothing of each other divide the rows of a table.
 
 A claim is a file that is made in one step, so that of several jobs one gets it. Its holder touches
-it again and again. One that has not been touched for long belongs to a job that was killed, and
+it again and again. One that nobody has touched for 5 min belongs to a job that was killed, and
 whoever comes next takes it over; the lock of the run folder keeps two from one search even then.
 What has ended keeps its file, with the input that it was for.
 
@@ -145,7 +145,7 @@ def claim(
     inputs
         Digest of its input; what has ended with another one may be claimed again.
     on_loss
-        As of :class:`Claim`.
+        See :class:`Claim`.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _can_be_taken(path: Path, found: Holder, inputs: str) -> bool:
 
 
 def _age_s(path: Path) -> float:
-    """Return the time since a file was touched, by the clock of its file system."""
+    """Return the time since a file was touched, in the time of its file system."""
     probe = path.with_name(f".{uuid.uuid4().hex}")
     try:
         probe.touch()

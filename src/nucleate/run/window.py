@@ -1,4 +1,4 @@
-"""How many candidates a search is asked for ahead of the last record that it was told."""
+"""How many candidates a search is asked for ahead of the last record that it received."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ tier, no more are drawn: a search learns from what has come to its end."""
 PER_FURTHER_WORKER = 12
 """Candidates for each worker but the first.
 
-Records are told in the order of their numbers, so a structure that takes long holds up the search
-until no further candidate may be asked for, and then the other workers. The longest relaxations
-take ten to fifteen times as long as the mean.
+A search receives records in the order of their numbers, so a structure that takes long holds up the
+search until no further candidate may be asked for, and then the other workers. The longest
+relaxations take ten to fifteen times as long as the mean.
 """
 
 

@@ -1,9 +1,9 @@
 """Starts Parsl's manager of a node, and ends it when one of its processes was killed.
 
 The processes of a manager share queues with locks. One that is killed while it waits for a task
-holds the lock for ever: those started in its place wait too, the manager seems to be well, and the
-tasks of the node never come back. When the manager is ended, the driver hears of the loss and asks
-for another block.
+never gives the lock back. Those started in its place wait too, the manager seems to be well, and
+the tasks of the node never come back. When the manager is ended, the driver hears of the loss and
+asks for another block.
 """
 
 from __future__ import annotations
