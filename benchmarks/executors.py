@@ -197,10 +197,9 @@ def measure_use(args: argparse.Namespace) -> None:
     block = {"provider": "local", "workers_per_node": args.workers, "max_blocks": args.nodes,
              "init_blocks": args.nodes, "worker_init": "renice -n 5 $$ > /dev/null"}  # fmt: skip
     workers = args.nodes * args.workers
-    for executor in (
-        find("local", "executors")(),
-        find("parsl", "executors").model_validate({"block": [block]}),
-    ):
+    for kind in args.kinds.split(","):
+        keys = {"block": [block]} if kind == "parsl" else {}
+        executor = find(kind, "executors").model_validate(keys)
         with tempfile.TemporaryDirectory() as diary:
             tier = {"cost_s": args.cost, "diary": diary}
             spec = WorkerSpec((tier,), factory="executors:build", search_path=(HERE,))
@@ -310,6 +309,7 @@ def main() -> None:
     parser.add_argument("what", choices=("use", "driver", "real"))
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--cost", type=float, default=0.2, help="seconds of a structure")
+    parser.add_argument("--kinds", default="local,parsl", help="of executors, with commas")
     parser.add_argument("--told", type=int, default=300, help="records that driver measures")
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="of each node")

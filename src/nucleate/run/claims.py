@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
@@ -96,8 +96,7 @@ class Claim:
     def end(self, reason: str) -> None:
         """Write down how the search ended; nobody claims it again for the same input."""
         if self.is_held:
-            values = asdict(self._holder) | {"ended": reason}
-            _write(self._path, Holder(**values))
+            _write(self._path, replace(self._holder, ended=reason))
         self._stop()
 
     def release(self) -> None:
