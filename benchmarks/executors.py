@@ -1,21 +1,23 @@
 """How well workers on many nodes are used, and how many of them one driver can feed.
 
     python benchmarks/executors.py use [--structures 2000] [--cost 0.2] [--nodes 4] [--workers 2]
-    python benchmarks/executors.py driver [--structures 600] [--cost 2.0]
-    python benchmarks/executors.py real [--formula CoAs2] [--structures 60] [--kind chgnet]
+    python benchmarks/executors.py driver --cost 2.0 [--told 300]
+    python benchmarks/executors.py real [--formula CoAs2,Ca3Ti2O7] [--structures 40]
 
 ``use`` starts blocks of Parsl's local provider on this machine, whose workers wait a fixed time for
-each structure, and prints the share of the time in which they had one. ``driver`` puts workers that
-only count time in place of nodes, 4 to 256 of them, and prints the processor time of the driver's
-thread for each structure, and from that the number of workers that one driver feeds. ``real`` runs
-the same search with workers of this machine and with two blocks, and prints structures per
-core-hour.
+each structure and write down when they did, and prints the share of the time in which they had one
+and how long they waited for the next. ``driver`` puts workers that only count time in place of
+nodes, 4 to 256 of them, and prints the processor time of the driver's thread for each structure,
+and from that the number of workers that one driver feeds. ``real`` runs
+the same search with workers of this machine and with two kinds of blocks, one for spp and one for
+CHGNet, and prints structures per core-hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import os
 import sys
 import tempfile
 import threading
@@ -40,9 +42,12 @@ from nucleate.run.process import WorkerSpec
 from nucleate.run.remote.messages import Reply, job_from, plain_finished, shallow
 from nucleate.run.settings import RunSettings
 from nucleate.run.starting import ExecutorContext
+from nucleate.run.store import Store
+from nucleate.run.window import window_for
 from nucleate.search.stop import Stop
 
 HERE = str(Path(__file__).resolve().parent)
+REAL_TIERS = ("spp", "chgnet")
 LEVEL = LevelOfTheory("stand-in", "1", "fixed cost")
 
 
@@ -61,8 +66,9 @@ class FixedCost:
 
     level = LEVEL
 
-    def __init__(self, cost_s: float) -> None:
+    def __init__(self, cost_s: float, diary: str = "") -> None:
         self._cost_s = cost_s
+        self._diary = Path(diary, f"{os.getpid()}.txt") if diary else None
         self._waiting: list[Any] = []
 
     def free_slots(self) -> int:
@@ -76,14 +82,18 @@ class FixedCost:
     def step(self) -> list[Any]:
         """Wait for as long as a relaxation takes."""
         waiting, self._waiting = self._waiting, []
+        began = time.time()
         time.sleep(self._cost_s * len(waiting))
+        if self._diary is not None:
+            with self._diary.open("a") as stream:
+                stream.write(f"{began} {time.time()}\n")
         return [(key, outcome_of(crystal, self._cost_s)) for key, crystal in waiting]
 
 
 def build(tiers: Any, *, pressure_gpa: float) -> list[FixedCost]:
     """Return the relaxer of each tier."""
     del pressure_gpa
-    return [FixedCost(tier["cost_s"]) for tier in tiers]
+    return [FixedCost(**tier) for tier in tiers]
 
 
 class CountedNodes(Executor):
@@ -133,21 +143,31 @@ class CountedNodes(Executor):
 
 
 class Marks(Silent):
-    """Notes when the first and the last structure were finished."""
+    """Notes the time and the processor time of this thread between two records that are told."""
 
-    def __init__(self, skip: int) -> None:
-        self.skip, self.finished = skip, 0
-        self.begin_s = self.begin_core_s = 0.0
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last, self.finished = first, last, 0
+        self.times: list[tuple[float, float]] = []
 
     def on_record(self, record: Any, update: Any, *, replayed: bool) -> None:
         """Count it."""
         del update, replayed
         self.finished += bool(record.outcomes)
-        if self.finished == self.skip and not self.begin_s:
-            self.begin_s, self.begin_core_s = time.monotonic(), time.thread_time()
+        if record.outcomes and self.finished in (self.first, self.last):
+            self.times.append((time.monotonic(), time.thread_time()))
+
+    @property
+    def driver_s(self) -> float:
+        """Processor time of this thread for each record between them."""
+        return (self.times[1][1] - self.times[0][1]) / (self.last - self.first)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time between them."""
+        return self.times[1][0] - self.times[0][0]
 
 
-def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Marks:
+def search(executor: Any, spec: WorkerSpec, workers: int, structures: int, marks: Marks) -> Marks:
     """Run a search on stand-in models; return when it was where."""
     settings = RunSettings.from_dict(
         {
@@ -156,7 +176,6 @@ def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Ma
             "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
         }
     )
-    marks = Marks(2 * workers)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         relaxing = executor.build(ExecutorContext(spec, workers, ("spp",), folder))
@@ -167,11 +186,9 @@ def search(executor: Any, spec: WorkerSpec, workers: int, structures: int) -> Ma
                 stop=Stop(structures=structures), callback=marks,
             )  # fmt: skip
             campaign.run()
-        marks.elapsed_s = time.monotonic() - marks.begin_s
-        marks.driver_s = time.thread_time() - marks.begin_core_s
         relaxing.close()
         if relaxing.losses:
-            print("lost:", *relaxing.losses, sep="\n  ")
+            print("lost:", *(loss.message for loss in relaxing.losses), sep="\n  ")
     return marks
 
 
@@ -179,20 +196,43 @@ def measure_use(args: argparse.Namespace) -> None:
     """Print the share of the time in which workers had a structure."""
     block = {"provider": "local", "workers_per_node": args.workers, "max_blocks": args.nodes,
              "init_blocks": args.nodes, "worker_init": "renice -n 5 $$ > /dev/null"}  # fmt: skip
-    spec = WorkerSpec(({"cost_s": args.cost},), factory="executors:build", search_path=(HERE,))
-    for executor, workers in (
-        (find("local", "executors")(), args.nodes * args.workers),
-        (find("parsl", "executors").model_validate({"block": [block]}), args.nodes * args.workers),
-    ):
-        marks = search(executor, spec, workers, args.structures)
-        number = marks.finished - marks.skip
-        use = number * args.cost / (workers * marks.elapsed_s)
+    workers = args.nodes * args.workers
+    for kind in args.kinds.split(","):
+        keys = {"block": [block]} if kind == "parsl" else {}
+        executor = find(kind, "executors").model_validate(keys)
+        with tempfile.TemporaryDirectory() as diary:
+            tier = {"cost_s": args.cost, "diary": diary}
+            spec = WorkerSpec((tier,), factory="executors:build", search_path=(HERE,))
+            last = args.structures - window_for(workers, workers)
+            marks = Marks(max(last // 10, 1), last)
+            search(executor, spec, workers, args.structures, marks)
+            use, since_all, waits = use_of(Path(diary), workers)
         print(
-            f"{executor.kind}: {workers} workers, {number} structures of {args.cost} s in "
-            f"{marks.elapsed_s:.1f} s: {100 * use:.1f} % use, driver "
-            f"{1000 * marks.driver_s / number:.2f} ms per structure",
+            f"{executor.kind}: {workers} workers, {marks.finished} structures of {args.cost} s: "
+            f"{100 * use:.1f} % use, {100 * since_all:.1f} % since all had begun, "
+            f"wait for the next one {1000 * np.median(waits):.0f} ms "
+            f"(median), {1000 * np.quantile(waits, 0.95):.0f} ms (95 %), driver "
+            f"{1000 * marks.driver_s:.2f} ms per structure, "
+            f"load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
+
+
+def use_of(diary: Path, workers: int) -> tuple[float, float, np.ndarray]:
+    """Return the share of the time in which workers had a structure, and their waits in s.
+
+    The time is that between the first structure and the last one, for all workers; for the second
+    share, from the moment at which the last worker has begun with its first one.
+    """
+    times = [np.loadtxt(path, ndmin=2) for path in diary.iterdir()]
+    end_s, waits = max(t.max() for t in times), [t[1:, 0] - t[:-1, 1] for t in times]
+    shares = []
+    for begin_s in (min(t.min() for t in times), max(t.min() for t in times)):
+        busy_s = sum(
+            float(np.clip(t[:, 1] - t[:, 0].clip(begin_s), 0.0, None).sum()) for t in times
+        )
+        shares.append(busy_s / (workers * (end_s - begin_s)))
+    return shares[0], shares[1], np.concatenate(waits)
 
 
 def measure_driver(args: argparse.Namespace) -> None:
@@ -201,45 +241,66 @@ def measure_driver(args: argparse.Namespace) -> None:
     for workers in (4, 16, 64, 256):
         nodes = {"function": "executors:CountedNodes", "workers": workers,
                  "options": {"workers": workers, "cost_s": args.cost}}  # fmt: skip
-        structures = max(min(args.structures, 25 * workers), 5 * workers)
-        marks = search(
-            find("futures", "executors").model_validate(nodes), spec, workers, structures
-        )
-        number = marks.finished - marks.skip
-        each_s = marks.driver_s / number
-        use = number * args.cost / (workers * marks.elapsed_s)
+        last = max(args.told, 4 * workers)
+        structures = last + window_for(workers, workers)  # up to the last one, each is a new draw
+        marks = Marks(20, last)
+        executor = find("futures", "executors").model_validate(nodes)
+        search(executor, spec, workers, structures, marks)
+        use = (last - 20) * args.cost / (workers * marks.elapsed_s)
         print(
-            f"{workers} workers, {number} structures of {args.cost} s: driver "
-            f"{1000 * each_s:.2f} ms per structure, {100 * use:.1f} % use; one driver feeds "
-            f"{args.cost / each_s:.0f} workers",
+            f"{workers} workers, {last} structures of {args.cost} s: driver "
+            f"{1000 * marks.driver_s:.2f} ms per structure, {100 * use:.1f} % use; one driver "
+            f"feeds {args.cost / marks.driver_s:.0f} workers",
             flush=True,
         )
 
 
 def measure_real(args: argparse.Namespace) -> None:
     """Print structures per core-hour with workers of this machine and with two blocks."""
-    block = {"provider": "local", "workers_per_node": 1, "max_blocks": 2, "init_blocks": 2}
-    for executor in ({"kind": "local"}, {"kind": "parsl", "block": [block]}):
-        settings = RunSettings.from_dict(
-            {
-                "problem": {"formula": args.formula, "max_atoms": 24},
-                "stop": {"structures": args.structures},
-                "tier": [{"name": args.kind, "engine": {"kind": args.kind}}],
-                "final": {"best": 0},
-                "run": {"workers": 2},
-                "executor": executor,
-            }
-        )
-        with tempfile.TemporaryDirectory() as name:
-            began = time.monotonic()
-            summary = predict(settings, name)
-            hours = summary.progress.core_s / 3600.0
-            print(
-                f"{executor['kind']}: {args.formula}, {summary.n_structures} structures, "
-                f"{summary.progress.core_s:.0f} core s in {time.monotonic() - began:.0f} s: "
-                f"{summary.n_structures / hours:.0f} per core-hour",
-                flush=True,
-            )
+    blocks = [
+        {"name": tier, "tiers": [tier], "provider": "local", "workers_per_node": 1}
+        for tier in REAL_TIERS
+    ]
+    for formula in args.formula.split(","):
+        rates = {}
+        for executor in ({"kind": "local"}, {"kind": "parsl", "block": blocks}):
+            rates[executor["kind"]] = real_rate(formula, executor, args.structures)
+        print(f"{formula}: parsl / local {rates['parsl'] / rates['local']:.3f}", flush=True)
+
+
+def real_rate(formula: str, executor: dict[str, Any], structures: int) -> float:
+    """Return structures per core-hour of one search; print it with the spread of their costs."""
+    settings = RunSettings.from_dict(
+        {
+            "problem": {"formula": formula, "max_atoms": 24},
+            "stop": {"structures": structures},
+            "tier": [{"name": kind, "engine": {"kind": kind}} for kind in REAL_TIERS],
+            "final": {"best": 0},
+            "run": {"workers": 2},
+            "executor": executor,
+        }
+    )
+    with tempfile.TemporaryDirectory() as name:
+        began = time.monotonic()
+        summary = predict(settings, name)
+        with Store.read(Path(name)) as store:
+            records = [record for record, _ in store.records()]
+    costs = [
+        sum(item.outcome.evaluations for item in record.outcomes if item.tier == "chgnet")
+        * record.crystal.n_atoms
+        for record in records
+        if all(isinstance(item.outcome, Relaxed) for item in record.outcomes)
+    ]
+    spread = float(np.log([cost for cost in costs if cost]).std())
+    rate = summary.n_structures / (summary.progress.core_s / 3600.0)
+    print(
+        f"{executor['kind']}: {formula}, {summary.n_structures} structures, "
+        f"{summary.progress.core_s:.0f} core s in {time.monotonic() - began:.0f} s: "
+        f"{rate:.1f} per core-hour; spread of ln(evaluations x atoms) {spread:.2f}, "
+        f"evaluations {sum(costs)}",
+        flush=True,
+    )
+    return rate
 
 
 def main() -> None:
@@ -248,10 +309,11 @@ def main() -> None:
     parser.add_argument("what", choices=("use", "driver", "real"))
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--cost", type=float, default=0.2, help="seconds of a structure")
+    parser.add_argument("--kinds", default="local,parsl", help="of executors, with commas")
+    parser.add_argument("--told", type=int, default=300, help="records that driver measures")
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="of each node")
-    parser.add_argument("--formula", default="CoAs2")
-    parser.add_argument("--kind", default="chgnet", help="of the engine")
+    parser.add_argument("--formula", default="CoAs2,Ca3Ti2O7", help="of real, with commas")
     args = parser.parse_args()
     sys.path.insert(0, HERE)
     {"use": measure_use, "driver": measure_driver, "real": measure_real}[args.what](args)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nucleate as nc
-from nucleate.api.holding import holds_many
+from nucleate.api.holding import holds_many, holds_run
 from nucleate.api.many import open_many, predict_many, rows_of, table_text
 from nucleate.errors import InputError
 from nucleate.run import many as module
@@ -130,3 +134,69 @@ def test_names_are_safe_and_differ(tmp_path: Path) -> None:
     names = [row["name"] for row in rows]
     assert all("/" not in name and name not in ("..", ".") for name in names)
     assert names[2:] == ["TiO2", "TiO2-2"]
+
+
+def command(file: Path, out: Path, **options: Any) -> subprocess.Popen[str]:
+    words = [f"--{key}={value}" for key, value in options.items()]
+    code = "from nucleate.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "predict", str(file), "--out", str(out), "--claim",
+         "--tier=spp", "--max-atoms=8", "--polish=0", "--judge=off", "--workers=1", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_rows_are_claimed_one_after_the_other(tmp_path: Path) -> None:
+    file = table(tmp_path, "problem,structures,priority\nNaCl,3,0\nMgO,2,1\n")
+    lines: list[str] = []
+    options = {**OPTIONS, "folder": tmp_path / "out", "say": lines.append, "claim": True}
+    runs = predict_many(file, **options)
+    assert [line for line in lines if "begun" in line] == ["MgO: begun", "NaCl: begun"]
+    assert [row["structures"] for row in runs.status()["runs"]] == [2, 3]
+    lines.clear()
+    predict_many(file, **options)
+    assert lines == ["MgO: has ended", "NaCl: has ended"]
+    more = table(tmp_path, "problem,structures,priority\nNaCl,3,0\nMgO,4,1\n")
+    runs = predict_many(more, **options)
+    assert [row["structures"] for row in runs.status()["runs"]] == [4, 3]
+
+
+@pytest.mark.slow
+def test_commands_divide_the_rows_among_themselves(tmp_path: Path) -> None:
+    file = table(tmp_path, "problem,structures\nNaCl,3\nMgO,4\nCaO,2\nKCl,3\n")
+    started = [command(file, tmp_path / "out") for _ in range(2)]
+    texts = [process.communicate(timeout=300)[0] for process in started]
+    begun = [line.split(":")[0] for text in texts for line in text.splitlines() if "begun" in line]
+    assert sorted(begun) == ["CaO", "KCl", "MgO", "NaCl"], texts
+    found = {row["name"]: row for row in open_many(tmp_path / "out").status()["runs"]}
+    assert {name: row["structures"] for name, row in found.items()} == {
+        "NaCl": 3, "MgO": 4, "CaO": 2, "KCl": 3,
+    }  # fmt: skip
+    assert not any(row["claimed_by"] for row in found.values())
+    again = command(file, tmp_path / "out")
+    assert "begun" not in again.communicate(timeout=120)[0]
+
+
+@pytest.mark.slow
+def test_a_command_told_to_end_leaves_its_row_to_others(tmp_path: Path) -> None:
+    file = table(tmp_path, "problem\nCaTiO3\nMgO\n")
+    out = tmp_path / "out"
+    process = command(file, out, time="60s")
+    while not holds_run(out / "CaTiO3"):
+        time.sleep(0.2)
+        assert process.poll() is None
+    time.sleep(1.0)
+    first = open_many(out).status()["runs"][0]
+    assert first["claimed_by"]
+    assert "(claimed by " in table_text(open_many(out).status())
+    with pytest.raises(InputError, match="searches CaTiO3 for another table"):
+        predict_many(table(tmp_path, "problem\nNaCl\n"), folder=out, claim=True, **OPTIONS)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert not open_many(out).status()["runs"][0]["claimed_by"]
+
+
+def test_a_claim_without_a_table_is_refused(tmp_path: Path) -> None:
+    process = command(Path("NaCl"), tmp_path / "out")
+    assert "--claim needs a table" in process.communicate(timeout=60)[0]
+    assert process.returncode != 0

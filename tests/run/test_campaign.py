@@ -15,11 +15,11 @@ import pytest
 
 from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
-from nucleate.run.campaign import QUEUED_PER_WORKER
 from nucleate.run.events import Silent
 from nucleate.run.folder import may_change_of_tier, open_store
 from nucleate.run.lock import is_locked, locked
 from nucleate.run.store import Store
+from nucleate.run.window import QUEUED_PER_WORKER, window_for
 
 from .driving import drive, settings, told
 from .toys import ABORT, FAIL, HANG, NAN
@@ -277,3 +277,10 @@ def test_outcomes_are_either_relaxed_or_failed(tmp_path):
     for record, _ in told(tmp_path):
         for item in record.outcomes:
             assert isinstance(item.outcome, Relaxed | Failed)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "workers", "window"), [(1, 1, 2), (4, 1, 7), (8, 2, 14), (8, 8, 84), (200, 2, 302)]
+)
+def test_the_window_lets_no_worker_wait_for_one_long_relaxation(capacity, workers, window) -> None:
+    assert window_for(capacity, workers) == window

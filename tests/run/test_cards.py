@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from nucleate.plugins import find
 from nucleate.run import cards as module
 from nucleate.run.cards import cards, own_card
 from nucleate.run.pool import Pool
+from nucleate.run.remote.blocks import Block
 
 from .test_executors import PROCESSES, context
 
@@ -77,3 +79,21 @@ def test_workers_in_pools_of_others_are_pinned(tmp_path: Path, monkeypatch) -> N
     with chosen.build(context(tmp_path, {"visible": True})) as executor:
         [level] = executor.wait_until_ready()
     assert level["checkpoint"] == "b"
+
+
+def test_a_block_starts_mps_and_ends_where_there_is_none(tmp_path: Path) -> None:
+    def begin() -> subprocess.CompletedProcess[str]:
+        script = Block.model_validate({"mps": True}).script() + "\necho at work"
+        return subprocess.run(
+            ["/bin/bash", "-c", script], env={"PATH": f"{tmp_path}:/bin:/usr/bin"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    refused = begin()
+    assert refused.returncode == 1
+    assert "nvidia-cuda-mps-control is not on the path" in refused.stderr
+    command = tmp_path / "nvidia-cuda-mps-control"
+    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/given\n')
+    command.chmod(0o755)
+    assert begin().stdout == "at work\n"
+    assert (tmp_path / "given").read_text() == "-d\n"

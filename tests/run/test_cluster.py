@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nucleate.errors import InputError
 from nucleate.plugins import find
@@ -191,6 +192,10 @@ def test_every_tier_has_one_block() -> None:
     cpu, gpu = block(name="cpu"), block(name="gpu", tiers=["chgnet"])
     assert tiers_of([cpu, gpu], ["spp", "chgnet"]) == [(0,), (1,)]
     assert tiers_of([cpu], ["spp", "chgnet"]) == [(0, 1)]
+    low, high = block(name="low", tiers=["spp"]), block(name="high", tiers=["chgnet"])
+    assert tiers_of([high, low], ["polished"], ["spp", "chgnet"]) == [(0,), ()]
+    assert tiers_of([low, high], ["chgnet", "judge"], ["spp", "chgnet"]) == [(), (0, 1)]
+    assert tiers_of([low, cpu], ["polished"], ["spp", "chgnet"]) == [(), (0,)]
     for chosen, words in (
         ([cpu, block(name="b")], "several blocks"),
         ([gpu], "no block computes 'spp'"),
@@ -246,3 +251,15 @@ def test_flux_is_asked_for_blocks(monkeypatch, tmp_path: Path) -> None:
     assert "--queue=pbatch" in batch
     assert jobs.endswith("ƒAb3")
     assert cancel == "cancel ƒAb3"
+
+
+@pytest.mark.slow
+def test_the_driver_computes_with_one_thread_beside_parsl(tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    with threadpool_limits(2, user_api="blas"):
+        block = {"provider": "local", **QUICK}
+        executor = find("parsl", "executors").model_validate({"block": [block]})
+        executor.build(context(tmp_path)).close()
+        found = [item["num_threads"] for item in threadpool_info() if item["user_api"] == "blas"]
+    assert found
+    assert set(found) == {1}

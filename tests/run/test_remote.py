@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_lost_workers_are_attempts_not_failures(tmp_path: Path) -> None:
         outcomes = run(pool, [Job(i, 0, crystal(seed=i)) for i in range(4)])
     assert all(isinstance(outcome, Relaxed) for outcome in outcomes.values())
     assert len(pool.losses) == 3
-    assert "node went away" in pool.losses[0]
+    assert "node went away" in pool.losses[0].message
 
 
 def test_attempts_have_an_end(tmp_path: Path) -> None:
@@ -128,7 +129,9 @@ def test_a_killed_worker_process_is_replaced_on_its_node(tmp_path: Path) -> None
     with begin(tmp_path, {"slots": 1}) as pool:
         outcomes = run(pool, [Job(0, 0, crystal()), Job(1, 0, crystal(90)), Job(2, 0, crystal())])
     assert outcomes[1].reason is FailReason.CRASHED
-    assert any("SIGABRT" in loss for loss in pool.losses) or "SIGABRT" in outcomes[1].message
+    assert (
+        any("SIGABRT" in loss.message for loss in pool.losses) or "SIGABRT" in outcomes[1].message
+    )
 
 
 def test_models_are_loaded_once_per_process(tmp_path: Path) -> None:
@@ -263,3 +266,27 @@ def test_nobody_waits_for_a_tier_that_may_be_late(tmp_path: Path) -> None:
         outcomes = run(executor, [Job(0, 0, crystal()), Job(1, 1, crystal())])
         assert [outcomes[key].level.code for key in (0, 1)] == ["toy", "dft"]
         assert [level["code"] for level in executor.levels or ()] == ["toy", "dft"]
+
+
+def test_the_processor_time_of_a_lost_task_is_charged(tmp_path: Path) -> None:
+    options = {"function": f"{__name__}:Slow", "options": {}, "lease_s": 0.5}
+    with begin(tmp_path, {"slots": 1}, **options) as pool:
+        run(pool, [Job(0, 0, crystal())])
+        [loss] = pool.losses
+        assert 0.3 <= loss.lost_core_s <= 0.5
+        assert pool.core_s >= loss.lost_core_s
+
+
+class Slow(Dying):
+    """A pool that loses its second task after a while."""
+
+    def __init__(self) -> None:
+        super().__init__(losses=1)
+
+    def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        future = super().submit(function, *args, **options)
+        if not isinstance(future.exception() if future.done() else None, OSError):
+            return future
+        late: Future[Any] = Future()
+        threading.Timer(0.4, late.set_exception, [OSError("gone")]).start()
+        return late

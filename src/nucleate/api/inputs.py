@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import BaseModel
+
 from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
 from nucleate.programs.presets import preset_names, preset_text
@@ -24,6 +26,7 @@ __all__ = [
     "MOST_ATOMS_IN_A_CELL",
     "absolute",
     "default_folder",
+    "executor_section",
     "given",
     "is_input_file",
     "json_schema",
@@ -196,3 +199,19 @@ def _is_same(first: str, second: str) -> bool:
     except InputError:
         return False
     return counts[0] == counts[1]
+
+
+def executor_section(executor: Any) -> dict[str, Any]:
+    """Return the section ``[executor]`` from a kind, a file with the section, or settings."""
+    from nucleate.run.settings import read_toml
+
+    if isinstance(executor, BaseModel):
+        return executor.model_dump(mode="json")
+    if isinstance(executor, Mapping):
+        return dict(cast("Mapping[str, Any]", executor))
+    if isinstance(executor, str) and not is_input_file(executor):
+        return {"kind": executor}
+    section = read_toml(Path(executor)).get("executor")
+    if not isinstance(section, dict):
+        raise InputError(f"{executor}: has no [executor]. Make one with nucleate cluster init.")
+    return cast("dict[str, Any]", section)

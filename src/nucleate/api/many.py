@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import platform
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.claimed import search_claimed
 from nucleate.api.final import finish, judge_of
 from nucleate.api.holding import MANY, holds_many
 from nucleate.api.inputs import absolute, is_input_file, settings_of
@@ -18,6 +21,7 @@ from nucleate.api.searching import overrides_of
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
 from nucleate.names import safe_name
+from nucleate.run.claims import holder_of
 from nucleate.run.many import Many, Wanted
 from nucleate.run.store import Store
 from nucleate.signals import is_request
@@ -68,7 +72,10 @@ class Runs:
         return json.loads((self.folder / MANY).read_text(encoding="utf-8"))["runs"]
 
     def _row(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        row = {**item, "state": "waits", "structures": 0, "core_s": 0.0, "best": None, "unit": ""}
+        holder = holder_of(self.folder, item["name"])
+        where = "" if holder is None else holder.in_words()
+        row = {**item, "state": "waits", "structures": 0, "core_s": 0.0, "best": None, "unit": "",
+               "claimed_by": where}  # fmt: skip
         path = self.folder / item["name"]
         if not Store.exists(path):
             return row
@@ -91,6 +98,7 @@ def predict_many(
     preset: str | None = None,
     say: Say = lambda _: None,
     trust: bool = False,
+    claim: bool = False,
     **options: Any,
 ) -> Runs:
     """Search for the structures of every composition of a table, with one pool of workers.
@@ -102,13 +110,16 @@ def predict_many(
         and any of ``name``, ``priority`` (the higher, the earlier), ``structures``, ``time``,
         ``core_time``, ``without_improvement``, ``max_atoms``, ``pressure_gpa`` and ``seed``.
     folder
-        Holds a run folder for each; what is there is continued. Default: ``nucleate-TABLE``.
+        Holds a run folder for each; what is there is continued. Default: ``nucleate-MANY``.
     preset
         As in :func:`nucleate.predict`, for all rows.
     say
         Called with a line when a search begins or ends.
     trust
         Run programs and modules that the stored inputs of existing folders name.
+    claim
+        Share the table with other commands, such as the parts of an array of jobs: take one row
+        after the other that no other command has, until there is none.
     options
         As in :func:`nucleate.predict`, for all rows; what a row says comes first.
 
@@ -122,12 +133,11 @@ def predict_many(
     wanted = [_wanted(row, place, options, preset=preset, trust=trust) for row in rows_of(path)]
     for item in wanted:
         judge_of(item.settings.final)
+    wanted.sort(key=lambda item: -item.priority)
     place.mkdir(parents=True, exist_ok=True)
-    listed = [
-        {"name": item.name, "formula": item.settings.problem.formula, "priority": item.priority}
-        for item in sorted(wanted, key=lambda item: -item.priority)
-    ]
-    (place / MANY).write_text(json.dumps({"runs": listed}, indent=1), encoding="utf-8")
+    _write_table(place, wanted, shared=claim)
+    if claim:
+        return Runs(place, search_claimed(wanted, place, say))
     executor = None
     if wanted and has_objects(wanted[0].settings.tier):
         pressure = wanted[0].settings.problem.pressure_gpa
@@ -141,6 +151,36 @@ def predict_many(
             for line in finish(place / item.name, item.settings).text:
                 say(f"{item.name}: {line}")
     return Runs(place, summary.refused)
+
+
+def _write_table(place: Path, wanted: list[Wanted], *, shared: bool) -> None:
+    """Write down which searches there are; raises InputError if others use another table."""
+    text = json.dumps(
+        {
+            "runs": [
+                {
+                    "name": item.name,
+                    "formula": item.settings.problem.formula,
+                    "priority": item.priority,
+                }
+                for item in wanted
+            ]
+        },
+        indent=1,
+    )
+    path = place / MANY
+    known = path.read_text(encoding="utf-8") if shared and path.exists() else text
+    if known != text:
+        for name in (item["name"] for item in json.loads(known)["runs"]):
+            if (holder := holder_of(place, name)) is not None:
+                raise InputError(
+                    f"{place}: {holder.in_words()} searches {name} for another table. Wait for its "
+                    "end, use the same table, or choose another folder with --out."
+                )
+    if known != text or not path.exists():
+        beside = path.with_name(f".{MANY}.{os.getpid()}.{platform.node()}")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -232,7 +272,7 @@ def _wanted(
 def open_many(folder: str | Path) -> Runs:
     """Return the searches of a folder; raises InputError if it holds none."""
     if not holds_many(folder):
-        raise InputError(f"{folder} holds no table of searches. Give the folder of predict TABLE.")
+        raise InputError(f"{folder} holds no table of searches. Give the folder of predict MANY.")
     return Runs(Path(folder), {})
 
 
@@ -244,6 +284,6 @@ def table_text(facts: Mapping[str, Any]) -> str:
         best = "" if row["best"] is None else f"{row['best']:.4f} {unit}"
         lines.append(
             f"{row['name']:20} {row['structures']:10d} {best:>14} {row['core_s']:8.0f}  "
-            f"{row['state']}"
+            f"{row['state']}" + (f" (claimed by {row['claimed_by']})" if row["claimed_by"] else "")
         )
     return "\n".join(lines)

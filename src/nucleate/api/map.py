@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import given
+from nucleate.api.inputs import executor_section, given
 from nucleate.api.map_inputs import settings_of_map
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.phase_map import PhaseMap
@@ -51,6 +51,7 @@ def map_field(
     polish: int | None = None,
     judge: Any = None,
     workers: int | None = None,
+    executor: Any = None,
     display: MapDisplay | bool = True,
     trust: bool = False,
 ) -> PhaseMap:
@@ -95,6 +96,8 @@ def map_field(
         As in :func:`nucleate.predict`, for the compositions on or near the hull. Default: neither.
     workers
         Worker processes, by default one per processor core.
+    executor
+        Who starts them, as in :func:`nucleate.predict`.
     display
         Whether to show the map while it proceeds. Or a display.
     trust
@@ -136,16 +139,17 @@ def map_field(
         "polish": polish,
         "judge": judge,
         "workers": workers,
+        "executor": executor,
     }
     settings, path, _ = _ready(field, options, folder, trust)
-    executor = None
+    inline = None
     if has_objects(settings.tier):
-        executor = partial(inline_executor, pressure_gpa=settings.field.pressure_gpa)
+        inline = partial(inline_executor, pressure_gpa=settings.field.pressure_gpa)
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
         shown.start(settings.field.system, path, settings.stop.time)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
-        summary = run_map(settings, path, callback=watching, executor=executor)
+        summary = run_map(settings, path, callback=watching, executor=inline)
         if summary.has_searched and not is_request(summary.reason):
             lack = finish_map(path, settings, on_stage=shown.on_stage, on_note=shown.on_note)
             if lack:
@@ -218,8 +222,14 @@ def _ready(
 
     model = options.get("model")
     tiers = None if model is None else as_tiers(model)
+    chosen = options.get("executor")
     settings, path = settings_of_map(
-        field, _sections(**options), tiers=tiers, folder=folder, trust=trust
+        field,
+        _sections(**options),
+        tiers=tiers,
+        executor=None if chosen is None else executor_section(chosen),
+        folder=folder,
+        trust=trust,
     )
     judge = judge_of(settings.final)
     check_ready(field_of(settings), settings, judge)

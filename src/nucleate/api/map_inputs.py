@@ -18,6 +18,7 @@ def settings_of_map(
     options: Mapping[str, Mapping[str, Any]],
     *,
     tiers: Any = None,
+    executor: Any = None,
     folder: str | Path | None = None,
     trust: bool = False,
 ) -> tuple[MapSettings, Path]:
@@ -34,6 +35,8 @@ def settings_of_map(
         Values by section and key.
     tiers
         Energy models, if they are given.
+    executor
+        Section ``[executor]``, if it is given.
     folder
         Folder of the map.
     trust
@@ -75,6 +78,8 @@ def settings_of_map(
             data.setdefault(section, {}).update(values)
     if tiers is not None:
         data["tier"] = tiers
+    if executor is not None:
+        data["executor"] = executor
     return MapSettings.from_dict(data, source=source), path
 
 

@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.inputs import given
+from nucleate.api.inputs import executor_section, given
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.structures import as_items, as_source
 from nucleate.crystal.crystal import Crystal
@@ -149,8 +149,8 @@ def relax(
     else:
         from nucleate.run.listed_files import survey_of
 
-        pressure = given(pressure_gpa=pressure_gpa)
-        done = _in_workers(items, survey_of(items), tiers, pressure, None, workers, None)
+        keys = given(pressure_gpa=pressure_gpa, run=given(workers=workers))
+        done = _in_workers(items, survey_of(items), tiers, keys, None, None)
     outcomes = _outcomes(items, done.records, done.reason)
     return outcomes[0] if is_single else outcomes
 
@@ -163,6 +163,7 @@ def relax_files(
     pressure_gpa: float | None = None,
     allow_tension: bool = False,
     workers: int | None = None,
+    executor: Any = None,
     on_start: Callable[[int], None] = lambda _: None,
     on_record: OnRecord | None = None,
     **options: Any,
@@ -185,6 +186,8 @@ def relax_files(
         Allow a pressure below 0.
     workers
         Worker processes; default one per processor core.
+    executor
+        Who starts them, as in :func:`nucleate.predict`.
     on_start, on_record
         Called with the number of structures, and with every finished record.
     options
@@ -207,7 +210,11 @@ def relax_files(
     survey = survey_of(items)
     on_start(survey.number)
     pressure = given(pressure_gpa=pressure_gpa)
-    summary = _in_workers(items, survey, tiers, pressure, path, workers, on_record)
+    where = given(
+        run=given(workers=workers),
+        executor=None if executor is None else executor_section(executor),
+    )
+    summary = _in_workers(items, survey, tiers, pressure | where, path, on_record)
     records: Mapping[int, Record] = summary.records if path is None else StoredRecords(path)
     if path is None:
         tally = tally_of(file_rows(items, records, with_symmetry=False))
@@ -316,17 +323,20 @@ def _in_workers(
     items: Iterable[FileCrystal],
     survey: Survey,
     tiers: Sequence[TierSettings],
-    pressure: dict[str, Any],
+    keys: dict[str, Any],
     folder: Path | None,
-    workers: int | None,
     on_record: OnRecord | None,
 ) -> SeriesSummary:
+    """Relax by an input with these keys beside its tiers."""
     from nucleate.run.relaxation import relax_files as run_series
     from nucleate.run.settings import RelaxationSettings
 
-    settings = RelaxationSettings.from_dict(
-        {"tier": tiers, "run": given(workers=workers), **pressure}
-    )
+    settings = RelaxationSettings.from_dict({"tier": tiers, **keys})
+    if folder is None and getattr(settings.executor, "keeps_files", False):
+        raise InputError(
+            f"executor.kind = {settings.executor.kind!r} keeps files that the nodes must see. Give "
+            "a folder on a disk that they share (--out)."
+        )
     executor = None
     if has_objects(settings.tier):
         executor = inline_executor(settings.tier, settings.pressure_gpa)

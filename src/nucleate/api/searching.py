@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import absolute, is_input_file, settings_of
+from nucleate.api.inputs import absolute, executor_section, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.moves import as_choice
 from nucleate.errors import InputError, NucleateError
-from nucleate.run.settings import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from nucleate.report.displays import Display
 
@@ -67,7 +66,7 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     convert: dict[str, Callable[[Any], Any]] = {
         "model": as_tiers,
         "search": _search,
-        "executor": _executor,
+        "executor": executor_section,
         "formula_units": list,
         "allow_tension": lambda allowed: allowed or None,
         "generators": as_generators,
@@ -148,20 +147,6 @@ def display_of(display: Display | bool) -> Display:
     if isinstance(display, bool):
         return suitable_display() if display else NoDisplay()
     return display
-
-
-def _executor(executor: Any) -> dict[str, Any]:
-    """Return the section ``[executor]`` from a kind, a file with the section, or settings."""
-    if isinstance(executor, BaseModel):
-        return executor.model_dump(mode="json")
-    if isinstance(executor, Mapping):
-        return dict(cast("Mapping[str, Any]", executor))
-    if isinstance(executor, str) and not is_input_file(executor):
-        return {"kind": executor}
-    section = read_toml(Path(executor)).get("executor")
-    if not isinstance(section, dict):
-        raise InputError(f"{executor}: has no [executor]. Make one with nucleate cluster init.")
-    return cast("dict[str, Any]", section)
 
 
 def _search(search: Any) -> str | dict[str, Any]:

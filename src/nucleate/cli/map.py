@@ -117,6 +117,12 @@ def map_field(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="Who starts workers: a file of nucleate cluster init, or a kind. [default: local]"
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the map. [default: nucleate-map-FIELD]")
     ] = None,
@@ -165,6 +171,7 @@ def map_field(
         "polish": polish,
         "judge": judge,
         "workers": workers,
+        "executor": executor,
         "folder": out,
         "trust": trust,
     }

@@ -127,6 +127,13 @@ def predict(
             help="Who starts workers: a file of nucleate cluster init, or a kind. [default: local]"
         ),
     ] = None,
+    claim: Annotated[
+        bool,
+        typer.Option(
+            "--claim",
+            help="Of a table, take one row after the other that no other command has claimed.",
+        ),
+    ] = False,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     trust: Annotated[
         bool,
@@ -169,8 +176,12 @@ def predict(
         "executor": executor,
     }
     if problem.endswith(".csv"):
-        _predict_many(problem, out, preset, options, trust=trust)
+        _predict_many(problem, out, preset, {**options, "claim": claim}, trust=trust)
         return
+    if claim:
+        from nucleate.errors import InputError
+
+        raise InputError(f"--claim needs a table (CSV), and {problem} is none. Leave --claim out.")
     folder = out or inputs.folder_of(problem)
     display, rest = live_or_lines(), ""
     with display:

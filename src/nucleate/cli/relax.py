@@ -68,6 +68,12 @@ def relax(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes. [default: one per core]")
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="Who starts workers: a file of nucleate cluster init, or a kind. [default: local]"
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, or a GPU such as cuda:0, for chgnet and other models.")
     ] = None,
@@ -89,6 +95,7 @@ def relax(
             pressure_gpa=pressure,
             allow_tension=allow_tension,
             workers=workers,
+            executor=executor,
             fmax_ev_per_ang=fmax,
             max_stress_gpa=max_stress,
             max_steps=max_steps,

@@ -67,3 +67,9 @@ def _print(facts: dict[str, Any]) -> None:
         f"{facts['structures']} structures, {facts['distinct']} distinct, "
         f"{facts['repeats']} repeats not relaxed, failures: {failed or 'none'}"
     )
+    if lost := facts["lost"]["workers"]:
+        typer.echo(
+            f"{lost} worker{'' if lost == 1 else 's'} lost and replaced; "
+            f"{facts['lost']['core_s']:.0f} s of the processor time are an estimate of what "
+            "their unreported work took"
+        )

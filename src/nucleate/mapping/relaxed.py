@@ -83,14 +83,19 @@ def relaxed_crystals(
             {
                 "tier": [tier.model_dump(mode="json")],
                 "pressure_gpa": settings.field.pressure_gpa,
-                "run": settings.run.model_dump(mode="json"),
-                "executor": settings.executor.model_dump(mode="json"),
             }
         )
         given = None if executor is None else executor([tier])
         try:
             done_of = relax_files(
-                items, wanted, keep=False, on_record=keep, executor=given, time_s=time_s
+                items,
+                wanted,
+                keep=False,
+                on_record=keep,
+                executor=given,
+                time_s=time_s,
+                where=settings,
+                workplace=folder,
             )
             return found, done_of.reason, done_of.session_s
         finally:

@@ -33,7 +33,7 @@ CREATE TABLE event (
 );
 """
 
-MAY_CHANGE = ("stop", "run", "final", "allocation")
+MAY_CHANGE = ("stop", "run", "executor", "final", "allocation")
 """Sections of the input that may differ when a map is continued."""
 
 MAY_CHANGE_OF_FIELD = ("windows", "lines", "points", "max_ratio", "max_atoms_per_formula")

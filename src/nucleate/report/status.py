@@ -16,11 +16,14 @@ from nucleate.report.rows import ranked_rows
 from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.report.worked import best_arms_in_words, what_worked
+from nucleate.run.events import LOST
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
 from nucleate.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from nucleate.report.findings import Findings
     from nucleate.run.store import Store
 
@@ -54,6 +57,12 @@ def times_of(store: Store) -> tuple[float, float]:
     elapsed_s = max([last_s, *(time_s for time_s, _, _ in events)])
     core_s = max([last_core_s, *(data.get("core_s", 0.0) for _, _, data in events)])
     return elapsed_s, core_s
+
+
+def lost_of(events: Iterable[tuple[float, str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return how many workers a run lost, and what part of its processor time is estimated."""
+    lost = [data for _, kind, data in events if kind == LOST]
+    return {"workers": len(lost), "core_s": sum(data.get("lost_core_s", 0.0) for data in lost)}
 
 
 def read_status(
@@ -96,6 +105,7 @@ def read_status(
         "surrogate": None if learned is None else learned.to_data(),
         "distinct": found.n_distinct if is_search else 0,
         "failures": dict(found.failures),
+        "lost": lost_of(events),
         "target": distances[-1] if distances else "",
         "proven": " ".join(proven_of(store)),
         "final": _final(findings, stop_reason),

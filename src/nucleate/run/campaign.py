@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from nucleate.run.events import Progress, Silent, Summary
+from nucleate.run.events import LOST, Progress, Silent, Summary
 from nucleate.run.executor import Job
 from nucleate.run.folder import now, surroundings
 from nucleate.run.log import log_outcome
 from nucleate.run.promotions import Promotions
 from nucleate.run.stopwatch import Stopwatch
 from nucleate.run.tally import Tally
+from nucleate.run.window import QUEUED_PER_WORKER, WINDOW, window_for
 from nucleate.search.book import trial_of
 from nucleate.search.checked import CheckedSearch
 from nucleate.search.record import Record, TierOutcome
@@ -43,13 +44,6 @@ if TYPE_CHECKING:
     from nucleate.search.search import Search, Trial
 
 POLL_S = 0.2
-QUEUED_PER_WORKER = 1
-"""Candidates kept ready, so that no worker waits for one to be drawn. If as many wait for a later
-tier, no more are drawn: a search learns from what has come to its end."""
-
-WINDOW = "window"
-"""Kind of the events that say how many candidates are asked for ahead of the last one told."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -209,8 +203,7 @@ class Campaign:
         """Keep the window of earlier starts unless it is too small for these workers."""
         if not self._learns:
             return
-        capacity = self._executor.capacity()
-        needed = capacity + capacity // 2 + QUEUED_PER_WORKER * self._executor.n_workers
+        needed = window_for(self._executor.capacity(), self._executor.n_workers)
         if needed > self._window:
             self._window = needed
             first = self._untold[0] if self._untold else self._tally.n_finished
@@ -229,8 +222,8 @@ class Campaign:
         self._executor.feed()
         while self._executor.losses:
             loss = self._executor.losses.pop(0)
-            _log.warning("worker lost: %s", loss)
-            self._journal.add_event(self.watch.elapsed_s, "worker-lost", {"message": loss})
+            _log.warning("worker lost: %s", loss.message)
+            self._journal.add_event(self.watch.elapsed_s, LOST, asdict(loss))
             self._is_dirty = True
         if self._is_dirty:
             self._journal.commit()

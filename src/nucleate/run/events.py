@@ -19,6 +19,9 @@ LOADING = "loading the energy models"
 COMPILING = "compiling the energy models (first use only)"
 """Phases of which nobody can say how much is done."""
 
+LOST = "worker-lost"
+"""Kind of the events in a store that say that a worker was lost."""
+
 
 @dataclass(slots=True)
 class Progress:

@@ -55,6 +55,23 @@ class Finished:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A worker that was lost.
+
+    Attributes
+    ----------
+    message : str
+        What is known of it.
+    lost_core_s : float
+        Processor time in seconds that it took since its last report, as far as that is charged; an
+        estimate.
+    """
+
+    message: str
+    lost_core_s: float = 0.0
+
+
 class Executor(Protocol):
     """Relaxes the jobs that it is given, in no particular order.
 
@@ -63,7 +80,7 @@ class Executor(Protocol):
     """
 
     n_workers: int
-    losses: list[str]
+    losses: list[Loss]
 
     @property
     def levels(self) -> list[dict[str, str]] | None:
@@ -135,7 +152,7 @@ class InlineExecutor:
     def __init__(self, build: Callable[[], Sequence[Relaxer]]) -> None:
         self._build = build
         self._relaxers = list(build())
-        self.losses: list[str] = []
+        self.losses: list[Loss] = []
         self._queues: list[deque[Job]] = [deque() for _ in self._relaxers]
         self._alone: deque[Job] = deque()
         self._flying: list[dict[int, Job]] = [{} for _ in self._relaxers]
@@ -230,6 +247,6 @@ class InlineExecutor:
         self._relaxers = list(self._build())
         if len(jobs) == 1:
             return [Finished(jobs[0], Failed(FailReason.CALCULATOR, text))]
-        self.losses.append(text)
+        self.losses.append(Loss(text))
         self._alone.extend(jobs)
         return []

@@ -124,7 +124,7 @@ def _acquired(folder: Path) -> BaseFileLock:
 def _own_name() -> str:
     began = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
     name = f"process {os.getpid()} on {platform.node()} since {began}"
-    ticks = _start_time(os.getpid())
+    ticks = start_time(os.getpid())
     return f"{name}{TICK}{ticks}\n" if ticks else f"{name}\n"
 
 
@@ -155,7 +155,7 @@ def _process_here(holder: str) -> int | None:
     return int(words[1]) if os.name == "posix" else None
 
 
-def _start_time(pid: int) -> str:
+def start_time(pid: int) -> str:
     """Return when a process started, in ticks of the system; empty where it does not tell."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[19]
@@ -169,8 +169,23 @@ def _is_gone(holder: str) -> bool:
     if pid is None:
         return False
     words = holder.split()
-    started = _start_time(pid)
-    if len(words) >= 6 and words[-1].isdigit() and started and words[-1] != started:
+    return process_is_gone(pid, words[-1] if len(words) >= 6 and words[-1].isdigit() else "")
+
+
+def process_is_gone(pid: int, started: str) -> bool:
+    """Return whether a process of this machine is known to be dead.
+
+    Parameters
+    ----------
+    pid
+        Its number.
+    started
+        Its :func:`start_time`; empty where it is not known.
+    """
+    if os.name != "posix":
+        return False
+    now = start_time(pid)
+    if started and now and started != now:
         return True  # its number belongs to another process now
     try:
         os.kill(pid, 0)

@@ -26,7 +26,7 @@ from nucleate.processes import describe_exit
 from nucleate.relax.outcome import Failed, FailReason
 from nucleate.run.codec import checked, decode, from_json
 from nucleate.run.events import COMPILING, LOADING
-from nucleate.run.executor import LESSON, Finished, Job
+from nucleate.run.executor import LESSON, Finished, Job, Loss
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S, WorkerProcess, WorkerSpec
 from nucleate.text import clean
 from nucleate.trouble import MachineError
@@ -96,7 +96,7 @@ class Pool:
         self._started = 0
         self._losses_in_a_row = 0
         self._core_s_of_lost = 0.0
-        self.losses: list[str] = []
+        self.losses: list[Loss] = []
         for python in spec.tiers_by_python():
             for _ in range(workers):
                 self._spawn(python)
@@ -333,7 +333,7 @@ class Pool:
             reason, what = FailReason.CRASHED, describe_exit(status)
         words = worker.error or worker.last_words()
         message = f"the worker {what}" + (f":\n{words}" if words else "")
-        self.losses.append(message)
+        self.losses.append(Loss(message))
         self._losses_in_a_row += 1
         if not worker.is_ready and "ModuleNotFoundError" in words:
             raise InputError(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
     from nucleate.run.settings import RelaxationSettings
+    from nucleate.run.starting import Where
     from nucleate.search.record import Record, SearchUpdate
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ def relax_files(
     on_record: Callable[[Record], None] | None = None,
     executor: Executor | None = None,
     time_s: float | None = None,
+    where: Where | None = None,
+    workplace: Path | None = None,
 ) -> SeriesSummary:
     """Relax the structures of files in worker processes; each climbs all tiers.
 
@@ -100,6 +103,10 @@ def relax_files(
         Who relaxes, one relaxer for each tier; default: worker processes.
     time_s
         Stop after this running time, loading and compilation left out.
+    where
+        Input that says where it is computed; default: ``settings``.
+    workplace
+        Folder for files of the executor; default: that of the series.
 
     Raises
     ------
@@ -123,7 +130,11 @@ def relax_files(
         if executor is None:
             tiers = pressed_tiers(settings.tier, settings.pressure_gpa, survey.samples, store)
             executor = start_executor(
-                settings, tiers, folder, pressure_gpa=settings.pressure_gpa, most=left
+                where or settings,
+                tiers,
+                workplace or folder,
+                pressure_gpa=settings.pressure_gpa,
+                most=left,
             )
             stack.callback(executor.close)
         campaign = Campaign(

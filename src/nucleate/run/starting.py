@@ -35,6 +35,11 @@ class Where(Protocol):
         """Who starts them."""
         ...
 
+    @property
+    def tier(self) -> Sequence[TierSettings]:
+        """All tiers of the input; blocks may name them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
@@ -52,6 +57,10 @@ class ExecutorContext:
         Of the run; for files of the executor.
     late : frozenset of int
         Tiers that need no worker before a crystal comes to them.
+    of_input : tuple of str
+        Names of all tiers of the input, some of which may not be computed now; none given means
+        those of ``names``. Tiers beside them, such as those of the final phase, are computed where
+        the last of them is.
     """
 
     spec: WorkerSpec
@@ -59,6 +68,7 @@ class ExecutorContext:
     names: tuple[str, ...]
     folder: Path
     late: frozenset[int] = frozenset()
+    of_input: tuple[str, ...] = ()
 
     @property
     def logs(self) -> Path:
@@ -84,6 +94,7 @@ def context_of(
         names=tuple(tier.name for tier in tiers),
         folder=folder,
         late=frozenset(late),
+        of_input=tuple(tier.name for tier in where.tier),
     )
 
 

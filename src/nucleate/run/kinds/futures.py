@@ -73,8 +73,12 @@ class AnyFutures(Component):
 
 
 def ahead_of(workers: int) -> int:
-    """Return how many tasks an engine is given beyond those that run."""
-    return workers // 2
+    """Return how many tasks an engine is given beyond those that run.
+
+    One for each worker, so that none waits where the driver is busy for as long as a structure
+    takes. A single worker is given none: what it does next does not depend on timing.
+    """
+    return workers if workers > 1 else 0
 
 
 def factory(path: str, options: dict[str, Any]) -> Callable[[], Futures]:

@@ -28,6 +28,8 @@ class ParslExecutor(Component):
     """Pilot jobs through Parsl: blocks of nodes that SLURM, PBS, LSF, Flux or Kubernetes give."""
 
     serves: ClassVar[frozenset[str]] = frozenset({"executors"})
+    keeps_files: ClassVar[bool] = True
+    """In the folder of the run, which the nodes must see."""
 
     block: tuple[Block, ...] = Field(
         default_factory=lambda: (Block.model_validate({}),),
@@ -59,7 +61,8 @@ class ParslExecutor(Component):
         done: SimpleQueue[Any] = SimpleQueue()
         lanes: list[Lane] = []
         try:
-            for block, tiers in zip(self.block, tiers_of(self.block, context.names), strict=True):
+            served = tiers_of(self.block, context.names, context.of_input)
+            for block, tiers in zip(self.block, served, strict=True):
                 if tiers:
                     lanes.append(self._lane(block, tiers, context, done))
         except BaseException:

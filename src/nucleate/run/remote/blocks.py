@@ -41,6 +41,11 @@ LAUNCHERS = {
     "jsrun": "JsrunLauncher",
 }
 
+_MPS = (
+    "command -v nvidia-cuda-mps-control > /dev/null || { echo 'mps = true: "
+    "nvidia-cuda-mps-control is not on the path of this node' >&2; exit 1; }"
+)
+
 OF_BLOCKS = frozenset({
     "nodes_per_block", "init_blocks", "min_blocks", "max_blocks", "walltime", "worker_init",
     "launcher", "scheduler_options",
@@ -126,7 +131,7 @@ class Block(BaseModel):
         if self.provider != "kubernetes":
             lines.append(f"export {ENDS}=$(( $(date +%s) + {int(self.walltime)} ))")
         if self.mps:
-            lines.append("nvidia-cuda-mps-control -d")
+            lines += [_MPS, "nvidia-cuda-mps-control -d"]
         return "\n".join(lines)
 
     @property
@@ -203,37 +208,59 @@ def imported(module: str) -> Any:
         ) from error
 
 
-def tiers_of(blocks: Sequence[Block], names: Sequence[str]) -> list[tuple[int, ...]]:
+def tiers_of(
+    blocks: Sequence[Block], names: Sequence[str], of_input: Sequence[str] = ()
+) -> list[tuple[int, ...]]:
     """Return the tiers of each block by number.
+
+    Parameters
+    ----------
+    blocks
+        All kinds of blocks.
+    names
+        Of the tiers that are computed now.
+    of_input
+        Of all tiers of the input, of which blocks may name any; default: ``names``. Tiers beside
+        them, those of a final phase, are computed where the last one is.
 
     Raises
     ------
     InputError
         If a tier has no block or several, or a block names one that there is not.
     """
+    known = of_input or names
+    places = {name: _place(blocks, name) for name in known}
     named = [name for block in blocks for name in block.tiers or ()]
-    unknown = [name for name in named if name not in names]
+    unknown = [name for name in named if name not in known]
     if unknown:
         raise InputError(
             f"executor.block.tiers: there is no [[tier]] with the name {unknown[0]!r}. Use "
-            f"{', '.join(names)}."
+            f"{', '.join(known)}."
         )
-    rest = tuple(place for place, name in enumerate(names) if name not in named)
-    open_blocks = [block for block in blocks if block.tiers is None]
-    if len(open_blocks) > 1 or len(named) > len(set(named)):
+    if len(named) > len(set(named)) or sum(block.tiers is None for block in blocks) > 1:
         raise InputError(
             "executor.block.tiers: a tier belongs to several blocks. Name the tiers of each block, "
             "every tier once."
         )
-    if rest and not open_blocks:
-        raise InputError(
-            f"executor.block.tiers: no block computes {names[rest[0]]!r}. Add it to one, or leave "
-            "tiers of one block out."
-        )
+    for name, place in places.items():
+        if place is None:
+            raise InputError(
+                f"executor.block.tiers: no block computes {name!r}. Add it to one, or leave tiers "
+                "of one block out."
+            )
+    chosen = [places.get(name, places[known[-1]]) for name in names]
     return [
-        rest if block.tiers is None else tuple(sorted(names.index(name) for name in block.tiers))
-        for block in blocks
+        tuple(number for number, place in enumerate(chosen) if place == where)
+        for where in range(len(blocks))
     ]
+
+
+def _place(blocks: Sequence[Block], name: str) -> int | None:
+    """Return the number of the block that computes a tier, None if none does."""
+    for place, block in enumerate(blocks):
+        if name in (block.tiers or ()):
+            return place
+    return next((place for place, block in enumerate(blocks) if block.tiers is None), None)
 
 
 def job_numbers(text: str) -> list[str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence, Set
     from concurrent.futures import Future
 
-    from nucleate.run.executor import Finished, Job, Report
+    from nucleate.run.executor import Finished, Job, Loss, Report
     from nucleate.run.remote.lane import Lane
 
 WATCH_S = 2.0
@@ -44,7 +44,7 @@ class FuturesExecutor:
         self._lane_of = {tier: lane for lane in lanes for tier in lane.tiers}
         self._first = [lane for lane in lanes if not set(lane.tiers) <= late]
         self.n_workers = sum(lane.settings.workers for lane in self._first)
-        self.losses: list[str] = []
+        self.losses: list[Loss] = []
         self._watched_s = time.monotonic()
 
     @property

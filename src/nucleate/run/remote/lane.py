@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate import __version__
-from nucleate.errors import InputError, reported
+from nucleate.errors import InputError, NucleateError, reported
 from nucleate.relax.outcome import Failed, FailReason
-from nucleate.run.executor import Finished
+from nucleate.run.executor import Finished, Loss
 from nucleate.run.pool import WorkerStartError
 from nucleate.run.remote.messages import (
     Reply,
@@ -71,6 +71,14 @@ class LaneSettings:
     workers_per_node: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A task that the engine has, and when it was sent."""
+
+    jobs: tuple[Job, ...]
+    at_s: float
+
+
 class Lane:
     """Gives the jobs of some tiers to an executor of futures.
 
@@ -111,14 +119,15 @@ class Lane:
         )
         self._queues: dict[int, deque[Job]] = {tier: deque() for tier in tiers}
         self._alone: deque[Job] = deque()
-        self._flying: dict[Future[Any], tuple[Job, ...]] = {}
+        self._flying: dict[Future[Any], _Sent] = {}
         self._tries: Counter[int] = Counter()
         self._losses_in_a_row = 0
         self._begun_in_a_row = 0
         self.levels: list[dict[str, str]] = []
         self.free: dict[int, int] = {}
-        self.losses: list[str] = []
+        self.losses: list[Loss] = []
         self.core_s = 0.0
+        self._threads = max(spec.threads, 1)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Let any worker call a function."""
@@ -180,7 +189,7 @@ class Lane:
         except (BrokenExecutor, RuntimeError) as error:
             self._begin_again(f"{type(error).__name__}: {clean(error)}")
             future = self._futures.submit(work, data)
-        self._flying[future] = jobs
+        self._flying[future] = _Sent(jobs, time.monotonic())
         future.add_done_callback(lambda ended: self._done.put((self, ended)))
 
     def _begin_again(self, why: str) -> None:
@@ -189,14 +198,21 @@ class Lane:
         Raises
         ------
         WorkerStartError
-            If the last ones have broken too.
+            If the last ones have broken or could not be started either.
         """
-        self._begun_in_a_row += 1
-        if self._begun_in_a_row > BEGINNINGS_IN_A_ROW:
-            raise WorkerStartError(f"block {self.settings.name!r} cannot be used: {why}")
         with suppress(Exception):
             self._futures.shutdown(wait=False, cancel_futures=True)
-        self._futures = self._begin()
+        while self._begun_in_a_row < BEGINNINGS_IN_A_ROW:
+            self._begun_in_a_row += 1
+            try:
+                self._futures = self._begin()
+            except NucleateError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever the engine raises
+                why = f"{type(error).__name__}: {clean(error)}"
+                continue
+            return
+        raise WorkerStartError(f"block {self.settings.name!r} cannot be used: {why}")
 
     def watch(self) -> list[Finished]:
         """Replace an executor of futures that says it is broken; return jobs tried too often."""
@@ -206,8 +222,9 @@ class Lane:
         flying, self._flying = self._flying, {}
         self._begin_again(clean(trouble)[:1000])
         finished: list[Finished] = []
-        for jobs in flying.values():
-            finished += self._lost(jobs, clean(trouble)[:500])
+        for place, sent in enumerate(flying.values()):
+            began = place < self.settings.workers
+            finished += self._lost(sent, clean(trouble)[:500], began=began)
         return finished
 
     def take(self, future: Future[Any]) -> list[Finished]:
@@ -218,21 +235,21 @@ class Lane:
         InputError, MissingDependencyError, WorkerStartError, MachineError
             If the engines cannot be used on the nodes.
         """
-        jobs = self._flying.pop(future, None)
-        if jobs is None:
+        sent = self._flying.pop(future, None)
+        if sent is None:
             return []
         try:
             reply = Reply(**future.result())
         except (Exception, CancelledError) as error:  # noqa: BLE001  whatever the engine raises
-            return self._lost(jobs, f"{type(error).__name__}: {clean(error)}"[:500])
+            return self._lost(sent, f"{type(error).__name__}: {clean(error)}"[:500])
         self._check(reply)
         if reply.error is not None:  # other workers could use the engines
-            return self._lost(jobs, f"{reply.host}: {reply.error['message']}")
+            return self._lost(sent, f"{reply.host}: {reply.error['message']}")
         self._losses_in_a_row = self._begun_in_a_row = 0
         self.levels, self.core_s = reply.levels, self.core_s + reply.core_s
         self.free = dict(zip(self.tiers, reply.free, strict=True))
-        self.losses += [f"{reply.host}: {loss}" for loss in reply.losses]
-        known = {job.key: job for job in jobs}
+        self.losses += [Loss(f"{reply.host}: {loss}") for loss in reply.losses]
+        known = {job.key: job for job in sent.jobs}
         finished = [Finished(known.pop(key), outcome_from(row)) for key, row in reply.finished]
         for key, unfinished in reversed(reply.unfinished):
             job = known.pop(key)
@@ -262,10 +279,18 @@ class Lane:
             raise reported(error["kind"], where + error["message"])
         raise WorkerStartError(where + error["message"])
 
-    def _lost(self, jobs: tuple[Job, ...], what: str) -> list[Finished]:
-        """Note a lost task; return the jobs that were tried too often, repeat the others."""
+    def _lost(self, sent: _Sent, what: str, *, began: bool = True) -> list[Finished]:
+        """Note a lost task; return the jobs that were tried too often, repeat the others.
+
+        Nobody knows when it began on its node. Its processor time is taken to be that since it
+        was sent, at most a lease of one worker.
+        """
+        jobs = sent.jobs
         message = f"a worker of block {self.settings.name!r} was lost ({what})"
-        self.losses.append(message)
+        core_s = min(time.monotonic() - sent.at_s, self.settings.lease_s) * self._threads
+        core_s = core_s if jobs and began else 0.0
+        self.core_s += core_s
+        self.losses.append(Loss(message, core_s))
         self._losses_in_a_row += 1
         if self._losses_in_a_row > LOSSES_IN_A_ROW + 2 * self.settings.workers:
             raise WorkerStartError(f"the workers cannot be used: {message}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucleate.run.remote.blocks import Block
 
 INTERCHANGE = "parsl.executors.high_throughput.interchange"
-WORKERS = "parsl.executors.high_throughput.process_worker_pool"
+MANAGER = "nucleate.run.remote.manager"
 CANCEL = {"flux": "flux cancel", "kubernetes": ""}
 """Commands that cancel jobs where they are not the last of the scheduler."""
 
@@ -51,6 +51,7 @@ class ParslPool(Executor):
         self._guard = Guard(
             self._mark, CANCEL.get(block.provider, commands[-1] if commands else "")
         )
+        _use_one_thread_for_blas()
         try:
             self._start(parsl, executors, provider, lease_s)
         except BaseException:
@@ -150,6 +151,18 @@ class ParslPool(Executor):
             self._htex.provider.cancel(jobs)
 
 
+def _use_one_thread_for_blas() -> None:
+    """Keep this process from standing still when Parsl asks the scheduler.
+
+    Parsl's thread forks while others compute. OpenBLAS ends its threads before a fork, and where
+    another thread hands them work at this moment it waits for them without end.
+    """
+    import scipy.linalg  # noqa: F401  has an OpenBLAS of its own
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
+
+
 def _launch_command(default: str, python: str) -> str:
     """Return the command that starts the workers of a node, by interpreter instead of the path."""
-    return f"{python} -m {WORKERS}{default[default.index(' ') :]}"
+    return f"{python} -m {MANAGER}{default[default.index(' ') :]}"

@@ -110,7 +110,7 @@ def _worked(kept: _Kept, task: Task) -> Reply:
         finished=plain_finished(finished),
         unfinished=[[job.key, job.unfinished] for job in (*unfinished, *abandoned)],
         abandoned=[job.key for job in abandoned] if has_time else [],
-        losses=list(pool.losses),
+        losses=[loss.message for loss in pool.losses],
         core_s=core_s - kept.charged_s,
     )
     pool.losses.clear()

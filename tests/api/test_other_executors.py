@@ -1,0 +1,103 @@
+"""Commands other than a search on workers of other pools, and external programs there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.programs.fakes import fake_vasp, potentials
+
+import nucleate as nc
+from nucleate.api import relax_files
+from nucleate.api.map import map_field
+from nucleate.errors import InputError
+
+POOL = {
+    "kind": "futures",
+    "function": "concurrent.futures:ProcessPoolExecutor",
+    "options": {"max_workers": 1},
+    "workers": 1,
+}
+ROCK_SALT = nc.Crystal(
+    [12] * 4 + [8] * 4,
+    [[4.3, 0, 0], [0, 4.3, 0], [0, 0, 4.3]],
+    [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0],
+     [0.5, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]],
+)  # fmt: skip
+
+
+def test_files_are_relaxed_in_pools_of_others(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"model": "spp", "workers": 1}
+    there = relax_files([ROCK_SALT], folder=tmp_path / "there", executor=POOL, **options).outcomes
+    here = relax_files([ROCK_SALT], folder=tmp_path / "here", **options).outcomes
+    assert there[0].energy == here[0].energy
+
+
+def test_files_of_an_executor_need_a_folder() -> None:
+    pytest.importorskip("parsl")
+    with pytest.raises(InputError, match="Give a folder on a disk that they share"):
+        relax_files([ROCK_SALT], model="spp", executor="parsl")
+
+
+def test_a_map_on_workers_of_others_is_that_of_workers_here(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "model": "spp", "max_atoms": 6, "max_ratio": 1, "structures": 6, "display": False,
+        "workers": 1, "references": [],
+    }  # fmt: skip
+    there = map_field("MgO-CaO", folder=tmp_path / "there", executor=POOL, **options)
+    here = map_field("MgO-CaO", folder=tmp_path / "here", **options)
+    ours, theirs = there.status(), here.status()
+    assert ours["structures"] == theirs["structures"] > 0
+    assert ours["stop_reason"] == theirs["stop_reason"]
+
+
+def test_a_program_is_run_by_workers_of_others(tmp_path: Path) -> None:
+    program = fake_vasp(tmp_path)
+    folder = potentials(tmp_path / "potpaw_PBE", {"Mg": 200.0, "O": 400.0})
+    engine = {
+        "kind": "vasp", "command": str(program), "potentials": str(folder),
+        "setups": {"base": "minimal"},
+    }  # fmt: skip
+    run = nc.predict(
+        {
+            "problem": {"formula": "MgO", "max_atoms": 8},
+            "tier": [
+                {"name": "spp", "engine": {"kind": "spp"}, "promote": {"best": 1}},
+                {"name": "dft", "engine": engine},
+            ],
+            "stop": {"structures": 4},
+            "run": {"workers": 1},
+            "executor": POOL,
+            "final": {"best": 0, "judge": "off"},
+        },
+        folder=tmp_path / "run",
+        display=False,
+    )
+    assert any(
+        o.tier == "dft" and isinstance(o.outcome, nc.Relaxed)
+        for r in run.records
+        for o in r.outcomes
+    )
+
+
+@pytest.mark.slow
+def test_the_final_phase_finds_a_block_where_each_names_its_tiers(tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    quick = {"provider": "local", "heartbeat_s": 2, "status_s": 1.0}
+    blocks = [{"name": name, "tiers": [name], **quick} for name in ("loose", "spp")]
+    run = nc.predict(
+        {
+            "problem": {"formula": "NaCl", "max_atoms": 4},
+            "tier": [
+                {"name": "loose", "engine": {"kind": "spp"}, "fmax_ev_per_ang": 0.3},
+                {"name": "spp", "engine": {"kind": "spp"}},
+            ],
+            "stop": {"structures": 3},
+            "executor": {"kind": "parsl", "block": blocks},
+            "final": {"best": 1, "judge": "off"},
+        },
+        folder=tmp_path / "run",
+        display=False,
+    )
+    assert any(item.tier.startswith("polished") for r in run.records for item in r.outcomes)
