@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, field: str) -> None:
     low, _, high = arguments.seeds.partition("-")
     done = {(row["formula"], row["variant"], int(row["seed"])) for row in read(arguments.out)}
     is_new = not arguments.out.exists()
-    for variant in VARIANTS:  # compiles the kernels
+    for variant in arguments.variants:  # compiles the kernels
         search_once(input_of("SrY2O4", variant, 99, field, 20), 0.0, 1, None)
     with arguments.out.open("a", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, FIELDS)
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, field: str) -> None:
             writer.writeheader()
         for seed in range(int(low), int(high or low) + 1):
             for formula in arguments.formulas:
-                for variant in VARIANTS:
+                for variant in arguments.variants:
                     if (formula, variant, seed) in done:
                         continue
                     settings = input_of(formula, variant, seed, field, arguments.grids)
@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("lattice.csv"))
     parser.add_argument("--seeds", default="0-19")
     parser.add_argument("--formulas", nargs="*", default=list(TARGETS))
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--grids", type=int, default=1000)
     arguments = parser.parse_args()
