@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.candidate import Candidate, Origin
@@ -52,7 +53,7 @@ class LatticeGenerator(Generator):
     grids : int
         Grids that are looked at, likely and cheap ones first.
     relaxed : int
-        Grids whose arrangements are relaxed, the same number in each batch.
+        Grids whose arrangements are relaxed, the same share of each batch.
     keep : int
         Arrangements of each of these.
     max_atoms : int
@@ -164,7 +165,7 @@ class LatticeGenerator(Generator):
             self._space.min_distances,
             relax_with(self._model, self._source.name),
             keep=self._keep,
-            relaxed=self._share(),
+            relaxed=max(1, math.ceil(self._relaxed * (end - begin) / len(self._tasks))),
             seed=self._seed,
             report=self._progress(begin),
         )
@@ -173,13 +174,6 @@ class LatticeGenerator(Generator):
             self._take_in(structure)
         if begin == 0:
             self._leaders = min(self._leading, len(self._found))
-
-    def _share(self) -> int:
-        """Return how many grids of a batch are relaxed."""
-        batches, covered = 1, FIRST_BATCH
-        while covered < len(self._tasks):
-            batches, covered = batches + 1, 2 * covered
-        return max(1, round(self._relaxed / batches))
 
     def _progress(self, begin: int) -> Callable[[str, int, int], None]:
         def report(what: str, done: int, total: int) -> None:

@@ -72,9 +72,7 @@ def _shares(composition: Composition, max_atoms: int) -> dict[tuple[int, int], f
     of_units = prior.formula_unit_shares(composition.n_atoms, units)
     shares: dict[tuple[int, int], float] = {}
     for n, share in zip(units, of_units, strict=True):
-        groups = prior.group_shares(
-            numbers, counts * n, prior.orbit_weights(numbers, counts * n)
-        )
+        groups = prior.group_shares(numbers, counts * n, prior.orbit_weights(numbers, counts * n))
         for number in LIKELY_GROUPS:
             shares[number, n * centring(number)] = float(share * groups[number])
     return shares

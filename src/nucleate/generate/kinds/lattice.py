@@ -24,9 +24,11 @@ class LatticeSettings(GeneratorSettings):
         None,
         description="TOML file or GULP library; default: formal charges and radii.",
     )
-    grids: int = Field(1000, ge=1, description="Grids that are looked at, likely and cheap ones first.")
+    grids: int = Field(
+        1000, ge=1, description="Grids that are looked at, likely and cheap ones first."
+    )
     relaxed: int = Field(
-        40, ge=1, description="Lowest grids whose arrangements are relaxed, over all batches."
+        100, ge=1, description="Lowest grids whose arrangements are relaxed, over all batches."
     )
     keep: int = Field(3, ge=1, description="Arrangements of each of these grids.")
     max_atoms: int = Field(
