@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _BYTES_PER_PRODUCT = 7000
 """Peak memory of the solver for each product of two variables, measured."""
 
+_BYTES_PER_PAIR = 40
+"""Peak memory of the matrices for each pair of an element and an orbit with another."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
@@ -176,6 +179,18 @@ def build_problem(
         grid, orbits, space_group, model.elements, number, kind, orbit, size, linear, quadratic,
         conflict, constant_energy(model, grid, number), images,
     )  # fmt: skip
+
+
+def check_size(grid: Grid, space_group: int, n_elements: int, memory_mb: float) -> None:
+    """Raise an `InputError` if the matrices of a problem alone need more memory than allowed."""
+    n = n_elements * int(orbits_of(space_group, grid).first.size)
+    needed = _BYTES_PER_PAIR * n**2 / 1e6
+    if needed > memory_mb:
+        raise InputError(
+            f"grid = {grid.name} in space group {space_group}: up to {n} variables need about "
+            f"{needed:.0f} MB before the solver begins, but memory_mb = {memory_mb:.0f}. Use a "
+            "coarser grid, a group of higher symmetry, or more memory."
+        )
 
 
 def has_room(
