@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from policies import TARGETS, _censored, _median, field_file, read, search_once, settings_of
+from policies import TARGETS, _censored, _words, field_file, read, search_once, settings_of
 from scipy.stats import logrank
 
 from nucleate.run.settings import RunSettings
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, field: str) -> None:
     low, _, high = arguments.seeds.partition("-")
     done = {(row["formula"], row["variant"], int(row["seed"])) for row in read(arguments.out)}
     is_new = not arguments.out.exists()
-    for variant in VARIANTS:  # compiles the kernels
+    for variant in arguments.variants:  # compiles the kernels
         search_once(input_of("SrY2O4", variant, 99, field, 20), 0.0, 1, None)
     with arguments.out.open("a", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, FIELDS)
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, field: str) -> None:
             writer.writeheader()
         for seed in range(int(low), int(high or low) + 1):
             for formula in arguments.formulas:
-                for variant in VARIANTS:
+                for variant in arguments.variants:
                     if (formula, variant, seed) in done:
                         continue
                     settings = input_of(formula, variant, seed, field, arguments.grids)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, field: str) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Print how many were reached, medians and tests; only seeds that both variants have."""
+    """Print medians with intervals and log-rank tests, of the seeds that both variants have."""
     rows = read(arguments.out)
     print("| composition | variant | reached | structures | seconds | best eV/atom | log-rank p |")
     print("|---|---|---|---|---|---|---|")
@@ -84,9 +84,12 @@ def _line(formula: str, variant: str, data: dict[str, list[dict[str, Any]]]) -> 
     rows = data[variant]
     test = ""
     if variant == "lattice":
-        p = logrank(_censored(rows, "seconds"), _censored(data["search"], "seconds")).pvalue
-        test = f"{p:.2g} (seconds)"
-    medians = [f"{_median(_censored(rows, key)):.4g}" for key in ("structures", "seconds")]
+        tests = {
+            key: logrank(_censored(rows, key), _censored(data["search"], key)).pvalue
+            for key in ("structures", "seconds")
+        }
+        test = ", ".join(f"{p:.2g}" for p in tests.values())
+    medians = [_words(rows, key) for key in ("structures", "seconds")]
     reached = sum(int(row["reached"]) for row in rows)
     best = np.median([float(row["best"]) for row in rows])
     return [formula, variant, f"{reached} of {len(rows)}", *medians, f"{best:.5f}", test]
@@ -99,6 +102,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("lattice.csv"))
     parser.add_argument("--seeds", default="0-19")
     parser.add_argument("--formulas", nargs="*", default=list(TARGETS))
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--structures", type=int, default=2000)
     parser.add_argument("--grids", type=int, default=1000)
     arguments = parser.parse_args()

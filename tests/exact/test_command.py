@@ -57,6 +57,10 @@ def test_prove_and_check(nucleate, tmp_path: Path) -> None:
         (["SrTiO3", "--cell", "3.9", "--grid", "2", "--contacts", "1.6"], "Use a finer grid"),
         (["SrTiO3", "--cell", "3.9 4.1 3.9", "--space-group", "221"], "crystal system"),
         (["SrTiO3", "--cell", "3.9", "--space-group", "227", "--grid", "3"], "Use 4x4x4"),
+        (
+            ["SrTiO3", "--cell", "11.7", "--grid", "12x12x12", "--memory-mb", "300"],
+            "up to 5184 variables need about 1075 MB",
+        ),
         (["SrTiO3", "--cell", "x"], "alpha beta gamma"),
         (["SrTiO3", "--cell", "3.9", "--grid", "4x4"], "whole numbers"),
         (["SrTiO3", "--grid", "4"], "Give --cell too"),

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from nucleate.exact.problem import subset_sums
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -64,49 +62,43 @@ def _random_fill(
     problem: Problem, lookup: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64] | None:
     """Return an element index for each orbit, right in number; None after many failures."""
-    n_kinds = problem.counts.size
     order = np.argsort(problem.counts, kind="stable")
     for _ in range(40):
-        held = np.full(lookup.shape[1], n_kinds, dtype=np.int64)
-        if all(_place(problem, lookup, held, int(k), rng) for k in order):
+        draws = rng.random((2, order.size, lookup.shape[1]))
+        held = _filled(order, problem.counts, problem.orbits.size, lookup, draws)
+        if held.size:
             return held
     return None
 
 
-def _place(
-    problem: Problem,
-    lookup: NDArray[np.int64],
-    held: NDArray[np.int64],
-    k: int,
-    rng: np.random.Generator,
-) -> bool:
-    """Put one element on random free orbits whose sizes add up to its number."""
-    free = rng.permutation(np.flatnonzero((held == problem.counts.size) & (lookup[k] >= 0)))
-    sizes = problem.orbits.size[free]
-    left = int(problem.counts[k])
-    tails = _tails(sizes, left)
-    if not tails[0, left]:
-        return False
-    for m, orbit in enumerate(free):
-        if left == 0:
-            break
-        take = sizes[m] <= left and tails[m + 1, left - sizes[m]]
-        skip = tails[m + 1, left]
-        if take and (not skip or rng.random() < 0.7):
-            held[orbit] = k
-            left -= int(sizes[m])
-    return left == 0
-
-
-def _tails(sizes: NDArray[np.int64], total: int) -> NDArray[np.bool_]:
-    """Return whether the sizes from each place on can add up to each number."""
-    tails = np.zeros((sizes.size + 1, total + 1), dtype=bool)
-    tails[-1] = subset_sums(sizes[:0], total)
-    for m in range(sizes.size - 1, -1, -1):
-        tails[m] = tails[m + 1]
-        if sizes[m] <= total:
-            tails[m, sizes[m] :] |= tails[m + 1, : total + 1 - sizes[m]]
-    return tails
+@njit(cache=True)
+def _filled(order, counts, sizes, lookup, draws):
+    """Put each element on random free orbits whose sizes add up to its number; empty if none do."""
+    n_kinds, n_orbits = order.size, lookup.shape[1]
+    held = np.full(n_orbits, n_kinds, np.int64)
+    for row in range(n_kinds):
+        k = order[row]
+        left = counts[k]
+        ranked = np.argsort(draws[0, row])
+        free = ranked[(held[ranked] == n_kinds) & (lookup[k, ranked] >= 0)]
+        tails = np.zeros((free.size + 1, left + 1), np.bool_)
+        tails[free.size, 0] = True
+        for m in range(free.size - 1, -1, -1):
+            size = sizes[free[m]]
+            for total in range(left + 1):
+                more = total >= size and tails[m + 1, total - size]
+                tails[m, total] = tails[m + 1, total] or more
+        if not tails[0, left]:
+            return held[:0]
+        for m in range(free.size):
+            if left == 0:
+                break
+            size = sizes[free[m]]
+            take = size <= left and tails[m + 1, left - size]
+            if take and (not tails[m + 1, left] or draws[1, row, m] < 0.7):
+                held[free[m]] = k
+                left -= size
+    return held
 
 
 @njit(cache=True)

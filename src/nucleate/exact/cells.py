@@ -13,7 +13,7 @@ from nucleate.errors import InputError
 from nucleate.exact.grid import check_cell, fitting_shape, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nucleate.crystal.composition import Composition
     from nucleate.exact.grid import Grid
@@ -33,7 +33,7 @@ TARGETS = (0.95, 1.1, 1.25)
 """Å between points that the scan aims at."""
 
 VOLUME_FACTORS = (1.0, 0.92, 1.08)
-_TETRAGONAL = tuple(float(x) for x in np.geomspace(0.45, 4.2, 11))
+_TETRAGONAL = (*(float(x) for x in np.geomspace(0.45, 4.2, 11)), 5.25, 6.6, 8.2)
 _ORTHORHOMBIC = tuple(
     (b, c) for b, c in product(np.geomspace(0.4, 2.5, 7).tolist(), repeat=2) if 0.15 < b * c < 6.5
 )
@@ -135,6 +135,7 @@ def tasks_of(
     volume_factors: Sequence[float] = VOLUME_FACTORS,
     spacing: tuple[float, float] = SPACING,
     max_points: int = 5000,
+    wanted: Callable[[int, int], bool] = lambda *_: True,
 ) -> list[Task]:
     """Return the tasks of a scan, without cells that hold more atoms than allowed.
 
@@ -152,6 +153,8 @@ def tasks_of(
         Å, least and largest distance of points along each vector.
     max_points
         Points of a grid.
+    wanted
+        Which space groups and formula units, as numbers.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def tasks_of(
     for rank, number in enumerate(groups):
         points = centring(number)
         for units in range(1, max_atoms * points // composition.n_atoms + 1):
-            if composition.n_atoms * units % points:
+            if composition.n_atoms * units % points or not wanted(number, units):
                 continue
             volume = composition.volume_per_atom * composition.n_atoms * units
             for factor, shape in product(volume_factors, shapes_of(number)):

@@ -11,7 +11,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.exact.grid import Grid, Orbits, orbits_of
 from nucleate.exact.normaliser import permutations
-from nucleate.exact.tables import PairTables, constant_energy, pair_tables
+from nucleate.exact.tables import PairTables, constant_energy, pair_tables, shortest_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _BYTES_PER_PRODUCT = 7000
 """Peak memory of the solver for each product of two variables, measured."""
+
+_BYTES_PER_PAIR = 40
+"""Peak memory of the matrices for each pair of an element and an orbit with another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +123,7 @@ def build_problem(
     min_distances: NDArray[np.float64],
     *,
     tables: PairTables | None = None,
+    symmetries: bool = True,
 ) -> Problem:
     """Return the problem of placing atoms on a grid under a space group.
 
@@ -137,6 +141,8 @@ def build_problem(
         Å, indexed by two atomic numbers; arrangements with a shorter distance are excluded.
     tables
         Those of ``model`` on ``grid``, where they are already known.
+    symmetries
+        Whether to find the isometries, which take time and only tell images from each other.
 
     Raises
     ------
@@ -166,13 +172,45 @@ def build_problem(
     np.fill_diagonal(conflict, False)
     quadratic[conflict] = 0.0
     np.fill_diagonal(quadratic, 0.0)
-    hopeless = _is_empty(kind, size, number)
-    moves = np.arange(n_orbits)[None, :] if hopeless else permutations(space_group, grid, orbits)
+    plain = not symmetries or _is_empty(kind, size, number)
+    moves = np.arange(n_orbits)[None, :] if plain else permutations(space_group, grid, orbits)
     images = _variable_images(moves, kind, orbit, n_orbits)
     return Problem(
         grid, orbits, space_group, model.elements, number, kind, orbit, size, linear, quadratic,
         conflict, constant_energy(model, grid, number), images,
     )  # fmt: skip
+
+
+def check_size(grid: Grid, space_group: int, n_elements: int, memory_mb: float) -> None:
+    """Raise an `InputError` if the matrices of a problem alone need more memory than allowed."""
+    n = n_elements * int(orbits_of(space_group, grid).first.size)
+    needed = _BYTES_PER_PAIR * n**2 / 1e6
+    if needed > memory_mb:
+        raise InputError(
+            f"grid = {grid.name} in space group {space_group}: up to {n} variables need about "
+            f"{needed:.0f} MB before the solver begins, but memory_mb = {memory_mb:.0f}. Use a "
+            "coarser grid, a group of higher symmetry, or more memory."
+        )
+
+
+def has_room(
+    grid: Grid, space_group: int, counts: dict[int, int], min_distances: NDArray[np.float64]
+) -> bool:
+    """Return whether each element by itself finds orbits with its number of atoms.
+
+    Where it does not, there is no arrangement; this takes no energies and little time.
+    """
+    orbits = orbits_of(space_group, grid)
+    limits = {z: float(min_distances[z, z]) for z in counts}
+    nearest = shortest_images(grid, max(limits.values()))
+    points = grid.points
+    own = nearest[grid.index(points - points[orbits.first[orbits.label]])]
+    closest = np.full(orbits.first.size, np.inf)
+    np.minimum.at(closest, orbits.label, own)
+    return all(
+        subset_sums(orbits.size[closest >= limits[z] - 1e-9], count)[count]
+        for z, count in counts.items()
+    )
 
 
 def _is_empty(kind: NDArray[np.int64], size: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
@@ -217,6 +255,6 @@ def subset_sums(sizes: NDArray[np.int64], total: int) -> NDArray[np.bool_]:
     """Return which sums up to ``total`` some of the sizes have, shape (total + 1,)."""
     reachable = np.zeros(total + 1, dtype=bool)
     reachable[0] = True
-    for size in sizes:
+    for size in sizes[sizes <= total]:
         reachable[size:] |= reachable[: total + 1 - size].copy()
     return reachable

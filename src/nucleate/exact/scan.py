@@ -16,7 +16,7 @@ import numpy as np
 from nucleate.errors import InputError
 from nucleate.exact.anneal import anneal
 from nucleate.exact.certificate import Certificate, Found, ModelRecord, Proof, RelaxedRecord
-from nucleate.exact.problem import Problem, build_problem
+from nucleate.exact.problem import Problem, build_problem, check_size
 from nucleate.exact.prove import Limits, check_memory, proof_of, prove, require_possible
 from nucleate.exact.tables import PairTables, pair_tables
 
@@ -199,6 +199,8 @@ class Scan:
 
     def _problem(self, task: Task) -> Problem:
         grid = task.grid()
+        n_elements = len(self._composition.elements)
+        check_size(grid, task.space_group, n_elements, self._settings.limits.memory_mb)
         if self._tables is None or self._tables[0] != task.cell_key:
             self._tables = task.cell_key, pair_tables(self._model, grid)
         elements = zip(self._composition.elements, self._composition.counts.values(), strict=True)
@@ -215,7 +217,11 @@ class Scan:
                 continue
             if self._time_left() < 0.7 * self._settings.seconds:
                 break  # the rest of the time is for proofs
-            problem = self._problem(task)
+            try:
+                problem = self._problem(task)
+            except InputError as error:
+                self._refused[task.name] = str(error)
+                continue
             entry: dict[str, Any] = {"survey": task.name, "products": problem.n_products}
             if problem.n_variables and not problem.is_empty:
                 found = anneal(problem, restarts=_SURVEY_RESTARTS, rng=self._rng(task, 0))

@@ -46,11 +46,14 @@ class Limits:
         Memory of the process; larger problems are refused, growing ones are stopped.
     threads : int
         Threads of the solver.
+    cpu_seconds : float
+        Processor time of one solution, for machines that are shared.
     """
 
     seconds: float = 60.0
     memory_mb: float = 4000.0
     threads: int = 1
+    cpu_seconds: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ class _Run:
         self._program, self._problem, self._limits = program, problem, limits
         self._on_progress = on_progress
         self._history: list[Progress] = []
-        self._out_of_memory = False
+        self._out_of_memory = self._out_of_time = False
+        self._begun_cpu = time.process_time()
         self._highs = _loaded(program, problem.constant)
         for key, value in {
             "time_limit": float(limits.seconds), "threads": limits.threads,
@@ -235,6 +239,9 @@ class _Run:
     def _watch(self, event: Any) -> None:
         if resident_mb() > self._limits.memory_mb:
             self._out_of_memory = True
+        if time.process_time() - self._begun_cpu > self._limits.cpu_seconds:
+            self._out_of_time = True
+        if self._out_of_memory or self._out_of_time:
             event.interrupt()
 
     def solution(self, build_s: float, solve_s: float) -> Solution:
@@ -252,6 +259,8 @@ class _Run:
             status = Status.TIME
         elif self._out_of_memory:
             status = Status.MEMORY
+        elif self._out_of_time:
+            status = Status.TIME
         chosen, energy = self._found()
         bound = float(info.mip_dual_bound)
         proven: float | None = None

@@ -11,7 +11,7 @@ import numpy as np
 from nucleate.exact.anneal import anneal
 from nucleate.exact.exhaustive import count_arrangements, enumerate_arrangements
 from nucleate.exact.grid import operations
-from nucleate.exact.problem import build_problem
+from nucleate.exact.problem import build_problem, has_room
 from nucleate.exact.tables import pair_tables
 
 if TYPE_CHECKING:
@@ -115,18 +115,21 @@ def grid_structures(
     order = sorted(tasks, key=lambda task: (task.cell_key, task.rank))
     tables, key, best = None, None, []
     for number, task in enumerate(order):
+        report("grids", number + 1, len(order))
+        cell_counts = {z: n * task.formula_units for z, n in counts.items()}
+        if not has_room(task.grid(), task.space_group, cell_counts, min_distances):
+            continue
         if tables is None or key != task.cell_key:
             tables, key = pair_tables(model, task.grid()), task.cell_key
-        cell_counts = {z: n * task.formula_units for z, n in counts.items()}
         problem = build_problem(
-            model, task.grid(), task.space_group, cell_counts, min_distances, tables=tables
-        )
+            model, task.grid(), task.space_group, cell_counts, min_distances, tables=tables,
+            symmetries=False,
+        )  # fmt: skip
         if problem.n_variables and not problem.is_empty:
             found = anneal(problem, restarts=_RESTARTS, rng=_rng(task, seed))
             if found:
                 atoms = int(problem.counts.sum())
                 best.append((round(found[0][0] / atoms, 6), task.name, task, cell_counts))
-        report("grids", number + 1, len(order))
     best.sort(key=lambda entry: entry[:2])
     result: list[GridStructure] = []
     seen: set[float] = set()

@@ -114,17 +114,27 @@ def lattice_points(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the vectors of a lattice, without 0, up to a radius (Å), and their lengths."""
     reach = np.floor(radius * np.linalg.norm(np.linalg.inv(basis), axis=0) + 1e-9).astype(int)
-    rows = np.stack(np.meshgrid(*(np.arange(-m, m + 1) for m in reach[:2]), indexing="ij"), axis=-1)
-    last = np.arange(-reach[2], reach[2] + 1)
+    plane = np.stack(np.meshgrid(*(np.arange(-m, m + 1) for m in reach[1:]), indexing="ij"), -1)
+    plane = plane.reshape(-1, 2)
+    flat = plane @ basis[1:]
     found, lengths = [], []
-    for row in rows.reshape(-1, 2):
-        vectors = np.empty((last.size, 3), dtype=np.int64)
-        vectors[:, :2], vectors[:, 2] = row, last
-        length = np.linalg.norm(vectors @ basis, axis=1)
-        keep = (length <= radius) & (length > 1e-9)
-        found.append(vectors[keep])
-        lengths.append(length[keep])
+    for first in range(-reach[0], reach[0] + 1):
+        squared = np.square(flat + first * basis[0]).sum(axis=1)
+        keep = np.flatnonzero((squared <= radius**2) & (squared > 1e-18))
+        found.append(np.column_stack([np.full(keep.size, first, dtype=np.int64), plane[keep]]))
+        lengths.append(np.sqrt(squared[keep]))
     return np.concatenate(found), np.concatenate(lengths)
+
+
+def shortest_images(grid: Grid, radius: float) -> NDArray[np.float64]:
+    """Return the shortest image of each difference vector in Å, inf where it exceeds a radius.
+
+    At the point 0 it is the shortest lattice vector.
+    """
+    vectors, lengths = lattice_points(grid.cell / np.array(grid.shape)[:, None], radius)
+    nearest = np.full(grid.size, np.inf)
+    np.minimum.at(nearest, grid.index(vectors), lengths)
+    return nearest
 
 
 def _spline(tables: Tables, row: int, r: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,14 +24,18 @@ class LatticeSettings(GeneratorSettings):
         None,
         description="TOML file or GULP library; default: formal charges and radii.",
     )
-    grids: int = Field(1000, ge=1, description="Grids that are looked at, cheap ones first.")
-    relaxed: int = Field(40, ge=1, description="Lowest grids whose arrangements are relaxed.")
+    grids: int = Field(
+        1000, ge=1, description="Grids that are looked at, likely and cheap ones first."
+    )
+    relaxed: int = Field(
+        100, ge=1, description="Lowest grids whose arrangements are relaxed, over all batches."
+    )
     keep: int = Field(3, ge=1, description="Arrangements of each of these grids.")
     max_atoms: int = Field(
-        30, ge=1, description="Maximum number of atoms in a primitive cell on a grid."
+        40, ge=1, description="Maximum number of atoms in a primitive cell on a grid."
     )
     leading: int = Field(
-        10, ge=0, description="Candidates that are relaxed before anything else is drawn."
+        10, ge=0, description="Candidates of the first batch before anything else is drawn."
     )
 
     def build(self, context: GeneratorContext) -> LatticeGenerator | None:
