@@ -110,7 +110,7 @@ def predict_many(
         and any of ``name``, ``priority`` (the higher, the earlier), ``structures``, ``time``,
         ``core_time``, ``without_improvement``, ``max_atoms``, ``pressure_gpa`` and ``seed``.
     folder
-        Holds a run folder for each; what is there is continued. Default: ``nucleate-MANY``.
+        Holds a run folder for each; what is there is continued. Default: ``nucleate-TABLE``.
     preset
         As in :func:`nucleate.predict`, for all rows.
     say
@@ -272,7 +272,7 @@ def _wanted(
 def open_many(folder: str | Path) -> Runs:
     """Return the searches of a folder; raises InputError if it holds none."""
     if not holds_many(folder):
-        raise InputError(f"{folder} holds no table of searches. Give the folder of predict MANY.")
+        raise InputError(f"{folder} holds no table of searches. Give the folder of predict TABLE.")
     return Runs(Path(folder), {})
 
 
