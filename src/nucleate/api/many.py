@@ -169,15 +169,15 @@ def _write_table(place: Path, wanted: list[Wanted], *, shared: bool) -> None:
         indent=1,
     )
     path = place / MANY
-    known = path.read_text(encoding="utf-8") if shared and path.exists() else text
-    if known != text:
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    if shared and known and known != text:
         for name in (item["name"] for item in json.loads(known)["runs"]):
             if (holder := holder_of(place, name)) is not None:
                 raise InputError(
                     f"{place}: {holder.in_words()} searches {name} for another table. Wait for its "
                     "end, use the same table, or choose another folder with --out."
                 )
-    if known != text or not path.exists():
+    if known != text:
         beside = path.with_name(f".{MANY}.{os.getpid()}.{platform.node()}")
         beside.write_text(text, encoding="utf-8")
         beside.replace(path)
