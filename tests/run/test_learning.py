@@ -28,7 +28,7 @@ EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 def an_input(*, formula="Cu3Au", structures=55, seed=3, **learning):
     """Return a search on EMT with fits after 12 structures and every 10."""
-    own = {"first_fit": 12, "refit_every": 10, "rounds": 1, "off_below": -1.0, **learning}
+    own = {"first_fit": 12, "refit_growth": 0.5, "explore": 20, "off_below": -1.0, **learning}
     return {
         "problem": {"formula": formula, "max_atoms": 8},
         "search": {
@@ -243,7 +243,7 @@ def test_a_tier_of_this_name_is_no_other_model():
 
 
 def screening(**settings):
-    chosen = LearningSettings(**{"on": True, "first_fit": 12, "refit_every": 5, **settings})
+    chosen = LearningSettings(**{"on": True, "first_fit": 12, **settings})
     return Screening(chosen, 0, [])
 
 
@@ -271,7 +271,7 @@ def taught(found, n=100, *, ranks=True, start=0, seed=1):
 
 
 def test_the_lowest_and_a_random_share_are_finished():
-    decisions = taught(screening(share=0.2, rounds=0), 2000)
+    decisions = taught(screening(share=0.2, explore=0), 2000)
     share = decisions.count(Decision.PROMISING) / len(decisions)
     random = decisions.count(Decision.RANDOM) / len(decisions)
     assert 0.15 < share < 0.27
@@ -279,7 +279,7 @@ def test_the_lowest_and_a_random_share_are_finished():
 
 
 def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
-    found = screening(share=0.3, rounds=0)
+    found = screening(share=0.3, explore=0)
     taught(found, 300, ranks=False)
     assert not found.reviews[-1].on
     assert found.reviews[-1].spearman < 0.7
@@ -291,13 +291,13 @@ def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
 
 
 def test_selection_does_not_switch_a_good_surrogate_off():
-    found = screening(share=0.1, rounds=0)
+    found = screening(share=0.1, explore=0)
     taught(found, 3000)
     assert all(review.on for review in found.reviews)
 
 
 def test_unphysical_minima_switch_it_off():
-    found = screening(rounds=0)
+    found = screening(explore=0)
     found.reviews = [Review(1, 0, -1, 0.3)]
     found._n_reviews = 1
     for number in range(40):
@@ -309,7 +309,7 @@ def test_unphysical_minima_switch_it_off():
 
 
 def test_reviews_are_the_same_when_records_are_received_again():
-    whole = screening(share=0.3, rounds=1)
+    whole = screening(share=0.3, explore=20)
     taught(whole, 200)
     again = Screening(whole._settings, 0, whole.reviews)
     rng = np.random.default_rng(1)

@@ -38,10 +38,10 @@ ONE_BODY_RIDGE = 1e-9
 PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
 """eV, how large weights are expected to be: what was hardly seen must not get huge ones."""
 
-HOLD = 10
-"""Before the first fit, every tenth group is held out to choose the ridge."""
+HOLD = 5
+"""Before the first fit, every fifth group is held out to choose the ridge."""
 
-MIN_FRAMES = 30
+MIN_GROUPS, MIN_FRAMES = 10, 30
 N_DIRECTIONS, N_KEPT = 6, 200
 """Directions of the covariance in a message, and rows of energies from which they are chosen."""
 
@@ -185,8 +185,8 @@ class Fit:
     def _lack(self) -> str:
         if self.n_frames < MIN_FRAMES:
             return f"{self.n_frames} evaluations are learned where {MIN_FRAMES} are the least"
-        if not self.number and not self._held:
-            return f"{self.n_groups} relaxations are known where {HOLD} are the least"
+        if not self.number and self.n_groups < MIN_GROUPS:
+            return f"{self.n_groups} relaxations are known where {MIN_GROUPS} are the least"
         missing = [
             z for z, count in zip(self.layout.elements, self._gram.diagonal(), strict=False)
             if count == 0.0

@@ -45,10 +45,10 @@ def learning(executor: Executor, store: Store, settings: RunSettings) -> Learnin
     if chosen.learn_from is not None and not reviews:
         reviews = [_learned_elsewhere(tables, chosen.learn_from, settings, own)]
         store.commit()
-    given = tables.frames(BEFORE, -1).values()
+    given = list(tables.frames(BEFORE, -1).values())
     elements = own.union(*(elements_in(data) for parts in given for data in parts))
     drops = settings.stop.missed_below is None
-    screening = Screening(chosen, settings.seed, reviews, drops_repeats=drops)
+    screening = Screening(chosen, settings.seed, reviews, n_given=len(given), drops_repeats=drops)
     lessons = Lessons(tables, screening, elements, settings.tier[0].name)
     return LearningExecutor(executor, len(settings.tier), chosen, screening, lessons, tables)
 
@@ -68,7 +68,8 @@ def _learned_elsewhere(
     for place, parts in enumerate(groups):
         for data in parts:
             tables.add_frames(place - len(groups), data)
-    review = Review(0, candidate=0, told=-1, share=settings.surrogate.share or FIRST_SHARE)
+    share = settings.surrogate.share or FIRST_SHARE
+    review = Review(0, candidate=0, told=-1, share=share, learned=len(groups))
     tables.add_review(review)
     return review
 

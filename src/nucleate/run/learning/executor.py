@@ -18,7 +18,7 @@ from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.events import Silent
 from nucleate.run.executor import Finished, Job
-from nucleate.run.learning.tables import Considered, Decision
+from nucleate.run.learning.tables import FINISHES, Considered, Decision
 from nucleate.surrogate.frames import Frame, compressed
 from nucleate.surrogate.packing import pack
 
@@ -37,8 +37,6 @@ SURROGATE, FIRST = 0, 1
 HELD = 1.5
 """Candidates that are held for each that the tiers can take at a time: many are not finished. What
 is learned is used only after as many candidates, as the search receives no record before."""
-
-FINISHES = (Decision.PROMISING, Decision.RANDOM)
 
 _log = logging.getLogger(__name__)
 
@@ -92,10 +90,7 @@ class LearningExecutor(Silent):
         self._with_frames = tables.with_frames()
         for found in tables.considered():
             self._considered[found.number] = replace(found, crystal=None)
-            if found.decision is not None:
-                screening.note(found)
-            else:
-                self._considered[found.number] = found
+            screening.note(found)
         for review in screening.reviews:
             self._teach(review.number)
 
@@ -153,7 +148,7 @@ class LearningExecutor(Silent):
                 self._teach(review.number)
         self._starts[number] = job.crystal
         known = self._considered.get(number)
-        if known is not None and known.decision is not None:
+        if known is not None:
             self._follow(replace(known, crystal=self._tables.minimum(number)))
         elif self._screening.fit_for(number) is None:
             self._relax(number, job.crystal)
@@ -215,8 +210,6 @@ class LearningExecutor(Silent):
         for number in held:
             fit = self._screening.fit_for(number)
             assert fit is not None
-            if self._considered.get(number) is not None:
-                continue  # an earlier start has its minimum
             if not self._lessons.is_ready(fit):
                 self._held.append(number)
             elif (found := self._lessons.model_for(fit)) is None:
@@ -229,7 +222,7 @@ class LearningExecutor(Silent):
         self._decide()
 
     def _consider(self, item: Finished) -> None:
-        """Keep a minimum of the surrogate."""
+        """Take a minimum of the surrogate, about which is to be decided."""
         outcome, number = item.outcome, item.job.key
         is_relaxed = isinstance(outcome, Relaxed)
         found = Considered(
@@ -243,7 +236,6 @@ class LearningExecutor(Silent):
             wall_s=outcome.wall_s,
         )
         self._considered[number] = found
-        self._tables.add(found)
         self._decide()
 
     def _decide(self) -> None:
@@ -251,7 +243,7 @@ class LearningExecutor(Silent):
         while self._undecided and (found := self._considered.get(self._undecided[0])) is not None:
             self._undecided.pop(0)
             decided = self._screening.decide(found)
-            self._tables.decide(decided)
+            self._tables.add(decided)
             self._considered[found.number] = replace(decided, crystal=None)
             self._follow(decided)
 
@@ -275,7 +267,7 @@ class LearningExecutor(Silent):
             words = (
                 f"by fit {found.fit} of the surrogate the same minimum as record {found.repeats}"
             )
-        failed = Failed(FailReason.SCREENED, words, found.crystal, found.wall_s)
+        failed = Failed(FailReason.SCREENED, words, None, found.wall_s)
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 
     def _relax(self, number: int, crystal: Crystal) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
-from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.run.learning.tables import FINISHES, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ INTEREST_EV = 0.05
 """eV/atom above the best structure, up to which candidates are to be finished."""
 
 CONSIDERED_PER_REVIEW = 10
-"""A review is due, too, after this number of times ``refit_every`` candidates."""
+"""A review is due, too, after this number of candidates for each structure that would make it due
+by its evaluations."""
 
 _DRAW, _OFF, _COMPRESS = range(3)
 
@@ -68,6 +69,8 @@ class Screening:
         Of the run.
     reviews : list of Review
         Those of earlier starts.
+    n_given : int
+        Structures of another run whose evaluations it begins with.
     drops_repeats : bool
         Whether what begins at the minimum of a finished candidate is not finished again. A rule of
         stopping that counts how often minima are found needs all of them.
@@ -79,6 +82,7 @@ class Screening:
         seed: int,
         reviews: list[Review],
         *,
+        n_given: int = 0,
         drops_repeats: bool = True,
     ) -> None:
         self._settings = settings
@@ -94,7 +98,8 @@ class Screening:
         self._enthalpies: dict[int, float] = {}
         self._drops_repeats = drops_repeats
         self._best = np.inf
-        self._learned = self._considered = 0
+        self._learned = self._reviewed = n_given
+        self._considered = 0
 
     def review_of(self, number: int) -> Review | None:
         """Return the review that holds for a candidate; None before the first."""
@@ -144,7 +149,7 @@ class Screening:
         self._low.append(found.enthalpy)
         if found.leverage is not None:
             self._leverages.append(found.leverage)
-        is_finished = found.decision in (Decision.PROMISING, Decision.RANDOM)
+        is_finished = found.decision in FINISHES
         if is_finished and found.crystal is not None and self._drops_repeats:
             place = (0, found.enthalpy)
             self._minima.add(found.number, fingerprint(found.crystal), value=place)
@@ -175,7 +180,7 @@ class Screening:
                 return Decision.PROMISING
         if drawn < self._settings.random_share:
             return Decision.RANDOM
-        if self._settings.learn_from is None and review.number <= self._settings.rounds:
+        if review.learned < self._settings.explore:
             return Decision.POINT
         if found.leverage is None:
             return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
@@ -207,15 +212,16 @@ class Screening:
             if first is not None and found.enthalpy is not None:
                 self._pairs.append(Pair(found.fit, found.enthalpy, first))
         if self._is_due():
-            self._learned = self._considered = 0
+            self._reviewed, self._considered = self._learned, 0
             self._review(number)
 
     def _is_due(self) -> bool:
-        settings = self._settings
-        if self._learned >= (settings.refit_every if self._n_reviews else settings.first_fit):
-            return True
-        many = CONSIDERED_PER_REVIEW * settings.refit_every
-        return self._learned > 0 and self._n_reviews > 0 and self._considered >= many
+        """Return whether there is enough to learn: the more is known, the more it takes."""
+        if not self._reviewed:
+            return self._learned >= self._settings.first_fit
+        lacking = max(int(self._settings.refit_growth * self._reviewed), 1)
+        new = self._learned - self._reviewed
+        return new >= lacking or (new > 0 and self._considered >= CONSIDERED_PER_REVIEW * lacking)
 
     def _review(self, told: int) -> None:
         """Make the review that is due, unless an earlier start made it."""
@@ -230,6 +236,7 @@ class Screening:
                 number=number,
                 candidate=-1,
                 told=told,
+                learned=self._learned,
                 share=self._share(error),
                 on=self._is_on(past, rank, unphysical),
                 spearman=rank,

@@ -43,16 +43,21 @@ class LearningSettings(BaseModel):
         "what the surrogate misses.",
     )
     first_fit: int = Field(
-        40, ge=12, description="Relaxations of the first tier before the first fit."
+        16, ge=12, description="Relaxations of the first tier before the first fit."
     )
-    refit_every: int = Field(
-        50, ge=5, description="Structures with new evaluations between two fits."
+    refit_growth: float = Field(
+        0.25,
+        ge=0.05,
+        le=2.0,
+        description="A fit is due when the structures with evaluations have grown by this fraction "
+        "since the last one.",
     )
-    rounds: int = Field(
-        3,
+    explore: int = Field(
+        100,
         ge=0,
-        description="Fits after which every candidate that is not finished is evaluated once by "
-        "the first tier; later only the tenth of them that is farthest from what was learned.",
+        description="Structures with evaluations up to which every candidate that is not finished "
+        "is evaluated once by the first tier; later only the tenth of them that is farthest from "
+        "what was learned.",
     )
     frames: int = Field(
         6,
