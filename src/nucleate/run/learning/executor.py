@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nucleate.run.learning.screening import Screening
     from nucleate.run.learning.settings import LearningSettings
     from nucleate.run.learning.tables import LearningTables
+    from nucleate.run.learning.walks import Walks
     from nucleate.search.record import Record, SearchUpdate
 
 SURROGATE, FIRST = 0, 1
@@ -60,6 +61,8 @@ class LearningExecutor(Silent):
         Which evaluations make which fit.
     tables : LearningTables
         Where everything is kept.
+    walks : Walks
+        Says with what chance steps of walks are finished.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class LearningExecutor(Silent):
         screening: Screening,
         lessons: Lessons,
         tables: LearningTables,
+        walks: Walks,
     ) -> None:
         self._inner = inner
         self._points = FIRST + n_tiers
@@ -77,6 +81,7 @@ class LearningExecutor(Silent):
         self._screening = screening
         self._lessons = lessons
         self._tables = tables
+        self._walks = walks
         self.n_workers = inner.n_workers
         self.losses = inner.losses
         self._is_live = False
@@ -91,6 +96,7 @@ class LearningExecutor(Silent):
         for found in tables.considered():
             self._considered[found.number] = replace(found, crystal=None)
             screening.note(found)
+            walks.note(found)
         for review in screening.reviews:
             self._teach(review.number)
 
@@ -169,6 +175,7 @@ class LearningExecutor(Silent):
         """Take note of a record that the search has received, from which reviews follow."""
         if not record.outcomes:
             return
+        self._walks.told(record)
         number, first = record.number, record.outcomes[0].outcome
         self._screening.told(
             number,
@@ -242,7 +249,8 @@ class LearningExecutor(Silent):
         """Decide about candidates in the order of their numbers, as far as they are known."""
         while self._undecided and (found := self._considered.get(self._undecided[0])) is not None:
             self._undecided.pop(0)
-            decided = self._screening.decide(found)
+            decided = self._screening.decide(found, self._walks.chance(found))
+            self._walks.note(found)
             self._tables.add(decided)
             self._considered[found.number] = replace(decided, crystal=None)
             self._follow(decided)

@@ -126,16 +126,32 @@ class Screening:
     def _draw(self, number: int, place: int) -> float:
         return float(self.rng(number).random(3)[place])
 
-    def decide(self, found: Considered) -> Considered:
+    def decide(self, found: Considered, chance: float | None = None) -> Considered:
         """Decide about the next candidate; must be called in the order of the numbers.
 
-        Returns the candidate with what was decided.
+        Parameters
+        ----------
+        found
+            What the surrogate made of it.
+        chance
+            Of a step of a walk, to be finished. It is finished again where it is a repeat, as a
+            walk may return.
+
+        Returns
+        -------
+        Considered
+            With what was decided.
         """
         review = self.review_of(found.number)
         assert review is not None
         drawn = self._draw(found.number, _DRAW)
-        decision, repeats = self._decision(found, review, drawn), None
-        if decision is Decision.PROMISING and self._drops_repeats:
+        if chance is not None:
+            passes = drawn < chance
+            decision = Decision.PROMISING if passes else self._not_finished(found, review, drawn)
+        else:
+            decision = self._decision(found, review, drawn)
+        repeats = None
+        if decision is Decision.PROMISING and self._drops_repeats and chance is None:
             repeats = self._repeated(found)
             decision = decision if repeats is None else Decision.REPEAT
         decided = replace(found, decision=decision, repeats=repeats)
@@ -180,6 +196,10 @@ class Screening:
                 return Decision.PROMISING
         if drawn < self._settings.random_share:
             return Decision.RANDOM
+        return self._not_finished(found, review, drawn)
+
+    def _not_finished(self, found: Considered, review: Review, drawn: float) -> Decision:
+        """Return whether a minimum that is not finished is worth one evaluation."""
         if review.learned < self._settings.explore:
             return Decision.POINT
         if found.leverage is None:
