@@ -57,7 +57,7 @@ def learning(
     screening = Screening(chosen, settings.seed, reviews, n_given=len(given), drops_repeats=drops)
     lessons = Lessons(tables, screening, elements, settings.tier[0].name)
     walks = Walks(search, screening, chosen.random_share)
-    return LearningExecutor(executor, len(settings.tier), chosen, screening, lessons, tables, walks)
+    return LearningExecutor(executor, len(settings.tier), screening, lessons, tables, walks)
 
 
 def check_source(settings: RunSettings) -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nucleate.run.executor import Executor, Report
     from nucleate.run.learning.lessons import Lessons
     from nucleate.run.learning.screening import Screening
-    from nucleate.run.learning.settings import LearningSettings
     from nucleate.run.learning.tables import LearningTables
     from nucleate.run.learning.walks import Walks
     from nucleate.search.record import Record, SearchUpdate
@@ -53,10 +52,8 @@ class LearningExecutor(Silent):
         Relaxes on the tiers of :func:`~nucleate.run.learning.settings.tiers_with_surrogate`.
     n_tiers : int
         Tiers of the run without the surrogate.
-    settings : LearningSettings
-        How much is finished and learned.
     screening : Screening
-        Decides.
+        Decides what is finished and learned.
     lessons : Lessons
         Which evaluations make which fit.
     tables : LearningTables
@@ -69,7 +66,6 @@ class LearningExecutor(Silent):
         self,
         inner: Executor,
         n_tiers: int,
-        settings: LearningSettings,
         screening: Screening,
         lessons: Lessons,
         tables: LearningTables,
@@ -77,7 +73,6 @@ class LearningExecutor(Silent):
     ) -> None:
         self._inner = inner
         self._points = FIRST + n_tiers
-        self._settings = settings
         self._screening = screening
         self._lessons = lessons
         self._tables = tables
@@ -279,10 +274,8 @@ class LearningExecutor(Silent):
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 
     def _relax(self, number: int, crystal: Crystal) -> None:
-        frames = self._settings.frames
-        if self._screening.review_of(number) is not None:
-            frames = -(-frames // 2)  # these relaxations are shorter
-        options = {"frames": frames}
+        frames = self._screening.frames(number)
+        options = {"frames": frames} if frames else {}
         self._inner.submit(Job(number, FIRST, crystal, options=options))
 
     def _point(self, number: int, crystal: Crystal) -> None:
@@ -311,7 +304,7 @@ class LearningExecutor(Silent):
     def _keep_frames(self, number: int, item: Finished) -> None:
         outcome = item.outcome
         data = base64.b64decode(item.extra.get("frames", ""))
-        if not data and isinstance(outcome, Relaxed):
+        if not data and isinstance(outcome, Relaxed) and "frames" in item.job.options:
             with suppress(InputError):
                 end = outcome.crystal, outcome.energy, outcome.forces, outcome.stress_gpa
                 data = pack([Frame(*end)])

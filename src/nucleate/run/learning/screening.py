@@ -39,6 +39,10 @@ MOST_UNPHYSICAL = 0.5
 POINT_SHARE = 0.1
 """Share of the minima, farthest from what was learned, that are evaluated once."""
 
+KNOWN = 200
+"""Structures with evaluations beyond which fewer teach: their chance is this number over that of
+those known. Their number then grows as the square root of the time, and so do the costs of fits."""
+
 INTEREST_EV = 0.05
 """eV/atom above the best structure, up to which candidates are to be finished."""
 
@@ -46,7 +50,7 @@ CONSIDERED_PER_REVIEW = 10
 """A review is due, too, after this number of candidates for each structure that would make it due
 by its evaluations."""
 
-_DRAW, _OFF, _COMPRESS = range(3)
+_DRAW, _OFF, _COMPRESS, _TEACH = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +121,30 @@ class Screening:
         """Return whether a compressed copy of a finished candidate is evaluated too."""
         if self.review_of(number) is None:
             return True
-        return self._draw(number, _COMPRESS) < self._settings.compressed_share
+        share = self._settings.compressed_share
+        return self._draw(number, _COMPRESS) < share and self.frames(number) > 0
+
+    def frames(self, number: int) -> int:
+        """Return how many evaluations of a relaxation are learned.
+
+        Relaxations are shorter after the first fit, and the more is known, the less one teaches.
+        """
+        frames, review = self._settings.frames, self.review_of(number)
+        if review is None:
+            return frames
+        if not self._teaches(number, review):
+            return 0
+        return -(-frames // (2 if review.learned < self._settings.explore else 3))
+
+    def _teaches(self, number: int, review: Review) -> bool:
+        return self._draw(number, _TEACH) * review.learned < KNOWN
 
     def rng(self, number: int) -> np.random.Generator:
         """Return the random numbers of a candidate for all that the surrogate adds."""
         return np.random.default_rng([self._seed, number, 26])
 
     def _draw(self, number: int, place: int) -> float:
-        return float(self.rng(number).random(3)[place])
+        return float(self.rng(number).random(4)[place])
 
     def decide(self, found: Considered, chance: float | None = None) -> Considered:
         """Decide about the next candidate; must be called in the order of the numbers.
@@ -200,6 +220,8 @@ class Screening:
 
     def _not_finished(self, found: Considered, review: Review, drawn: float) -> Decision:
         """Return whether a minimum that is not finished is worth one evaluation."""
+        if not self._teaches(found.number, review):
+            return Decision.LEFT
         if review.learned < self._settings.explore:
             return Decision.POINT
         if found.leverage is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = "surrogate"
 """Name of the tier that learns."""
 
-LEAST_SHARE, FIRST_SHARE, LARGEST_SHARE = 0.1, 0.3, 0.5
+LEAST_SHARE, FIRST_SHARE, LARGEST_SHARE = 0.02, 0.2, 0.5
 """Between the first and the last the share that is finished adapts; it begins in the middle."""
 
 
@@ -33,10 +33,10 @@ class LearningSettings(BaseModel):
         gt=0.0,
         le=1.0,
         description="Share of the candidates that the first tier finishes, the lowest by the "
-        "surrogate among the last 100; default: between 0.1 and 0.5, by its errors.",
+        "surrogate among the last 100; default: between 0.02 and 0.5, by its errors.",
     )
     random_share: float = Field(
-        0.05,
+        0.02,
         gt=0.0,
         le=1.0,
         description="Share of the others that is finished all the same, drawn at random: it shows "
@@ -63,8 +63,8 @@ class LearningSettings(BaseModel):
         6,
         ge=1,
         le=50,
-        description="Evaluations of a relaxation that are learned; after the first fit half of "
-        "them.",
+        description="Evaluations of a relaxation that are learned; half of them after the first "
+        "fit, and a third of them where `explore` structures are known.",
     )
     compressed_share: float = Field(
         0.2,
