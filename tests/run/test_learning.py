@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -115,16 +116,15 @@ TABLES = (
     "SELECT number, data FROM fit ORDER BY number",
 )
 SCRIPT = """
-import sys
+import json, sys
 import nucleate as nc
-from tests.run.test_learning import an_input
-nc.predict(an_input(), folder=sys.argv[1], display=False)
+nc.predict(json.loads(sys.argv[2]), folder=sys.argv[1], display=False)
 """
 
 
-def start(folder):
+def start(folder, data):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [sys.executable, "-c", SCRIPT, str(folder)]
+    words = [sys.executable, "-c", SCRIPT, str(folder), json.dumps(data)]
     return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
 
 
@@ -134,23 +134,36 @@ def outcomes(folder):
     return rows(folder, "SELECT count(*) FROM outcome")[0][0]
 
 
-def test_the_same_seed_is_the_same_run_after_kills(run, tmp_path):
-    nc.predict(an_input(), folder=tmp_path / "whole", display=False)  # nothing is compiled now
-    rng = np.random.default_rng(2)
+def is_the_same_after_kills(data, tmp_path, gaps):
+    """Run once as a whole and once with kill -9 after some outcomes, and compare every table."""
+    nc.predict(data, folder=tmp_path / "whole", display=False)  # nothing is compiled now
     folder = tmp_path / "killed"
-    for _ in range(2):
-        process, limit = start(folder), outcomes(folder) + int(rng.integers(20, 40))
+    for gap in gaps:
+        process, limit = start(folder, data), outcomes(folder) + gap
         while process.poll() is None and outcomes(folder) < limit:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    process = start(folder)
-    assert process.wait(timeout=200) == 0, process.stderr.read().decode()
+    process = start(folder, data)
+    _, words = process.communicate(timeout=2000)
+    assert process.returncode == 0, words.decode()
     for query in TABLES:
         ours, theirs = rows(folder, query), rows(tmp_path / "whole", query)
         common = min(len(ours), len(theirs))  # what was in flight at the end may differ
         assert common > 0.8 * max(len(ours), len(theirs)) - 2
         assert ours[:common] == theirs[:common], query
+
+
+def test_the_same_seed_is_the_same_run_after_kills(tmp_path):
+    is_the_same_after_kills(an_input(), tmp_path, np.random.default_rng(2).integers(20, 40, 2))
+
+
+@pytest.mark.slow
+def test_a_search_with_chgnet_is_the_same_after_kills(tmp_path):
+    data = an_input(formula="CoAs2", structures=60)
+    data["problem"]["max_atoms"] = 6
+    data["tier"] = [{"name": "surrogate", "first_fit": 12}, {"name": "chgnet", "slots": 1}]
+    is_the_same_after_kills(data, tmp_path, [8, 20, 40])
 
 
 def test_a_run_learns_from_another(run, tmp_path):
