@@ -2,6 +2,8 @@
 
     python benchmarks/learned_search.py run --out learned --core-time 200 --seeds 1-5
     python benchmarks/learned_search.py table --out learned
+    python benchmarks/learned_search.py run --out mixed --core-time 60 --seeds 1 --mixed
+    python benchmarks/learned_search.py table --out mixed
 
 ``run`` searches the eight compositions with every seed on both sides, without known structures and
 with one worker. The sides take turns in being first. A row is appended to ``rows.jsonl`` in the
@@ -17,6 +19,9 @@ after a quarter, half and all of the core time, with Wilson's intervals. Referen
 CHGNet as in a search; where there is none, the lowest of all runs takes its place. As a search may
 not come there, a second ratio compares the times to what both sides of a seed have reached in the
 end (the higher of their lowest, and 2 meV/atom above).
+
+``--mixed`` draws random structures of 20 atoms of the three classes of ``benchmarks/relaxation.py``
+instead, half of each from both of its generators: how many can be considered in an hour.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from relaxation_starts import CLASSES
 
 import nucleate as nc
 from nucleate.benchmark.compounds import compound_named, reference_structure
@@ -63,6 +69,9 @@ ENTRIES = {
 mp-1211709: a stable entry of the validation split of the Materials Project structures, chosen among
 its eleven of five elements and at most 20 atoms before anything was searched."""
 
+MIXED = {formula: Entry(20, 4) for formula in CLASSES.values()}
+GENERATORS = [{"kind": "blocks"}, {"kind": "symmetric"}]
+
 FIVE = Path(__file__).with_name("K2RbHoV2O8.cif")
 SIDES = ("plain", "learned")
 WINDOWS_EV = (0.02, 0.05)
@@ -80,6 +89,7 @@ def main() -> None:
     searching.add_argument("--core-time", type=float, default=200.0)
     searching.add_argument("--seeds", default="1-5")
     searching.add_argument("--search", default="lowest-minima")
+    searching.add_argument("--mixed", action="store_true")
     searching.add_argument("--formulas", nargs="+", choices=list(ENTRIES), default=list(ENTRIES))
     searching.set_defaults(action=run)
     reporting = commands.add_parser("table")
@@ -96,12 +106,12 @@ def run(args: argparse.Namespace) -> None:
     done = {(row["formula"], row["seed"], row["side"]) for row in rows_of(rows)}
     first, _, last = args.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1):
-        for place, formula in enumerate(args.formulas):
+        for place, formula in enumerate(MIXED if args.mixed else args.formulas):
             for side in SIDES if (seed + place) % 2 else SIDES[::-1]:
                 if (formula, seed, side) in done:
                     continue
                 folder = args.out / f"{formula}-{seed}-{side}"
-                core_s = args.core_time * ENTRIES[formula].factor
+                core_s = args.core_time * (MIXED | ENTRIES)[formula].factor
                 data = input_of(formula, seed, side, core_s, args.search)
                 nc.predict(data, folder=folder, display=False)
                 row = {"formula": formula, "seed": seed, "side": side, **row_of(folder)}
@@ -112,8 +122,8 @@ def run(args: argparse.Namespace) -> None:
 
 def input_of(formula: str, seed: int, side: str, core_s: float, search: str) -> dict[str, Any]:
     """Return the input of a search."""
-    entry = ENTRIES[formula]
-    return {
+    entry = (MIXED | ENTRIES)[formula]
+    data: dict[str, Any] = {
         "problem": {
             "formula": formula, "max_atoms": entry.max_atoms, "formula_units": [entry.units]
         },
@@ -123,6 +133,9 @@ def input_of(formula: str, seed: int, side: str, core_s: float, search: str) -> 
         "final": {"best": 0, "judge": "off"},
         "run": {"workers": 1},
     }  # fmt: skip
+    if formula in MIXED:
+        data["search"] |= {"kind": "random", "generators": GENERATORS}
+    return data
 
 
 def row_of(folder: Path) -> dict[str, Any]:
@@ -165,9 +178,10 @@ def references(out: Path, formulas: list[str]) -> dict[str, float]:
     for formula in formulas:
         if formula in known:
             continue
+        crystal = None
         if formula == FIVE.stem:
             crystal = read_crystals(FIVE)[0][1]
-        else:
+        elif formula not in MIXED:
             crystal = reference_structure(compound_named(formula))
         known[formula] = None
         if crystal is not None:
@@ -217,6 +231,8 @@ def counts(
     row: dict[str, Any] = {"composition": formula, "side": side, "seeds": len(rows)}
     for key in ("core_s", "considered", "finished"):
         row[key.replace("_", " ")] = f"{np.median([item[key] for item in rows]):.0f}"
+    rates = [7200.0 * item["considered"] / item["core_s"] for item in rows]
+    row["considered per hour on two cores"] = f"{np.median(rates):.0f}"
     for window in WINDOWS_EV:
         near = [sum(energy < lowest + window for _, energy in item["minima"]) for item in rows]
         row[f"within {1e3 * window:.0f} meV/atom"] = f"{np.median(near):.0f}"
