@@ -134,7 +134,7 @@ def input_of(formula: str, seed: int, side: str, core_s: float, search: str) -> 
         "run": {"workers": 1},
     }  # fmt: skip
     if formula in MIXED:
-        data["search"] |= {"kind": "random", "generators": GENERATORS}
+        data["search"] |= {"generators": GENERATORS, "new_fraction": 1.0}
     return data
 
 

@@ -22,6 +22,8 @@ from nucleate.run.learning.tables import FINISHES, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nucleate.run.learning.settings import LearningSettings
 
 WINDOW = 100
@@ -314,7 +316,19 @@ class Screening:
         values = np.array([(pair.surrogate, pair.first) for pair in pairs])
         if np.ptp(values, axis=0).min() == 0.0:
             return 0.0
-        return float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
+        seen = float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
+        return max(seen, self._among_all(values[:, 1] - values[:, 0]))
+
+    def _among_all(self, errors: NDArray[np.float64]) -> float:
+        """Return the correlation to expect among all candidates, by the size of the errors.
+
+        Those that are finished are the lowest, and alike: their ranks alone would say too little.
+        """
+        told = [value for value in self._told if value is not None]
+        if len(told) < WINDOW // 2:
+            return -1.0
+        spread = _spread(np.array(told))
+        return float(np.sqrt(max(1.0 - (_spread(errors) / spread) ** 2, 0.0))) if spread else 0.0
 
     def _unphysical(self) -> float:
         if len(self._told) < WINDOW // 5:
@@ -325,8 +339,7 @@ class Screening:
         """Return the spread of the differences of the pairs, as a standard deviation."""
         if len(self._pairs) < LEAST_PAIRS:
             return None
-        low, high = np.percentile([pair.first - pair.surrogate for pair in self._pairs], (25, 75))
-        return float(high - low) / 1.349
+        return _spread(np.array([pair.first - pair.surrogate for pair in self._pairs]))
 
     def _share(self, error: float | None) -> float:
         """Return the share of the candidates that could be within 0.05 eV/atom of the best."""
@@ -339,3 +352,9 @@ class Screening:
         limit = self._best - shift + INTEREST_EV + 2.0 * error
         share = float(np.mean(np.array(seen) < limit))
         return min(max(share, LEAST_SHARE), LARGEST_SHARE)
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return a standard deviation that outliers do not change, from the quartiles."""
+    low, high = np.percentile(values, (25, 75))
+    return float(high - low) / 1.349
