@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def learning(
         reviews = [_learned_elsewhere(tables, chosen.learn_from, settings, own)]
         store.commit()
     given = list(tables.frames(BEFORE, -1).values())
-    elements = own.union(_elements(given))
+    elements = set(own)
+    with suppress(InputError):  # of another version: the fits say so, and the run continues
+        elements |= _elements(given)
     drops = settings.stop.missed_below is None
     screening = Screening(chosen, settings.seed, reviews, n_given=len(given), drops_repeats=drops)
     lessons = Lessons(tables, screening, elements, settings.tier[0].name)
@@ -88,6 +91,7 @@ def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[b
         with Store.read(Path(folder)) as store:
             theirs = stored_input(store.meta)
             groups = list(tables_of(store, folder).frames(BEFORE, -BEFORE).values())
+            known = _elements(groups)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
     if not groups:
@@ -99,7 +103,6 @@ def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[b
             f"{key}: its evaluations are of {_words(other)}, and this run relaxes with "
             f"{_words(ours)}. Give a run of the same model."
         )
-    known = _elements(groups)
     missing = sorted(own - known)
     if missing:
         raise InputError(
