@@ -322,7 +322,7 @@ class Screening:
     def _among_all(self, errors: NDArray[np.float64]) -> float:
         """Return the correlation to expect among all candidates, by the size of the errors.
 
-        Those that are finished are the lowest, and alike: their ranks alone would say too little.
+        Those that are finished are the lowest and differ little: their ranks alone say too little.
         """
         told = [value for value in self._told if value is not None]
         if len(told) < WINDOW // 2:
