@@ -115,6 +115,8 @@ def run(args: argparse.Namespace) -> None:
                 data = input_of(formula, seed, side, core_s, args.search)
                 nc.predict(data, folder=folder, display=False)
                 row = {"formula": formula, "seed": seed, "side": side, **row_of(folder)}
+                if row["core_s"] < 0.9 * core_s:
+                    raise SystemExit(f"{folder.name}: interrupted. The same command continues.")
                 with rows.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(row) + "\n")
                 print(f"{folder.name}: {row['considered']} considered, {row['words']}", flush=True)
