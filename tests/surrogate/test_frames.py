@@ -10,6 +10,7 @@ from tests.surrogate.conftest import loose
 
 from nucleate.errors import InputError
 from nucleate.surrogate.frames import Frame, compressed, thin
+from nucleate.surrogate.packing import elements_in, pack, unpack
 from strategies import seeds
 
 CRYSTAL = loose(np.random.default_rng(0))
@@ -64,3 +65,40 @@ def test_compressed_crystals_stay_within_their_limits(seed: int) -> None:
     assert first == compressed(CRYSTAL, rng=np.random.default_rng(seed))
     moves = (first.scaled - CRYSTAL.scaled) @ first.cell
     assert 0.05 < np.sqrt((moves**2).mean()) < 0.5
+
+
+@given(seeds, st.integers(0, 4))
+def test_packed_frames_keep_what_a_fit_can_see(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = [
+        Frame(
+            compressed(CRYSTAL, rng=rng),
+            float(rng.normal(-40.0, 5.0)),
+            rng.normal(0.0, 10.0 ** rng.uniform(-2, 1.5), (8, 3)),
+            rng.normal(0.0, 30.0, (3, 3)),
+        )
+        for _ in range(count)
+    ]
+    data = pack(frames)
+    assert len(data) <= 7 + 8 + count * (62 + 12 * 8)
+    for frame, found in zip(frames, unpack(data), strict=True):
+        assert found.energy_ev == frame.energy_ev
+        away = (found.crystal.scaled - frame.crystal.scaled + 0.5) % 1.0 - 0.5
+        assert np.abs(away @ frame.crystal.cell).max() < 5e-4
+        assert found.crystal.cell == pytest.approx(frame.crystal.cell, rel=1e-6)
+        assert found.forces_ev_per_ang == pytest.approx(frame.forces_ev_per_ang, rel=6e-4, abs=1e-6)
+        assert found.stress_gpa == pytest.approx(frame.stress_gpa, rel=6e-4, abs=1e-6)
+    assert elements_in(data) == (frozenset(CRYSTAL.numbers.tolist()) if count else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "damaged"),
+        (b"\x06\x00\x08\x00\x00\x00" + bytes(900), "another version"),
+        (pack([Frame(CRYSTAL, 1.0, np.zeros((8, 3)), np.zeros((3, 3)))])[:-1], "damaged"),
+    ],
+)
+def test_bytes_that_hold_no_frames_are_refused(data: bytes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        unpack(data)

@@ -17,7 +17,7 @@ EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 
 def searched(folder: Path, **learning: object) -> Path:
-    own = {"name": "surrogate", "first_fit": 15, "refit_every": 12, "rounds": 0, **learning}
+    own = {"name": "surrogate", "first_fit": 15, "explore": 0, **learning}
     tiers = [own] if learning else []
     nc.predict(
         {

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.run.learning.executor import FINISHES
-from nucleate.run.learning.tables import LearningTables, holds_learning
+from nucleate.run.learning.tables import FINISHES, LearningTables, holds_learning
 from nucleate.surrogate.surrogate import Surrogate
 
 if TYPE_CHECKING:

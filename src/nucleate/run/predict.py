@@ -116,7 +116,7 @@ def opened(
     with watch.paused():
         callback.on_stage(READING, 0, 0)
         source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
-    search = build_search(settings, source, target, space, policy_start(settings, path))
+    search = own = build_search(settings, source, target, space, policy_start(settings, path))
     policy_facts = getattr(search, "policy_facts", {})
     is_drawn = candidates is None
     if candidates is not None:
@@ -159,7 +159,7 @@ def opened(
         keep_policy(store, policy_facts)
         shown = callback
         if learns:
-            relaxing = learning(relaxing, store, settings)
+            relaxing = learning(relaxing, store, settings, own)
             shown = Several([relaxing, callback])
         _tell(callback, _capacity_line(search, relaxing.capacity()))
         if target is not None:

@@ -45,7 +45,9 @@ class Thermostat:
     since_downhill: int = 0
     melted: bool = False
 
-    def accepts(self, difference: float | None, *, rng: np.random.Generator) -> bool:
+    def accepts(
+        self, difference: float | None, *, rng: np.random.Generator, bias: float = 0.0
+    ) -> bool:
         """Judge a step and move the temperature.
 
         Parameters
@@ -55,19 +57,29 @@ class Thermostat:
             cannot be accepted (a failure, a known structure).
         rng
             The only source of randomness.
+        bias
+            What is added to the exponent where a surrogate has judged the step before; see
+            :func:`nucleate.search.delayed.log_bias`.
         """
-        if difference is not None and difference < -self.precision:
-            self.restore()
+        if self._steps(difference, bias, rng):
+            assert difference is not None
+            if difference < 0.0:
+                self.restore()
+            else:
+                self.since_downhill += 1
             return True
         self.since_downhill += 1
-        uphill = 0.0 if difference is None else difference
-        if uphill > self.precision and rng.random() < exp(-uphill / self.temperature):
-            return True
         if self.since_downhill >= self.melt_after:
             self.melted = True
             raised = self.temperature + rng.uniform(0.0, self.melt_step)
             self.temperature = max(self.temperature, min(raised, self.melt_ceiling))
         return False
+
+    def _steps(self, difference: float | None, bias: float, rng: np.random.Generator) -> bool:
+        if difference is None or abs(difference) <= self.precision:
+            return False
+        exponent = bias - difference / self.temperature
+        return exponent >= 0.0 or rng.random() < exp(exponent)
 
     def restore(self) -> None:
         """Go back to the normal phase, as after a step downhill."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.cells import reduced_cell
+from nucleate.search.delayed import Step
 from nucleate.search.proposals import Parent
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ class Walk:
     thermostat: Thermostat
     parent: Parent | None = None
     level: int | None = None
+
+    @property
+    def step(self) -> Step | None:
+        """What a step from here is judged by; None before the first place."""
+        if self.parent is None or self.level is None:
+            return None
+        return Step(self.level, self.thermostat.temperature)
 
     def stand(self, number: int, crystal: Crystal, level: int | None = None) -> None:
         """Step onto a crystal."""

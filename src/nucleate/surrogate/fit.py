@@ -38,10 +38,10 @@ ONE_BODY_RIDGE = 1e-9
 PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
 """eV, how large weights are expected to be: what was hardly seen must not get huge ones."""
 
-HOLD = 10
-"""Before the first fit, every tenth group is held out to choose the ridge."""
+HOLD = 5
+"""Before the first fit, every fifth group is held out to choose the ridge."""
 
-MIN_FRAMES = 30
+MIN_GROUPS, MIN_FRAMES = 10, 30
 N_DIRECTIONS, N_KEPT = 6, 200
 """Directions of the covariance in a message, and rows of energies from which they are chosen."""
 
@@ -185,8 +185,8 @@ class Fit:
     def _lack(self) -> str:
         if self.n_frames < MIN_FRAMES:
             return f"{self.n_frames} evaluations are learned where {MIN_FRAMES} are the least"
-        if not self.number and not self._held:
-            return f"{self.n_groups} relaxations are known where {HOLD} are the least"
+        if not self.number and self.n_groups < MIN_GROUPS:
+            return f"{self.n_groups} relaxations are known where {MIN_GROUPS} are the least"
         missing = [
             z for z, count in zip(self.layout.elements, self._gram.diagonal(), strict=False)
             if count == 0.0
@@ -214,19 +214,21 @@ class Fit:
             shares = self._shares(frame.crystal)
             known = self._lowest.get(shares, np.inf)
             self._lowest[shares] = min(known, frame.energy_per_atom)
-        blocks = [block for frame in frames if (block := self._block(frame)) is not None]
-        if not blocks:
-            return 0
-        matrix = np.concatenate([block for block, _ in blocks])
-        values = np.concatenate([value for _, value in blocks])
-        with _controller().limit(limits=1, user_api="blas"):
-            if self._solutions.shape[1]:
-                misses = (matrix @ self._solutions - values[:, None]) ** 2
-                self._losses += np.minimum(misses, _OUTLIER).sum(axis=0)
-            self._gram = dsyrk(1.0, matrix.T, 1.0, self._gram, overwrite_c=1)
-            self._right += values @ matrix
-        self.n_frames += len(blocks)
-        return len(blocks)
+        learned = 0
+        for frame in frames:  # one after the other: the rows of seven elements take 2 MB each
+            block = self._block(frame)
+            if block is None:
+                continue
+            matrix, values = block
+            with _controller().limit(limits=1, user_api="blas"):
+                if self._solutions.shape[1]:
+                    misses = (matrix @ self._solutions - values[:, None]) ** 2
+                    self._losses += np.minimum(misses, _OUTLIER).sum(axis=0)
+                self._gram = dsyrk(1.0, matrix.T, 1.0, self._gram, overwrite_c=1)
+                self._right += values @ matrix
+            learned += 1
+        self.n_frames += learned
+        return learned
 
     def _block(self, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return the weighted rows of a frame, and their right-hand sides."""
@@ -250,7 +252,8 @@ class Fit:
         noise = np.full(values.size, FORCE_NOISE)
         noise[0], noise[-6:] = ENERGY_NOISE * n, VIRIAL_NOISE * n
         noise *= 1.0 + max(above, 0.0) / ENERGY_SCALE + frame.max_force / FORCE_SCALE
-        return matrix / noise[:, None], values / noise
+        matrix /= noise[:, None]
+        return matrix, values / noise
 
     @property
     def _chosen(self) -> NDArray[np.float64]:
@@ -288,13 +291,14 @@ class Fit:
 
         scale = np.sqrt(self._gram.diagonal())
         scale[scale == 0.0] = 1.0
-        equations = self._gram / np.outer(scale, scale)
         prior = np.full(len(scale), PAIR_SIZE**-2)
         prior[self.layout.three_body :] = THREE_BODY_SIZE**-2
         solutions, solved = [], []
         self._factor, self._scale = None, scale
         for ridge in ridges:
-            regular = equations.copy(order="F")  # its upper triangle counts
+            regular = self._gram.copy(order="F")  # its upper triangle counts
+            regular /= scale[:, None]
+            regular /= scale
             added = ridge + prior / scale**2
             added[: self.layout.n_elements] = ONE_BODY_RIDGE
             np.fill_diagonal(regular, regular.diagonal() + added)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,19 @@ from nucleate.run.learning.lessons import BEFORE, Lessons
 from nucleate.run.learning.screening import Screening
 from nucleate.run.learning.settings import FIRST_SHARE
 from nucleate.run.learning.tables import LearningTables, Review, tables_of
+from nucleate.run.learning.walks import Walks
 from nucleate.run.store import Store
 from nucleate.surrogate.packing import elements_in
 
 if TYPE_CHECKING:
     from nucleate.run.executor import Executor
     from nucleate.run.settings import RunSettings
+    from nucleate.search.search import Search
 
 
-def learning(executor: Executor, store: Store, settings: RunSettings) -> LearningExecutor:
+def learning(
+    executor: Executor, store: Store, settings: RunSettings, search: Search
+) -> LearningExecutor:
     """Return an executor with a surrogate before the first tier of a run.
 
     Parameters
@@ -32,6 +37,8 @@ def learning(executor: Executor, store: Store, settings: RunSettings) -> Learnin
         Of the run, open for writing.
     settings : RunSettings
         The input.
+    search : Search
+        The search of the run itself; one that walks judges its steps in two stages from now on.
 
     Raises
     ------
@@ -45,12 +52,15 @@ def learning(executor: Executor, store: Store, settings: RunSettings) -> Learnin
     if chosen.learn_from is not None and not reviews:
         reviews = [_learned_elsewhere(tables, chosen.learn_from, settings, own)]
         store.commit()
-    given = tables.frames(BEFORE, -1).values()
-    elements = own.union(*(elements_in(data) for parts in given for data in parts))
+    given = list(tables.frames(BEFORE, -1).values())
+    elements = set(own)
+    with suppress(InputError):  # of another version: the fits say so, and the run continues
+        elements |= _elements(given)
     drops = settings.stop.missed_below is None
-    screening = Screening(chosen, settings.seed, reviews, drops_repeats=drops)
+    screening = Screening(chosen, settings.seed, reviews, n_given=len(given), drops_repeats=drops)
     lessons = Lessons(tables, screening, elements, settings.tier[0].name)
-    return LearningExecutor(executor, len(settings.tier), chosen, screening, lessons, tables)
+    walks = Walks(search, screening, chosen.random_share)
+    return LearningExecutor(executor, len(settings.tier), screening, lessons, tables, walks)
 
 
 def check_source(settings: RunSettings) -> None:
@@ -68,7 +78,8 @@ def _learned_elsewhere(
     for place, parts in enumerate(groups):
         for data in parts:
             tables.add_frames(place - len(groups), data)
-    review = Review(0, candidate=0, told=-1, share=settings.surrogate.share or FIRST_SHARE)
+    share = settings.surrogate.share or FIRST_SHARE
+    review = Review(0, candidate=0, told=-1, share=share, learned=len(groups))
     tables.add_review(review)
     return review
 
@@ -80,6 +91,7 @@ def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[b
         with Store.read(Path(folder)) as store:
             theirs = stored_input(store.meta)
             groups = list(tables_of(store, folder).frames(BEFORE, -BEFORE).values())
+            known = _elements(groups)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
     if not groups:
@@ -91,7 +103,6 @@ def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[b
             f"{key}: its evaluations are of {_words(other)}, and this run relaxes with "
             f"{_words(ours)}. Give a run of the same model."
         )
-    known = frozenset[int]().union(*(elements_in(data) for parts in groups for data in parts))
     missing = sorted(own - known)
     if missing:
         raise InputError(
@@ -99,6 +110,10 @@ def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[b
             "these elements and any others besides."
         )
     return groups
+
+
+def _elements(groups: list[list[bytes]]) -> set[int]:
+    return set().union(*(elements_in(data) for parts in groups for data in parts))
 
 
 def _essence(engine: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 from nucleate.run.events import Silent
 from nucleate.run.executor import Finished, Job
-from nucleate.run.learning.tables import Considered, Decision
+from nucleate.run.learning.tables import FINISHES, Considered, Decision
 from nucleate.surrogate.frames import Frame, compressed
 from nucleate.surrogate.packing import pack
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from nucleate.run.executor import Executor, Report
     from nucleate.run.learning.lessons import Lessons
     from nucleate.run.learning.screening import Screening
-    from nucleate.run.learning.settings import LearningSettings
     from nucleate.run.learning.tables import LearningTables
+    from nucleate.run.learning.walks import Walks
     from nucleate.search.record import Record, SearchUpdate
 
 SURROGATE, FIRST = 0, 1
@@ -37,8 +37,6 @@ SURROGATE, FIRST = 0, 1
 HELD = 1.5
 """Candidates that are held for each that the tiers can take at a time: many are not finished. What
 is learned is used only after as many candidates, as the search receives no record before."""
-
-FINISHES = (Decision.PROMISING, Decision.RANDOM)
 
 _log = logging.getLogger(__name__)
 
@@ -54,31 +52,31 @@ class LearningExecutor(Silent):
         Relaxes on the tiers of :func:`~nucleate.run.learning.settings.tiers_with_surrogate`.
     n_tiers : int
         Tiers of the run without the surrogate.
-    settings : LearningSettings
-        How much is finished and learned.
     screening : Screening
-        Decides.
+        Decides what is finished and learned.
     lessons : Lessons
         Which evaluations make which fit.
     tables : LearningTables
         Where everything is kept.
+    walks : Walks
+        Says with what chance steps of walks are finished.
     """
 
     def __init__(
         self,
         inner: Executor,
         n_tiers: int,
-        settings: LearningSettings,
         screening: Screening,
         lessons: Lessons,
         tables: LearningTables,
+        walks: Walks,
     ) -> None:
         self._inner = inner
         self._points = FIRST + n_tiers
-        self._settings = settings
         self._screening = screening
         self._lessons = lessons
         self._tables = tables
+        self._walks = walks
         self.n_workers = inner.n_workers
         self.losses = inner.losses
         self._is_live = False
@@ -92,10 +90,8 @@ class LearningExecutor(Silent):
         self._with_frames = tables.with_frames()
         for found in tables.considered():
             self._considered[found.number] = replace(found, crystal=None)
-            if found.decision is not None:
-                screening.note(found)
-            else:
-                self._considered[found.number] = found
+            screening.note(found)
+            walks.note(found)
         for review in screening.reviews:
             self._teach(review.number)
 
@@ -153,7 +149,7 @@ class LearningExecutor(Silent):
                 self._teach(review.number)
         self._starts[number] = job.crystal
         known = self._considered.get(number)
-        if known is not None and known.decision is not None:
+        if known is not None:
             self._follow(replace(known, crystal=self._tables.minimum(number)))
         elif self._screening.fit_for(number) is None:
             self._relax(number, job.crystal)
@@ -174,6 +170,7 @@ class LearningExecutor(Silent):
         """Take note of a record that the search has received, from which reviews follow."""
         if not record.outcomes:
             return
+        self._walks.told(record)
         number, first = record.number, record.outcomes[0].outcome
         self._screening.told(
             number,
@@ -215,8 +212,6 @@ class LearningExecutor(Silent):
         for number in held:
             fit = self._screening.fit_for(number)
             assert fit is not None
-            if self._considered.get(number) is not None:
-                continue  # an earlier start has its minimum
             if not self._lessons.is_ready(fit):
                 self._held.append(number)
             elif (found := self._lessons.model_for(fit)) is None:
@@ -229,7 +224,7 @@ class LearningExecutor(Silent):
         self._decide()
 
     def _consider(self, item: Finished) -> None:
-        """Keep a minimum of the surrogate."""
+        """Take a minimum of the surrogate, about which is to be decided."""
         outcome, number = item.outcome, item.job.key
         is_relaxed = isinstance(outcome, Relaxed)
         found = Considered(
@@ -243,15 +238,15 @@ class LearningExecutor(Silent):
             wall_s=outcome.wall_s,
         )
         self._considered[number] = found
-        self._tables.add(found)
         self._decide()
 
     def _decide(self) -> None:
         """Decide about candidates in the order of their numbers, as far as they are known."""
         while self._undecided and (found := self._considered.get(self._undecided[0])) is not None:
             self._undecided.pop(0)
-            decided = self._screening.decide(found)
-            self._tables.decide(decided)
+            decided = self._screening.decide(found, self._walks.chance(found))
+            self._walks.note(found)
+            self._tables.add(decided)
             self._considered[found.number] = replace(decided, crystal=None)
             self._follow(decided)
 
@@ -275,14 +270,12 @@ class LearningExecutor(Silent):
             words = (
                 f"by fit {found.fit} of the surrogate the same minimum as record {found.repeats}"
             )
-        failed = Failed(FailReason.SCREENED, words, found.crystal, found.wall_s)
+        failed = Failed(FailReason.SCREENED, words, None, found.wall_s)
         return Finished(Job(found.number, 0, self._starts.pop(found.number)), failed)
 
     def _relax(self, number: int, crystal: Crystal) -> None:
-        frames = self._settings.frames
-        if self._screening.review_of(number) is not None:
-            frames = -(-frames // 2)  # these relaxations are shorter
-        options = {"frames": frames}
+        frames = self._screening.frames(number)
+        options = {"frames": frames} if frames else {}
         self._inner.submit(Job(number, FIRST, crystal, options=options))
 
     def _point(self, number: int, crystal: Crystal) -> None:
@@ -311,7 +304,7 @@ class LearningExecutor(Silent):
     def _keep_frames(self, number: int, item: Finished) -> None:
         outcome = item.outcome
         data = base64.b64decode(item.extra.get("frames", ""))
-        if not data and isinstance(outcome, Relaxed):
+        if not data and isinstance(outcome, Relaxed) and "frames" in item.job.options:
             with suppress(InputError):
                 end = outcome.crystal, outcome.energy, outcome.forces, outcome.stress_gpa
                 data = pack([Frame(*end)])

@@ -18,10 +18,12 @@ import numpy as np
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
-from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.run.learning.tables import FINISHES, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nucleate.run.learning.settings import LearningSettings
 
 WINDOW = 100
@@ -39,13 +41,18 @@ MOST_UNPHYSICAL = 0.5
 POINT_SHARE = 0.1
 """Share of the minima, farthest from what was learned, that are evaluated once."""
 
+KNOWN = 200
+"""Structures with evaluations beyond which fewer teach: their chance is this number over that of
+those known. Their number then grows as the square root of the time, and so do the costs of fits."""
+
 INTEREST_EV = 0.05
 """eV/atom above the best structure, up to which candidates are to be finished."""
 
 CONSIDERED_PER_REVIEW = 10
-"""A review is due, too, after this number of times ``refit_every`` candidates."""
+"""A review is due, too, after this number of candidates for each structure that would make it due
+by its evaluations."""
 
-_DRAW, _OFF, _COMPRESS = range(3)
+_DRAW, _OFF, _COMPRESS, _TEACH = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Screening:
         Of the run.
     reviews : list of Review
         Those of earlier starts.
+    n_given : int
+        Structures of another run whose evaluations it begins with.
     drops_repeats : bool
         Whether what begins at the minimum of a finished candidate is not finished again. A rule of
         stopping that counts how often minima are found needs all of them.
@@ -79,6 +88,7 @@ class Screening:
         seed: int,
         reviews: list[Review],
         *,
+        n_given: int = 0,
         drops_repeats: bool = True,
     ) -> None:
         self._settings = settings
@@ -94,7 +104,8 @@ class Screening:
         self._enthalpies: dict[int, float] = {}
         self._drops_repeats = drops_repeats
         self._best = np.inf
-        self._learned = self._considered = 0
+        self._learned = self._reviewed = n_given
+        self._considered = 0
 
     def review_of(self, number: int) -> Review | None:
         """Return the review that holds for a candidate; None before the first."""
@@ -112,25 +123,57 @@ class Screening:
         """Return whether a compressed copy of a finished candidate is evaluated too."""
         if self.review_of(number) is None:
             return True
-        return self._draw(number, _COMPRESS) < self._settings.compressed_share
+        share = self._settings.compressed_share
+        return self._draw(number, _COMPRESS) < share and self.frames(number) > 0
+
+    def frames(self, number: int) -> int:
+        """Return how many evaluations of a relaxation are learned.
+
+        Relaxations are shorter after the first fit, and the more is known, the less one teaches.
+        """
+        frames, review = self._settings.frames, self.review_of(number)
+        if review is None:
+            return frames
+        if not self._teaches(number, review):
+            return 0
+        return -(-frames // (2 if review.learned < self._settings.explore else 3))
+
+    def _teaches(self, number: int, review: Review) -> bool:
+        return self._draw(number, _TEACH) * review.learned < KNOWN
 
     def rng(self, number: int) -> np.random.Generator:
         """Return the random numbers of a candidate for all that the surrogate adds."""
         return np.random.default_rng([self._seed, number, 26])
 
     def _draw(self, number: int, place: int) -> float:
-        return float(self.rng(number).random(3)[place])
+        return float(self.rng(number).random(4)[place])
 
-    def decide(self, found: Considered) -> Considered:
+    def decide(self, found: Considered, chance: float | None = None) -> Considered:
         """Decide about the next candidate; must be called in the order of the numbers.
 
-        Returns the candidate with what was decided.
+        Parameters
+        ----------
+        found
+            What the surrogate made of it.
+        chance
+            Of a step of a walk, to be finished. It is finished again where it is a repeat, as a
+            walk may return.
+
+        Returns
+        -------
+        Considered
+            With what was decided.
         """
         review = self.review_of(found.number)
         assert review is not None
         drawn = self._draw(found.number, _DRAW)
-        decision, repeats = self._decision(found, review, drawn), None
-        if decision is Decision.PROMISING and self._drops_repeats:
+        if chance is not None:
+            passes = drawn < chance
+            decision = Decision.PROMISING if passes else self._not_finished(found, review, drawn)
+        else:
+            decision = self._decision(found, review, drawn)
+        repeats = None
+        if decision is Decision.PROMISING and self._drops_repeats and chance is None:
             repeats = self._repeated(found)
             decision = decision if repeats is None else Decision.REPEAT
         decided = replace(found, decision=decision, repeats=repeats)
@@ -144,7 +187,7 @@ class Screening:
         self._low.append(found.enthalpy)
         if found.leverage is not None:
             self._leverages.append(found.leverage)
-        is_finished = found.decision in (Decision.PROMISING, Decision.RANDOM)
+        is_finished = found.decision in FINISHES
         if is_finished and found.crystal is not None and self._drops_repeats:
             place = (0, found.enthalpy)
             self._minima.add(found.number, fingerprint(found.crystal), value=place)
@@ -175,7 +218,13 @@ class Screening:
                 return Decision.PROMISING
         if drawn < self._settings.random_share:
             return Decision.RANDOM
-        if self._settings.learn_from is None and review.number <= self._settings.rounds:
+        return self._not_finished(found, review, drawn)
+
+    def _not_finished(self, found: Considered, review: Review, drawn: float) -> Decision:
+        """Return whether a minimum that is not finished is worth one evaluation."""
+        if not self._teaches(found.number, review):
+            return Decision.LEFT
+        if review.learned < self._settings.explore:
             return Decision.POINT
         if found.leverage is None:
             return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
@@ -207,15 +256,16 @@ class Screening:
             if first is not None and found.enthalpy is not None:
                 self._pairs.append(Pair(found.fit, found.enthalpy, first))
         if self._is_due():
-            self._learned = self._considered = 0
+            self._reviewed, self._considered = self._learned, 0
             self._review(number)
 
     def _is_due(self) -> bool:
-        settings = self._settings
-        if self._learned >= (settings.refit_every if self._n_reviews else settings.first_fit):
-            return True
-        many = CONSIDERED_PER_REVIEW * settings.refit_every
-        return self._learned > 0 and self._n_reviews > 0 and self._considered >= many
+        """Return whether there is enough to learn: the more is known, the more it takes."""
+        if not self._reviewed:
+            return self._learned >= self._settings.first_fit
+        lacking = max(int(self._settings.refit_growth * self._reviewed), 1)
+        new = self._learned - self._reviewed
+        return new >= lacking or (new > 0 and self._considered >= CONSIDERED_PER_REVIEW * lacking)
 
     def _review(self, told: int) -> None:
         """Make the review that is due, unless an earlier start made it."""
@@ -230,6 +280,7 @@ class Screening:
                 number=number,
                 candidate=-1,
                 told=told,
+                learned=self._learned,
                 share=self._share(error),
                 on=self._is_on(past, rank, unphysical),
                 spearman=rank,
@@ -265,7 +316,19 @@ class Screening:
         values = np.array([(pair.surrogate, pair.first) for pair in pairs])
         if np.ptp(values, axis=0).min() == 0.0:
             return 0.0
-        return float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
+        seen = float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
+        return max(seen, self._among_all(values[:, 1] - values[:, 0]))
+
+    def _among_all(self, errors: NDArray[np.float64]) -> float:
+        """Return the correlation to expect among all candidates, by the size of the errors.
+
+        Those that are finished are the lowest and differ little: their ranks alone say too little.
+        """
+        told = [value for value in self._told if value is not None]
+        if len(told) < WINDOW // 2:
+            return -1.0
+        spread = _spread(np.array(told))
+        return float(np.sqrt(max(1.0 - (_spread(errors) / spread) ** 2, 0.0))) if spread else 0.0
 
     def _unphysical(self) -> float:
         if len(self._told) < WINDOW // 5:
@@ -276,8 +339,7 @@ class Screening:
         """Return the spread of the differences of the pairs, as a standard deviation."""
         if len(self._pairs) < LEAST_PAIRS:
             return None
-        low, high = np.percentile([pair.first - pair.surrogate for pair in self._pairs], (25, 75))
-        return float(high - low) / 1.349
+        return _spread(np.array([pair.first - pair.surrogate for pair in self._pairs]))
 
     def _share(self, error: float | None) -> float:
         """Return the share of the candidates that could be within 0.05 eV/atom of the best."""
@@ -290,3 +352,9 @@ class Screening:
         limit = self._best - shift + INTEREST_EV + 2.0 * error
         share = float(np.mean(np.array(seen) < limit))
         return min(max(share, LEAST_SHARE), LARGEST_SHARE)
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return a standard deviation that outliers do not change, from the quartiles."""
+    low, high = np.percentile(values, (25, 75))
+    return float(high - low) / 1.349

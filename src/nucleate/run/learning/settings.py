@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME = "surrogate"
 """Name of the tier that learns."""
 
-LEAST_SHARE, FIRST_SHARE, LARGEST_SHARE = 0.1, 0.3, 0.5
+LEAST_SHARE, FIRST_SHARE, LARGEST_SHARE = 0.02, 0.2, 0.5
 """Between the first and the last the share that is finished adapts; it begins in the middle."""
 
 
@@ -32,33 +32,38 @@ class LearningSettings(BaseModel):
         gt=0.0,
         le=1.0,
         description="Share of the candidates that the first tier finishes, the lowest by the "
-        "surrogate among the last 100; default: between 0.1 and 0.5, by its errors.",
+        "surrogate among the last 100; default: between 0.02 and 0.5, by its errors.",
     )
     random_share: float = Field(
-        0.05,
+        0.02,
         gt=0.0,
         le=1.0,
         description="Share of the others that is finished all the same, drawn at random: it shows "
         "what the surrogate misses.",
     )
     first_fit: int = Field(
-        40, ge=12, description="Relaxations of the first tier before the first fit."
+        16, ge=12, description="Relaxations of the first tier before the first fit."
     )
-    refit_every: int = Field(
-        50, ge=5, description="Structures with new evaluations between two fits."
+    refit_growth: float = Field(
+        0.25,
+        ge=0.05,
+        le=2.0,
+        description="A fit is due when the structures with evaluations have grown by this fraction "
+        "since the last one.",
     )
-    rounds: int = Field(
-        3,
+    explore: int = Field(
+        100,
         ge=0,
-        description="Fits after which every candidate that is not finished is evaluated once by "
-        "the first tier; later only the tenth of them that is farthest from what was learned.",
+        description="Structures with evaluations up to which every candidate that is not finished "
+        "is evaluated once by the first tier; later only the tenth of them that is farthest from "
+        "what was learned.",
     )
     frames: int = Field(
         6,
         ge=1,
         le=50,
-        description="Evaluations of a relaxation that are learned; after the first fit half of "
-        "them.",
+        description="Evaluations of a relaxation that are learned; half of them after the first "
+        "fit, and a third of them where `explore` structures are known.",
     )
     compressed_share: float = Field(
         0.2,

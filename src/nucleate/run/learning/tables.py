@@ -22,7 +22,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS considered (
     candidate INTEGER PRIMARY KEY,
     fit INTEGER NOT NULL,
-    decision TEXT,
+    decision TEXT NOT NULL,
     repeats INTEGER,
     message TEXT NOT NULL,
     enthalpy_ev_per_atom REAL,
@@ -53,9 +53,10 @@ CREATE TABLE IF NOT EXISTS fit (
     data BLOB
 );
 """
-"""``considered``: minima of the surrogate, and what was decided. ``frames``: evaluations of the
-first tier, packed; those of another run have negative numbers. ``review``: from which candidate
-on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
+"""``considered``: candidates by the surrogate, what was decided, and minima where one is needed.
+``frames``: evaluations of the first tier, packed; those of another run have negative numbers.
+``review``: from which candidate on which fit and share hold. ``fit``: the fit of each review,
+without data where there is none."""
 
 _SELECT_CONSIDERED = (
     "SELECT candidate, fit, decision, repeats, message, enthalpy_ev_per_atom, leverage, "
@@ -71,6 +72,11 @@ class Decision(StrEnum):
     POINT = "point"  # evaluated once by the first tier, not finished
     REPEAT = "repeat"  # not finished: a candidate that was finished began at the same minimum
     LEFT = "left"  # none of these
+
+
+FINISHES = (Decision.PROMISING, Decision.RANDOM)
+BEGINS = (*FINISHES, Decision.POINT)
+"""Decisions after which the first tier relaxes, and those after which it does anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +129,8 @@ class Review:
         Number of the last record whose evaluations its fit has learned.
     share : float
         Of the candidates, finished.
+    learned : int
+        Structures whose evaluations its fit has learned.
     on : bool
         Whether the surrogate chooses.
     spearman : float or None
@@ -137,6 +145,7 @@ class Review:
     candidate: int
     told: int
     share: float
+    learned: int = 0
     on: bool = True
     spearman: float | None = None
     unphysical: float = 0.0
@@ -183,20 +192,19 @@ class LearningTables:
             self._db.commit()
 
     def add(self, found: Considered) -> None:
-        """Write what the surrogate made of a candidate."""
+        """Write what the surrogate made of a candidate, and what was decided about it.
+
+        The minimum is kept where something begins there.
+        """
+        crystal = found.crystal if found.decision in BEGINS else None
         self._db.execute(
             "INSERT OR REPLACE INTO considered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 found.number, found.fit, found.decision, found.repeats, found.message,
                 found.enthalpy, found.leverage, found.evaluations, found.wall_s,
-                *geometry(found.crystal).values(),
+                *geometry(crystal).values(),
             ),
         )  # fmt: skip
-
-    def decide(self, found: Considered) -> None:
-        """Write what was decided about a candidate."""
-        statement = "UPDATE considered SET decision = ?, repeats = ? WHERE candidate = ?"
-        self._db.execute(statement, (found.decision, found.repeats, found.number))
 
     def repeats(self) -> dict[int, int]:
         """Return the finished candidate that each repeats which was not finished for this."""
@@ -216,9 +224,7 @@ class LearningTables:
 
     def counts(self) -> dict[str, int]:
         """Return how many candidates were considered by decision."""
-        rows = self._db.execute(
-            "SELECT coalesce(decision, ''), count(*) FROM considered GROUP BY decision"
-        )
+        rows = self._db.execute("SELECT decision, count(*) FROM considered GROUP BY decision")
         return dict(rows.fetchall())
 
     def add_frames(self, candidate: int, data: bytes) -> None:
@@ -248,8 +254,9 @@ class LearningTables:
     def add_review(self, review: Review) -> None:
         """Write a review."""
         data = {
-            "share": review.share, "on": review.on, "spearman": review.spearman,
-            "unphysical": review.unphysical, "error_ev_per_atom": review.error_ev_per_atom,
+            "share": review.share, "learned": review.learned, "on": review.on,
+            "spearman": review.spearman, "unphysical": review.unphysical,
+            "error_ev_per_atom": review.error_ev_per_atom,
         }  # fmt: skip
         row = (review.number, review.candidate, review.told, json.dumps(data))
         self._db.execute("INSERT INTO review VALUES (?, ?, ?, ?)", row)
@@ -281,7 +288,7 @@ def _considered(row: tuple[Any, ...]) -> Considered:
         message=message,
         evaluations=evaluations,
         wall_s=wall_s,
-        decision=None if decision is None else Decision(decision),
+        decision=Decision(decision),
         repeats=repeats,
     )
 

@@ -21,9 +21,12 @@ from nucleate.search.settings import MoveChoice, MovingSettings, known_moves
 from nucleate.search.walk import WALK, Queue, Relaxations, Starts, Walk, walks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
+    from nucleate.search.delayed import Step
     from nucleate.search.record import Record
     from nucleate.search.search import Trial
 
@@ -108,6 +111,10 @@ class BasinHoppingSearch(DrawnSearch):
         self._open_starts: set[int] = set()
         self._asking: int | None = None
         self._told: Walk | None = None
+        self._steps: dict[int, Step] = {}
+        self.bias: Callable[[Record, Step], float] = lambda *_: 0.0
+        """Bias of a step to a record, see :mod:`nucleate.search.delayed`; a run that learns a
+        surrogate sets it."""
 
     def ask(self) -> Trial | None:
         """Return what to try next; None while every walk waits for an answer."""
@@ -155,8 +162,11 @@ class BasinHoppingSearch(DrawnSearch):
         walk = _walk_of(trial.candidate)
         if walk is None:
             self._open_starts.add(trial.number)
-        else:
-            self._queue.take(walk)
+            return
+        self._starts.begin(self._walks)
+        self._queue.take(walk)
+        if walk < len(self._walks) and (step := self._walks[walk].step) is not None:
+            self._steps[trial.number] = step
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a new structure, or a child of the one that the walk stands on."""
@@ -193,11 +203,19 @@ class BasinHoppingSearch(DrawnSearch):
         if crystal is not None and is_level and _is_larger(record.candidate.crystal, walk):
             walk.stand(record.number, crystal)
             return True
-        return self._judge(walk, record.number, record.number, crystal, difference)
+        step = walk.step
+        bias = 0.0 if step is None or crystal is None else self.bias(record, step)
+        return self._judge(walk, record.number, record.number, crystal, difference, bias)
 
     def pass_over(self, record: Record) -> None:
-        """Let a walk try another child: what is not finished is no step."""
-        self._answered(record)
+        """Let a walk stay: a surrogate refused its step, in the first of two stages."""
+        walk = self._answered(record)
+        if walk is not None and walk.parent is not None:
+            walk.thermostat.accepts(None, rng=self._stream(record.number))
+
+    def step_of(self, number: int) -> Step | None:
+        """Return the step of which a candidate under way is the trial; None for no step."""
+        return self._steps.get(number)
 
     def repeat(self, record: Record, known: int) -> bool:
         """Return whether a walk steps to a structure that is known and was not relaxed."""
@@ -213,18 +231,26 @@ class BasinHoppingSearch(DrawnSearch):
         return self._judge(walk, record.number, known, crystal, difference)
 
     def _judge(
-        self, walk: Walk, number: int, level: int, crystal: Crystal | None, gap: float | None
+        self,
+        walk: Walk,
+        number: int,
+        level: int,
+        crystal: Crystal | None,
+        gap: float | None,
+        bias: float = 0.0,
     ) -> bool:
         """Return whether a walk steps to a crystal, by the Metropolis rule; let it."""
         if walk.parent is None:
             accepted = crystal is not None
         else:
-            stream = np.random.SeedSequence([self.settings.seed, number, 1])
             gap = gap if crystal is not None else None
-            accepted = walk.thermostat.accepts(gap, rng=np.random.default_rng(stream))
+            accepted = walk.thermostat.accepts(gap, rng=self._stream(number), bias=bias)
         if accepted and crystal is not None:
             walk.stand(number, crystal, level)
         return accepted
+
+    def _stream(self, number: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self.settings.seed, number, 1]))
 
     def state(self) -> dict[str, Any]:
         """Return whose enthalpy the last walk has, and its temperature in eV/atom."""
@@ -240,6 +266,7 @@ class BasinHoppingSearch(DrawnSearch):
         """Return the walk whose trial a record is; None for a start."""
         place = _walk_of(record.candidate)
         self._open_starts.discard(record.number)
+        self._steps.pop(record.number, None)
         self._told = None
         if place is None or place >= len(self._walks):
             return None
