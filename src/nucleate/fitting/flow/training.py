@@ -141,7 +141,7 @@ def errors(
     """
     atoms = corpus.atoms(rows)
     time = (rng.permutation(rows.size) + rng.random(rows.size)) / rows.size
-    begin = rng.random(atoms.shape + (3,))
+    begin = rng.random((*atoms.shape, 3))
     normal = rng.standard_normal((rows.size, 6))
     time, begin, normal, numbers, length, strain, scaled = (
         torch.as_tensor(array, device=device)

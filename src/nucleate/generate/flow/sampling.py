@@ -82,8 +82,8 @@ def start_of(crystal: Crystal, kept: Kept | None = None) -> Start:
 
 def flowed(
     network: FlowNetwork, numbers: NDArray[np.int64], starts: Sequence[Start], manner: Manner
-) -> list[Crystal]:
-    """Return what starts of one composition become; one that is not finite is left out.
+) -> list[Crystal | None]:
+    """Return what starts of one composition become, None for one that has no end.
 
     Parameters
     ----------
@@ -97,14 +97,15 @@ def flowed(
         How to follow the flow.
     """
     length = expected_length(numbers)
-    found: list[Crystal] = []
+    found: list[Crystal | None] = []
     for first in range(0, len(starts), AT_ONCE):
         part = list(starts[first : first + AT_ONCE])
         filled = part + [part[0]] * (AT_ONCE - len(part))
         strain, scaled = _followed(network, numbers, length, filled, manner)
         for six, points in zip(strain[: len(part)], scaled[: len(part)], strict=True):
-            if np.isfinite(points).all() and np.abs(six).max() < LARGEST:
-                found.append(Crystal(numbers, length * cell_of_strain(six), points).wrapped())
+            ends = np.isfinite(points).all() and np.abs(six).max() < LARGEST
+            cell = length * cell_of_strain(six)
+            found.append(Crystal(numbers, cell, points).wrapped() if ends else None)
     return found
 
 
