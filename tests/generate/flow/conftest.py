@@ -22,7 +22,7 @@ def field() -> FlowNetwork:
     network = FlowNetwork(FlowSettings(width=16, layers=2))
     for name, parameter in network.named_parameters():
         if "to_" in name or "along" in name:  # these begin with zeros
-            torch.nn.init.normal_(parameter, std=0.3)
+            torch.nn.init.normal_(parameter, std=0.05)
     network.prior_spread.mul_(0.1)
     return network.eval()
 

@@ -17,6 +17,9 @@ NEAREST, FARTHEST = 0.3, 2.1
 MOST_IMAGES = 3
 """Cells to each side, at most; the cut-off of a thinner cell is shorter."""
 
+SAME_PLACE = 1e-4
+"""Å; an atom does not see itself."""
+
 DIRECTIONS = 9
 """Numbers of a direction: x, y, z, and the six of its square."""
 
@@ -61,13 +64,19 @@ def pair_features(
     difference = wrapped(scaled[:, None] - scaled[:, :, None])
     vectors = (difference[..., None, :] + images) @ cells[:, None, None]
     distances = vectors.norm(dim=-1)
-    seen = torch.clamp(distances / limits[:, None, None, None], max=1.0)
-    envelope = 0.5 * (1.0 + torch.cos(torch.pi * seen)) * (distances > 1e-4)
+    near = (distances < limits[:, None, None, None]) & (distances > SAME_PLACE)
+    b, i, j, image = near.nonzero(as_tuple=True)
+    vectors, distances = vectors[b, i, j, image], distances[b, i, j, image]
+    envelope = 0.5 * (1.0 + torch.cos(torch.pi * distances / limits[b]))
     centres = torch.linspace(NEAREST, FARTHEST, radial, dtype=cells.dtype, device=cells.device)
     step = (FARTHEST - NEAREST) / max(radial - 1, 1)
-    relative = distances / contacts[..., None]
-    gaussians = torch.exp(-0.5 * ((relative[..., None, :] - centres[:, None]) / step) ** 2)
-    directions = vectors / distances.clamp(min=1e-4)[..., None]
+    relative = distances / contacts[b, i, j]
+    gaussians = torch.exp(-0.5 * ((relative[:, None] - centres) / step) ** 2) * envelope[:, None]
+    directions = vectors / distances[:, None]
     weights = torch.as_tensor(WEIGHTS, dtype=cells.dtype, device=cells.device)
-    squares = directions[..., ROWS] * directions[..., COLUMNS] * weights
-    return (gaussians * envelope[..., None, :]) @ torch.cat([directions, squares], -1)
+    squares = directions[:, ROWS] * directions[:, COLUMNS] * weights
+    seen = gaussians[:, :, None] * torch.cat([directions, squares], -1)[:, None]
+    n = scaled.shape[1]
+    sums = seen.new_zeros(scaled.shape[0] * n * n, radial, DIRECTIONS)
+    sums = sums.index_add(0, (b * n + i) * n + j, seen)
+    return sums.view(-1, n, n, radial, DIRECTIONS)
