@@ -137,6 +137,7 @@ class EpochTrainer(ABC):
         )
         self.mean = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.step = self.epoch = self.place = 0
+        self._total = 0.0  # of the losses of this pass
         self.history: list[dict[str, Any]] = []
         if (folder / STATE).is_file():
             self._resume()
@@ -168,6 +169,7 @@ class EpochTrainer(ABC):
                 done = self.epoch + self.place / len(plan)
                 first = done if first is None else first
                 recent.append(self._advance(plan[self.place], done / self.schedule.epochs))
+                self._total += recent[-1]
                 self.place += 1
                 self.step += 1
                 if self.step % TOLD_EVERY == 0:
@@ -177,9 +179,9 @@ class EpochTrainer(ABC):
                 if self.step % self.schedule.save_every == 0:
                     self.save()
                     saved()
-            self.epoch, self.place = self.epoch + 1, 0
+            loss = self._total / len(plan)
+            self.epoch, self.place, self._total = self.epoch + 1, 0, 0.0
             judged = self.judge()
-            loss = float(np.mean(recent[-len(plan) :]))
             self.history.append({"epoch": self.epoch, "train": loss, **judged})
             self.save()
             saved()
@@ -202,6 +204,7 @@ class EpochTrainer(ABC):
             "step": self.step,
             "epoch": self.epoch,
             "place": self.place,
+            "total": self._total,
             "history": self.history,
             **self._identity,
         }
@@ -239,7 +242,7 @@ class EpochTrainer(ABC):
             )
         self.mean = states["mean"]
         self.step, self.epoch, self.place = facts["step"], facts["epoch"], facts["place"]
-        self.history = facts["history"]
+        self._total, self.history = facts.get("total", 0.0), facts["history"]
         restore(self.network, self.optimiser, states, self.step)
 
     def _progress(
