@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Network = TypeVar("Network", bound=torch.nn.Module)
+
 STATE = "state.safetensors"
 TOLD_EVERY = 50
 """Steps between reports."""
 
 
-class Schedule(Protocol):
-    """What every training in passes states.
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a network is trained in passes.
 
     Attributes
     ----------
@@ -49,24 +52,15 @@ class Schedule(Protocol):
         Of all that is drawn.
     """
 
-    @property
-    def epochs(self) -> int: ...  # noqa: D102
-    @property
-    def learning_rate(self) -> float: ...  # noqa: D102
-    @property
-    def decay_share(self) -> float: ...  # noqa: D102
-    @property
-    def weight_decay(self) -> float: ...  # noqa: D102
-    @property
-    def clip_norm(self) -> float: ...  # noqa: D102
-    @property
-    def average(self) -> float: ...  # noqa: D102
-    @property
-    def warmup_steps(self) -> int: ...  # noqa: D102
-    @property
-    def save_every(self) -> int: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    decay_share: float = 0.5
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    average: float = 0.998
+    warmup_steps: int = 300
+    save_every: int = 250
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ class Progress:
     left_s: float
 
 
-class EpochTrainer(ABC):
+class EpochTrainer(ABC, Generic[Network]):
     """Trains a network, saving all of its state so that a resumed run continues.
 
     Parameters
@@ -119,7 +113,7 @@ class EpochTrainer(ABC):
     def __init__(
         self,
         folder: Path,
-        network: torch.nn.Module,
+        network: Network,
         settings: Schedule,
         identity: dict[str, Any],
         *,

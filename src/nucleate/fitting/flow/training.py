@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nucleate.fitting.epochs import EpochTrainer
+from nucleate.fitting.epochs import EpochTrainer, Schedule
 from nucleate.generate.flow.network import FlowNetwork
 from nucleate.generate.flow.surroundings import wrapped
 from nucleate.generate.symmetric_prior import load_prior
@@ -35,8 +35,8 @@ STRAIN_WEIGHT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class FlowTraining:
-    """How the flow is trained; see also :class:`~nucleate.fitting.epochs.Schedule`.
+class FlowTraining(Schedule):
+    """How the flow is trained.
 
     Attributes
     ----------
@@ -45,18 +45,11 @@ class FlowTraining:
     """
 
     epochs: int = 40
-    pairs: int = 4096
-    learning_rate: float = 1e-3
-    decay_share: float = 0.5
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    average: float = 0.998
     warmup_steps: int = 200
-    save_every: int = 250
-    seed: int = 0
+    pairs: int = 4096
 
 
-class FlowTrainer(EpochTrainer):
+class FlowTrainer(EpochTrainer[FlowNetwork]):
     """Trains the network, saving all of its state so that a resumed run continues.
 
     Parameters
@@ -102,7 +95,7 @@ class FlowTrainer(EpochTrainer):
     def loss(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, float]:
         """Return what is minimised on a batch, and the number that is reported."""
         rng = np.random.default_rng([self.settings.seed, self.epoch, self.place, 1])
-        strain, move = self._errors(self.train, rows, rng)
+        strain, move = errors(self.network, self.train, rows, rng, self.device)
         total = move + STRAIN_WEIGHT * strain
         return total, float(total.detach())
 
@@ -114,16 +107,10 @@ class FlowTrainer(EpochTrainer):
             rows = rng.choice(rows, JUDGED, replace=False)
         sums = np.zeros(2)
         for part in batches(self.val.sizes, rows, self.settings.pairs, rng):
-            errors = self._errors(self.val, part, rng)
-            sums += part.size * np.array([float(error) for error in errors])
+            found = errors(self.network, self.val, part, rng, self.device)
+            sums += part.size * np.array([float(error) for error in found])
         strain, move = sums / rows.size
         return {"val": move + STRAIN_WEIGHT * strain, "atoms": move, "cell": strain}
-
-    def _errors(
-        self, corpus: Corpus, rows: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean squared errors of the velocities of cell and atoms."""
-        return errors(self.network, corpus, rows, rng, self.device)  # type: ignore[arg-type]
 
 
 def errors(

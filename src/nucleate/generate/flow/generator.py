@@ -31,7 +31,7 @@ LEAST_SIZE_SHARE = 0.02
 """Sizes less likely than this are not tried."""
 
 ROUNDS = 3
-"""Crystals are made anew where too few of them can be used, this often at most."""
+"""Times that starts are drawn, at most; crystals that cannot be used are replaced."""
 
 
 class FlowGenerator(PooledGenerator):
@@ -137,7 +137,7 @@ class FlowGenerator(PooledGenerator):
         counts = np.array(list(self._space.composition.counts.values())) * units
         elements = np.array(self._space.composition.elements, dtype=np.int64)
         numbers = np.sort(np.repeat(elements, counts))
-        starts = _Starts(self._space, network, numbers, units, self._symmetric)
+        starts = Starts(self._space, network, numbers, units, self._symmetric)
         made: list[tuple[Crystal, dict[str, str | int]]] = []
         drawn = 0
         for _ in range(ROUNDS):
@@ -167,7 +167,7 @@ class FlowGenerator(PooledGenerator):
         return self._space.space_groups is None or self._space.rejection(crystal) is None
 
 
-class _Starts:
+class Starts:
     """Random starts of one size, some of them with the symmetry of a space group."""
 
     def __init__(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.trained import Trained
     from nucleate.generate.wyckoff_language.assignments import Assignment
-    from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint
     from nucleate.generate.wyckoff_language.places import Written
 
 STRICTNESS = 0.75
@@ -54,7 +54,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
     ----------
     space : SearchSpace
         What is searched.
-    checkpoint : LanguageCheckpoint
+    checkpoint : Trained
         The language.
     number : int
         Candidates made.
@@ -76,7 +76,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
     def __init__(
         self,
         space: SearchSpace,
-        checkpoint: LanguageCheckpoint,
+        checkpoint: Trained,
         *,
         number: int = 200,
         leading: int = 20,
