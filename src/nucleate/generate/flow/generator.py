@@ -69,7 +69,7 @@ class FlowGenerator(PooledGenerator):
         checkpoint: Trained,
         manner: Manner,
         *,
-        number: int = 100,
+        number: int = 64,
         leading: int = 20,
         symmetric: float = 0.0,
         seed: int = 0,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nucleate.generate.flow.network import FlowNetwork
     from nucleate.generate.flow.symmetry import Kept
 
-AT_ONCE = 32
+AT_ONCE = 16
 """Crystals in a batch, always as many: what one becomes does not depend on the others."""
 
 LARGEST = 2.0
@@ -45,9 +45,9 @@ class Manner:
         Velocities are multiplied by 1 + haste · t (anti-annealing).
     """
 
-    steps: int = 50
+    steps: int = 30
     haste_atoms: float = 5.0
-    haste_cell: float = 1.0
+    haste_cell: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

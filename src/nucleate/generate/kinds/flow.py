@@ -23,11 +23,11 @@ class FlowSettings(GeneratorSettings):
     checkpoint: str = Field(
         "mp12", description="The shipped flow, or a file of nucleate train flow."
     )
-    number: int = Field(100, ge=1, le=5000, description="Starts.")
+    number: int = Field(64, ge=1, le=5000, description="Starts.")
     leading: int = Field(
         20, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
-    steps: int = Field(50, ge=1, le=1000, description="Euler steps from a start to a crystal.")
+    steps: int = Field(30, ge=1, le=1000, description="Euler steps from a start to a crystal.")
     haste: float = Field(
         5.0, ge=0.0, le=50.0, description="Atoms move 1 + haste · t times as fast at the time t."
     )
