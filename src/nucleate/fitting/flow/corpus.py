@@ -66,7 +66,7 @@ class Corpus:
 
     def atoms(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the places of the atoms of crystals of one size, shape (n_rows, size)."""
-        return self.start[rows][:, None] + np.arange(self.sizes[rows[0]])
+        return self.start[rows][:, None] + np.arange(int(self.sizes[rows[0]]))
 
 
 def read_corpora(

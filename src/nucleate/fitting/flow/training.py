@@ -155,7 +155,8 @@ def prior_of(corpus: Corpus) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and spread of the log-strain of random cells; see :class:`FlowNetwork`."""
     strain = corpus.strain.astype(np.float64)
     scatter = np.cov(strain.T) if len(corpus) > 1 else np.zeros((6, 6))
-    return strain.mean(0), PRIOR_SHARE * np.linalg.cholesky(scatter + 1e-6 * np.eye(6))
+    spread = np.linalg.cholesky(scatter + 1e-6 * np.eye(6)).astype(np.float64)
+    return strain.mean(0), PRIOR_SHARE * spread
 
 
 def batches(

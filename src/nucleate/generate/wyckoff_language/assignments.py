@@ -145,7 +145,9 @@ class AssignmentSearch:
         if groups is not None:
             fits &= np.isin(np.arange(fits.size), list(groups))
         self._required: dict[int, Required] = {}
-        for group in np.flatnonzero(fits) if held is not None else ():
+        for group in np.flatnonzero(fits):
+            if held is None:
+                break
             required = held.required(int(group), numbers, counts)
             if required is None:
                 fits[group] = False
