@@ -71,7 +71,7 @@ class FlowGenerator(PooledGenerator):
         *,
         number: int = 64,
         leading: int = 20,
-        symmetric: float = 0.0,
+        symmetric: float = 0.75,
         seed: int = 0,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:

@@ -46,7 +46,7 @@ class Manner:
     """
 
     steps: int = 30
-    haste_atoms: float = 5.0
+    haste_atoms: float = 3.0
     haste_cell: float = 0.0
 
 

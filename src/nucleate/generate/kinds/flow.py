@@ -29,10 +29,10 @@ class FlowSettings(GeneratorSettings):
     )
     steps: int = Field(30, ge=1, le=1000, description="Euler steps from a start to a crystal.")
     haste: float = Field(
-        5.0, ge=0.0, le=50.0, description="Atoms move 1 + haste · t times as fast at the time t."
+        3.0, ge=0.0, le=50.0, description="Atoms move 1 + haste · t times as fast at the time t."
     )
     symmetric: float = Field(
-        0.0,
+        0.75,
         ge=0.0,
         le=1.0,
         description="Share of starts that have the symmetry of a space group, and keep it.",
