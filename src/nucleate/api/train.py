@@ -74,6 +74,30 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
     return train(data, out, **options)
 
 
+def train_flow(data: Path, out: Path, **options: Any) -> Path:
+    """Train a flow, which carries random atoms into crystals; return its file.
+
+    Parameters
+    ----------
+    data
+        parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.
+    out
+        Folder of the training; an existing training is continued.
+    options
+        As in :func:`nucleate.fitting.flow.fit.train_flow`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If torch or safetensors are not installed.
+    InputError
+        If the data cannot be used.
+    """
+    with _needs_torch():
+        from nucleate.fitting.flow.fit import train_flow as train
+    return train(data, out, **options)
+
+
 @contextmanager
 def _needs_torch() -> Generator[None]:
     """Say how to install what training needs where an import fails."""

@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(_group)
     group.command(name="graph-network")(graph_network)
     group.command(name="wyckoff-language")(wyckoff_language)
+    group.command(name="flow")(flow)
     app.add_typer(group, name="train")
 
 
@@ -144,4 +145,59 @@ def _tell_language(progress: Any) -> None:
     typer.echo(
         f"epoch {progress.epoch:.2f} of {progress.epochs}, step {progress.step:,}: training "
         f"{progress.loss:.3f} nats{val}; {progress.left_s / 60:.0f} min left"
+    )
+
+
+def flow(
+    data: Annotated[
+        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the training; an existing training is continued.")
+    ],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=144, help="About as many pairs of atoms in a step.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    width: Annotated[int, typer.Option(min=8, help="Numbers that describe an atom.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Rounds of messages.")] = 4,
+    most_atoms: Annotated[
+        int, typer.Option(min=1, max=200, help="Largest primitive cell that teaches.")
+    ] = 12,
+    licence: Annotated[
+        str, typer.Option(help="Licence and source of the data, written into the file.")
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read at most this number of rows.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a flow, which carries random atoms into crystals of a composition."""
+    from nucleate.api.train import train_flow
+
+    given = {"epochs": epochs, "pairs": pairs, "learning_rate": learning_rate}
+    changes = {name: value for name, value in given.items() if value is not None}
+    model = train_flow(
+        data,
+        out,
+        changes=changes | {"seed": seed},
+        width=width,
+        layers=layers,
+        most_atoms=most_atoms,
+        licence=licence,
+        limit=limit,
+        device=device,
+        say=typer.echo,
+        tell=_tell_flow,
+    )
+    typer.echo(f"{model} and its model_card.md are written")
+
+
+def _tell_flow(progress: Any) -> None:
+    val = "" if progress.val is None else f", validation {progress.val:.4f}"
+    typer.echo(
+        f"epoch {progress.epoch:.2f} of {progress.epochs}, step {progress.step:,}: error "
+        f"{progress.loss:.4f}{val}; {progress.left_s / 60:.0f} min left"
     )

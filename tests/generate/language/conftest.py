@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def small_language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
-    from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint, save_language
+    from nucleate.generate.trained import Trained
+    from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE
     from nucleate.generate.wyckoff_language.network import LanguageNetwork
     from nucleate.generate.wyckoff_language.settings import LanguageSettings
 
@@ -22,8 +23,8 @@ def small_language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = LanguageSettings(width=32, layers=1, heads=2, components=4)
     network = LanguageNetwork(settings)
     path = tmp_path_factory.mktemp("language") / "small.safetensors"
-    checkpoint = LanguageCheckpoint(
-        settings, network.state_dict(), tuple(range(1, 95)), {"name": "random weights"}
+    checkpoint = Trained(
+        LANGUAGE, settings, network.state_dict(), tuple(range(1, 95)), {"name": "random weights"}
     )
-    save_language(path, checkpoint)
+    checkpoint.save(path)
     return path

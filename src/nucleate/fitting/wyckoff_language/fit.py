@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import nucleate
 from nucleate.fitting.wyckoff_language.corpus import MOST_ATOMS, MOST_ORBITS, read_corpora
 from nucleate.fitting.wyckoff_language.model_card import format_model_card, plot_learning_curve
-from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining, Progress
-from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint, save_language
+from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining
+from nucleate.generate.trained import Trained
+from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE
 from nucleate.generate.wyckoff_language.settings import LanguageSettings
 from nucleate.networks.device import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from nucleate.fitting.epochs import Progress
 
 MODEL = "model.safetensors"
 
@@ -88,8 +91,7 @@ def train_wyckoff_language(
             "history": trainer.history,
             "code_version": nucleate.__version__,
         }
-        checkpoint = LanguageCheckpoint(sizes, trainer.mean, train.elements, about)
-        save_language(out / MODEL, checkpoint)
+        Trained(LANGUAGE, sizes, trainer.mean, train.elements, about).save(out / MODEL)
         (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
         (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
 

@@ -37,10 +37,18 @@ class WyckoffLanguageSettings(GeneratorSettings):
         False, description="Draw the assignments by chance in place of the likeliest."
     )
 
+    sites: dict[str, str] = Field(
+        {}, description='Wyckoff letters of all orbits of some elements: {Sr = "a", O = "c"}.'
+    )
+    keep: str = Field(
+        "", description="File of a part that is kept: cell and all atoms of some elements."
+    )
+
     def build(self, context: GeneratorContext) -> WyckoffLanguageGenerator:
         """Return the generator; raises InputError where the checkpoint cannot be read."""
         from nucleate.generate.wyckoff_language.checkpoint import load_language
         from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
+        from nucleate.generate.wyckoff_language.held import held_of
 
         return WyckoffLanguageGenerator(
             context.space,
@@ -50,6 +58,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
             temperature=self.temperature,
             top_p=self.top_p,
             explore=self.explore,
+            held=held_of(context.space, self.sites, self.keep),
             seed=context.seed,
             warn=context.warn,
         )

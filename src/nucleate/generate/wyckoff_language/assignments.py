@@ -21,6 +21,7 @@ from nucleate.generate.wyckoff_language.completions import (
     possible_groups,
 )
 from nucleate.generate.wyckoff_language.descriptions import changes
+from nucleate.generate.wyckoff_language.held import free_counts, unreserved
 from nucleate.generate.wyckoff_language.network import inputs_of
 from nucleate.generate.wyckoff_language.tokens import (
     Batch,
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucleate.generate.wyckoff_language.held import Held, Required
     from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
+
+    _Description = tuple[int, tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,9 @@ class AssignmentSearch:
         Logarithm of the expected volume in Å³ per atom.
     groups : collection of int or None
         Space groups to keep to.
+    held : Held or None
+        What is given of every sentence; descriptions are then not made canonical, since another
+        one of the same assignment may have other letters.
     """
 
     def __init__(
@@ -129,6 +136,7 @@ class AssignmentSearch:
         log_volume: float,
         *,
         groups: Collection[int] | None = None,
+        held: Held | None = None,
     ) -> None:
         self._network, self._numbers, self._counts = network, numbers, counts
         self._log_volume = log_volume
@@ -136,6 +144,15 @@ class AssignmentSearch:
         fits = possible_groups(tuple(sorted(self._key))).copy()
         if groups is not None:
             fits &= np.isin(np.arange(fits.size), list(groups))
+        self._required: dict[int, Required] = {}
+        for group in np.flatnonzero(fits):
+            if held is None:
+                break
+            required = held.required(int(group), numbers, counts)
+            if required is None:
+                fits[group] = False
+            else:
+                self._required[int(group)] = required
         self._fits = fits
 
     def likely(
@@ -194,22 +211,20 @@ class AssignmentSearch:
         plain, drawn = logits[0] - _log_sum(logits[0]), manner.log_shares(logits)[0]
         scores = drawn if rng is None else _perturbed(drawn[None], np.zeros(1), rng)[0]
         best = [g for g in np.argsort(-scores, kind="stable")[:width] if np.isfinite(scores[g])]
-        found = []
-        for group in best:
-            n_fixed = int(of_group(int(group))[1].sum())
-            found.append(
-                _Beginning(
-                    group=int(group),
-                    kinds=(),
-                    positions=(),
-                    left=(1 << n_fixed) - 1,
-                    rest=self._key[0],
-                    kind=0,
-                    log=float(plain[group]),
-                    drawn=float(drawn[group]),
-                    score=float(scores[group]),
-                )
+        found = [
+            _Beginning(
+                group=int(group),
+                kinds=(),
+                positions=(),
+                left=unreserved(int(group), self._of_group(int(group))),
+                rest=self._key[0],
+                kind=0,
+                log=float(plain[group]),
+                drawn=float(drawn[group]),
+                score=float(scores[group]),
             )
+            for group in best
+        ]
         n = len(found)
         return found, [(k.expand(n, -1, -1, -1), v.expand(n, -1, -1, -1)) for k, v in past]
 
@@ -253,11 +268,19 @@ class AssignmentSearch:
             places.append(row)
         return made, places
 
+    def _of_group(self, group: int) -> Required:
+        return self._required.get(group, (None,) * len(self._key))
+
     def _allowed(self, item: _Beginning) -> NDArray[np.bool_]:
         multiplicity, fixed = of_group(item.group)
+        required = self._of_group(item.group)
+        given = required[item.kind]
+        if given is not None:
+            return np.arange(27) == given[item.kinds.count(item.kind)]
         again = item.kinds and item.kinds[-1] == item.kind
         least = item.positions[-1] if again else 0
-        later = group_tables(item.group, self._key)[item.kind + 1]
+        free = free_counts(required, self._counts)
+        later = group_tables(item.group, free)[item.kind + 1]
         found = next_positions(multiplicity, fixed, later, item.rest, item.left, least)
         return np.pad(found, (0, 27 - found.size))
 
@@ -306,17 +329,21 @@ class AssignmentSearch:
         return batch
 
     def _merged(self, finished: list[_Beginning]) -> list[Assignment]:
-        """Return assignments in canonical descriptions, each once with all its likelihood."""
-        found: dict[tuple[int, tuple[int, ...], tuple[int, ...]], float] = {}
+        """Return assignments, each once, with the likelihood of all its descriptions.
+
+        They are described canonically, or where something is given as the first one is.
+        """
+        logs: dict[_Description, float] = {}
+        shown: dict[_Description, _Description] = {}
         for item in finished:
-            key = canonical(item.group, item.kinds, item.positions)
-            found[key] = float(np.logaddexp(found.get(key, -np.inf), item.log))
-        return [Assignment(*key, log) for key, log in found.items()]
+            own = item.group, item.kinds, item.positions
+            key = canonical(*own)
+            logs[key] = float(np.logaddexp(logs.get(key, -np.inf), item.log))
+            shown.setdefault(key, own if self._required else key)
+        return [Assignment(*shown[key], log) for key, log in logs.items()]
 
 
-def canonical(
-    group: int, kinds: tuple[int, ...], positions: tuple[int, ...]
-) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def canonical(group: int, kinds: tuple[int, ...], positions: tuple[int, ...]) -> _Description:
     """Return the first of the equal descriptions of an assignment."""
     moved = changes(group).positions[:, list(positions)]
     keys = np.sort(np.array(kinds) * 64 + moved, axis=1)

@@ -12,6 +12,7 @@ from nucleate.generate.distinct import distinct
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
 from nucleate.generate.wyckoff import symbol
+from nucleate.generate.wyckoff_language.held import held_groups
 from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume, usual_order
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.trained import Trained
     from nucleate.generate.wyckoff_language.assignments import Assignment
-    from nucleate.generate.wyckoff_language.checkpoint import LanguageCheckpoint
+    from nucleate.generate.wyckoff_language.held import Held
     from nucleate.generate.wyckoff_language.places import Written
 
 STRICTNESS = 0.75
@@ -54,7 +56,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
     ----------
     space : SearchSpace
         What is searched.
-    checkpoint : LanguageCheckpoint
+    checkpoint : Trained
         The language.
     number : int
         Candidates made.
@@ -64,6 +66,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
         How cells and coordinates are drawn.
     explore : bool
         Draw the assignments by chance, none twice, in place of the likeliest.
+    held : Held or None
+        What is given of every crystal.
     seed : int
         Of all that is drawn.
     warn : callable
@@ -76,20 +80,21 @@ class WyckoffLanguageGenerator(PooledGenerator):
     def __init__(
         self,
         space: SearchSpace,
-        checkpoint: LanguageCheckpoint,
+        checkpoint: Trained,
         *,
         number: int = 200,
         leading: int = 20,
         temperature: float = 0.7,
         top_p: float = 0.95,
         explore: bool = False,
+        held: Held | None = None,
         seed: int = 0,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._space, self._checkpoint = space, checkpoint
         self._number, self._leading = number, leading
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
-        self._seed, self._warn = seed, warn
+        self._held, self._seed, self._warn = held, seed, warn
 
     def make_pool(self) -> RankedPool:
         """Return the candidates, the likeliest first."""
@@ -120,6 +125,10 @@ class WyckoffLanguageGenerator(PooledGenerator):
         per_unit = self._space.composition.n_atoms
         most = self._checkpoint.settings.most_atoms
         units = tuple(u for u in self._space.formula_units if u * per_unit <= most)
+        if self._held is not None:
+            units = tuple(u for u in units if held_groups(self._held, self._space, u))
+        if not units:
+            return []
         shares = load_prior().formula_unit_shares(per_unit, units)
         top = float(shares.max())
         return [
@@ -147,7 +156,12 @@ class WyckoffLanguageGenerator(PooledGenerator):
                 counts = per_unit * units
                 volume = np.log(expected_volume(numbers, counts) / counts.sum())
                 search = AssignmentSearch(
-                    network, numbers, counts, float(volume), groups=self._space.space_groups
+                    network,
+                    numbers,
+                    counts,
+                    float(volume),
+                    groups=self._space.space_groups,
+                    held=self._held,
                 )
                 made = search.likely(min(self._number, 100), rng=rng if self._explore else None)
                 choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
@@ -188,7 +202,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         limits = np.maximum(
             STRICTNESS * load_prior().usual_contacts[pairs], self._space.min_distances[pairs]
         )
-        writer = PlaceWriter(network, numbers, counts, limits)
+        writer = PlaceWriter(network, numbers, counts, limits, held=self._held)
         repeats = [wanted + EXTRA + wanted // 2 for _, wanted in own]
         written = writer.written([c[2] for c, _ in own], repeats, manner=manner, rng=rng)
         groups: dict[tuple[int, str], list[Written]] = {}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nucleate.generate.symmetric_cells import cell_of
+from nucleate.generate.wyckoff_language.held import Held
 from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
 from nucleate.generate.wyckoff_language.packing import Packing, Rows
 from nucleate.generate.wyckoff_language.sentence import Sentence, expected_volume
@@ -77,6 +78,8 @@ class PlaceWriter:
         Atomic numbers in the order of the sentences, and atoms in the primitive cell.
     limits : ndarray of float64, shape (n_elements, n_elements)
         Minimum distances in Å.
+    held : Held or None
+        What is given of every sentence.
     """
 
     def __init__(
@@ -85,7 +88,10 @@ class PlaceWriter:
         numbers: NDArray[np.int64],
         counts: NDArray[np.int64],
         limits: NDArray[np.float64],
+        *,
+        held: Held | None = None,
     ) -> None:
+        self._held = held or Held()
         self._network, self._numbers, self._counts = network, numbers, counts
         self._limits = np.ascontiguousarray(limits, np.float64)
         self._volume = expected_volume(numbers, counts)
@@ -196,6 +202,7 @@ class PlaceWriter:
         x = last.repeat_interleave(CELLS, 0)
         group = torch.from_numpy(np.repeat(rows.group, CELLS))
         size = np.repeat(places().shape_size[rows.group], CELLS) + 1
+        given = self._held.cell(self._numbers, self._counts)
         density = np.zeros(n * CELLS)
         for number in range(int(size.max())):
             has = torch.from_numpy(np.flatnonzero(size > number))
@@ -205,13 +212,14 @@ class PlaceWriter:
             at = np.arange(pick.size)
             noise = rng.standard_normal(pick.size) * np.sqrt(manner.temperature)
             value = mean[at, pick] + np.exp(width[at, pick]) * noise
+            value = np.where(np.isnan(given[number]), value, given[number])
             drawn[has, number] = torch.from_numpy(value.astype(np.float32))
             density[has.numpy()] += mixture_log_density(mixture, drawn[has, number]).numpy()
         cells, density = drawn.numpy().reshape(n, CELLS, 6), density.reshape(n, CELLS)
         result = np.zeros((n, 6), np.float32)
         for r in range(n):
             for k in range(CELLS):
-                if self._fits(rows, r, cells[r, k]):
+                if not np.isnan(given[0]) or self._fits(rows, r, cells[r, k]):
                     result[r], rows.density[r] = cells[r, k], density[r, k]
                     break
             else:
@@ -244,6 +252,7 @@ class PlaceWriter:
         packing.place_fixed(rows)
         width = past[0][0].shape[2]
         seen = np.arange(width) < rows.length[:, None]
+        given = [self._held.coordinates(self._numbers, kinds) for kinds in rows.kinds]
         steps = int(n_movable.max(initial=0))
         for step in range(steps):
             active = int(np.sum(n_movable > step))
@@ -254,7 +263,8 @@ class PlaceWriter:
             x, past = self._network(
                 inputs_of(batch), past, torch.from_numpy(mask)[:, None, None, :]
             )
-            tries, logs = self._free(x[:, 0], rows, orbit, manner, rng)
+            known = np.array([given[r][orbit[r]] for r in range(active)])
+            tries, logs = self._free(x[:, 0], rows, orbit, known, manner, rng)
             taken = packing.place(rows, orbit, tries, active)
             rows.alive[:active] &= taken >= 0
             every = np.arange(active)
@@ -292,25 +302,36 @@ class PlaceWriter:
         x: Tensor,
         rows: Rows,
         orbit: NDArray[np.int64],
+        known: NDArray[np.float64],
         manner: Manner,
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return free coordinates (n, tries, 3) and their log-densities (n, tries)."""
+        """Return free coordinates (n, tries, 3) and their log-densities (n, tries).
+
+        Those that are ``known``, shape (n, 3), are taken as they are; the others are NaN.
+        """
         n = len(x)
         freedom = np.repeat(places().freedom[[rows.rows[r][orbit[r]] for r in range(n)]], TRIES)
         x = x.repeat_interleave(TRIES, 0)
-        free = torch.zeros(n * TRIES, 3)
+        known = known.repeat(TRIES, axis=0)
+        free = torch.zeros(n * TRIES, 3, dtype=torch.float64)
         logs = np.zeros(n * TRIES)
         for number in range(int(freedom.max(initial=0))):
             has = torch.from_numpy(np.flatnonzero(freedom > number))
-            hidden = self._network.free_hidden(x[has], free[has], number)
-            coarse, first = _chosen(self._network.coarse(hidden), manner, rng)
+            hidden = self._network.free_hidden(x[has], free[has].float(), number)
+            own = known[has.numpy(), number]
+            bins = bins_of(np.nan_to_num(own))
+            is_given = ~np.isnan(own)
+            coarse, first = _chosen(
+                self._network.coarse(hidden), manner, rng, np.where(is_given, bins[0], -1)
+            )
             parts = self._network.fine_logits(hidden, torch.from_numpy(coarse))
-            fine, second = _chosen(parts, manner, rng)
-            value = (coarse + (fine + 0.5) / FINE - 0.5) / COARSE % 1.0
-            free[has, number] = torch.from_numpy(value.astype(np.float32))
+            fine, second = _chosen(parts, manner, rng, np.where(is_given, bins[1], -1))
+            drawn = (coarse + (fine + 0.5) / FINE - 0.5) / COARSE % 1.0
+            drawn = drawn.astype(np.float32)
+            free[has, number] = torch.from_numpy(np.where(is_given, own, drawn))
             logs[has.numpy()] += first + second + np.log(COARSE * FINE)
-        return free.double().numpy().reshape(n, TRIES, 3), logs.reshape(n, TRIES)
+        return free.numpy().reshape(n, TRIES, 3), logs.reshape(n, TRIES)
 
     def _sentence(self, rows: Rows, n: int, cell: NDArray[np.float32]) -> Sentence:
         group = int(rows.group[n])
@@ -347,12 +368,25 @@ def _repeated(known: Rows, copies: NDArray[np.int64]) -> Rows:
     )
 
 
+def bins_of(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the bins of free coordinates in [0, 1), and the parts of the bins."""
+    place = values * COARSE
+    near = np.floor(place + 0.5)
+    fine = np.floor((place - near + 0.5) * FINE).astype(np.int64)
+    return near.astype(np.int64) % COARSE, np.clip(fine, 0, FINE - 1)
+
+
 def _chosen(
-    logits: Tensor, manner: Manner, rng: np.random.Generator
+    logits: Tensor, manner: Manner, rng: np.random.Generator, given: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return what is drawn from rows of logits, and its log-likelihood at temperature 1."""
+    """Return what is given or (where that is -1) drawn from rows of logits.
+
+    Also its log-likelihood at temperature 1.
+    """
     raw = logits.double().numpy()
-    pick = _drawn(manner.log_shares(raw), rng)
+    pick = np.where(given < 0, _drawn(manner.log_shares(raw), rng), given)
     plain = logits.log_softmax(-1).double().numpy()
     return pick, plain[np.arange(pick.size), pick]
 

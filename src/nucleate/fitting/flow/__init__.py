@@ -1,0 +1,1 @@
+"""Training of the flow that makes crystals."""

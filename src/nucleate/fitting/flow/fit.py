@@ -1,0 +1,104 @@
+"""The whole way from a data file to a flow with its model card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import nucleate
+from nucleate.fitting.flow.corpus import read_corpora
+from nucleate.fitting.flow.model_card import format_model_card, plot_learning_curve
+from nucleate.fitting.flow.training import FlowTrainer, FlowTraining
+from nucleate.generate.flow.checkpoint import FLOW
+from nucleate.generate.flow.settings import FlowSettings
+from nucleate.generate.trained import Trained
+from nucleate.networks.device import check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nucleate.fitting.epochs import Progress
+
+MODEL = "model.safetensors"
+
+
+def train_flow(
+    data: Path,
+    out: Path,
+    *,
+    changes: dict[str, Any] | None = None,
+    width: int = 128,
+    layers: int = 4,
+    most_atoms: int = 12,
+    licence: str = "",
+    device: str = "cpu",
+    limit: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Train the flow on a data file and return the path of its checkpoint.
+
+    A run that was killed continues from its last state when called again with the same folder;
+    the checkpoint is written with every state.
+
+    Parameters
+    ----------
+    data
+        See :func:`~nucleate.fitting.datasets.load_dataset`.
+    out
+        Folder of crystals, state, checkpoint, ``model_card.md`` and ``learning_curve.png``.
+    changes
+        Fields of :class:`FlowTraining` that differ from the defaults.
+    width, layers
+        Sizes of the network.
+    most_atoms
+        Largest primitive cell.
+    licence
+        Licence and source of the data, written into the checkpoint.
+    device
+        ``cpu`` or ``cuda``.
+    limit
+        Read at most this number of rows.
+    say, tell
+        Called with lines of text and with the progress.
+
+    Raises
+    ------
+    InputError
+        If the data cannot serve, the device is missing, or the folder holds another training.
+    """
+    check_device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = replace(FlowTraining(), **(changes or {}))
+    sizes = FlowSettings(width=width, layers=layers, most_atoms=most_atoms)
+    train, val, account = read_corpora(
+        data, out, most_atoms=most_atoms, limit=limit, seed=settings.seed, say=say
+    )
+    trainer = FlowTrainer(out, sizes, settings, train, val, device=device)
+    count = sum(parameter.numel() for parameter in trainer.network.parameters())
+    say(f"{len(train):,} training crystals, {count:,} parameters")
+
+    def write() -> None:
+        about = {
+            "name": out.name,
+            "data": account,
+            "licence": licence,
+            "crystals": {"train": len(train), "val": len(val)},
+            "most_atoms": most_atoms,
+            "parameters": count,
+            "training": asdict(settings),
+            "epochs_done": trainer.epoch,
+            "steps": trainer.step,
+            "history": trainer.history,
+            "code_version": nucleate.__version__,
+        }
+        Trained(FLOW, sizes, trainer.mean, train.elements, about).save(out / MODEL)
+        (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
+        (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
+
+    trainer.run(tell=tell, saved=write)
+    write()
+    plot_learning_curve(out / "learning_curve.png", trainer.history)
+    return out / MODEL

@@ -1,0 +1,1 @@
+"""Crystals by flow matching: a vector field carries random atoms into crystals."""

@@ -1,0 +1,201 @@
+"""Trained generators in safetensors files, with what is needed to use and judge them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+ELEMENTS = 104
+"""Atomic numbers are below this."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedKind:
+    """What is trained.
+
+    Attributes
+    ----------
+    name : str
+        Of the generator and of its ``nucleate train`` command.
+    what : str
+        For people, such as ``flow of crystals``.
+    version : int
+        Of the file; others are refused.
+    shipped : str
+        Name of the checkpoint that comes with the package; empty where there is none.
+    settings : type
+        Dataclass of the sizes.
+    make : callable
+        Returns the network of some sizes; torch is imported there.
+    """
+
+    name: str
+    what: str
+    version: int
+    shipped: str
+    settings: type[Any]
+    make: Callable[[Any], Any]
+
+    @property
+    def remedy(self) -> str:
+        """What helps where there is no file that can be used."""
+        return f"train one with nucleate train {self.name}"
+
+    @property
+    def key(self) -> str:
+        """Of the facts in the file."""
+        return f"nucleate-{self.name}"
+
+    @property
+    def folder(self) -> Path:
+        """Of the shipped checkpoints."""
+        package = Path(str(files("nucleate.generate")))
+        return package / self.name.replace("-", "_") / "checkpoints"
+
+    def has(self, source: str | Path) -> bool:
+        """Return whether there is a checkpoint of this name or path."""
+        return (self.folder / f"{source}.safetensors").is_file() or Path(source).is_file()
+
+    def load(self, source: str | Path) -> Trained:
+        """Read a checkpoint by the name of a shipped one or by path; nothing is unpickled.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, it is damaged or of another version, or a weight is not
+            finite.
+        MissingDependencyError
+            If torch or safetensors are not installed.
+        """
+        self.needs_torch()
+        path = self.folder / f"{source}.safetensors"
+        if not path.is_file():
+            path = Path(source)
+        if not path.is_file():
+            raise InputError(f"no {self.what} at {path}; {self.remedy}")
+        status = path.stat()
+        return _loaded(self, path, status.st_mtime_ns, status.st_size)
+
+    def needs_torch(self) -> None:
+        """Say how to install what is needed where it is missing."""
+        try:
+            import safetensors.torch  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"the {self.what} needs torch and safetensors: pip install 'nucleate[train]'"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """Weights and what they were trained on.
+
+    Attributes
+    ----------
+    kind : TrainedKind
+        What was trained.
+    settings
+        Sizes of the network.
+    state : dict
+        Weights by name.
+    elements : tuple of int
+        Atomic numbers seen in the training.
+    about : dict
+        JSON-ready facts: data, licence, split, errors, code version.
+    digest : str
+        First 12 hex digits of the file's SHA-256; empty before it is saved.
+    """
+
+    kind: TrainedKind
+    settings: Any
+    state: dict[str, Tensor]
+    elements: tuple[int, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def network(self) -> Any:
+        """Return the network, ready to predict."""
+        network = self.kind.make(self.settings)
+        network.load_state_dict({name: value.float() for name, value in self.state.items()})
+        return network.eval()
+
+    def save(self, path: str | Path) -> None:
+        """Write the checkpoint; an existing file is replaced in one step."""
+        self.kind.needs_torch()
+        from safetensors.torch import save_file
+
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state.items()}
+        facts = {
+            "version": self.kind.version,
+            "settings": asdict(self.settings),
+            "elements": list(self.elements),
+            "about": self.about,
+        }
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        save_file(tensors, part, metadata={self.kind.key: json.dumps(facts)})
+        part.replace(target)
+
+
+@lru_cache(maxsize=4)
+def _loaded(kind: TrainedKind, path: Path, changed: int, size: int) -> Trained:
+    del changed, size
+    facts, tensors = _read(kind, path)
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise InputError(f"{path}: weight {name} is not finite; {kind.remedy}")
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        return _checkpoint_of(kind, json.loads(facts), tensors, digest)
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        what = str(error).partition("\n")[0]
+        raise InputError(
+            f"{path} is not a {kind.what} of this version of nucleate ({what}); {kind.remedy}"
+        ) from error
+
+
+def _checkpoint_of(
+    kind: TrainedKind, data: Any, tensors: dict[str, Tensor], digest: str
+) -> Trained:
+    import torch
+
+    if data.get("version") != kind.version:
+        raise ValueError(f"its version is {data.get('version')!r}, not {kind.version}")
+    settings = kind.settings(**data["settings"])
+    with torch.device("meta"):
+        expected = {k: tuple(v.shape) for k, v in kind.make(settings).state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    wrong = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
+    if wrong:
+        raise ValueError(
+            f"weight {wrong[0]} has the shape {found.get(wrong[0])}, not {expected.get(wrong[0])}"
+        )
+    elements = tuple(data["elements"])
+    if not elements or not all(isinstance(z, int) and 0 < z < ELEMENTS for z in elements):
+        raise ValueError(f"its elements are {elements}")
+    return Trained(kind, settings, tensors, elements, dict(data["about"]), digest)
+
+
+def _read(kind: TrainedKind, path: Path) -> tuple[str, dict[str, Tensor]]:
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as archive:
+            facts = (archive.metadata() or {}).get(kind.key)
+            if facts is None:
+                raise InputError(f"{path} holds no {kind.what}; {kind.remedy}")
+            return facts, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error}); copy it again, or {kind.remedy}") from error

@@ -1,0 +1,152 @@
+"""Occupied sites that are given, and parts of crystals that are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.space import SearchSpace
+from nucleate.crystal.symmetry import space_group
+from nucleate.errors import InputError
+from nucleate.generate.build import named
+from nucleate.generate.context import GeneratorContext
+from nucleate.generate.wyckoff import sites
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from nucleate.generate.wyckoff_language.assignments import AssignmentSearch
+from nucleate.generate.wyckoff_language.checkpoint import load_language
+from nucleate.generate.wyckoff_language.held import Held
+
+FRAME = Crystal(  # TiO3 of a perovskite
+    np.array([22, 8, 8, 8]),
+    3.95 * np.eye(3),
+    np.array([[0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]),
+)
+
+
+def _space(
+    formula: str = "SrTiO3", groups: list[int] | None = None, atoms: int = 10
+) -> SearchSpace:
+    composition = Composition.from_formula(formula)
+    return SearchSpace.create(composition, max_atoms=atoms, space_groups=groups)
+
+
+def _members(path: Path, space: SearchSpace, **keys: object):
+    made = named("wyckoff-language", checkpoint=str(path), number=8, **keys)
+    return made.build(GeneratorContext(space)).members
+
+
+@pytest.mark.parametrize(
+    ("group", "counts", "letters"),
+    [
+        (47, (2, 4), {8: "ab"}),
+        (2, (2, 3), {22: "ah"}),
+        (221, (1, 1, 3), {8: "d"}),
+        (99, (1, 3), {8: "c"}),
+    ],
+)
+def test_with_given_sites_all_that_fits_is_found_and_nothing_else(
+    small_language: Path, group: int, counts: tuple[int, ...], letters: dict[int, str]
+) -> None:
+    numbers = np.array([38, 22, 8] if len(counts) == 3 else [22, 8])
+    network = load_language(small_language).network()
+
+    def found(held: Held | None) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
+        search = AssignmentSearch(
+            network, numbers, np.array(counts), 2.8, groups=[group], held=held
+        )
+        search._merged = lambda finished: finished  # every description counts
+        return {(item.kinds, item.positions) for item in search.likely(5000, width=5000)}
+
+    names = [site.letter for site in sites(group)]
+    wanted = [
+        (kinds, places)
+        for kinds, places in found(None)
+        if all(
+            "".join(names[p] for k, p in zip(kinds, places, strict=True) if numbers[k] == z) == word
+            for z, word in letters.items()
+        )
+    ]
+    assert found(Held(letters)) == set(wanted)
+
+
+def test_given_sites_are_occupied(small_language: Path) -> None:
+    members = _members(small_language, _space(groups=[221]), sites={"Sr": "b", "O": "d"})
+    assert {m.detail["wyckoff"] for m in members} == {"Sr b, Ti a, O d"}
+
+
+def test_a_part_is_kept_with_its_cell_and_places(small_language: Path, tmp_path: Path) -> None:
+    FRAME.to_ase().write(tmp_path / "frame.cif")
+    members = _members(small_language, _space(atoms=5), keep=str(tmp_path / "frame.cif"))
+    assert members
+    for member in members:
+        assert member.detail["space_group_number"] == 221
+        crystal = member.crystal
+        assert crystal.volume == pytest.approx(FRAME.volume, rel=1e-5)
+        kept = crystal.numbers != 38
+        part = Crystal(crystal.numbers[kept], crystal.cell, crystal.scaled[kept])
+        assert space_group(part, 1e-3)[0] == 221
+        lengths = np.sort(part.to_ase().get_all_distances(mic=True).ravel())
+        expected = np.sort(FRAME.to_ase().get_all_distances(mic=True).ravel())
+        np.testing.assert_allclose(lengths, expected, atol=1e-4)
+
+
+def test_a_part_with_free_coordinates_is_kept(small_language: Path, tmp_path: Path) -> None:
+    from ase.spacegroup import crystal as of_group
+
+    frame = of_group(
+        ["Fe", "As"],
+        [(0.75, 0.25, 0), (0.25, 0.25, 0.2371)],
+        spacegroup=129,
+        setting=2,
+        cellpar=[3.77, 3.77, 6.36, 90, 90, 90],
+    )
+    frame.write(tmp_path / "layers.cif")
+    members = _members(small_language, _space("LiFeAs", atoms=6), keep=str(tmp_path / "layers.cif"))
+    assert members
+    expected = np.sort(frame.get_all_distances(mic=True).ravel())
+    for member in members:
+        assert member.detail["space_group_number"] == 129
+        assert member.detail["log_density"] < 100.0
+        atoms = member.crystal.to_ase()
+        part = atoms[[a.symbol != "Li" for a in atoms]]
+        found = np.sort(part.get_all_distances(mic=True).ravel())
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "groups", "word"),
+    [
+        ({"sites": {"Sr": "a"}}, None, "space_groups"),
+        ({"sites": {"Xx": "a"}}, [221], "no element"),
+        ({"sites": {"Sr": ""}}, [221], "no list of Wyckoff letters"),
+        ({"sites": {"Sr": "z"}}, [221], "no allowed number of formula units"),
+        ({"sites": {"Sr": "a", "Ti": "a"}}, [221], "no allowed number of formula units"),
+        ({"keep": "frame.cif"}, [62], "leaves out"),
+        ({"keep": "frame.cif", "sites": {"O": "c"}}, None, "already"),
+        ({"keep": "none.cif"}, None, "none.cif"),
+        ({"keep": "other.cif"}, None, "has Ba"),
+    ],
+)
+def test_what_cannot_be_given_is_refused_with_a_sentence(
+    small_language: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: dict[str, object],
+    groups: list[int] | None,
+    word: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    FRAME.to_ase().write("frame.cif")
+    FRAME.replace(numbers=np.array([56, 8, 8, 8])).to_ase().write("other.cif")
+    with pytest.raises(InputError, match=word):
+        _members(small_language, _space(groups=groups), **keys)
