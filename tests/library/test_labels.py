@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.library.conftest import moved
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import shortest_distance
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
 from nucleate.library.geometry import describe, expand, operations
 from nucleate.library.labels import (
@@ -60,7 +61,7 @@ def random_crystal(number: int, seed: int) -> Crystal:
 def test_label_does_not_depend_on_the_description(number: int, seed: int) -> None:
     crystal = random_crystal(number, seed)
     rng = np.random.default_rng(seed)
-    if crystal.n_atoms > 60:
+    if crystal.n_atoms > 60 or shortest_distance(crystal) < 0.05:  # by chance almost one site
         return
     first = describe(crystal, (0.001,))
     if first is None:
