@@ -26,8 +26,8 @@ def generate(
     generator: Annotated[
         list[str] | None,
         typer.Option(
-            help="symmetric, blocks, graph-search, seeds=FILES, pool=FILES; repeat to mix. "
-            "[default: a mix]"
+            help="Repeat to mix: symmetric, blocks, seeds=FILES, pool=FILES, and all that "
+            "`nucleate plugins generators` lists. [default: a mix]"
         ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="How many structures.")] = 100,

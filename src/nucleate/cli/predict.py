@@ -67,8 +67,8 @@ def predict(
     generator: Annotated[
         list[str] | None,
         typer.Option(
-            help="Source of structures; repeat to mix: symmetric, blocks=2, graph-search, "
-            "seeds=FILES, pool=FILES."
+            help="Source of structures; repeat to mix: symmetric, blocks=2, seeds=FILES, "
+            "pool=FILES, and all that `nucleate plugins generators` lists."
         ),
     ] = None,
     search: Annotated[
