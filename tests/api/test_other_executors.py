@@ -101,3 +101,58 @@ def test_the_final_phase_finds_a_block_where_each_names_its_tiers(tmp_path: Path
         display=False,
     )
     assert any(item.tier.startswith("polished") for r in run.records for item in r.outcomes)
+
+
+@pytest.mark.slow
+def test_a_program_started_by_mpi_has_a_block_of_its_own(tmp_path: Path) -> None:
+    """A stand-in for mpirun writes down what it was asked for and starts the program."""
+    pytest.importorskip("parsl")
+    starter = tmp_path / "mpirun"
+    starter.write_text(f'#!/bin/sh\necho "$1 $2" >> {tmp_path}/asked\nshift 2\nexec "$@"\n')
+    starter.chmod(0o755)
+    folder = potentials(tmp_path / "potpaw_PBE", {"Mg": 200.0, "O": 400.0})
+    engine = {
+        "kind": "vasp", "command": f"{starter} -n {{cores}} {fake_vasp(tmp_path)}", "cores": 2,
+        "potentials": str(folder), "setups": {"base": "minimal"},
+    }  # fmt: skip
+    quick = {"provider": "local", "heartbeat_s": 2, "status_s": 1.0, "workers_per_node": 1}
+    run = nc.predict(
+        {
+            "problem": {"formula": "MgO", "max_atoms": 8},
+            "tier": [
+                {"name": "spp", "engine": {"kind": "spp"}, "promote": {"best": 1}},
+                {"name": "dft", "engine": engine},
+            ],
+            "stop": {"structures": 4},
+            "executor": {
+                "kind": "parsl",
+                "block": [
+                    {"name": "search", "tiers": ["spp"], **quick},
+                    {"name": "dft", "tiers": ["dft"], "launcher": "simple", **quick},
+                ],
+            },
+            "final": {"best": 0, "judge": "off"},
+        },
+        folder=tmp_path / "run",
+        display=False,
+    )
+    found = [o.outcome for r in run.records for o in r.outcomes if o.tier == "dft"]
+    assert any(isinstance(outcome, nc.Relaxed) for outcome in found)
+    assert set((tmp_path / "asked").read_text().splitlines()) == {"-n 2"}
+
+
+@pytest.mark.slow
+def test_a_map_in_blocks_is_that_of_workers_here(tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    blocks = [{"provider": "local", "heartbeat_s": 2, "status_s": 1.0, "workers_per_node": 1}]
+    options: dict[str, Any] = {
+        "model": "spp", "max_atoms": 6, "max_ratio": 1, "structures": 6, "display": False,
+        "workers": 1, "references": [],
+    }  # fmt: skip
+    parsl = {"kind": "parsl", "block": blocks}
+    there = map_field("MgO-CaO", folder=tmp_path / "there", executor=parsl, **options)
+    here = map_field("MgO-CaO", folder=tmp_path / "here", **options)
+    assert there.status()["structures"] == here.status()["structures"] > 0
+    best = [[row.energy_ev_per_atom for row in found.rows] for found in (there, here)]
+    assert any(energy is not None for energy in best[0])
+    assert best[0] == best[1]
