@@ -10,12 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.elements import symbols_of
 from nucleate.errors import InputError, MissingDependencyError
+from nucleate.generate.context import OTHERS_SERVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from nucleate.crystal.space import SearchSpace
 
 ELEMENTS = 104
 """Atomic numbers are below this."""
@@ -199,3 +203,36 @@ def _read(kind: TrainedKind, path: Path) -> tuple[str, dict[str, Tensor]]:
             return facts, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or {kind.remedy}") from error
+
+
+def can_serve(
+    checkpoint: Trained, space: SearchSpace, who: str, does: str, warn: Callable[[str], None]
+) -> bool:
+    """Return whether a generator has learned anything that a space holds.
+
+    Parameters
+    ----------
+    checkpoint
+        What it has learned.
+    space
+        What is searched.
+    who, does
+        The generator in words, such as ``the flow`` and ``makes``.
+    warn
+        Called with a sentence where the answer is no, or where larger cells are left out.
+    """
+    composition, most = space.composition, checkpoint.settings.most_atoms
+    missing = sorted(set(composition.elements) - set(checkpoint.elements))
+    if missing:
+        warn(f"{who} has not seen {', '.join(symbols_of(missing))}. {OTHERS_SERVE}")
+        return False
+    units = space.formula_units
+    if units[0] * composition.n_atoms > most:
+        warn(f"{who} has seen no cell of more than {most} atoms. {OTHERS_SERVE}")
+        return False
+    if units[-1] * composition.n_atoms > most:
+        warn(
+            f"{who} {does} cells of at most {most} atoms. Larger ones are left to the other "
+            "generators."
+        )
+    return True

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import nucleate
 from nucleate.fitting.flow.corpus import read_corpora
-from nucleate.fitting.flow.model_card import format_model_card, plot_learning_curve
 from nucleate.fitting.flow.training import FlowTrainer, FlowTraining
+from nucleate.fitting.generator_results import Card, train_and_write
 from nucleate.generate.flow.checkpoint import FLOW
 from nucleate.generate.flow.settings import FlowSettings
-from nucleate.generate.trained import Trained
 from nucleate.networks.device import check_device
 
 if TYPE_CHECKING:
@@ -21,7 +18,17 @@ if TYPE_CHECKING:
 
     from nucleate.fitting.epochs import Progress
 
-MODEL = "model.safetensors"
+CARD = Card(
+    sentence="Carries random atoms in a random cell into a crystal of their composition.",
+    error="mean squared error of velocities",
+    total="weighted sum",
+    validation="running mean of the weights",
+    parts={
+        "atoms": "velocities of the atoms (fractional)",
+        "cell": "velocities of the cell (log-strain)",
+    },
+    digits=4,
+)
 
 
 def train_flow(
@@ -80,25 +87,11 @@ def train_flow(
     count = sum(parameter.numel() for parameter in trainer.network.parameters())
     say(f"{len(train):,} training crystals, {count:,} parameters")
 
-    def write() -> None:
-        about = {
-            "name": out.name,
-            "data": account,
-            "licence": licence,
-            "crystals": {"train": len(train), "val": len(val)},
-            "most_atoms": most_atoms,
-            "parameters": count,
-            "training": asdict(settings),
-            "epochs_done": trainer.epoch,
-            "steps": trainer.step,
-            "history": trainer.history,
-            "code_version": nucleate.__version__,
-        }
-        Trained(FLOW, sizes, trainer.mean, train.elements, about).save(out / MODEL)
-        (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
-        (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
-
-    trainer.run(tell=tell, saved=write)
-    write()
-    plot_learning_curve(out / "learning_curve.png", trainer.history)
-    return out / MODEL
+    facts = {
+        "data": account,
+        "licence": licence,
+        "crystals": {"train": len(train), "val": len(val)},
+        "most_atoms": most_atoms,
+        "parameters": count,
+    }
+    return train_and_write(trainer, FLOW, CARD, sizes, train.elements, facts, out, tell)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import nucleate
+from nucleate.fitting.generator_results import Card, train_and_write
 from nucleate.fitting.wyckoff_language.corpus import MOST_ATOMS, MOST_ORBITS, read_corpora
-from nucleate.fitting.wyckoff_language.model_card import format_model_card, plot_learning_curve
 from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining
-from nucleate.generate.trained import Trained
 from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE
 from nucleate.generate.wyckoff_language.settings import LanguageSettings
 from nucleate.networks.device import check_device
@@ -21,7 +18,19 @@ if TYPE_CHECKING:
 
     from nucleate.fitting.epochs import Progress
 
-MODEL = "model.safetensors"
+CARD = Card(
+    sentence="Writes crystals of a composition: space group, Wyckoff positions, cell, coordinates.",
+    error="nats per crystal",
+    total="all",
+    validation="canonical descriptions",
+    parts={
+        "group": "space group",
+        "orbits": "Wyckoff assignment",
+        "cell": "cell",
+        "places": "free coordinates",
+    },
+    digits=3,
+)
 
 
 def train_wyckoff_language(
@@ -77,25 +86,11 @@ def train_wyckoff_language(
     count = sum(parameter.numel() for parameter in trainer.network.parameters())
     say(f"{len(train.canonical):,} training crystals, {count:,} parameters")
 
-    def write() -> None:
-        about = {
-            "name": out.name,
-            "data": account,
-            "licence": licence,
-            "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
-            "most_atoms": MOST_ATOMS,
-            "parameters": count,
-            "training": asdict(settings),
-            "epochs_done": trainer.epoch,
-            "steps": trainer.step,
-            "history": trainer.history,
-            "code_version": nucleate.__version__,
-        }
-        Trained(LANGUAGE, sizes, trainer.mean, train.elements, about).save(out / MODEL)
-        (out / "model_card.md").write_text(format_model_card(about), encoding="utf-8")
-        (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
-
-    trainer.run(tell=tell, saved=write)
-    write()
-    plot_learning_curve(out / "learning_curve.png", trainer.history)
-    return out / MODEL
+    facts = {
+        "data": account,
+        "licence": licence,
+        "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
+        "most_atoms": MOST_ATOMS,
+        "parameters": count,
+    }
+    return train_and_write(trainer, LANGUAGE, CARD, sizes, train.elements, facts, out, tell)

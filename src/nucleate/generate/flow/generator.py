@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.crystal.elements import symbols_of
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
-from nucleate.generate.context import OTHERS_SERVE
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
+from nucleate.generate.trained import can_serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,25 +81,9 @@ class FlowGenerator(PooledGenerator):
 
     def make_pool(self) -> RankedPool:
         """Return the candidates, the most frequent first."""
-        members = self._members() if self._serves() else []
+        serves = can_serve(self._checkpoint, self._space, "the flow", "makes", self._warn)
+        members = self._members() if serves else []
         return RankedPool(self._space, members, name=self.name, leading=self._leading)
-
-    def _serves(self) -> bool:
-        composition, most = self._space.composition, self._checkpoint.settings.most_atoms
-        missing = sorted(set(composition.elements) - set(self._checkpoint.elements))
-        if missing:
-            self._warn(f"the flow has not seen {', '.join(symbols_of(missing))}. {OTHERS_SERVE}")
-            return False
-        units = self._space.formula_units
-        if units[0] * composition.n_atoms > most:
-            self._warn(f"the flow has seen no cell of more than {most} atoms. {OTHERS_SERVE}")
-            return False
-        if units[-1] * composition.n_atoms > most:
-            self._warn(
-                f"the flow makes cells of at most {most} atoms. Larger ones are left to the other "
-                "generators."
-            )
-        return True
 
     def _sizes(self) -> list[tuple[int, int]]:
         """Return the numbers of formula units that are tried, and how many starts each has."""

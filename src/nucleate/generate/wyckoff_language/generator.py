@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.crystal.elements import symbols_of
-from nucleate.generate.context import OTHERS_SERVE
 from nucleate.generate.distinct import distinct
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
+from nucleate.generate.trained import can_serve
 from nucleate.generate.wyckoff import symbol
 from nucleate.generate.wyckoff_language.held import held_groups
 from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume, usual_order
@@ -98,27 +97,9 @@ class WyckoffLanguageGenerator(PooledGenerator):
 
     def make_pool(self) -> RankedPool:
         """Return the candidates, the likeliest first."""
-        members = self._members() if self._serves() else []
+        serves = can_serve(self._checkpoint, self._space, "the language", "writes", self._warn)
+        members = self._members() if serves else []
         return RankedPool(self._space, members, name=self.name, leading=self._leading)
-
-    def _serves(self) -> bool:
-        composition, most = self._space.composition, self._checkpoint.settings.most_atoms
-        missing = sorted(set(composition.elements) - set(self._checkpoint.elements))
-        if missing:
-            self._warn(
-                f"the language has not seen {', '.join(symbols_of(missing))}. {OTHERS_SERVE}"
-            )
-            return False
-        units = self._space.formula_units
-        if units[0] * composition.n_atoms > most:
-            self._warn(f"the language has seen no cell of more than {most} atoms. {OTHERS_SERVE}")
-            return False
-        if units[-1] * composition.n_atoms > most:
-            self._warn(
-                f"the language writes cells of at most {most} atoms. Larger ones are left to the "
-                "other generators."
-            )
-        return True
 
     def _sizes(self) -> list[tuple[int, float]]:
         """Return the numbers of formula units that are tried, and their shares."""
