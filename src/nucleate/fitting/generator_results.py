@@ -52,7 +52,7 @@ def train_and_write(
     kind: TrainedKind,
     card: Card,
     sizes: Any,
-    elements: Sequence[int],
+    elements: tuple[int, ...],
     facts: Mapping[str, Any],
     out: Path,
     tell: Callable[[Progress], None],
