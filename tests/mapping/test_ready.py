@@ -10,6 +10,8 @@ from nucleate.mapping.store import MapStore
 
 EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
+EMT_TIER = {"name": "second", "engine": EMT}
+
 
 def alloy(**sections):
     field = {"system": "Cu-Au", "max_atoms": 4, "max_atoms_per_formula": 3}
@@ -30,6 +32,8 @@ MISSING = {
     "judge by name": (alloy(final={"judge": "foo"}), r"final\.judge: model = 'foo'"),
     "force field": (alloy(tier=engine(kind="force-field", file="/no/ff.toml")), r"ff\.toml"),
     "table": (alloy(tier=engine(kind="spp", file="/no/pairs.npz")), r"pairs\.npz"),
+    "units": (alloy(tier=[{"name": "spp", "engine": "spp"}]), r"'spp'.*arbitrary units.*chgnet"),
+    "units of the judge": (alloy(final={"judge": "spp"}), r"final\.judge = 'spp'.*arbitrary"),
     "calculator": (
         alloy(tier=engine(kind="ase", calculator="no_such_package.x:Calc")),
         r"tier 'late': calculator = .*no_such_package is not installed",
@@ -60,7 +64,7 @@ def test_what_is_missing_is_refused_before_any_work(name, tmp_path):
 
 
 def test_a_preview_says_what_a_map_would_do(tmp_path):
-    found = preview_map(alloy(), folder=tmp_path / "map", judge="spp", known="no-formula")
+    found = preview_map(alloy(), folder=tmp_path / "map", judge=EMT_TIER, known="no-formula")
     assert [item.formula for item in found.field.inner] == ["AuCu", "Au2Cu", "AuCu2"]
     assert found.judge is not None
     assert found.references.held_out

@@ -145,12 +145,16 @@ def test_an_unphysical_minimum_does_not_take_all():
     assert deep[1] > deep[0]
 
 
-def opinions_of(gaps, crystal=CUBIC):
+def opinions_of(gaps, crystal=CUBIC, unit="eV"):
     """Return findings whose structures the second model puts higher by these gaps."""
     findings = make_findings(run(), FINAL, None)
     rows = findings.rows[: len(gaps)]
     findings = replace(findings, rows=rows)
-    own = {row.key: relaxed(CUBIC, -1.0 + 0.001 * k) for k, row in enumerate(rows)}
+    level = replace(LEVEL, unit=unit)
+    own = {
+        row.key: replace(relaxed(CUBIC, -1.0 + 0.001 * k), level=level)
+        for k, row in enumerate(rows)
+    }
     judged = {
         row.key: gap
         if isinstance(gap, Failed)
@@ -171,6 +175,15 @@ def test_opinions_are_relative_to_the_median():
     assert "unphysical minimum" in opinion_text(opinions[0])
     assert "puts structure 4 lowest, 77 meV/atom below the first" in found.text[0]
     assert "puts 1 more than 50 meV/atom higher" in found.text[1]
+
+
+def test_energies_in_arbitrary_units_have_no_difference_to_those_of_a_second_model():
+    found = opinions_of([0.06, 0.0, 0.004, -0.02], unit="arbitrary")
+    opinions = [row.opinion for row in found.rows]
+    assert [opinion.difference for opinion in opinions] == [None] * 4
+    assert not any(opinion.is_unphysical for opinion in opinions)
+    assert opinion_text(opinions[0]) == "puts it at rank 4"
+    assert found.text == ("other puts structure 4 lowest, 77 meV/atom below the first.",)
 
 
 def test_a_structure_that_the_second_model_leaves_is_named():

@@ -217,6 +217,11 @@ def judge_of(final: FinalSettings) -> TierSettings | None:
         raise InputError(
             f'final.judge: {error} Or write judge = "off" for no second model.'
         ) from None
+    if tier.engine.energy_unit != "eV":
+        raise InputError(
+            f"final.judge = {tier.name!r}: its energies are in arbitrary units and cannot judge "
+            'those of another model. Give a model in eV, such as chgnet, or write judge = "off".'
+        )
     if isinstance(choice, str) and not tier.engine.is_program:
         tier = tier.model_copy(update={"max_steps": JUDGE_STEPS, "pre_relax": False})
     return tier
@@ -273,7 +278,8 @@ def _judged(
 
 def _name_of(tier: TierSettings) -> str:
     model = getattr(tier.engine, "model", None)
-    return str(model) if isinstance(model, str) and "/" not in model else tier.name
+    named = isinstance(model, str) and "/" not in model
+    return f"{tier.engine.kind} {model}" if named else tier.name
 
 
 def _write(folder: Path, findings: Findings) -> None:

@@ -35,12 +35,23 @@ def check_ready(field: Field, settings: MapSettings, judge: TierSettings | None 
         For the first package that is not installed.
     """
     check_models(field, settings.tier)
+    _check_unit(settings.tier[-1])
     for tier in settings.tier:
         _check_tier(f"tier {tier.name!r}", tier, settings.run.python)
     if judge is not None:
         check_models(field, [judge])
         _check_tier("final.judge", judge, settings.run.python)
     _check_sources(field, settings)
+
+
+def _check_unit(last: TierSettings) -> None:
+    """Refuse energies that say nothing about one composition against another."""
+    if last.engine.energy_unit != "eV":
+        raise InputError(
+            f"tier.name = {last.name!r}: the energies of the last tier are in arbitrary units, "
+            "which order the structures of one composition but make no hull of several. Add a tier "
+            "in eV after it, such as chgnet or a force field."
+        )
 
 
 def _check_tier(name: str, tier: TierSettings, python: str | None) -> None:

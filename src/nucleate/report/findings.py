@@ -45,7 +45,7 @@ class Opinion:
         Place among the structures that it judged, by this model and by that of the run.
     difference : float or None
         By how much, in eV/atom, it puts the structure higher than the run's model does,
-        relative to the median of all.
+        relative to the median of all; None where the run's energies are in arbitrary units.
     is_unphysical : bool
         The run's model has probably an unphysical minimum here.
     is_another : bool

@@ -58,7 +58,11 @@ def with_opinions(
         if isinstance(outcome, Relaxed)
     }
     own = {key: polished[key].enthalpy_per_atom for key in energies}
-    gaps = {key: energy - own[key] for key, energy in energies.items()}
+    gaps = {
+        key: energy - own[key]
+        for key, energy in energies.items()
+        if polished[key].level.unit == "eV"
+    }
     middle = median(gaps.values()) if gaps else 0.0
     ranks = _ranks(energies)
     own_ranks = _ranks(own)
@@ -67,13 +71,13 @@ def with_opinions(
         outcome = found.get(row.key)
         opinion = None
         if isinstance(outcome, Relaxed):
-            gap = gaps[row.key] - middle
+            gap = gaps[row.key] - middle if row.key in gaps else None
             opinion = Opinion(
                 energy=energies[row.key],
                 rank=ranks[row.key],
                 own_rank=own_ranks[row.key],
                 difference=gap,
-                is_unphysical=gap > UNPHYSICAL_EV_PER_ATOM,
+                is_unphysical=gap is not None and gap > UNPHYSICAL_EV_PER_ATOM,
                 is_another=_is_another(outcome.crystal, polished[row.key].crystal),
             )
         elif outcome is not None:
@@ -102,11 +106,13 @@ def opinion_text(opinion: Opinion | None) -> str:
     """Return an opinion in a few words."""
     if opinion is None:
         return ""
-    if opinion.energy is None or opinion.difference is None:
+    if opinion.energy is None:
         return f"not judged ({opinion.message})"
-    gap = 1000.0 * opinion.difference
     if opinion.is_another:
         return "relaxes it into another structure"
+    if opinion.difference is None:
+        return f"puts it at rank {opinion.rank}"
+    gap = 1000.0 * opinion.difference
     if opinion.is_unphysical:
         return f"disagrees by {gap:+.0f} meV/atom: probably an unphysical minimum"
     if abs(opinion.difference) <= AGREES_EV_PER_ATOM:
