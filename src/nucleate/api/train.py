@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nucleate.errors import MissingDependencyError
+from nucleate.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from nucleate.fitting.wyckoff_language.alignment import Judged
 
 
 def train_graph_network(
@@ -72,6 +74,78 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
     with _needs_torch():
         from nucleate.fitting.wyckoff_language.fit import train_wyckoff_language as train
     return train(data, out, **options)
+
+
+def align_wyckoff_language(
+    data: Path, out: Path, *, model: Any = None, workers: int | None = None, **options: Any
+) -> Path:
+    """Tune a language of Wyckoff positions towards low relaxed energies; return its file.
+
+    Parameters
+    ----------
+    data
+        What the language was trained on: parquet, matbench JSON, CSV of CIFs, extxyz or ASE
+        database.
+    out
+        Folder of the alignment; an existing one is continued.
+    model
+        What relaxes the candidates, as in :func:`nucleate.relax`. Default CHGNet.
+    workers
+        Worker processes; default one per processor core.
+    options
+        As in :func:`nucleate.fitting.wyckoff_language.fit.align_wyckoff_language`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If torch or safetensors are not installed.
+    InputError
+        If data, language or model cannot be used, or the relaxations were stopped; the same call
+        continues them.
+    """
+    with _needs_torch():
+        from nucleate.fitting.wyckoff_language.fit import align_wyckoff_language as align
+
+    from nucleate.api.models import as_tiers
+
+    as_tiers(model)  # an unknown one is refused before any work
+
+    def judge(file: Path) -> tuple[str, list[Judged]]:
+        return _judged(file, model, out / "relaxed", workers, options.get("say"))
+
+    return align(data, out, judge, **options)
+
+
+def _judged(
+    file: Path, model: Any, folder: Path, workers: int | None, say: Any
+) -> tuple[str, list[Judged]]:
+    """Relax the candidates of a file, whose names are composition and number."""
+    from nucleate.api.relax import relax_files
+    from nucleate.fitting.wyckoff_language.alignment import Judged
+    from nucleate.relax.outcome import Relaxed
+
+    done = 0
+
+    def count(_record: Any) -> None:
+        nonlocal done
+        done += 1
+        if say is not None and done % 100 == 0:
+            say(f"{done:,} candidates relaxed")
+
+    series = relax_files(file, model=model, folder=folder, workers=workers, on_record=count)
+    if series.reason:
+        raise InputError(
+            f"the relaxations stopped ({series.reason}); the same command continues them"
+        )
+    found: list[Judged] = []
+    name = "the model"
+    for item, outcome in zip(series.items, series.outcomes, strict=True):
+        if isinstance(outcome, Relaxed):
+            composition, number = item.name.split("-")[:2]
+            name = outcome.level.model
+            energy = outcome.enthalpy_per_atom
+            found.append(Judged(int(composition), number == "0", outcome.crystal, energy))
+    return name, found
 
 
 def train_flow(data: Path, out: Path, **options: Any) -> Path:

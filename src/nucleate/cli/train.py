@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(_group)
     group.command(name="graph-network")(graph_network)
     group.command(name="wyckoff-language")(wyckoff_language)
+    group.command(name="align")(align)
     group.command(name="flow")(flow)
     app.add_typer(group, name="train")
 
@@ -146,6 +147,69 @@ def _tell_language(progress: Any) -> None:
         f"epoch {progress.epoch:.2f} of {progress.epochs}, step {progress.step:,}: training "
         f"{progress.loss:.3f} nats{val}; {progress.left_s / 60:.0f} min left"
     )
+
+
+def align(
+    data: Annotated[
+        Path, typer.Argument(help="What the language was trained on, as for wyckoff-language.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the alignment; an existing one is continued.")
+    ],
+    checkpoint: Annotated[
+        str, typer.Option(help="Language: the name of a shipped one, or a file.")
+    ] = "mp",
+    model: Annotated[
+        str | None, typer.Option(help="What relaxes the candidates. [default: chgnet]")
+    ] = None,
+    compositions: Annotated[int, typer.Option(min=1, help="Of the training data.")] = 300,
+    samples: Annotated[int, typer.Option(min=1, help="Candidates of each composition.")] = 12,
+    most_atoms: Annotated[int, typer.Option(min=1, max=52, help="Of a candidate.")] = 20,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="eV/atom; candidates weigh exp(-E / temperature). [default: 0.03]"),
+    ] = None,
+    anchors: Annotated[
+        int | None,
+        typer.Option(min=0, help="Training crystals read beside each candidate. [default: 3]"),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over compositions.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read at most this number of rows.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of compositions, candidates and order.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the training.")] = "cpu",
+) -> None:
+    """Tune a language of Wyckoff positions towards structures of low relaxed energy."""
+    from nucleate.api.train import align_wyckoff_language
+
+    if temperature is not None and temperature <= 0.0:
+        raise typer.BadParameter("give eV/atom above 0", param_hint="--temperature")
+    given = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "temperature_ev": temperature,
+        "anchors": anchors,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    file = align_wyckoff_language(
+        data,
+        out,
+        model=model,
+        workers=workers,
+        checkpoint=checkpoint,
+        compositions=compositions,
+        samples=samples,
+        most_atoms=most_atoms,
+        changes=changes | {"seed": seed},
+        limit=limit,
+        device=device,
+        say=typer.echo,
+        tell=_tell_language,
+    )
+    typer.echo(f"{file} and its model_card.md are written")
 
 
 def flow(

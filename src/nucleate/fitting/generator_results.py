@@ -112,6 +112,8 @@ def format_card(about: Mapping[str, Any], card: Card) -> str:
             f"{about['epochs_done']} epochs, {about['steps']:,} steps."
         ),
     ]
+    if about.get("aligned"):
+        lines += ["", _alignment(about["aligned"])]
     if about["history"]:
         last = about["history"][-1]
         rows = {"val": card.total, **card.parts}
@@ -119,6 +121,15 @@ def format_card(about: Mapping[str, Any], card: Card) -> str:
         lines += [f"| {text} | {last[name]:.{card.digits}f} |" for name, text in rows.items()]
     lines += ["", f"Trained with nucleate {about['code_version']}.", ""]
     return "\n".join(lines)
+
+
+def _alignment(about: Mapping[str, Any]) -> str:
+    return (
+        f"It began with the weights {about['from']} and was tuned towards low energies of "
+        f"{about['judge']}: it learned {about['crystals']:,} relaxed crystals of "
+        f"{about['compositions']:,} training compositions, low ones more often. In "
+        f"{about['lower']:,} of these the lowest is not the training crystal."
+    )
 
 
 def plot_learning_curve(path: Path, history: Sequence[Mapping[str, float]], card: Card) -> None:

@@ -16,7 +16,13 @@ from nucleate.generate.wyckoff_language.completions import (
     possible_groups,
     sentence_masks,
 )
-from nucleate.generate.wyckoff_language.sentence import described, expected_volume, sentence_of
+from nucleate.generate.wyckoff_language.sentence import (
+    Sentence,
+    described,
+    expected_volume,
+    sentence_of,
+)
+from nucleate.generate.wyckoff_language.tokens import places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.generate.wyckoff_language.sentence import Sentence
 
 MOST_ATOMS = 52
 MOST_ORBITS = 40
@@ -165,6 +170,23 @@ def corpus_of(sentences: Sequence[Sequence[Sentence]]) -> Corpus:
     )
 
 
+def sentence_at(corpus: Corpus, place: int) -> Sentence:
+    """Return a sentence of a corpus."""
+    elements = slice(corpus.element_start[place], corpus.element_start[place + 1])
+    orbits = slice(corpus.orbit_start[place], corpus.orbit_start[place + 1])
+    group = int(corpus.group[place])
+    return Sentence(
+        group,
+        corpus.numbers[elements],
+        corpus.counts[elements],
+        corpus.kinds[orbits],
+        corpus.positions[orbits],
+        corpus.free[orbits].astype(np.float64),
+        corpus.shape[place, : places().shape_size[group]].astype(np.float64),
+        float(corpus.stretch[place]),
+    )
+
+
 def log_volume_per_atom(sentence: Sentence) -> float:
     """Return the logarithm of the expected volume in Å³ per atom."""
     volume = expected_volume(sentence.numbers, sentence.counts)
@@ -206,7 +228,7 @@ def _kept(
         path = folder / f"sentences-{name}-{digest.hexdigest()[:10]}-{first // AT_ONCE:03d}.npz"
         if not path.is_file():
             made = [
-                _descriptions(crystal, np.random.default_rng([seed, 7, first + k]))
+                descriptions_of(crystal, np.random.default_rng([seed, 7, first + k]))
                 for k, crystal in enumerate(crystals[first : first + AT_ONCE])
             ]
             part = corpus_of([item for item in made if item])
@@ -219,7 +241,7 @@ def _kept(
     return joined(parts)
 
 
-def _descriptions(crystal: Crystal, rng: np.random.Generator) -> list[Sentence]:
+def descriptions_of(crystal: Crystal, rng: np.random.Generator) -> list[Sentence]:
     """Return the canonical sentence and random equal ones; nothing for a crystal of no use."""
     sentence = sentence_of(crystal)
     if sentence is None or sentence.kinds.size > MOST_ORBITS:

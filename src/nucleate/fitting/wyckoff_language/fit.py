@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate.fitting.generator_results import Card, train_and_write
+from nucleate.fitting.wyckoff_language.alignment import (
+    AlignmentTrainer,
+    AlignmentTraining,
+    Judged,
+    write_candidates,
+)
 from nucleate.fitting.wyckoff_language.corpus import MOST_ATOMS, MOST_ORBITS, read_corpora
 from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining
-from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE
+from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE, load_language
 from nucleate.generate.wyckoff_language.settings import LanguageSettings
 from nucleate.networks.device import check_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from nucleate.fitting.epochs import Progress
@@ -94,3 +100,90 @@ def train_wyckoff_language(
         "parameters": count,
     }
     return train_and_write(trainer, LANGUAGE, CARD, sizes, train.elements, facts, out, tell)
+
+
+def align_wyckoff_language(
+    data: Path,
+    out: Path,
+    judge: Callable[[Path], tuple[str, Sequence[Judged]]],
+    *,
+    checkpoint: str = LANGUAGE.shipped,
+    compositions: int = 300,
+    samples: int = 12,
+    most_atoms: int = 20,
+    changes: dict[str, Any] | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Tune a language towards low relaxed energies and return the path of its checkpoint.
+
+    An alignment found in ``out`` is continued. The checkpoint is written with every state.
+
+    Parameters
+    ----------
+    data
+        What the language was trained on; see :func:`~nucleate.fitting.datasets.load_dataset`.
+    out
+        Folder of sentences, candidates, state, checkpoint and model card.
+    judge
+        Relaxes the structures of a file; returns the name of the model and those that relaxed.
+    checkpoint
+        Name or path of the language.
+    compositions, samples
+        Number of training compositions, and of candidates of each.
+    most_atoms
+        Largest cell of a candidate.
+    changes
+        Fields of :class:`~nucleate.fitting.wyckoff_language.alignment.AlignmentTraining` that
+        differ from the defaults.
+    device
+        ``cpu`` or ``cuda``.
+    limit
+        Read at most this number of rows.
+    say, tell
+        Called with lines of text and with the progress.
+
+    Raises
+    ------
+    InputError
+        If data or checkpoint cannot serve, the device is missing, or the folder holds another
+        training.
+    """
+    check_device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = replace(AlignmentTraining(), **(changes or {}))
+    language = load_language(checkpoint)
+    train, val, account = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
+    file = write_candidates(
+        train,
+        language,
+        out,
+        compositions=compositions,
+        samples=samples,
+        most_atoms=most_atoms,
+        seed=settings.seed,
+        say=say,
+    )
+    name, judged = judge(file)
+    trainer = AlignmentTrainer(out, language, settings, train, val, judged, device=device)
+    found = trainer.account
+    say(
+        f"{found.crystals:,} distinct crystals of {found.compositions:,} compositions are learned "
+        f"from; in {found.lower:,} of these the lowest is not the training crystal; "
+        f"{found.unphysical:,} unphysical minima of {name} were left out"
+    )
+    about = language.about
+    facts = {
+        "data": account,
+        "licence": about.get("licence", ""),
+        "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
+        "most_atoms": about["most_atoms"],
+        "parameters": about["parameters"],
+        "before": {key: about.get(key) for key in ("training", "epochs_done", "steps")},
+        "aligned": {"from": language.digest, "judge": name, **asdict(found)},
+    }
+    return train_and_write(
+        trainer, LANGUAGE, CARD, language.settings, language.elements, facts, out, tell
+    )

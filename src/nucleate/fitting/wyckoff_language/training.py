@@ -20,6 +20,7 @@ from nucleate.fitting.wyckoff_language.lessons import (
 from nucleate.generate.wyckoff_language.network import LanguageNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +64,8 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         Sentences.
     device : str
         ``cpu`` or ``cuda``.
+    start : mapping, optional
+        Weights to begin with; default random ones.
     """
 
     def __init__(
@@ -74,12 +77,15 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         val: Corpus,
         *,
         device: str = "cpu",
+        start: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         self.settings, self.train, self.val = settings, train, val
         self._lengths, self._val_lengths = lengths_of(train), lengths_of(val)
         torch.manual_seed(settings.seed)
         identity = {"network": asdict(network), "crystals": len(train.canonical)}
         made = LanguageNetwork(network)
+        if start is not None:
+            made.load_state_dict({name: value.float() for name, value in start.items()})
         super().__init__(folder, made, settings, identity, device=device)
 
     def plan(self) -> list[NDArray[np.int64]]:
