@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nucleate.generate.trained import Trained
 
 UNPHYSICAL_EV_PER_ATOM = 0.2
-"""What relaxes further below the training crystal is taken for an unphysical minimum of the model."""
+"""What relaxes further below the training crystal is taken for an unphysical minimum."""
 
 CANDIDATES, REQUEST = "candidates.extxyz", "candidates.json"
 
