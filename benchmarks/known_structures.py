@@ -3,12 +3,16 @@ r"""Whole runs with and without known structures: how often the right structure 
     python benchmarks/prototypes.py library TABLE.parquet --out train.nlib
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
         --number 100 --known no-formula no-relatives off --budget 120
+    python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
+        --number 100 --known off --add wyckoff-language:0.5
     python benchmarks/known_structures.py table TABLE.parquet --out RUNS --number 100
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
 library is built from the ``train`` split alone. The number of atoms in the cell is given, as in
 published match rates. ``run`` continues where it was interrupted; a larger --number begins with the
-targets of a smaller one. The first row of a list is that of the rule in docs/explanation/ranking.md
+targets of a smaller one. ``--add`` puts generators with their weights beside the default ones, in
+runs of their own; ``table`` with the same option compares them, target by target, with the runs
+without. The first row of a list is that of the rule in docs/explanation/ranking.md
 (energy and known structure types, under the hold-out of the run); the structures are those of the
 search, without the final phase of ``predict``.
 """
@@ -19,6 +23,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import nucleate
 from nucleate.benchmark.csp import entry_folder, entry_rows, read_entries
 from nucleate.benchmark.generate_only import ON_HULL, hull_distances
@@ -26,6 +32,9 @@ from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.matrix import is_done
 from nucleate.benchmark.metrics import rate
 from nucleate.benchmark.report import markdown_table
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.space import SearchSpace
+from nucleate.generate.build import default_generators
 from nucleate.library.hold_out import HOLD_OUTS
 from nucleate.report.prior import Prior
 from nucleate.report.rule import probabilities
@@ -57,12 +66,22 @@ def targets(table: Path, number: int, seed: int) -> list[Entry]:
     return chosen[:number]
 
 
-def settings(entry: Entry, known: str, library: Path, seed: int, budget_s: float) -> RunSettings:
+def settings(
+    entry: Entry, known: str, library: Path, seed: int, budget_s: float, add: Sequence[str]
+) -> RunSettings:
     """Return the input of a run."""
+    search: dict[str, Any] = {"seed": seed, "known": known, "library": [str(library.resolve())]}
+    if add:
+        n_atoms = entry.crystal.n_atoms
+        space = SearchSpace.create(Composition.from_formula(entry.formula), max_atoms=n_atoms)
+        named = [item.model_dump() for item in default_generators(space)]
+        kinds = [item.split(":") for item in add]
+        named += [{"kind": kind, "weight": float(weight)} for kind, weight in kinds]
+        search["generators"] = named
     return RunSettings.from_dict(
         {
             "problem": {"formula": entry.formula, **entry.problem},
-            "search": {"seed": seed, "known": known, "library": [str(library.resolve())]},
+            "search": search,
             "stop": {"without_improvement": NEVER, "core_time": budget_s},
             "run": {"workers": 1},
         }
@@ -74,21 +93,54 @@ def run(arguments: argparse.Namespace) -> None:
     entries = targets(arguments.table, arguments.number, arguments.seed)
     for entry in entries:
         for known in arguments.known:
-            folder = entry_folder(arguments.out / known, entry)
+            folder = entry_folder(arguments.out / side(known, arguments.add), entry)
             if is_done(folder, arguments.budget):
                 continue
-            wanted = settings(entry, known, arguments.library, arguments.seed, arguments.budget)
+            wanted = settings(
+                entry, known, arguments.library, arguments.seed, arguments.budget, arguments.add
+            )
             reason = predict(wanted, folder).reason
             print(f"{entry.name} {entry.formula} {known}: {reason}", flush=True)
             if is_request(reason):
                 return
 
 
+def side(known: str, add: Sequence[str]) -> str:
+    """Return the folder of the runs of one kind."""
+    return "+".join([known, *(item.split(":")[0] for item in add)])
+
+
 def show(arguments: argparse.Namespace) -> None:
     """Print the shares that were found, with 95 % intervals, and write the rows."""
     entries = targets(arguments.table, arguments.number, arguments.seed)
     print("Library: as each run says; known structures held out as in the first column.\n")
-    print(markdown_table([_shares(arguments.out, known, entries) for known in arguments.known]))
+    sides = [side(known, ()) for known in arguments.known]
+    if arguments.add:
+        sides += [side(known, arguments.add) for known in arguments.known]
+    print(markdown_table([_shares(arguments.out, name, entries) for name in sides]))
+    for known in arguments.known if arguments.add else ():
+        _print_pairs(arguments.out, side(known, ()), side(known, arguments.add), entries)
+
+
+def _print_pairs(out: Path, before: str, after: str, entries: Sequence[Entry]) -> None:
+    """Print by how many points more of the same targets are found, with a paired interval."""
+    done = [
+        entry
+        for entry in entries
+        if all(is_done(entry_folder(out / name, entry), 0.0) for name in (before, after))
+    ]
+    found = [
+        np.array([row["verdict"] == "found" for row in entry_rows(out / name, done)], dtype=float)
+        for name in (before, after)
+    ]
+    gain = found[1] - found[0]
+    drawn = np.random.default_rng(0).integers(0, len(done), (10_000, len(done)))
+    low, high = np.percentile(100.0 * gain[drawn].mean(axis=1), [2.5, 97.5])
+    print(
+        f"\n{after} against {before}, {len(done)} pairs: {100.0 * gain.mean():+.1f} points "
+        f"({low:+.1f} to {high:+.1f}); found by the first alone {int((gain > 0).sum())}, by the "
+        f"second alone {int((gain < 0).sum())}"
+    )
 
 
 def leads(folder: Path, entry: Entry) -> bool:
@@ -138,6 +190,9 @@ def main() -> None:
             nargs="+",
             choices=HOLD_OUTS,
             default=["no-formula", "no-relatives", "off"],
+        )
+        command.add_argument(
+            "--add", nargs="+", default=[], metavar="KIND:WEIGHT", help="beside the default ones"
         )
         command.set_defaults(run=action)
         if name == "run":
