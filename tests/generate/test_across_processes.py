@@ -85,7 +85,7 @@ def everything() -> dict[str, object]:
         name = space.composition.formula
         for kind in (BlocksGenerator, SymmetricGenerator):
             found[f"{kind.name} {name}"] = draws(kind(space), 6)
-        mix = build_generators(random_generators(space), GeneratorContext(space))
+        mix = build_generators(random_generators(), GeneratorContext(space))
         found[f"mix {name}"] = draws(mix, 10)
         found[f"counts {name}"] = sorted(mix.counts.items())
     points = PointSpace(spaces()[0], 1)

@@ -218,8 +218,8 @@ def test_who_cannot_keep_to_space_groups_is_named(tmp_path: Path, kind: str) -> 
 def test_weights_of_the_defaults_add_up_whatever_the_size() -> None:
     for most in (2, SMALL_CELL, SMALL_CELL + 2, 60):
         space = SearchSpace.create(NACL.composition, max_atoms=most)
-        for settings_of in (random_generators, default_generators):
-            assert sum(item.weight for item in settings_of(space)) == pytest.approx(1.0)
+        for chosen in (random_generators(), default_generators(space)):
+            assert sum(item.weight for item in chosen) == pytest.approx(1.0)
         has_pool = any(item.kind == "graph-search" for item in default_generators(space))
         assert has_pool == (most > SMALL_CELL)
     assert 0.0 < PROTOTYPES_WEIGHT < 1.0

@@ -102,13 +102,9 @@ def test_an_energy_model_is_asked_for_where_one_is_needed(tmp_path) -> None:
         build_generators([settings], GeneratorContext(NACL))
 
 
-@pytest.mark.parametrize("formula", ["NaCl", "Ca3Ti2O7"])
-def test_shares_of_random_generators_add_up(formula: str) -> None:
-    space = SearchSpace.create(Composition.from_formula(formula), max_atoms=48)
-    for some in (space, NACL):
-        weights = [item.weight for item in random_generators(some)]
-        assert sum(weights) == pytest.approx(1.0)
-        assert weights[0] > weights[1], "symmetric crystals prevail"
+def test_symmetric_crystals_prevail_among_random_ones() -> None:
+    weights = [item.weight for item in random_generators()]
+    assert weights[0] > weights[1]
 
 
 def test_an_object_that_is_gone_is_asked_for_again() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.search.kinds.basin_hopping import BasinHopping
 from nucleate.search.kinds.lowest_minima import LowestMinima
 from nucleate.search.lowest import CHILDREN_SCALE, RANK_SCALE, Minima
 from nucleate.search.search import Trial
@@ -104,18 +105,10 @@ class Limits(RandomPairs):
         return super().generate(rng=rng)
 
 
-def test_every_size_is_the_limit_alike():
+@pytest.mark.parametrize("kind", [LowestMinima, BasinHopping])
+def test_new_structures_have_the_sizes_of_their_generators(kind):
     source = Limits()
-    balanced = search(source, kind=LowestMinima)
-    play(balanced, *np.linspace(-1.0, -2.0, 400))
-    counts = Counter(source.asked)
-    assert set(counts) == {1, 2, 3, 4}
-    assert min(counts.values()) > 70
-
-
-def test_the_walk_has_no_limit_of_its_own():
-    source = Limits()
-    play(search(source), -1.0, -2.0, -3.0)
+    play(search(source, kind=kind), *np.linspace(-1.0, -2.0, 40))
     assert set(source.asked) == {None}
 
 

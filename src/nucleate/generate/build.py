@@ -29,10 +29,9 @@ def named(kind: str, **settings: Any) -> Component:
     return find(kind, "generators").model_validate(settings)
 
 
-def random_generators(space: SearchSpace) -> tuple[Component, ...]:
-    """Return generators that need no pool: symmetric ones prevail in small cells."""
-    share = 0.85 if space.max_atoms <= SMALL_CELL else 0.6
-    return (named("symmetric", weight=share), named("blocks", weight=1.0 - share))
+def random_generators() -> tuple[Component, ...]:
+    """Return generators that need no pool."""
+    return (named("symmetric", weight=0.85), named("blocks", weight=0.15))
 
 
 def default_generators(space: SearchSpace) -> tuple[Component, ...]:
@@ -43,9 +42,9 @@ def default_generators(space: SearchSpace) -> tuple[Component, ...]:
     figures).
     """
     if space.max_atoms <= SMALL_CELL:
-        return random_generators(space)
-    pool = named("graph-search", weight=0.35, number=1000, refined=40)
-    return (named("symmetric", weight=0.4), named("blocks", weight=0.25), pool)
+        return random_generators()
+    pool = named("graph-search", weight=0.3, number=1000, refined=40)
+    return (named("symmetric", weight=0.6), named("blocks", weight=0.1), pool)
 
 
 def build_generators(settings: Sequence[Component], context: GeneratorContext) -> GeneratorMix:
@@ -66,9 +65,9 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     settings = _restricted(settings, context)
     if not settings:
         kept = context.folder is not None and _has_torch()
-        others = default_generators if kept else random_generators
+        others = default_generators(context.space) if kept else random_generators()
         known = named("prototypes", weight=PROTOTYPES_WEIGHT)
-        settings = (known, *others(context.space))
+        settings = (known, *others)
     if not any(getattr(item, "weight", 1.0) > 0.0 for item in settings):
         raise InputError(
             "search.generators: every weight is 0, so that nothing can be drawn. Give at least one "
@@ -126,7 +125,7 @@ def _completing(settings: Sequence[Component], context: GeneratorContext) -> Seq
         return (named("rigid"),) if _alone(settings) else ()
     needs = {str(getattr(item, "completed_by", "")) for item in settings}
     if not needs or needs == {"random"}:
-        return random_generators(context.space)
+        return random_generators()
     return () if "" in needs else (named("blocks"),)
 
 

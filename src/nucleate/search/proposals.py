@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from nucleate.search.search import Source
     from nucleate.search.settings import MoveChoice, MovingSettings
 
-SMALL_CELL, LARGE_CELL = 20, 50
-"""Atoms between which the default fraction of new structures falls."""
-
-NEW_SMALL, NEW_LARGE = 0.7, 0.3
+NEW_FRACTION = 0.6
+"""Of new structures, where the input gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,7 @@ class Proposals:
         self._given = context.moves is not None or any(
             isinstance(choice, GivenMoves) for choice in choices
         )
-        self._new_fraction = (
-            default_new_fraction(context.space) if new_fraction is None else new_fraction
-        )
+        self._new_fraction = NEW_FRACTION if new_fraction is None else new_fraction
         self._contexts: dict[int | None, MoveContext] = {}
         self.guide = Guide(
             settings.policy,
@@ -207,8 +203,3 @@ def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:
     with blaming("move", move.applies, "applies", name=move.name):
         return bool(move.applies(parent, context))
 
-
-def default_new_fraction(space: SearchSpace) -> float:
-    """Return the fraction of new structures that suits the size of the cells."""
-    position = (space.max_atoms - SMALL_CELL) / (LARGE_CELL - SMALL_CELL)
-    return NEW_SMALL + (NEW_LARGE - NEW_SMALL) * min(max(position, 0.0), 1.0)

@@ -88,7 +88,7 @@ class MovingSettings(SearchSettings):
         ge=0.0,
         le=1.0,
         description="Fraction of new structures from the generators after that; the rest are "
-        "moves. The default falls from 0.7 for small cells to 0.3 for large ones.",
+        "moves. Default 0.6.",
     )
     moves: MoveChoice = Field(
         AUTO,

@@ -56,7 +56,7 @@ def space_of(formula: str, max_atoms: int) -> SearchSpace:
 def random_mix(space: SearchSpace) -> GeneratorMix:
     """Return the generators that need nothing but a space."""
     context = GeneratorContext(space)
-    settings = cast("tuple[GeneratorSettings, ...]", random_generators(space))
+    settings = cast("tuple[GeneratorSettings, ...]", random_generators())
     built = [(item.build(context), item.weight) for item in settings]
     return GeneratorMix(built, space)
 

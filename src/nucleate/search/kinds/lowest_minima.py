@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class LowestMinima(MovingSettings):
     """Moves start from the distinct minima found, low ones more often, at every size of the cell.
 
-    Every trial draws an upper bound on its number of formula units, uniformly from the allowed
-    values, so that no size takes all the work.
+    Every child has an upper bound on its number of formula units, drawn uniformly from the allowed
+    values, so that no size takes all the work. New structures have the sizes that their generators
+    find likely.
     """
 
     def build(self, context: SearchContext) -> LowestMinimaSearch:
@@ -79,11 +80,11 @@ class LowestMinimaSearch(DrawnSearch):
 
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a new structure, or a child of one of the lowest minima."""
-        most_units = int(rng.choice(self._units))
         settled = number >= self.settings.population and self._minima.lowest is not None
         if not settled or self._proposals.wants_new(rng):
-            return self._proposals.new(most_units, rng=rng)
+            return self._proposals.new(None, rng=rng)
+        most_units = int(rng.choice(self._units))
         parent = self._minima.pick(most_units, rng=rng)
         if parent is None:
-            return self._proposals.new(most_units, rng=rng)
+            return self._proposals.new(None, rng=rng)
         return self._proposals.child(parent, self._weights, most_units, rng=rng, in_pairs=True)
