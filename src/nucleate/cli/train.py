@@ -110,6 +110,10 @@ def wyckoff_language(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
     tokens: Annotated[int | None, typer.Option(min=64, help="About as many in a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.9, help="Share set to zero between layers. [default: 0.1]"),
+    ] = None,
     width: Annotated[int, typer.Option(min=16, help="Numbers that describe a token.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the transformer.")] = 4,
     licence: Annotated[
@@ -124,7 +128,12 @@ def wyckoff_language(
     """Train a language of Wyckoff positions, which writes crystals of a composition."""
     from nucleate.api.train import train_wyckoff_language
 
-    given = {"epochs": epochs, "tokens": tokens, "learning_rate": learning_rate}
+    given = {
+        "epochs": epochs,
+        "tokens": tokens,
+        "learning_rate": learning_rate,
+        "dropout": dropout,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     model = train_wyckoff_language(
         data,

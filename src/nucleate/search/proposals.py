@@ -202,4 +202,3 @@ def within_units(space: SearchSpace, most_units: int | None) -> SearchSpace:
 def _applies(move: Move, parent: Crystal, context: MoveContext) -> bool:
     with blaming("move", move.applies, "applies", name=move.name):
         return bool(move.applies(parent, context))
-

@@ -42,11 +42,14 @@ class LanguageTraining(Schedule):
         About as many in a step.
     augmented : float
         Share of crystals that are read in a random description in place of the canonical one.
+    dropout : float
+        Share of the numbers between layers that are set to zero.
     """
 
     learning_rate: float = 1.5e-3
     tokens: int = 1500
     augmented: float = 0.25
+    dropout: float = 0.1
 
 
 class LanguageTrainer(EpochTrainer[LanguageNetwork]):
@@ -86,6 +89,7 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         made = LanguageNetwork(network)
         if start is not None:
             made.load_state_dict({name: value.float() for name, value in start.items()})
+        made.set_dropout(settings.dropout)
         super().__init__(folder, made, settings, identity, device=device)
 
     def plan(self) -> list[NDArray[np.int64]]:
@@ -99,6 +103,8 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
 
     def loss(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, float]:
         """Return what is minimised on a batch, and the mean nats of its crystals."""
+        torch.manual_seed(self.settings.seed + self.step)  # what is dropped, also after a restart
+        self.network.train()
         lesson = lesson_of(self.train, rows, self._lengths)
         parts = losses(self.network, lesson, self.device)
         return objective(parts, lesson), float(
@@ -107,6 +113,7 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
 
     def judged(self) -> dict[str, float]:
         """Return the mean nats of validation crystals, in all and by part."""
+        self.network.eval()
         chosen = self.val.canonical
         if chosen.size > JUDGED:
             chosen = np.random.default_rng(0).choice(chosen, JUDGED, replace=False)

@@ -44,6 +44,7 @@ class Block(nn.Module):
         width = settings.width
         self.heads = settings.heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.drop = nn.Dropout(0.0)
         self.mix = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.rise, self.fall = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
@@ -64,8 +65,8 @@ class Block(nn.Module):
         found = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=past is None and mask is None
         )
-        x = x + self.out(found.transpose(1, 2).reshape(n, length, width))
-        return x + self.fall(functional.gelu(self.rise(self.norm2(x)))), (key, value)
+        x = x + self.drop(self.out(found.transpose(1, 2).reshape(n, length, width)))
+        return x + self.drop(self.fall(functional.gelu(self.rise(self.norm2(x))))), (key, value)
 
 
 class LanguageNetwork(nn.Module):
@@ -98,6 +99,7 @@ class LanguageNetwork(nn.Module):
         )
         self.point = nn.Linear(6 * len(WAVES), width)
         self.cell = nn.Sequential(nn.Linear(6, width), nn.GELU(), nn.Linear(width, width))
+        self.drop = nn.Dropout(0.0)
         self.blocks = nn.ModuleList([Block(settings) for _ in range(settings.layers)])
         self.norm = nn.LayerNorm(width)
         self.to_group = nn.Linear(width, N_SPACE_GROUPS + 1)
@@ -118,6 +120,12 @@ class LanguageNetwork(nn.Module):
             if isinstance(table_, nn.Embedding):
                 nn.init.normal_(table_.weight, std=0.05)
         nn.init.zeros_(self.position_bias.weight)
+
+    def set_dropout(self, share: float) -> None:
+        """Set the share of numbers that are dropped in the training."""
+        for part in self.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = share
 
     def embedded(self, inputs: Inputs) -> Tensor:
         """Return the descriptions of tokens before the first layer, shape (n, length, width)."""
@@ -142,7 +150,7 @@ class LanguageNetwork(nn.Module):
         self, inputs: Inputs, past: Cache | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Cache]:
         """Return the descriptions of tokens after the last layer, and what later tokens need."""
-        x = self.embedded(inputs)
+        x = self.drop(self.embedded(inputs))
         kept = []
         for number, block in enumerate(self.blocks):
             x, pair = block(x, None if past is None else past[number], mask)
