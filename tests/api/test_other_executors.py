@@ -42,11 +42,11 @@ def test_files_of_an_executor_need_a_folder() -> None:
 
 def test_a_map_on_workers_of_others_is_that_of_workers_here(tmp_path: Path) -> None:
     options: dict[str, Any] = {
-        "model": "spp", "max_atoms": 6, "max_ratio": 1, "structures": 6, "display": False,
-        "workers": 1, "references": [],
+        "model": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}, "max_atoms": 4,
+        "max_ratio": 1, "structures": 6, "display": False, "workers": 1, "references": [],
     }  # fmt: skip
-    there = map_field("MgO-CaO", folder=tmp_path / "there", executor=POOL, **options)
-    here = map_field("MgO-CaO", folder=tmp_path / "here", **options)
+    there = map_field("Cu-Au", folder=tmp_path / "there", executor=POOL, **options)
+    here = map_field("Cu-Au", folder=tmp_path / "here", **options)
     ours, theirs = there.status(), here.status()
     assert ours["structures"] == theirs["structures"] > 0
     assert ours["stop_reason"] == theirs["stop_reason"]

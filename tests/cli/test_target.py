@@ -17,7 +17,7 @@ SEARCH = """\
 formula = "Cu"
 max_atoms = 2
 [search]
-seed = 1
+seed = 2
 population = 3
 known = "off"
 generators = [{ kind = "symmetric" }]

@@ -55,7 +55,7 @@ def test_the_data_are_those_of_the_run(parts, run):
     assert data["n_points"] == sum(record.relaxed is not None for record in run.records)
     lowest = min(point[2] for point in data["points"])
     assert data["best"][-1][2] == lowest
-    assert lowest == pytest.approx(run.best.relaxed.enthalpy_per_atom, abs=1e-5)
+    assert lowest == pytest.approx(run.best.relaxed.enthalpy_per_atom, abs=1e-4)  # of the polish
     assert data["unit"] == "arb. unit"
     for item in data["structures"]:
         assert (
