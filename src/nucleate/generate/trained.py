@@ -138,7 +138,7 @@ class Trained:
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; an existing file is replaced in one step."""
         self.kind.needs_torch()
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.state.items()}
         facts = {
@@ -149,7 +149,7 @@ class Trained:
         }
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        save_file(tensors, part, metadata={self.kind.key: json.dumps(facts)})
+        part.write_bytes(save(tensors, {self.kind.key: json.dumps(facts)}))  # others may read it
         part.replace(target)
 
 

@@ -43,6 +43,14 @@ def test_a_file_comes_back_as_it_was(small_language: Path) -> None:
     assert len(checkpoint.digest) == 12
 
 
+def test_others_may_read_a_file_where_they_may_read_its_folder(
+    small_language: Path, tmp_path: Path
+) -> None:
+    load_language(small_language).save(tmp_path / "mine.safetensors")
+    (tmp_path / "usual").write_text("")
+    assert (tmp_path / "mine.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_missing_and_cut_and_foreign_files(small_language: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nucleate train wyckoff-language"):
         load_language(tmp_path / "none.safetensors")

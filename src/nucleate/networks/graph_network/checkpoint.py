@@ -73,7 +73,7 @@ def build_network(settings: NetworkSettings) -> nn.Module:
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; an existing file is replaced in one step."""
-    save_tensors = _safetensors().save_file
+    serialised = _safetensors().save
     tensors = {
         f"{member}.{name}": value.detach().cpu().contiguous()
         for member, state in enumerate(checkpoint.members)
@@ -86,7 +86,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     }
     target = Path(path)
     part = target.with_name(target.name + ".part")
-    save_tensors(tensors, part, metadata={"nucleate": json.dumps(facts)})
+    part.write_bytes(serialised(tensors, {"nucleate": json.dumps(facts)}))  # others may read it
     part.replace(target)
 
 
@@ -201,7 +201,7 @@ def _safetensors() -> Any:
 
     class Access:
         safe_open = staticmethod(safetensors.safe_open)
-        save_file = staticmethod(safetensors.torch.save_file)
+        save = staticmethod(safetensors.torch.save)
         error = safetensors.SafetensorError
 
     return Access
