@@ -146,6 +146,13 @@ def test_unphysical_minima_are_left_out(trained: tuple[Path, Path], tmp_path: Pa
         trainer(trained, tmp_path, judged([-1.0, -3.0]))
 
 
+def test_a_composition_whose_training_crystal_failed_is_left_out(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no composition has two distinct"):
+        trainer(trained, tmp_path, judged([-1.0, -1.1, -1.1])[1:])
+
+
 def test_a_sentence_of_a_corpus_is_its_crystal() -> None:
     before = alloy("Cu", "Au", "CsCl", 3.0)
     corpus = corpus_of([descriptions_of(before, np.random.default_rng(0))])

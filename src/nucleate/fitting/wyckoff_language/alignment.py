@@ -8,7 +8,6 @@ learns what they became, a low one more often (reward-weighted likelihood: Peter
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -155,7 +154,7 @@ def write_candidates(
             raise InputError(
                 f"no training crystal of at most {most_atoms} atoms; raise --most-atoms"
             )
-        os.replace(part, path)  # noqa: PTH105
+        part.replace(path)
     return path
 
 
@@ -169,7 +168,10 @@ def _check_request(path: Path, request: dict[str, str | int]) -> None:
                     f"{path.parent} holds candidates of {key} = {before.get(key)}, not {value}; "
                     "choose another --out"
                 )
-    path.write_text(json.dumps(request))
+        return
+    part = path.with_suffix(".part.json")
+    part.write_text(json.dumps(request))
+    part.replace(path)
 
 
 def chosen_crystals(corpus: Corpus, number: int, most_atoms: int, seed: int) -> Iterator[Crystal]:
@@ -270,9 +272,10 @@ class AlignmentTrainer(LanguageTrainer):
             groups[item.composition].append(item)
         sentences, lower, unphysical = [], 0, 0
         for number, items in sorted(groups.items()):
-            floor = (
-                min((i.energy for i in items if i.is_own), default=np.inf) - UNPHYSICAL_EV_PER_ATOM
-            )
+            own = [item.energy for item in items if item.is_own]
+            if not own:  # the training crystal failed: nothing says what is unphysical
+                continue
+            floor = own[0] - UNPHYSICAL_EV_PER_ATOM
             kept = sorted((i for i in items if i.energy >= floor), key=lambda i: i.energy)
             unphysical += len(items) - len(kept)
             kept = [kept[k] for k in distinct([i.crystal for i in kept])]
