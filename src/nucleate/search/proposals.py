@@ -133,20 +133,18 @@ class Proposals:
             return self._moved(parent, place, context, rng, pairs)
 
         if self.guide.policy.learns:
-            new = partial(self._new_of, most_units=most_units, rng=rng)
+            new = partial(self._new_of, rng=rng)
             return self.guide.draw(chances, parent.number, new, moved, rng=rng)
         total = chances.sum()
         if not total > 0:
             return self.new(most_units, rng=rng)
         return moved(int(rng.choice(len(self._moves), p=chances / total)))
 
-    def _new_of(
-        self, name: str, *, most_units: int | None, rng: np.random.Generator
-    ) -> Candidate | None:
-        """Return a structure of one generator."""
+    def _new_of(self, name: str, *, rng: np.random.Generator) -> Candidate | None:
+        """Return a structure of one generator, in the sizes that it finds likely."""
         if name == NEW:
-            return self.new(most_units, rng=rng)
-        return self._generator.generate(rng=rng, max_formula_units=most_units, only=name)
+            return self.new(None, rng=rng)
+        return self._generator.generate(rng=rng, max_formula_units=None, only=name)
 
     def _moved(
         self,

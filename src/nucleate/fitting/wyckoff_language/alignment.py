@@ -252,7 +252,14 @@ class AlignmentTrainer(LanguageTrainer):
         learned, self.account = self._rewarded(judged, settings, len(train))
         whole = joined([train, learned])
         super().__init__(
-            folder, language.settings, settings, whole, val, device=device, start=language.state
+            folder,
+            language.settings,
+            settings,
+            whole,
+            val,
+            device=device,
+            start=language.state,
+            identity={"temperature_ev": settings.temperature_ev, "anchors": settings.anchors},
         )
 
     def plan(self) -> list[NDArray[np.int64]]:

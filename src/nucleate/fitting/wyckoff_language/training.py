@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -69,6 +69,8 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         ``cpu`` or ``cuda``.
     start : mapping, optional
         Weights to begin with; default random ones.
+    identity : mapping, optional
+        JSON-ready facts that a resumed state must share besides the sizes.
     """
 
     def __init__(
@@ -81,16 +83,17 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         *,
         device: str = "cpu",
         start: Mapping[str, torch.Tensor] | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings, self.train, self.val = settings, train, val
         self._lengths, self._val_lengths = lengths_of(train), lengths_of(val)
         torch.manual_seed(settings.seed)
-        identity = {"network": asdict(network), "crystals": len(train.canonical)}
+        shared = {"network": asdict(network), "crystals": len(train.canonical)}
         made = LanguageNetwork(network)
         if start is not None:
             made.load_state_dict({name: value.float() for name, value in start.items()})
         made.set_dropout(settings.dropout)
-        super().__init__(folder, made, settings, identity, device=device)
+        super().__init__(folder, made, settings, shared | dict(identity or {}), device=device)
 
     def plan(self) -> list[NDArray[np.int64]]:
         """Return the batches of the present pass."""
