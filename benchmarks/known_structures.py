@@ -124,23 +124,27 @@ def show(arguments: argparse.Namespace) -> None:
 
 def _print_pairs(out: Path, before: str, after: str, entries: Sequence[Entry]) -> None:
     """Print by how many points more of the same targets are found, with a paired interval."""
-    done = [
-        entry
-        for entry in entries
-        if all(is_done(entry_folder(out / name, entry), 0.0) for name in (before, after))
-    ]
     found = [
-        np.array([row["verdict"] == "found" for row in entry_rows(out / name, done)], dtype=float)
+        {row["entry"]: row["verdict"] == "found" for row in ended_rows(out / name, entries)}
         for name in (before, after)
     ]
-    gain = found[1] - found[0]
-    drawn = np.random.default_rng(0).integers(0, len(done), (10_000, len(done)))
+    both = sorted(found[0].keys() & found[1].keys())
+    if not both:
+        return
+    gain = np.array([float(found[1][name]) - float(found[0][name]) for name in both])
+    drawn = np.random.default_rng(0).integers(0, len(both), (10_000, len(both)))
     low, high = np.percentile(100.0 * gain[drawn].mean(axis=1), [2.5, 97.5])
     print(
-        f"\n{after} against {before}, {len(done)} pairs: {100.0 * gain.mean():+.1f} points "
+        f"\n{after} against {before}, {len(both)} pairs: {100.0 * gain.mean():+.1f} points "
         f"({low:+.1f} to {high:+.1f}); found by the first alone {int((gain > 0).sum())}, by the "
         f"second alone {int((gain < 0).sum())}"
     )
+
+
+def ended_rows(out: Path, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the rows of the runs that have ended."""
+    ended = {entry.name for entry in entries if is_done(entry_folder(out, entry), 0.0)}
+    return [row for row in entry_rows(out, entries) if row["entry"] in ended]
 
 
 def leads(folder: Path, entry: Entry) -> bool:
@@ -155,7 +159,7 @@ def leads(folder: Path, entry: Entry) -> bool:
 
 
 def _shares(out: Path, known: str, entries: Sequence[Entry]) -> dict[str, Any]:
-    rows = entry_rows(out / known, entries)
+    rows = ended_rows(out / known, entries)
     found = [row for row in rows if row["verdict"] == "found"]
     lowest = [
         row
