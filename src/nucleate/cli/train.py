@@ -7,6 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
+Data = Annotated[
+    Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
+]
+Out = Annotated[
+    Path, typer.Option(help="Folder of the training; an existing training is continued.")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data.")]
+Licence = Annotated[
+    str, typer.Option(help="Licence and source of the data, written into the file.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this number of rows.")]
+RateOfAdamW = Annotated[float | None, typer.Option(help="Of AdamW.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command group to the app."""
@@ -24,19 +38,15 @@ def _group() -> None:
 
 
 def graph_network(
-    data: Annotated[
-        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the training; an existing training is continued.")
-    ],
+    data: Data,
+    out: Out,
     configuration: Annotated[
         str, typer.Option(help="harmonic, megnet (the paper's) or megnet-10.")
     ] = "harmonic",
     energy_column: Annotated[
         str | None, typer.Option(help="Column of formation energies, eV/atom.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Crystals per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     patience: Annotated[
@@ -58,11 +68,9 @@ def graph_network(
     ood: Annotated[
         Path | None, typer.Option(help="Another data file, used only to measure the error.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Read at most this number of rows.")
-    ] = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a graph network that predicts formation energies."""
     from nucleate.api.train import train_graph_network
@@ -101,29 +109,21 @@ def _tell(progress: Any) -> None:
 
 
 def wyckoff_language(
-    data: Annotated[
-        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the training; an existing training is continued.")
-    ],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    data: Data,
+    out: Out,
+    epochs: Epochs = None,
     tokens: Annotated[int | None, typer.Option(min=64, help="About as many in a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    learning_rate: RateOfAdamW = None,
     dropout: Annotated[
         float | None,
         typer.Option(min=0.0, max=0.9, help="Share set to zero between layers. [default: 0.1]"),
     ] = None,
     width: Annotated[int, typer.Option(min=16, help="Numbers that describe a token.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the transformer.")] = 4,
-    licence: Annotated[
-        str, typer.Option(help="Licence and source of the data, written into the file.")
-    ] = "",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Read at most this number of rows.")
-    ] = None,
+    licence: Licence = "",
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a language of Wyckoff positions, which writes crystals of a composition."""
     from nucleate.api.train import train_wyckoff_language
@@ -183,11 +183,9 @@ def align(
         typer.Option(min=0, help="Training crystals read beside each candidate. [default: 3]"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over compositions.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    learning_rate: RateOfAdamW = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Read at most this number of rows.")
-    ] = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of compositions, candidates and order.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the training.")] = "cpu",
 ) -> None:
@@ -222,30 +220,22 @@ def align(
 
 
 def flow(
-    data: Annotated[
-        Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the training; an existing training is continued.")
-    ],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    data: Data,
+    out: Out,
+    epochs: Epochs = None,
     pairs: Annotated[
         int | None, typer.Option(min=144, help="About as many pairs of atoms in a step.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    learning_rate: RateOfAdamW = None,
     width: Annotated[int, typer.Option(min=8, help="Numbers that describe an atom.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Rounds of messages.")] = 4,
     most_atoms: Annotated[
         int, typer.Option(min=1, max=200, help="Largest primitive cell that teaches.")
     ] = 12,
-    licence: Annotated[
-        str, typer.Option(help="Licence and source of the data, written into the file.")
-    ] = "",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Read at most this number of rows.")
-    ] = None,
+    licence: Licence = "",
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a flow, which carries random atoms into crystals of a composition."""
     from nucleate.api.train import train_flow
