@@ -62,7 +62,8 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
     out
         Folder of the training; an existing training is continued.
     options
-        As in :func:`nucleate.fitting.wyckoff_language.fit.train_wyckoff_language`.
+        As in :func:`nucleate.fitting.wyckoff_language.fit.train_wyckoff_language`. Formulas of
+        the benchmark are withheld where nothing else is said.
 
     Raises
     ------
@@ -72,7 +73,9 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
         If the data cannot be used.
     """
     with _needs_torch():
+        from nucleate.benchmark.compounds import COMPOUNDS
         from nucleate.fitting.wyckoff_language.fit import train_wyckoff_language as train
+    options.setdefault("withheld", [compound.name for compound in COMPOUNDS])
     return train(data, out, **options)
 
 

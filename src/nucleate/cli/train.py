@@ -116,7 +116,15 @@ def wyckoff_language(
     learning_rate: RateOfAdamW = None,
     dropout: Annotated[
         float | None,
-        typer.Option(min=0.0, max=0.9, help="Share set to zero between layers. [default: 0.1]"),
+        typer.Option(min=0.0, max=0.9, help="Share set to zero between layers. [default: 0]"),
+    ] = None,
+    exchanged: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of crystals read with similar elements in place of theirs. [default: 0.45]",
+        ),
     ] = None,
     width: Annotated[int, typer.Option(min=16, help="Numbers that describe a token.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the transformer.")] = 4,
@@ -133,6 +141,7 @@ def wyckoff_language(
         "tokens": tokens,
         "learning_rate": learning_rate,
         "dropout": dropout,
+        "exchanged": exchanged,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     model = train_wyckoff_language(

@@ -59,7 +59,7 @@ class Counts:
 
         The mean of the logarithms of both counts, each against a prior.
         """
-        return (_shared_slot(self.shared) + _one_swap(self.same, self.total)) / 2.0
+        return (_shared_slot(self.shared) + np.log(swap_chances(self.same, self.total))) / 2.0
 
 
 def count_shared(groups: Iterable[NDArray[np.integer]]) -> NDArray[np.float32]:
@@ -121,12 +121,20 @@ def _shared_slot(counts: NDArray[np.float32]) -> NDArray[np.float64]:
     return odds - (best[:, None] + best[None, :]) / 2.0
 
 
-def _one_swap(same: NDArray[np.float32], total: NDArray[np.float32]) -> NDArray[np.float64]:
+def swap_chances(same: NDArray[np.float32], total: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the chance that an exchange of two elements keeps the protostructure, (104, 104).
+
+    Parameters
+    ----------
+    same, total
+        As :func:`count_swaps` gives; where pairs are few, their distance in the modified Pettifor
+        scale decides.
+    """
     place = _pettifor()
     prior = np.clip(0.6 * np.exp(-np.abs(place[:, None] - place[None]) / 15.0), 0.02, None)
     kept = (same + _SWAP_PRIOR * prior) / (total + _SWAP_PRIOR)
     np.fill_diagonal(kept, 0.95)
-    return np.log(kept)
+    return kept
 
 
 @cache

@@ -127,6 +127,8 @@ class Dataset:
         What was left out.
     unlabelled : tuple of Crystal
         Usable crystals of the training split without an energy, where the file gives a split.
+    withheld : frozenset of str
+        Reduced formulas of all rows of other splits, usable or not.
     """
 
     keys: tuple[str, ...]
@@ -135,6 +137,7 @@ class Dataset:
     split: NDArray[np.str_]
     report: DatasetReport
     unlabelled: tuple[Crystal, ...] = ()
+    withheld: frozenset[str] = frozenset()
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Return the rows of a split."""

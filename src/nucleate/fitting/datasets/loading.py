@@ -68,6 +68,7 @@ def load_dataset(
     settings = screen or ScreenSettings()
     kept: list[RawRow] = []
     unlabelled: list[Crystal] = []
+    withheld: set[str] = set()
     for row in rows:
         if limit is not None and report.rows >= limit:
             break
@@ -80,11 +81,16 @@ def load_dataset(
         )
         if lacks_only_energy and row.split == "train" and row.crystal is not None:
             unlabelled.append(row.crystal)
+        if row.split not in ("", "train") and row.crystal is not None:
+            withheld.add(reduced_formula(row.crystal))
         if reason:
             report.leave_out(reason, row.key)
         else:
             kept.append(row)
-    return replace(_split(kept, report, seed), unlabelled=tuple(unlabelled))
+    made = _split(kept, report, seed)
+    held = [made.crystals[row] for row in np.flatnonzero(made.split != "train")]
+    withheld.update(reduced_formula(crystal) for crystal in held)
+    return replace(made, unlabelled=tuple(unlabelled), withheld=frozenset(withheld))
 
 
 def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 def reduced_formula(crystal: Crystal) -> str:
     """Return a formula that is the same for every cell of a compound, such as ``8:1 22:1``."""
-    numbers, counts = np.unique(crystal.numbers, return_counts=True)
+    return reduced_formula_of(*np.unique(crystal.numbers, return_counts=True))
+
+
+def reduced_formula_of(numbers: NDArray[np.integer], counts: NDArray[np.integer]) -> str:
+    """Return the same of atomic numbers, in any order, and how many atoms each has."""
     divisor = gcd(*counts.tolist())
-    return " ".join(f"{z}:{n // divisor}" for z, n in zip(numbers, counts, strict=True))
+    pairs = sorted(zip(numbers.tolist(), counts.tolist(), strict=True))
+    return " ".join(f"{z}:{n // divisor}" for z, n in pairs)
 
 
 def split_by_formula(

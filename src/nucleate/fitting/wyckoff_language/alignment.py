@@ -61,7 +61,7 @@ class AlignmentTraining(LanguageTraining):
     epochs: int = 10
     learning_rate: float = 2e-4
     warmup_steps: int = 20
-    dropout: float = 0.0
+    exchanged: float = 0.0
     temperature_ev: float = 0.03
     anchors: int = 3
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.fitting.datasets import Dataset
 
 MOST_ATOMS = 52
 MOST_ORBITS = 40
@@ -102,8 +103,8 @@ class Corpus:
 
 def read_corpora(
     data: Path, folder: Path, *, limit: int | None, seed: int, say: Callable[[str], None]
-) -> tuple[Corpus, Corpus, str]:
-    """Return the sentences for training and for validation, and the account of the data.
+) -> tuple[Corpus, Corpus, Dataset]:
+    """Return the sentences for training and for validation, and the data that they are from.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def read_corpora(
                 f"{data} has no {name} crystal of at most {MOST_ATOMS} atoms; give more structures"
             )
         found.append(_kept(small, folder, name, seed, say))
-    return found[0], found[1], "; ".join(dataset.report.lines()[:1])
+    return found[0], found[1], dataset
 
 
 def corpus_of(sentences: Sequence[Sequence[Sentence]]) -> Corpus:

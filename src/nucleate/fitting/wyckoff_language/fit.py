@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nucleate.crystal.composition import Composition
+from nucleate.fitting.datasets.splits import reduced_formula_of
 from nucleate.fitting.generator_results import Card, train_and_write
 from nucleate.fitting.wyckoff_language.alignment import (
     AlignmentTrainer,
@@ -47,6 +51,7 @@ def train_wyckoff_language(
     width: int = 128,
     layers: int = 4,
     licence: str = "",
+    withheld: Sequence[str] = (),
     device: str = "cpu",
     limit: int | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -69,6 +74,8 @@ def train_wyckoff_language(
         Sizes of the network.
     licence
         Licence and source of the data, written into the checkpoint.
+    withheld
+        Formulas that are not made when elements are exchanged, beside those of other splits.
     device
         ``cpu`` or ``cuda``.
     limit
@@ -87,13 +94,16 @@ def train_wyckoff_language(
     sizes = LanguageSettings(
         width=width, layers=layers, most_atoms=MOST_ATOMS, most_orbits=MOST_ORBITS
     )
-    train, val, account = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
-    trainer = LanguageTrainer(out, sizes, settings, train, val, device=device)
+    train, val, dataset = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
+    others = {_reduced(formula) for formula in withheld}
+    trainer = LanguageTrainer(
+        out, sizes, settings, train, val, device=device, withheld=dataset.withheld | others
+    )
     count = sum(parameter.numel() for parameter in trainer.network.parameters())
     say(f"{len(train.canonical):,} training crystals, {count:,} parameters")
 
     facts = {
-        "data": account,
+        "data": dataset.report.lines()[0],
         "licence": licence,
         "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
         "most_atoms": MOST_ATOMS,
@@ -155,7 +165,7 @@ def align_wyckoff_language(
     out.mkdir(parents=True, exist_ok=True)
     settings = replace(AlignmentTraining(), **(changes or {}))
     language = load_language(checkpoint)
-    train, val, account = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
+    train, val, dataset = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
     file = write_candidates(
         train,
         language,
@@ -176,7 +186,7 @@ def align_wyckoff_language(
     )
     about = language.about
     facts = {
-        "data": account,
+        "data": dataset.report.lines()[0],
         "licence": about.get("licence", ""),
         "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
         "most_atoms": about["most_atoms"],
@@ -187,3 +197,8 @@ def align_wyckoff_language(
     return train_and_write(
         trainer, LANGUAGE, CARD, language.settings, language.elements, facts, out, tell
     )
+
+
+def _reduced(formula: str) -> str:
+    counts = Composition.from_formula(formula).counts
+    return reduced_formula_of(np.array(list(counts)), np.array(list(counts.values())))

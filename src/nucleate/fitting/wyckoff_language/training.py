@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from nucleate.fitting.epochs import EpochTrainer, Schedule
+from nucleate.fitting.wyckoff_language.exchange import Exchanges
 from nucleate.fitting.wyckoff_language.lessons import (
     PARTS,
     batches,
@@ -20,7 +21,7 @@ from nucleate.fitting.wyckoff_language.lessons import (
 from nucleate.generate.wyckoff_language.network import LanguageNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,12 +45,15 @@ class LanguageTraining(Schedule):
         Share of crystals that are read in a random description in place of the canonical one.
     dropout : float
         Share of the numbers between layers that are set to zero.
+    exchanged : float
+        Share of crystals in which elements are exchanged for similar ones, if there are any.
     """
 
     learning_rate: float = 1.5e-3
     tokens: int = 1500
     augmented: float = 0.25
-    dropout: float = 0.1
+    dropout: float = 0.0
+    exchanged: float = 0.45
 
 
 class LanguageTrainer(EpochTrainer[LanguageNetwork]):
@@ -67,6 +71,8 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         Sentences.
     device : str
         ``cpu`` or ``cuda``.
+    withheld : collection of str
+        Reduced formulas that exchanges do not make.
     start : mapping, optional
         Weights to begin with; default random ones.
     identity : mapping, optional
@@ -82,10 +88,13 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         val: Corpus,
         *,
         device: str = "cpu",
+        withheld: Collection[str] = (),
         start: Mapping[str, torch.Tensor] | None = None,
         identity: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings, self.train, self.val = settings, train, val
+        self._read = train
+        self._exchanges = Exchanges(train, withheld) if settings.exchanged else None
         self._lengths, self._val_lengths = lengths_of(train), lengths_of(val)
         torch.manual_seed(settings.seed)
         shared = {"network": asdict(network), "crystals": len(train.canonical)}
@@ -102,13 +111,16 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         count = np.diff(np.append(first, len(self.train)))
         other = rng.integers(1, np.maximum(count, 2)) % count
         chosen = first + np.where(rng.random(first.size) < self.settings.augmented, other, 0)
-        return list(batches(self._lengths, chosen, self.settings.tokens, rng))
+        found = list(batches(self._lengths, chosen, self.settings.tokens, rng))
+        if self._exchanges is not None:
+            self._read = self._exchanges.read(self.train, chosen, self.settings.exchanged, rng)
+        return found
 
     def loss(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, float]:
         """Return what is minimised on a batch, and the mean nats of its crystals."""
         torch.manual_seed(self.settings.seed + self.step)  # what is dropped, also after a restart
         self.network.train()
-        lesson = lesson_of(self.train, rows, self._lengths)
+        lesson = lesson_of(self._read, rows, self._lengths)
         parts = losses(self.network, lesson, self.device)
         return objective(parts, lesson), float(
             sum(value.detach().mean() for value in parts.values())
