@@ -1,6 +1,6 @@
 """The best 25 of 500 candidates of each generator, relaxed: what a search would begin with.
 
-    python benchmarks/best_of_pool.py run --out rows.jsonl [--seeds 0] [--formulas CoAs2 ...]
+    python benchmarks/best_of_pool.py run --out rows.jsonl [--seeds 0] [--generators blocks ...]
     python benchmarks/best_of_pool.py table rows.jsonl
 
 For each of the eleven compositions of the FUSE2 paper, in cells of the size that
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
             space = SearchSpace.create(
                 Composition.from_formula(formula), formula_units=(COMPOUNDS[formula],)
             )
-            for kind in GENERATORS:
+            for kind in arguments.generators:
                 if f"{formula}/{kind}/{seed}" in journal:
                     continue
                 begin = time.process_time()
@@ -144,6 +144,7 @@ def main() -> None:
     measured.add_argument("--best", type=int, default=25)
     measured.add_argument("--number", type=int, default=500)
     measured.add_argument("--seeds", type=int, nargs="+", default=[0])
+    measured.add_argument("--generators", nargs="+", choices=GENERATORS, default=GENERATORS)
     measured.add_argument("--formulas", nargs="+", default=list(COMPOUNDS))
     measured.set_defaults(run=run)
     shown = commands.add_parser("table")
