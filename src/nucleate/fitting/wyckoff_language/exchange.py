@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nucleate.fitting.wyckoff_language.corpus import Corpus
 
 LEAST_CHANCE = 0.45
-"""Elements are exchanged if pairs of compounds that differ in them alone are as often alike."""
+"""Least share of the same protostructure among pairs of compounds that differ in two elements."""
 
 LEAST_PAIRS = 15
 """Pairs of elements of which fewer such compounds are known are not exchanged."""
