@@ -22,6 +22,7 @@ import numpy as np
 from generators import COMPOUNDS, TIER, mean, relaxed_row
 from relaxation_starts import Journal
 
+from nucleate.benchmark.generate_only import drawn
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.build import named
@@ -41,8 +42,6 @@ OWN_ORDER = ("wyckoff-language",)
 
 SETTINGS: dict[str, dict[str, Any]] = {"graph-search": {"refined": 200}}
 
-FAILURES_IN_A_ROW = 50
-
 
 def candidates(space: SearchSpace, kind: str, seed: int, number: int) -> list[Crystal]:
     """Return as many crystals of a generator as it gives, at most ``number``."""
@@ -52,16 +51,7 @@ def candidates(space: SearchSpace, kind: str, seed: int, number: int) -> list[Cr
         space, seed=seed, known="no-relatives", score=single_points(TIER), warn=print
     )
     generator = settings.build(context)
-    found: list[Crystal] = []
-    draw = failures = 0
-    while generator is not None and len(found) < number and failures < FAILURES_IN_A_ROW:
-        candidate = generator.generate(rng=np.random.default_rng([seed, draw]))
-        draw += 1
-        failures = failures + 1 if candidate is None else 0
-        if candidate is not None:
-            generator.note(candidate.origin)
-            found.append(candidate.crystal)
-    return found
+    return [] if generator is None else drawn(generator, number, seed)
 
 
 def by_single_point(crystals: list[Crystal], best: int) -> list[Crystal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from ase.build import bulk
 
 pytest.importorskip("torch")
 
+from nucleate.api.train import train_wyckoff_language
 from nucleate.crystal.crystal import Crystal
-from nucleate.fitting.datasets.splits import reduced_formula_of
+from nucleate.fitting.datasets.splits import reduced_formula, reduced_formula_of
+from nucleate.fitting.wyckoff_language import fit
 from nucleate.fitting.wyckoff_language.corpus import Corpus, corpus_of, descriptions_of
 from nucleate.fitting.wyckoff_language.exchange import Exchanges
 from nucleate.generate.wyckoff_language.sentence import expected_volume, usual_order
@@ -78,6 +81,24 @@ def test_withheld_formulas_are_never_made(salts: Corpus, exchanges: Exchanges) -
         made |= {formulas(read)[k] for k in chosen}
     assert "9:1 19:1" not in made
     assert "9:1 11:1" in made, "its neighbours are made"
+
+
+def test_withheld_formulas_are_written_as_those_of_crystals(monkeypatch, tmp_path) -> None:
+    seen: set[str] = set()
+
+    def stop(*_args: object, withheld: set[str], **_options: object) -> None:
+        seen.update(withheld)
+        raise RuntimeError("seen")
+
+    crystals = [Crystal.from_ase(bulk(f, "rocksalt", a=5.6)) for f in ("NaCl", "KF")]
+    sentences = corpus_of([descriptions_of(c, np.random.default_rng(0)) for c in crystals])
+    dataset = SimpleNamespace(withheld=frozenset({"9:1 11:1"}))
+    monkeypatch.setattr(fit, "read_corpora", lambda *_, **__: (sentences, sentences, dataset))
+    monkeypatch.setattr(fit, "LanguageTrainer", stop)
+    with pytest.raises(RuntimeError, match="seen"):
+        train_wyckoff_language(tmp_path / "any.parquet", tmp_path / "out")
+    assert reduced_formula(crystals[0]) not in seen
+    assert {"9:1 11:1", "27:1 33:2", "8:7 20:3 22:2", "25:1"} <= seen, "CoAs2, Ca3Ti2O7, Mn"
 
 
 def test_a_share_of_zero_and_elements_without_pairs_change_nothing(salts: Corpus) -> None:

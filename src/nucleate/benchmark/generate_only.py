@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from nucleate.benchmark.csp import Entry
     from nucleate.crystal.crystal import Crystal
+    from nucleate.generate.generator import Generator
     from nucleate.plugins import Component
 
 Row = dict[str, Any]
@@ -145,6 +146,30 @@ def space_of(reference: Crystal, *, same_size: bool = False) -> SearchSpace:
     return SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
 
 
+def drawn(generator: Generator, most: int, seed: int) -> list[Crystal]:
+    """Return the first candidates of a generator; fewer where it gives nothing 50 times in a row.
+
+    Parameters
+    ----------
+    generator
+        What makes them.
+    most
+        Candidates.
+    seed
+        With the number of the trial the seed of each.
+    """
+    found: list[Crystal] = []
+    failures = trial = 0
+    while len(found) < most and failures < FAILURES_IN_A_ROW:
+        candidate = generator.generate(rng=np.random.default_rng([seed, trial]))
+        trial += 1
+        failures = failures + 1 if candidate is None else 0
+        if candidate is not None:
+            generator.note(candidate.origin)
+            found.append(candidate.crystal)
+    return found
+
+
 def matches(reference: Reference, candidates: Sequence[Crystal]) -> Row:
     """Return the rms displacement of each candidate that matches, by rank (from 1) as text.
 
@@ -202,17 +227,7 @@ def _candidates(
     sources = [(source, weight) for source, weight in built if source is not None]
     if not sources:
         return []
-    mix = GeneratorMix(sources)
-    found: list[Crystal] = []
-    failures = draw = 0
-    while len(found) < most and failures < FAILURES_IN_A_ROW:
-        candidate = mix.generate(rng=np.random.default_rng([seed, draw]))
-        draw += 1
-        failures = failures + 1 if candidate is None else 0
-        if candidate is not None:
-            mix.note(candidate.origin)
-            found.append(candidate.crystal)
-    return found
+    return drawn(GeneratorMix(sources), most, seed)
 
 
 def _row(entry: Entry, known: str, candidates: Sequence[Crystal], above_hull: float | None) -> Row:

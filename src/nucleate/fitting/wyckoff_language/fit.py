@@ -200,5 +200,7 @@ def align_wyckoff_language(
 
 
 def _reduced(formula: str) -> str:
-    counts = Composition.from_formula(formula).counts
-    return reduced_formula_of(np.array(list(counts)), np.array(list(counts.values())))
+    composition = Composition.from_formula(formula)
+    return reduced_formula_of(
+        np.array(composition.elements), np.array(list(composition.counts.values()))
+    )
