@@ -115,8 +115,9 @@ def table(arguments: argparse.Namespace) -> None:
                     f"| {lowest:.3f} | {figures[name][2]:.0f} |"
                 )
         base = figures.get(GENERATORS[0])
-        for name in figures if base else ():
-            ours = figures[name]
+        if base is None:
+            continue
+        for name, ours in figures.items():
             lower = [a < b - 5e-4 for a, b in zip(ours, base, strict=True)]
             wins[name] = [w + x for w, x in zip(wins[name], (*lower, True), strict=True)]
     for name, (means, bests, steps, both) in wins.items():

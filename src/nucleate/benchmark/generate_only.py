@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nucleate.benchmark.csp import Entry
     from nucleate.crystal.crystal import Crystal
     from nucleate.generate.generator import Generator
+    from nucleate.generate.mix import GeneratorMix
     from nucleate.plugins import Component
 
 Row = dict[str, Any]
@@ -146,7 +147,7 @@ def space_of(reference: Crystal, *, same_size: bool = False) -> SearchSpace:
     return SearchSpace.create(composition, max_atoms=max(LARGEST_CELL, composition.n_atoms))
 
 
-def drawn(generator: Generator, most: int, seed: int) -> list[Crystal]:
+def drawn(generator: Generator | GeneratorMix, most: int, seed: int) -> list[Crystal]:
     """Return the first candidates of a generator; fewer where it gives nothing 50 times in a row.
 
     Parameters
