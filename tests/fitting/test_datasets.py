@@ -85,6 +85,7 @@ def test_csv_of_cifs(tmp_path: Path) -> None:
         "missing energy": ["z"],
         "energy not finite": ["w"],
     }
+    assert load_dataset(path, energies=False).keys == ("x", "z", "w")
     assert "band_gap" in found.report.ignored_columns
 
 
@@ -117,7 +118,7 @@ def test_one_bad_frame_costs_only_itself(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     found = load_dataset(path)
     assert found.keys == ("m0", "m2", "m3")
-    assert found.report.left_out == {"broken structure": ["1"]}
+    assert found.report.left_out == {"broken structure": ["a-1"]}
 
 
 def test_one_bad_row_of_a_database_costs_only_itself(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         load_dataset(tmp_path / "none.csv")
     (tmp_path / "a.txt").write_text("")
-    with pytest.raises(InputError, match="unknown format"):
+    with pytest.raises(InputError, match="format cannot be determined"):
         load_dataset(tmp_path / "a.txt")
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     with pytest.raises(InputError, match="no column 'cif'; it has x, y"):
@@ -193,6 +194,30 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(InputError, match="not a matbench file"):
         load_dataset(tmp_path / "a.json")
+
+
+def test_a_folder_without_energies_serves_generators_only(tmp_path: Path) -> None:
+    for number, crystal in enumerate(SALTS):
+        (tmp_path / f"s{number}.cif").write_text(format_cif(crystal))
+    (tmp_path / "broken.cif").write_text("data_broken")
+    found = load_dataset(tmp_path, energies=False)
+    assert found.keys == tuple(f"s{number}" for number in range(len(SALTS)))
+    assert np.isnan(found.energies).all()
+    assert found.report.left_out == {"broken structure": ["broken"]}
+    assert not any("energies from" in line for line in found.report.lines())
+    with pytest.raises(InputError, match="no column of formation energies"):
+        load_dataset(tmp_path)
+
+
+def test_generators_keep_crystals_without_an_energy(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    write_parquet(path, SALTS, [-2.0, None, -1.8, 5.0], ["train", "train", "val", "val"])
+    found = load_dataset(path, energies=False)
+    assert found.keys == ("r0", "r1", "r2")
+    assert found.energies == pytest.approx([-2.0, np.nan, -1.8], nan_ok=True)
+    assert found.report.left_out == {"energy above 2.5 eV/atom": ["r3"]}
+    assert found.unlabelled == ()
+    assert load_dataset(path).unlabelled == (SALTS[1],)
 
 
 def test_split_is_by_formula() -> None:

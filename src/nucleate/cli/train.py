@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import typer
 
 Data = Annotated[
-    Path, typer.Argument(help="parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.")
+    Path,
+    typer.Argument(
+        help="parquet, matbench JSON, CSV of CIFs, ASE database, or structures: a file or folder."
+    ),
 ]
 Out = Annotated[
     Path, typer.Option(help="Folder of the training; an existing training is continued.")

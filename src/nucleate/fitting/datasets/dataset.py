@@ -52,7 +52,7 @@ class DatasetReport:
     source : str
         File name.
     energy_column : str
-        Where the energies came from.
+        Where the energies came from; empty if there are none.
     rows, kept : int
         Rows in the file; crystals in the data set.
     ignored_columns : list of str
@@ -98,9 +98,10 @@ class DatasetReport:
         """Return the account as lines of text."""
         sizes = ", ".join(f"{name} {count:,}" for name, count in self.sizes.items())
         lines = [
-            f"{self.source}: {self.rows:,} rows, {self.kept:,} kept ({sizes}); {self.split_by}",
-            f"energies from {self.energy_column!r}",
+            f"{self.source}: {self.rows:,} rows, {self.kept:,} kept ({sizes}); {self.split_by}"
         ]
+        if self.energy_column:
+            lines.append(f"energies from {self.energy_column!r}")
         if self.ignored_columns:
             lines.append(f"columns not used: {', '.join(self.ignored_columns)}")
         for reason, keys in sorted(self.left_out.items()):
@@ -111,7 +112,7 @@ class DatasetReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Screened crystals with formation energies.
+    """Screened crystals, with their formation energies where these are needed.
 
     Attributes
     ----------
@@ -120,7 +121,7 @@ class Dataset:
     crystals : tuple of Crystal
         Structures.
     energies : ndarray of float32, shape (n,)
-        eV/atom.
+        eV/atom, NaN where there is none.
     split : ndarray of str, shape (n,)
         ``train``, ``val`` or ``test``; no formula is in two of them.
     report : DatasetReport

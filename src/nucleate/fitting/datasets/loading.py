@@ -11,7 +11,13 @@ import numpy as np
 from nucleate.errors import InputError
 from nucleate.fitting.datasets.dataset import SPLITS, Dataset, DatasetReport
 from nucleate.fitting.datasets.screening import MISSING_ENERGY, ScreenSettings, rejection
-from nucleate.fitting.datasets.sources import read_ase, read_csv, read_matbench, read_parquet
+from nucleate.fitting.datasets.sources import (
+    ENERGY_COLUMNS,
+    read_csv,
+    read_frames,
+    read_matbench,
+    read_parquet,
+)
 from nucleate.fitting.datasets.splits import leaking_rows, reduced_formula, split_by_formula
 from nucleate.reading import guarded, guarded_rows
 
@@ -27,9 +33,6 @@ READERS = {
     ".json": read_matbench,
     ".json.gz": read_matbench,
     ".csv": read_csv,
-    ".extxyz": read_ase,
-    ".xyz": read_ase,
-    ".db": read_ase,
 }
 
 
@@ -37,6 +40,7 @@ def load_dataset(
     path: str | Path,
     *,
     energy_column: str | None = None,
+    energies: bool = True,
     screen: ScreenSettings | None = None,
     seed: int = 0,
     limit: int | None = None,
@@ -46,10 +50,13 @@ def load_dataset(
     Parameters
     ----------
     path
-        ``.parquet``, matbench ``.json`` or ``.json.gz``, ``.csv`` with a ``cif`` column,
-        ``.extxyz``, or an ASE ``.db``.
+        ``.parquet``, matbench ``.json`` or ``.json.gz``, ``.csv`` with a ``cif`` column, an ASE
+        ``.db``, or a file, archive or folder of structures, see
+        :func:`~nucleate.crystal.files.read_structures`.
     energy_column
         Column (or info key) of formation energies in eV/atom; by default a known name.
+    energies
+        Leave out crystals without an energy. Otherwise they are kept, with NaN in its place.
     screen
         Limits of a usable crystal.
     seed
@@ -64,6 +71,12 @@ def load_dataset(
     """
     source = Path(path)
     rows, column, ignored = _open(source, energy_column)
+    if energies and not column:
+        raise InputError(
+            f"{source.name} has no column of formation energies that nucleate knows "
+            f"({', '.join(ENERGY_COLUMNS)}); name one of its columns with --energy-column: "
+            f"{', '.join(ignored) or 'it has none'}"
+        )
     report = DatasetReport(source.name, column, ignored_columns=ignored)
     settings = screen or ScreenSettings()
     kept: list[RawRow] = []
@@ -73,11 +86,11 @@ def load_dataset(
         if limit is not None and report.rows >= limit:
             break
         report.rows += 1
-        reason = rejection(row, settings)
+        reason = rejection(row, settings, energies=energies)
         if not reason and row.split and row.split not in SPLITS:
             reason = "unknown split"
         lacks_only_energy = reason == MISSING_ENERGY and not rejection(
-            replace(row, energy=0.0), settings
+            row, settings, energies=False
         )
         if lacks_only_energy and row.split == "train" and row.crystal is not None:
             unlabelled.append(row.crystal)
@@ -121,18 +134,18 @@ def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:
     return Dataset(
         keys=tuple(kept[number].key for number in rest),
         crystals=tuple(crystal for crystal in crystals if crystal is not None),
-        energies=np.array([kept[number].energy for number in rest], dtype=np.float32),
+        energies=np.array(
+            [np.nan if kept[n].energy is None else kept[n].energy for n in rest], dtype=np.float32
+        ),
         split=split,
         report=report,
     )
 
 
 def _open(path: Path, energy_column: str | None) -> Source:
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"data file {path} does not exist")
-    for suffix, reader in sorted(READERS.items(), key=lambda item: -len(item[0])):
-        if path.name.endswith(suffix):
-            with guarded(str(path), _REMEDY):
-                rows, column, ignored = reader(path, energy_column)
-            return guarded_rows(rows, str(path), _REMEDY), column, ignored
-    raise InputError(f"{path.name}: unknown format; use one of {', '.join(READERS)}")
+    reader = next((found for end, found in READERS.items() if path.name.endswith(end)), read_frames)
+    with guarded(str(path), _REMEDY):
+        rows, column, ignored = reader(path, energy_column)
+    return guarded_rows(rows, str(path), _REMEDY), column, ignored

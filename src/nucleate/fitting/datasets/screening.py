@@ -44,14 +44,20 @@ class ScreenSettings:
     noble_gases: bool = False
 
 
-def rejection(row: RawRow, settings: ScreenSettings, *, elements: int = 100) -> str:
-    """Return a short stable reason why a row cannot be used, empty if it can."""
+def rejection(
+    row: RawRow, settings: ScreenSettings, *, elements: int = 100, energies: bool = True
+) -> str:
+    """Return a short stable reason why a row cannot be used, empty if it can.
+
+    Without ``energies`` a row needs none.
+    """
     if row.problem:
         return row.problem
-    if row.energy is None:
-        return MISSING_ENERGY
-    if not np.isfinite(row.energy):
-        return "energy not finite"
+    if energies:
+        if row.energy is None:
+            return MISSING_ENERGY
+        if not np.isfinite(row.energy):
+            return "energy not finite"
     crystal = row.crystal
     if crystal is None or crystal.n_atoms == 0:
         return "broken structure"
@@ -61,7 +67,7 @@ def rejection(row: RawRow, settings: ScreenSettings, *, elements: int = 100) -> 
         return "element out of range"
     if crystal.n_atoms > settings.most_atoms:
         return "too many atoms"
-    if row.energy > settings.highest_energy:
+    if row.energy is not None and row.energy > settings.highest_energy:
         return f"energy above {settings.highest_energy:g} eV/atom"
     if not settings.noble_gases and NOBLE_GASES.intersection(crystal.numbers.tolist()):
         return "noble gas"

@@ -29,7 +29,7 @@ ENERGY_COLUMNS = (
 )
 KEY_COLUMNS = ("material_id", "id", "mbid", "name")
 Source = tuple["Iterator[RawRow]", str, list[str]]
-"""Rows, the energy column, the columns that nothing is read from."""
+"""Rows, the energy column (empty if there is none), the columns that nothing is read from."""
 
 
 def read_parquet(path: Path, energy: str | None) -> Source:
@@ -45,7 +45,7 @@ def read_parquet(path: Path, energy: str | None) -> Source:
     _require(path, names, wanted)
     column = choose_energy(path, names, energy)
     optional = [name for name in (*KEY_COLUMNS[:1], "split") if name in names]
-    used = [*wanted, column, *optional]
+    used = [*wanted, *([column] if column else []), *optional]
     table = pq.read_table(path, columns=used)
 
     def rows() -> Iterator[RawRow]:
@@ -58,7 +58,7 @@ def read_parquet(path: Path, energy: str | None) -> Source:
                     record["species"], record["lattice"], record["frac_coords"]
                 )
                 split = str(record.get("split") or "")
-                yield RawRow(key, crystal, record[column], problem, split)
+                yield RawRow(key, crystal, record.get(column), problem, split)
 
     return rows(), column, [name for name in names if name not in used]
 
@@ -78,7 +78,8 @@ def read_matbench(path: Path, energy: str | None) -> Source:
     names = list(data["columns"])
     _require(path, names, ("structure",))
     column = choose_energy(path, names, energy)
-    at, energy_at = names.index("structure"), names.index(column)
+    at = names.index("structure")
+    energy_at = names.index(column) if column else None
     keys = data.get("index") or range(len(data["data"]))
     if len(keys) != len(data["data"]):
         raise InputError(
@@ -92,7 +93,8 @@ def read_matbench(path: Path, energy: str | None) -> Source:
                 yield RawRow(str(key), None, None, "broken structure")
                 continue
             crystal, problem = _from_pymatgen(record[at])
-            yield RawRow(str(key), crystal, _number(record[energy_at]), problem)
+            energy = None if energy_at is None else _number(record[energy_at])
+            yield RawRow(str(key), crystal, energy, problem)
 
     return rows(), column, [name for name in names if name not in ("structure", column)]
 
@@ -121,17 +123,17 @@ def read_csv(path: Path, energy: str | None) -> Source:
                 except (InputError, ValueError):
                     pass
                 split = record.get("split") or ""
-                yield RawRow(key, crystal, _number(record[column]), problem, split)
+                yield RawRow(key, crystal, _number(record.get(column)), problem, split)
 
     return rows(), column, [name for name in names if name not in used]
 
 
-def read_ase(path: Path, energy: str | None) -> Source:
-    """Read extxyz frames or an ASE database; energies are in the frames' info.
+def read_frames(path: Path, energy: str | None) -> Source:
+    """Read an ASE database, or whatever else holds structures; energies are in the frames' info.
 
     A broken frame or row is a :class:`RawRow` with a problem; the others are read.
     """
-    frames = list(_database_rows(path) if path.suffix == ".db" else _extxyz_frames(path))
+    frames = list(_database_rows(path) if path.suffix == ".db" else _file_frames(path))
     names = sorted({name for frame in frames for name in frame.facts})
     if not names and frames and all(frame.problem for frame in frames):
         raise InputError(f"{path}: none of its {len(frames)} structures can be read")
@@ -155,17 +157,17 @@ class _Frame(NamedTuple):
     facts: dict[str, Any]
 
 
-def _extxyz_frames(path: Path) -> Iterator[_Frame]:
-    from nucleate.crystal.files import ReadStructure, read_structures
+def _file_frames(path: Path) -> Iterator[_Frame]:
+    from nucleate.crystal.files import ReadStructure, iter_structures
 
-    for number, item in enumerate(read_structures(path)):
+    for item in iter_structures(path):
         if isinstance(item, ReadStructure):
-            key = str(item.info.get("material_id", number))
+            key = str(item.info.get("material_id", item.name))
             yield _Frame(key, item.crystal, "", dict(item.info))
         else:
             unperiodic = "not periodic" in str(item.error)
             problem = "not periodic" if unperiodic else "broken structure"
-            yield _Frame(str(number), None, problem, {})
+            yield _Frame(item.name, None, problem, {})
 
 
 def _database_rows(path: Path) -> Iterator[_Frame]:
@@ -192,24 +194,19 @@ def _database_rows(path: Path) -> Iterator[_Frame]:
 
 
 def choose_energy(path: Path, names: Sequence[str], energy: str | None) -> str:
-    """Return the column of formation energies: the one asked for, else the only known one.
+    """Return the column of formation energies: the one asked for, else the first known one.
+
+    It is empty where there is none: crystals alone teach generators.
 
     Raises
     ------
     InputError
-        If it does not exist, or several could be meant: schemes are never mixed.
+        If the column asked for does not exist.
     """
     if energy is not None:
         _require(path, names, (energy,))
         return energy
-    known = [name for name in ENERGY_COLUMNS if name in names]
-    if not known:
-        raise InputError(
-            f"{path.name} has no column of formation energies that nucleate knows "
-            f"({', '.join(ENERGY_COLUMNS)}); name one of its columns with --energy-column: "
-            f"{', '.join(names)}"
-        )
-    return known[0]
+    return next((name for name in ENERGY_COLUMNS if name in names), "")
 
 
 def _require(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:

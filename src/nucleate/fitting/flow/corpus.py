@@ -83,7 +83,7 @@ def read_corpora(
     Parameters
     ----------
     data
-        See :func:`~nucleate.fitting.datasets.load_dataset`; crystals without an energy teach too.
+        See :func:`~nucleate.fitting.datasets.load_dataset`; no energies are needed.
     folder
         Where the crystals are kept.
     most_atoms
@@ -100,10 +100,10 @@ def read_corpora(
     InputError
         If no crystal can be used.
     """
-    dataset = load_dataset(data, seed=seed, limit=limit)
+    dataset = load_dataset(data, energies=False, seed=seed, limit=limit)
     for line in dataset.report.lines():
         say(line)
-    train = [dataset.crystals[row] for row in dataset.rows("train")] + list(dataset.unlabelled)
+    train = [dataset.crystals[row] for row in dataset.rows("train")]
     val = [dataset.crystals[row] for row in dataset.rows("val")]
     found = []
     for name, crystals in (("training", train), ("validation", val)):
