@@ -76,6 +76,8 @@ FIVE = Path(__file__).with_name("K2RbHoV2O8.cif")
 SIDES = ("plain", "learned")
 WINDOWS_EV = (0.02, 0.05)
 NEAR_EV = 0.002
+NEVER = 10**9
+"""Structures without a new lowest one after which a search ends: it uses its core time."""
 PARTS = (0.25, 0.5, 1.0)
 """Of the core time, at which success is counted."""
 
@@ -130,7 +132,7 @@ def input_of(formula: str, seed: int, side: str, core_s: float, search: str) -> 
             "formula": formula, "max_atoms": entry.max_atoms, "formula_units": [entry.units]
         },
         "search": {"kind": search, "seed": seed, "known": "off"},
-        "stop": {"core_time": core_s},
+        "stop": {"core_time": core_s, "without_improvement": NEVER},
         "surrogate": {"on": side == "learned"},
         "final": {"best": 0, "judge": "off"},
         "run": {"workers": 1},
