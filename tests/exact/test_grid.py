@@ -8,8 +8,9 @@ from tests.exact.systems import METAL, OXIDE, crystal_on, numbers_of, plain_orbi
 from tests.strategies import seeds
 
 from nucleate.crystal.cells import cell_from_parameters
+from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
-from nucleate.exact.cells import centring, crystal_system
+from nucleate.exact.cells import centring, crystal_system, tasks_of
 from nucleate.exact.check import recomputed_orbits
 from nucleate.exact.grid import (
     Grid,
@@ -128,3 +129,10 @@ def test_generators_make_the_whole_group(number: int) -> None:
             break
         known = more
     assert len(known) == len(rotations)
+
+
+@pytest.mark.parametrize(("formula", "group"), [("Ca3Ti2O7", 139), ("Al2O3", 167), ("NaCl", 225)])
+def test_primitive_cells_hold_whole_formula_units(formula: str, group: int) -> None:
+    composition = Composition.from_formula(formula)
+    tasks = tasks_of(composition, max_atoms=2 * composition.n_atoms, groups=(group,))
+    assert {task.formula_units for task in tasks} == {centring(group), 2 * centring(group)}

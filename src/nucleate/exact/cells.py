@@ -165,8 +165,9 @@ def tasks_of(
     tasks: dict[str, Task] = {}
     for rank, number in enumerate(groups):
         points = centring(number)
-        for units in range(1, max_atoms * points // composition.n_atoms + 1):
-            if composition.n_atoms * units % points or not wanted(number, units):
+        most = max_atoms * points // composition.n_atoms
+        for units in range(points, most + 1, points):  # whole formula units in the primitive cell
+            if not wanted(number, units):
                 continue
             volume = composition.volume_per_atom * composition.n_atoms * units
             for factor, shape in product(volume_factors, shapes_of(number)):
