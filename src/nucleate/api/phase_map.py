@@ -11,6 +11,7 @@ from nucleate.errors import InputError
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.site import COMPOSITIONS
+from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import map_rows
 
 REFINED = 3
@@ -76,9 +77,9 @@ class PhaseMap:
 
     @property
     def rows(self) -> list[MapRow]:
-        """The lowest structure of each composition, lowest above the hull first."""
+        """The lowest structure of each composition, lowest above the hull first, with names."""
         state = self._state()
-        return map_rows(state.energies, state.meta.get(JUDGED))
+        return named(map_rows(state.energies, state.meta.get(JUDGED)), state)
 
     def phase(self, formula: str) -> Phase:
         """Return the lowest structure of a composition.
@@ -253,9 +254,11 @@ class PhaseMap:
         )
 
     def _repr_html_(self) -> str:
-        from nucleate.report.maps.rows import rows_html
+        from nucleate.report.maps.rows import SHOWN, rows_html
 
-        return rows_html(self.rows, repr(self))
+        state = self._state()
+        rows = map_rows(state.energies, state.meta.get(JUDGED), with_reactions=False)
+        return rows_html(named(rows, state, most=SHOWN), repr(self))
 
 
 def open_map(folder: str | Path) -> PhaseMap:

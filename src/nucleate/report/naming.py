@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.library.library import SHIPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.library.library import Library
+    from nucleate.library.names import Identity
     from nucleate.report.rows import Row
 
 NAMED = 100
 """Structures of a ranking that are named, from the best one on: a name takes about 10 ms."""
 
 _KEPT = 2000
-_names: dict[tuple[bytes, bytes, bytes], str | None] = {}
+_log = logging.getLogger(__name__)
+_names: dict[tuple[object, ...], Identity | None] = {}
 
 
 def structure_type(row: Row) -> str | None:
-    """Return the structure type of a row by the shipped library; None beyond the best hundred."""
+    """Return the structure type of a row by its libraries; None beyond the best hundred."""
     if row.crystal is None or (row.rank or 1) > NAMED:
         return None
     if row.finding is not None and row.finding.structure_type:
@@ -28,15 +34,36 @@ def structure_type(row: Row) -> str | None:
     return type_of(row.crystal)
 
 
-def type_of(crystal: Crystal) -> str | None:
-    """Return the structure type of a crystal by the shipped library; None without a volume."""
-    key = crystal.numbers.tobytes(), crystal.cell.tobytes(), crystal.scaled.tobytes()
+def type_of(crystal: Crystal, libraries: Sequence[str] = (SHIPPED,)) -> str | None:
+    """Return the structure type of a crystal; see :func:`identity_of`."""
+    found = identity_of(crystal, libraries)
+    return None if found is None else found.structure_type
+
+
+def identity_of(crystal: Crystal, libraries: Sequence[str] = (SHIPPED,)) -> Identity | None:
+    """Return what libraries know of a crystal.
+
+    Parameters
+    ----------
+    crystal
+        Any.
+    libraries
+        ``shipped`` and files, as in ``search.library``. Files that are no longer there are left
+        out; without any there are no names.
+
+    Returns
+    -------
+    Identity or None
+        None without a library or a volume.
+    """
+    names = tuple(libraries)
+    key = names, crystal.numbers.tobytes(), crystal.cell.tobytes(), crystal.scaled.tobytes()
     if key not in _names:
         if len(_names) >= _KEPT:
             _names.clear()
-        library = _library()
+        library = _library(names)
         try:
-            _names[key] = None if library is None else library.identify(crystal).structure_type
+            _names[key] = None if library is None else library.identify(crystal)
         except ValueError:  # no volume
             _names[key] = None
     return _names[key]
@@ -57,10 +84,16 @@ def prior_weight(row: Row) -> float | None:
 
 
 @cache
-def _library() -> Library | None:
+def _library(names: tuple[str, ...]) -> Library | None:
+    """Return the libraries that can be read as one; None if there is none."""
     from nucleate.library.library import Library
 
-    try:
-        return Library.load()
-    except InputError:
-        return None
+    readable: list[str] = []
+    for name in names:
+        try:
+            Library.load((name,))
+        except InputError as error:
+            _log.warning("no structure is named by %s: %s", name, error)
+        else:
+            readable.append(name)
+    return Library.load(readable) if readable else None

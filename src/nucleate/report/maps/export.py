@@ -15,6 +15,7 @@ from nucleate.mapping.travel import crystal_of
 from nucleate.names import safe_name
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.materials import entry_dict, phase_diagram
+from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import map_rows
 from nucleate.report.render import write_rows
 from nucleate.writing import remove_unfinished, whole_files
@@ -34,8 +35,8 @@ NEAR_EV = 0.1
 def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bool = False) -> Path:
     """Write the files of a map.
 
-    ``hull.csv`` has every composition, ``next.csv`` those to make next with the reasons,
-    ``potentials.csv`` the chemical potentials at which each phase is stable, ``structures.extxyz``
+    ``hull.csv`` has every composition with its structure type, ``next.csv`` those to make next with
+    the reasons, ``potentials.csv`` the chemical potentials at which each phase is stable, ``structures.extxyz``
     the lowest structure of each composition, ``structures/`` a CIF for those near the hull,
     ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where it is
     installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are replaced.
@@ -60,7 +61,7 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     state = read_map(folder)
     state.check_structures()
     target = Path(folder if out is None else out)
-    rows = map_rows(state.energies, state.meta.get(JUDGED))
+    rows = named(map_rows(state.energies, state.meta.get(JUDGED)), state)
     remove_unfinished(target)
     with whole_files(target) as unfinished:
         write_rows(unfinished / "hull.csv", [row.to_dict() for row in rows])

@@ -11,6 +11,7 @@ from nucleate.errors import NucleateError
 from nucleate.mapping.events import Silent
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
+from nucleate.report.maps.named import named
 from nucleate.report.maps.page import write_map_page
 from nucleate.report.maps.rows import map_rows
 from nucleate.signals import given_up_on_stop
@@ -50,7 +51,7 @@ class LiveMapPage(Silent):
             with given_up_on_stop():
                 state = read_map(self._folder)
                 state.check_structures()
-                rows = map_rows(state.energies, state.meta.get(JUDGED))
+                rows = named(map_rows(state.energies, state.meta.get(JUDGED)), state)
                 with whole_file(self._folder / PAGE_NAME) as path:
                     write_map_page(path, state, rows)
         except (NucleateError, OSError, ValueError) as error:

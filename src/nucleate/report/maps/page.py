@@ -38,9 +38,13 @@ DRAWN = 120
 
 HEADS = (
     "formula", "state", "above hull (meV/atom)", "formation (eV/atom)", "origin", "known as",
-    "decomposition", "margin (meV/atom)", "second model (meV/atom)", "structures", "run",
+    "structure type", "Pearson symbol", "nearest known", "distance", "decomposition",
+    "margin (meV/atom)", "second model (meV/atom)", "structures", "run",
 )  # fmt: skip
-IS_NUMBER = (False, False, True, True, False, False, False, True, True, True, False)
+IS_NUMBER = (
+    False, False, True, True, False, False, False, False, False, True, False, True, True, True,
+    False,
+)  # fmt: skip
 
 
 def write_map_page(path: Path, state: MapState, rows: Sequence[MapRow]) -> None:
@@ -160,7 +164,9 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
     cells = (
         row.formula, row.state, _milli(row.above_hull_ev_per_atom),
         "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:z.3f}",
-        row.origin, clean(row.known_as), row.decomposition, _milli(row.reaction_ev_per_atom),
+        row.origin, clean(row.known_as), clean(row.structure_type), row.pearson,
+        clean(row.nearest), "" if row.nearest_distance is None else f"{row.nearest_distance:.2f}",
+        row.decomposition, _milli(row.reaction_ev_per_atom),
         _milli(row.judged_above_hull_ev_per_atom), str(row.n_structures),
         "folder" if has_run else clean(row.reason),
     )  # fmt: skip
@@ -258,6 +264,7 @@ def _data(state: MapState, rows: Sequence[MapRow]) -> str:
                 "formation": row.formation_ev_per_atom,
                 "above": row.above_hull_ev_per_atom,
                 "origin": row.origin,
+                "type": clean(row.structure_type.partition(" (")[0]),
                 "cell": None if crystal is None else _cell(crystal),
                 "details": _details(row, crystal),
             }
@@ -308,6 +315,12 @@ def _details(row: MapRow, crystal: Crystal | None) -> list[tuple[str, str]]:
         found.append(
             ("Decomposition", f"{row.decomposition} ({_milli(row.reaction_ev_per_atom)} meV/atom)")
         )
+    if row.structure_type:
+        found.append(("Structure type", clean(row.structure_type)))
+        found.append(("Pearson symbol", row.pearson))
+    if row.nearest:
+        text = f"{row.nearest}, fingerprint distance {row.nearest_distance or 0.0:.2f}"
+        found.append(("Nearest known", clean(text)))
     if row.known_as:
         found.append(("Known as", clean(row.known_as)))
     if row.judged_above_hull_ev_per_atom is not None:

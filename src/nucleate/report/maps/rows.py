@@ -61,6 +61,13 @@ class MapRow:
         Tried by the map.
     reason : str
         Why nothing more is searched here, or what went wrong.
+    structure_type, pearson : str
+        Structure type of the lowest structure, and Pearson symbol; empty where it is not named
+        (see :func:`nucleate.report.maps.named.named`).
+    nearest : str
+        Nearest known compound of the same protostructure: formula and identifier.
+    nearest_distance : float or None
+        Fingerprint distance to it, see :class:`nucleate.library.names.Identity`.
     """
 
     formula: str
@@ -76,6 +83,10 @@ class MapRow:
     n_structures: int = 0
     n_failed: int = 0
     reason: str = ""
+    structure_type: str = ""
+    pearson: str = ""
+    nearest: str = ""
+    nearest_distance: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, with the units in their names."""
@@ -189,6 +200,7 @@ HEADS = (
     "formation, eV/atom",
     "structures",
     "in the library",
+    "type",
 )
 
 
@@ -202,6 +214,7 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
         "" if formation is None else f"{formation:z.3f}",
         str(row.n_structures),
         _listed_as(row),
+        row.structure_type.partition(" (")[0],
     )
 
 

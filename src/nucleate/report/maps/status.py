@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.library.library import SHIPPED, SHIPPED_LACKS
 from nucleate.mapping.judged import JUDGED
+from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, UNLISTED, MapRow, cells_of, map_rows
 from nucleate.run.lock import is_locked
 from nucleate.text import label
@@ -52,7 +53,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "core_s": core_s,
         "stop_reason": stopped,
         "running": is_locked(state.folder),
-        "rows": [row.to_dict() for row in rows[:best]],
+        "rows": [row.to_dict() for row in named(rows[:best], state)],
     }
 
 

@@ -192,7 +192,7 @@
     if (!step || n !== 4) return;
     turn = [turn[0] + step[0], turn[1] + step[1]]; draw(); event.preventDefault();
   });
-  const words = (p) => p.formula + (p.above === null ? "" : ", " + (1000 * p.above).toFixed(0) + " meV/atom above the hull") + ", " + p.origin;
+  const words = (p) => p.formula + (p.above === null ? "" : ", " + (1000 * p.above).toFixed(0) + " meV/atom above the hull") + ", " + p.origin + (p.type ? "; " + p.type : "");
 
   // ---------------------------------------------------------------- the structure
   let viewer = null;
@@ -203,7 +203,7 @@
     const row = [...document.querySelectorAll("#ranking tbody tr")].find((r) => r.dataset.formula === p.formula);
     if (row) row.classList.add("chosen");
     byId("structure").hidden = false;
-    byId("structure-title").textContent = words(p) + (p.type ? "; " + p.type : "");
+    byId("structure-title").textContent = words(p);
     const details = byId("details"); details.textContent = "";
     p.details.forEach(([name, text]) => {
       const head = document.createElement("h3"); head.textContent = name; details.appendChild(head);
