@@ -189,12 +189,14 @@ def starts_of(number: int, crystal: Crystal) -> list[Start]:
 def decide(folder: Path, final: FinalSettings, prior: Prior | None, text: str = "") -> Findings:
     """Return the findings on the polished structures, and write it to the run with a remark."""
     from nucleate.report.judging import make_findings
+    from nucleate.report.naming import libraries_of
     from nucleate.run.store import Store
 
     with Store.read(folder) as store:
         numbers = sorted({number for tier in POLISHED for number in store.statuses(tier)})
         records = store.records_of(numbers)
-    findings = make_findings(records, final, prior)
+        libraries = libraries_of(store.meta)
+    findings = make_findings(records, final, prior, libraries)
     findings = replace(findings, text=tuple(filter(None, (text, *findings.text))))
     _write(folder, findings)
     return findings

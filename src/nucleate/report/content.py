@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 from nucleate.report.findings import read_findings
+from nucleate.report.naming import libraries_of
 from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.run.store import Store
 
@@ -59,6 +60,7 @@ class RunContent:
             added=self.added,
             findings=self.findings,
             order=order,
+            libraries=libraries_of(self.meta),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.matching import matcher_name
+from nucleate.library.library import SHIPPED
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.distinct import distinct, families, in_family_order, polished_of
 from nucleate.report.findings import Finding, Findings
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record
 
 
-def make_findings(records: Iterable[Record], final: FinalSettings, prior: Prior | None) -> Findings:
+def make_findings(
+    records: Iterable[Record],
+    final: FinalSettings,
+    prior: Prior | None,
+    libraries: Sequence[str] = (SHIPPED,),
+) -> Findings:
     """Return what the polished structures of a run say.
 
     Parameters
@@ -32,6 +38,8 @@ def make_findings(records: Iterable[Record], final: FinalSettings, prior: Prior 
         The window, and up to which displacement structures are the same.
     prior
         Weights of known structure types; without it structures are in the order of energy.
+    libraries
+        Libraries of known structures by which structures are named.
     """
     items = distinct(polished_of(records, final.window_ev_per_atom), final.same)
     enthalpies = [item.best.enthalpy for item in items]
@@ -55,7 +63,7 @@ def make_findings(records: Iterable[Record], final: FinalSettings, prior: Prior 
             weight=None if weights is None else weights[place],
             probability=chances[place],
             note=_note(items[place]),
-            structure_type=type_of(items[place].best.relaxed.crystal) or "",
+            structure_type=type_of(items[place].best.relaxed.crystal, libraries) or "",
         )
         for number, family in enumerate(ordered, start=1)
         for place in family

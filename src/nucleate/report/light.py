@@ -12,6 +12,7 @@ import numpy as np
 
 from nucleate.relax.outcome import FailReason
 from nucleate.report.findings import read_findings
+from nucleate.report.naming import libraries_of
 from nucleate.report.ranking import LIKELY, rank_structures
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
@@ -114,7 +115,13 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     chosen = list(dict.fromkeys([*judged, *above, *found.numbers[first].tolist()]))
     full, unread = _chosen_records(store, chosen, found, roots)
     ranked = rank_structures(
-        full, tiers, added=added, findings=findings, order=order, unread=unread
+        full,
+        tiers,
+        added=added,
+        findings=findings,
+        order=order,
+        unread=unread,
+        libraries=libraries_of(store.meta),
     )
     n_distinct = len(ranked) + len(lowest) - len(unread)
     screened = found.failures.pop(FailReason.SCREENED, 0)

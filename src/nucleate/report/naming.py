@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.library.library import Library
@@ -31,7 +31,13 @@ def structure_type(row: Row) -> str | None:
         return None
     if row.finding is not None and row.finding.structure_type:
         return row.finding.structure_type
-    return type_of(row.crystal)
+    return type_of(row.crystal, row.libraries)
+
+
+def libraries_of(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the libraries of a run or a map by what its store says, the shipped one by default."""
+    search = meta.get("input", {}).get("search", {})
+    return tuple(str(name) for name in search.get("library", (SHIPPED,)))
 
 
 def type_of(crystal: Crystal, libraries: Sequence[str] = (SHIPPED,)) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
 from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_report
+from nucleate.library.library import SHIPPED
 from nucleate.search.minima import SAME_ENTHALPY, is_same_minimum
 from nucleate.search.polished import POLISHED, RATTLED, level_of_tier, lower_of
 
@@ -56,6 +57,8 @@ class RankedStructure:
         Space group at each tolerance of the ladder, loosest first.
     finding : Finding or None
         What the final phase found about it; None where it was not polished.
+    libraries : tuple of str
+        Libraries of known structures by which it is named.
     """
 
     rank: int
@@ -66,6 +69,7 @@ class RankedStructure:
     copies: int
     symmetry: tuple[SymmetryRung, ...]
     finding: Finding | None = None
+    libraries: tuple[str, ...] = (SHIPPED,)
 
     @property
     def failed(self) -> TierOutcome | None:
@@ -118,6 +122,7 @@ def rank_structures(
     findings: Findings | None = None,
     order: str = LIKELY,
     unread: Mapping[int, int] | None = None,
+    libraries: tuple[str, ...] = (SHIPPED,),
 ) -> list[RankedStructure]:
     """Return the distinct structures of a run, best first.
 
@@ -138,6 +143,8 @@ def rank_structures(
         ``likely``: polished structures in the order of the findings; ``energy``: by enthalpy.
     unread
         How many copies of a record are not among the records.
+    libraries
+        Libraries of known structures by which they are named.
     """
     size = _Size(unread or {})
     depth = {level_of_tier(tier): position for position, tier in enumerate(tiers)}
@@ -161,6 +168,7 @@ def rank_structures(
             item.copies,
             symmetry_report(item.relaxed.crystal, SYMPREC_LADDER),
             item.finding,
+            libraries,
         )
         for rank, item in enumerate(entries[:best], start=1)
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_report
 from nucleate.errors import InputError
+from nucleate.library.library import SHIPPED
 from nucleate.relax.outcome import Failed, FailReason, Relaxed
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Row:
         What the final phase of a run found about it.
     fixed : ndarray of bool, shape (n_atoms, 3), or None
         Fractional coordinates of a structure of a file that were held.
+    libraries : tuple of str
+        Libraries of known structures by which it is named.
     """
 
     crystal: Crystal | None
@@ -75,6 +78,7 @@ class Row:
     start: Crystal | None = field(default=None, repr=False)
     finding: Finding | None = None
     fixed: NDArray[np.bool_] | None = field(default=None, repr=False)
+    libraries: tuple[str, ...] = (SHIPPED,)
 
     @property
     def relaxed(self) -> Relaxed | None:
@@ -113,6 +117,7 @@ class Row:
             failed=item.failed,
             symmetry=item.symmetry,
             finding=item.finding,
+            libraries=item.libraries,
         )
 
     @classmethod

@@ -36,10 +36,11 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     """Write the files of a map.
 
     ``hull.csv`` has every composition with its structure type, ``next.csv`` those to make next with
-    the reasons, ``potentials.csv`` the chemical potentials at which each phase is stable, ``structures.extxyz``
-    the lowest structure of each composition, ``structures/`` a CIF for those near the hull,
-    ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where it is
-    installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are replaced.
+    the reasons, ``potentials.csv`` the chemical potentials at which each phase is stable,
+    ``structures.extxyz`` the lowest structure of each composition, ``structures/`` a CIF for those
+    near the hull, ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where
+    it is installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are
+    replaced.
 
     Parameters
     ----------

@@ -7,9 +7,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.library.library import SHIPPED
 from nucleate.mapping.travel import crystal_of
-from nucleate.report.naming import identity_of
+from nucleate.report.naming import identity_of, libraries_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.mapping.reading import MapState
     from nucleate.report.maps.rows import MapRow
-
-
-def libraries_of(state: MapState) -> tuple[str, ...]:
-    """Return the libraries of known structures of a map, by which its structures are named."""
-    return tuple(str(name) for name in state.meta["input"]["search"].get("library", (SHIPPED,)))
 
 
 def named(rows: Sequence[MapRow], state: MapState, *, most: int | None = None) -> list[MapRow]:
@@ -37,7 +31,7 @@ def named(rows: Sequence[MapRow], state: MapState, *, most: int | None = None) -
         How many of the first rows are named, which takes about 10 ms each, the first time;
         default all.
     """
-    libraries = libraries_of(state)
+    libraries = libraries_of(state.meta)
     by_formula = {phase.composition.formula: phase for phase in state.energies.phases()}
     found = list(rows)
     for place, row in enumerate(found[:most]):
