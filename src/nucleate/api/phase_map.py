@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.energies import Phase
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.reading import MapState
+    from nucleate.report.maps.opened import OpenHull
     from nucleate.report.maps.rows import MapRow
 
 
@@ -141,6 +142,42 @@ class PhaseMap:
         from nucleate.report.maps.materials import phase_diagram
 
         return phase_diagram(self._state())
+
+    def open_to(
+        self,
+        symbol: str,
+        *,
+        temperature: float | None = None,
+        pressure: float | None = None,
+        potential: float | None = None,
+    ) -> OpenHull:
+        """Return what is stable while one element is exchanged with a reservoir.
+
+        Parameters
+        ----------
+        symbol
+            The open element, such as ``O``.
+        temperature, pressure
+            Of its gas (O, N, H, Cl or F) in K and bar; default pressure 1 bar.
+        potential
+            In place of these, for any element, its chemical potential in eV per atom relative to
+            the element of the map, at most 0.
+
+        Raises
+        ------
+        InputError
+            If the field has no such element or end members, a corner has no energy, or the
+            condition is none or out of range.
+        """
+        from nucleate.report.maps.opened import open_to
+
+        return open_to(
+            self._state(),
+            symbol,
+            temperature_k=temperature,
+            pressure_bar=pressure,
+            potential_ev=potential,
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return a dictionary for each composition, with the units in its keys."""

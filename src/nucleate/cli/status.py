@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nucleate import InputError
+
 if TYPE_CHECKING:
     from typer import Typer
 
@@ -22,11 +24,40 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
+    element: Annotated[
+        str | None,
+        typer.Option("--open", help="Of a map: what is stable open to this element, such as O."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="With --open: temperature of the gas in K.")
+    ] = None,
+    pressure: Annotated[
+        float | None, typer.Option(help="With --open: pressure of the gas in bar. [default: 1]")
+    ] = None,
+    potential: Annotated[
+        float | None,
+        typer.Option(help="With --open: chemical potential in eV per atom in place of these."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="With --open: also write all compositions to this file.")
+    ] = None,
 ) -> None:
     """Show the state of a run, a map or a table of searches, during or after it."""
     from nucleate import api
     from nucleate.cli.output import console
 
+    condition = {"temperature": temperature, "pressure": pressure, "potential": potential}
+    if element is None and (csv or any(value is not None for value in condition.values())):
+        raise InputError(
+            "--temperature, --pressure, --potential and --csv are of an open element. Add --open "
+            "ELEMENT, such as --open O."
+        )
+    if element is not None:
+        found = api.open_map(run).open_to(element, **condition)
+        if csv is not None:
+            found.write_csv(csv)
+        typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else found.text(best))
+        return
     if api.holds_many(run):
         from nucleate.api.many import table_text as many_text
 

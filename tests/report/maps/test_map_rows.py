@@ -21,7 +21,7 @@ from nucleate.report.maps.figures import hull_figure
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.page import map_page_text
-from nucleate.report.maps.reservoir import open_element_of, open_ranges
+from nucleate.report.maps.reservoir import open_elements_of, open_ranges
 from nucleate.report.maps.rows import NO_ENERGY, NOT_VISITED, STABLE, UNLISTED, MapRow, map_rows
 from nucleate.report.maps.status import map_status, status_text
 
@@ -200,7 +200,7 @@ def _pymatgen_formula(formula: str) -> str:
 
 def test_what_is_stable_in_a_reservoir(tmp_path):
     state = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=9)
-    assert open_element_of(state) == "O"
+    assert open_elements_of(state) == ["O", "Sr", "Ti"]
     ranges = open_ranges(state, "O")
     hull = state.energies.hull()
     oxygen = state.field.elements.index("O")
@@ -210,8 +210,8 @@ def test_what_is_stable_in_a_reservoir(tmp_path):
     assert {item.formula for item in ranges} <= names
     with pytest.raises(InputError, match="no energy in this map"):
         open_ranges(state, "N")
-    assert open_element_of(made_map("Cu-Au", tmp_path)) is None
-    assert open_element_of(made_map("SrO-TiO2", tmp_path)) is None
+    assert open_elements_of(made_map("Cu-Au", tmp_path)) == []
+    assert open_elements_of(made_map("SrO-TiO2", tmp_path)) == []
 
 
 def test_figures_and_text(state, tmp_path):

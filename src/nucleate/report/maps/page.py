@@ -11,6 +11,7 @@ import numpy as np
 
 from nucleate.crystal.symmetry import in_cell, space_group
 from nucleate.hidden import without_values
+from nucleate.mapping.gases import GASES
 from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.site import COMPOSITIONS
 from nucleate.mapping.travel import crystal_of
@@ -18,7 +19,7 @@ from nucleate.report.displays import duration
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
-from nucleate.report.maps.reservoir import open_element_of, open_ranges
+from nucleate.report.maps.reservoir import open_elements_of, open_ranges
 from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import map_status
 from nucleate.report.page.structures import drawn, lattice_text
@@ -82,7 +83,7 @@ def map_page_text(state: MapState, rows: Sequence[MapRow]) -> str:
             potentials=_potentials(state),
             corners=", ".join(corners),
             corner_names=corners,
-            reservoir=_reservoir(state),
+            reservoirs=_reservoirs(state),
             made_of=_made_of(facts),
             input=_toml(state),
             made=_made(state),
@@ -195,17 +196,26 @@ def _range(low: float, high: float) -> str:
     return f"{first} … {high:.2f}" if first != f"{high:.2f}" else first
 
 
-def _reservoir(state: MapState) -> dict[str, Any] | None:
-    symbol = open_element_of(state)
-    hull = state.energies.hull()
-    if symbol is None or hull.missing:
-        return None
+def _reservoirs(state: MapState) -> list[dict[str, Any]]:
+    """Return a table for each element that can be open."""
+    if state.energies.hull().missing:
+        return []
+    return [_reservoir(state, symbol) for symbol in open_elements_of(state)]
+
+
+def _reservoir(state: MapState, symbol: str) -> dict[str, Any]:
     ranges = open_ranges(state, symbol)
+    is_gas = symbol in GASES
     lines = [
-        (item.formula, f"{item.low:.2f} … {item.high:.2f}", _kelvin(item.coldest_k, item.hottest_k))
+        (
+            item.formula,
+            f"{item.low:.2f} … {item.high:.2f}",
+            *([_kelvin(item.coldest_k, item.hottest_k)] if is_gas else []),
+        )
         for item in ranges
     ]
-    return {"symbol": symbol, "pressure": f"{ranges[0].pressure_bar:g}", "lines": lines}
+    pressure = f"{ranges[0].pressure_bar:g}" if ranges else ""
+    return {"symbol": symbol, "is_gas": is_gas, "pressure": pressure, "lines": lines}
 
 
 def _kelvin(cold: float | None, hot: float | None) -> str:

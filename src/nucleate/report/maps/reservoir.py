@@ -44,11 +44,12 @@ class OpenRange:
     pressure_bar: float
 
 
-def open_element_of(state: MapState) -> str | None:
-    """Return the gas among the elements of a field, oxygen first; None where there is none."""
+def open_elements_of(state: MapState) -> list[str]:
+    """Return the elements that can be open, gases first; none of two elements or end members."""
     if state.field.has_end_members or len(state.field.elements) < 3:
-        return None
-    return next((symbol for symbol in GASES if symbol in state.field.elements), None)
+        return []
+    gases = [symbol for symbol in GASES if symbol in state.field.elements]
+    return [*gases, *(symbol for symbol in state.field.elements if symbol not in gases)]
 
 
 def open_ranges(state: MapState, symbol: str, lowest: float | None = None) -> list[OpenRange]:
