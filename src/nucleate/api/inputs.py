@@ -178,14 +178,16 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
 
 
 def _in_stored_spelling(data: dict[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Return an input with the formula as the run of a folder writes the same composition."""
+    """Return an input with the formula and names of tiers as the run of a folder has them."""
+    from nucleate.run.new_keys import with_stored_names
     from nucleate.run.store import Store
 
     problem: Any = data.get("problem")
     if folder is None or not Store.exists(folder) or not isinstance(problem, dict):
         return data
     with Store.read(folder) as store:
-        stored = store.meta.get("input", {}).get("problem", {}).get("formula")
+        old = store.meta.get("input", {})
+    data, stored = with_stored_names(data, old), old.get("problem", {}).get("formula")
     now: Any = dict(cast("Mapping[str, Any]", problem)).get("formula")
     if isinstance(now, str) and isinstance(stored, str) and _is_same(now, stored):
         return {**data, "problem": {**problem, "formula": stored}}

@@ -49,6 +49,7 @@ def settings_of_map(
     """
     from nucleate.mapping.settings import MapSettings
     from nucleate.mapping.store import MapStore
+    from nucleate.run.new_keys import with_stored_names
     from nucleate.run.trust import check_trusted, is_own
 
     data, source = _data(field)
@@ -80,6 +81,9 @@ def settings_of_map(
         data["tier"] = tiers
     if executor is not None:
         data["executor"] = executor
+    if MapStore.exists(path):
+        with MapStore.read(path) as store:
+            data = with_stored_names(data, store.meta["input"])
     return MapSettings.from_dict(data, source=source), path
 
 

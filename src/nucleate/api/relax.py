@@ -328,10 +328,16 @@ def _in_workers(
     on_record: OnRecord | None,
 ) -> SeriesSummary:
     """Relax by an input with these keys beside its tiers."""
+    from nucleate.run.new_keys import with_stored_names
     from nucleate.run.relaxation import relax_files as run_series
     from nucleate.run.settings import RelaxationSettings
+    from nucleate.run.store import Store
 
-    settings = RelaxationSettings.from_dict({"tier": tiers, **keys})
+    data: dict[str, Any] = {"tier": tiers, **keys}
+    if folder is not None and Store.exists(folder):
+        with Store.read(folder) as store:
+            data = with_stored_names(data, store.meta.get("input", {}))
+    settings = RelaxationSettings.from_dict(data)
     if folder is None and getattr(settings.executor, "keeps_files", False):
         raise InputError(
             f"executor.kind = {settings.executor.kind!r} keeps files that the nodes must see. Give "

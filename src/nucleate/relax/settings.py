@@ -100,7 +100,9 @@ class Guards(Table):
 class TierSettings(Table):
     """One tier of the ladder."""
 
-    name: str = Field("chgnet", min_length=1, description="Name in outputs.")
+    name: str = Field(
+        "chgnet", min_length=1, description="Name in outputs; default: the kind of the engine."
+    )
     engine: EngineChoice = Field(
         default_factory=_default_engine, description="Model or program; default: chgnet."
     )
@@ -155,6 +157,8 @@ class TierSettings(Table):
                 'name = "surrogate": a surrogate learns in a search only, before the first tier of '
                 'its input. Give the tier an engine, or write it in an input of "nucleate predict"'
             )
+        if "name" not in self.model_fields_set:
+            object.__setattr__(self, "name", str(self.engine.kind).rpartition(":")[2])
         refuse_unsupported(self, type(self.engine))
         for key, value in defaults_of(type(self.engine)).items():
             if key not in self.model_fields_set:

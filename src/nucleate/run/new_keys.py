@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from pydantic import BaseModel
+
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +50,36 @@ def with_new_keys(old: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     for path in missing:
         _copy(path, defaults, filled)
     return filled
+
+
+FORMER_NAME = "chgnet"
+"""Of a tier without a name, whatever its engine, in earlier versions."""
+
+
+def with_stored_names(data: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an input whose tiers without a name have that of the run which they continue.
+
+    Earlier versions named every such tier ``chgnet``, and outcomes are kept by the names.
+
+    Parameters
+    ----------
+    data
+        The input as it is given now.
+    old
+        The stored input.
+    """
+    tiers, stored = data.get("tier"), old.get("tier")
+    if not isinstance(tiers, list | tuple) or not isinstance(stored, list):
+        return data
+    named = list(tiers)
+    for place, (tier, before) in enumerate(zip(tiers, stored, strict=False)):
+        if not isinstance(before, dict) or before.get("name") != FORMER_NAME:
+            continue
+        if isinstance(tier, dict) and "name" not in tier:
+            named[place] = {"name": FORMER_NAME, **tier}
+        elif isinstance(tier, BaseModel) and "name" not in tier.model_fields_set:
+            named[place] = tier.model_copy(update={"name": FORMER_NAME})
+    return {**data, "tier": named}
 
 
 def _without_unknown(new: Any, old: Any) -> tuple[Any, list[tuple[Any, ...]]]:
