@@ -146,6 +146,8 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     if not len(grid) and not options.lines and not options.points:
         raise _nothing_neutral(options)
     _check_that_states_serve(options, grid, elements)
+    if has_end_members:
+        _check_that_states_fit(options, [*bare.member_counts, *grid], elements)
     grid = windowed(bare, grid, options)
     found = dict.fromkeys(map(named, members), "corner")
     for name, rows in (
@@ -239,13 +241,29 @@ def _check_states(options: FieldSettings, elements: Sequence[str]) -> None:
 def _check_that_states_serve(
     options: FieldSettings, grid: NDArray[np.int64], elements: Sequence[str]
 ) -> None:
-    """Refuse given states of an element that is in no composition of the grid."""
+    """Refuse given states of an element that fit no composition of the grid."""
     for symbol, states in options.oxidation_states.items():
         if len(grid) and not grid[:, elements.index(symbol)].any():
             raise InputError(
                 f"field.oxidation_states: with {symbol} = {states} no composition of "
                 f"{options.system} that has {symbol} adds up to charge 0. Change the state, or "
                 "leave it out."
+            )
+
+
+def _check_that_states_fit(
+    options: FieldSettings, rows: Sequence[NDArray[np.int64]], elements: Sequence[str]
+) -> None:
+    """Refuse given states with which no mixture of end members is neutral: they have no effect."""
+    if not options.oxidation_states:
+        return
+    fitting = [row for row in rows if row_is_neutral(row, elements, options)]
+    for symbol, states in options.oxidation_states.items():
+        if not any(row[elements.index(symbol)] for row in fitting):
+            raise InputError(
+                f"field.oxidation_states: {symbol} = {states} fits no composition of "
+                f"{options.system}, as none that has {symbol} adds up to charge 0. Change the "
+                "state, leave it out, or give other end members."
             )
 
 
