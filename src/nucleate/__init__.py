@@ -122,7 +122,7 @@ _MODULES = {
     "compare": "nucleate.api.compare",
     "generate": "nucleate.api.generate",
     "map": "nucleate.api.map:map_field",
-    "open": "nucleate.api.run:open_run",
+    "open": "nucleate.api.phase_map:open_folder",
     "open_map": "nucleate.api.phase_map",
     "phonons": "nucleate.api.phonons",
     "predict": "nucleate.api.predict",

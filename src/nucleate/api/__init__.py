@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from nucleate.api.map import map_field
     from nucleate.api.merge import merge
     from nucleate.api.phase_map import PhaseMap, open_map
+    from nucleate.api.phase_map import open_folder as open  # noqa: A004
     from nucleate.api.phonons import Stability, phonons
     from nucleate.api.predict import predict
     from nucleate.api.refine import export_jobs, refine
     from nucleate.api.relax import Series, relax, relax_files
     from nucleate.api.run import Run, checked_order, export, status_of
-    from nucleate.api.run import open_run as open  # noqa: A004
     from nucleate.api.search import BasinHopping, Evolution, LowestMinima, RandomSearch, Swarm
     from nucleate.api.searching import SearchFailedError
     from nucleate.crystal.candidate import Candidate, Origin
@@ -77,7 +77,7 @@ _MODULES = {
     "import_results": "nucleate.run.hand_back",
     "map_field": "nucleate.api.map",
     "merge": "nucleate.api.merge",
-    "open": "nucleate.api.run:open_run",
+    "open": "nucleate.api.phase_map:open_folder",
     "open_many": "nucleate.api.many",
     "open_map": "nucleate.api.phase_map",
     "phonons": "nucleate.api.phonons",

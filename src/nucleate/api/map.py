@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nucleate.mapping.field import Field
     from nucleate.mapping.references import References
-    from nucleate.mapping.settings import MapSettings
+    from nucleate.mapping.settings import FieldSettings, MapSettings
     from nucleate.relax.settings import TierSettings
     from nucleate.report.maps.displays import MapDisplay
 
@@ -148,6 +148,8 @@ def map_field(
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
         shown.start(settings.field.system, path, settings.stop.time)
+        for text in empty_lines(settings.field):
+            shown.on_note(text)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         summary = run_map(settings, path, callback=watching, executor=inline)
         if summary.has_searched and not is_request(summary.reason):
@@ -202,12 +204,17 @@ def preview_map(
     Raises
     ------
     InputError
-        If the input cannot be used, or a file, library, interpreter or module is missing.
+        If the input cannot be used, a file, library, interpreter or module is missing, or the
+        folder holds a map of another input.
     """
     from nucleate.mapping.field import field_of
     from nucleate.mapping.references import references_of
+    from nucleate.mapping.store import MapStore
 
-    settings, _, judge = _ready(field, options, folder, trust)
+    settings, path, judge = _ready(field, options, folder, trust)
+    if MapStore.exists(path):
+        with MapStore.read(path) as store:
+            store.check_same(path, settings)
     found = field_of(settings)
     return MapPreview(found, references_of(found, settings), settings, judge)
 
@@ -264,6 +271,13 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
 
 def _listed(items: Sequence[Any] | None) -> list[str] | None:
     return None if items is None else [str(item) for item in items]
+
+
+def empty_lines(options: FieldSettings) -> list[str]:
+    """Return a sentence for each line of a field that adds nothing between its ends."""
+    from nucleate.mapping.field import empty_lines as found_empty
+
+    return found_empty(options)
 
 
 def live_or_lines() -> MapDisplay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.holding import holds_map
 from nucleate.api.inputs import given
 from nucleate.api.run import Run
 from nucleate.errors import InputError
@@ -190,7 +191,10 @@ class PhaseMap:
         return frame_of(self.rows)
 
     def plot_hull(self) -> Figure:
-        """Return a figure of the hull: a line, a triangle, or a tetrahedron with its sections."""
+        """Return a figure of the hull: a line, a triangle, or a tetrahedron in projection.
+
+        Sections of a tetrahedron are on the page.
+        """
         from nucleate.report.maps.figures import hull_figure
 
         return hull_figure(self._state())
@@ -301,6 +305,29 @@ class PhaseMap:
 def open_map(folder: str | Path) -> PhaseMap:
     """Return the map of a folder; raises InputError if it holds none."""
     return PhaseMap(folder)
+
+
+def open_folder(folder: str | Path, *, trust: bool = False) -> Any:
+    """Return the run or the map of a folder, finished or not; ``nucleate.open``.
+
+    Parameters
+    ----------
+    folder
+        The folder of a run or a map.
+    trust
+        As in :class:`Run`; a map takes it where it is refined.
+
+    Returns
+    -------
+    Run or PhaseMap
+        What the folder holds.
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither.
+    """
+    return PhaseMap(folder) if holds_map(folder) else Run(folder, trust=trust)
 
 
 def _say_nothing(text: str, done: int, total: int) -> None:

@@ -29,6 +29,7 @@ def import_results(
     Folders without a result are listed with the reason; the same command adds them later.
     """
     from nucleate import api
+    from nucleate.api.run import open_run
     from nucleate.cli.output import print_ranking
 
     summary = api.import_results(run, folder, name=tier)
@@ -38,7 +39,7 @@ def import_results(
         state = "" if converged else ", not converged"
         typer.echo(f"{place}: record {number} has an energy of {summary.tier}{state}")
     if summary.imported:
-        found = api.open(run)
+        found = open_run(run)
         found.export()
         print_ranking(found, best)
     typer.echo(

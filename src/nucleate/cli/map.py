@@ -218,6 +218,8 @@ def map_table(facts: dict[str, object]) -> str:
 
 
 def _print_preview(preview: MapPreview) -> None:
+    from nucleate.api import map as maps
+
     field, settings = preview.field, preview.settings
     kind = "charge-neutral compositions" if field.is_neutral else "compositions"
     corners = ", ".join(member.formula for member in field.members)
@@ -228,6 +230,8 @@ def _print_preview(preview: MapPreview) -> None:
     for item, origin in zip(field.inner, field.origins[len(field.members) :], strict=True):
         note = "" if origin == "grid" else f"  ({origin})"
         typer.echo(f"{item.formula}{note}")
+    for text in maps.empty_lines(settings.field):
+        typer.echo(text)
     typer.echo(f"references: {preview.references.in_words()}")
     tiers = ", then ".join(tier.name for tier in settings.tier)
     judge = "none" if preview.judge is None else preview.judge.name

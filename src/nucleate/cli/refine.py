@@ -69,6 +69,7 @@ def refine(
     """
     from nucleate import api
     from nucleate.api.display import Stages
+    from nucleate.api.run import open_run
     from nucleate.cli import inputs
     from nucleate.cli.output import SHOWN, export_at_end, print_ranking
     from nucleate.cli.progress import progress
@@ -91,7 +92,7 @@ def refine(
                 "--name, --single-point and --retry are for --tier or --input. Give one of these."
             )
         api.polish(run, best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
-        polished = api.open(run)
+        polished = open_run(run)
         rest = export_at_end(polished, order)
         print_ranking(polished, best or SHOWN, order)
         if rest:
@@ -119,7 +120,7 @@ def refine(
             on_start=start,
             on_record=lambda record: bars[0](record),
         )
-    found = api.open(run)
+    found = open_run(run)
     rest = export_at_end(found, order)
     print_ranking(found, best or summary.n_chosen, order)
     _print_end(summary)

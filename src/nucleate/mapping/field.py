@@ -175,6 +175,27 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     )
 
 
+def empty_lines(options: FieldSettings) -> list[str]:
+    """Return a sentence for each line of an input between whose ends no composition lies."""
+    if not options.lines:
+        return []
+    found = []
+    for line in options.lines:
+        alone = options.model_copy(update={"lines": [line]})
+        members, has_end_members = _members(options.system)
+        elements = tuple(chemical_order({s for member in members for s in member.counts}))
+        if not has_end_members:
+            members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
+        bare = Field(elements, members, has_end_members, members, (), False, 0)
+        if len({key_of(item.counts) for item in of_lines(bare, alone)}) <= 2:
+            size = min(options.cell_limit, options.max_atoms_per_formula or options.cell_limit)
+            found.append(
+                f"field.lines: {line!r} adds nothing between its ends, as no formula unit on it "
+                f"has at most {size} atoms. Raise field.max_atoms_per_formula (--max-formula)."
+            )
+    return found
+
+
 def check_models(field: Field, tiers: Iterable[TierSettings]) -> None:
     """Check that every tier can treat the field, as far as that is found without its model.
 

@@ -63,12 +63,17 @@ class MapStore:
         if not cls.exists(folder):
             return cls._create(folder, settings)
         store = cls.read(folder)
-        old, new = with_new_keys(store.meta["input"], settings), settings.to_dict()
-        check_same_input(_fixed(old), _fixed(new), folder / STORE_NAME)
+        old, new = store.check_same(folder, settings), settings.to_dict()
         if old != new:
             store.remember("input", new)
             store.remember("mark", own_mark(new))
         return store
+
+    def check_same(self, folder: Path, settings: MapSettings) -> dict[str, Any]:
+        """Return the stored input; raises InputError if it is of another map than the settings."""
+        old, new = with_new_keys(self.meta["input"], settings), settings.to_dict()
+        check_same_input(_fixed(old), _fixed(new), folder / STORE_NAME)
+        return old
 
     @classmethod
     def _create(cls, folder: Path, settings: MapSettings) -> MapStore:

@@ -33,7 +33,9 @@ def open_database(path: Path, *, writable: bool) -> tuple[Database, int]:
         for name in (path.name, f"{path.name}-journal"):
             refuse_link(path.with_name(name))
     if not path.is_file():
-        raise InputError(f"{path.parent} is not a run folder: it has no {path.name}.")
+        raise InputError(
+            f"{path.parent} is not a run folder: it has no {path.name}. {_remedy(path)}"
+        )
     try:
         db = Database(path, mode="rw")
         db.execute("PRAGMA trusted_schema = OFF")
@@ -52,6 +54,17 @@ def open_database(path: Path, *, writable: bool) -> tuple[Database, int]:
     if not writable:
         db.execute("PRAGMA query_only = ON")
     return db, found
+
+
+def _remedy(path: Path) -> str:
+    """Return which folder to give in place of one without a store."""
+    inner = sorted(path.parent.glob(f"compositions/*/{path.name}"))
+    if inner:
+        return (
+            f"It is the folder of a map; each of its {len(inner)} compositions is a run: give one, "
+            f"such as {inner[0].parent}."
+        )
+    return "Give the folder that a search has made, such as nucleate-SrTiO3."
 
 
 def _version(db: Database) -> Any:
