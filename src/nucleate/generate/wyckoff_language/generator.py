@@ -41,6 +41,9 @@ EXTRA = 6
 SPARE = 8
 """Candidates made beyond one and a half times the number asked for: some fail or repeat others."""
 
+ASSIGNMENTS = 100
+"""Assignments of each size that are completed; more where more than 500 candidates are wanted."""
+
 MOST_OF_ONE = 12
 """Candidates of one assignment, at most."""
 
@@ -144,7 +147,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
                     groups=self._space.space_groups,
                     held=self._held,
                 )
-                made = search.likely(min(self._number, 100), rng=rng if self._explore else None)
+                most = min(self._number, max(ASSIGNMENTS, self._number // 5))
+                made = search.likely(most, rng=rng if self._explore else None)
                 choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
             wanted = self._wanted(choices)
             for units, _ in self._sizes():
