@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from nucleate.run.policy import ArmCount
     from nucleate.run.store import Store
 
-HEADS = ("source", "relaxed", "failed", "repeats", "new", "low minima", "s each",
+HEADS = ("source", "relaxed", "failed", "considered", "repeats", "new", "low minima", "s each",
          "low per 1000 s", "share at first", "share now")  # fmt: skip
-"""Heads of the table; numbers in all columns but the first."""
+"""Heads of the table; numbers in all columns but the first. ``considered`` are structures
+that a surrogate looked at and that were not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Worked:
 
     @property
     def per_second(self) -> float | None:
-        """New low minima per second of relaxation; None where none took any time."""
-        return self.count.low / self.count.wall_s if self.count.wall_s > 0.0 else None
+        """New low minima per second of relaxation and of a surrogate; None where none took any."""
+        seconds = self.count.wall_s + self.count.considered_s
+        return self.count.low / seconds if seconds > 0.0 else None
 
     def to_data(self) -> dict[str, Any]:
         """Return it JSON-ready."""
@@ -51,10 +53,12 @@ class Worked:
             "source": self.name,
             "relaxed": count.relaxed,
             "failed": count.failed,
+            "considered": count.considered,
             "repeats": count.repeats,
             "new_minima": count.new,
             "low_minima": round(count.low, 3),
             "relaxation_s": round(count.wall_s, 3),
+            "considered_s": round(count.considered_s, 3),
             "share_at_first": round(self.at_first, 5),
             "share_now": round(self.now, 5),
         }
@@ -67,6 +71,7 @@ class Worked:
             clean(self.name),
             str(count.relaxed),
             str(count.failed),
+            str(count.considered),
             str(count.repeats),
             str(count.new),
             f"{count.low:.1f}",
@@ -92,7 +97,7 @@ def what_worked(store: Store) -> tuple[str, list[Worked]]:
         Worked(arm, view.counts[arm], at_first, now)
         for arm, at_first, now in zip(view.arms, view.weights, view.chances, strict=True)
     ]
-    used = [row for row in rows if row.at_first > 0.0 or row.count.relaxed or row.count.failed]
+    used = [row for row in rows if row.at_first > 0.0 or row.count.tried]
     used.sort(key=lambda row: (-row.count.low, -row.count.relaxed))
     return view.kind, used
 

@@ -16,6 +16,7 @@ from nucleate.plugins import Component, find, kinds
 from nucleate.policy.ledger import Ledger
 from nucleate.policy.policy import PolicyContext
 from nucleate.policy.saved import SavedPolicy
+from nucleate.relax.outcome import FailReason
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
@@ -154,23 +155,30 @@ class ArmCount:
 
     Attributes
     ----------
-    relaxed, repeats, failed : int
-        Candidates with an energy, those that repeated another and were not relaxed, and those
-        without an energy.
+    relaxed, repeats, failed, considered : int
+        Candidates with an energy, those that repeated another and were not relaxed, those without
+        an energy, and those that a surrogate considered and that were not finished.
     new : int
         New distinct minima.
     low : float
         The same, each weighted by ``exp(-rank / 6)`` with its rank when it was found.
-    wall_s : float
-        Seconds of its relaxations.
+    wall_s, considered_s : float
+        Seconds of its relaxations, and of the surrogate for those that were not finished.
     """
 
     relaxed: int = 0
     repeats: int = 0
     failed: int = 0
+    considered: int = 0
     new: int = 0
     low: float = 0.0
     wall_s: float = 0.0
+    considered_s: float = 0.0
+
+    @property
+    def tried(self) -> int:
+        """Candidates that were relaxed or considered."""
+        return self.relaxed + self.failed + self.considered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,8 +295,8 @@ def _pulls(
         number, source, parents, detail, n_atoms, duplicate_of = head
         after: dict[int, float] = {}
         evaluations: dict[int, tuple[int, int | None]] = {}
-        wall_s = 0.0
-        for tier, status, enthalpy, evaluated, seconds in (row[6:] for row in group):
+        wall_s, is_screened = 0.0, False
+        for tier, status, reason, enthalpy, evaluated, seconds in (row[6:] for row in group):
             place = places.get(tier)
             if place is None:
                 continue
@@ -297,6 +305,7 @@ def _pulls(
                 after[place] = enthalpy / n_atoms
             evaluations[place] = (n_atoms, evaluated if is_relaxed else None)
             wall_s += seconds
+            is_screened |= reason == FailReason.SCREENED
         pull = ledger.pull(
             number,
             source,
@@ -305,11 +314,16 @@ def _pulls(
             after=after,
             evaluations=evaluations,
             duplicate_of=duplicate_of,
+            is_screened=is_screened,
         )
         yield number, source, pull, wall_s
 
 
 def _count(count: ArmCount, pull: Pull, wall_s: float) -> None:
+    if pull.is_screened:
+        count.considered += 1
+        count.considered_s += wall_s
+        return
     count.repeats += pull.is_repeat
     count.relaxed += bool(pull.after)
     count.failed += not pull.after and not pull.is_repeat
