@@ -117,6 +117,31 @@ def test_a_bandit_learns_from_a_run_of_any_policy(tmp_path):
         save_policy(fixed, tmp_path / "p.json")
 
 
+def test_what_evolution_learned_of_its_operators_is_shown(tmp_path):
+    folder, settings = tmp_path / "run", settings_of(kind="evolution", structures=30)
+    predict(settings, folder, executor=partial(inline_executor, pressure_gpa=0.0))
+    search = build_search(settings)
+    with Store.read(folder) as store:
+        for record, update in store.records():
+            search.replay(record, update)
+        view = read_policy(store)
+    chances = dict(zip(view.arms, view.chances, strict=True))
+    assert sum(view.chances) == pytest.approx(1.0)
+    learned = {name.removeprefix("move:"): share for name, share in chances.items()}
+    for name, share in zip(search._credit.names, search._credit.chances(), strict=True):
+        assert learned[name] == pytest.approx(0.6 * share)
+    assert learned["heredity"] != pytest.approx(0.3, abs=1e-3)  # as at first
+    kind, _, _, rows = worked(folder)
+    assert kind == "evolution"
+    assert sum(row["relaxed"] + row["failed"] for row in rows) == 30
+    assert "; evolution draws " in status_of(folder)["rates"]
+    assert "(policy: evolution)" in write_live_page(folder).read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="its search is 'evolution', which learns only how often"):
+        save_policy(folder, tmp_path / "p.json")
+    with pytest.raises(InputError, match="its search is 'evolution'"):
+        run(tmp_path / "no", structures=6, policy="bandit", policy_from=str(folder))
+
+
 def test_policies_of_other_moves_and_other_files_are_refused(finished, tmp_path):
     policy, folder = finished
     with pytest.raises(InputError, match=r"search\.policy_from.*'double' is off here"):

@@ -114,7 +114,7 @@ def read_status(
         "policy": policy,
         "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
-        "rates": best_arms_in_words(worked),
+        "rates": best_arms_in_words(policy, worked),
         "table": plain_fitted(rows, columns(*SHORT_STATUS), width),
     }
 

@@ -102,8 +102,8 @@ def what_worked(store: Store) -> tuple[str, list[Worked]]:
     return view.kind, used
 
 
-def best_arms_in_words(rows: Sequence[Worked], *, most: int = 4) -> str:
-    """Return the sources and moves that gave most low minima per second, in words."""
+def best_arms_in_words(policy: str, rows: Sequence[Worked], *, most: int = 4) -> str:
+    """Return what gave most low minima per second, and what is drawn most where that is learned."""
     rated = [row for row in rows if row.per_second]
     rated.sort(key=lambda row: -(row.per_second or 0.0))
     rates = [(row, 1000.0 * (row.per_second or 0.0)) for row in rated[:most]]
@@ -111,4 +111,8 @@ def best_arms_in_words(rows: Sequence[Worked], *, most: int = 4) -> str:
         f"{clean(row.name)} {rate:,.0f}" if rate >= 1000.0 else f"{clean(row.name)} {rate:.3g}"
         for row, rate in rates
     ]
-    return f"low minima per 1000 s: {', '.join(words)}" if words else ""
+    text = f"low minima per 1000 s: {', '.join(words)}" if words else ""
+    if text and policy != "fixed":
+        often = max(rows, key=lambda row: row.now)
+        text += f"; {policy} draws {clean(often.name)} most ({100.0 * often.now:.0f} %)"
+    return text

@@ -18,6 +18,7 @@ from nucleate.search.breeding.gene_pool import GenePool
 from nucleate.search.breeding.heredity import heredity
 from nucleate.search.breeding.mutations import permutation, soft_mutation, strain
 from nucleate.search.drawn import DrawnSearch
+from nucleate.search.guide import NEW
 from nucleate.search.proposals import within_units
 from nucleate.search.settings import SearchSettings
 
@@ -137,6 +138,23 @@ class EvolutionSearch(DrawnSearch):
         )
         self._credit = Credit(_acting(settings, context), learns=settings.learn)
         self._contexts: dict[int, MoveContext] = {}
+
+    @property
+    def policy_facts(self) -> dict[str, Any]:
+        """Generators and operators with their weights, from which the learning can be repeated."""
+        new, context = self.settings.new_fraction, self.context
+        shares = getattr(context.generator, "shares", None) or {NEW: 1.0}
+        own = zip(self._credit.names, self._credit.own.tolist(), strict=True)
+        weights = {name: new * share for name, share in shares.items()}
+        weights |= {f"{MOVE}{name}": (1.0 - new) * share for name, share in own}
+        return {
+            "arms": list(weights),
+            "weights": list(weights.values()),
+            "tiers": list(context.tiers),
+            "costs": list(context.costs) or [1.0] * len(context.tiers),
+            "start": None,
+            "search": self.settings.kind if self.settings.learn else "",
+        }
 
     def begin(self, trial: Trial) -> None:
         """Count the children of each minimum."""
