@@ -5,9 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.moves.table import move_weights
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
+
+COPIES = {"double": 2, "triple": 3}
+"""Moves that multiply the cell, and by what."""
+
+UNLIKE_ATOMS = frozenset(
+    {
+        "swap-two-atoms",
+        "shuffle-some-atoms",
+        "shuffle-some-with-vacancies",
+        "shuffle-all-atoms",
+    }
+)
+"""Moves that cannot act on an element."""
 
 TRIVIAL = 1
 """The space group of crystals without symmetry."""
@@ -22,6 +36,9 @@ def refuse_unfit_keys(settings: RunSettings) -> None:
         For the first ones that do not: the keys, why, and the remedy.
     """
     _check_restrictions(settings)
+    for key in ("moves", "melted_moves"):
+        _check_moves(settings, key)
+    _check_melting(settings)
 
 
 def _check_restrictions(settings: RunSettings) -> None:
@@ -39,7 +56,56 @@ def _check_restrictions(settings: RunSettings) -> None:
     for what, (key, able, is_asked) in asked.items():
         if is_asked and not getattr(search, able, True):
             raise InputError(
-                f"search.kind = {search.kind!r} cannot keep to {what} ({key}), as it moves "
-                "every atom by itself. Use search.kind = 'lowest-minima', 'basin-hopping' or "
+                f"search.kind = {search.kind!r} cannot keep to {what} ({key}), as it places or "
+                "moves every atom by itself. Use search.kind = 'lowest-minima', 'basin-hopping' or "
                 f"'evolution', or leave {key} out."
             )
+
+
+def _check_moves(settings: RunSettings, key: str) -> None:
+    """Refuse weights of moves none of which can act in the search space."""
+    choice = getattr(settings.search, key, None)
+    if not isinstance(choice, dict) or getattr(settings.search, "new_fraction", None) == 1.0:
+        return
+    space = settings.problem.space()
+    composition = space.composition
+    on = {name for name, weight in move_weights(choice).items() if weight > 0.0}
+    small = [
+        name
+        for name, copies in COPIES.items()
+        if name in on and all(units % copies for units in space.formula_units)
+    ]
+    unlike = on & UNLIKE_ATOMS if len(composition.elements) == 1 else set()
+    if on - unlike - set(small):
+        return
+    reasons = [f"{name} needs a cell of {COPIES[name]} formula units" for name in small]
+    if unlike:
+        reasons.append(f"{', '.join(sorted(unlike))} need two elements")
+    units = f"{', '.join(map(str, space.formula_units))} of {composition.formula}"
+    remedy = ""
+    if small:
+        copies = COPIES[small[0]]
+        remedy = (
+            f", or allow {copies} formula units (problem.max_atoms = "
+            f"{copies * composition.n_atoms} or more, and problem.formula_units if it is given)"
+        )
+    raise InputError(
+        f"search.{key}: no move that is on can act, as {' and '.join(reasons)}, and the allowed "
+        f"formula units are {units}. Give another move a positive weight{remedy}."
+    )
+
+
+def _check_melting(settings: RunSettings) -> None:
+    """Refuse a ceiling of the melted walk that is not above its temperature at rest."""
+    search = settings.search
+    ceiling = getattr(search, "melt_ceiling", None)
+    rest = getattr(search, "temperature", 0.0)
+    is_idle = (
+        getattr(search, "melt_step", 0.0) == 0.0 or getattr(search, "new_fraction", 0.0) == 1.0
+    )
+    if ceiling is not None and not is_idle and ceiling <= rest:
+        raise InputError(
+            f"search.melt_ceiling = {ceiling:g} is not above search.temperature = {rest:g}, so "
+            "that a melted walk would be no hotter. Raise melt_ceiling, or set melt_step = 0 for "
+            "walks that never get hotter."
+        )
