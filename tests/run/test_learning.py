@@ -18,10 +18,13 @@ from ase.calculators import emt
 
 import nucleate as nc
 from nucleate.api.many import predict_many
+from nucleate.api.policy import worked
 from nucleate.errors import InputError
 from nucleate.run.learning.screening import Screening
 from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.run.policy import read_policy
+from nucleate.run.predict import build_search
 from nucleate.run.settings import RefinementSettings, RunSettings
 from nucleate.run.store import Store
 
@@ -67,6 +70,27 @@ def test_the_surrogate_considers_more_than_is_finished(run):
     assert [fit["number"] for fit in learned["fits"]] == list(range(1, len(learned["fits"]) + 1))
     assert learned["fits"][-1]["frames"] > learned["fits"][0]["frames"]
     assert "considered" in learned["words"]
+
+
+def test_what_is_not_finished_is_no_failure_for_a_policy(run, tmp_path):
+    data = an_input(structures=30)
+    data["search"]["policy"] = "bandit"
+    nc.predict(data, folder=tmp_path / "run", display=False)
+    search = build_search(RunSettings.from_dict(data))
+    with Store.read(tmp_path / "run") as store:
+        for record, update in store.records():
+            search.replay(record, update)
+        view = read_policy(store)
+        screened = sum(record.is_screened for record, _ in store.records())
+    assert search.guide.policy.learned() == view.learned
+    counts = view.counts.values()
+    assert sum(count.considered for count in counts) == screened > 0
+    assert not sum(count.failed for count in counts)
+    _, heads, cells, rows = worked(run)
+    assert "considered" in heads
+    assert all(len(line) == len(heads) for line in cells)
+    assert sum(row["relaxed"] for row in rows) == 55
+    assert all(row["failed"] == 0 for row in rows)
 
 
 def test_what_is_not_finished_has_no_energy_and_no_rank(run):
