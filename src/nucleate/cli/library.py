@@ -53,6 +53,12 @@ def build(
         f"Wrote {header['entries']:,} compounds of {header['prototypes']:,} prototypes to {out}"
         + (f"; left out: {left_out}" if left_out else "")
     )
+    first = header.get("first_left_out", [])
+    if first:
+        more = header["left_out"]["unreadable"] - len(first)
+        typer.echo(
+            "Unreadable:\n  " + "\n  ".join([*first, *([f"and {more} more"] if more else [])])
+        )
 
 
 def show(
