@@ -46,6 +46,16 @@ def test_a_library_is_built_shown_and_described(folder: Path, tmp_path: Path) ->
         run("library", "build", folder, "--out", out)
 
 
+def test_what_the_shipped_library_leaves_out_is_said(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my.nlib"
+    run("library", "build", folder, "--out", out)
+    lacks = "The shipped library lacks about 14,000 formulas"
+    assert lacks in run("library", "show", "SrTiO3")
+    assert lacks in run("library", "show", "SrTiO3", "--library", "shipped", "--library", out)
+    assert "lacks" not in run("library", "show", "SrTiO3", "--library", out)
+    assert "lacks" not in run("library", "show", "KCl")
+
+
 def test_structures_are_named(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "my.nlib"
     run("library", "build", folder, "--out", out)

@@ -121,7 +121,7 @@ def run_of(formula: str, library: Path, **search: object) -> RunSettings:
 
 
 def test_a_run_says_what_is_known_of_its_formula(library_path: Path) -> None:
-    assert known_line(run_of("TiO2", library_path)) == "known: P42/mnm, t-9"
+    assert known_line(run_of("TiO2", library_path)) == "known: P4_2/mnm, t-9"
     line = known_line(run_of("KCl", library_path, known="no-formula"))
     assert line == "known: Fm-3m, t-2; Pm-3m, t-5 (not used: known = 'no-formula')"
     assert known_line(run_of("BaSnO3", library_path)) == ""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import read_crystals
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.errors import InputError
-from nucleate.library.library import SHIPPED, Library
-from nucleate.run.known_compounds import symbol_of
+from nucleate.library.library import SHIPPED, SHIPPED_LACKS, Library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _names(found: Identity) -> dict[str, Any]:
     return {
         "structure_type": found.structure_type,
         "pearson": found.pearson,
-        "space_group": symbol_of(found.space_group),
+        "space_group": space_group_symbol(found.space_group),
         "space_group_number": found.space_group,
         "aflow": found.aflow,
         "known": found.known,
@@ -77,11 +77,16 @@ def known_structures(
     return [_entry(entry) for entry in entries]
 
 
+def lacks_in_words(library: Sequence[str | Path] = (SHIPPED,)) -> str:
+    """Return what libraries leave out on purpose, a sentence; empty without the shipped one."""
+    return f"The shipped library lacks {SHIPPED_LACKS}." if SHIPPED in library else ""
+
+
 def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "formula": entry.formula,
-        "space_group": symbol_of(entry.proto.number),
+        "space_group": entry.space_group,
         "space_group_number": entry.proto.number,
         "pearson": entry.proto.pearson,
         "above_hull": entry.above_hull,
