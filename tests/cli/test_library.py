@@ -67,6 +67,27 @@ def test_structures_are_named(folder: Path, tmp_path: Path) -> None:
     assert "cF8" in run("identify", file, "--library", out)
 
 
+def test_a_structure_that_cannot_be_read_has_a_row_with_the_reason(tmp_path: Path) -> None:
+    out, data = tmp_path / "my.nlib", tmp_path / "some"
+    data.mkdir()
+    write_cif(data / "salt.cif", rocksalt("NaCl", 5.7))
+    run("library", "build", data, "--out", out)
+    (data / "bad.cif").write_text("junk")
+    words = ["identify", data, tmp_path / "nothing.cif", "--library", out]
+    result = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert result.exit_code == 1
+    assert "cF8" in result.stdout
+    assert result.stdout.count("cannot be read") == 2
+    assert "bad.cif" in result.stderr
+    assert "nothing.cif" in result.stderr
+    result = CliRunner().invoke(build_app(), [*map(str, words), "--json"])
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)
+    assert [row["structure"] for row in rows] == ["bad", "salt", "nothing.cif"]
+    assert [bool(row["problem"]) for row in rows] == [True, False, True]
+    assert rows[0]["space_group_number"] is None
+
+
 def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     bad = tmp_path / "bad.nlib"
     bad.write_bytes(b"PK\x03\x04 cut short")
