@@ -17,6 +17,7 @@ from nucleate.report.terminal import plain_fitted
 from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.events import LOST
+from nucleate.run.known_compounds import kept_known
 from nucleate.run.lock import is_locked
 from nucleate.signals import is_request
 from nucleate.text import clean
@@ -96,6 +97,7 @@ def read_status(
     return {
         "formula": store.meta["formula"],
         "seed": store.meta["seed"],
+        "known": clean(kept_known(store)),
         "running": is_locked(store.path.parent),
         "stop_reason": stop_reason,
         "elapsed_s": elapsed_s,

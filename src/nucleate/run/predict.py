@@ -14,7 +14,7 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.events import LOADING, READING, Several, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
-from nucleate.run.known_compounds import known_line
+from nucleate.run.known_compounds import keep_known, known_line
 from nucleate.run.learning.begin import check_source, learning
 from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
@@ -131,7 +131,8 @@ def opened(
         check_same_run(path, settings)
         if not Store.exists(path):
             check_source(settings)
-        _tell(callback, known_line(settings))
+        known = known_line(settings)
+        _tell(callback, known)
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
         tiers, proven = under_pressure(settings.tier, pressed.factor), None
         learns = settings.surrogate.on and is_drawn
@@ -156,6 +157,7 @@ def opened(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
+        keep_known(store, known)
         keep_policy(store, policy_facts)
         shown = callback
         if learns:

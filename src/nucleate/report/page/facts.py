@@ -16,6 +16,7 @@ from nucleate.report.findings import read_findings
 from nucleate.report.learned import learned_of
 from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
+from nucleate.run.known_compounds import kept_known
 from nucleate.run.lock import is_locked
 from nucleate.run.reference import EVENT as TARGET
 from nucleate.search.polished import JUDGED
@@ -79,6 +80,8 @@ class Facts:
         Known enthalpies per atom that the plots show as lines, with their names.
     engines : list of str
         Kinds of the engines of tiers that were added after the search, and of the second model.
+    known : str
+        Known structures of the formula, as the run said at its start.
     """
 
     points: list[tuple[int, str, float, float, float]] = field(default_factory=list)
@@ -98,6 +101,7 @@ class Facts:
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
     lines: list[tuple[str, float]] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
+    known: str = ""
 
 
 def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
@@ -138,6 +142,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         ancestors=_ancestors(store, numbers),
         lines=_lines(store, tier),
         engines=_engines(store),
+        known=clean(kept_known(store)).removeprefix("known: "),
     )
 
 

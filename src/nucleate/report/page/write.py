@@ -112,6 +112,8 @@ def _facts_in_words(
         found.insert(1, ("repeats skipped", str(history.n_repeats)))
     if facts.best:
         found.insert(1, ("best found after", f"{duration(facts.best[-1][1])} of processor time"))
+    if facts.known:
+        found.append(("known structures", facts.known))
     return found
 
 
