@@ -9,9 +9,11 @@ import pytest
 from tests.library.conftest import KNOWN, rocksalt
 from typer.testing import CliRunner
 
+from nucleate.api import map as maps
 from nucleate.cli import build_app
 from nucleate.crystal.files import write_cif
 from nucleate.errors import InputError
+from nucleate.run.store import Store
 
 
 def run(*words: str | Path) -> str:
@@ -94,3 +96,30 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     for words in (("library", "info", bad), ("library", "show", "NaCl", "--library", bad)):
         with pytest.raises(InputError, match="cut short"):
             run(*words)
+
+
+def test_predict_and_map_take_libraries(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("library", "build", folder, "--out", "my.nlib")
+    words = ("--max-atoms", "2", "--tier", "spp", "--structures", "2", "--polish", "0",
+             "--workers", "1", "--out", "run", "--library", "my.nlib")  # fmt: skip
+    run("predict", "NaCl", *words)
+    with Store.read(tmp_path / "run") as store:
+        found = store.meta["input"]["search"]["library"]
+    assert found == [str(tmp_path / "my.nlib")]
+    assert "known: Fm-3m, t-1" in run("status", "run")
+
+    given: dict[str, object] = {}
+    preview = maps.preview_map
+
+    def noted(*field: str, **options: object) -> maps.MapPreview:
+        given["preview"] = preview(*field, **options)
+        return given["preview"]
+
+    monkeypatch.setattr(maps, "preview_map", noted)
+    run("map", "Na-Cl", "--max-atoms", "4", "--tier", "ase=ase.calculators.emt:EMT", "--dry-run",
+        "--library", "my.nlib")  # fmt: skip
+    settings = given["preview"].settings  # type: ignore[attr-defined]
+    assert list(settings.search.library) == [str(tmp_path / "my.nlib")]

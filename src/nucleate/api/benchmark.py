@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.inputs import libraries
 from nucleate.errors import InputError
 from nucleate.signals import is_request
 
@@ -233,6 +234,7 @@ def run_hold_out(
             "--library has no effect where --known = 'off', the default of searches. Give another "
             "--known, such as no-formula."
         )
+    library = libraries(library) or ["shipped"]
     side, core_time_s = experiment_named(experiment), _core_time_s(budget)
     pairs = [(entry, use) for use in known for entry in entries]
     folders = (csp.entry_folder(out, entry, use) for entry, use in pairs)
