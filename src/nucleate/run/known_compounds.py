@@ -8,13 +8,9 @@ from nucleate.errors import InputError
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
-    from nucleate.run.store import Store
 
 SHOWN = 3
 """Known structures that are named."""
-
-EVENT = "known"
-"""Kind of the event that holds the line."""
 
 
 def known_line(settings: RunSettings) -> str:
@@ -38,15 +34,3 @@ def known_line(settings: RunSettings) -> str:
     more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
     held_out = "" if use == "all" else f" (not used: known = {use!r})"
     return f"known: {'; '.join(shown)}{more}{held_out}"
-
-
-def keep_known(store: Store, line: str) -> None:
-    """Write the line into the store of a run that does not hold one yet."""
-    if line and not any(store.events(EVENT)):
-        store.add_event(0.0, EVENT, {"line": line})
-        store.commit()
-
-
-def kept_known(store: Store) -> str:
-    """Return the line that a run began with; empty where nothing was known."""
-    return next((str(data.get("line", "")) for _, _, data in store.events(EVENT)), "")

@@ -14,11 +14,12 @@ from nucleate.run.campaign import Campaign
 from nucleate.run.events import LOADING, READING, Several, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
 from nucleate.run.journal import StoreJournal
-from nucleate.run.known_compounds import keep_known, known_line
+from nucleate.run.known_compounds import known_line
 from nucleate.run.learning.begin import check_source, learning
 from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
 from nucleate.run.log import logged
+from nucleate.run.notes import keep_notes, notes_of_search
 from nucleate.run.policy import costs_of, keep_policy, policy_start
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.proving import proven_of
@@ -157,13 +158,15 @@ def opened(
         stack.callback(relaxing.close)
         store = stack.enter_context(open_store(path, settings))
         keep_compression(store, pressed)
-        keep_known(store, known)
         keep_policy(store, policy_facts)
         shown = callback
         if learns:
             relaxing = learning(relaxing, store, settings, own)
             shown = Several([relaxing, callback])
-        _tell(callback, _capacity_line(search, relaxing.capacity()))
+        notes = notes_of_search(search, relaxing.capacity())
+        keep_notes(store, [known, *notes] if known else notes)
+        for line in notes:
+            _tell(callback, line)
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -183,12 +186,6 @@ def opened(
 def programs_after_the_first(tiers: Sequence[TierSettings]) -> list[int]:
     """Return the tiers that are external programs and not the first."""
     return [place for place, tier in enumerate(tiers) if place and tier.engine.is_program]
-
-
-def _capacity_line(search: Search, capacity: int) -> str:
-    """Return what a search says of the number of crystals that the workers hold, if it does."""
-    says = getattr(search, "words_on_capacity", None)
-    return "" if says is None else str(says(capacity))
 
 
 def _tell(callback: Callback, line: str) -> None:

@@ -16,8 +16,8 @@ from nucleate.report.findings import read_findings
 from nucleate.report.learned import learned_of
 from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
-from nucleate.run.known_compounds import kept_known
 from nucleate.run.lock import is_locked
+from nucleate.run.notes import notes_of
 from nucleate.run.reference import EVENT as TARGET
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
@@ -74,14 +74,14 @@ class Facts:
         Chance that a lower minimum was missed.
     final : list of str
         What the final phase says.
+    notes : list of str
+        What the search said of its input and the workers at the last start.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
     lines : list of (str, float)
         Known enthalpies per atom that the plots show as lines, with their names.
     engines : list of str
         Kinds of the engines of tiers that were added after the search, and of the second model.
-    known : str
-        Known structures of the formula, as the run said at its start.
     """
 
     points: list[tuple[int, str, float, float, float]] = field(default_factory=list)
@@ -98,10 +98,10 @@ class Facts:
     learned: Learned | None = None
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
     lines: list[tuple[str, float]] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
-    known: str = ""
 
 
 def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
@@ -134,6 +134,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
             for row in store.failure_examples()
             if row[0] not in JUDGED and row[1] != FailReason.SCREENED
         ],
+        notes=notes_of(store),
         policy=policy,
         worked=worked,
         learned=learned_of(store, core_s),
@@ -142,7 +143,6 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
         ancestors=_ancestors(store, numbers),
         lines=_lines(store, tier),
         engines=_engines(store),
-        known=clean(kept_known(store)).removeprefix("known: "),
     )
 
 

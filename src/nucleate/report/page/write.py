@@ -73,6 +73,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             doubts=doubts(history, facts, rows),
             table=_table(rows),
             final=facts.final,
+            notes=facts.notes,
             has_files=not facts.running,
             running=facts.running,
             tiers=_tier_table(rows, tiers, history),
@@ -112,8 +113,6 @@ def _facts_in_words(
         found.insert(1, ("repeats skipped", str(history.n_repeats)))
     if facts.best:
         found.insert(1, ("best found after", f"{duration(facts.best[-1][1])} of processor time"))
-    if facts.known:
-        found.append(("known structures", facts.known))
     return found
 
 
