@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.container import SUFFIX, write_container
 from nucleate.library.entries import LeftOut, collect, to_columns
@@ -17,7 +20,6 @@ from nucleate.library.sources import read_source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nucleate.crystal.formats.structures import Unreadable
     from nucleate.library.entries import Columns, Known
 
 MATERIALS_PROJECT = {
@@ -62,7 +64,12 @@ def build_library(
 
     def all_of() -> Iterator[Known | Unreadable]:
         for source in sources:
-            yield from read_source(source, splits=splits)
+            where = f"{Path(source).parent}{os.sep}"  # of no interest to others
+            for item in read_source(source, splits=splits):
+                if isinstance(item, Unreadable):
+                    yield replace(item, error=InputError(str(item.error).removeprefix(where)))
+                else:
+                    yield item
 
     details = {"sources": [Path(source).name for source in sources]}
     if splits is not None:
