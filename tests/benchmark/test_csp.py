@@ -82,6 +82,15 @@ def test_a_folder_is_a_set_too_and_the_search_is_told_formula_and_size(tmp_path)
     assert by_name["mn"].problem == {"formula_units": [2], "max_atoms": 2}
 
 
+def test_a_file_that_cannot_be_read_costs_only_itself(tmp_path, caplog):
+    write_cif(tmp_path / "mn.cif", manganese())
+    (tmp_path / "bad.cif").write_text("junk")
+    entries = read_entries(tmp_path, number=5, seed=0, atoms=(1, 20))
+    assert [entry.name for entry in entries] == ["mn"]
+    assert "1 left out" in caplog.text
+    assert "bad.cif" in caplog.text
+
+
 def test_nothing_that_fits_is_an_error(tmp_path):
     with pytest.raises(InputError, match="neither"):
         read_entries(tmp_path / "none", number=1, seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.names import safe_name
 from nucleate.run.folder import check_same_run
-from nucleate.run.listed_files import FileCrystal, read_files
+from nucleate.run.listed_files import FileCrystal, iter_files
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from nucleate.benchmark.experiments import Experiment
     from nucleate.benchmark.results import RunResult
     from nucleate.run.events import Callback
+
+_log = logging.getLogger(__name__)
 
 CLOSE = 0.1
 """Normalised rms displacement of a match that is not a loose one."""
@@ -295,13 +298,15 @@ def _row(entry: Entry, result: RunResult, target: float | None) -> dict[str, Any
 def _from_folder(path: Path) -> list[tuple[str, Crystal]]:
     if not path.is_dir():
         raise InputError(f"{path} is neither a parquet file nor a folder of CIF files.")
-    files = sorted(file for file in path.rglob("*.cif"))
-    found = [
-        (f"{file.stem}-{number}" if number else file.stem, item.crystal)
-        for file in files
-        for number, item in enumerate(read_files([file]))
-        if isinstance(item.crystal, Crystal)
-    ]
+    found, problems = [], []
+    for file in sorted(path.rglob("*.cif")):
+        for number, item in enumerate(iter_files([file])):
+            if isinstance(item.crystal, Crystal):
+                found.append((f"{file.stem}-{number}" if number else file.stem, item.crystal))
+            else:
+                problems.append(str(item.crystal))
+    if problems:
+        _log.warning("%d left out as they cannot be used: %s", len(problems), problems[0])
     if not found:
         raise InputError(f"{path} has no CIF file that can be read.")
     return found
