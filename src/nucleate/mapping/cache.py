@@ -93,11 +93,17 @@ class Caches:
     ----------
     folder : Path
         The folder of the map.
+    level : str
+        The level of theory as other maps know it (:attr:`nucleate.mapping.level.Level.shared`);
+        empty if nothing is shared.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, level: str = "") -> None:
         self._own = OutcomeCache(folder / NAME)
+        self._level = level
         self._shared: OutcomeCache | None = None
+        if not level:
+            return
         try:
             self._shared = OutcomeCache(user_cache() / "nucleate" / NAME)
         except (OSError, NucleateError) as error:
@@ -116,7 +122,7 @@ class Caches:
         found = self._own.get(key)
         if found is None and self._shared is not None:
             with suppress(OSError, NucleateError, ValueError, KeyError):
-                found = self._shared.get(key)
+                found = self._shared.get(self._known_as(key))
             if found is not None:
                 self._own.put(key, found)
         return found
@@ -130,4 +136,8 @@ class Caches:
         self._own.put(key, outcome)
         if self._shared is not None and isinstance(outcome, Relaxed):
             with suppress(OSError, NucleateError):
-                self._shared.put(key, outcome)
+                self._shared.put(self._known_as(key), outcome)
+
+    def _known_as(self, key: str) -> str:
+        """Return the key under which other maps of the same versions find a relaxation."""
+        return hashlib.sha256(f"{self._level}:{key}".encode()).hexdigest()[:32]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.composition import Composition
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.energies import RelaxedReference
-from nucleate.mapping.references import level_key
 from nucleate.mapping.relaxed import relaxed_crystals
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
+    from nucleate.mapping.level import Level
     from nucleate.mapping.references import References
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 def relaxed_references(
     references: References,
     settings: MapSettings,
+    level: Level,
     folder: Path,
     callback: MapCallback,
     remember: Callable[[list[dict[str, str]]], None],
@@ -45,6 +46,8 @@ def relaxed_references(
         Of the field.
     settings
         The input of the map.
+    level
+        Of its last tier.
     folder
         Its folder.
     callback
@@ -65,8 +68,7 @@ def relaxed_references(
     """
     callback.on_note(references.in_words())
     _log.info("references: %s", references.in_words())
-    level = level_key(settings.tier[-1:], settings.field.pressure_gpa)
-    keys = [key_of_crystal(item.crystal, level) for item in references.found]
+    keys = [key_of_crystal(item.crystal, level.key) for item in references.found]
     remember(
         [
             {"name": item.name, "formula": item.formula, "key": key}
@@ -81,6 +83,7 @@ def relaxed_references(
         lambda done, whole: callback.on_stage(STAGE, done, whole),
         executor,
         settings.stop.time,
+        level,
     )
     relaxed = [
         RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)

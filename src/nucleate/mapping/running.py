@@ -10,6 +10,7 @@ from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
+from nucleate.mapping.level import check_contents, level_of
 from nucleate.mapping.pressure import at_one_compression
 from nucleate.mapping.references import references_of
 from nucleate.mapping.site import read_sites, with_earlier
@@ -70,9 +71,14 @@ def run_map(
         known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
+        level = level_of(settings.tier[-1], settings.field.pressure_gpa)
+        sites = read_sites(field, folder, settings.tier[-1].name)
+        has_energies = any(site.best is not None for site in sites)
+        check_contents(level, store, has_energies=has_energies)
         references, ended, spent_s = relaxed_references(
             known,
             settings,
+            level,
             folder,
             callback,
             lambda listed: store.remember("references", listed),
@@ -80,7 +86,7 @@ def run_map(
         )
         energies = Energies(
             field,
-            read_sites(field, folder, settings.tier[-1].name),
+            sites,
             references,
             settings.field.cell_limit,
         )

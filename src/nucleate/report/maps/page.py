@@ -226,7 +226,7 @@ def _sources(state: MapState) -> dict[str, Any]:
 def _made(state: MapState) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in sorted(state.meta.items()):
-        if key in ("input", "mark", "references", "judged"):
+        if key in ("input", "mark", "references", "judged", "contents"):
             continue
         if isinstance(value, dict):
             rows += [(clean(f"{key} {name}"), clean(str(one))) for name, one in value.items()]
