@@ -16,6 +16,7 @@ from nucleate.names import safe_name
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.rows import map_rows
+from nucleate.report.maps.status import without_figure
 from nucleate.report.render import write_rows
 from nucleate.writing import remove_unfinished, whole_files
 
@@ -38,7 +39,8 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     ``potentials.csv`` the chemical potentials at which each phase is stable, ``structures.extxyz``
     the lowest structure of each composition, ``structures/`` a CIF for those near the hull,
     ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where it is
-    installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are replaced.
+    installed), ``hull.png`` (of at most four corners) and ``map.html`` the hull. Existing files of
+    these names are replaced.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
 def _write_figure(path: Path, state: MapState) -> None:
     from nucleate.report.maps.figures import hull_figure
 
-    if not state.energies.hull().missing:
+    if not state.energies.hull().missing and not without_figure(state):
         hull_figure(state).savefig(path, dpi=150)
 
 

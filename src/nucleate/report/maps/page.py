@@ -137,6 +137,8 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
+    if facts["without_figure"]:
+        found.append(f"{clean(facts['without_figure'])}.")
     found.append(clean(facts["library"]))
     return found
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nucleate.mapping.reading import MapState
 
 
+MOST_CORNERS = 4
+"""Corners of a field that a figure shows."""
+
+
 def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
     """Return the state of a map as JSON-ready facts; times in seconds.
 
@@ -46,6 +50,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
         "library": library_words(state),
+        "without_figure": without_figure(state),
         "tiers": state.tiers,
         "pressure_gpa": state.options.pressure_gpa,
         "elapsed_s": elapsed_s,
@@ -68,6 +73,17 @@ def library_words(state: MapState) -> str:
     return words + ". Check the literature before you call it new."
 
 
+def without_figure(state: MapState) -> str:
+    """Return why a map has no figure of its whole hull; empty where it can have one."""
+    n_corners = len(state.field.members)
+    if n_corners <= MOST_CORNERS:
+        return ""
+    return (
+        f"{state.field.system} has {n_corners} corners and a figure shows four at most, so "
+        "there is no hull.png and the page shows the edges of the field; hull.csv has all numbers"
+    )
+
+
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return what :func:`map_status` gives as lines for a terminal."""
     cells = [HEADS, *(cells_of(MapRow(**row)) for row in facts["rows"])]
@@ -87,6 +103,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
     lines += facts["damaged"]
+    if facts["without_figure"]:
+        lines.append(facts["without_figure"])
     if facts["not_in_library"]:
         lines.append(facts["library"])
     return "\n".join(lines)
