@@ -15,8 +15,11 @@ from nucleate.mapping.store import MapStore
 from nucleate.mapping.travel import is_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.mapping.field import Field
     from nucleate.mapping.settings import FieldSettings
+    from nucleate.mapping.site import Site
 
 Event = tuple[float, float, str, str | None, dict[str, Any]]
 
@@ -79,5 +82,18 @@ def read_map(folder: str | Path) -> MapState:
     field = with_earlier(field_of(options), path)
     references = stored_references(meta.get("references", ()), path)
     sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
+    _note_left_out(sites, events)
     energies = Energies(field, sites, references, options.cell_limit)
     return MapState(path, options, field, energies, events, meta)
+
+
+def _note_left_out(sites: Sequence[Site], events: Sequence[Event]) -> None:
+    """Let sites say why the last visit ended them: their component failed, or they are complete."""
+    reasons: dict[str, str] = {}
+    for _, _, kind, formula, data in events:
+        if formula is not None and kind in ("blank", "visit"):
+            reasons[formula] = str(data.get("reason" if kind == "blank" else "closed") or "")
+            if data.get("is_damaged"):
+                del reasons[formula]
+    for site in sites:
+        site.closed = site.closed or reasons.get(site.formula, "")

@@ -19,8 +19,8 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
-from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE, UNLISTED
-from nucleate.report.maps.status import map_status
+from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
+from nucleate.report.maps.status import map_status, no_energy_words
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
 from nucleate.text import clean
@@ -118,9 +118,8 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     left = sum(row.state == NOT_VISITED for row in rows)
     if left:
         found.append(f"{left} compositions were not searched.")
-    blank = [row.formula for row in rows if row.state == NO_ENERGY]
-    if blank:
-        found.append(f"Nothing has an energy at {', '.join(blank[:10])}.")
+    if facts["no_energy"]:
+        found.append(f"There is {clean(no_energy_words(facts))}.")
     if not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
         found.append("No second model has judged the hull.")
     stable = [row for row in rows if row.state == STABLE and row.reaction_ev_per_atom is not None]

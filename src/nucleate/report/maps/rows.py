@@ -120,7 +120,7 @@ def map_rows(
                     state,
                     n_structures=site.n_structures,
                     n_failed=site.n_failed,
-                    reason=site.closed,
+                    reason=site.why,
                 )
             )
     return sorted(rows, key=_order)
@@ -155,7 +155,7 @@ def _row(
         reaction_ev_per_atom=energy,
         n_structures=0 if site is None else site.n_structures,
         n_failed=0 if site is None else site.n_failed,
-        reason="" if site is None else site.closed,
+        reason="" if site is None else site.why,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from nucleate.library.library import SHIPPED, SHIPPED_LACKS
@@ -13,11 +14,16 @@ from nucleate.text import label
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.reading import MapState
 
 
 MOST_CORNERS = 4
 """Corners of a field that a figure shows."""
+
+
+NAMED = 6
+"""Compositions without an energy that are named."""
 
 
 def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
@@ -46,6 +52,8 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "failed": sum(site.n_failed for site in energies.sites),
         "damaged": state.damaged,
         "references": len(energies.references),
+        "no_energy": [row.formula for row in rows if row.state == NO_ENERGY],
+        "no_energy_error": _most_frequent_error(energies),
         "missing": list(energies.hull().missing),
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
@@ -84,6 +92,31 @@ def without_figure(state: MapState) -> str:
     )
 
 
+def no_energy_words(facts: Mapping[str, Any]) -> str:
+    """Return where nothing has an energy, and the most frequent error, in words.
+
+    Parameters
+    ----------
+    facts
+        Of :func:`map_status`; some compositions have no energy.
+    """
+    names = facts["no_energy"]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    noun = "composition" if len(names) == 1 else "compositions"
+    text = f"no energy at {len(names)} {noun} ({', '.join(names[:NAMED])}{more})"
+    error = facts["no_energy_error"]
+    return f"{text}; most frequent error: {error}" if error else text
+
+
+def _most_frequent_error(energies: Energies) -> str:
+    """Return the error of most structures where nothing has an energy; empty without any."""
+    errors: Counter[str] = Counter()
+    for site in energies.sites:
+        if site.is_blank and energies.reference_of(site.composition) is None:
+            errors.update(site.errors or ([site.closed] if site.closed else []))
+    return errors.most_common(1)[0][0] if errors else ""
+
+
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return what :func:`map_status` gives as lines for a terminal."""
     cells = [HEADS, *(cells_of(MapRow(**row)) for row in facts["rows"])]
@@ -103,6 +136,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
     lines += facts["damaged"]
+    if facts["no_energy"]:
+        lines.append(no_energy_words(facts))
     if facts["without_figure"]:
         lines.append(facts["without_figure"])
     if facts["not_in_library"]:
