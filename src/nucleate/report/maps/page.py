@@ -20,7 +20,7 @@ from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_element_of, open_ranges
 from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
-from nucleate.report.maps.status import map_status, no_energy_words
+from nucleate.report.maps.status import judged_before_words, map_status, no_energy_words
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
 from nucleate.text import clean
@@ -120,7 +120,10 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
         found.append(f"{left} compositions were not searched.")
     if facts["no_energy"]:
         found.append(f"There is {clean(no_energy_words(facts))}.")
-    if not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
+    if before := [row.formula for row in rows if row.is_judged_before]:
+        words = clean(judged_before_words(before))
+        found.append(f"{words[0].upper()}{words[1:]}.")
+    elif not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
         found.append("No second model has judged the hull.")
     stable = [row for row in rows if row.state == STABLE and row.reaction_ev_per_atom is not None]
     close = [row.formula for row in stable if -(row.reaction_ev_per_atom or 0.0) < 0.005]
@@ -162,7 +165,8 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
         row.formula, row.state, _milli(row.above_hull_ev_per_atom),
         "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:z.3f}",
         row.origin, clean(row.known_as), row.decomposition, _milli(row.reaction_ev_per_atom),
-        _milli(row.judged_above_hull_ev_per_atom), str(row.n_structures),
+        "judged before" if row.is_judged_before else _milli(row.judged_above_hull_ev_per_atom),
+        str(row.n_structures),
         "folder" if has_run else clean(row.reason),
     )  # fmt: skip
     return {"formula": row.formula, "cells": cells, "folder": folder if has_run else ""}

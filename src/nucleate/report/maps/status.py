@@ -12,7 +12,7 @@ from nucleate.run.lock import is_locked
 from nucleate.text import label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nucleate.mapping.energies import Energies
     from nucleate.mapping.reading import MapState
@@ -57,6 +57,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "missing": list(energies.hull().missing),
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
+        "judged_before": [row.formula for row in rows if row.is_judged_before],
         "library": library_words(state),
         "without_figure": without_figure(state),
         "tiers": state.tiers,
@@ -108,6 +109,16 @@ def no_energy_words(facts: Mapping[str, Any]) -> str:
     return f"{text}; most frequent error: {error}" if error else text
 
 
+def judged_before_words(formulas: Sequence[str]) -> str:
+    """Return that the hull of the second model is of an earlier state, in words."""
+    more = f" and {len(formulas) - NAMED} more" if len(formulas) > NAMED else ""
+    return (
+        f"the hull of the second model is of an earlier state: {', '.join(formulas[:NAMED])}{more} "
+        "were judged before and have other lowest structures now; they are left out of it until "
+        "`nucleate refine` with --judge is run again"
+    )
+
+
 def _most_frequent_error(energies: Energies) -> str:
     """Return the error of most structures where nothing has an energy; empty without any."""
     errors: Counter[str] = Counter()
@@ -138,6 +149,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
     lines += facts["damaged"]
     if facts["no_energy"]:
         lines.append(no_energy_words(facts))
+    if facts["judged_before"]:
+        lines.append(judged_before_words(facts["judged_before"]))
     if facts["without_figure"]:
         lines.append(facts["without_figure"])
     if facts["not_in_library"]:
