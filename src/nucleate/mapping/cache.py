@@ -14,6 +14,7 @@ from nucleate.relax.outcome import Relaxed
 from nucleate.run.codec import decode, encode, from_json, to_json
 from nucleate.run.database import Database
 from nucleate.surroundings import user_cache
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ NAME = "references.db"
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS outcome (key TEXT PRIMARY KEY, data TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS failure (key TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS failed (key TEXT PRIMARY KEY, reason TEXT NOT NULL)",
 )
 _log = logging.getLogger(__name__)
 
@@ -71,18 +72,21 @@ class OutcomeCache:
         outcome = decode(from_json(json.loads(row[0])))
         return outcome if isinstance(outcome, Relaxed) else None
 
-    def has_failed(self, key: str) -> bool:
-        """Return whether a relaxation has failed."""
-        row = self._db.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone()
-        return row is not None
+    def failure(self, key: str) -> str:
+        """Return how the last relaxation failed, in a line; empty if it has not failed."""
+        row = self._db.execute("SELECT reason FROM failed WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a relaxation, and of one that failed only that it did."""
+        """Keep a relaxation, and of one that failed only how it did."""
         if isinstance(outcome, Relaxed):
             data = json.dumps(to_json(encode(outcome)))
             self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?)", (key, data))
+            self._db.execute("DELETE FROM failed WHERE key = ?", (key,))
         else:
-            self._db.execute("INSERT OR REPLACE INTO failure VALUES (?)", (key,))
+            first = [str(outcome.reason), *outcome.message.splitlines()[:1]]
+            reason = in_a_line(": ".join(filter(None, first)))
+            self._db.execute("INSERT OR REPLACE INTO failed VALUES (?, ?)", (key, reason))
         self._db.commit()
 
 
@@ -127,9 +131,9 @@ class Caches:
                 self._own.put(key, found)
         return found
 
-    def has_failed(self, key: str) -> bool:
-        """Return whether a relaxation has failed in this map."""
-        return self._own.has_failed(key)
+    def failure(self, key: str) -> str:
+        """Return how a relaxation has failed in this map; empty if it has not failed."""
+        return self._own.failure(key)
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep a relaxation; that it failed is kept for this map alone."""

@@ -22,7 +22,7 @@ from nucleate.mapping.events import MapProgress
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
 from nucleate.run.stopwatch import Stopwatch
-from nucleate.text import label
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from nucleate.mapping.allocation import Choice
@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 
 def ended_by(error: BaseException) -> str:
     """Return what a map says that was ended by an error."""
-    text = label(error) if isinstance(error, NucleateError) else ""
-    return f"ended by an error: {text or label(repr(error))}"
+    text = in_a_line(error) if isinstance(error, NucleateError) else ""
+    return f"ended by an error: {text or in_a_line(repr(error))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.field import field_of
-from nucleate.mapping.known import stored_references
+from nucleate.mapping.known import LISTED, stored_references
 from nucleate.mapping.settings import field_settings
 from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.mapping.field import Field
+    from nucleate.mapping.known import LostReference
     from nucleate.mapping.settings import FieldSettings
     from nucleate.mapping.site import Site
 
@@ -42,6 +43,8 @@ class MapState:
         ``blank``, ``stop``), formula, data.
     meta : dict
         Input, versions, machine.
+    lost : tuple of LostReference
+        Known compounds that are not in the hull, as they failed or were not relaxed yet.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class MapState:
     energies: Energies
     events: tuple[Event, ...]
     meta: dict[str, Any]
+    lost: tuple[LostReference, ...] = ()
 
     def check_structures(self) -> None:
         """Read the lowest structure of every composition, for those who need all of them.
@@ -80,11 +84,11 @@ def read_map(folder: str | Path) -> MapState:
         meta, events = store.meta, tuple(store.events())
     options = field_settings(meta["input"], source=str(path))
     field = with_earlier(field_of(options), path)
-    references = stored_references(meta.get("references", ()), path)
+    references, lost = stored_references(meta.get(LISTED, ()), path)
     sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
     _note_left_out(sites, events)
     energies = Energies(field, sites, references, options.cell_limit)
-    return MapState(path, options, field, energies, events, meta)
+    return MapState(path, options, field, energies, events, meta, tuple(lost))
 
 
 def _note_left_out(sites: Sequence[Site], events: Sequence[Event]) -> None:

@@ -35,6 +35,8 @@ def relaxed_crystals(
 ) -> tuple[list[Relaxed | None], str, float]:
     """Relax crystals; every outcome is kept as soon as it is available.
 
+    Those that failed before are tried again.
+
     Parameters
     ----------
     named
@@ -68,8 +70,8 @@ def relaxed_crystals(
     with Caches(folder, level.shared) as caches:
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
-        if all(caches.has_failed(keys[place]) for place in missing):
-            return found, "", 0.0  # a failure is tried again only beside something new
+        if not missing:
+            return found, "", 0.0
         done = 0
 
         def keep(record: Record) -> None:

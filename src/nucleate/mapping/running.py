@@ -84,7 +84,7 @@ def run_map(
                 level,
                 folder,
                 callback,
-                lambda listed: store.remember("references", listed),
+                store.remember,
                 executor,
             )
             energies = Energies(field, sites, references, settings.field.cell_limit)

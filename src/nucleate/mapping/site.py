@@ -12,7 +12,7 @@ from nucleate.mapping.damage import UNREADABLE, damage_of
 from nucleate.relax.outcome import Failed
 from nucleate.run.store import Store
 from nucleate.search.polished import POLISHED
-from nucleate.text import label
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,7 @@ class Site:
     def _note_failure(self, reason: str, message: str, count: int = 1) -> None:
         """Count a failure; the first message of each reason stands for all."""
         first = [str(reason), *message.splitlines()[:1]]
-        text = self._examples.setdefault(str(reason), label(": ".join(filter(None, first))))
+        text = self._examples.setdefault(str(reason), in_a_line(": ".join(filter(None, first))))
         self.errors[text] += count
 
     def read(self, tier: str) -> None:

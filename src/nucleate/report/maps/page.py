@@ -11,6 +11,9 @@ import numpy as np
 
 from nucleate.crystal.symmetry import in_cell, space_group
 from nucleate.hidden import without_values
+from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.known import LEFT_OUT, LISTED, LostReference, lost_words
+from nucleate.mapping.level import CONTENTS
 from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.site import COMPOSITIONS
 from nucleate.mapping.travel import crystal_of
@@ -40,6 +43,12 @@ HEADS = (
     "formula", "state", "above hull (meV/atom)", "formation (eV/atom)", "origin", "known as",
     "decomposition", "margin (meV/atom)", "second model (meV/atom)", "structures", "run",
 )  # fmt: skip
+LOST = 20
+"""Known structures without an energy that are named."""
+
+NOT_SHOWN = ("input", "mark", LISTED, LEFT_OUT, JUDGED, CONTENTS)
+"""Keys of the store that are shown elsewhere on the page, or not at all."""
+
 IS_NUMBER = (False, False, True, True, False, False, False, True, True, True, False)
 
 
@@ -101,7 +110,7 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("compositions", f"{facts['visited']} of {facts['compositions']} searched"),
         ("structures", f"{facts['structures']}, {facts['failed']} failed"),
-        ("known structures", str(facts["references"])),
+        ("known structures", _known(facts)),
         ("stable", f"{facts['stable']}, {facts['not_in_library']} of them {UNLISTED}"),
         ("tiers", clean(" → ".join(facts["tiers"]))),
         ("running time", duration(facts["elapsed_s"])),
@@ -110,11 +119,19 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _known(facts: dict[str, Any]) -> str:
+    failed = sum(bool(item["reason"]) for item in facts["references_lost"])
+    parts = (str(facts["references"]), f"{failed} failed" * bool(failed))
+    return ", ".join(filter(None, (*parts, facts["references_left_out"])))
+
+
 def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     found = []
     if facts["missing"]:
         missing = ", ".join(facts["missing"])
         found.append(f"{missing} has no energy yet, so there is no hull.")
+    if lost := [LostReference(**item) for item in facts["references_lost"]]:
+        found.append(f"{clean(lost_words(lost, most=LOST))}.")
     left = sum(row.state == NOT_VISITED for row in rows)
     if left:
         found.append(f"{left} compositions were not searched.")
@@ -231,7 +248,7 @@ def _sources(state: MapState) -> dict[str, Any]:
 def _made(state: MapState) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in sorted(state.meta.items()):
-        if key in ("input", "mark", "references", "judged", "contents"):
+        if key in NOT_SHOWN:
             continue
         if isinstance(value, dict):
             rows += [(clean(f"{key} {name}"), clean(str(one))) for name, one in value.items()]

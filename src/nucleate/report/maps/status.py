@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nucleate.library.library import SHIPPED, SHIPPED_LACKS
 from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.known import LEFT_OUT, LostReference, lost_words
 from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, UNLISTED, MapRow, cells_of, map_rows
 from nucleate.run.lock import is_locked
 from nucleate.text import label
@@ -52,6 +54,8 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "failed": sum(site.n_failed for site in energies.sites),
         "damaged": state.damaged,
         "references": len(energies.references),
+        "references_lost": [asdict(item) for item in state.lost],
+        "references_left_out": left_out_words(state),
         "no_energy": [row.formula for row in rows if row.state == NO_ENERGY],
         "no_energy_error": _most_frequent_error(energies),
         "missing": list(energies.hull().missing),
@@ -80,6 +84,16 @@ def library_words(state: MapState) -> str:
     if known != "all":
         words += f"; search.known = {known!r} holds out known compounds of the map as well"
     return words + ". Check the literature before you call it new."
+
+
+def left_out_words(state: MapState) -> str:
+    """Return how many known structures of the sources are not used; empty where all are."""
+    found = state.meta.get(LEFT_OUT, {})
+    counts = (
+        (found.get("held_out", 0), "held out"),
+        (found.get("more_polymorphs", 0), "further polymorphs not used"),
+    )
+    return ", ".join(f"{count} {words}" for count, words in counts if count)
 
 
 def without_figure(state: MapState) -> str:
@@ -143,10 +157,13 @@ def status_text(facts: Mapping[str, Any]) -> str:
         f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
         f"{facts['compositions']} compositions, {facts['structures']} structures, "
         f"{facts['failed']} failed, {facts['references']} known structures"
+        + (f" ({facts['references_left_out']})" if facts["references_left_out"] else "")
     )
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
     lines += facts["damaged"]
+    if facts["references_lost"]:
+        lines.append(lost_words([LostReference(**item) for item in facts["references_lost"]]))
     if facts["no_energy"]:
         lines.append(no_energy_words(facts))
     if facts["judged_before"]:
