@@ -92,7 +92,8 @@ def predict(
         Fit a surrogate to the evaluations of the first tier, consider candidates with it, and
         finish the promising ones.
     learn_from
-        Run folder whose evaluations the surrogate learns at the start.
+        Run folder, or folder of a table of searches, whose evaluations the surrogate learns at the
+        start.
     seed
         Seed of all random numbers.
     time, core_time

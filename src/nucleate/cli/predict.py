@@ -103,7 +103,10 @@ def predict(
     ] = False,
     learn_from: Annotated[
         Path | None,
-        typer.Option(help="Run folder whose evaluations the surrogate learns at the start."),
+        typer.Option(
+            help="Run folder, or folder of a table of searches, whose evaluations the surrogate "
+            "learns at the start."
+        ),
     ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")

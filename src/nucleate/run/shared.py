@@ -7,10 +7,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from nucleate.run.executor import Finished
-
 if TYPE_CHECKING:
-    from nucleate.run.executor import Executor, Job, Report
+    from nucleate.run.executor import Executor, Finished, Job, Report
 
 
 class SharedExecutor:
@@ -54,7 +52,7 @@ class SharedExecutor:
         for item in finished:
             owner, job = self._owners.pop(item.job.key)
             if not owner.is_closed:
-                owner.inbox.append(Finished(job, item.outcome))
+                owner.inbox.append(replace(item, job=job))
 
     def _charge(self) -> None:
         """Charge the processor time since the last call to those who have jobs, by their number."""
