@@ -138,12 +138,11 @@ class MapCampaign:
         try:
             while (reason := self._stop_reason()) is None:
                 self._turn()
+            for visit in tuple(self._visits):
+                self._leave(visit, reason)
         except BaseException as error:
             self._break_off(error)
             raise
-        for visit in tuple(self._visits):
-            visit.leave(reason)
-            self._note_end(visit)
         self._update_progress()
         self._event("stop", None, {"reason": reason, "decisions_s": self.progress.decisions_s})
         self._store.commit()
@@ -171,14 +170,27 @@ class MapCampaign:
         try:
             is_over = not visit.turn()
         except LEAVES_OUT as error:
-            if self._is_of_workers(error):
-                raise
-            visit.abandon()
-            self._visits.remove(visit)
-            self._leave_out(visit.site, error)
+            self._give_up(visit, error)
             return
         if is_over:
             self._note_end(visit)
+
+    def _leave(self, visit: Visit, reason: str) -> None:
+        """End a visit with the map."""
+        try:
+            visit.leave(reason)
+        except LEAVES_OUT as error:
+            self._give_up(visit, error)
+            return
+        self._note_end(visit)
+
+    def _give_up(self, visit: Visit, error: Exception) -> None:
+        """Leave out the composition of a visit whose run raised an error."""
+        if self._is_of_workers(error):
+            raise error
+        visit.abandon()
+        self._visits.remove(visit)
+        self._leave_out(visit.site, error)
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
