@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.kinds.wyckoff_language import WyckoffLanguageSettings
@@ -111,6 +112,19 @@ def test_top_p_and_temperature() -> None:
     np.testing.assert_allclose(sharp, np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365)
 
 
+def test_candidates_of_another_checkpoint_are_not_continued(small_language: Path) -> None:
+    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=5)
+    language = load_language(small_language)
+    made = WyckoffLanguageGenerator(space, language, number=3)
+    taken = made.generate(rng=np.random.default_rng(0))
+    assert taken is not None
+    assert taken.origin.detail["checkpoint"] == language.digest
+    WyckoffLanguageGenerator(space, language, number=3).note(taken.origin)
+    other = WyckoffLanguageGenerator(space, load_language("mp"), number=3)
+    with pytest.raises(InputError, match=r"began with the checkpoint .* Put the file back"):
+        other.note(taken.origin)
+
+
 def test_a_high_temperature_draws_other_assignments(small_language: Path) -> None:
     space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=10)
 
@@ -130,7 +144,7 @@ def test_a_high_temperature_draws_other_assignments(small_language: Path) -> Non
 
     assert mean(3.0) < mean(0.3) - 0.5
     with pytest.raises(ValueError, match="has no effect"):
-        WyckoffLanguageSettings(assignment_temperature=0.5)
+        WyckoffLanguageSettings.model_validate({"assignment_temperature": 0.5})
 
 
 def test_the_generator_keeps_space_groups_and_is_the_same_twice(small_language: Path) -> None:

@@ -52,7 +52,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
     """Gives the crystals that the language finds likely, each once, then None.
 
     ``Origin.detail`` holds the space group, the assignment, the formula units, the log-likelihood
-    of the assignment (with that of its size) and the log-density of cell and coordinates.
+    of the assignment (with that of its size), the log-density of cell and coordinates, and the
+    digest of the checkpoint.
 
     Parameters
     ----------
@@ -209,6 +210,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
             score, units, wanted = by_words[key]
             for k, (crystal, item) in enumerate(self._best(items, wanted, limits)):
                 detail = _detail(item, units, score)
+                detail["checkpoint"] = self._checkpoint.digest
                 found.append((score + k * float(np.log(AGAIN)), Member(crystal, detail)))
         return found
 
