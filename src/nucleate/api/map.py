@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import executor_section, given
+from nucleate.api.inputs import executor_section, given, libraries
 from nucleate.api.map_inputs import settings_of_map
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.phase_map import PhaseMap
@@ -43,7 +43,7 @@ def map_field(
     model: Any = None,
     generators: Any = None,
     known: str | None = None,
-    library: Sequence[str | Path] | None = None,
+    library: str | Path | Sequence[str | Path] | None = None,
     seed: int | None = None,
     allocation: str | None = None,
     time: str | float | None = None,
@@ -272,7 +272,7 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
         "search": given(
             generators=as_generators(get("generators")),
             known=get("known"),
-            library=_listed(get("library")),
+            library=libraries(get("library")),
             seed=get("seed"),
         ),
         "allocation": given(rule=get("allocation"), seed=get("seed")),

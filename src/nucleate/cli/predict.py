@@ -85,6 +85,13 @@ def predict(
             "no-prototype or off. [default: all]"
         ),
     ] = None,
+    library: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Library of known structures: shipped, or a file (.nlib); repeat it. "
+            "[default: shipped]"
+        ),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -165,6 +172,7 @@ def predict(
         "generators": inputs.parse_all(inputs.parse_generator, generator),
         "structures": structures,
         "known": known,
+        "library": library,
         "policy": policy,
         "policy_from": policy_from,
         "learn": learn,

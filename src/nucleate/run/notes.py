@@ -1,4 +1,4 @@
-"""What a search had to say when a run started, kept for those who look later."""
+"""What a run had to say when it started, kept for those who look later."""
 
 from __future__ import annotations
 

@@ -132,7 +132,8 @@ def opened(
         check_same_run(path, settings)
         if not Store.exists(path):
             check_source(settings)
-        _tell(callback, known_line(settings))
+        known = known_line(settings)
+        _tell(callback, known)
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
         tiers, proven = under_pressure(settings.tier, pressed.factor), None
         learns = settings.surrogate.on and is_drawn
@@ -163,7 +164,7 @@ def opened(
             relaxing = learning(relaxing, store, settings, own)
             shown = Several([relaxing, callback])
         notes = notes_of_search(search, relaxing.capacity())
-        keep_notes(store, notes)
+        keep_notes(store, [known, *notes] if known else notes)
         for line in notes:
             _tell(callback, line)
         if target is not None:
