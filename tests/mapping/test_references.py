@@ -12,7 +12,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.library.library import Library
 from nucleate.mapping.field import field_of
-from nucleate.mapping.references import References, level_key, references_of
+from nucleate.mapping.level import level_of
+from nucleate.mapping.references import References, references_of
 from nucleate.mapping.settings import MapSettings
 
 
@@ -148,7 +149,7 @@ def test_end_members_keep_only_what_is_between_them() -> None:
 def test_the_key_of_a_level_counts_what_changes_energies(tmp_path) -> None:
     def key(pressure: float = 0.0, **options: object) -> str:
         data = {"field": {"system": "Sr-O"}, "tier": [{"name": "a", **options}]}
-        return level_key(MapSettings.from_dict(data).tier, pressure)
+        return level_of(MapSettings.from_dict(data).tier[-1], pressure).key
 
     assert key() == key(name="b") == key(wall_s=5.0) == key(slots=3)
     assert len({key(), key(fmax_ev_per_ang=0.01), key(pressure=1.0), key(relax_cell=False)}) == 4

@@ -169,7 +169,7 @@ class RankedPool(Generator):
         if own is not None and before != own:
             raise InputError(
                 f"generators: this run began with the checkpoint {before} of {self.name}, and "
-                f"{own} is there now. Put the file back, or begin another run folder."
+                f"it is {own} now. Put the file back, or begin another run folder."
             )
 
 

@@ -11,8 +11,6 @@ ternaries as unknown. Structures of files that the input names are always used.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,6 @@ from nucleate.library.library import SHIPPED, Library
 from nucleate.library.sources import read_source
 from nucleate.mapping.elements import SOURCE, element_crystal
 from nucleate.mapping.field import key_of
-from nucleate.run.folder import may_change_of_tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,13 +31,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.mapping.field import Field
     from nucleate.mapping.settings import MapSettings
-    from nucleate.relax.settings import TierSettings
 
 UNKNOWN_ABOVE_HULL = 0.03
 """eV/atom above the hull of a compound of which it is not known, for the order of polymorphs."""
-
-NOT_OF_THE_LEVEL = ("name", "promote")
-"""Settings of a tier that change no energy, beside those that may differ in a continued run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,50 +148,6 @@ def references_of(field: Field, settings: MapSettings) -> References:
     missing = tuple(member for member in field.members if member not in names)
     return References(tuple(lowest), missing, held_out, len(found) - len(lowest),
                       tuple(unreadable))  # fmt: skip
-
-
-def level_key(tiers: Sequence[TierSettings], pressure_gpa: float = 0.0) -> str:
-    """Return a key that is the same for tiers which give the same energies.
-
-    A hash of their settings without names, promotion, and what says only where and how a program
-    runs (interpreter, command, cores, limits of time). A file that a setting names counts by its
-    content.
-
-    Parameters
-    ----------
-    tiers
-        The ladder.
-    pressure_gpa
-        External pressure.
-    """
-    levels = [
-        {
-            key: _content(value)
-            for key, value in _flat(tier.model_dump(mode="json"))
-            if not may_change_of_tier(key) and key.split(".")[0] not in NOT_OF_THE_LEVEL
-        }
-        for tier in tiers
-    ]
-    text = json.dumps([levels, float(pressure_gpa)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _flat(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    from nucleate.run.folder import flat
-
-    yield from flat(data).items()
-
-
-def _content(value: Any) -> Any:
-    """Return the hash of a file in place of its path."""
-    if not isinstance(value, str) or "\0" in value:
-        return value
-    try:
-        path = Path(value)
-        is_file = path.is_file()
-    except (OSError, ValueError):
-        return value
-    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() if is_file else value
 
 
 def _of_library(field: Field, name: str) -> Iterator[Reference]:

@@ -28,6 +28,8 @@ class SharedExecutor:
         self._keys = count()
         self._owners: dict[int, tuple[Share, Job]] = {}
         self._charged_s = executor.core_s
+        self.error: Exception | None = None
+        """What the executor itself has raised, which is of no single campaign."""
 
     def share(self) -> Share:
         """Return the executor of a further campaign."""
@@ -41,7 +43,11 @@ class SharedExecutor:
 
     def poll(self, timeout_s: float) -> None:
         """Wait for what ends, and put it where its owner finds it."""
-        finished = self.executor.poll(timeout_s)
+        try:
+            finished = self.executor.poll(timeout_s)
+        except Exception as error:
+            self.error = error
+            raise
         self._charge()
         for item in finished:
             owner, job = self._owners.pop(item.job.key)
