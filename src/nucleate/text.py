@@ -15,6 +15,9 @@ LONGEST_MESSAGE = 8000
 LONGEST_LABEL = 200
 """Characters of a name that are kept."""
 
+LONGEST_LINE = 400
+"""Characters of a message that is kept as one line."""
+
 FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 """A table cell that begins so is a formula for a spreadsheet."""
 
@@ -52,6 +55,11 @@ def clean(text: object, *, longest: int = LONGEST_MESSAGE) -> str:
 def label(text: object) -> str:
     """Return a name as one short line."""
     return " ".join(clean(text, longest=LONGEST_LABEL).split())
+
+
+def in_a_line(text: object) -> str:
+    """Return a message as one line."""
+    return " ".join(clean(text, longest=LONGEST_LINE).split())
 
 
 def table_cell(text: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from tests.library.conftest import KNOWN, perovskite, rutile
 
 from nucleate.benchmark.csp import Entry
-from nucleate.benchmark.generate_only import measure, summary_rows
+from nucleate.benchmark.generate_only import measure
+from nucleate.benchmark.rates import summary_rows
 from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.library.build import write_library

@@ -7,13 +7,14 @@ import resource
 import subprocess
 import sys
 import tomllib
+from importlib.resources import files
 
 import jsonschema
 import pytest
 
 from nucleate.api.inputs import settings_of
 from nucleate.crystal.composition import Composition
-from nucleate.crystal.files import read_crystals
+from nucleate.crystal.files import read_crystals, read_structures
 from nucleate.crystal.space import SearchSpace
 from nucleate.mapping.settings import MapSettings
 from nucleate.run.settings import RunSettings, json_schema
@@ -148,6 +149,23 @@ def test_generate_writes_valid_crystals_that_follow_from_the_seed(nucleate, tmp_
     space = SearchSpace.create(Composition.from_formula("CaTiO3"), max_atoms=10)
     assert len(crystals) == 5
     assert [space.rejection(crystal) for crystal in crystals] == [None] * 5
+
+
+def test_a_generator_that_stands_alone_makes_as_many_as_asked_for(nucleate, tmp_path):
+    pytest.importorskip("torch")
+    shipped = files("nucleate.generate.wyckoff_language") / "checkpoints" / "mp.safetensors"
+    (tmp_path / "own.safetensors").write_bytes(shipped.read_bytes())
+    command = ("generate", "Ca2SiO4", "--formula-units", "4", "--number", "250")
+    for generator in ("wyckoff-language", "wyckoff-language=own.safetensors"):
+        out = generator.replace("=", "-") + ".extxyz"
+        result = nucleate(*command, "--generator", generator, "--out", out)
+        assert result.status == 0, result.err
+        assert f"Wrote 250 structures to {out}: wyckoff-language " in result.out
+    shown = [read_structures(path) for path in sorted(tmp_path.glob("*.extxyz"))]
+    counts = [sum(x.info["source"] == "wyckoff-language" for x in items) for items in shown]
+    assert counts[0] == counts[1] > 120, "more than the default number of candidates gives"
+    result = nucleate(*command, "--generator", "wyckoff-language=missing.safetensors")
+    assert "neither a weight nor a file" in result.err
 
 
 def test_predict_status_and_going_on(nucleate, tmp_path, emt):

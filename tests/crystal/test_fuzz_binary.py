@@ -12,6 +12,7 @@ import pytest
 from ase.build import bulk
 from ase.db import connect
 
+from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.fitting.datasets.loading import load_dataset
 from nucleate.library.container import Container
@@ -119,7 +120,9 @@ def read(kind: str, path: Path) -> None:
 
             load_checkpoint(path)
         case _:
-            list(read_source(path))
+            for item in read_source(path):
+                if isinstance(item, Unreadable):
+                    raise item.error
             load_dataset(path)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from ase.io import write
+from ase.build import bulk
+from ase.io import read, write
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -22,9 +23,12 @@ pytest.importorskip("safetensors")
 import torch
 
 from nucleate.api.train import train_wyckoff_language
+from nucleate.fitting.datasets import reduced_formulas
 from nucleate.fitting.wyckoff_language.corpus import joined, read_corpora
 from nucleate.fitting.wyckoff_language.lessons import batches, lengths_of
+from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining
 from nucleate.generate.wyckoff_language.checkpoint import load_language
+from nucleate.generate.wyckoff_language.settings import LanguageSettings
 
 SMALL = {"tokens": 200, "epochs": 2, "warmup_steps": 3, "save_every": 2}
 
@@ -75,6 +79,82 @@ def test_another_network_in_the_folder_is_refused(data: Path, tmp_path: Path) ->
     state.write_bytes(state.read_bytes()[:999])
     with pytest.raises(InputError, match="is damaged"):
         train_wyckoff_language(data, tmp_path, changes=short, width=32, layers=1)
+
+
+def test_other_data_or_another_seed_are_not_continued(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    train_wyckoff_language(data, out, changes=SMALL | {"epochs": 1}, width=32, layers=1)
+    frames = read(data, ":")
+    for atoms in frames:
+        atoms.set_cell(1.1 * atoms.cell, scale_atoms=True)
+    write(tmp_path / "others.extxyz", frames)
+    for other, changes in ((tmp_path / "others.extxyz", SMALL), (data, SMALL | {"seed": 5})):
+        with pytest.raises(InputError, match=r"on other data|with another seed"):
+            train_wyckoff_language(other, out, changes=changes, width=32, layers=1)
+    model = train_wyckoff_language(
+        data, out, changes=SMALL | {"learning_rate": 0.01}, width=32, layers=1
+    )
+    about = load_language(model).about
+    assert [item["learning_rate"] for item in about["schedules"]] == [0.0015, 0.01]
+    assert "on epochs = 2, learning_rate = 0.01" in (out / "model_card.md").read_text()
+
+
+def test_a_pass_whose_batches_changed_begins_again(data: Path, tmp_path: Path) -> None:
+    train, val, _ = read_corpora(data, tmp_path, limit=None, seed=0, say=lambda _: None)
+    sizes = LanguageSettings(width=32, layers=1)
+
+    def trainer(**changes: int) -> LanguageTrainer:
+        return LanguageTrainer(tmp_path, sizes, LanguageTraining(**changes), train, val)
+
+    first = trainer(tokens=100)
+    for rows in first.plan()[:3]:
+        first._advance(rows, 0.0)
+        first.place += 1
+        first.step += 1
+    first.save()
+    assert trainer(tokens=100, epochs=20).place == 3
+    assert trainer(tokens=200).place == 0
+    assert trainer(tokens=200).step == 3
+
+
+def test_crystals_that_cannot_be_written_are_refused(data: Path, tmp_path: Path) -> None:
+    frames = read(data, ":")
+    rng = np.random.default_rng(0)
+    many = bulk("NaCl", "rocksalt", a=5.64).repeat((5, 5, 1))[:45]
+    many.positions += rng.normal(0.0, 0.1, many.positions.shape)
+    for split in ("train", "val"):
+        kept = [atoms for atoms in frames if atoms.info["split"] != split]
+        large = many.copy()
+        large.info = {"e_form": -1.0, "split": split}
+        write(tmp_path / f"{split}.extxyz", [*kept, large])
+        with pytest.raises(InputError, match="crystal of at most 52 atoms and 40 orbits"):
+            train_wyckoff_language(tmp_path / f"{split}.extxyz", tmp_path / "out")
+
+
+def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
+    for changes in ({"learning_rate": -1.0}, {"learning_rate": float("nan")}):
+        with pytest.raises(InputError, match=r"learning_rate = .* between 0 and 1"):
+            train_wyckoff_language(data, tmp_path, changes=changes)
+    with pytest.raises(InputError, match=r"width = 30 .* Give another size"):
+        train_wyckoff_language(data, tmp_path, width=30)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be a folder"):
+        train_wyckoff_language(data, tmp_path / "file", changes=SMALL)
+
+
+def test_benchmark_formulas_are_left_out_and_damaged_sentences_made_again(
+    data: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    arguments: dict[str, Any] = {"limit": None, "seed": 0, "say": said.append}
+    formulas = reduced_formulas(["NaCl", "Sr3TiO5"])
+    train, _, _ = read_corpora(data, tmp_path, withheld=formulas, **arguments)
+    assert "left out, formula of the benchmark: 6" in said
+    assert {11, 17}.isdisjoint(train.elements)
+    for path in tmp_path.glob("sentences-training-*.npz"):
+        path.write_bytes(path.read_bytes()[:500])
+    again, _, _ = read_corpora(data, tmp_path, withheld=formulas, **arguments)
+    assert np.array_equal(again.free, train.free)
 
 
 def test_data_without_a_validation_crystal_is_refused(tmp_path: Path) -> None:

@@ -7,17 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.library.conftest import KNOWN
+from typer.testing import CliRunner
 
+from nucleate.cli import build_app
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
 from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.mix import GeneratorMix
+from nucleate.report.export import export_run
+from nucleate.report.live import PAGE
+from nucleate.report.status import read_status
 from nucleate.run.folder import stored_input
 from nucleate.run.known_compounds import known_line
 from nucleate.run.paths import with_absolute_paths
+from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
+from nucleate.run.store import Store
 
 
 def space_of(formula: str) -> SearchSpace:
@@ -121,11 +128,34 @@ def run_of(formula: str, library: Path, **search: object) -> RunSettings:
 
 
 def test_a_run_says_what_is_known_of_its_formula(library_path: Path) -> None:
-    assert known_line(run_of("TiO2", library_path)) == "known: P42/mnm, t-9"
+    assert known_line(run_of("TiO2", library_path)) == "known: P4_2/mnm, t-9"
     line = known_line(run_of("KCl", library_path, known="no-formula"))
     assert line == "known: Fm-3m, t-2; Pm-3m, t-5 (not used: known = 'no-formula')"
     assert known_line(run_of("BaSnO3", library_path)) == ""
     assert known_line(run_of("TiO2", library_path, known="off")) == ""
+
+
+def test_status_and_page_repeat_what_a_run_said_is_known(
+    library_path: Path, tmp_path: Path
+) -> None:
+    settings = RunSettings.from_dict(
+        {
+            "problem": {"formula": "KCl", "max_atoms": 2},
+            "search": {"library": [str(library_path)], "known": "no-formula"},
+            "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
+            "stop": {"structures": 2},
+            "final": {"best": 0},
+            "run": {"workers": 1},
+        }
+    )
+    predict(settings, tmp_path / "run")
+    line = "known: Fm-3m, t-2; Pm-3m, t-5 (not used: known = 'no-formula')"
+    with Store.read(tmp_path / "run") as store:
+        assert line in read_status(store, best=1)["notes"]
+    shown = CliRunner().invoke(build_app(), ["status", str(tmp_path / "run")])
+    assert line in shown.stdout.splitlines()
+    export_run(tmp_path / "run")
+    assert "known: Fm-3m, t-2; Pm-3m, t-5" in (tmp_path / "run" / PAGE).read_text(encoding="utf-8")
 
 
 def test_wrong_words_are_refused_and_paths_follow_the_input_file(tmp_path: Path) -> None:

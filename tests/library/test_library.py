@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from ase.db import connect
 from tests.library.conftest import KNOWN, perovskite, rocksalt
 
@@ -169,11 +170,8 @@ def test_broken_files_are_refused_in_a_sentence(library_path, tmp_path) -> None:
 def test_broken_entries_are_refused_in_a_sentence(tmp_path) -> None:
     flat = Crystal(np.array([11, 17]), np.diag([3.0, 3.0, 0.0]), np.zeros((2, 3)))
     out = tmp_path / "x.nlib"
-    with pytest.raises(InputError, match="'bad' has no volume"):
+    with pytest.raises(InputError, match="bad: its cell has no volume"):
         write_library(iter([Known("bad", flat)]), out, {})
-    twice = [Known("a", rocksalt("NaCl", 5.6)), Known("a", rocksalt("KCl", 6.3))]
-    with pytest.raises(InputError, match="'a' comes twice"):
-        write_library(iter(twice), out, {})
     with pytest.raises(InputError, match="no entry"):
         write_library(iter([]), out, {})
     with pytest.raises(InputError, match=r"ends in \.nlib"):
@@ -184,7 +182,7 @@ def test_broken_entries_are_refused_in_a_sentence(tmp_path) -> None:
     with pytest.raises(InputError, match="cannot be determined"):
         build_library([tmp_path / "x.foo"], out)
     (tmp_path / "bad.json").write_text('[{"material_id": "a"}]')
-    with pytest.raises(InputError, match="document 0"):
+    with pytest.raises(InputError, match="a: a document needs material_id and structure"):
         build_library([tmp_path / "bad.json"], out)
     assert not out.exists()
 
@@ -195,6 +193,80 @@ def test_unusable_structures_are_counted(tmp_path) -> None:
     header = write_library(iter([*KNOWN, empty, close]), tmp_path / "x.nlib", {})
     assert header["entries"] == len(KNOWN)
     assert header["left_out"]["empty_space"] == header["left_out"]["overlapping"] == 1
+
+
+SHARED_SITE = """data_mixed
+_cell_length_a 4.2
+_cell_length_b 4.2
+_cell_length_c 4.2
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Mg1 Mg 0 0 0 0.5
+Fe1 Fe 0 0 0 0.5
+O1 O 0.5 0.5 0.5 1.0
+"""
+
+
+def test_entries_that_cannot_be_used_cost_only_themselves(tmp_path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "more" / "two"]
+    for folder, formula in zip(folders, ("NaCl", "KCl", "LiF"), strict=True):
+        folder.mkdir(parents=True)
+        write_cif(folder / "salt.cif", rocksalt(formula, 5.6))
+    (folders[0] / "mixed.cif").write_text(SHARED_SITE)
+    (folders[0] / "junk.cif").write_bytes(b"\x00junk\xff")
+    partly = rocksalt("MgO", 4.2).to_pymatgen().as_dict()
+    partly["sites"][0]["species"][0]["occu"] = 0.5
+    whole = {"material_id": "mp-2", "structure": rocksalt("NiO", 4.2).to_pymatgen().as_dict()}
+    documents = [{"material_id": "mp-1", "structure": partly}, whole, 7]
+    (tmp_path / "mp.json").write_text(json.dumps(documents))
+    with connect(tmp_path / "ase.db") as database:
+        database.write(rocksalt("KF", 5.3).to_ase(), material_id="salt")
+        database.write(rocksalt("RbF", 5.6).to_ase(), material_id="salt")
+        database.write(Crystal(np.array([8]), np.eye(3) * 9, np.zeros((1, 3))).to_ase(), name="x")
+        database.write(molecule("O2"), material_id="gas")
+    header = build_library(
+        [*folders, tmp_path / "mp.json", tmp_path / "ase.db"], tmp_path / "x.nlib"
+    )
+    assert header["entries"] == 6
+    assert header["left_out"]["unreadable"] == 5
+    assert header["left_out"]["empty_space"] == 1
+    told = " ".join(header["first_left_out"])
+    assert str(tmp_path) not in told
+    for words in ("mixed.cif", "junk.cif", "mp-1: ", "partly occupied", "document 2", "gas: "):
+        assert words in told
+    library = Library.load([tmp_path / "x.nlib"])
+    names = {library.entry(number).name for number in range(len(library))}
+    assert names == {"salt", "two/salt", "two/salt-2", "mp-2", "ase/salt", "ase/salt-2"}
+
+
+def test_values_of_a_comment_line_are_those_of_an_entry(tmp_path) -> None:
+    path = tmp_path / "two.extxyz"
+    values = [
+        {"e_above_hull": 0.0, "material_id": "my-1", "in_icsd": True},
+        {"energy_above_hull": 0.02, "material_id": "my-2", "theoretical": True},
+        {"material_id": "my-3", "theoretical": "False"},
+        {"e_above_hull": "unknown", "material_id": "my-4"},
+    ]
+    salts = [rocksalt(formula, 5.6) for formula in ("NaCl", "KCl", "LiF", "NaF")]
+    write_extxyz(path, [("x", salt, info) for salt, info in zip(salts, values, strict=True)])
+    with connect(tmp_path / "ase.db") as database:
+        database.write(rocksalt("KF", 5.3).to_ase(), material_id="my-5", theoretical=False)
+    header = build_library([path, tmp_path / "ase.db"], tmp_path / "x.nlib")
+    assert (header["with_energy"], header["with_icsd_flag"]) == (2, 4)
+    assert "my-4" in header["first_left_out"][0]
+    library = Library.load([tmp_path / "x.nlib"])
+    found = {e.name: (e.above_hull, e.in_icsd) for e in map(library.entry, range(len(library)))}
+    assert found == {
+        "my-1": (0.0, True), "my-2": (0.02, False), "my-3": (None, True), "my-5": (None, True),
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(not SHIPPED_PATH.exists(), reason="no shipped library")

@@ -62,6 +62,9 @@ def test_named_types_are_sound() -> None:
     titles = {named.title for types in table.values() for named in types}
     assert sum(map(len, table.values())) > 250
     assert any(title.startswith("MgAl2O4 (Spinel") for title in titles)
+    assert "CaTiO3 (Cubic Perovskite, E2_1)" in titles
+    assert "SiO2 [quartz (alpha)]" in titles
+    assert not any("((" in title for title in titles)
     assert {named.aflow for named in table["AB_cF8_225_a_b"]} == {"AB_cF8_225_a_b"}
 
 

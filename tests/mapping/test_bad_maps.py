@@ -67,7 +67,7 @@ def test_damaged_references_of_a_map_and_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "user_cache", lambda: tmp_path / "user")
     (tmp_path / "user" / "nucleate").mkdir(parents=True)
     (tmp_path / "user" / "nucleate" / cache.NAME).write_bytes(b"no database at all" * 200)
-    with cache.Caches(tmp_path / "map") as caches:
+    with cache.Caches(tmp_path / "map", "a") as caches:
         assert caches.get("anything") is None
     (tmp_path / "map" / cache.NAME).write_bytes(b"no database at all" * 200)
     with pytest.raises(InputError, match="Delete it: the known"):

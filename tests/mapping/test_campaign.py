@@ -278,31 +278,3 @@ def test_a_finished_map_is_opened_again_without_any_worker(found, tmp_path, monk
     assert again["structures"] == before["structures"]
     with pytest.raises(AssertionError, match="worker was to be"):
         nc.map("Cu-Au", folder=folder, structures=10**6, expected_change_mev=0.0, display=False)
-
-
-def test_a_known_compound_that_fails_is_not_tried_at_every_start(tmp_path):
-    tries = []
-
-    def counting():
-        from ase.calculators import emt
-
-        class Counting(emt.EMT):
-            def calculate(self, atoms=None, *args, **kwargs):
-                if set(atoms.numbers) == {29, 79}:
-                    tries.append(len(atoms))
-                    raise RuntimeError("no alloys here")
-                super().calculate(atoms, *args, **kwargs)
-
-        return Counting()
-
-    data = {
-        "field": {"system": "Cu-Au", "max_atoms": 2, "max_atoms_per_formula": 2},
-        "search": {"generators": [{"kind": "symmetric"}]},
-        "stop": {"structures": 1},
-        "run": {"workers": 1},
-    }
-    nc.map(data, model=counting(), folder=tmp_path / "map", display=False)
-    first = len(tries)
-    assert first
-    nc.map(data, model=counting(), folder=tmp_path / "map", display=False)
-    assert len(tries) == first

@@ -12,7 +12,8 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.library.library import Library
 from nucleate.mapping.field import field_of
-from nucleate.mapping.references import References, level_key, references_of
+from nucleate.mapping.level import level_of
+from nucleate.mapping.references import References, references_of
 from nucleate.mapping.settings import MapSettings
 
 
@@ -105,6 +106,19 @@ def test_files_are_used_whatever_is_held_out(tmp_path) -> None:
     assert len(result.missing) == 4
 
 
+def test_a_file_that_cannot_be_used_is_left_out_with_a_note(tmp_path) -> None:
+    write_cif(tmp_path / "known", "mine", rock_salt(38, 8))
+    (tmp_path / "known" / "junk.cif").write_text("no crystal")
+    mixed = _cif(rock_salt(38, 8)).replace("1.0000", "0.5000", 1)
+    assert "0.5000" in mixed
+    (tmp_path / "known" / "disordered.cif").write_text(mixed)
+    result = references("off", references=[str(tmp_path / "known")])
+    assert [item.name for item in result.found] == ["mine"]
+    assert len(result.unreadable) == 2
+    assert "2 left out as they cannot be used" in result.in_words()
+    assert "disordered.cif" in result.in_words()
+
+
 def test_documents_of_the_materials_project(tmp_path) -> None:
     structure = rock_salt(38, 8).to_pymatgen().as_dict()
     document = {"material_id": "mp-1", "structure": structure, "energy_above_hull": 0.02}
@@ -135,7 +149,7 @@ def test_end_members_keep_only_what_is_between_them() -> None:
 def test_the_key_of_a_level_counts_what_changes_energies(tmp_path) -> None:
     def key(pressure: float = 0.0, **options: object) -> str:
         data = {"field": {"system": "Sr-O"}, "tier": [{"name": "a", **options}]}
-        return level_key(MapSettings.from_dict(data).tier, pressure)
+        return level_of(MapSettings.from_dict(data).tier[-1], pressure).key
 
     assert key() == key(name="b") == key(wall_s=5.0) == key(slots=3)
     assert len({key(), key(fmax_ev_per_ang=0.01), key(pressure=1.0), key(relax_cell=False)}) == 4

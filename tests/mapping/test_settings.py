@@ -77,6 +77,7 @@ def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
             "search.known = 'no-prototype'",
         ),
         ({"field": {"system": "Sr-O", "space_groups": [0]}}, "space_groups"),
+        ({"field": {"system": "Sr-O"}, "surrogate": {"on": True}}, "named 'surrogate'"),
     ],
 )
 def test_bad_input_names_the_key(data: dict, words: str) -> None:

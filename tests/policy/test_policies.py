@@ -225,6 +225,31 @@ def test_the_ledger_ranks_new_minima_and_prices_failures():
     assert other is None
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_what_a_surrogate_considered_is_no_failure(kind):
+    """30 candidates that were not finished change hardly anything; as failures they would."""
+    ledger = Ledger(ARMS, (1.0,))
+    considering, failing = policy_of(kind), policy_of(kind)
+    before = policy_of(kind)
+    for number, energy in enumerate(np.linspace(-1.0, 1.0, 40)):
+        told = ledger.pull(number, ARMS[number % 4], {COULD: 15}, (max(number - 1, 0),),
+                           after={0: float(energy)}, evaluations={0: (5, 20)},
+                           duplicate_of=None)  # fmt: skip
+        for policy in (before, considering, failing):
+            policy.tell(told)
+    for number in range(40, 70):
+        for policy, is_screened in ((considering, True), (failing, False)):
+            told = ledger.pull(number, ARMS[1], {COULD: 15}, (3,), after={}, duplicate_of=None,
+                               evaluations={0: (5, None)}, is_screened=is_screened)  # fmt: skip
+            assert told.cost == pytest.approx(100.0 / (27.0 if is_screened else 1.0))
+            policy.tell(told)
+    at = np.full(4, 0.25), {0: 0.0}
+    expected = before.chances(*at)
+    off = [np.abs(policy.chances(*at) - expected).max() for policy in (considering, failing)]
+    assert off[0] < (0.06 if kind.kind == "bandit" else 1e-12)
+    assert off[1] > 2.0 * off[0] or kind.kind == "fixed"
+
+
 @pytest.mark.parametrize("kind", [LowestMinima, BasinHopping])
 @pytest.mark.parametrize("policy", ["bandit", "reinforce"])
 def test_a_search_with_a_policy_continues_exactly(kind, policy):

@@ -49,6 +49,9 @@ def test_what_names_code_is_found():
         "tier.1.python",
         "search.kind",
     ]
+    torch_sim = {"engine": {"kind": "torch-sim", "model": "evil:make"}}
+    assert list(executed(torch_sim)) == [("engine.model", "evil:make")]
+    assert not list(executed({"engine": {"kind": "mace", "model": "small"}}))
 
 
 def test_a_stored_calculator_needs_trust(tmp_path):

@@ -17,10 +17,14 @@ import pytest
 from ase.calculators import emt
 
 import nucleate as nc
+from nucleate.api.many import predict_many
+from nucleate.api.policy import worked
 from nucleate.errors import InputError
 from nucleate.run.learning.screening import Screening
 from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.learning.tables import Considered, Decision, Review
+from nucleate.run.policy import read_policy
+from nucleate.run.predict import build_search
 from nucleate.run.settings import RefinementSettings, RunSettings
 from nucleate.run.store import Store
 
@@ -68,6 +72,27 @@ def test_the_surrogate_considers_more_than_is_finished(run):
     assert "considered" in learned["words"]
 
 
+def test_what_is_not_finished_is_no_failure_for_a_policy(run, tmp_path):
+    data = an_input(structures=30)
+    data["search"]["policy"] = "bandit"
+    nc.predict(data, folder=tmp_path / "run", display=False)
+    search = build_search(RunSettings.from_dict(data))
+    with Store.read(tmp_path / "run") as store:
+        for record, update in store.records():
+            search.replay(record, update)
+        view = read_policy(store)
+        screened = sum(record.is_screened for record, _ in store.records())
+    assert search.guide.policy.learned() == view.learned
+    counts = view.counts.values()
+    assert sum(count.considered for count in counts) == screened > 0
+    assert not sum(count.failed for count in counts)
+    _, heads, cells, rows = worked(run)
+    assert "considered" in heads
+    assert all(len(line) == len(heads) for line in cells)
+    assert sum(row["relaxed"] for row in rows) == 55
+    assert all(row["failed"] == 0 for row in rows)
+
+
 def test_what_is_not_finished_has_no_energy_and_no_rank(run):
     with Store.read(run) as store:
         records = [record for record, _ in store.records()]
@@ -105,6 +130,31 @@ def test_single_evaluations_are_learned_and_stay_apart(run):
         "WHERE decision = 'point'",
     )[0][0]
     assert 0 < taught <= points
+
+
+def test_a_table_of_compositions_learns_for_each(tmp_path):
+    (tmp_path / "many.csv").write_text("problem,structures\nCu3Au,30\nNi3Al,30\n")
+    runs = predict_many(
+        tmp_path / "many.csv",
+        folder=tmp_path / "out",
+        model=f"ase={EMT['calculator']}", max_atoms=8, seed=3, workers=1, known="off",
+        polish=0, judge="off", learn=True,
+    )  # fmt: skip
+    for name in ("Cu3Au", "Ni3Al"):
+        status = runs[name].status()
+        assert status["structures"] == 30
+        assert status["surrogate"]["fits"]
+        assert status["surrogate"]["considered"] > 0
+    both = an_input(formula="CuNi", structures=6, learn_from=str(runs.folder))
+    nc.predict(both, folder=tmp_path / "both", display=False)
+    taught = [
+        rows(runs.folder / name, "SELECT count(DISTINCT candidate) FROM frames")[0][0]
+        for name in ("Cu3Au", "Ni3Al")
+    ]
+    begun = rows(
+        tmp_path / "both", "SELECT count(DISTINCT candidate) FROM frames WHERE candidate < 0"
+    )
+    assert begun[0][0] == sum(taught) > 0
 
 
 TABLES = (

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from nucleate.api import status_of, watched
 from nucleate.api.models import inline_executor
 from nucleate.api.policy import save_policy, worked
+from nucleate.cli import main
 from nucleate.errors import InputError
 from nucleate.report.done import missed_of
 from nucleate.report.live import write_live_page
@@ -25,10 +26,11 @@ from nucleate.run.store import Store
 
 
 def settings_of(structures=40, formula="MgO", **search):
+    search = {"known": "off", "population": 5, "new_fraction": 0.4, "seed": 2, **search}
     return RunSettings.from_dict(
         {
             "problem": {"formula": formula, "max_atoms": 6},
-            "search": {"known": "off", "population": 5, "new_fraction": 0.4, "seed": 2, **search},
+            "search": {key: value for key, value in search.items() if value is not None},
             "stop": {"structures": structures},
             "tier": [{"engine": {"kind": "spp"}, "max_steps": 40}],
             "final": {"best": 0},
@@ -115,6 +117,43 @@ def test_a_bandit_learns_from_a_run_of_any_policy(tmp_path):
         run(tmp_path / "no", structures=6, policy="reinforce", policy_from=str(fixed))
     with pytest.raises(InputError, match="learns nothing"):
         save_policy(fixed, tmp_path / "p.json")
+
+
+def test_what_evolution_learned_of_its_operators_is_shown(tmp_path):
+    folder, settings = tmp_path / "run", settings_of(kind="evolution", structures=30)
+    predict(settings, folder, executor=partial(inline_executor, pressure_gpa=0.0))
+    search = build_search(settings)
+    with Store.read(folder) as store:
+        for record, update in store.records():
+            search.replay(record, update)
+        view = read_policy(store)
+    chances = dict(zip(view.arms, view.chances, strict=True))
+    assert sum(view.chances) == pytest.approx(1.0)
+    learned = {name.removeprefix("move:"): share for name, share in chances.items()}
+    for name, share in zip(search._credit.names, search._credit.chances(), strict=True):
+        assert learned[name] == pytest.approx(0.6 * share)
+    assert learned["heredity"] != pytest.approx(0.3, abs=1e-3)  # as at first
+    kind, _, _, rows = worked(folder)
+    assert kind == "evolution"
+    assert sum(row["relaxed"] + row["failed"] for row in rows) == 30
+    assert "; evolution draws " in status_of(folder)["rates"]
+    assert "(policy: evolution)" in write_live_page(folder).read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="its search is 'evolution', which learns only how often"):
+        save_policy(folder, tmp_path / "p.json")
+    with pytest.raises(InputError, match="its search is 'evolution'"):
+        run(tmp_path / "no", structures=6, policy="bandit", policy_from=str(folder))
+
+
+def test_a_search_without_shares_says_so(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    predict(settings_of(kind="swarm", structures=8, new_fraction=None), folder,
+            executor=partial(inline_executor, pressure_gpa=0.0))  # fmt: skip
+    with pytest.raises(InputError, match="its search is 'swarm', which has no policy"):
+        save_policy(folder, tmp_path / "p.json")
+    monkeypatch.setattr(sys, "argv", ["nucleate", "policy", str(folder)])
+    with suppress(SystemExit):
+        main()
+    assert "policy: none; swarm and random searches" in capsys.readouterr().out
 
 
 def test_policies_of_other_moves_and_other_files_are_refused(finished, tmp_path):

@@ -24,6 +24,15 @@ def test_the_preset_is_the_papers_setting() -> None:
     assert blocks.weight == pool.weight  # moves 13 and 14 take from both with even chances
     assert (tier.max_steps, tier.symmetrise_ang, tier.fix_symmetry) == (220, 0.1, False)
     assert settings.problem.space().max_atoms == 50
+    assert search.melt_ceiling == 0.2
+
+
+def test_the_published_values_of_the_preset_can_be_had() -> None:
+    overrides = {"search": {"melt_ceiling": 1000.0}}
+    assert settings_of("Ca3Ti2O7", overrides, preset="fuse2").search.melt_ceiling == 1000.0
+    tier = {**run_preset("fuse2")["tier"][0], "symmetrise_ang": 1e-5}
+    settings = settings_of("Ca3Ti2O7", {"": {"tier": [tier]}}, preset="fuse2")
+    assert settings.tier[0].symmetrise_ang == 1e-5
 
 
 def test_what_is_given_comes_before_the_preset() -> None:

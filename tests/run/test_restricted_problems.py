@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
+from nucleate.api import status_of
 from nucleate.api.models import inline_executor
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.motif import Motif
@@ -21,18 +22,20 @@ from nucleate.generate.context import GeneratorContext
 from nucleate.moves.move import MoveContext
 from nucleate.renamed import RenamedKeyWarning
 from nucleate.run.folder import check_same_input, stored_input
-from nucleate.run.predict import predict
+from nucleate.run.predict import build_search, predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 
 
-def settings_of(problem, **search):
+def settings_of(problem, *, relax=True, **search):
     return RunSettings.from_dict(
         {
             "problem": problem,
             "search": {"known": "off", "population": 4, "new_fraction": 0.3, **search},
             "stop": {"structures": 25},
-            "tier": [{"engine": {"kind": "spp"}, "max_steps": 30}],
+            "tier": [
+                {"engine": {"kind": "spp"}, **({"max_steps": 30} if relax else {"relax": False})}
+            ],
             "final": {"best": 0},
         }
     )
@@ -71,6 +74,56 @@ def test_starts_and_children_are_in_the_space_groups(tmp_path):
     for record in records:
         if record.candidate.origin.source == "symmetric":
             assert record.candidate.origin.detail["space_group_number"] in wanted
+
+
+@pytest.mark.parametrize("restriction", ["space_groups", "motif"])
+def test_evolution_has_children_where_the_space_is_restricted(restriction, carbonate, tmp_path):
+    if restriction == "motif":
+        problem = {"formula": "CaCO3", "max_atoms": 10, "motif": carbonate}
+    else:
+        problem = {"formula": "SrTiO3", "max_atoms": 10, "space_groups": ["75-142", "195-230"]}
+    settings = settings_of(problem, relax=False, kind="evolution", population=6)
+    records = records_of(settings, tmp_path / "run")
+    (note,) = build_search(settings).notes(1)
+    assert f"with problem.{restriction}, children are made by" in note
+    assert note in status_of(tmp_path / "run")["notes"]
+    children = [r for r in records if r.candidate.origin.source.startswith("move:")]
+    assert len(children) >= 5
+    space = MoveContext(settings.problem.space(), lambda *_: None)
+    assert {space.rejection(record.candidate.crystal) for record in children} == {None}
+
+
+def test_operators_that_a_restriction_makes_useless_are_spoken_of():
+    problem = {"formula": "SrTiO3", "space_groups": ["195-230"]}
+    own = {"heredity": 1.0, "strain": 0.0}
+    search = build_search(settings_of(problem, kind="evolution", operators=own))
+    (note,) = search.notes(1)
+    assert note.startswith(
+        "search.operators: with problem.space_groups, hardly a child of heredity"
+    )
+    assert "act-in-subgroup 1" in note
+    assert build_search(settings_of({"formula": "SrTiO3"}, kind="evolution")).notes(1) == []
+    with_all = {"formula": "SrTiO3", "space_groups": ["1-230"]}
+    assert build_search(settings_of(with_all, kind="evolution")).notes(1) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem", "message"),
+    [
+        ("swarm", {"motif": "CO3"}, r"'swarm' cannot keep to a motif \(problem\.motif\)"),
+        ("swarm", {"space_groups": [62]}, r"'swarm' cannot keep to space groups \(problem\.space_"),
+        ("random", {"motif": "CO3"}, r"'random' cannot keep to a motif.*'lowest-minima'"),
+    ],
+)
+def test_searches_that_cannot_keep_a_restriction_are_refused(kind, problem, message, carbonate):
+    if "motif" in problem:
+        problem = {"motif": carbonate}
+    with pytest.raises(InputError, match=rf"search\.kind = {message}"):
+        RunSettings.from_dict(
+            {"problem": {"formula": "CaCO3", **problem}, "search": {"kind": kind, "known": "off"}}
+        )
+    free = {"formula": "CaCO3", "space_groups": ["1-230"]}
+    assert RunSettings.from_dict({"problem": free, "search": {"kind": kind, "known": "off"}})
 
 
 def test_files_of_other_space_groups_are_left_out(tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 import numpy as np
 import pytest
 
+from nucleate.api import status_of
+from nucleate.api.models import inline_executor
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -14,8 +17,11 @@ from nucleate.crystal.distances import neighbour_pairs
 from nucleate.crystal.space import SearchSpace
 from nucleate.crystal.symmetry import standardised
 from nucleate.moves.table import MOVES
-from nucleate.run.predict import build_search
+from nucleate.report.live import write_live_page
+from nucleate.run.notes import NOTES
+from nucleate.run.predict import build_search, predict
 from nucleate.run.settings import RunSettings
+from nucleate.run.store import Store
 from nucleate.search.walk import WALK
 from nucleate.testing import check_search
 
@@ -166,9 +172,41 @@ def settings_of(**values):
 
 def test_the_workers_and_the_walks_are_compared_in_words():
     walk = build_search(settings_of(kind="basin-hopping", walkers=12))
-    assert "the walks take turns" in walk.words_on_capacity(8)
-    assert "could relax 16" in walk.words_on_capacity(16)
-    assert walk.words_on_capacity(12) == ""
+    (line,) = walk.notes(8)
+    assert line.startswith("search.walkers = 12: the workers relax 8 structures at a time")
+    assert line.endswith("Lower it to 8, or give more workers.")
+    (line,) = walk.notes(16)
+    assert "could relax 16 structures at a time" in line
+    assert "Raise it to 16" in line
+    assert walk.notes(12) == []
+    default = build_search(settings_of(kind="basin-hopping"))
+    assert default.notes(4) == default.notes(16) == []  # the user has set nothing
+
+
+def test_more_walks_than_starts_are_spoken_of():
+    walk = build_search(settings_of(kind="basin-hopping", population=3))
+    (line,) = walk.notes(4)
+    assert line.startswith("search.walkers = 8 is more than search.population = 3: several walks")
+
+
+def test_what_is_said_at_the_start_is_in_status_page_and_log(tmp_path):
+    data = {
+        "problem": {"formula": "MgO", "max_atoms": 4},
+        "search": {"kind": "basin-hopping", "known": "off", "population": 2, "walkers": 3},
+        "stop": {"structures": 4},
+        "tier": [{"engine": {"kind": "spp"}, "max_steps": 10}],
+        "final": {"best": 0},
+    }
+    for structures in (4, 6):  # continued: the same notes are kept once
+        data["stop"] = {"structures": structures}
+        executor = partial(inline_executor, pressure_gpa=0.0)
+        predict(RunSettings.from_dict(data), tmp_path, executor=executor)
+    (line, *_) = status_of(tmp_path)["notes"]
+    assert "search.population = 2" in line
+    assert "search.population = 2" in write_live_page(tmp_path).read_text(encoding="utf-8")
+    assert "search.population = 2" in (tmp_path / "nucleate.log").read_text(encoding="utf-8")
+    with Store.read(tmp_path) as store:
+        assert len(list(store.events(NOTES))) == 1
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, inf, "many"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.inputs import libraries
 from nucleate.errors import InputError
 from nucleate.signals import is_request
 
@@ -169,35 +170,78 @@ def hold_out_entries(
 
 def run_hold_out(
     out: Path,
+    table: Path,
     entries: Sequence[Entry],
     *,
     experiment: str = "default",
     seed: int = 0,
     budget: str = "8m",
     workers: int = 2,
+    known: Sequence[str] = ("off",),
+    library: Sequence[str] = ("shipped",),
     watch: Watch | None = None,
 ) -> str:
     """Search for the structures of a hold-out set; return the tables in Markdown.
 
+    ``csp.csv``, ``csp-summary.csv`` and ``csp-measures.csv`` are written in ``out``.
+
+    Parameters
+    ----------
+    out
+        Folder of the runs.
+    table
+        The hold-out set, for the distances from the hull.
+    entries
+        What is searched for.
+    experiment
+        How to search.
+    seed
+        Of all runs.
+    budget
+        Core time of each run, such as ``8m``.
+    workers
+        Worker processes of each run.
+    known
+        Which known structures the runs may use: hold-outs, one after the other.
+    library
+        Libraries of known structures.
+    watch
+        Who is shown the runs.
+
     Raises
     ------
     InputError
-        If the experiment or the time cannot be used.
+        If the experiment, a hold-out or the time cannot be used, or a run of the folder was set
+        up otherwise.
     BenchmarkStoppedError
         If a run was stopped by a signal.
     """
-    from nucleate.benchmark import csp
+    from nucleate.benchmark import csp, rates
     from nucleate.benchmark.experiments import experiment_named
     from nucleate.benchmark.matrix import is_done
     from nucleate.benchmark.report import markdown_table
     from nucleate.report.render import write_rows
 
-    watch = watch or Watch()
+    watch, known = watch or Watch(), list(dict.fromkeys(known))
+    _check_known(known)
+    if "no-prototype" in known:
+        raise InputError(
+            "--known = 'no-prototype' needs the structure itself and holds with --generate-only "
+            "alone. Use no-relatives for searches."
+        )
+    if known == ["off"] and tuple(library) != ("shipped",):
+        raise InputError(
+            "--library has no effect where --known = 'off', the default of searches. Give another "
+            "--known, such as no-formula."
+        )
+    library = libraries(library) or ["shipped"]
     side, core_time_s = experiment_named(experiment), _core_time_s(budget)
-    folders = (csp.entry_folder(out, entry) for entry in entries)
+    pairs = [(entry, use) for use in known for entry in entries]
+    folders = (csp.entry_folder(out, entry, use) for entry, use in pairs)
     _warm_up_unless(watch, (is_done(folder, core_time_s) for folder in folders))
-    for place, entry in enumerate(entries, start=1):
-        watch.starts(f"[{place} of {len(entries)}] {entry.name} {entry.formula}")
+    for place, (entry, use) in enumerate(pairs, start=1):
+        held_out = "" if use == "off" else f" {use}"
+        watch.starts(f"[{place} of {len(pairs)}] {entry.name} {entry.formula}{held_out}")
         reason = csp.run_entry(
             out,
             entry,
@@ -205,14 +249,25 @@ def run_hold_out(
             seed=seed,
             core_time_s=core_time_s,
             workers=workers,
+            known=use,
+            library=library,
             callback=watch.callback(core_time_s),
         )
         _end(watch, reason)
-    rows = csp.entry_rows(out, entries, workers=workers)
-    write_rows(out / "csp.csv", rows)
+    hull = rates.hull_distances(table)
+    rows = csp.entry_rows(out, entries, known=known, above_hull=hull, workers=workers)
     summary = csp.summary_rows(rows)
+    measures = rates.summary_rows(csp.ranked_rows(out, entries, known=known, above_hull=hull))
+    write_rows(out / "csp.csv", rows)
     write_rows(out / "csp-summary.csv", summary)
-    return f"{csp.KNOWN_OFF}\n\n{markdown_table(rows)}\n\n{markdown_table(summary)}"
+    write_rows(out / "csp-measures.csv", measures)
+    used = "" if known == ["off"] else f"; library: {', '.join(library)}"
+    return (
+        f"Searches with known = {', '.join(known)}{used}; the number of atoms is given.\n\n"
+        f"{markdown_table(rows)}\n\n{markdown_table(summary)}\n\n"
+        "Distinct structures of the runs, ranked by energy, against the references as given. "
+        f"Rates in per cent with 95 % intervals (Wilson).\n\n{markdown_table(measures)}"
+    )
 
 
 def measure_candidates(
@@ -232,15 +287,13 @@ def measure_candidates(
 
     ``generated.jsonl`` and ``generated-summary.csv`` are written in ``out``.
     """
-    from nucleate.benchmark.generate_only import hull_distances, measure, summary_rows
+    from nucleate.benchmark.generate_only import measure
+    from nucleate.benchmark.rates import hull_distances, summary_rows
     from nucleate.benchmark.report import markdown_table
-    from nucleate.library.hold_out import HOLD_OUTS
     from nucleate.plugins import find
     from nucleate.report.render import write_rows
 
-    for use in known:
-        if use not in HOLD_OUTS:
-            raise InputError(f"--known = {use!r} is not one of {', '.join(HOLD_OUTS)}.")
+    _check_known(known)
     rows = measure(
         out / "generated.jsonl",
         entries,
@@ -262,6 +315,14 @@ def measure_candidates(
         f"{', '.join(library)}; {size}. Rates in per cent with 95 % intervals (Wilson).\n\n"
         f"{markdown_table(summary)}"
     )
+
+
+def _check_known(known: Sequence[str]) -> None:
+    from nucleate.library.hold_out import HOLD_OUTS
+
+    for use in known:
+        if use not in HOLD_OUTS:
+            raise InputError(f"--known = {use!r} is not one of {', '.join(HOLD_OUTS)}.")
 
 
 def _warm_up_unless(watch: Watch, done: Iterable[bool]) -> None:

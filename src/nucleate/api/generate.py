@@ -85,7 +85,7 @@ def generate(
         "formula_units": None if formula_units is None else list(formula_units),
         "min_distances": pair_distances_ang,
     }
-    source = _source(formula, generator, problem, seed, report)
+    source = _source(formula, _asked_for(generator, n), problem, seed, report)
     found = list(draws(source, n, seed=seed))
     if len(found) < n:
         warnings.warn(
@@ -160,6 +160,21 @@ def write_candidates(path: Path, found: Sequence[Candidate]) -> None:
         for place, item in enumerate(found)
     ]
     write_extxyz(path, frames)
+
+
+def _asked_for(generator: Any, n: int) -> list[Any] | None:
+    """Return generators as an input has them; one that stands alone makes as many as are wanted."""
+    from nucleate.api.generators import as_generators
+
+    generators = as_generators(generator)
+    if generators is None or len(generators) != 1 or not isinstance(generators[0], dict):
+        return generators
+    [alone] = generators
+    fields = find(str(alone.get("kind")), "generators").model_fields
+    if "number" not in fields or "number" in alone:
+        return generators
+    most = next((item.le for item in fields["number"].metadata if hasattr(item, "le")), n)
+    return [{**alone, "number": min(n, most)}]
 
 
 def _source(

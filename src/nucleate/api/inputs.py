@@ -17,6 +17,8 @@ from nucleate.run.presets import run_preset_names, run_preset_text
 from nucleate.run.trust import began_by_user, check_trusted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.run.settings import RunSettings
 
     Overrides = Mapping[str, Mapping[str, Any]]
@@ -30,6 +32,7 @@ __all__ = [
     "given",
     "is_input_file",
     "json_schema",
+    "libraries",
     "preset_names",
     "preset_text",
     "reduced_formula",
@@ -47,6 +50,14 @@ def given(**options: Any) -> dict[str, Any]:
 def absolute(path: str | Path | None) -> str | None:
     """Return the path of a file independent of the working folder."""
     return None if path is None else str(Path(path).absolute())
+
+
+def libraries(items: str | Path | Sequence[str | Path] | None) -> list[str] | None:
+    """Return libraries of known structures, files independent of the working folder."""
+    if items is None:
+        return None
+    listed = [items] if isinstance(items, str | Path) else items
+    return [str(item) if item == "shipped" else str(Path(item).absolute()) for item in listed]
 
 
 def is_input_file(problem: str) -> bool:

@@ -7,22 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
-from nucleate.crystal.files import read_crystals
+from nucleate.crystal.files import Unreadable, iter_structures
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.errors import InputError
-from nucleate.library.library import SHIPPED, Library
-from nucleate.run.known_compounds import symbol_of
+from nucleate.library.library import SHIPPED, SHIPPED_LACKS, Library
+from nucleate.library.names import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nucleate.crystal.files import Item
     from nucleate.library.groups import Entry
-    from nucleate.library.names import Identity
+
+
+NOTHING = Identity("", "", "", 0, "", False, "", "", math.nan)
+"""The names of what cannot be read."""
 
 
 def identify(
     files: Sequence[str | Path], *, library: Sequence[str | Path] = (SHIPPED,)
 ) -> list[dict[str, Any]]:
     """Return names for the structures of files as JSON-ready dictionaries.
+
+    Where one cannot be read or named, ``problem`` says why, and its names are empty or None.
 
     Parameters
     ----------
@@ -34,7 +41,7 @@ def identify(
     Raises
     ------
     InputError
-        If a file cannot be read or a structure cannot be named.
+        If a library cannot be read.
     """
     known = Library.load(tuple(library))
     return [row for file in files for row in _identified(known, Path(file))]
@@ -42,22 +49,33 @@ def identify(
 
 def _identified(library: Library, file: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for name, crystal in read_crystals(file):
-        try:
-            found = library.identify(crystal)
-        except ValueError as error:
-            raise InputError(f"{file}: {name} cannot be named: {error}.") from error
-        formula = Composition.from_numbers(crystal.numbers).formula
-        rows.append({"structure": name, "formula": formula, **_names(found)})
+    try:
+        rows.extend(_named(library, file, item) for item in iter_structures(file))
+    except InputError as error:
+        rows.append(_row(file.name, "", str(error), NOTHING))
     return rows
+
+
+def _named(library: Library, file: Path, item: Item) -> dict[str, Any]:
+    if isinstance(item, Unreadable):
+        return _row(item.name, "", str(item.error), NOTHING)
+    formula = Composition.from_numbers(item.crystal.numbers).formula
+    try:
+        return _row(item.name, formula, "", library.identify(item.crystal))
+    except ValueError as error:
+        return _row(item.name, formula, f"{file}: it cannot be named ({error}).", NOTHING)
+
+
+def _row(name: str, formula: str, problem: str, found: Identity) -> dict[str, Any]:
+    return {"structure": name, "formula": formula, "problem": problem, **_names(found)}
 
 
 def _names(found: Identity) -> dict[str, Any]:
     return {
         "structure_type": found.structure_type,
         "pearson": found.pearson,
-        "space_group": symbol_of(found.space_group),
-        "space_group_number": found.space_group,
+        "space_group": space_group_symbol(found.space_group) if found.space_group else "",
+        "space_group_number": found.space_group or None,
         "aflow": found.aflow,
         "known": found.known,
         "nearest": found.nearest,
@@ -77,11 +95,16 @@ def known_structures(
     return [_entry(entry) for entry in entries]
 
 
+def lacks_in_words(library: Sequence[str | Path] = (SHIPPED,)) -> str:
+    """Return what libraries leave out on purpose, a sentence; empty without the shipped one."""
+    return f"The shipped library lacks {SHIPPED_LACKS}." if SHIPPED in library else ""
+
+
 def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "formula": entry.formula,
-        "space_group": symbol_of(entry.proto.number),
+        "space_group": entry.space_group,
         "space_group_number": entry.proto.number,
         "pearson": entry.proto.pearson,
         "above_hull": entry.above_hull,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import executor_section, given
+from nucleate.api.inputs import executor_section, given, libraries
 from nucleate.api.map_inputs import settings_of_map
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.phase_map import PhaseMap
+from nucleate.errors import NucleateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +43,7 @@ def map_field(
     model: Any = None,
     generators: Any = None,
     known: str | None = None,
-    library: Sequence[str | Path] | None = None,
+    library: str | Path | Sequence[str | Path] | None = None,
     seed: int | None = None,
     allocation: str | None = None,
     time: str | float | None = None,
@@ -151,12 +153,30 @@ def map_field(
         for text in empty_lines(settings.field):
             shown.on_note(text)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
-        summary = run_map(settings, path, callback=watching, executor=inline)
+        try:
+            summary = run_map(settings, path, callback=watching, executor=inline)
+        except Exception:
+            _export_broken_off(path)
+            raise
         if summary.has_searched and not is_request(summary.reason):
             lack = finish_map(path, settings, on_stage=shown.on_stage, on_note=shown.on_note)
             if lack:
                 shown.on_note(lack)
     return PhaseMap(path)
+
+
+def _export_broken_off(path: Path) -> None:
+    """Write the files of a map that an error has ended, as far as that is possible."""
+    from nucleate.mapping.reading import read_map
+    from nucleate.mapping.store import MapStore
+    from nucleate.report.maps.export import export_map
+
+    with suppress(NucleateError, OSError, ValueError):
+        if not MapStore.exists(path):
+            return
+        events = read_map(path).events
+        if events and events[-1][4].get("is_error"):
+            export_map(path, quickly=True)
 
 
 def system_of(system: str) -> str:
@@ -259,7 +279,7 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
         "search": given(
             generators=as_generators(get("generators")),
             known=get("known"),
-            library=_listed(get("library")),
+            library=libraries(get("library")),
             seed=get("seed"),
         ),
         "allocation": given(rule=get("allocation"), seed=get("seed")),

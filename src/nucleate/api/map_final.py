@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nucleate.api.final import finish, judge_of
 from nucleate.api.models import has_objects, inline_executor
 from nucleate.errors import InputError, NucleateError
-from nucleate.mapping.judged import JUDGED, judged_phases
+from nucleate.mapping.judged import JUDGED, identity_of, judged_phases
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.store import MapStore
@@ -134,6 +134,7 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
         for (name, _), outcome in zip(named, found, strict=True)
         if outcome is not None
     }
+    structures = {phase.composition.formula: identity_of(phase) for phase in phases}
     with MapStore.read(path) as store:
-        store.remember(JUDGED, {"tier": tier.name, "energies": values})
+        store.remember(JUDGED, {"tier": tier.name, "energies": values, "structures": structures})
     return ""

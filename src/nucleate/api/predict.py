@@ -29,6 +29,7 @@ def predict(
     search: Any = None,
     generators: Any = None,
     known: str | None = None,
+    library: str | Path | Sequence[str | Path] | None = None,
     moves: Any = None,
     policy: str | Mapping[str, Any] | None = None,
     policy_from: str | Path | None = None,
@@ -80,6 +81,8 @@ def predict(
     known
         Which known structures may be used: ``all`` (default), ``no-formula``, ``no-relatives``,
         ``no-prototype`` or ``off``.
+    library
+        Libraries of known structures: ``"shipped"`` (default) or ``.nlib`` files.
     moves
         Weights of moves by name, or a list of moves (:data:`nucleate.FUSE_MOVES`), names of moves
         and functions ``move(parent, context, *, rng)``. Default: the fourteen moves of FUSE.
@@ -92,7 +95,8 @@ def predict(
         Fit a surrogate to the evaluations of the first tier, consider candidates with it, and
         finish the promising ones.
     learn_from
-        Run folder whose evaluations the surrogate learns at the start.
+        Run folder, or folder of a table of searches, whose evaluations the surrogate learns at the
+        start.
     seed
         Seed of all random numbers.
     time, core_time
@@ -139,6 +143,7 @@ def predict(
         "search": search,
         "generators": generators,
         "known": known,
+        "library": library,
         "moves": moves,
         "policy": policy,
         "policy_from": policy_from,

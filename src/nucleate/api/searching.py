@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from nucleate.api.generators import as_generators
-from nucleate.api.inputs import absolute, executor_section, settings_of
+from nucleate.api.inputs import absolute, executor_section, libraries, settings_of
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.moves import as_choice
 from nucleate.errors import InputError, NucleateError
@@ -37,7 +37,10 @@ PLACES = {
         )
     },
     "search": {
-        key: key for key in ("seed", "generators", "known", "moves", "policy", "policy_from")
+        key: key
+        for key in (
+            "seed", "generators", "known", "library", "moves", "policy", "policy_from",
+        )
     },
     "stop": {
         key: key
@@ -70,6 +73,7 @@ def overrides_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "formula_units": list,
         "allow_tension": lambda allowed: allowed or None,
         "generators": as_generators,
+        "library": libraries,
         "moves": as_choice,
         "target": absolute,
         "proven": lambda place: place if isinstance(place, bool) else absolute(place),

@@ -22,7 +22,7 @@ def train_graph_network(
     Parameters
     ----------
     data
-        parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.
+        parquet, matbench JSON, CSV of CIFs, ASE database, or structures: a file or folder.
     out
         Folder of the training; an existing training is continued.
     perturbed
@@ -58,12 +58,12 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
     Parameters
     ----------
     data
-        parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.
+        parquet, matbench JSON, CSV of CIFs, ASE database, or structures: a file or folder.
     out
         Folder of the training; an existing training is continued.
     options
-        As in :func:`nucleate.fitting.wyckoff_language.fit.train_wyckoff_language`. Formulas of
-        the benchmark are withheld where nothing else is said.
+        As in :func:`nucleate.fitting.wyckoff_language.fit.train_wyckoff_language`. The formulas
+        of the benchmark are withheld where nothing else is said.
 
     Raises
     ------
@@ -73,10 +73,8 @@ def train_wyckoff_language(data: Path, out: Path, **options: Any) -> Path:
         If the data cannot be used.
     """
     with _needs_torch():
-        from nucleate.benchmark.compounds import COMPOUNDS
         from nucleate.fitting.wyckoff_language.fit import train_wyckoff_language as train
-    options.setdefault("withheld", [compound.name for compound in COMPOUNDS])
-    return train(data, out, **options)
+    return train(data, out, **_held_out(options))
 
 
 def align_wyckoff_language(
@@ -96,7 +94,8 @@ def align_wyckoff_language(
     workers
         Worker processes; default one per processor core.
     options
-        As in :func:`nucleate.fitting.wyckoff_language.fit.align_wyckoff_language`.
+        As in :func:`nucleate.fitting.wyckoff_language.fit.align_wyckoff_language`. The formulas
+        of the benchmark are withheld where nothing else is said.
 
     Raises
     ------
@@ -116,7 +115,7 @@ def align_wyckoff_language(
     def judge(file: Path) -> tuple[str, list[Judged]]:
         return _judged(file, model, out / "relaxed", workers, options.get("say"))
 
-    return align(data, out, judge, **options)
+    return align(data, out, judge, **_held_out(options))
 
 
 def _judged(
@@ -157,11 +156,12 @@ def train_flow(data: Path, out: Path, **options: Any) -> Path:
     Parameters
     ----------
     data
-        parquet, matbench JSON, CSV of CIFs, extxyz or ASE database.
+        parquet, matbench JSON, CSV of CIFs, ASE database, or structures: a file or folder.
     out
         Folder of the training; an existing training is continued.
     options
-        As in :func:`nucleate.fitting.flow.fit.train_flow`.
+        As in :func:`nucleate.fitting.flow.fit.train_flow`. The formulas of the benchmark are
+        withheld where nothing else is said.
 
     Raises
     ------
@@ -172,7 +172,14 @@ def train_flow(data: Path, out: Path, **options: Any) -> Path:
     """
     with _needs_torch():
         from nucleate.fitting.flow.fit import train_flow as train
-    return train(data, out, **options)
+    return train(data, out, **_held_out(options))
+
+
+def _held_out(options: dict[str, Any]) -> dict[str, Any]:
+    """Withhold the formulas of the benchmark unless ``withheld`` says otherwise."""
+    from nucleate.benchmark.compounds import COMPOUNDS
+
+    return {"withheld": [compound.name for compound in COMPOUNDS], **options}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from nucleate.benchmark.experiments import experiment_input
 from nucleate.benchmark.matrix import Cell, is_done
+from nucleate.benchmark.rates import RANKS, classes, measured_row
 from nucleate.benchmark.references import REFERENCES, relaxed_structures
 from nucleate.benchmark.results import SAME_ENERGY, read_result, tiers_of
 from nucleate.benchmark.statistics import wilson_interval
@@ -18,22 +20,19 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.names import safe_name
-from nucleate.run.listed_files import FileCrystal, read_files
+from nucleate.run.folder import check_same_run
+from nucleate.run.listed_files import FileCrystal, iter_files
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from nucleate.benchmark.experiments import Experiment
     from nucleate.benchmark.results import RunResult
     from nucleate.run.events import Callback
 
-SIZES = ((1, 6), (7, 10), (11, 14), (15, 20), (21, 10**6))
-"""Classes of the number of atoms in the summary."""
-
-KNOWN_OFF = 'Known structures are not used (known = "off").'
-"""Stated with every table of searches."""
+_log = logging.getLogger(__name__)
 
 CLOSE = 0.1
 """Normalised rms displacement of a match that is not a loose one."""
@@ -109,14 +108,33 @@ def run_entry(
     seed: int,
     core_time_s: float,
     workers: int,
+    known: str = "off",
+    library: Sequence[str] = ("shipped",),
     callback: Callback | None = None,
 ) -> str:
-    """Search for one entry until its budget is spent; return why the run stopped."""
+    """Search for one entry until its budget is spent; return why the run stopped.
+
+    Parameters
+    ----------
+    out, entry, experiment
+        Where, for what and how.
+    seed, core_time_s, workers
+        As in :func:`~nucleate.benchmark.experiments.experiment_input`.
+    known
+        Which known structures may be used: a hold-out.
+    library
+        Libraries of them.
+    callback
+        As in :func:`~nucleate.run.predict.predict`.
+
+    Raises
+    ------
+    InputError
+        If the folder of the entry holds a run that was set up otherwise.
+    """
     from nucleate.run.predict import predict
 
-    folder = entry_folder(out, entry)
-    if is_done(folder, core_time_s):
-        return "done before"
+    folder = entry_folder(out, entry, known)
     settings = experiment_input(
         experiment,
         entry.formula,
@@ -124,57 +142,113 @@ def run_entry(
         core_time_s=core_time_s,
         workers=workers,
         problem=entry.problem,
+        known=known,
+        library=library,
     )
+    check_same_run(folder, settings)
+    if is_done(folder, core_time_s):
+        return "done before"
     return predict(settings, folder, callback=callback).reason
 
 
-def entry_folder(out: Path, entry: Entry) -> Path:
-    """Return the run folder of an entry."""
-    return out / "csp" / safe_name(entry.name)
+def entry_folder(out: Path, entry: Entry, known: str = "off") -> Path:
+    """Return the run folder of an entry under a hold-out."""
+    return out / ("csp" if known == "off" else f"csp-{known}") / safe_name(entry.name)
 
 
-def entry_rows(out: Path, entries: Sequence[Entry], *, workers: int = 1) -> list[dict[str, Any]]:
-    """Return one row for each entry that has been begun: found or not, rank, gap, core seconds.
+def entry_rows(
+    out: Path,
+    entries: Sequence[Entry],
+    *,
+    known: Sequence[str] = ("off",),
+    above_hull: Mapping[str, float] | None = None,
+    workers: int = 1,
+) -> list[dict[str, Any]]:
+    """Return a row for each entry and hold-out that has been begun.
 
-    The references are relaxed by the tier of the runs first, unless that was done for as many.
+    It says whether the reference was found, its rank, gap and core seconds. The references are
+    relaxed by the tier of the runs first, unless that was done for as many.
+
+    Parameters
+    ----------
+    out, entries
+        The folder of the runs, and what was searched for.
+    known
+        Hold-outs.
+    above_hull
+        eV/atom by the name of the entry, where known.
+    workers
+        Worker processes.
     """
-    begun = [entry for entry in entries if Store.exists(entry_folder(out, entry))]
+    begun = _begun(out, entries, known)
     if not begun:
         return []
-    tiers = tiers_of(entry_folder(out, begun[0]))[-1:]
+    tiers = tiers_of(entry_folder(out, begun[0][0], begun[0][1]))[-1:]
     items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
     relaxed = relaxed_structures(
         out / f"{REFERENCES}-csp-{len(items)}", items, tiers, workers=workers
     )
     references = {item.name: item for item in relaxed}
     rows = []
-    for entry in begun:
+    for entry, use in begun:
         cell = Cell(entry.name, "csp", 0)
         reference = references.get(entry.name)
-        result = read_result(entry_folder(out, entry), cell, reference)
+        result = read_result(entry_folder(out, entry, use), cell, reference)
         target = None if reference is None else reference.energy_ev_per_atom
-        rows.append(_row(entry, result, target))
+        hull = (above_hull or {}).get(entry.name)
+        rows.append({"known": use, **_row(entry, result, target), "above_hull": hull})
+    return rows
+
+
+def ranked_rows(
+    out: Path,
+    entries: Sequence[Entry],
+    *,
+    known: Sequence[str] = ("off",),
+    above_hull: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Return where the reference is in the structures of each run, ranked by energy.
+
+    The rows are those of candidates that are not relaxed
+    (:func:`nucleate.benchmark.generate_only.measure`), with the first distinct structures of a
+    run, lowest first, as the candidates, and the reference as it is given. Parameters are those
+    of :func:`entry_rows`.
+    """
+    from nucleate.report.light import overview
+    from nucleate.report.ranking import ENERGY
+
+    rows = []
+    for entry, use in _begun(out, entries, known):
+        with Store.read(entry_folder(out, entry, use)) as store:
+            ranked = overview(store, best=RANKS[-1], order=ENERGY).ranked
+        crystals = [item.crystal for item in ranked]
+        rows.append(measured_row(entry, use, crystals, (above_hull or {}).get(entry.name)))
     return rows
 
 
 def summary_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return success rates with Wilson's interval: of all, by size and by number of elements."""
-    groups: dict[str, list[dict[str, Any]]] = {"all": list(rows)}
-    for low, high in SIZES:
-        inside = [row for row in rows if low <= row["atoms"] <= high]
-        groups[f"{low} to {high} atoms" if high < 10**6 else f"{low} atoms and more"] = inside
-    for count in sorted({row["elements"] for row in rows}):
-        groups[f"{count} elements"] = [row for row in rows if row["elements"] == count]
+    """Return success rates with Wilson's interval: by hold-out, and in it by class."""
     summary = []
-    for name, group in groups.items():
-        if not group:
-            continue
+    for use in dict.fromkeys(row["known"] for row in rows):
+        summary += _rates(use, [row for row in rows if row["known"] == use])
+    return summary
+
+
+def _begun(out: Path, entries: Sequence[Entry], known: Sequence[str]) -> list[tuple[Entry, str]]:
+    pairs = [(entry, use) for use in known for entry in entries]
+    return [(entry, use) for entry, use in pairs if Store.exists(entry_folder(out, entry, use))]
+
+
+def _rates(known: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    summary = []
+    for name, group in classes(rows):
         matched = [row for row in group if row["verdict"] == "found"]
         found = len(matched)
         lower = sum(row["verdict"] == "lower" for row in group)
         low, high = wilson_interval(found, len(group))
         summary.append(
             {
+                "known": known,
                 "entries": name,
                 "number": len(group),
                 "found": found,
@@ -224,13 +298,15 @@ def _row(entry: Entry, result: RunResult, target: float | None) -> dict[str, Any
 def _from_folder(path: Path) -> list[tuple[str, Crystal]]:
     if not path.is_dir():
         raise InputError(f"{path} is neither a parquet file nor a folder of CIF files.")
-    files = sorted(file for file in path.rglob("*.cif"))
-    found = [
-        (f"{file.stem}-{number}" if number else file.stem, item.crystal)
-        for file in files
-        for number, item in enumerate(read_files([file]))
-        if isinstance(item.crystal, Crystal)
-    ]
+    found, problems = [], []
+    for file in sorted(path.rglob("*.cif")):
+        for number, item in enumerate(iter_files([file])):
+            if isinstance(item.crystal, Crystal):
+                found.append((f"{file.stem}-{number}" if number else file.stem, item.crystal))
+            else:
+                problems.append(str(item.crystal))
+    if problems:
+        _log.warning("%d left out as they cannot be used: %s", len(problems), problems[0])
     if not found:
         raise InputError(f"{path} has no CIF file that can be read.")
     return found

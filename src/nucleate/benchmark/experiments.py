@@ -157,6 +157,8 @@ def experiment_input(
     workers: int,
     last_tiers: Sequence[dict[str, Any]] = (),
     problem: dict[str, Any] | None = None,
+    known: str = "off",
+    library: Sequence[str] = ("shipped",),
 ) -> RunSettings:
     """Return the input of one run.
 
@@ -176,20 +178,25 @@ def experiment_input(
         Tiers after CHGNet, as in the input file.
     problem
         What else is known of the problem; default: at most 50 atoms.
+    known, library
+        Which known structures may be used, and the libraries they are from.
 
     Raises
     ------
     InputError
-        If the tiers cannot be used.
+        If the tiers cannot be used, or known structures are to be used by an experiment that has
+        no generator for them.
     """
     what = {"formula": formula, **({"max_atoms": MAX_ATOMS} if problem is None else problem)}
     generators: list[dict[str, Any]] = [{"kind": kind} for kind in experiment.generators]
     data: dict[str, Any] = {
         "problem": what,
-        "search": {"seed": seed, "known": "off"},
+        "search": {"seed": seed, "known": known},
         "stop": {"without_improvement": NEVER, "core_time": core_time_s},
         "run": {"workers": workers},
     }
+    if known != "off":
+        data["search"]["library"] = list(library)
     if generators:
         data["search"]["generators"] = generators
     if experiment.kind is not None:

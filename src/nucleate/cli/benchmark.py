@@ -120,10 +120,15 @@ def csp_command(
     ] = None,
     known: Annotated[
         list[str] | None,
-        typer.Option(help="With --generate-only: hold-outs; repeat it. [default: no-formula]"),
+        typer.Option(
+            help="Known structures that may be used: all, no-formula, no-relatives, no-prototype "
+            "(with --generate-only), off; repeat it for one after the other. [default: off; "
+            "no-formula with --generate-only]"
+        ),
     ] = None,
     library: Annotated[
-        list[str] | None, typer.Option(help="With --generate-only: libraries. [default: shipped]")
+        list[str] | None,
+        typer.Option(help="Library of known structures; repeat it. [default: shipped]"),
     ] = None,
     most: Annotated[
         int, typer.Option(min=1, help="With --generate-only: candidates of each entry.")
@@ -160,19 +165,21 @@ def csp_command(
         )
         typer.echo(text)
         return
-    if generator or known or library or same_size:
+    if generator or same_size:
         raise InputError(
-            "--generator, --known, --library and --same-size belong to --generate-only. Add it, or "
-            "leave them out: searches of the benchmark use no known structures."
+            "--generator and --same-size belong to --generate-only. Add it, or leave them out."
         )
     try:
         text = benchmark.run_hold_out(
             out,
+            file,
             entries,
             experiment=experiment,
             seed=seed,
             budget=budget,
             workers=workers,
+            known=known or ("off",),
+            library=library or ("shipped",),
             watch=watch,
         )
     except benchmark.BenchmarkStoppedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +47,8 @@ def generate(
     """Write structures of a composition, each valid, to an extxyz file.
 
     With ``--generator graph-search`` alone, --number is how many are evaluated for each number of
-    formula units, and the ranked pool of the best distinct ones is written.
+    formula units, and the ranked pool of the best distinct ones is written. Other generators that
+    stand alone make --number candidates; what they cannot make comes from the default mix.
     """
     from nucleate import api
     from nucleate.api.display import Stages
@@ -70,9 +72,15 @@ def generate(
     found = api.generate(formula, generators, n=number, **limits)
     if found:
         _write(found, out)
-    typer.echo(f"Wrote {len(found)} structures to {out}" if found else "No valid structure found.")
+    typer.echo(_account(found, out) if found else "No valid structure found.")
     if len(found) < number:
         raise typer.Exit(1)
+
+
+def _account(found: list[Candidate], out: Path) -> str:
+    sources = Counter(candidate.origin.source for candidate in found)
+    counts = ", ".join(f"{name} {count:,}" for name, count in sources.most_common())
+    return f"Wrote {len(found)} structures to {out}: {counts}."
 
 
 def _write(found: list[Candidate], out: Path) -> None:

@@ -86,18 +86,24 @@ def on_device(tier: dict[str, Any], device: str | None) -> dict[str, Any]:
 
 
 def parse_generator(text: str) -> dict[str, Any]:
-    """Return the settings of a generator from ``KIND``, ``KIND=WEIGHT`` or ``seeds=FILES``."""
+    """Return the settings of a generator.
+
+    They are written ``KIND``, ``KIND=WEIGHT``, ``seeds=FILES`` or ``KIND=CHECKPOINT``, a file.
+    """
     kind, _, value = text.partition("=")
     fields = _fields("--generator", text, kind, "generators")
     if not value:
         return {"kind": kind}
     if "files" in fields:
         return {"kind": kind, "files": [str(Path(value).absolute())]}
+    if "checkpoint" in fields and Path(value).is_file():
+        return {"kind": kind, "checkpoint": str(Path(value).absolute())}
     try:
         return {"kind": kind, "weight": float(value)}
     except ValueError:
         raise InputError(
-            f"--generator = {text!r}: {value!r} is not a weight. Write it like {kind}=2."
+            f"--generator = {text!r}: {value!r} is neither a weight nor a file that this "
+            f"generator reads. Write it like {kind}=2."
         ) from None
 
 

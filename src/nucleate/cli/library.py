@@ -53,6 +53,12 @@ def build(
         f"Wrote {header['entries']:,} compounds of {header['prototypes']:,} prototypes to {out}"
         + (f"; left out: {left_out}" if left_out else "")
     )
+    first = header.get("first_left_out", [])
+    if first:
+        more = header["left_out"]["unreadable"] - len(first)
+        typer.echo(
+            "Unreadable:\n  " + "\n  ".join([*first, *([f"and {more} more"] if more else [])])
+        )
 
 
 def show(
@@ -61,17 +67,18 @@ def show(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Show the known structures of a formula, lowest above the hull first."""
-    from nucleate.api.library import known_structures
+    from nucleate.api.library import known_structures, lacks_in_words
     from nucleate.cli.tables import print_table
 
-    rows = known_structures(formula, library=library or ("shipped",))
+    asked = library or ["shipped"]
+    rows = known_structures(formula, library=asked)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
     elif rows:
         heads = ("name", "formula", "space group", "Pearson", "eV/atom above hull", "ICSD")
         print_table(heads, [_cells(row) for row in rows])
     else:
-        typer.echo(f"No known structure of {formula}.")
+        typer.echo(f"No known structure of {formula}. {lacks_in_words(asked)}".rstrip())
 
 
 def info(

@@ -89,6 +89,13 @@ def map_field(
             "[default: all]"
         ),
     ] = None,
+    library: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Library of known structures: shipped, or a file (.nlib); repeat it. "
+            "[default: shipped]"
+        ),
+    ] = None,
     allocation: Annotated[
         str | None,
         typer.Option(help="Which composition is next: hull, equal or random. [default: hull]"),
@@ -162,6 +169,7 @@ def map_field(
         "model": inputs.parse_all(inputs.parse_tier, tier),
         "generators": inputs.parse_all(inputs.parse_generator, generator),
         "known": known,
+        "library": library,
         "seed": seed,
         "allocation": allocation,
         "time": time,

@@ -35,5 +35,8 @@ def policy(
     if as_json:
         typer.echo(json.dumps({"policy": kind, "sources": data}, indent=2))
         return
-    typer.echo(f"policy: {kind or 'none'}")
+    if not rows:
+        typer.echo("policy: none; swarm and random searches, and runs from before, keep no shares.")
+        return
+    typer.echo(f"policy: {kind}")
     print_table(heads, rows)

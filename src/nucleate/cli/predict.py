@@ -85,6 +85,13 @@ def predict(
             "no-prototype or off. [default: all]"
         ),
     ] = None,
+    library: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Library of known structures: shipped, or a file (.nlib); repeat it. "
+            "[default: shipped]"
+        ),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -103,7 +110,10 @@ def predict(
     ] = False,
     learn_from: Annotated[
         Path | None,
-        typer.Option(help="Run folder whose evaluations the surrogate learns at the start."),
+        typer.Option(
+            help="Run folder, or folder of a table of searches, whose evaluations the surrogate "
+            "learns at the start."
+        ),
     ] = None,
     target: Annotated[
         Path | None, typer.Option(help="Stop when the structure in this file is found.")
@@ -162,6 +172,7 @@ def predict(
         "generators": inputs.parse_all(inputs.parse_generator, generator),
         "structures": structures,
         "known": known,
+        "library": library,
         "policy": policy,
         "policy_from": policy_from,
         "learn": learn,

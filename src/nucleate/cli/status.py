@@ -85,7 +85,7 @@ def _print(facts: dict[str, Any]) -> None:
     typer.echo(
         f"{facts['formula']}, seed {facts['seed']}: {state} after {facts['elapsed_s']:.0f} s{spent}"
     )
-    for line in (*facts["final"], facts["target"], facts["proven"]):
+    for line in (*facts["final"], facts["target"], facts["proven"], *facts["notes"]):
         if line:
             typer.echo(line)
     failed = ", ".join(f"{count} {reason}" for reason, count in facts["failures"].items())

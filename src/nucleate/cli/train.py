@@ -21,6 +21,13 @@ Licence = Annotated[
     str, typer.Option(help="Licence and source of the data, written into the file.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this number of rows.")]
+HoldOut = Annotated[
+    bool,
+    typer.Option(
+        "--hold-out-benchmark/--no-hold-out-benchmark",
+        help="Learn no crystal with a formula of the benchmark.",
+    ),
+]
 RateOfAdamW = Annotated[float | None, typer.Option(help="Of AdamW.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 
@@ -132,6 +139,7 @@ def wyckoff_language(
     width: Annotated[int, typer.Option(min=16, help="Numbers that describe a token.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the transformer.")] = 4,
     licence: Licence = "",
+    hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
     device: Device = "cpu",
@@ -158,6 +166,7 @@ def wyckoff_language(
         device=device,
         say=typer.echo,
         tell=_tell_language,
+        **_withheld(hold_out_benchmark),
     )
     typer.echo(f"{model} and its model_card.md are written")
 
@@ -197,6 +206,7 @@ def align(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over compositions.")] = None,
     learning_rate: RateOfAdamW = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of compositions, candidates and order.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the training.")] = "cpu",
@@ -227,6 +237,7 @@ def align(
         device=device,
         say=typer.echo,
         tell=_tell_language,
+        **_withheld(hold_out_benchmark),
     )
     typer.echo(f"{file} and its model_card.md are written")
 
@@ -245,6 +256,7 @@ def flow(
         int, typer.Option(min=1, max=200, help="Largest primitive cell that teaches.")
     ] = 12,
     licence: Licence = "",
+    hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
     device: Device = "cpu",
@@ -266,8 +278,13 @@ def flow(
         device=device,
         say=typer.echo,
         tell=_tell_flow,
+        **_withheld(hold_out_benchmark),
     )
     typer.echo(f"{model} and its model_card.md are written")
+
+
+def _withheld(hold_out_benchmark: bool) -> dict[str, Any]:
+    return {} if hold_out_benchmark else {"withheld": ()}
 
 
 def _tell_flow(progress: Any) -> None:

@@ -66,7 +66,7 @@ def space_group(crystal: Crystal, symprec: float = 0.03) -> tuple[int, str]:
     (225, 'Fm-3m')
     """
     dataset = symmetry_dataset(crystal, symprec)
-    return (1, "P1") if dataset is None else (dataset.number, _symbol(dataset))
+    return (1, "P1") if dataset is None else (dataset.number, space_group_symbol(dataset.number))
 
 
 def symmetry_report(
@@ -80,7 +80,9 @@ def symmetry_report(
             rungs.append(SymmetryRung(symprec, 1, "P1", crystal.n_atoms))
         else:
             atoms = len(dataset.prim_std_cell.numbers)
-            rungs.append(SymmetryRung(symprec, dataset.number, _symbol(dataset), atoms))
+            rungs.append(
+                SymmetryRung(symprec, dataset.number, space_group_symbol(dataset.number), atoms)
+            )
     return tuple(rungs)
 
 
@@ -212,10 +214,12 @@ def _setting() -> Setting:
     return Setting.standard()
 
 
-def _symbol(dataset: MoyoDataset) -> str:
+@cache
+def space_group_symbol(number: int) -> str:
+    """Return the short Hermann-Mauguin symbol of a space group, for example ``P2_1/c``."""
     from moyopy import SpaceGroupType
 
-    return SpaceGroupType(dataset.number).hm_short.replace(" ", "")
+    return SpaceGroupType(number).hm_short.replace(" ", "")
 
 
 def _accepted(crystal: Crystal, cell: Cell) -> Crystal | None:

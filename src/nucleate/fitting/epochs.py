@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
 from nucleate.errors import InputError
-from nucleate.fitting.state import read_state, restore, write_state
+from nucleate.fitting.state import digest_of, read_state, restore, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,13 @@ class Schedule:
     save_every: int = 250
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0.0 < self.learning_rate < 1.0:
+            raise InputError(
+                f"learning_rate = {self.learning_rate:g} is no rate of AdamW. Give a number "
+                "between 0 and 1, such as 0.001."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -94,6 +101,9 @@ class Progress:
 class EpochTrainer(ABC, Generic[Network]):
     """Trains a network, saving all of its state so that a resumed run continues.
 
+    Seed and data are those of the state that is resumed. The schedule may be another one; if that
+    changes the batches, the pass that was interrupted begins again.
+
     Parameters
     ----------
     folder : Path
@@ -102,8 +112,10 @@ class EpochTrainer(ABC, Generic[Network]):
         What is trained.
     settings : Schedule
         How to train.
+    corpus : dataclass of arrays
+        What is learned.
     identity : dict
-        JSON-ready facts that a state must share with this training.
+        JSON-ready facts that a state must share with this training besides.
     device : str
         ``cpu`` or ``cuda``.
     betas : (float, float)
@@ -115,13 +127,14 @@ class EpochTrainer(ABC, Generic[Network]):
         folder: Path,
         network: Network,
         settings: Schedule,
+        corpus: Any,
         identity: dict[str, Any],
         *,
         device: str = "cpu",
         betas: tuple[float, float] = (0.9, 0.98),
     ) -> None:
         self.folder, self.schedule, self.device = folder, settings, device
-        self._identity = identity
+        self._identity = {**identity, "data": digest_of(corpus), "seed": settings.seed}
         self.network = network.to(device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -133,8 +146,13 @@ class EpochTrainer(ABC, Generic[Network]):
         self.step = self.epoch = self.place = 0
         self._total = 0.0  # of the losses of this pass
         self.history: list[dict[str, Any]] = []
+        self.schedules: list[dict[str, Any]] = []
+        """How it was trained, with the step from which on each schedule held."""
         if (folder / STATE).is_file():
             self._resume()
+        now = asdict(settings)
+        if not self.schedules or self.schedules[-1] != {"step": self.schedules[-1]["step"], **now}:
+            self.schedules.append({"step": self.step, **now})
 
     @abstractmethod
     def plan(self) -> Sequence[NDArray[np.int64]]:
@@ -200,6 +218,7 @@ class EpochTrainer(ABC, Generic[Network]):
             "place": self.place,
             "total": self._total,
             "history": self.history,
+            "schedules": self.schedules,
             **self._identity,
         }
         others = {"mean": self.mean}
@@ -209,6 +228,11 @@ class EpochTrainer(ABC, Generic[Network]):
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * self._share_of_rate(done)
         objective, reported = self.loss(rows)
+        if not np.isfinite(reported):
+            raise InputError(
+                f"{self.folder}: the loss of step {self.step + 1:,} is {reported}. The last state "
+                "is kept; continue with a lower learning rate, or begin again in another --out."
+            )
         self.optimiser.zero_grad()
         objective.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.schedule.clip_norm)
@@ -229,14 +253,21 @@ class EpochTrainer(ABC, Generic[Network]):
 
     def _resume(self) -> None:
         states, facts = read_state(self.folder / STATE, self.device)
-        if any(facts.get(key) != value for key, value in self._identity.items()):
-            raise InputError(
-                f"{self.folder} holds the training of another network or other data; choose "
-                "another --out"
-            )
+        for key, value in self._identity.items():
+            if facts.get(key, value) != value:  # states of earlier versions say less
+                what = {"data": "on other data", "seed": "with another seed"}
+                raise InputError(
+                    f"{self.folder} holds a training {what.get(key, f'with another {key}')}. "
+                    "Choose another --out, or give what it was begun with."
+                )
         self.mean = states["mean"]
         self.step, self.epoch, self.place = facts["step"], facts["epoch"], facts["place"]
         self._total, self.history = facts.get("total", 0.0), facts["history"]
+        self.schedules = facts.get("schedules", [])
+        before, now = (self.schedules or [{}])[-1], asdict(self.schedule)
+        general = {field.name for field in fields(Schedule)}
+        if any(before.get(key, now[key]) != now[key] for key in now.keys() - general):
+            self.place, self._total = 0, 0.0  # its batches are others now
         restore(self.network, self.optimiser, states, self.step)
 
     def _progress(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import nucleate
@@ -83,6 +84,7 @@ def train_and_write(
             "name": out.name,
             **facts,
             "training": asdict(trainer.schedule),
+            "schedules": trainer.schedules,
             "epochs_done": trainer.epoch,
             "steps": trainer.step,
             "history": trainer.history,
@@ -112,6 +114,8 @@ def format_card(about: Mapping[str, Any], card: Card) -> str:
             f"{about['epochs_done']} epochs, {about['steps']:,} steps."
         ),
     ]
+    if len(about.get("schedules", ())) > 1:
+        lines += ["", _changes(about["schedules"])]
     if about.get("aligned"):
         lines += ["", _alignment(about["aligned"])]
     if about["history"]:
@@ -121,6 +125,17 @@ def format_card(about: Mapping[str, Any], card: Card) -> str:
         lines += [f"| {text} | {last[name]:.{card.digits}f} |" for name, text in rows.items()]
     lines += ["", f"Trained with nucleate {about['code_version']}.", ""]
     return "\n".join(lines)
+
+
+def _changes(schedules: Sequence[Mapping[str, Any]]) -> str:
+    """Return how the schedule was changed on the way."""
+    parts = []
+    for before, now in pairwise(schedules):
+        changed = [
+            f"{key} = {now[key]}" for key in now if key != "step" and before.get(key) != now[key]
+        ]
+        parts.append(f"from step {now['step'] + 1:,} on {', '.join(changed)}")
+    return f"The schedule was changed: {'; '.join(parts)}."
 
 
 def _alignment(about: Mapping[str, Any]) -> str:

@@ -2,21 +2,87 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch.nn import Module
     from torch.optim import Optimizer
 
     Groups = dict[str, dict[str, torch.Tensor]]
+
+Arrays = TypeVar("Arrays")
+
+
+def digest_of(corpus: Any) -> str:
+    """Return a digest of the arrays of a dataclass: the same for the same training data."""
+    digest = hashlib.sha256()
+    for field in fields(corpus):
+        array = np.ascontiguousarray(getattr(corpus, field.name))
+        digest.update(f"{field.name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def folder_of(out: Path) -> Path:
+    """Return the folder of a training, created if necessary.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or cannot be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {out} cannot be a folder ({error.strerror}). Give another one."
+        ) from error
+    return out
+
+
+def sizes_of(make: Callable[[], Any]) -> Any:
+    """Return the sizes of a network; raises InputError where they make none."""
+    try:
+        return make()
+    except ValueError as error:
+        raise InputError(f"{error}. Give another size.") from error
+
+
+def kept_arrays(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> Arrays:
+    """Return a dataclass of arrays that was written before, or make and write it.
+
+    A damaged file is made again.
+
+    Parameters
+    ----------
+    path
+        An ``.npz``.
+    kind
+        The dataclass.
+    make
+        Returns one.
+    """
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    errors = (OSError, EOFError, ValueError, LookupError, BadZipFile)
+    with suppress(*errors), np.load(path, allow_pickle=False) as arrays:
+        return kind(**{name: arrays[name] for name in names})
+    made = make()
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **{name: getattr(made, name) for name in names})
+    part.replace(path)
+    return made
 
 
 def write_state(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.errors import InputError
 from nucleate.generate.distinct import distinct
 from nucleate.generate.generator import Generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -151,9 +152,25 @@ class RankedPool(Generator):
         return None
 
     def note(self, origin: Origin) -> None:
-        """Leave out a member that was taken, in this session or before an interruption."""
+        """Leave out a member that was taken, in this session or before an interruption.
+
+        Raises
+        ------
+        InputError
+            If it is of another checkpoint than the members.
+        """
         if origin.detail.get("source", origin.source) == self.name and "order" in origin.detail:
+            self._check_checkpoint(origin.detail)
             self._taken.add(int(origin.detail["order"]))
+
+    def _check_checkpoint(self, detail: Mapping[str, object]) -> None:
+        own = self.members[0].detail.get("checkpoint") if self.members else None
+        before = detail.get("checkpoint", own)
+        if own is not None and before != own:
+            raise InputError(
+                f"generators: this run began with the checkpoint {before} of {self.name}, and "
+                f"it is {own} now. Put the file back, or begin another run folder."
+            )
 
 
 class PooledGenerator(Generator):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.container import SUFFIX, write_container
 from nucleate.library.entries import LeftOut, collect, to_columns
@@ -57,13 +59,17 @@ def build_library(
     Raises
     ------
     InputError
-        If a source cannot be read, holds an entry without volume or an identifier twice, or
-        nothing is left.
+        If a source cannot be read, or nothing is left.
     """
 
-    def all_of() -> Iterator[Known]:
+    def all_of() -> Iterator[Known | Unreadable]:
         for source in sources:
-            yield from read_source(source, splits=splits)
+            where = f"{Path(source).parent}{os.sep}"  # of no interest to others
+            for item in read_source(source, splits=splits):
+                if isinstance(item, Unreadable):
+                    yield replace(item, error=InputError(str(item.error).removeprefix(where)))
+                else:
+                    yield item
 
     details = {"sources": [Path(source).name for source in sources]}
     if splits is not None:
@@ -72,7 +78,7 @@ def build_library(
 
 
 def write_library(
-    entries: Iterable[Known], out: Path, provenance: dict[str, Any]
+    entries: Iterable[Known | Unreadable], out: Path, provenance: dict[str, Any]
 ) -> dict[str, Any]:
     """Label, deduplicate and write entries; return the header.
 
@@ -84,9 +90,10 @@ def write_library(
     _check_name(out)
     found, left_out = collect(entries)
     if not found:
+        first = f" ({left_out.first[0].rstrip('.')})" if left_out.first else ""
         raise InputError(
-            f"library: no entry of {provenance.get('sources', 'the sources')} can be used. Give "
-            "ordered structures with a cell."
+            f"library: no entry of {provenance.get('sources', 'the sources')} can be used{first}. "
+            "Give ordered structures with a cell."
         )
     return write_columns(to_columns(found), left_out, provenance, out)
 
@@ -150,5 +157,6 @@ def _header(columns: Columns, left_out: LeftOut, provenance: dict[str, Any]) -> 
         "prototypes": len(columns.labels),
         "with_energy": int(np.count_nonzero(columns.above_hull > -32768)),
         "with_icsd_flag": int(np.count_nonzero(columns.in_icsd >= 0)),
-        "left_out": asdict(left_out),
+        "left_out": left_out.counts(),
+        **({"first_left_out": left_out.first} if left_out.first else {}),
     }

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.distances import is_solid_cell, shortest_distance
-from nucleate.crystal.elements import MAX_NUMBER
-from nucleate.errors import InputError
+from nucleate.crystal.distances import shortest_distance
+from nucleate.crystal.formats.structures import Unreadable, impossible
 from nucleate.library.geometry import Description, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ UNKNOWN_ENERGY = -32768
 POINT_STEPS = 65536
 CELL_STEPS = 10000
 
+_NAMED = 5
 _LARGEST_VOLUME = 250.0
 _SHORTEST_CONTACT = 0.7
 
@@ -42,12 +43,15 @@ class Known:
         eV/atom, where known.
     in_icsd : bool or None
         Whether it is in the ICSD, where known.
+    file : str
+        Name of the file or folder that it is from; empty where there is none.
     """
 
     name: str
     crystal: Crystal
     above_hull: float | None = None
     in_icsd: bool | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,34 +93,56 @@ class Columns:
 
 @dataclass
 class LeftOut:
-    """Why entries of a source are not in the library, and how many."""
+    """Why entries of a source are not in the library, and how many.
 
+    Attributes
+    ----------
+    unreadable : int
+        Entries that cannot be read or used, such as disordered ones.
+    unlabelled, empty_space, overlapping : int
+        Structures without a protostructure, with too much space, and with too short a contact.
+    repeated : int
+        Entries of which another one has the same formula and coloured protostructure.
+    first : list of str
+        Names and reasons of the first that are unreadable.
+    """
+
+    unreadable: int = 0
     unlabelled: int = 0
     empty_space: int = 0
     overlapping: int = 0
     repeated: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def note(self, reason: str) -> None:
+        """Count an entry that cannot be used; the reason begins with its name."""
+        self.unreadable += 1
+        if len(self.first) < _NAMED:
+            self.first.append(reason)
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers by reason."""
+        return {key: value for key, value in asdict(self).items() if key != "first"}
 
 
-def collect(source: Iterable[Known]) -> tuple[list[tuple[Known, Description]], LeftOut]:
+def collect(
+    source: Iterable[Known | Unreadable],
+) -> tuple[list[tuple[Known, Description]], LeftOut]:
     """Label the compounds of a source and keep one of each formula and coloured protostructure.
 
     The one lowest above the hull is kept; one without an energy counts as 30 meV/atom. Structures
-    of more than 250 Å³ per atom or with a contact below 0.7 Å are left out.
-
-    Raises
-    ------
-    InputError
-        If an entry has no volume or an element without data, or an identifier comes twice.
+    that cannot be read, without a volume, of more than 250 Å³ per atom or with a contact below
+    0.7 Å are left out. An identifier that was used before gets the name of its file before it,
+    and a number where that is not enough.
     """
     left_out = LeftOut()
     best: dict[tuple[str, tuple[int, ...]], tuple[float, Known, Description]] = {}
     seen: set[str] = set()
-    for known in source:
-        if known.name in seen:
-            raise InputError(
-                f"library: the identifier {known.name!r} comes twice. Rename or remove one of the "
-                "entries."
-            )
+    for item in source:
+        if isinstance(item, Unreadable):
+            left_out.note(str(item.error))
+            continue
+        known = replace(item, name=_unique(item, seen))
         seen.add(known.name)
         found = _labelled(known, left_out)
         if found is None:
@@ -166,15 +192,10 @@ def to_columns(entries: Sequence[tuple[Known, Description]]) -> Columns:
 
 def _labelled(known: Known, left_out: LeftOut) -> Description | None:
     crystal = known.crystal
-    if crystal.n_atoms == 0 or not is_solid_cell(crystal.cell):
-        raise InputError(
-            f"library: the entry {known.name!r} has no volume. Correct its cell or remove it."
-        )
-    if crystal.numbers.min() < 1 or crystal.numbers.max() > MAX_NUMBER:
-        raise InputError(
-            f"library: the entry {known.name!r} has an atom that is not an element from H to Lr. "
-            "Remove it."
-        )
+    problem = impossible(crystal)
+    if problem is not None:
+        left_out.note(f"{known.name}: {problem}")
+        return None
     if crystal.volume_per_atom > _LARGEST_VOLUME:
         left_out.empty_space += 1
         return None
@@ -186,6 +207,15 @@ def _labelled(known: Known, left_out: LeftOut) -> Description | None:
         left_out.unlabelled += 1
         return None
     return found
+
+
+def _unique(known: Known, seen: Container[str]) -> str:
+    """Return the identifier of an entry, told apart from those used before."""
+    if known.name not in seen:
+        return known.name
+    name = f"{known.file}/{known.name}" if known.file else known.name
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in seen else next(new for new in numbered if new not in seen)
 
 
 def _milli(energy: float | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.elements import element
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.library.entries import UNKNOWN_ENERGY
 from nucleate.library.labels import automorphisms
 
@@ -51,9 +52,7 @@ class Entry:
     @property
     def space_group(self) -> str:
         """Short Hermann-Mauguin symbol."""
-        from moyopy import SpaceGroupType
-
-        return SpaceGroupType(self.proto.number).hm_short.replace(" ", "")
+        return space_group_symbol(self.proto.number)
 
 
 @dataclass(frozen=True, eq=False)

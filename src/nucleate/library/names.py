@@ -7,6 +7,7 @@ by the numbers of their slots and the volume by 10 Å³ per atom.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -55,8 +56,11 @@ class NamedType:
     @property
     def title(self) -> str:
         """Prototype formula with mineral and Strukturbericht symbol, where there are any."""
-        extra = ", ".join(word for word in (self.mineral, self.strukturbericht) if word)
-        return f"{self.formula} ({extra})" if extra else self.formula
+        mineral = re.sub(r"^\((\w+)\) ", r"\1 ", self.mineral)  # "(Cubic) Perovskite"
+        extra = ", ".join(word for word in (mineral, self.strukturbericht) if word)
+        if not extra:
+            return self.formula
+        return f"{self.formula} [{extra}]" if "(" in extra else f"{self.formula} ({extra})"
 
 
 @dataclass(frozen=True, slots=True)

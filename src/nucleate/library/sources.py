@@ -9,29 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.files import read_crystals
+from nucleate.crystal.files import iter_structures
+from nucleate.crystal.formats.archives import is_archive
+from nucleate.crystal.formats.sniffing import format_of
+from nucleate.crystal.formats.structures import Unreadable, first_line, impossible
 from nucleate.errors import InputError, MissingDependencyError
 from nucleate.library.entries import Known
 from nucleate.reading import database_rows, guarded_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _REMEDY = "Check what the file is, or write it again."
-_FILES = (".cif", ".extxyz", ".xyz", ".vasp", ".poscar")
 _DATABASES = (".db", ".aselmdb")
 _HULL_KEYS = ("e_above_hull", "energy_above_hull")
 
 
-def read_source(source: str | Path, *, splits: Sequence[str] | None = None) -> Iterator[Known]:
+def read_source(
+    source: str | Path, *, splits: Sequence[str] | None = None
+) -> Iterator[Known | Unreadable]:
     """Yield the compounds of a source, whose kind follows from its name.
 
+    An entry that cannot be used, for example one with a partly occupied site, is an
+    :class:`~nucleate.crystal.formats.structures.Unreadable` with the reason; the others can.
+
     ``.parquet``: columns ``material_id``, ``lattice``, ``species``, ``frac_coords`` and optionally
-    ``e_above_hull`` (eV/atom), ``in_icsd``, ``split``. A folder: every structure file in it.
-    ``.cif``, ``.extxyz``, ``.vasp``: every structure of the file. ``.db``: an ASE database, with
-    the key ``e_above_hull`` or ``energy_above_hull`` where it has one. ``.json``: documents of the
-    Materials Project (a list, or under ``data``) with ``material_id``, ``structure``,
-    ``energy_above_hull`` and ``theoretical``.
+    ``split`` and the values below. A structure file, an archive, or a folder: every structure in
+    it (:func:`nucleate.crystal.files.iter_structures`). ``.db``: an ASE database. ``.json``:
+    documents of the Materials Project (a list, or under ``data``) with ``material_id`` and
+    ``structure``. Values of a row, of the comment line of an extxyz frame, of the keys of a
+    database and of a document are ``material_id``, ``e_above_hull`` or ``energy_above_hull``
+    (eV/atom), ``in_icsd``, and ``theoretical``, its opposite.
 
     Parameters
     ----------
@@ -49,32 +57,72 @@ def read_source(source: str | Path, *, splits: Sequence[str] | None = None) -> I
     if not path.exists():
         raise InputError(f"library: {path} does not exist. Check the path.")
     suffix = path.suffix.lower()
-    if path.is_dir():
-        return _folder(path)
-    if suffix == ".parquet":
+    if suffix == ".parquet" and not path.is_dir():
         return guarded_rows(_table(path, splits), f"library: {path}", _REMEDY)
-    if suffix in _FILES:
-        return (Known(name, crystal) for name, crystal in read_crystals(path))
-    if suffix in _DATABASES:
+    if suffix in _DATABASES and not path.is_dir():
         return guarded_rows(_database(path), f"library: {path}", _REMEDY)
-    if suffix == ".json":
+    if suffix == ".json" and not path.is_dir():
         return guarded_rows(_documents(path), f"library: {path}", _REMEDY)
+    if path.is_dir() or is_archive(path.name) or format_of(path.name) is not None:
+        return _structures(path)
     raise InputError(
         f"library: the kind of {path} cannot be determined from its name. Give .parquet, .cif, "
         ".extxyz, .vasp, .db, .json or a folder."
     )
 
 
-def _folder(path: Path) -> Iterator[Known]:
-    files = sorted(item for item in path.iterdir() if item.suffix.lower() in _FILES)
-    if not files:
-        raise InputError(f"library: the folder {path} holds no structure file.")
-    for file in files:
-        for name, crystal in read_crystals(file):
-            yield Known(name, crystal)
+def _structures(path: Path) -> Iterator[Known | Unreadable]:
+    where = path.name if path.is_dir() else path.stem
+    for item in iter_structures(path):
+        if isinstance(item, Unreadable):
+            yield item
+            continue
+        info, crystal = item.info, item.crystal
+        name = str(info.get("material_id", item.name))
+        yield _entry(path, name, lambda crystal=crystal: crystal, info, where)
 
 
-def _table(path: Path, splits: Sequence[str] | None) -> Iterator[Known]:
+def _entry(
+    path: Path, name: str, read: Callable[[], Crystal], values: Mapping[str, Any], where: str = ""
+) -> Known | Unreadable:
+    """Return an entry with its values, or why it cannot be used."""
+    try:
+        energy = next((values[key] for key in _HULL_KEYS if key in values), None)
+        crystal, above_hull, in_icsd = read(), _energy(energy), _in_icsd(values)
+    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        plain = type(error) in (InputError, ValueError)
+        reason = str(error) if plain else first_line(error)
+        return Unreadable(name, InputError(f"{path}: {name}: {reason}"))
+    problem = impossible(crystal)
+    if problem is not None:
+        return Unreadable(name, InputError(f"{path}: {name}: {problem}"))
+    return Known(name, crystal, above_hull, in_icsd, where or path.stem)
+
+
+def _energy(value: object) -> float | None:
+    if value is None:
+        return None
+    number = float(value)  # type: ignore[arg-type]
+    return number if np.isfinite(number) else None
+
+
+def _in_icsd(values: Mapping[str, Any]) -> bool | None:
+    """Return whether an entry is in the ICSD, from ``in_icsd`` or the opposite ``theoretical``."""
+    for key, when_true in (("in_icsd", True), ("theoretical", False)):
+        flag = values.get(key)
+        if flag is None or flag != flag:
+            continue
+        if isinstance(flag, str):
+            flag = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(
+                flag.strip().lower()
+            )
+        if flag is None or flag not in (True, False):
+            raise ValueError(f"{key} = {values[key]!r} is neither true nor false")
+        return bool(flag) is when_true
+    return None
+
+
+def _table(path: Path, splits: Sequence[str] | None) -> Iterator[Known | Unreadable]:
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -90,59 +138,45 @@ def _table(path: Path, splits: Sequence[str] | None) -> Iterator[Known]:
             f"library: {path} has no column {(missing or ['split'])[0]!r}. Columns needed: "
             f"{', '.join(needed)}."
         )
-    wanted = [*needed, *(n for n in ("e_above_hull", "in_icsd", "split") if n in present)]
+    more = (*_HULL_KEYS, "in_icsd", "theoretical", "split")
+    wanted = [*needed, *(name for name in more if name in present)]
     for batch in file.iter_batches(batch_size=5000, columns=wanted):
         for row in batch.to_pylist():
             if splits is None or row["split"] in splits:
-                yield Known(
-                    str(row["material_id"]),
-                    _crystal(path, row["material_id"], row),
-                    _energy(row.get("e_above_hull")),
-                    row.get("in_icsd"),
-                )
+                yield _entry(path, str(row["material_id"]), lambda row=row: _of_row(row), row)
 
 
-def _crystal(path: Path, name: object, row: dict[str, Any]) -> Crystal:
-    try:
-        return Crystal(
-            np.array(row["species"]),
-            np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
-            np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3),
-        )
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"library: {path}: the entry {name!r} cannot be read ({error})."
-        ) from error
+def _of_row(row: dict[str, Any]) -> Crystal:
+    return Crystal(
+        np.array(row["species"]),
+        np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+        np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3),
+    )
 
 
-def _database(path: Path) -> Iterator[Known]:
+def _database(path: Path) -> Iterator[Known | Unreadable]:
     for row in database_rows(path):
         keys = row.key_value_pairs
-        energy = next((keys[key] for key in _HULL_KEYS if key in keys), None)
         name = str(keys.get("material_id", keys.get("name", f"{path.stem}-{row.id}")))
-        yield Known(name, Crystal.from_ase(row.toatoms()), _energy(energy))
+        yield _entry(path, name, lambda row=row: Crystal.from_ase(row.toatoms()), keys)
 
 
-def _documents(path: Path) -> Iterator[Known]:
+def _documents(path: Path) -> Iterator[Known | Unreadable]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"library: {path} cannot be read as JSON ({error}).") from error
     documents = content.get("data", content) if isinstance(content, dict) else content
     for place, document in enumerate(documents):
-        try:
-            name = str(document["material_id"])
-            crystal = _from_structure(document["structure"])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise InputError(
-                f"library: {path}: document {place} has no usable structure ({error!r}). Give "
-                "documents with material_id and structure."
-            ) from error
-        theoretical = document.get("theoretical")
-        energy = next((document[key] for key in _HULL_KEYS if key in document), None)
-        yield Known(
-            name, crystal, _energy(energy), None if theoretical is None else not theoretical
-        )
+        values = document if isinstance(document, dict) else {}
+        name = str(values.get("material_id", f"document {place}"))
+        yield _entry(path, name, lambda document=document: _of_document(document), values)
+
+
+def _of_document(document: Any) -> Crystal:
+    if not isinstance(document, dict) or not {"material_id", "structure"} <= document.keys():
+        raise ValueError("a document needs material_id and structure")
+    return _from_structure(document["structure"])
 
 
 def _from_structure(structure: dict[str, Any]) -> Crystal:
@@ -159,10 +193,3 @@ def _from_structure(structure: dict[str, Any]) -> Crystal:
         np.array(structure["lattice"]["matrix"], dtype=np.float64),
         np.array([site["abc"] for site in structure["sites"]], dtype=np.float64),
     )
-
-
-def _energy(value: object) -> float | None:
-    if value is None:
-        return None
-    number = float(value)  # type: ignore[arg-type]
-    return number if np.isfinite(number) else None

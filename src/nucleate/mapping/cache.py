@@ -14,6 +14,7 @@ from nucleate.relax.outcome import Relaxed
 from nucleate.run.codec import decode, encode, from_json, to_json
 from nucleate.run.database import Database
 from nucleate.surroundings import user_cache
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ NAME = "references.db"
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS outcome (key TEXT PRIMARY KEY, data TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS failure (key TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS failed (key TEXT PRIMARY KEY, reason TEXT NOT NULL)",
 )
 _log = logging.getLogger(__name__)
 
@@ -71,18 +72,21 @@ class OutcomeCache:
         outcome = decode(from_json(json.loads(row[0])))
         return outcome if isinstance(outcome, Relaxed) else None
 
-    def has_failed(self, key: str) -> bool:
-        """Return whether a relaxation has failed."""
-        row = self._db.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone()
-        return row is not None
+    def failure(self, key: str) -> str:
+        """Return how the last relaxation failed, in a line; empty if it has not failed."""
+        row = self._db.execute("SELECT reason FROM failed WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a relaxation, and of one that failed only that it did."""
+        """Keep a relaxation, and of one that failed only how it did."""
         if isinstance(outcome, Relaxed):
             data = json.dumps(to_json(encode(outcome)))
             self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?)", (key, data))
+            self._db.execute("DELETE FROM failed WHERE key = ?", (key,))
         else:
-            self._db.execute("INSERT OR REPLACE INTO failure VALUES (?)", (key,))
+            first = [str(outcome.reason), *outcome.message.splitlines()[:1]]
+            reason = in_a_line(": ".join(filter(None, first)))
+            self._db.execute("INSERT OR REPLACE INTO failed VALUES (?, ?)", (key, reason))
         self._db.commit()
 
 
@@ -93,11 +97,17 @@ class Caches:
     ----------
     folder : Path
         The folder of the map.
+    level : str
+        The level of theory as other maps know it (:attr:`nucleate.mapping.level.Level.shared`);
+        empty if nothing is shared.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, level: str = "") -> None:
         self._own = OutcomeCache(folder / NAME)
+        self._level = level
         self._shared: OutcomeCache | None = None
+        if not level:
+            return
         try:
             self._shared = OutcomeCache(user_cache() / "nucleate" / NAME)
         except (OSError, NucleateError) as error:
@@ -116,18 +126,22 @@ class Caches:
         found = self._own.get(key)
         if found is None and self._shared is not None:
             with suppress(OSError, NucleateError, ValueError, KeyError):
-                found = self._shared.get(key)
+                found = self._shared.get(self._known_as(key))
             if found is not None:
                 self._own.put(key, found)
         return found
 
-    def has_failed(self, key: str) -> bool:
-        """Return whether a relaxation has failed in this map."""
-        return self._own.has_failed(key)
+    def failure(self, key: str) -> str:
+        """Return how a relaxation has failed in this map; empty if it has not failed."""
+        return self._own.failure(key)
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep a relaxation; that it failed is kept for this map alone."""
         self._own.put(key, outcome)
         if self._shared is not None and isinstance(outcome, Relaxed):
             with suppress(OSError, NucleateError):
-                self._shared.put(key, outcome)
+                self._shared.put(self._known_as(key), outcome)
+
+    def _known_as(self, key: str) -> str:
+        """Return the key under which other maps of the same versions find a relaxation."""
+        return hashlib.sha256(f"{self._level}:{key}".encode()).hexdigest()[:32]

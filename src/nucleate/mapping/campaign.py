@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.errors import InputError
+from nucleate.errors import ComponentError, ContractError, InputError, NucleateError
 from nucleate.mapping.allocation import allocate
 from nucleate.mapping.events import MapProgress
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
 from nucleate.run.stopwatch import Stopwatch
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from nucleate.mapping.allocation import Choice
@@ -38,10 +40,16 @@ MOST_VISITS = 4
 COMPLETE = "every composition of the map is complete"
 CONVERGED = "the hull is expected to change by less than {:g} meV/atom"
 
-LEAVES_OUT = (InputError, sqlite3.DatabaseError, ValueError)
+LEAVES_OUT = (InputError, ComponentError, ContractError, sqlite3.DatabaseError, ValueError)
 """What the run of one composition raises that leaves it out and ends no other."""
 
 _log = logging.getLogger(__name__)
+
+
+def ended_by(error: BaseException) -> str:
+    """Return what a map says that was ended by an error."""
+    text = in_a_line(error) if isinstance(error, NucleateError) else ""
+    return f"ended by an error: {text or in_a_line(repr(error))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,18 +138,24 @@ class MapCampaign:
         try:
             while (reason := self._stop_reason()) is None:
                 self._turn()
-        except BaseException:
-            for visit in self._visits:
-                visit.abandon()
+            for visit in tuple(self._visits):
+                self._leave(visit, reason)
+        except BaseException as error:
+            self._break_off(error)
             raise
-        for visit in tuple(self._visits):
-            visit.leave(reason)
-            self._note_end(visit)
         self._update_progress()
         self._event("stop", None, {"reason": reason, "decisions_s": self.progress.decisions_s})
         self._store.commit()
         _log.info("stopped: %s", reason)
         return MapSummary(reason, self._energies.hull(), self.progress)
+
+    def _break_off(self, error: BaseException) -> None:
+        """Close the runs and take note of what ended the map, where that can still be written."""
+        for visit in self._visits:
+            visit.abandon()
+        with suppress(NucleateError, sqlite3.Error, OSError):
+            self._event("stop", None, {"reason": ended_by(error), "is_error": True})
+            self._store.commit()
 
     def _turn(self) -> None:
         for visit in tuple(self._visits):
@@ -156,12 +170,27 @@ class MapCampaign:
         try:
             is_over = not visit.turn()
         except LEAVES_OUT as error:
-            visit.abandon()
-            self._visits.remove(visit)
-            self._leave_out(visit.site, error)
+            self._give_up(visit, error)
             return
         if is_over:
             self._note_end(visit)
+
+    def _leave(self, visit: Visit, reason: str) -> None:
+        """End a visit with the map."""
+        try:
+            visit.leave(reason)
+        except LEAVES_OUT as error:
+            self._give_up(visit, error)
+            return
+        self._note_end(visit)
+
+    def _give_up(self, visit: Visit, error: Exception) -> None:
+        """Leave out the composition of a visit whose run raised an error."""
+        if self._is_of_workers(error):
+            raise error
+        visit.abandon()
+        self._visits.remove(visit)
+        self._leave_out(visit.site, error)
 
     def _has_room(self) -> bool:
         """Return whether workers wait for what the present visits do not have."""
@@ -219,22 +248,29 @@ class MapCampaign:
                 reason=choice.reason,
             )
         except LEAVES_OUT as error:
+            if self._is_of_workers(error):
+                raise
             self._leave_out(site, error)
             return
         self._visits.append(visit)
+
+    def _is_of_workers(self, error: Exception) -> bool:
+        """Return whether those who relax raised an error, which concerns all compositions."""
+        return self._shared is not None and self._shared.error is error
 
     def _leave_out(self, site: Site, error: Exception) -> None:
         """Search nothing more at a composition; what can be read of its run still counts."""
         site.read(self._settings.tier[-1].name)
         if not site.is_damaged:
-            is_sentence = isinstance(error, InputError)
+            is_sentence = isinstance(error, NucleateError)
             site.closed = str(error) if is_sentence else f"its run ended by {error!r}"
         _log.warning("%s", site.formula, exc_info=error)
         self._energies.update()
         self._note_left_out(site)
 
     def _note_left_out(self, site: Site) -> None:
-        self._event("blank", site.formula, {"reason": site.closed})
+        data = {"reason": site.closed, "is_damaged": site.is_damaged}
+        self._event("blank", site.formula, data)
         self._store.commit()
         self._callback.on_note(f"{site.formula} is left out: {site.closed}")
 

@@ -31,10 +31,42 @@ def judged_phases(energies: Energies, near: float) -> list[Phase]:
     ]
 
 
+def identity_of(phase: Phase) -> str:
+    """Return what tells the structure of a phase from an earlier or later one of its composition.
+
+    Its place in the run, or the name of the known compound, with its enthalpy by the map.
+    """
+    if phase.site is None:
+        name = "" if phase.reference is None else phase.reference.name
+    else:
+        name = f"structure {phase.site.best_number}"
+    return f"{name}, {phase.energy:.9f} eV/atom"
+
+
+def judged_before(energies: Energies, judged: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the formulas whose judged structure is the lowest no more.
+
+    Parameters
+    ----------
+    energies, judged
+        As for :func:`judged_heights`.
+    """
+    if not judged:
+        return frozenset()
+    known = judged.get("structures", {})
+    return frozenset(
+        phase.composition.formula
+        for phase in energies.phases()
+        if phase.composition.formula in judged["energies"]
+        and known.get(phase.composition.formula) != identity_of(phase)
+    )
+
+
 def judged_heights(energies: Energies, judged: Mapping[str, Any] | None) -> dict[str, float]:
     """Return energies above the hull of the second model in eV/atom, by formula.
 
     A phase is relative to the hull of all others and its own, so that the stable ones have 0.
+    What has a lower structure now than the one that was judged is left out.
     Empty where no second model has judged, or it has no energy of a corner.
 
     Parameters
@@ -47,7 +79,12 @@ def judged_heights(energies: Energies, judged: Mapping[str, Any] | None) -> dict
     if not judged:
         return {}
     values = judged["energies"]
-    phases = [phase for phase in energies.phases() if phase.composition.formula in values]
+    before = judged_before(energies, judged)
+    phases = [
+        phase
+        for phase in energies.phases()
+        if phase.composition.formula in values and phase.composition.formula not in before
+    ]
     names = [phase.composition.formula for phase in phases]
     field = energies.field
     hull = Hull.build(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.energies import RelaxedReference
-from nucleate.mapping.references import level_key
 from nucleate.mapping.relaxed import relaxed_crystals
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
+    from nucleate.mapping.level import Level
     from nucleate.mapping.references import References
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
@@ -23,15 +24,35 @@ if TYPE_CHECKING:
 
 STAGE = "relaxing known compounds"
 
+LISTED, LEFT_OUT = "references", "references_left_out"
+"""Keys of the store of a map: its known compounds, and how many of the sources were not used."""
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LostReference:
+    """A known compound without an energy.
+
+    Attributes
+    ----------
+    name, formula : str
+    reason : str
+        How its relaxation failed; empty where it was not reached yet.
+    """
+
+    name: str
+    formula: str
+    reason: str
 
 
 def relaxed_references(
     references: References,
     settings: MapSettings,
+    level: Level,
     folder: Path,
     callback: MapCallback,
-    remember: Callable[[list[dict[str, str]]], None],
+    remember: Callable[[str, Any], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
 ) -> tuple[list[RelaxedReference], str, float]:
     """Relax the known compounds of a field by the last tier of the map.
@@ -45,12 +66,15 @@ def relaxed_references(
         Of the field.
     settings
         The input of the map.
+    level
+        Of its last tier.
     folder
         Its folder.
     callback
         Who is shown how far it is.
     remember
-        Called with name, formula and key of every known compound, before any is relaxed.
+        Called with a key of the store of the map and a value, before any is relaxed: name,
+        formula and key of every known compound, and how many were left out.
     executor
         Returns who relaxes; default: worker processes.
 
@@ -65,13 +89,15 @@ def relaxed_references(
     """
     callback.on_note(references.in_words())
     _log.info("references: %s", references.in_words())
-    level = level_key(settings.tier[-1:], settings.field.pressure_gpa)
-    keys = [key_of_crystal(item.crystal, level) for item in references.found]
+    keys = [key_of_crystal(item.crystal, level.key) for item in references.found]
+    listed = [
+        {"name": item.name, "formula": item.formula, "key": key}
+        for item, key in zip(references.found, keys, strict=True)
+    ]
+    remember(LISTED, listed)
     remember(
-        [
-            {"name": item.name, "formula": item.formula, "key": key}
-            for item, key in zip(references.found, keys, strict=True)
-        ]
+        LEFT_OUT,
+        {"held_out": references.held_out, "more_polymorphs": references.more_polymorphs},
     )
     found, reason, spent_s = relaxed_crystals(
         [(item.name, item.crystal) for item in references.found],
@@ -81,6 +107,7 @@ def relaxed_references(
         lambda done, whole: callback.on_stage(STAGE, done, whole),
         executor,
         settings.stop.time,
+        level,
     )
     relaxed = [
         RelaxedReference(item.name, item.composition, outcome.enthalpy_per_atom, outcome.crystal)
@@ -88,13 +115,18 @@ def relaxed_references(
         if outcome is not None
     ]
     if len(relaxed) < len(references.found) and not reason:
-        lost = len(references.found) - len(relaxed)
-        callback.on_note(f"{lost} known structures failed to relax and are not in the hull")
+        _, lost = stored_references(listed, folder)
+        callback.on_note(lost_words(lost))
+        _log.warning("%s", lost_words(lost, most=len(lost)))
     return relaxed, reason, spent_s
 
 
-def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list[RelaxedReference]:
-    """Return the known compounds that a map has relaxed so far; nothing is computed.
+def stored_references(
+    listed: Sequence[Mapping[str, str]], folder: Path
+) -> tuple[list[RelaxedReference], list[LostReference]]:
+    """Return the known compounds that a map has relaxed so far, and the others.
+
+    Nothing is computed.
 
     Parameters
     ----------
@@ -103,15 +135,41 @@ def stored_references(listed: Sequence[Mapping[str, str]], folder: Path) -> list
     folder
         The folder of the map.
     """
+    relaxed: list[RelaxedReference] = []
+    lost: list[LostReference] = []
     with Caches(folder) as caches:
-        pairs = [(item, caches.get(item["key"])) for item in listed]
-    return [
-        RelaxedReference(
-            item["name"],
-            Composition.from_formula(item["formula"]),
-            outcome.enthalpy_per_atom,
-            outcome.crystal,
+        for item in listed:
+            name, formula, outcome = item["name"], item["formula"], caches.get(item["key"])
+            if outcome is None:
+                lost.append(LostReference(name, formula, caches.failure(item["key"])))
+                continue
+            composition = Composition.from_formula(formula)
+            energy = outcome.enthalpy_per_atom
+            relaxed.append(RelaxedReference(name, composition, energy, outcome.crystal))
+    return relaxed, lost
+
+
+def lost_words(lost: Sequence[LostReference], most: int = 4) -> str:
+    """Return which known structures are not in the hull and why, in words.
+
+    Parameters
+    ----------
+    lost
+        At least one.
+    most
+        How many are named.
+    """
+    failed = [item for item in lost if item.reason]
+    parts = []
+    if failed:
+        named = "; ".join(
+            f"{item.name} of {item.formula} ({item.reason})" for item in failed[:most]
         )
-        for item, outcome in pairs
-        if outcome is not None
-    ]
+        more = f" and {len(failed) - most} more" if len(failed) > most else ""
+        noun = "structure" if len(failed) == 1 else "structures"
+        parts.append(
+            f"{len(failed)} known {noun} failed to relax, and the hull is without: {named}{more}"
+        )
+    if len(failed) < len(lost):
+        parts.append(f"{len(lost) - len(failed)} known structures are not relaxed yet")
+    return "; ".join(parts)

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.field import field_of
-from nucleate.mapping.known import stored_references
+from nucleate.mapping.known import LISTED, stored_references
 from nucleate.mapping.settings import field_settings
 from nucleate.mapping.site import read_sites, with_earlier
 from nucleate.mapping.store import MapStore
 from nucleate.mapping.travel import is_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.mapping.field import Field
+    from nucleate.mapping.known import LostReference
     from nucleate.mapping.settings import FieldSettings
+    from nucleate.mapping.site import Site
 
 Event = tuple[float, float, str, str | None, dict[str, Any]]
 
@@ -39,6 +43,8 @@ class MapState:
         ``blank``, ``stop``), formula, data.
     meta : dict
         Input, versions, machine.
+    lost : tuple of LostReference
+        Known compounds that are not in the hull, as they failed or were not relaxed yet.
     """
 
     folder: Path
@@ -47,6 +53,7 @@ class MapState:
     energies: Energies
     events: tuple[Event, ...]
     meta: dict[str, Any]
+    lost: tuple[LostReference, ...] = ()
 
     def check_structures(self) -> None:
         """Read the lowest structure of every composition, for those who need all of them.
@@ -77,7 +84,20 @@ def read_map(folder: str | Path) -> MapState:
         meta, events = store.meta, tuple(store.events())
     options = field_settings(meta["input"], source=str(path))
     field = with_earlier(field_of(options), path)
-    references = stored_references(meta.get("references", ()), path)
+    references, lost = stored_references(meta.get(LISTED, ()), path)
     sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
+    _note_left_out(sites, events)
     energies = Energies(field, sites, references, options.cell_limit)
-    return MapState(path, options, field, energies, events, meta)
+    return MapState(path, options, field, energies, events, meta, tuple(lost))
+
+
+def _note_left_out(sites: Sequence[Site], events: Sequence[Event]) -> None:
+    """Let sites say why the last visit ended them: their component failed, or they are complete."""
+    reasons: dict[str, str] = {}
+    for _, _, kind, formula, data in events:
+        if formula is not None and kind in ("blank", "visit"):
+            reasons[formula] = str(data.get("reason" if kind == "blank" else "closed") or "")
+            if data.get("is_damaged"):
+                del reasons[formula]
+    for site in sites:
+        site.closed = site.closed or reasons.get(site.formula, "")

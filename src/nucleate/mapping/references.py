@@ -11,8 +11,6 @@ ternaries as unknown. Structures of files that the input names are always used.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
+from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED, Library
 from nucleate.library.sources import read_source
 from nucleate.mapping.elements import SOURCE, element_crystal
 from nucleate.mapping.field import key_of
-from nucleate.run.folder import may_change_of_tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,13 +31,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.mapping.field import Field
     from nucleate.mapping.settings import MapSettings
-    from nucleate.relax.settings import TierSettings
 
 UNKNOWN_ABOVE_HULL = 0.03
 """eV/atom above the hull of a compound of which it is not known, for the order of polymorphs."""
-
-NOT_OF_THE_LEVEL = ("name", "promote")
-"""Settings of a tier that change no energy, beside those that may differ in a continued run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +80,15 @@ class References:
         Entries of libraries that were left out by ``search.known``.
     more_polymorphs : int
         Structures beyond ``field.polymorphs`` of a composition.
+    unreadable : tuple of str
+        Structures of files that cannot be used, with the reasons.
     """
 
     found: tuple[Reference, ...]
     missing: tuple[Composition, ...]
     held_out: int = 0
     more_polymorphs: int = 0
+    unreadable: tuple[str, ...] = ()
 
     def of(self, composition: Composition) -> tuple[Reference, ...]:
         """Return the references of a composition."""
@@ -106,6 +103,10 @@ class References:
             parts.append(f"{self.held_out} held out")
         if self.more_polymorphs:
             parts.append(f"{self.more_polymorphs} further polymorphs not used")
+        if self.unreadable:
+            parts.append(
+                f"{len(self.unreadable)} left out as they cannot be used ({self.unreadable[0]})"
+            )
         if self.missing:
             names = ", ".join(item.formula for item in self.missing)
             parts.append(f"none of {names}, which will be searched")
@@ -129,7 +130,7 @@ def references_of(field: Field, settings: MapSettings) -> References:
     """
     known = getattr(settings.search, "known", "all")
     found: list[Reference] = []
-    held_out = 0
+    held_out, unreadable = 0, []
     for source in settings.field.references:
         if source == SHIPPED or Path(source).suffix == ".nlib":
             items = list(_of_library(field, source))
@@ -137,57 +138,16 @@ def references_of(field: Field, settings: MapSettings) -> References:
             held_out += len(items) - len(kept)
             found += kept
         else:
-            found += _of_files(field, source)
+            items, problems = _of_files(field, source)
+            found += items
+            unreadable += problems
     if settings.field.references and known != "off":
         found += _of_elements(field, found)
     lowest = _polymorphs(found, field, settings.field.polymorphs)
     names = {item.composition for item in lowest}
     missing = tuple(member for member in field.members if member not in names)
-    return References(tuple(lowest), missing, held_out, len(found) - len(lowest))
-
-
-def level_key(tiers: Sequence[TierSettings], pressure_gpa: float = 0.0) -> str:
-    """Return a key that is the same for tiers which give the same energies.
-
-    A hash of their settings without names, promotion, and what says only where and how a program
-    runs (interpreter, command, cores, limits of time). A file that a setting names counts by its
-    content.
-
-    Parameters
-    ----------
-    tiers
-        The ladder.
-    pressure_gpa
-        External pressure.
-    """
-    levels = [
-        {
-            key: _content(value)
-            for key, value in _flat(tier.model_dump(mode="json"))
-            if not may_change_of_tier(key) and key.split(".")[0] not in NOT_OF_THE_LEVEL
-        }
-        for tier in tiers
-    ]
-    text = json.dumps([levels, float(pressure_gpa)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _flat(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    from nucleate.run.folder import flat
-
-    yield from flat(data).items()
-
-
-def _content(value: Any) -> Any:
-    """Return the hash of a file in place of its path."""
-    if not isinstance(value, str) or "\0" in value:
-        return value
-    try:
-        path = Path(value)
-        is_file = path.is_file()
-    except (OSError, ValueError):
-        return value
-    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() if is_file else value
+    return References(tuple(lowest), missing, held_out, len(found) - len(lowest),
+                      tuple(unreadable))  # fmt: skip
 
 
 def _of_library(field: Field, name: str) -> Iterator[Reference]:
@@ -239,10 +199,14 @@ def _of_elements(field: Field, found: Sequence[Reference]) -> list[Reference]:
     return items
 
 
-def _of_files(field: Field, source: str) -> list[Reference]:
-    found, others = [], Counter[str]()
+def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str]]:
+    """Return the structures of a source in the field, and why others of it cannot be used."""
+    found, others, problems = [], Counter[str](), list[str]()
     try:
         for item in read_source(source):
+            if isinstance(item, Unreadable):
+                problems.append(str(item.error).rstrip("."))
+                continue
             composition = Composition.from_numbers(item.crystal.numbers)
             if field.contains(composition):
                 found.append(
@@ -255,11 +219,12 @@ def _of_files(field: Field, source: str) -> list[Reference]:
         raise InputError(f"field.references = {source!r}: {text}") from None
     if not found:
         example = f" (the first is {next(iter(others))})" if others else ""
+        bad = f"; {len(problems)} cannot be used ({problems[0]})" if problems else ""
         raise InputError(
             f"field.references = {source!r}: none of its {others.total()} structures is in the "
-            f"field {field.system}{example}. Correct the path, or leave it out."
+            f"field {field.system}{example}{bad}. Correct the path, or leave it out."
         )
-    return found
+    return found, problems
 
 
 def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Reference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.mapping.cache import Caches, key_of_crystal
-from nucleate.mapping.references import level_key
+from nucleate.mapping.level import level_of
 from nucleate.run.listed_files import FileCrystal
 from nucleate.run.relaxation import relax_files
 from nucleate.run.settings import RelaxationSettings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.mapping.level import Level
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.outcome import Relaxed
     from nucleate.relax.settings import TierSettings
@@ -30,8 +31,11 @@ def relaxed_crystals(
     on_done: Callable[[int, int], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
     time_s: float | None = None,
+    level: Level | None = None,
 ) -> tuple[list[Relaxed | None], str, float]:
     """Relax crystals; every outcome is kept as soon as it is available.
+
+    Those that failed before are tried again.
 
     Parameters
     ----------
@@ -49,6 +53,8 @@ def relaxed_crystals(
         Returns who relaxes; default: worker processes.
     time_s
         Running time after which it stops.
+    level
+        Of the tier; default: it is found.
 
     Returns
     -------
@@ -59,13 +65,13 @@ def relaxed_crystals(
     float
         Running time in seconds, loading and compilation left out.
     """
-    level = level_key([tier], settings.field.pressure_gpa)
-    keys = [key_of_crystal(crystal, level) for _, crystal in named]
-    with Caches(folder) as caches:
+    level = level or level_of(tier, settings.field.pressure_gpa)
+    keys = [key_of_crystal(crystal, level.key) for _, crystal in named]
+    with Caches(folder, level.shared) as caches:
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
-        if all(caches.has_failed(keys[place]) for place in missing):
-            return found, "", 0.0  # a failure is tried again only beside something new
+        if not missing:
+            return found, "", 0.0
         done = 0
 
         def keep(record: Record) -> None:

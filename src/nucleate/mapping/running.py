@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nucleate.mapping.campaign import MapCampaign, MapSummary
+from nucleate.errors import NucleateError
+from nucleate.mapping.campaign import MapCampaign, MapSummary, ended_by
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_models, field_of
 from nucleate.mapping.known import relaxed_references
+from nucleate.mapping.level import check_contents, level_of
 from nucleate.mapping.pressure import at_one_compression
 from nucleate.mapping.references import references_of
 from nucleate.mapping.site import read_sites, with_earlier
@@ -22,7 +25,7 @@ from nucleate.run.starting import start_executor
 from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from nucleate.mapping.events import MapCallback
@@ -70,39 +73,65 @@ def run_map(
         known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
-        references, ended, spent_s = relaxed_references(
-            known,
-            settings,
-            folder,
-            callback,
-            lambda listed: store.remember("references", listed),
-            executor,
-        )
-        energies = Energies(
-            field,
-            read_sites(field, folder, settings.tier[-1].name),
-            references,
-            settings.field.cell_limit,
-        )
-        if ended:
-            return _ended_early(ended, spent_s, energies, store)
-        campaign = MapCampaign(settings, store, energies, callback, spent_s=spent_s)
-        if campaign.has_work():
-            if executor is None:
-                relaxing = start_executor(
-                    settings,
-                    _guarded(settings),
-                    folder,
-                    pressure_gpa=settings.field.pressure_gpa,
-                    warm_up=field.compositions[-1].numbers(1).tolist(),
-                    report=callback.on_stage,
-                )
-            else:
-                relaxing = executor(_guarded(settings))
-            stack.callback(relaxing.close)
-            campaign.relax_with(SharedExecutor(relaxing))
+        level = level_of(settings.tier[-1], settings.field.pressure_gpa)
+        sites = read_sites(field, folder, settings.tier[-1].name)
+        has_energies = any(site.best is not None for site in sites)
+        check_contents(level, store, has_energies=has_energies)
+        with _errors_noted(store):
+            references, ended, spent_s = relaxed_references(
+                known,
+                settings,
+                level,
+                folder,
+                callback,
+                store.remember,
+                executor,
+            )
+            energies = Energies(field, sites, references, settings.field.cell_limit)
+            if ended:
+                return _ended_early(ended, spent_s, energies, store)
+            campaign = MapCampaign(settings, store, energies, callback, spent_s=spent_s)
+            if campaign.has_work():
+                warm_up = field.compositions[-1].numbers(1).tolist()
+                relaxing = _relaxing(settings, folder, callback, warm_up, executor)
+                stack.callback(relaxing.close)
+                campaign.relax_with(SharedExecutor(relaxing))
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         return campaign.run()
+
+
+def _relaxing(
+    settings: MapSettings,
+    folder: Path,
+    callback: MapCallback,
+    warm_up: list[int],
+    executor: Callable[[Sequence[TierSettings]], Executor] | None,
+) -> Executor:
+    """Return who relaxes, ready; ``warm_up`` has the atomic numbers of a first evaluation."""
+    if executor is not None:
+        return executor(_guarded(settings))
+    return start_executor(
+        settings,
+        _guarded(settings),
+        folder,
+        pressure_gpa=settings.field.pressure_gpa,
+        warm_up=warm_up,
+        report=callback.on_stage,
+    )
+
+
+@contextmanager
+def _errors_noted(store: MapStore) -> Iterator[None]:
+    """Take note of an error that ends a map before it has searched, where that can be written."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(NucleateError, sqlite3.Error, OSError):
+            for kind in ("start", "stop"):
+                data = {"reason": ended_by(error), "is_error": True}
+                store.add_event(*store.times(), kind, None, data)
+            store.commit()
+        raise
 
 
 def _ended_early(reason: str, spent_s: float, energies: Energies, store: MapStore) -> MapSummary:

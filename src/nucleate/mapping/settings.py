@@ -203,6 +203,11 @@ class MapSettings(Table):
         """
         try:
             data = modern(data)
+            if "surrogate" in data:
+                raise ValueError(
+                    "a [[tier]] named 'surrogate' learns in the search of one composition, and a "
+                    "map has many. Leave it out; predict and its tables have it."
+                )
             settings = cls.model_validate(data)
         except ValidationError as error:
             raise input_error(error, data, cls, source) from None

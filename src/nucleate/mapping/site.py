@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
 from nucleate.mapping.damage import UNREADABLE, damage_of
+from nucleate.relax.outcome import Failed
 from nucleate.run.store import Store
 from nucleate.search.polished import POLISHED
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +57,8 @@ class Site:
         Processor time in seconds.
     closed : str
         Why nothing more is searched here; empty while something may be.
+    errors : Counter of str
+        How often structures without an energy failed in which way, in words.
     is_damaged : bool
         Whether its run cannot be read; ``closed`` says what to do.
     """
@@ -70,7 +75,9 @@ class Site:
     sizes: set[int] = field(default_factory=set)
     core_s: float = 0.0
     closed: str = ""
+    errors: Counter[str] = field(default_factory=Counter)
     is_damaged: bool = False
+    _examples: dict[str, str] = field(default_factory=dict, repr=False)
     _seen: set[int] = field(default_factory=set, repr=False)
 
     @property
@@ -82,6 +89,18 @@ class Site:
     def is_blank(self) -> bool:
         """Whether structures were tried and none has an energy."""
         return self.best is None and (self.n_structures > 0 or bool(self.closed))
+
+    @property
+    def why(self) -> str:
+        """Why nothing more is searched here, and of a composition without any energy, its errors.
+
+        The most frequent error stands for all.
+        """
+        if self.best is not None or not self.errors:
+            return self.closed
+        ((error, count),) = self.errors.most_common(1)
+        text = f"{count} of {self.n_structures} structures: {error}"
+        return text if not self.closed or self.is_damaged else f"{text} ({self.closed})"
 
     def note(self, number: int, enthalpy: float | None) -> bool:
         """Take note of a finished structure; return whether it is the lowest."""
@@ -102,10 +121,20 @@ class Site:
         self._seen.add(record.number)
         self.sizes.add(record.candidate.crystal.n_atoms)
         relaxed = record.relaxed_by(tier)
+        if relaxed is None and record.failure is not None:
+            failure = record.failure.outcome
+            if isinstance(failure, Failed):
+                self._note_failure(failure.reason, failure.message)
         is_lowest = self.note(record.number, None if relaxed is None else relaxed.enthalpy_per_atom)
         if is_lowest and relaxed is not None:
             self.best_crystal = relaxed.crystal
         return is_lowest
+
+    def _note_failure(self, reason: str, message: str, count: int = 1) -> None:
+        """Count a failure; the first message of each reason stands for all."""
+        first = [str(reason), *message.splitlines()[:1]]
+        text = self._examples.setdefault(str(reason), in_a_line(": ".join(filter(None, first))))
+        self.errors[text] += count
 
     def read(self, tier: str) -> None:
         """Take note of what the store of the run holds.
@@ -152,6 +181,7 @@ class Site:
         self.n_structures = self.n_failed = 0
         self.best = self.best_number = self.best_crystal = None
         self.history, self.sizes, self._seen = [], set(), set()
+        self.errors, self._examples = Counter(), {}
 
     def _read(self, tier: str) -> None:
         found: dict[int, float | None] = {}
@@ -167,10 +197,14 @@ class Site:
                     value, before = enthalpy / n_atoms, found[number]
                     found[number] = value if before is None else min(before, value)
             self.core_s = store.times()[1] or 0.0
+            has_energy = any(value is not None for value in found.values())
+            failures = [] if has_energy else list(store.failure_examples())
         self._forget()
         self.sizes, self._seen = sizes, set(found)
         for number in sorted(found):
             self.note(number, found[number])
+        for _, reason, count, _, message in failures:
+            self._note_failure(reason, message, count)
 
 
 def with_earlier(field: Field, folder: Path) -> Field:

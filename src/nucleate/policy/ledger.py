@@ -16,6 +16,9 @@ STATE, COULD = "policy_state", "policy_could"
 """Keys in the detail of a candidate that a policy chose: the record that the search stood on, and
 the arms that were possible as bits."""
 
+CONSIDERING = 1.0 / 27.0
+"""Cost of a relaxation with a surrogate, relative to a mean one of the first tier (CHGNet)."""
+
 
 class Ledger:
     """Keeps the enthalpies of all records, and the ranks of the distinct minima.
@@ -23,7 +26,7 @@ class Ledger:
     The cost of a relaxation is estimated as its energy evaluations times atoms times the usual
     core-seconds of such an evaluation, so that it does not depend on the load of the machine: the
     same seed gives the same candidates. A failure, whose evaluations are not known, costs the
-    mean of its tier.
+    mean of its tier; a candidate that only a surrogate considered costs 1/27 of that.
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ class Ledger:
         after: State,
         evaluations: Mapping[int, tuple[int, int | None]],
         duplicate_of: int | None,
+        is_screened: bool = False,
     ) -> Pull | None:
         """Return what a policy learns from a record; None for one of another origin.
 
@@ -68,6 +72,8 @@ class Ledger:
             Atoms and energy evaluations by tier; None for a failure.
         duplicate_of
             The record that it repeats.
+        is_screened
+            Whether a surrogate considered it and no tier relaxed it.
         """
         known = self.state(duplicate_of) if not after and not evaluations else after
         self._enthalpies[number] = known
@@ -77,6 +83,7 @@ class Ledger:
         if is_new:
             insort(self._minima, place)
         cost = sum(self._cost(tier, *work) for tier, work in evaluations.items())
+        cost *= CONSIDERING if is_screened else 1.0
         arm = self._places.get(source)
         if arm is None:
             return None
@@ -90,6 +97,7 @@ class Ledger:
             rank=rank,
             cost=cost,
             is_repeat=not evaluations,
+            is_screened=is_screened,
         )
 
     def _cost(self, tier: int, n_atoms: int, evaluations: int | None) -> float:

@@ -42,9 +42,11 @@ class Pull:
     rank : int
         How many known minima are lower than the new one.
     cost : float
-        Estimated core-seconds of its relaxation; 0 for a candidate that was not relaxed.
+        Estimated core-seconds of its relaxation, or of the surrogate; 0 for a repeat.
     is_repeat : bool
         Its start was tried before, so it was not relaxed.
+    is_screened : bool
+        A surrogate considered it and it was not finished: neither a success nor a failure.
     """
 
     arm: int
@@ -55,6 +57,7 @@ class Pull:
     rank: int = 0
     cost: float = 0.0
     is_repeat: bool = False
+    is_screened: bool = False
 
     @property
     def reward(self) -> float:

@@ -33,7 +33,7 @@ def missed_of(store: Store) -> Missed | None:
     for head, group in groupby(store.search_rows(), key=lambda row: row[:6]):
         number, source, parents, _, n_atoms, duplicate_of = head
         place = None
-        for tier, status, enthalpy, _, _ in (row[6:] for row in group):
+        for tier, status, _, enthalpy, *_ in (row[6:] for row in group):
             if status == "relaxed" and tier in places:
                 found = places[tier], enthalpy / n_atoms
                 place = found if place is None or found[0] >= place[0] else place

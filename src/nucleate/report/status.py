@@ -18,6 +18,7 @@ from nucleate.report.views import SHORT_STATUS, STATUS
 from nucleate.report.worked import best_arms_in_words, what_worked
 from nucleate.run.events import LOST
 from nucleate.run.lock import is_locked
+from nucleate.run.notes import notes_of
 from nucleate.signals import is_request
 from nucleate.text import clean
 
@@ -108,13 +109,14 @@ def read_status(
         "lost": lost_of(events),
         "target": distances[-1] if distances else "",
         "proven": " ".join(proven_of(store)),
+        "notes": notes_of(store),
         "final": _final(findings, stop_reason),
         "missed": None if missed is None else asdict(missed),
         "done": "" if missed is None else missed.in_words(),
         "policy": policy,
         "worked": [row.to_data() for row in worked],
         "best": [row_dict(row, columns(*STATUS)) for row in rows],
-        "rates": best_arms_in_words(worked),
+        "rates": best_arms_in_words(policy, worked),
         "table": plain_fitted(rows, columns(*SHORT_STATUS), width),
     }
 

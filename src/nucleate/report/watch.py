@@ -25,10 +25,7 @@ from nucleate.run.store import Store
 from nucleate.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucleate.report.history import History
-    from nucleate.report.worked import Worked
 
 SOURCES = 5
 
@@ -82,7 +79,8 @@ def watched(
         lines += ["", *plain_fitted(rows, columns(*BOARD), width).splitlines()]
     done = None if missed is None else missed.in_words()
     surrogate = None if learned is None else clean(learned.in_words())
-    lines += ["", done, surrogate, _sources(history), _rates(policy, worked), _failures(history)]
+    rates = best_arms_in_words(policy, worked) or None
+    lines += ["", done, surrogate, _sources(history), rates, _failures(history)]
     return "\n".join(line[:width] for line in lines if line is not None), running
 
 
@@ -117,15 +115,6 @@ def _sources(history: History) -> str:
     most = sorted(history.sources.items(), key=lambda item: (-item[1][2], -item[1][0]))
     words = [f"{clean(name)} {new} of {tried}" for name, (tried, _, new) in most[:SOURCES]]
     return f"new best structures by source: {', '.join(words) or 'none'}"
-
-
-def _rates(policy: str, worked: Sequence[Worked]) -> str | None:
-    """Return what gave most low minima, and what a policy that learns draws most."""
-    words = best_arms_in_words(worked)
-    if words and policy != "fixed":
-        most = max(worked, key=lambda row: row.now)
-        words += f"; {policy} draws {clean(most.name)} most ({100 * most.now:.0f} %)"
-    return words or None
 
 
 def _failures(history: History) -> str:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from nucleate.run.policy import ArmCount
     from nucleate.run.store import Store
 
-HEADS = ("source", "relaxed", "failed", "repeats", "new", "low minima", "s each",
+HEADS = ("source", "relaxed", "failed", "considered", "repeats", "new", "low minima", "s each",
          "low per 1000 s", "share at first", "share now")  # fmt: skip
-"""Heads of the table; numbers in all columns but the first."""
+"""Heads of the table; numbers in all columns but the first. ``considered`` are structures
+that a surrogate looked at and that were not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Worked:
 
     @property
     def per_second(self) -> float | None:
-        """New low minima per second of relaxation; None where none took any time."""
-        return self.count.low / self.count.wall_s if self.count.wall_s > 0.0 else None
+        """New low minima per second of relaxation and of a surrogate; None where none took any."""
+        seconds = self.count.wall_s + self.count.considered_s
+        return self.count.low / seconds if seconds > 0.0 else None
 
     def to_data(self) -> dict[str, Any]:
         """Return it JSON-ready."""
@@ -51,10 +53,12 @@ class Worked:
             "source": self.name,
             "relaxed": count.relaxed,
             "failed": count.failed,
+            "considered": count.considered,
             "repeats": count.repeats,
             "new_minima": count.new,
             "low_minima": round(count.low, 3),
             "relaxation_s": round(count.wall_s, 3),
+            "considered_s": round(count.considered_s, 3),
             "share_at_first": round(self.at_first, 5),
             "share_now": round(self.now, 5),
         }
@@ -67,6 +71,7 @@ class Worked:
             clean(self.name),
             str(count.relaxed),
             str(count.failed),
+            str(count.considered),
             str(count.repeats),
             str(count.new),
             f"{count.low:.1f}",
@@ -92,13 +97,13 @@ def what_worked(store: Store) -> tuple[str, list[Worked]]:
         Worked(arm, view.counts[arm], at_first, now)
         for arm, at_first, now in zip(view.arms, view.weights, view.chances, strict=True)
     ]
-    used = [row for row in rows if row.at_first > 0.0 or row.count.relaxed or row.count.failed]
+    used = [row for row in rows if row.at_first > 0.0 or row.count.tried]
     used.sort(key=lambda row: (-row.count.low, -row.count.relaxed))
     return view.kind, used
 
 
-def best_arms_in_words(rows: Sequence[Worked], *, most: int = 4) -> str:
-    """Return the sources and moves that gave most low minima per second, in words."""
+def best_arms_in_words(policy: str, rows: Sequence[Worked], *, most: int = 4) -> str:
+    """Return what gave most low minima per second, and what is drawn most where that is learned."""
     rated = [row for row in rows if row.per_second]
     rated.sort(key=lambda row: -(row.per_second or 0.0))
     rates = [(row, 1000.0 * (row.per_second or 0.0)) for row in rated[:most]]
@@ -106,4 +111,8 @@ def best_arms_in_words(rows: Sequence[Worked], *, most: int = 4) -> str:
         f"{clean(row.name)} {rate:,.0f}" if rate >= 1000.0 else f"{clean(row.name)} {rate:.3g}"
         for row, rate in rates
     ]
-    return f"low minima per 1000 s: {', '.join(words)}" if words else ""
+    text = f"low minima per 1000 s: {', '.join(words)}" if words else ""
+    if text and policy != "fixed":
+        often = max(rows, key=lambda row: row.now)
+        text += f"; {policy} draws {clean(often.name)} most ({100.0 * often.now:.0f} %)"
+    return text

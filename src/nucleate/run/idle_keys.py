@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
-from nucleate.moves.table import move_weights
 from nucleate.relax.capabilities import defaults_of
 from nucleate.run.final_settings import OFF, polishing_tier
 
@@ -29,15 +28,11 @@ SINGLE_POINT = ("relax_cell", "fix_symmetry", "symmetrise_ang", "rattle_ang", "m
 WALK = ("temperature", "melt_after", "melt_step", "melt_ceiling", "melted_moves")
 """Keys of basin hopping that mean nothing where nothing is moved."""
 
-UNLIKE_ATOMS = frozenset(
-    {
-        "swap-two-atoms",
-        "shuffle-some-atoms",
-        "shuffle-some-with-vacancies",
-        "shuffle-all-atoms",
-    }
-)
-"""Moves that cannot act on an element."""
+SWARM = (
+    "particles", "topology", "attractors", "diversity", "inertia", "steps", "own_pull",
+    "shared_pull", "patience",
+)  # fmt: skip
+"""Keys of a swarm that mean nothing where no particle takes a step."""
 
 
 def refuse_idle_keys(settings: RunSettings) -> None:
@@ -78,9 +73,10 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
     fixed = getattr(getattr(search, "policy", None), "kind", None) == "fixed"
     if fixed and getattr(search, "policy_from", None) is not None:
         yield "search.policy_from", "where policy = 'fixed', which learns nothing"
-    moves = getattr(search, "moves", None)
-    if len(settings.problem.composition().elements) == 1 and _needs_two_elements(moves):
-        yield "search.moves", "on one element, as every move that is on exchanges unlike atoms"
+    if getattr(search, "swarm_fraction", None) == 0.0:
+        for key in SWARM:
+            if _asked(search, key):
+                yield f"search.{key}", "where swarm_fraction = 0, as no particle takes a step"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
@@ -93,13 +89,6 @@ def _of_stop(settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "stop.proven", "where pressure_gpa is not 0, as proofs are about energies alone"
     if stop.proven is not True and _asked(stop, "proven_grids"):
         yield "stop.proven_grids", "without proven = true, which makes the proofs"
-
-
-def _needs_two_elements(moves: Any) -> bool:
-    """Return whether every move that weights leave on needs atoms of two elements."""
-    if not isinstance(moves, dict):
-        return False
-    return not {name for name, weight in move_weights(moves).items() if weight} - UNLIKE_ATOMS
 
 
 def _of_generators(settings: RunSettings) -> Iterator[tuple[str, str]]:

@@ -30,15 +30,7 @@ def known_line(settings: RunSettings) -> str:
         return ""
     if not entries:
         return ""
-    shown = [f"{symbol_of(entry.proto.number)}, {entry.name}" for entry in entries[:SHOWN]]
+    shown = [f"{entry.space_group}, {entry.name}" for entry in entries[:SHOWN]]
     more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
     held_out = "" if use == "all" else f" (not used: known = {use!r})"
     return f"known: {'; '.join(shown)}{more}{held_out}"
-
-
-def symbol_of(number: int) -> str:
-    """Return the short Hermann-Mauguin symbol of a space group by its number."""
-    import gemmi
-
-    group = gemmi.find_spacegroup_by_number(number)
-    return str(group.hm).replace(" ", "") if group is not None else str(number)

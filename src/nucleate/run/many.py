@@ -2,7 +2,8 @@
 
 Every search is a run in a folder of its own, which all other commands open. Those of the highest
 priority come first; as long as one has work for all workers it is alone, and where it cannot fill
-them any more the next one begins beside it. Each ends by its own ``[stop]``.
+them any more the next one begins beside it. Each ends by its own ``[stop]``. A search whose
+surrogate learns has workers of its own, as they know what it has learned.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from nucleate.errors import NucleateError
 from nucleate.relax.settings import under_pressure
 from nucleate.run.events import Silent
+from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
 from nucleate.run.log import logged
 from nucleate.run.predict import opened, programs_after_the_first
@@ -198,7 +200,7 @@ class Many:
         """Return whether the next search may begin: workers wait for what the others lack."""
         if not self._open:
             return True
-        if self._shared is None or _key(self._waiting[0].settings) != self._key:
+        if self._shared is None or _key(self._waiting[0]) != self._key:
             return False
         executor = self._shared.executor
         most = min(max(AT_A_TIME, executor.n_workers), MOST_AT_A_TIME)
@@ -220,7 +222,7 @@ class Many:
 
     def _shared_for(self, wanted: Wanted) -> SharedExecutor:
         """Return the workers for a search; those for others tiers are ended first."""
-        key = _key(wanted.settings)
+        key = _key(wanted)
         if self._shared is None or key != self._key:
             self._pool.close()
             self._shared = None
@@ -233,6 +235,8 @@ class Many:
         settings = wanted.settings
         pressed = compression_of_run(settings, self._folder / wanted.name, lambda *_: None)
         tiers = under_pressure(settings.tier, pressed.factor)
+        if settings.surrogate.on:
+            tiers = tiers_with_surrogate(tiers)
         if self._executor is not None:
             return self._executor(tiers)
         return start_executor(
@@ -254,8 +258,9 @@ class Many:
         _log.info("%s: %d structures, %s", name, summary.n_structures, summary.reason)
 
 
-def _key(settings: RunSettings) -> str:
+def _key(wanted: Wanted) -> str:
     """Return what two searches have in common that share workers."""
+    settings = wanted.settings
     problem = settings.problem
     values = [
         [tier.model_dump(mode="json") for tier in settings.tier],
@@ -264,5 +269,7 @@ def _key(settings: RunSettings) -> str:
         settings.executor.model_dump(mode="json"),
         # above 1 GPa, guards know how far the crystals of one composition are compressed
         problem.formula if problem.pressure_gpa > 1.0 else problem.compression,
+        # a worker learns from one search only
+        wanted.name if settings.surrogate.on else "",
     ]
     return json.dumps(values, sort_keys=True)

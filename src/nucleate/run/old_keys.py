@@ -101,9 +101,11 @@ def _check_keys(search: dict[str, Any]) -> None:
             if item.source == "nucleate" and key in find(name, "searches").model_fields
         ]
         if others:
+            *most, last = map(repr, others)
+            names = f"{', '.join(most)} or {last}" if most else last
             raise ValueError(
-                f"search.{key} is a key of kind = {others[0]!r}, not of kind = {kind!r}. Remove "
-                "it, or change the kind."
+                f"search.{key} is a key of kind = {names}, not of kind = {kind!r}. Remove it, or "
+                "change the kind."
             )
 
 

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nucleate.crystal.candidate import MOVE
 from nucleate.errors import InputError
 from nucleate.plugins import Component, find, kinds
 from nucleate.policy.ledger import Ledger
 from nucleate.policy.policy import PolicyContext
 from nucleate.policy.saved import SavedPolicy
+from nucleate.relax.outcome import FailReason
 from nucleate.run.store import Store
+from nucleate.search.breeding.credit import Credit
+from nucleate.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,6 +103,9 @@ class PolicyFacts(BaseModel):
         Usual core-seconds of an energy evaluation per atom on each tier.
     start : SavedPolicy or None
         What the policy began with.
+    search : str
+        Kind of a search that learns itself how often its own operators, which stand in place of the
+        moves, are used; empty where a policy does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +115,7 @@ class PolicyFacts(BaseModel):
     tiers: tuple[str, ...]
     costs: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...]
     start: SavedPolicy | None = None
+    search: str = ""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
@@ -154,23 +162,30 @@ class ArmCount:
 
     Attributes
     ----------
-    relaxed, repeats, failed : int
-        Candidates with an energy, those that repeated another and were not relaxed, and those
-        without an energy.
+    relaxed, repeats, failed, considered : int
+        Candidates with an energy, those that repeated another and were not relaxed, those without
+        an energy, and those that a surrogate considered and that were not finished.
     new : int
         New distinct minima.
     low : float
         The same, each weighted by ``exp(-rank / 6)`` with its rank when it was found.
-    wall_s : float
-        Seconds of its relaxations.
+    wall_s, considered_s : float
+        Seconds of its relaxations, and of the surrogate for those that were not finished.
     """
 
     relaxed: int = 0
     repeats: int = 0
     failed: int = 0
+    considered: int = 0
     new: int = 0
     low: float = 0.0
     wall_s: float = 0.0
+    considered_s: float = 0.0
+
+    @property
+    def tried(self) -> int:
+        """Candidates that were relaxed or considered."""
+        return self.relaxed + self.failed + self.considered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,27 +240,40 @@ def read_policy(store: Store, settings: Component | None = None) -> PolicyView |
     policy: Policy = settings.build(
         PolicyContext(arms, weights, None if start is None else start.learned)
     )
+    credit = _credit_of(facts) if is_own else None
     ledger = Ledger(arms, facts.costs)
     counts = {arm: ArmCount() for arm in arms}
     lowest: tuple[tuple[int, float], int] | None = None
-    for number, arm, pull, wall_s in _pulls(store, ledger, facts.tiers):
+    for number, arm, pull, wall_s, accepted in _pulls(store, ledger, facts.tiers):
         if pull is None:
             continue
         policy.tell(pull)
+        if credit is not None and not pull.is_screened:
+            credit.note(arm, success=accepted)
         _count(counts[arm], pull, wall_s)
         if pull.after:
             place = (-max(pull.after), pull.after[max(pull.after)]), number
             lowest = place if lowest is None else min(place, lowest)
     state = {} if lowest is None else ledger.state(lowest[1])
     chances = policy.chances(weights, state) if weights.sum() > 0.0 else weights
+    if credit is not None:
+        places = [arms.index(name) for name in credit.names]
+        chances[places] = weights[places].sum() * credit.chances()
     return PolicyView(
-        settings.kind,
+        settings.kind if credit is None else facts.search,
         arms,
         tuple(weights.tolist()),
         tuple(chances.tolist()),
         counts,
         policy.learned(),
     )
+
+
+def _credit_of(facts: PolicyFacts) -> Credit | None:
+    """Return the success of the operators of a search that learns it; None for another one."""
+    pairs = zip(facts.arms, facts.weights, strict=True)
+    own = {arm: weight for arm, weight in pairs if arm.startswith(MOVE) and weight > 0.0}
+    return Credit(own) if facts.search and own else None
 
 
 def saved_policy(store: Store, settings: Component | None = None) -> SavedPolicy:
@@ -263,6 +291,14 @@ def saved_policy(store: Store, settings: Component | None = None) -> SavedPolicy
     InputError
         If the run has learned nothing that this policy can begin with.
     """
+    search = (store.meta.get("input", {}).get("search") or {}).get("kind", "")
+    facts = stored_facts(store)
+    if facts is None or facts.search:
+        words = "learns only how often its own operators are used" if facts else "has no policy"
+        raise InputError(
+            f"its search is {clean(str(search))!r}, which {words}. Name a run of lowest-minima or "
+            "basin-hopping with policy = 'bandit' or 'reinforce'."
+        )
     own = _settings_of(store).kind
     wanted = settings if settings is not None and settings.kind != "fixed" else None
     kind = own if wanted is None else wanted.kind
@@ -280,15 +316,17 @@ def saved_policy(store: Store, settings: Component | None = None) -> SavedPolicy
 
 def _pulls(
     store: Store, ledger: Ledger, tiers: Sequence[str]
-) -> Iterator[tuple[int, str, Pull | None, float]]:
-    """Yield number, arm, pull and seconds of every record in the order of the search."""
+) -> Iterator[tuple[int, str, Pull | None, float, bool]]:
+    """Yield number, arm, pull, seconds and acceptance of every record in the search's order."""
     places = {name: place for place, name in enumerate(tiers)}
     for head, group in groupby(store.search_rows(), key=lambda row: row[:6]):
         number, source, parents, detail, n_atoms, duplicate_of = head
+        accepted = False
         after: dict[int, float] = {}
         evaluations: dict[int, tuple[int, int | None]] = {}
-        wall_s = 0.0
-        for tier, status, enthalpy, evaluated, seconds in (row[6:] for row in group):
+        wall_s, is_screened = 0.0, False
+        for tier, status, reason, enthalpy, evaluated, seconds, used in (row[6:] for row in group):
+            accepted = bool(used)
             place = places.get(tier)
             if place is None:
                 continue
@@ -297,6 +335,7 @@ def _pulls(
                 after[place] = enthalpy / n_atoms
             evaluations[place] = (n_atoms, evaluated if is_relaxed else None)
             wall_s += seconds
+            is_screened |= reason == FailReason.SCREENED
         pull = ledger.pull(
             number,
             source,
@@ -305,11 +344,16 @@ def _pulls(
             after=after,
             evaluations=evaluations,
             duplicate_of=duplicate_of,
+            is_screened=is_screened,
         )
-        yield number, source, pull, wall_s
+        yield number, source, pull, wall_s, accepted
 
 
 def _count(count: ArmCount, pull: Pull, wall_s: float) -> None:
+    if pull.is_screened:
+        count.considered += 1
+        count.considered_s += wall_s
+        return
     count.repeats += pull.is_repeat
     count.relaxed += bool(pull.after)
     count.failed += not pull.after and not pull.is_repeat

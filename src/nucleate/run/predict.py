@@ -19,6 +19,7 @@ from nucleate.run.learning.begin import check_source, learning
 from nucleate.run.learning.settings import tiers_with_surrogate
 from nucleate.run.lock import locked
 from nucleate.run.log import logged
+from nucleate.run.notes import keep_notes, notes_of_search
 from nucleate.run.policy import costs_of, keep_policy, policy_start
 from nucleate.run.pressure import compression_line, compression_of_run, keep_compression
 from nucleate.run.proving import proven_of
@@ -131,7 +132,8 @@ def opened(
         check_same_run(path, settings)
         if not Store.exists(path):
             check_source(settings)
-        _tell(callback, known_line(settings))
+        known = known_line(settings)
+        _tell(callback, known)
         _tell(callback, compression_line(settings.problem.pressure_gpa, pressed))
         tiers, proven = under_pressure(settings.tier, pressed.factor), None
         learns = settings.surrogate.on and is_drawn
@@ -161,7 +163,10 @@ def opened(
         if learns:
             relaxing = learning(relaxing, store, settings, own)
             shown = Several([relaxing, callback])
-        _tell(callback, _capacity_line(search, relaxing.capacity()))
+        notes = notes_of_search(search, relaxing.capacity())
+        keep_notes(store, [known, *notes] if known else notes)
+        for line in notes:
+            _tell(callback, line)
         if target is not None:
             target = aimed(store, relaxing, target, ladder.names)
         campaign = Campaign(
@@ -181,12 +186,6 @@ def opened(
 def programs_after_the_first(tiers: Sequence[TierSettings]) -> list[int]:
     """Return the tiers that are external programs and not the first."""
     return [place for place, tier in enumerate(tiers) if place and tier.engine.is_program]
-
-
-def _capacity_line(search: Search, capacity: int) -> str:
-    """Return what a search says of the number of crystals that the workers hold, if it does."""
-    says = getattr(search, "words_on_capacity", None)
-    return "" if says is None else str(says(capacity))
 
 
 def _tell(callback: Callback, line: str) -> None:

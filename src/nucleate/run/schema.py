@@ -166,7 +166,7 @@ SELECT_HISTORY = (
 )
 SELECT_SEARCH = (
     "SELECT r.candidate, c.source, c.parents, c.detail, c.n_atoms, r.duplicate_of, o.tier, "
-    "o.status, o.enthalpy_ev, o.evaluations, o.wall_s "
+    "o.status, o.reason, o.enthalpy_ev, o.evaluations, o.wall_s, r.accepted "
     "FROM record r JOIN candidate c ON c.number = r.candidate "
     "LEFT JOIN outcome o ON o.candidate = r.candidate ORDER BY r.sequence, o.position"
 )

@@ -23,6 +23,7 @@ from nucleate.run.final_settings import FinalSettings
 from nucleate.run.idle_keys import refuse_idle_keys
 from nucleate.run.learning.settings import LearningSettings, check_learning
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
+from nucleate.run.unfit_keys import refuse_unfit_keys
 from nucleate.run.validation import input_error
 from nucleate.search.polished import FINAL
 from nucleate.search.stop import StopSettings
@@ -236,6 +237,7 @@ class RunSettings(Table):
         try:
             settings.problem.space()
             refuse_idle_keys(settings)
+            refuse_unfit_keys(settings)
             check_learning(settings)
         except InputError as error:
             raise InputError(f"{_prefix(source)}{error}") from None

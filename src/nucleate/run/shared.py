@@ -7,10 +7,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from nucleate.run.executor import Finished
-
 if TYPE_CHECKING:
-    from nucleate.run.executor import Executor, Job, Report
+    from nucleate.run.executor import Executor, Finished, Job, Report
 
 
 class SharedExecutor:
@@ -30,6 +28,8 @@ class SharedExecutor:
         self._keys = count()
         self._owners: dict[int, tuple[Share, Job]] = {}
         self._charged_s = executor.core_s
+        self.error: Exception | None = None
+        """What the executor itself has raised, which is of no single campaign."""
 
     def share(self) -> Share:
         """Return the executor of a further campaign."""
@@ -43,12 +43,16 @@ class SharedExecutor:
 
     def poll(self, timeout_s: float) -> None:
         """Wait for what ends, and put it where its owner finds it."""
-        finished = self.executor.poll(timeout_s)
+        try:
+            finished = self.executor.poll(timeout_s)
+        except Exception as error:
+            self.error = error
+            raise
         self._charge()
         for item in finished:
             owner, job = self._owners.pop(item.job.key)
             if not owner.is_closed:
-                owner.inbox.append(Finished(job, item.outcome))
+                owner.inbox.append(replace(item, job=job))
 
     def _charge(self) -> None:
         """Charge the processor time since the last call to those who have jobs, by their number."""

@@ -26,6 +26,9 @@ EXECUTING = (
 )  # fmt: skip
 """Keys whose values are imported, executed or change what is executed."""
 
+IMPORTED = ("kind", "model")
+"""Keys whose values are imported where they are written ``module:name``."""
+
 REMEDY = (
     "Give the input file (in Python: the settings) or --tier again, or add --trust (in Python: "
     "trust=True) if you know where the folder is from."
@@ -49,7 +52,7 @@ def executed(data: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for key, value in data.items():
             if key in EXECUTING and value:
                 yield f"{prefix}{key}", str(value)
-            elif isinstance(value, str) and key == "kind" and ":" in value:
+            elif isinstance(value, str) and key in IMPORTED and ":" in value:
                 yield f"{prefix}{key}", value
             elif prefix.endswith("moves.") and ":" in key:
                 yield f"{prefix}{key}", str(value)

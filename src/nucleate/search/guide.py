@@ -157,6 +157,7 @@ class Guide:
             after=after,
             evaluations=evaluations,
             duplicate_of=duplicate_of,
+            is_screened=record.is_screened,
         )
         if pull is not None:
             self.policy.tell(pull)

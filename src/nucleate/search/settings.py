@@ -54,9 +54,15 @@ def _uses_vacancies(choice: MoveChoice) -> bool:
 
 
 class SearchSettings(Component):
-    """Seed and generators; base class of the settings of every search."""
+    """Seed and generators; base class of the settings of every search.
+
+    ``keeps_motif`` and ``keeps_space_groups`` are False for a search none of whose own candidates
+    keeps to ``problem.motif`` or ``problem.space_groups``: it is refused with them.
+    """
 
     serves: ClassVar[frozenset[str]] = frozenset({"searches"})
+    keeps_motif: ClassVar[bool] = True
+    keeps_space_groups: ClassVar[bool] = True
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers of the run.")
     generators: tuple[GeneratorChoice, ...] = Field(

@@ -24,7 +24,7 @@ pytest.importorskip("safetensors")
 
 from nucleate.generate.wyckoff_language.assignments import AssignmentSearch
 from nucleate.generate.wyckoff_language.checkpoint import load_language
-from nucleate.generate.wyckoff_language.held import Held
+from nucleate.generate.wyckoff_language.held import Held, held_of
 
 FRAME = Crystal(  # TiO3 of a perovskite
     np.array([22, 8, 8, 8]),
@@ -98,6 +98,52 @@ def test_a_part_is_kept_with_its_cell_and_places(small_language: Path, tmp_path:
         lengths = np.sort(part.to_ase().get_all_distances(mic=True).ravel())
         expected = np.sort(FRAME.to_ase().get_all_distances(mic=True).ravel())
         np.testing.assert_allclose(lengths, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("missing", ["Li", "Nb"])
+def test_a_part_of_a_polar_crystal_is_kept(
+    small_language: Path, tmp_path: Path, missing: str
+) -> None:
+    """In R3c the first orbit is the origin along c, and here it may be the one that is written."""
+    from ase.spacegroup import crystal as of_group
+
+    frame = of_group(
+        ["Li", "Nb", "O"],
+        [(0, 0, 0.2787), (0, 0, 0), (0.0492, 0.3446, 0.0647)],
+        spacegroup=161,
+        cellpar=[5.148, 5.148, 13.863, 90, 90, 120],
+        primitive_cell=True,
+    )
+    frame = frame[[atom.symbol != missing for atom in frame]]
+    frame.write(tmp_path / "frame.cif")
+    space = _space("LiNbO3")
+    members = _members(small_language, space, keep=str(tmp_path / "frame.cif"))
+    assert members
+    expected = np.sort(frame.get_all_distances(mic=True).ravel())
+    for member in members:
+        atoms = member.crystal.to_ase()
+        part = atoms[[atom.symbol != missing for atom in atoms]]
+        found = np.sort(part.get_all_distances(mic=True).ravel())
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_another_origin_beside_a_kept_part_is_another_crystal(
+    small_language: Path, tmp_path: Path
+) -> None:
+    frame = Crystal(
+        np.array([8, 8]),
+        np.array([[4.1, 0.0, 0.0], [0.3, 4.6, 0.0], [0.4, 0.5, 5.1]]),
+        np.array([[0.21, 0.33, 0.14], [0.79, 0.67, 0.86]]),
+    )
+    frame.to_ase().write(tmp_path / "frame.cif")
+    language = load_language(small_language)
+    space = _space("TiO2", atoms=3)
+    held = held_of(space, {}, str(tmp_path / "frame.cif"))
+    assert held is not None
+    search = AssignmentSearch(
+        language.network(), np.array([22, 8]), np.array([1, 2]), 2.8, held=held
+    )
+    assert len(search.likely(50)) == 8  # Ti on each of the eight centres of inversion
 
 
 def test_a_part_with_free_coordinates_is_kept(small_language: Path, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
+from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.generate.context import GeneratorContext
+from nucleate.generate.kinds.wyckoff_language import WyckoffLanguageSettings
 from nucleate.generate.symmetric_prior import load_prior
 from nucleate.generate.wyckoff import sites
 
@@ -30,6 +32,7 @@ from nucleate.generate.wyckoff_language.completions import (
     of_group,
     possible_groups,
 )
+from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
 from nucleate.generate.wyckoff_language.places import PlaceWriter
 from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume
 
@@ -107,6 +110,41 @@ def test_top_p_and_temperature() -> None:
     np.testing.assert_allclose(np.exp(Manner(1.0, 0.7).log_shares(logits)), [[0.625, 0.375, 0, 0]])
     sharp = np.exp(Manner(0.5).log_shares(logits))[0]
     np.testing.assert_allclose(sharp, np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365)
+
+
+def test_candidates_of_another_checkpoint_are_not_continued(small_language: Path) -> None:
+    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=5)
+    language = load_language(small_language)
+    made = WyckoffLanguageGenerator(space, language, number=3)
+    taken = made.generate(rng=np.random.default_rng(0))
+    assert taken is not None
+    assert taken.origin.detail["checkpoint"] == language.digest
+    WyckoffLanguageGenerator(space, language, number=3).note(taken.origin)
+    other = WyckoffLanguageGenerator(space, load_language("mp"), number=3)
+    with pytest.raises(InputError, match=r"began with the checkpoint .* Put the file back"):
+        other.note(taken.origin)
+
+
+def test_a_high_temperature_draws_other_assignments(small_language: Path) -> None:
+    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=10)
+
+    def mean(temperature: float) -> float:
+        likely = []
+        for seed in range(6):
+            made = WyckoffLanguageGenerator(
+                space,
+                load_language(small_language),
+                number=6,
+                explore=True,
+                assignment_temperature=temperature,
+                seed=seed,
+            )
+            likely += [float(m.detail["log_likelihood"]) for m in made.members]
+        return float(np.mean(likely))
+
+    assert mean(3.0) < mean(0.3) - 0.5
+    with pytest.raises(ValueError, match="has no effect"):
+        WyckoffLanguageSettings.model_validate({"assignment_temperature": 0.5})
 
 
 def test_the_generator_keeps_space_groups_and_is_the_same_twice(small_language: Path) -> None:

@@ -71,9 +71,9 @@ def open_map_page(browser):
 
 
 @needs_browser
-@pytest.mark.parametrize("system", ["Cu-Au", "Sr-Ti-O", "Li-Sn-S-Cl"])
+@pytest.mark.parametrize("system", ["Cu-Au", "Sr-Ti-O", "Li-Sn-S-Cl", "Cu-Au-Ag-Ni-Pd"])
 def test_every_view_is_drawn(open_map_page, tmp_path, system):
-    path, state = written(system, tmp_path, max_atoms_per_formula=8)
+    path, state = written(system, tmp_path, max_atoms_per_formula=4 if "Pd" in system else 8)
     page = open_map_page(path)
     label = page.get_attribute("#hull", "aria-label")
     assert label is not None

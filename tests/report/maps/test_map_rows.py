@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.report.maps.made import made_map
 
 from nucleate.errors import InputError
+from nucleate.report.maps import export
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.displays import table_of
 from nucleate.report.maps.edges import tie_lines
@@ -220,6 +221,22 @@ def test_figures_and_text(state, tmp_path):
     text = status_text(map_status(state))
     assert state.field.system in text
     assert "stopped (the time is up)" in text
+
+
+def test_five_corners_have_everything_but_the_figure(tmp_path, monkeypatch):
+    """The figure is left out, with a note, and takes nothing else with it."""
+    state = made_map("Cu-Au-Ag-Ni-Pd", tmp_path, max_atoms_per_formula=2, references=[])
+    monkeypatch.setattr(export, "read_map", lambda _: state)
+    out = export.export_map(tmp_path, out=tmp_path / "out")
+    written = {path.name for path in out.iterdir()}
+    assert {"hull.csv", "next.csv", "potentials.csv", "map.html", "entries.json"} <= written
+    assert "hull.png" not in written
+    note = "has 5 corners and a figure shows four at most"
+    assert note in (out / "map.html").read_text(encoding="utf-8")
+    assert note in status_text(map_status(state))
+    assert "NiPd" in (out / "hull.csv").read_text(encoding="utf-8").replace("PdNi", "NiPd")
+    with pytest.raises(InputError, match=note):
+        hull_figure(state)
 
 
 def test_a_map_without_a_corner_has_no_hull_and_a_page(tmp_path):

@@ -38,7 +38,7 @@ def state(tmp_path):
 def test_a_perovskite_is_named_in_rows_files_page_and_text(state, tmp_path):
     rows = named(map_rows(state.energies), state)
     row = next(row for row in rows if row.formula == "SrTiO3")
-    assert row.structure_type == "CaTiO3 ((Cubic) Perovskite, E2_1)"
+    assert row.structure_type == "CaTiO3 (Cubic Perovskite, E2_1)"
     assert row.pearson == "cP5"
     assert row.nearest
     assert row.nearest_distance is not None

@@ -2,5 +2,6 @@
 
 from nucleate.fitting.datasets.dataset import Dataset, DatasetReport
 from nucleate.fitting.datasets.loading import load_dataset
+from nucleate.fitting.datasets.splits import reduced_formulas, training_crystals
 
-__all__ = ["Dataset", "DatasetReport", "load_dataset"]
+__all__ = ["Dataset", "DatasetReport", "load_dataset", "reduced_formulas", "training_crystals"]

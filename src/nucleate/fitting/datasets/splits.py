@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.composition import Composition
 from nucleate.fitting.datasets.dataset import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.fitting.datasets.dataset import Dataset
 
 
 def reduced_formula(crystal: Crystal) -> str:
@@ -28,6 +30,26 @@ def reduced_formula_of(numbers: NDArray[np.integer], counts: NDArray[np.integer]
     divisor = gcd(*counts.tolist())
     pairs = sorted(zip(numbers.tolist(), counts.tolist(), strict=True))
     return " ".join(f"{z}:{n // divisor}" for z, n in pairs)
+
+
+def reduced_formulas(formulas: Sequence[str]) -> frozenset[str]:
+    """Return :func:`reduced_formula` of formulas such as ``Ca3Ti2O7``."""
+    compositions = [Composition.from_formula(formula) for formula in formulas]
+    return frozenset(
+        reduced_formula_of(np.array(c.elements), np.array(list(c.counts.values())))
+        for c in compositions
+    )
+
+
+def training_crystals(
+    dataset: Dataset, withheld: Collection[str], say: Callable[[str], None]
+) -> list[Crystal]:
+    """Return the crystals of the training split without those of withheld reduced formulas."""
+    crystals = [dataset.crystals[row] for row in dataset.rows("train")]
+    kept = [crystal for crystal in crystals if reduced_formula(crystal) not in withheld]
+    if len(kept) < len(crystals):
+        say(f"left out, formula of the benchmark: {len(crystals) - len(kept):,}")
+    return kept
 
 
 def split_by_formula(

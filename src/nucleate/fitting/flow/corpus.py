@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError
-from nucleate.fitting.datasets import load_dataset
+from nucleate.fitting.datasets import load_dataset, training_crystals
+from nucleate.fitting.state import kept_arrays
 from nucleate.generate.flow.cells import expected_length, log_strain, niggli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -77,6 +78,7 @@ def read_corpora(
     limit: int | None,
     seed: int,
     say: Callable[[str], None],
+    withheld: Collection[str] = (),
 ) -> tuple[Corpus, Corpus, str]:
     """Return the crystals for training and for validation, and the account of the data.
 
@@ -94,6 +96,8 @@ def read_corpora(
         Of the split, where the file gives none.
     say
         Called with lines of text.
+    withheld
+        Reduced formulas of which no crystal is learned.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def read_corpora(
     dataset = load_dataset(data, energies=False, seed=seed, limit=limit)
     for line in dataset.report.lines():
         say(line)
-    train = [dataset.crystals[row] for row in dataset.rows("train")]
+    train = training_crystals(dataset, withheld, say)
     val = [dataset.crystals[row] for row in dataset.rows("val")]
     found = []
     for name, crystals in (("training", train), ("validation", val)):
@@ -139,14 +143,8 @@ def _kept(crystals: Sequence[Crystal], folder: Path, name: str, most_atoms: int)
         for array in (crystal.numbers, crystal.cell, crystal.scaled):
             digest.update(array.tobytes())
     path = folder / f"crystals-{name}-{digest.hexdigest()[:10]}.npz"
-    if not path.is_file():
-        small = (c for c in crystals if c.n_atoms <= MOST_IN_CELL * most_atoms)
-        corpus = corpus_of(_primitive(small, most_atoms))
-        temporary = path.with_suffix(".part.npz")
-        np.savez(temporary, **{f.name: getattr(corpus, f.name) for f in fields(Corpus)})
-        temporary.replace(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return Corpus(**{f.name: arrays[f.name] for f in fields(Corpus)})
+    small = (c for c in crystals if c.n_atoms <= MOST_IN_CELL * most_atoms)
+    return kept_arrays(path, Corpus, lambda: corpus_of(_primitive(small, most_atoms)))
 
 
 def _primitive(crystals: Iterable[Crystal], most_atoms: int) -> Iterable[Crystal]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nucleate.fitting.datasets import reduced_formulas
 from nucleate.fitting.flow.corpus import read_corpora
 from nucleate.fitting.flow.training import FlowTrainer, FlowTraining
 from nucleate.fitting.generator_results import Card, train_and_write
+from nucleate.fitting.state import folder_of, sizes_of
 from nucleate.generate.flow.checkpoint import FLOW
 from nucleate.generate.flow.settings import FlowSettings
 from nucleate.networks.device import check_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from nucleate.fitting.epochs import Progress
@@ -40,6 +43,7 @@ def train_flow(
     layers: int = 4,
     most_atoms: int = 12,
     licence: str = "",
+    withheld: Sequence[str] = (),
     device: str = "cpu",
     limit: int | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -64,6 +68,8 @@ def train_flow(
         Largest primitive cell.
     licence
         Licence and source of the data, written into the checkpoint.
+    withheld
+        Formulas of which no crystal is learned.
     device
         ``cpu`` or ``cuda``.
     limit
@@ -77,11 +83,17 @@ def train_flow(
         If the data cannot serve, the device is missing, or the folder holds another training.
     """
     check_device(device)
-    out.mkdir(parents=True, exist_ok=True)
     settings = replace(FlowTraining(), **(changes or {}))
-    sizes = FlowSettings(width=width, layers=layers, most_atoms=most_atoms)
+    sizes: FlowSettings = sizes_of(partial(FlowSettings, width, layers, most_atoms=most_atoms))
+    folder_of(out)
     train, val, account = read_corpora(
-        data, out, most_atoms=most_atoms, limit=limit, seed=settings.seed, say=say
+        data,
+        out,
+        most_atoms=most_atoms,
+        limit=limit,
+        seed=settings.seed,
+        say=say,
+        withheld=reduced_formulas(withheld),
     )
     trainer = FlowTrainer(out, sizes, settings, train, val, device=device)
     count = sum(parameter.numel() for parameter in trainer.network.parameters())

@@ -84,7 +84,7 @@ class FlowTrainer(EpochTrainer[FlowNetwork]):
         network.prior_spread.copy_(torch.as_tensor(spread))
         network.contacts.copy_(torch.as_tensor(load_prior().usual_contacts))
         identity = {"network": asdict(sizes), "crystals": len(train)}
-        super().__init__(folder, network, settings, identity, device=device)
+        super().__init__(folder, network, settings, train, identity, device=device)
 
     def plan(self) -> list[NDArray[np.int64]]:
         """Return the batches of the present pass."""

@@ -18,6 +18,7 @@ from nucleate.crystal.composition import Composition
 from nucleate.crystal.files import write_extxyz
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
+from nucleate.fitting.state import digest_of
 from nucleate.fitting.wyckoff_language.corpus import (
     corpus_of,
     descriptions_of,
@@ -138,6 +139,7 @@ def write_candidates(
         "samples": samples,
         "most_atoms": most_atoms,
         "seed": seed,
+        "data": digest_of(corpus),
     }
     _check_request(out / REQUEST, request)
     if not path.is_file():
@@ -163,7 +165,7 @@ def _check_request(path: Path, request: dict[str, str | int]) -> None:
     if path.is_file():
         before = json.loads(path.read_text())
         for key, value in request.items():
-            if before.get(key) != value:
+            if before.get(key, value) != value:
                 raise InputError(
                     f"{path.parent} holds candidates of {key} = {before.get(key)}, not {value}; "
                     "choose another --out"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.errors import InputError
-from nucleate.fitting.datasets import load_dataset
+from nucleate.fitting.datasets import load_dataset, training_crystals
+from nucleate.fitting.state import kept_arrays
 from nucleate.generate.wyckoff_language.completions import (
     of_group,
     possible_groups,
@@ -25,7 +27,7 @@ from nucleate.generate.wyckoff_language.sentence import (
 from nucleate.generate.wyckoff_language.tokens import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -102,7 +104,13 @@ class Corpus:
 
 
 def read_corpora(
-    data: Path, folder: Path, *, limit: int | None, seed: int, say: Callable[[str], None]
+    data: Path,
+    folder: Path,
+    *,
+    limit: int | None,
+    seed: int,
+    say: Callable[[str], None],
+    withheld: Collection[str] = (),
 ) -> tuple[Corpus, Corpus, Dataset]:
     """Return the sentences for training and for validation, and the data that they are from.
 
@@ -118,6 +126,8 @@ def read_corpora(
         Of the split and of the random descriptions.
     say
         Called with lines of text.
+    withheld
+        Reduced formulas of which no crystal is learned.
 
     Raises
     ------
@@ -127,16 +137,18 @@ def read_corpora(
     dataset = load_dataset(data, energies=False, seed=seed, limit=limit)
     for line in dataset.report.lines():
         say(line)
-    train = [dataset.crystals[row] for row in dataset.rows("train")]
+    train = training_crystals(dataset, withheld, say)
     val = [dataset.crystals[row] for row in dataset.rows("val")]
     found = []
     for name, crystals in (("training", train), ("validation", val)):
         small = [crystal for crystal in crystals if crystal.n_atoms <= MOST_ATOMS]
-        if not small:
+        made = _kept(small, folder, name, seed, say) if small else None
+        if made is None or not len(made):
             raise InputError(
-                f"{data} has no {name} crystal of at most {MOST_ATOMS} atoms; give more structures"
+                f"{data} has no {name} crystal of at most {MOST_ATOMS} atoms and {MOST_ORBITS} "
+                "orbits; give more structures"
             )
-        found.append(_kept(small, folder, name, seed, say))
+        found.append(made)
     return found[0], found[1], dataset
 
 
@@ -160,15 +172,19 @@ def corpus_of(sentences: Sequence[Sequence[Sentence]]) -> Corpus:
         shape=shape,
         element_start=_starts([s.numbers.size for s in flat]),
         orbit_start=_starts([s.kinds.size for s in flat]),
-        numbers=np.concatenate([s.numbers for s in flat]),
-        counts=np.concatenate([s.counts for s in flat]),
-        kinds=np.concatenate([s.kinds for s in flat]),
-        positions=np.concatenate([s.positions for s in flat]),
-        allowed=np.concatenate([_bits(s) for s in flat]),
-        free=np.concatenate([s.free for s in flat]).astype(np.float32),
+        numbers=_whole([s.numbers for s in flat]),
+        counts=_whole([s.counts for s in flat]),
+        kinds=_whole([s.kinds for s in flat]),
+        positions=_whole([s.positions for s in flat]),
+        allowed=np.concatenate([np.zeros(0, np.uint32), *(_bits(s) for s in flat)]),
+        free=np.concatenate([np.zeros((0, 3)), *(s.free for s in flat)]).astype(np.float32),
         groups=np.array([possible_groups(key) for key in compositions]),
         fits=np.array(fits),
     )
+
+
+def _whole(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def sentence_at(corpus: Corpus, place: int) -> Sentence:
@@ -224,22 +240,21 @@ def _kept(
     for crystal in crystals:
         for array in (crystal.numbers, crystal.cell, crystal.scaled):
             digest.update(array.tobytes())
+
+    def described_from(first: int) -> Corpus:
+        made = [
+            descriptions_of(crystal, np.random.default_rng([seed, 7, first + k]))
+            for k, crystal in enumerate(crystals[first : first + AT_ONCE])
+        ]
+        say(f"{name} sentences: {min(first + AT_ONCE, len(crystals)):,} of {len(crystals):,}")
+        return corpus_of([item for item in made if item])
+
     parts = []
     for first in range(0, len(crystals), AT_ONCE):
         path = folder / f"sentences-{name}-{digest.hexdigest()[:10]}-{first // AT_ONCE:03d}.npz"
-        if not path.is_file():
-            made = [
-                descriptions_of(crystal, np.random.default_rng([seed, 7, first + k]))
-                for k, crystal in enumerate(crystals[first : first + AT_ONCE])
-            ]
-            part = corpus_of([item for item in made if item])
-            temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, **{f.name: getattr(part, f.name) for f in fields(Corpus)})
-            temporary.replace(path)
-            say(f"{name} sentences: {min(first + AT_ONCE, len(crystals)):,} of {len(crystals):,}")
-        with np.load(path, allow_pickle=False) as arrays:
-            parts.append(Corpus(**{f.name: arrays[f.name] for f in fields(Corpus)}))
-    return joined(parts)
+        parts.append(kept_arrays(path, Corpus, partial(described_from, first)))
+    full = [part for part in parts if len(part)]
+    return joined(full) if full else parts[0]
 
 
 def descriptions_of(crystal: Crystal, rng: np.random.Generator) -> list[Sentence]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nucleate.crystal.composition import Composition
-from nucleate.fitting.datasets.splits import reduced_formula_of
+from nucleate.fitting.datasets import reduced_formulas
 from nucleate.fitting.generator_results import Card, train_and_write
+from nucleate.fitting.state import folder_of, sizes_of
 from nucleate.fitting.wyckoff_language.alignment import (
     AlignmentTrainer,
     AlignmentTraining,
@@ -75,7 +74,7 @@ def train_wyckoff_language(
     licence
         Licence and source of the data, written into the checkpoint.
     withheld
-        Formulas that are not made when elements are exchanged, beside those of other splits.
+        Formulas of which no crystal is learned, nor made by an exchange of elements.
     device
         ``cpu`` or ``cuda``.
     limit
@@ -89,13 +88,14 @@ def train_wyckoff_language(
         If the data cannot serve, the device is missing, or the folder holds another training.
     """
     check_device(device)
-    out.mkdir(parents=True, exist_ok=True)
     settings = replace(LanguageTraining(), **(changes or {}))
-    sizes = LanguageSettings(
-        width=width, layers=layers, most_atoms=MOST_ATOMS, most_orbits=MOST_ORBITS
+    make = partial(LanguageSettings, width, layers, most_atoms=MOST_ATOMS, most_orbits=MOST_ORBITS)
+    sizes: LanguageSettings = sizes_of(make)
+    folder_of(out)
+    others = reduced_formulas(withheld)
+    train, val, dataset = read_corpora(
+        data, out, limit=limit, seed=settings.seed, say=say, withheld=others
     )
-    train, val, dataset = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
-    others = {_reduced(formula) for formula in withheld}
     trainer = LanguageTrainer(
         out, sizes, settings, train, val, device=device, withheld=dataset.withheld | others
     )
@@ -122,6 +122,7 @@ def align_wyckoff_language(
     samples: int = 12,
     most_atoms: int = 20,
     changes: dict[str, Any] | None = None,
+    withheld: Sequence[str] = (),
     device: str = "cpu",
     limit: int | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -148,6 +149,8 @@ def align_wyckoff_language(
     changes
         Fields of :class:`~nucleate.fitting.wyckoff_language.alignment.AlignmentTraining` that
         differ from the defaults.
+    withheld
+        Formulas of which no crystal is learned.
     device
         ``cpu`` or ``cuda``.
     limit
@@ -162,10 +165,17 @@ def align_wyckoff_language(
         training.
     """
     check_device(device)
-    out.mkdir(parents=True, exist_ok=True)
     settings = replace(AlignmentTraining(), **(changes or {}))
     language = load_language(checkpoint)
-    train, val, dataset = read_corpora(data, out, limit=limit, seed=settings.seed, say=say)
+    folder_of(out)
+    train, val, dataset = read_corpora(
+        data,
+        out,
+        limit=limit,
+        seed=settings.seed,
+        say=say,
+        withheld=reduced_formulas(withheld),
+    )
     file = write_candidates(
         train,
         language,
@@ -196,11 +206,4 @@ def align_wyckoff_language(
     }
     return train_and_write(
         trainer, LANGUAGE, CARD, language.settings, language.elements, facts, out, tell
-    )
-
-
-def _reduced(formula: str) -> str:
-    composition = Composition.from_formula(formula)
-    return reduced_formula_of(
-        np.array(composition.elements), np.array(list(composition.counts.values()))
     )

@@ -102,7 +102,9 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         if start is not None:
             made.load_state_dict({name: value.float() for name, value in start.items()})
         made.set_dropout(settings.dropout)
-        super().__init__(folder, made, settings, shared | dict(identity or {}), device=device)
+        super().__init__(
+            folder, made, settings, train, shared | dict(identity or {}), device=device
+        )
 
     def plan(self) -> list[NDArray[np.int64]]:
         """Return the batches of the present pass."""

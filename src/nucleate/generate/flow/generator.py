@@ -37,7 +37,8 @@ class FlowGenerator(PooledGenerator):
     """Gives the crystals that random starts become, each once, then None.
 
     What the flow reaches from more starts comes first: ``Origin.detail`` holds this number as
-    ``reached``, the formula units, and the space group that was kept, where there is one.
+    ``reached``, the formula units, the digest of the checkpoint, and the space group that was
+    kept, where there is one.
 
     Parameters
     ----------
@@ -100,12 +101,13 @@ class FlowGenerator(PooledGenerator):
         from nucleate.networks.threads import one_torch_thread
 
         network = self._checkpoint.network()
+        known = {"checkpoint": self._checkpoint.digest}
         found: list[Member] = []
         with one_torch_thread():
             for units, number in self._sizes():
                 made = self._made(network, units, number)
                 found += [
-                    Member(crystal, {"formula_units": units, **detail})
+                    Member(crystal, {"formula_units": units, **detail, **known})
                     for crystal, detail in _counted(made)
                 ]
         found.sort(key=lambda member: -int(member.detail["reached"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nucleate.generate.context import GeneratorSettings
 
@@ -36,6 +36,9 @@ class WyckoffLanguageSettings(GeneratorSettings):
     explore: bool = Field(
         False, description="Draw the assignments by chance in place of the likeliest."
     )
+    assignment_temperature: float = Field(
+        1.0, gt=0.0, le=3.0, description="Of the assignments that are drawn (explore = true)."
+    )
 
     sites: dict[str, str] = Field(
         {}, description='Wyckoff letters of all orbits of some elements: {Sr = "a", O = "c"}.'
@@ -43,6 +46,15 @@ class WyckoffLanguageSettings(GeneratorSettings):
     keep: str = Field(
         "", description="File of a part that is kept: cell and all atoms of some elements."
     )
+
+    @model_validator(mode="after")
+    def _is_used(self) -> WyckoffLanguageSettings:
+        if not self.explore and self.assignment_temperature != 1.0:
+            raise ValueError(
+                f"assignment_temperature = {self.assignment_temperature:g} has no effect where the "
+                "likeliest assignments are taken. Set explore = true, or leave it out"
+            )
+        return self
 
     def build(self, context: GeneratorContext) -> WyckoffLanguageGenerator:
         """Return the generator; raises InputError where the checkpoint cannot be read."""
@@ -58,6 +70,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
             temperature=self.temperature,
             top_p=self.top_p,
             explore=self.explore,
+            assignment_temperature=self.assignment_temperature,
             held=held_of(context.space, self.sites, self.keep),
             seed=context.seed,
             warn=context.warn,

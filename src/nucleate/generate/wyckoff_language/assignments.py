@@ -154,6 +154,7 @@ class AssignmentSearch:
             else:
                 self._required[int(group)] = required
         self._fits = fits
+        self._is_placed = held is not None and held.part is not None
 
     def likely(
         self,
@@ -331,13 +332,14 @@ class AssignmentSearch:
     def _merged(self, finished: list[_Beginning]) -> list[Assignment]:
         """Return assignments, each once, with the likelihood of all its descriptions.
 
-        They are described canonically, or where something is given as the first one is.
+        They are described canonically, or where something is given as the first one is. Beside a
+        part that is kept, another origin is another crystal.
         """
         logs: dict[_Description, float] = {}
         shown: dict[_Description, _Description] = {}
         for item in finished:
             own = item.group, item.kinds, item.positions
-            key = canonical(*own)
+            key = own if self._is_placed else canonical(*own)
             logs[key] = float(np.logaddexp(logs.get(key, -np.inf), item.log))
             shown.setdefault(key, own if self._required else key)
         return [Assignment(*shown[key], log) for key, log in logs.items()]

@@ -41,6 +41,9 @@ EXTRA = 6
 SPARE = 8
 """Candidates made beyond one and a half times the number asked for: some fail or repeat others."""
 
+ASSIGNMENTS = 100
+"""Assignments of each size that are completed; more where more than 500 candidates are wanted."""
+
 MOST_OF_ONE = 12
 """Candidates of one assignment, at most."""
 
@@ -49,7 +52,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
     """Gives the crystals that the language finds likely, each once, then None.
 
     ``Origin.detail`` holds the space group, the assignment, the formula units, the log-likelihood
-    of the assignment (with that of its size) and the log-density of cell and coordinates.
+    of the assignment (with that of its size), the log-density of cell and coordinates, and the
+    digest of the checkpoint.
 
     Parameters
     ----------
@@ -65,6 +69,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
         How cells and coordinates are drawn.
     explore : bool
         Draw the assignments by chance, none twice, in place of the likeliest.
+    assignment_temperature : float
+        How they are drawn then.
     held : Held or None
         What is given of every crystal.
     seed : int
@@ -86,6 +92,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         temperature: float = 0.7,
         top_p: float = 0.95,
         explore: bool = False,
+        assignment_temperature: float = 1.0,
         held: Held | None = None,
         seed: int = 0,
         warn: Callable[[str], None] = lambda _: None,
@@ -93,6 +100,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self._space, self._checkpoint = space, checkpoint
         self._number, self._leading = number, leading
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
+        self._assignment_temperature = assignment_temperature
         self._held, self._seed, self._warn = held, seed, warn
 
     def make_pool(self) -> RankedPool:
@@ -144,7 +152,12 @@ class WyckoffLanguageGenerator(PooledGenerator):
                     groups=self._space.space_groups,
                     held=self._held,
                 )
-                made = search.likely(min(self._number, 100), rng=rng if self._explore else None)
+                most = min(self._number, max(ASSIGNMENTS, self._number // 5))
+                made = search.likely(
+                    most,
+                    manner=Manner(self._assignment_temperature),
+                    rng=rng if self._explore else None,
+                )
                 choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
             wanted = self._wanted(choices)
             for units, _ in self._sizes():
@@ -197,6 +210,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
             score, units, wanted = by_words[key]
             for k, (crystal, item) in enumerate(self._best(items, wanted, limits)):
                 detail = _detail(item, units, score)
+                detail["checkpoint"] = self._checkpoint.digest
                 found.append((score + k * float(np.log(AGAIN)), Member(crystal, detail)))
         return found
 

@@ -10,9 +10,10 @@ import numpy as np
 from nucleate.crystal.elements import symbols_of
 from nucleate.crystal.files import Unreadable, read_structures
 from nucleate.errors import InputError
+from nucleate.generate.wyckoff import orbits, primitive_vectors, symbol
 from nucleate.generate.wyckoff import sites as sites_of
-from nucleate.generate.wyckoff import symbol
 from nucleate.generate.wyckoff_language.completions import group_tables, of_group
+from nucleate.generate.wyckoff_language.descriptions import polar_axes
 from nucleate.generate.wyckoff_language.sentence import expected_volume, sentence_of
 from nucleate.generate.wyckoff_language.tokens import scaled_cell
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.space import SearchSpace
+    from nucleate.generate.wyckoff_language.packing import Rows
     from nucleate.generate.wyckoff_language.sentence import Sentence
 
     Required = tuple[tuple[int, ...] | None, ...]
@@ -78,21 +80,41 @@ class Held:
         return tuple(sorted(known.get(letter, -1) for letter in self.letters[z]))
 
     def coordinates(
-        self, numbers: NDArray[np.int64], kinds: NDArray[np.int64]
+        self, numbers: NDArray[np.int64], rows: Rows, row: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """Return the given free coordinates of the orbits of a sentence, NaN where free.
+
+        In polar groups the first orbit of a sentence is the origin along the polar axes. Where it
+        is not one of the part that is kept, that part is shifted along them at random.
 
         Parameters
         ----------
         numbers
             Atomic numbers of the elements of the sentence.
-        kinds
-            Element of each of its orbits.
+        rows, row
+            Group and orbits of sentences, and which of them it is.
+        rng
+            Draws the shift.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_orbits, 3)
         """
+        kinds, group = rows.kinds[row], int(rows.group[row])
         result = np.full((kinds.size, 3), np.nan)
-        if self.part is not None:
-            for own, z in enumerate(self.part.numbers):
-                result[numbers[kinds] == z] = self.part.free[self.part.kinds == own]
+        if self.part is None:
+            return result
+        for own, z in enumerate(self.part.numbers):
+            result[numbers[kinds] == z] = self.part.free[self.part.kinds == own]
+        polar = polar_axes(group)
+        if not polar.any() or numbers[kinds[0]] in self.part.numbers:
+            return result
+        shift = np.where(polar, rng.random(3), 0.0) @ np.linalg.inv(primitive_vectors(group))
+        for o, position in enumerate(rows.rows[row] - rows.start[row]):
+            directions = orbits(group)[position].directions
+            size = len(directions)
+            if numbers[kinds[o]] in self.part.numbers:
+                result[o, :size] = (result[o, :size] + shift @ np.linalg.pinv(directions)) % 1.0
         return result
 
     def cell(self, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:

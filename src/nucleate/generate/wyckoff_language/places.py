@@ -252,7 +252,7 @@ class PlaceWriter:
         packing.place_fixed(rows)
         width = past[0][0].shape[2]
         seen = np.arange(width) < rows.length[:, None]
-        given = [self._held.coordinates(self._numbers, kinds) for kinds in rows.kinds]
+        given = [self._held.coordinates(self._numbers, rows, r, rng) for r in range(len(seen))]
         steps = int(n_movable.max(initial=0))
         for step in range(steps):
             active = int(np.sum(n_movable > step))

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import gammainc, gammaincinv
 
+from nucleate.policy.ledger import CONSIDERING
 from nucleate.policy.policy import PolicySettings
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class BanditPolicy:
 
     A record rewards its arm by ``exp(-rank / 6)`` if it is a new distinct minimum, else by 0, and
     costs its core-seconds in units of the mean of all. Rewards S and costs C of every arm decay
-    by ``exp(-1 / memory)`` with each relaxed structure. The rate of an arm has the posterior
+    by ``exp(-1 / memory)`` with each relaxed structure. A candidate that only a surrogate
+    considered adds its small cost. The rate of an arm has the posterior
     Gamma(a + S, a / r + C), where r is the rate of all arms together and a = 0.5. An arm is drawn
     with a probability proportional to its weight times the chance that its rate is the highest.
 
@@ -92,6 +94,10 @@ class BanditPolicy:
         self._kept = None
         if pull.is_repeat:
             self._costs[pull.arm] += DRAWING
+            return
+        if pull.is_screened:
+            mean = self._spent / self._relaxed if self._relaxed else 0.0
+            self._costs[pull.arm] += DRAWING + (pull.cost / mean if mean > 0.0 else CONSIDERING)
             return
         self._spent += pull.cost
         self._relaxed += 1

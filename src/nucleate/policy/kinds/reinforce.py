@@ -82,7 +82,9 @@ class ReinforcePolicy:
         return (1.0 - self._exploration) * learned + self._exploration * by_weight
 
     def tell(self, pull: Pull) -> None:
-        """Learn what came of a candidate."""
+        """Learn what came of a candidate; of one that was only considered there is nothing."""
+        if pull.is_screened:
+            return
         reward = self._reward(pull)
         for tier, enthalpy in pull.after.items():
             self._scales.setdefault(tier, Normaliser()).add(enthalpy)

@@ -94,7 +94,9 @@ def _reasons(row: MapRow) -> str:
 def _doubts(row: MapRow) -> str:
     found = []
     judged, margin = row.judged_above_hull_ev_per_atom, row.reaction_ev_per_atom
-    if judged is None:
+    if row.is_judged_before:
+        found.append("judged before: it has a lower structure now than the second model has seen")
+    elif judged is None:
         found.append("no second model has judged it")
     elif judged > NEAR_EV:
         found.append(f"the second model has it {1000.0 * judged:.0f} meV/atom above its hull")

@@ -17,6 +17,7 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import map_rows
+from nucleate.report.maps.status import without_figure
 from nucleate.report.render import write_rows
 from nucleate.writing import remove_unfinished, whole_files
 
@@ -36,11 +37,12 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     """Write the files of a map.
 
     ``hull.csv`` has every composition with its structure type, ``next.csv`` those to make next with
-    the reasons, ``potentials.csv`` the chemical potentials at which each phase is stable,
+    the reasons, ``references.csv`` every known structure, also those that failed,
+    ``potentials.csv`` the chemical potentials at which each phase is stable,
     ``structures.extxyz`` the lowest structure of each composition, ``structures/`` a CIF for those
     near the hull, ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where
-    it is installed), ``hull.png`` and ``map.html`` the hull. Existing files of these names are
-    replaced.
+    it is installed), ``hull.png`` (of at most four corners) and ``map.html`` the hull. Existing
+    files of these names are replaced.
 
     Parameters
     ----------
@@ -67,6 +69,7 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     with whole_files(target) as unfinished:
         write_rows(unfinished / "hull.csv", [row.to_dict() for row in rows])
         write_rows(unfinished / "next.csv", [item.to_dict() for item in to_make_next(rows)])
+        write_rows(unfinished / "references.csv", reference_rows(state))
         write_rows(unfinished / "potentials.csv", potential_rows(state))
         _write_structures(unfinished, state, rows)
         if not quickly:
@@ -81,8 +84,27 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
 def _write_figure(path: Path, state: MapState) -> None:
     from nucleate.report.maps.figures import hull_figure
 
-    if not state.energies.hull().missing:
+    if not state.energies.hull().missing and not without_figure(state):
         hull_figure(state).savefig(path, dpi=150)
+
+
+def reference_rows(state: MapState) -> list[dict[str, Any]]:
+    """Return the known structures of a map; those that are not in the hull come last."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": item.name,
+            "formula": item.composition.formula,
+            "state": "relaxed",
+            "energy_ev_per_atom": item.energy,
+            "reason": "",
+        }
+        for item in state.energies.references
+    ]
+    for lost in state.lost:
+        text = "failed" if lost.reason else "not relaxed yet"
+        place = {"name": lost.name, "formula": lost.formula, "state": text}
+        rows.append({**place, "energy_ev_per_atom": "", "reason": lost.reason})
+    return rows
 
 
 def potential_rows(state: MapState) -> list[dict[str, Any]]:

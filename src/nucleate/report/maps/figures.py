@@ -10,6 +10,7 @@ from nucleate.errors import InputError
 from nucleate.report.figure import ShownFigure
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.rows import NEAR_EV, UNLISTED
+from nucleate.report.maps.status import without_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,11 +46,8 @@ def hull_figure(state: MapState) -> Figure:
             f"{state.folder}: {', '.join(hull.missing)} has no energy yet, so there is no hull. "
             "Continue the map."
         )
-    if len(hull.members) > 4:
-        raise InputError(
-            f"{state.field.system} has {len(hull.members)} corners; a figure shows four at most. "
-            "hull.csv has the numbers."
-        )
+    if lack := without_figure(state):
+        raise InputError(f"{lack}.")
     known = [phase.reference is not None for phase in state.energies.phases()]
     figure = ShownFigure(figsize=(7.2, 5.6), layout="constrained")
     axes = figure.add_subplot()

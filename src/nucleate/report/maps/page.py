@@ -12,6 +12,9 @@ import numpy as np
 from nucleate.crystal.symmetry import in_cell, space_group
 from nucleate.hidden import without_values
 from nucleate.mapping.gases import GASES
+from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.known import LEFT_OUT, LISTED, LostReference, lost_words
+from nucleate.mapping.level import CONTENTS
 from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.site import COMPOSITIONS
 from nucleate.mapping.travel import crystal_of
@@ -20,8 +23,8 @@ from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_elements_of, open_ranges
-from nucleate.report.maps.rows import NEAR_EV, NO_ENERGY, NOT_VISITED, STABLE, UNLISTED
-from nucleate.report.maps.status import map_status
+from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
+from nucleate.report.maps.status import judged_before_words, map_status, no_energy_words
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
 from nucleate.text import clean
@@ -46,6 +49,11 @@ IS_NUMBER = (
     False, False, True, True, False, False, False, False, False, True, False, True, True, True,
     False,
 )  # fmt: skip
+LOST = 20
+"""Known structures without an energy that are named."""
+
+NOT_SHOWN = ("input", "mark", LISTED, LEFT_OUT, JUDGED, CONTENTS)
+"""Keys of the store that are shown elsewhere on the page, or not at all."""
 
 
 def write_map_page(path: Path, state: MapState, rows: Sequence[MapRow]) -> None:
@@ -106,7 +114,7 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("compositions", f"{facts['visited']} of {facts['compositions']} searched"),
         ("structures", f"{facts['structures']}, {facts['failed']} failed"),
-        ("known structures", str(facts["references"])),
+        ("known structures", _known(facts)),
         ("stable", f"{facts['stable']}, {facts['not_in_library']} of them {UNLISTED}"),
         ("tiers", clean(" → ".join(facts["tiers"]))),
         ("running time", duration(facts["elapsed_s"])),
@@ -115,18 +123,28 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _known(facts: dict[str, Any]) -> str:
+    failed = sum(bool(item["reason"]) for item in facts["references_lost"])
+    parts = (str(facts["references"]), f"{failed} failed" * bool(failed))
+    return ", ".join(filter(None, (*parts, facts["references_left_out"])))
+
+
 def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     found = []
     if facts["missing"]:
         missing = ", ".join(facts["missing"])
         found.append(f"{missing} has no energy yet, so there is no hull.")
+    if lost := [LostReference(**item) for item in facts["references_lost"]]:
+        found.append(f"{clean(lost_words(lost, most=LOST))}.")
     left = sum(row.state == NOT_VISITED for row in rows)
     if left:
         found.append(f"{left} compositions were not searched.")
-    blank = [row.formula for row in rows if row.state == NO_ENERGY]
-    if blank:
-        found.append(f"Nothing has an energy at {', '.join(blank[:10])}.")
-    if not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
+    if facts["no_energy"]:
+        found.append(f"There is {clean(no_energy_words(facts))}.")
+    if before := [row.formula for row in rows if row.is_judged_before]:
+        words = clean(judged_before_words(before))
+        found.append(f"{words[0].upper()}{words[1:]}.")
+    elif not any(row.judged_above_hull_ev_per_atom is not None for row in rows):
         found.append("No second model has judged the hull.")
     stable = [row for row in rows if row.state == STABLE and row.reaction_ev_per_atom is not None]
     close = [row.formula for row in stable if -(row.reaction_ev_per_atom or 0.0) < 0.005]
@@ -142,6 +160,8 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
+    if facts["without_figure"]:
+        found.append(f"{clean(facts['without_figure'])}.")
     found.append(clean(facts["library"]))
     return found
 
@@ -168,7 +188,8 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
         row.origin, clean(row.known_as), clean(row.structure_type), row.pearson,
         clean(row.nearest), "" if row.nearest_distance is None else f"{row.nearest_distance:.2f}",
         row.decomposition, _milli(row.reaction_ev_per_atom),
-        _milli(row.judged_above_hull_ev_per_atom), str(row.n_structures),
+        "judged before" if row.is_judged_before else _milli(row.judged_above_hull_ev_per_atom),
+        str(row.n_structures),
         "folder" if has_run else clean(row.reason),
     )  # fmt: skip
     return {"formula": row.formula, "cells": cells, "folder": folder if has_run else ""}
@@ -242,7 +263,7 @@ def _sources(state: MapState) -> dict[str, Any]:
 def _made(state: MapState) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in sorted(state.meta.items()):
-        if key in ("input", "mark", "references", "judged"):
+        if key in NOT_SHOWN:
             continue
         if isinstance(value, dict):
             rows += [(clean(f"{key} {name}"), clean(str(one))) for name, one in value.items()]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import ON_HULL
-from nucleate.mapping.judged import judged_heights
+from nucleate.mapping.judged import judged_before, judged_heights
 from nucleate.report.render import data_frame
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class MapRow:
         Energy of the phase relative to what it decomposes into, itself left out.
     judged_above_hull_ev_per_atom : float or None
         Energy above the hull of the second model, which has a hull of its own.
+    is_judged_before : bool
+        Whether the second model has judged an earlier structure of this composition, which is the
+        lowest no more; its energy is left out.
     n_structures, n_failed : int
         Tried by the map.
     reason : str
@@ -80,6 +83,7 @@ class MapRow:
     decomposition: str = ""
     reaction_ev_per_atom: float | None = None
     judged_above_hull_ev_per_atom: float | None = None
+    is_judged_before: bool = False
     n_structures: int = 0
     n_failed: int = 0
     reason: str = ""
@@ -114,13 +118,14 @@ def map_rows(
         Whether the decompositions are found, which takes about 2 ms each.
     """
     hull, rows = energies.hull(), []
-    heights = judged_heights(energies, judged)
+    heights, before = judged_heights(energies, judged), judged_before(energies, judged)
     phases = energies.phases()
     stable = set(hull.vertices)
     for place, phase in enumerate(phases):
         row = _row(phase, place, hull, energies, is_stable=place in stable, reacts=with_reactions)
         height = heights.get(row.formula)
-        rows.append(replace(row, judged_above_hull_ev_per_atom=height))
+        is_before = row.formula in before
+        rows.append(replace(row, judged_above_hull_ev_per_atom=height, is_judged_before=is_before))
     seen = {key_of(phase.composition.counts) for phase in phases}
     for site in energies.sites:
         if key_of(site.composition.counts) not in seen:
@@ -131,7 +136,7 @@ def map_rows(
                     state,
                     n_structures=site.n_structures,
                     n_failed=site.n_failed,
-                    reason=site.closed,
+                    reason=site.why,
                 )
             )
     return sorted(rows, key=_order)
@@ -166,7 +171,7 @@ def _row(
         reaction_ev_per_atom=energy,
         n_structures=0 if site is None else site.n_structures,
         n_failed=0 if site is None else site.n_failed,
-        reason="" if site is None else site.closed,
+        reason="" if site is None else site.why,
     )
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nucleate.library.library import SHIPPED, SHIPPED_LACKS
 from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.known import LEFT_OUT, LostReference, lost_words
 from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, UNLISTED, MapRow, cells_of, map_rows
 from nucleate.run.lock import is_locked
 from nucleate.text import label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from nucleate.mapping.energies import Energies
     from nucleate.mapping.reading import MapState
+
+
+MOST_CORNERS = 4
+"""Corners of a field that a figure shows."""
+
+
+NAMED = 6
+"""Compositions without an energy that are named."""
 
 
 def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
@@ -43,10 +55,16 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "failed": sum(site.n_failed for site in energies.sites),
         "damaged": state.damaged,
         "references": len(energies.references),
+        "references_lost": [asdict(item) for item in state.lost],
+        "references_left_out": left_out_words(state),
+        "no_energy": [row.formula for row in rows if row.state == NO_ENERGY],
+        "no_energy_error": _most_frequent_error(energies),
         "missing": list(energies.hull().missing),
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
+        "judged_before": [row.formula for row in rows if row.is_judged_before],
         "library": library_words(state),
+        "without_figure": without_figure(state),
         "tiers": state.tiers,
         "pressure_gpa": state.options.pressure_gpa,
         "elapsed_s": elapsed_s,
@@ -69,6 +87,62 @@ def library_words(state: MapState) -> str:
     return words + ". Check the literature before you call it new."
 
 
+def left_out_words(state: MapState) -> str:
+    """Return how many known structures of the sources are not used; empty where all are."""
+    found = state.meta.get(LEFT_OUT, {})
+    counts = (
+        (found.get("held_out", 0), "held out"),
+        (found.get("more_polymorphs", 0), "further polymorphs not used"),
+    )
+    return ", ".join(f"{count} {words}" for count, words in counts if count)
+
+
+def without_figure(state: MapState) -> str:
+    """Return why a map has no figure of its whole hull; empty where it can have one."""
+    n_corners = len(state.field.members)
+    if n_corners <= MOST_CORNERS:
+        return ""
+    return (
+        f"{state.field.system} has {n_corners} corners and a figure shows four at most, so "
+        "there is no hull.png and the page shows the edges of the field; hull.csv has all numbers"
+    )
+
+
+def no_energy_words(facts: Mapping[str, Any]) -> str:
+    """Return where nothing has an energy, and the most frequent error, in words.
+
+    Parameters
+    ----------
+    facts
+        Of :func:`map_status`; some compositions have no energy.
+    """
+    names = facts["no_energy"]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    noun = "composition" if len(names) == 1 else "compositions"
+    text = f"no energy at {len(names)} {noun} ({', '.join(names[:NAMED])}{more})"
+    error = facts["no_energy_error"]
+    return f"{text}; most frequent error: {error}" if error else text
+
+
+def judged_before_words(formulas: Sequence[str]) -> str:
+    """Return that the hull of the second model is of an earlier state, in words."""
+    more = f" and {len(formulas) - NAMED} more" if len(formulas) > NAMED else ""
+    return (
+        f"the hull of the second model is of an earlier state: {', '.join(formulas[:NAMED])}{more} "
+        "were judged before and have other lowest structures now; they are left out of it until "
+        "`nucleate refine` with --judge is run again"
+    )
+
+
+def _most_frequent_error(energies: Energies) -> str:
+    """Return the error of most structures where nothing has an energy; empty without any."""
+    errors: Counter[str] = Counter()
+    for site in energies.sites:
+        if site.is_blank and energies.reference_of(site.composition) is None:
+            errors.update(site.errors or ([site.closed] if site.closed else []))
+    return errors.most_common(1)[0][0] if errors else ""
+
+
 def status_text(facts: Mapping[str, Any]) -> str:
     """Return what :func:`map_status` gives as lines for a terminal."""
     cells = [HEADS, *(cells_of(MapRow(**row)) for row in facts["rows"])]
@@ -84,10 +158,19 @@ def status_text(facts: Mapping[str, Any]) -> str:
         f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
         f"{facts['compositions']} compositions, {facts['structures']} structures, "
         f"{facts['failed']} failed, {facts['references']} known structures"
+        + (f" ({facts['references_left_out']})" if facts["references_left_out"] else "")
     )
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
     lines += facts["damaged"]
+    if facts["references_lost"]:
+        lines.append(lost_words([LostReference(**item) for item in facts["references_lost"]]))
+    if facts["no_energy"]:
+        lines.append(no_energy_words(facts))
+    if facts["judged_before"]:
+        lines.append(judged_before_words(facts["judged_before"]))
+    if facts["without_figure"]:
+        lines.append(facts["without_figure"])
     if facts["not_in_library"]:
         lines.append(facts["library"])
     return "\n".join(lines)

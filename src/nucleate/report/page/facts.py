@@ -17,6 +17,7 @@ from nucleate.report.learned import learned_of
 from nucleate.report.status import proven_of, stop_reason_of, times_of
 from nucleate.report.worked import what_worked
 from nucleate.run.lock import is_locked
+from nucleate.run.notes import notes_of
 from nucleate.run.reference import EVENT as TARGET
 from nucleate.search.polished import JUDGED
 from nucleate.text import clean
@@ -73,6 +74,8 @@ class Facts:
         Chance that a lower minimum was missed.
     final : list of str
         What the final phase says.
+    notes : list of str
+        What the search said of its input and the workers at the last start.
     ancestors : dict of int to (str, list of int, dict)
         Source, parents and details of every listed record and of all before it.
     lines : list of (str, float)
@@ -95,6 +98,7 @@ class Facts:
     learned: Learned | None = None
     missed: Missed | None = None
     final: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     ancestors: dict[int, tuple[str, list[int], dict[str, Any]]] = field(default_factory=dict)
     lines: list[tuple[str, float]] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
@@ -130,6 +134,7 @@ def facts_of(store: Store, tier: str | None, rows: Sequence[Row]) -> Facts:
             for row in store.failure_examples()
             if row[0] not in JUDGED and row[1] != FailReason.SCREENED
         ],
+        notes=notes_of(store),
         policy=policy,
         worked=worked,
         learned=learned_of(store, core_s),

@@ -73,6 +73,7 @@ def page_text(meta: Mapping[str, Any], history: History, rows: Sequence[Row], fa
             doubts=doubts(history, facts, rows),
             table=_table(rows),
             final=facts.final,
+            notes=facts.notes,
             has_files=not facts.running,
             running=facts.running,
             tiers=_tier_table(rows, tiers, history),

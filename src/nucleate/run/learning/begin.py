@@ -13,7 +13,7 @@ from nucleate.run.learning.executor import LearningExecutor
 from nucleate.run.learning.lessons import BEFORE, Lessons
 from nucleate.run.learning.screening import Screening
 from nucleate.run.learning.settings import FIRST_SHARE
-from nucleate.run.learning.tables import LearningTables, Review, tables_of
+from nucleate.run.learning.tables import LearningTables, Review, holds_learning, tables_of
 from nucleate.run.learning.walks import Walks
 from nucleate.run.store import Store
 from nucleate.surrogate.packing import elements_in
@@ -85,29 +85,53 @@ def _learned_elsewhere(
 
 
 def _frames_of(folder: str, settings: RunSettings, own: set[int]) -> list[list[bytes]]:
-    """Return the evaluations of another run; raises InputError if they are of no use here."""
+    """Return the evaluations of another run, or of all that a folder holds.
+
+    Raises
+    ------
+    InputError
+        If they are of no use here.
+    """
     key = f"surrogate.learn_from = {folder!r}"
+    groups: list[list[bytes]] = []
     try:
-        with Store.read(Path(folder)) as store:
-            theirs = stored_input(store.meta)
-            groups = list(tables_of(store, folder).frames(BEFORE, -BEFORE).values())
-            known = _elements(groups)
+        runs = _runs_in(Path(folder))
+        for run in runs:
+            groups += _frames_of_run(run, settings, is_only=len(runs) == 1)
+        known = _elements(groups)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
     if not groups:
         raise InputError(f"{key}: the run has no evaluations yet. Let it run longer.")
-    ours = settings.tier[0].engine.model_dump(mode="json")
-    other = (theirs.get("tier") or [{}])[0].get("engine") or {}
-    if _essence(ours) != _essence(other):
-        raise InputError(
-            f"{key}: its evaluations are of {_words(other)}, and this run relaxes with "
-            f"{_words(ours)}. Give a run of the same model."
-        )
     missing = sorted(own - known)
     if missing:
         raise InputError(
             f"{key}: its structures hold no {', '.join(symbols_of(missing))}. Give a run with "
             "these elements and any others besides."
+        )
+    return groups
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return a run folder itself, or the runs of a table of searches that it holds."""
+    if Store.exists(folder):
+        return [folder]
+    return sorted(store.parent for store in folder.glob("*/run.db")) or [folder]
+
+
+def _frames_of_run(run: Path, settings: RunSettings, *, is_only: bool) -> list[list[bytes]]:
+    """Return the evaluations of a run; one of several that has learned nothing has none."""
+    with Store.read(run) as store:
+        if not is_only and not holds_learning(store):
+            return []
+        theirs = stored_input(store.meta)
+        groups = list(tables_of(store, str(run)).frames(BEFORE, -BEFORE).values())
+    ours = settings.tier[0].engine.model_dump(mode="json")
+    other = (theirs.get("tier") or [{}])[0].get("engine") or {}
+    if groups and _essence(ours) != _essence(other):
+        raise InputError(
+            f"the evaluations of {run} are of {_words(other)}, and this run relaxes with "
+            f"{_words(ours)}. Give a run of the same model."
         )
     return groups
 

@@ -81,8 +81,8 @@ class LearningSettings(BaseModel):
     )
     learn_from: str | None = Field(
         None,
-        description="Run folder whose evaluations are learned at the start: of the same model, "
-        "and of these elements at least.",
+        description="Run folder, or folder of a table of searches, whose evaluations are learned "
+        "at the start: of the same model, and of these elements at least.",
     )
 
 

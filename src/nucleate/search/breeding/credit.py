@@ -28,12 +28,19 @@ class Credit:
         Weight of each operator by its name; 0 switches it off.
     learns : bool
         False keeps the weights.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the operators.
+    own : ndarray of float64, shape (n_operators,)
+        Their weights, where nothing has been learned; the sum is 1.
     """
 
     def __init__(self, weights: Mapping[str, float], *, learns: bool = True) -> None:
         self.names = tuple(weights)
-        self._own = np.array([float(weights[name]) for name in self.names])
-        self._own /= self._own.sum()
+        self.own = np.array([float(weights[name]) for name in self.names])
+        self.own /= self.own.sum()
         self._learns = learns
         self._tried = np.zeros(len(self.names))
         self._won = np.zeros(len(self.names))
@@ -52,9 +59,9 @@ class Credit:
     def chances(self) -> np.ndarray:
         """Return the probability of each operator, shape (n_operators,)."""
         if not self._learns:
-            return self._own
-        learned = self._own * (self._won + 1.0) / (self._tried + 2.0)
-        return LEAST * self._own + (1.0 - LEAST) * learned / learned.sum()
+            return self.own
+        learned = self.own * (self._won + 1.0) / (self._tried + 2.0)
+        return LEAST * self.own + (1.0 - LEAST) * learned / learned.sum()
 
     def draw(self, rng: np.random.Generator) -> str:
         """Return an operator."""

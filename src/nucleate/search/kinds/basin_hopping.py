@@ -136,26 +136,36 @@ class BasinHoppingSearch(DrawnSearch):
             return False
         return bool(self._open_starts) or self._queue.first() is None
 
-    def words_on_capacity(self, capacity: int) -> str:
-        """Return what is to be said of walks that the workers cannot carry, or leave idle.
+    def notes(self, capacity: int) -> list[str]:
+        """Return what is to be said of the number of walks that was asked for.
 
         Parameters
         ----------
         capacity
             Crystals that the workers relax at a time.
         """
-        count = self.settings.walkers
+        count, population = self.settings.walkers, self.settings.population
+        lines = []
+        if count > population:
+            lines.append(
+                f"search.walkers = {count} is more than search.population = {population}: several "
+                f"walks begin at the same structure. Lower it to {population}, or raise the "
+                "population."
+            )
+        if "walkers" not in self.settings.model_fields_set or count == capacity:
+            return lines
+        key = f"search.walkers = {count}: the workers "
         if count > capacity:
-            return (
-                f"walkers = {count}: the workers relax {capacity} structures at a time, so the "
-                "walks take turns and each is shorter."
+            lines.append(
+                f"{key}relax {capacity} structures at a time, so the walks take turns and each is "
+                f"shorter. Lower it to {capacity}, or give more workers."
             )
-        if count < capacity:
-            return (
-                f"walkers = {count}: the workers could relax {capacity} structures at a time; "
-                "each walk has one."
+        else:
+            lines.append(
+                f"{key}could relax {capacity} structures at a time, and each walk has one. Raise "
+                f"it to {capacity} to keep them busy."
             )
-        return ""
+        return lines
 
     def begin(self, trial: Trial) -> None:
         """Take note that a walk has a trial, or that a start is under way."""

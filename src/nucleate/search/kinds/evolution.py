@@ -12,17 +12,21 @@ from pydantic import Field, field_validator, model_validator
 from nucleate.crystal.candidate import MOVE, Candidate, Origin
 from nucleate.errors import InputError
 from nucleate.moves.move import MoveContext
+from nucleate.moves.propose import propose
 from nucleate.moves.size import stacked
+from nucleate.moves.table import move_named
 from nucleate.search.breeding.credit import Credit
 from nucleate.search.breeding.gene_pool import GenePool
 from nucleate.search.breeding.heredity import heredity
 from nucleate.search.breeding.mutations import permutation, soft_mutation, strain
 from nucleate.search.drawn import DrawnSearch
+from nucleate.search.guide import NEW
 from nucleate.search.proposals import within_units
 from nucleate.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.proposals import Parent
@@ -31,6 +35,25 @@ if TYPE_CHECKING:
 
 OPERATORS = {"heredity": 0.5, "permutation": 0.15, "strain": 0.15, "soft-mutation": 0.2}
 """Operators and their default weights."""
+
+SYMMETRY_MOVES = (
+    "act-in-subgroup",
+    "move-along-freedom",
+    "climb-to-supergroup",
+    "descend-in-symmetry",
+    "move-rigid-unit",
+)
+"""Moves that serve as operators where they are given a weight."""
+
+IN_SPACE_GROUPS = {
+    "act-in-subgroup": 0.4,
+    "move-along-freedom": 0.2,
+    "climb-to-supergroup": 0.2,
+    "descend-in-symmetry": 0.2,
+}
+WITH_MOTIF = {"move-rigid-unit": 1.0}
+"""Weights in place of the default ones where the space is restricted; the default operators move
+atoms singly, and hardly a child of theirs keeps a space group or a motif."""
 
 MUTATIONS = {
     "permutation": permutation,
@@ -79,7 +102,9 @@ class Evolution(SearchSettings):
     operators: dict[str, float] = Field(
         default_factory=lambda: dict(OPERATORS),
         description="Weights of heredity, permutation, strain and soft-mutation; those that are "
-        "not named keep theirs, 0 switches one off.",
+        "not named keep theirs, 0 switches one off. The moves act-in-subgroup, move-along-freedom, "
+        "climb-to-supergroup, descend-in-symmetry and move-rigid-unit are off unless they are "
+        "named, or the space is restricted to space groups or a motif.",
     )
     learn: bool = Field(
         True, description="Operators whose children become parents are used more often."
@@ -89,8 +114,9 @@ class Evolution(SearchSettings):
     @classmethod
     def _known_operators(cls, given: dict[str, float]) -> dict[str, float]:
         for name, weight in given.items():
-            if name not in OPERATORS:
-                raise ValueError(f"{name!r} is not an operator; use some of {', '.join(OPERATORS)}")
+            if name not in (*OPERATORS, *SYMMETRY_MOVES):
+                known = ", ".join((*OPERATORS, *SYMMETRY_MOVES))
+                raise ValueError(f"{name!r} is not an operator; use some of {known}")
             if not 0.0 <= weight < inf:
                 raise ValueError(f"{name} = {weight} is not a weight; give a number from 0 on")
         weights = {**OPERATORS, **given}
@@ -137,6 +163,37 @@ class EvolutionSearch(DrawnSearch):
         )
         self._credit = Credit(_acting(settings, context), learns=settings.learn)
         self._contexts: dict[int, MoveContext] = {}
+
+    def notes(self, capacity: int) -> list[str]:
+        """Return which operators a restriction of the space makes useless."""
+        del capacity
+        restriction = restriction_of(self.context.space)
+        if not restriction:
+            return []
+        lost = [name for name in self._credit.names if name in OPERATORS]
+        if not lost:
+            kept = ", ".join(self._credit.names)
+            return [f"search.operators: with {restriction}, children are made by {kept}."]
+        remedy = "0" if len(lost) < len(self._credit.names) else f"0, and {_serving(restriction)} 1"
+        words = f"hardly a child of {', '.join(lost)} is allowed, and new structures take their"
+        return [f"search.operators: with {restriction}, {words} place. Give them weight {remedy}."]
+
+    @property
+    def policy_facts(self) -> dict[str, Any]:
+        """Generators and operators with their weights, from which the learning can be repeated."""
+        new, context = self.settings.new_fraction, self.context
+        shares = getattr(context.generator, "shares", None) or {NEW: 1.0}
+        own = zip(self._credit.names, self._credit.own.tolist(), strict=True)
+        weights = {name: new * share for name, share in shares.items()}
+        weights |= {f"{MOVE}{name}": (1.0 - new) * share for name, share in own}
+        return {
+            "arms": list(weights),
+            "weights": list(weights.values()),
+            "tiers": list(context.tiers),
+            "costs": list(context.costs) or [1.0] * len(context.tiers),
+            "start": None,
+            "search": self.settings.kind if self.settings.learn else "",
+        }
 
     def begin(self, trial: Trial) -> None:
         """Count the children of each minimum."""
@@ -209,6 +266,11 @@ class EvolutionSearch(DrawnSearch):
             parent = first.crystal
             if rng.random() < LARGER and context.fits(2, parent):
                 parent = stacked(parent, int(np.argmin(parent.lengths)), 2)
+            if name in SYMMETRY_MOVES:
+                move = move_named(name)
+                if not move.applies(parent, context):
+                    return None
+                return propose(move, parent, context=context, rng=rng, parents=family)
             made = MUTATIONS[name](parent, context, rng=rng)
         if made is None or context.rejection(made.crystal) is not None:
             return None
@@ -262,9 +324,25 @@ def _up_to(crystal: Crystal, units: int, context: MoveContext) -> Crystal:
     return crystal
 
 
+def restriction_of(space: SearchSpace) -> str:
+    """Return the key that restricts a space to crystals that atoms moved singly leave."""
+    if space.motif is not None:
+        return "problem.motif"
+    groups = space.space_groups
+    return "problem.space_groups" if groups is not None and 1 not in groups else ""
+
+
+def _serving(restriction: str) -> str:
+    """Return an operator whose children keep to a restriction."""
+    return "move-rigid-unit" if restriction == "problem.motif" else "act-in-subgroup"
+
+
 def _acting(settings: Evolution, context: SearchContext) -> dict[str, float]:
     """Return the weights of the operators that can act on the composition."""
-    weights = {name: weight for name, weight in settings.operators.items() if weight > 0.0}
+    given, restriction = settings.operators, restriction_of(context.space)
+    if restriction and given == OPERATORS:
+        given = WITH_MOTIF if context.space.motif is not None else IN_SPACE_GROUPS
+    weights = {name: weight for name, weight in given.items() if weight > 0.0}
     if len(context.space.composition.elements) == 1:
         weights.pop("permutation", None)
     if not weights:

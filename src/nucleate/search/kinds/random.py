@@ -53,6 +53,7 @@ class Random(Component):
 
     serves: ClassVar[frozenset[str]] = frozenset({"searches"})
     works: ClassVar[tuple[str, ...]] = ("pickard2011",)
+    keeps_motif: ClassVar[bool] = False
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers of the run.")
     known: Literal["off"] = Field("off", description="No known structures are used.")

@@ -38,6 +38,8 @@ class Swarm(SearchSettings):
     """
 
     works: ClassVar[tuple[str, ...]] = ("wang2010", "wang2012")
+    keeps_motif: ClassVar[bool] = False
+    keeps_space_groups: ClassVar[bool] = False
 
     particles: int = Field(20, ge=1, le=10_000, description="Largest number of particles.")
     swarm_fraction: float = Field(

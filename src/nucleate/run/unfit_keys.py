@@ -1,0 +1,111 @@
+"""Keys of an input that each are right and do not fit each other: refused with the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucleate.errors import InputError
+from nucleate.moves.table import move_weights
+
+if TYPE_CHECKING:
+    from nucleate.run.settings import RunSettings
+
+COPIES = {"double": 2, "triple": 3}
+"""Moves that multiply the cell, and by what."""
+
+UNLIKE_ATOMS = frozenset(
+    {
+        "swap-two-atoms",
+        "shuffle-some-atoms",
+        "shuffle-some-with-vacancies",
+        "shuffle-all-atoms",
+    }
+)
+"""Moves that cannot act on an element."""
+
+TRIVIAL = 1
+"""The space group of crystals without symmetry."""
+
+
+def refuse_unfit_keys(settings: RunSettings) -> None:
+    """Check that the keys of an input fit each other.
+
+    Raises
+    ------
+    InputError
+        For the first ones that do not: the keys, why, and the remedy.
+    """
+    _check_restrictions(settings)
+    for key in ("moves", "melted_moves"):
+        _check_moves(settings, key)
+    _check_melting(settings)
+
+
+def _check_restrictions(settings: RunSettings) -> None:
+    """Refuse a search whose candidates would all be outside the space groups or the motif."""
+    search, problem = settings.search, settings.problem
+    groups = problem.space().space_groups
+    asked = {
+        "a motif": ("problem.motif", "keeps_motif", problem.motif is not None),
+        "space groups": (
+            "problem.space_groups",
+            "keeps_space_groups",
+            groups is not None and TRIVIAL not in groups,
+        ),
+    }
+    for what, (key, able, is_asked) in asked.items():
+        if is_asked and not getattr(search, able, True):
+            raise InputError(
+                f"search.kind = {search.kind!r} cannot keep to {what} ({key}), as it places or "
+                "moves every atom by itself. Use search.kind = 'lowest-minima', 'basin-hopping' or "
+                f"'evolution', or leave {key} out."
+            )
+
+
+def _check_moves(settings: RunSettings, key: str) -> None:
+    """Refuse weights of moves none of which can act in the search space."""
+    choice = getattr(settings.search, key, None)
+    if not isinstance(choice, dict) or getattr(settings.search, "new_fraction", None) == 1.0:
+        return
+    space = settings.problem.space()
+    composition = space.composition
+    on = {name for name, weight in move_weights(choice).items() if weight > 0.0}
+    small = [
+        name
+        for name, copies in COPIES.items()
+        if name in on and all(units % copies for units in space.formula_units)
+    ]
+    unlike = on & UNLIKE_ATOMS if len(composition.elements) == 1 else set()
+    if on - unlike - set(small):
+        return
+    reasons = [f"{name} needs a cell of {COPIES[name]} formula units" for name in small]
+    if unlike:
+        reasons.append(f"{', '.join(sorted(unlike))} need two elements")
+    units = f"{', '.join(map(str, space.formula_units))} of {composition.formula}"
+    remedy = ""
+    if small:
+        copies = COPIES[small[0]]
+        remedy = (
+            f", or allow {copies} formula units (problem.max_atoms = "
+            f"{copies * composition.n_atoms} or more, and problem.formula_units if it is given)"
+        )
+    raise InputError(
+        f"search.{key}: no move that is on can act, as {' and '.join(reasons)}, and the allowed "
+        f"formula units are {units}. Give another move a positive weight{remedy}."
+    )
+
+
+def _check_melting(settings: RunSettings) -> None:
+    """Refuse a ceiling of the melted walk that is not above its temperature at rest."""
+    search = settings.search
+    ceiling = getattr(search, "melt_ceiling", None)
+    rest = getattr(search, "temperature", 0.0)
+    is_idle = (
+        getattr(search, "melt_step", 0.0) == 0.0 or getattr(search, "new_fraction", 0.0) == 1.0
+    )
+    if ceiling is not None and not is_idle and ceiling <= rest:
+        raise InputError(
+            f"search.melt_ceiling = {ceiling:g} is not above search.temperature = {rest:g}, so "
+            "that a melted walk would be no hotter. Raise melt_ceiling, or set melt_step = 0 for "
+            "walks that never get hotter."
+        )
