@@ -48,6 +48,21 @@ def found(tmp_path_factory):
     return nc.map(folder / "field.toml", folder=folder / "map", display=False)
 
 
+def test_ready_folders_are_written_for_every_composition_near_the_hull(found, tmp_path):
+    made = found.export_jobs("vasp", out=tmp_path)
+    near = {
+        row.formula
+        for row in found.rows
+        if row.n_structures > row.n_failed
+        and row.above_hull_ev_per_atom is not None
+        and row.above_hull_ev_per_atom <= 0.1
+    }
+    assert {formula for formula, _, _ in made} == near
+    for formula, target, number in made:
+        assert (target, number) == (tmp_path / formula, 1)
+        assert len(list(target.glob("*/POSCAR"))) == 1
+
+
 def test_the_lowest_structures_of_all_compositions_make_the_hull(found):
     state = read_map(found.folder)
     hull = state.energies.hull()

@@ -213,6 +213,60 @@ class PhaseMap:
 
         return export_map(self.folder, out=out, quickly=quickly)
 
+    def export_jobs(
+        self,
+        program: Any = None,
+        *,
+        input_file: str | Path | None = None,
+        out: str | Path | None = None,
+        best: int = 1,
+        cell: str = "primitive",
+    ) -> list[tuple[str, Path, int]]:
+        """Write folders for a program that you run yourself, of every run near the hull.
+
+        Parameters
+        ----------
+        program, input_file, cell
+            As in :func:`nucleate.api.export_jobs`.
+        out
+            Where to write, a folder for each composition; default in the run of each.
+        best
+            Structures of each composition.
+
+        Returns
+        -------
+        list of (str, Path, int)
+            Formula, folder and number of structures of each composition at most 0.1 eV/atom above
+            the hull that was searched.
+
+        Raises
+        ------
+        InputError
+            If there is none, or the program cannot be used.
+        """
+        from nucleate.api.refine import export_jobs
+        from nucleate.report.maps.export import NEAR_EV
+
+        state, made = self._state(), []
+        for row in map_rows(state.energies, with_reactions=False):
+            height = row.above_hull_ev_per_atom
+            place = state.field.index_of(row.formula)
+            if place is None or height is None or height > NEAR_EV:
+                continue
+            site = state.energies.sites[place]
+            if site.best is None:
+                continue
+            target = None if out is None else Path(out) / row.formula
+            found = export_jobs(
+                site.folder, program, input_file=input_file, out=target, best=best, cell=cell
+            )
+            made.append((row.formula, *found))
+        if not made:
+            raise InputError(
+                f"{self.folder} has no searched composition near the hull. Continue the map."
+            )
+        return made
+
     def status(self, *, best: int = 30) -> dict[str, Any]:
         """Return the state of the map as JSON-ready facts; times in seconds.
 

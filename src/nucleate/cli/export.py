@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleate import InputError
-
 if TYPE_CHECKING:
     from typer import Typer
 
@@ -24,7 +22,14 @@ def export(
         Path | None,
         typer.Option(help="Where to write; default: the run folder, or for-PROGRAM in it."),
     ] = None,
-    best: Annotated[int, typer.Option(min=1, help="Number of structures that get files.")] = 20,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of structures that get files. [default: 20; 1 of each composition of a "
+            "map with --for]",
+        ),
+    ] = None,
     order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
     program: Annotated[
         str | None,
@@ -64,21 +69,28 @@ def export(
 
     if api.holds_map(run):
         if program is not None or file is not None:
-            raise InputError(
-                f"{run} is the folder of a map. Give the run of one composition, such as "
-                f"{run}/compositions/FORMULA."
+            tier = None if program is None else inputs.parse_tier(program)
+            made = api.open_map(run).export_jobs(
+                tier, input_file=file, out=out, best=best or 1, cell=cell or "primitive"
             )
+            for formula, target, number in made:
+                typer.echo(f"{formula}: {number} in {target}")
+            typer.echo(
+                "Run run.sh in each, then for each composition: nucleate import "
+                f"{run}/compositions/FORMULA FOLDER"
+            )
+            return
         typer.echo(f"The map is in {api.open_map(run).export(out)}")
         return
     if program is None and file is None:
         text = api.export(
-            run, out=out, best=best, cell=cell or "given", order=order, everything=everything
+            run, out=out, best=best or 20, cell=cell or "given", order=order, everything=everything
         )
         typer.echo(f"{text}; files are in {run if out is None else out}")
         return
     tier = None if program is None else inputs.parse_tier(program)
     target, number = api.export_jobs(
-        run, tier, input_file=file, out=out, best=best, cell=cell or "primitive"
+        run, tier, input_file=file, out=out, best=best or 20, cell=cell or "primitive"
     )
     typer.echo(
         f"{number} folders are in {target}. Run run.sh in each, then: nucleate import {run} "
