@@ -11,29 +11,25 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from structure_table import StructureTable, read_structures
 
 from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import neighbour_pairs
 from nucleate.crystal.elements import MAX_NUMBER, element
-from nucleate.crystal.periodic import _dot, _image_square, reduced_frame
 from nucleate.crystal.space import SearchSpace
 
 QUANTILE = 0.005
+FARTHEST_ANG = 8.0
 FEWEST_STRUCTURES = 20  # that a pair needs for a distance of its own
 
 
-@njit
-def shortest_by_pair(numbers, cell, scaled):  # noqa: D103
-    reduced, fractions = reduced_frame(cell, scaled)
+def shortest_by_pair(crystal: Crystal) -> np.ndarray:
+    """Return the shortest distances in Å by two atomic numbers; inf beyond 8 Å."""
     shortest = np.full((MAX_NUMBER + 1, MAX_NUMBER + 1), np.inf)
-    own = np.sqrt(_dot(reduced, 0, 0))
-    for i in range(numbers.size):
-        shortest[numbers[i], numbers[i]] = min(shortest[numbers[i], numbers[i]], own)
-        for j in range(i):
-            first, second = min(numbers[i], numbers[j]), max(numbers[i], numbers[j])
-            distance = np.sqrt(_image_square(reduced, fractions, i, j))
-            shortest[first, second] = min(shortest[first, second], distance)
+    i, j, _, distances = neighbour_pairs(crystal, FARTHEST_ANG)
+    pairs = np.sort(crystal.numbers[np.stack([i, j])], axis=0)
+    np.minimum.at(shortest, tuple(pairs), distances)
     return shortest
 
 
@@ -42,7 +38,7 @@ def contacts_of(table: StructureTable, chosen: np.ndarray) -> dict[tuple[int, in
     contacts: dict[tuple[int, int], list[float]] = {}
     for index in np.flatnonzero(chosen):
         crystal = table.crystals[index]
-        shortest = shortest_by_pair(crystal.numbers, crystal.cell, crystal.scaled)
+        shortest = shortest_by_pair(crystal)
         for first, second in np.argwhere(np.isfinite(shortest)):
             contacts.setdefault((int(first), int(second)), []).append(shortest[first, second])
     return contacts

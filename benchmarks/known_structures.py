@@ -27,7 +27,6 @@ import numpy as np
 
 import nucleate
 from nucleate.benchmark.csp import entry_folder, entry_rows, read_entries
-from nucleate.benchmark.generate_only import ON_HULL, hull_distances
 from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.matrix import is_done
 from nucleate.benchmark.metrics import rate
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     import nucleate
 from nucleate.benchmark.csp import Entry
+from nucleate.benchmark.rates import ON_HULL, hull_distances
 
 CLOSE_MEV = 2.0
 """meV/atom of the lowest structure within which the reference counts as nearly the lowest."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.benchmark.generate_only import ON_HULL, by_rank, matches, read_rows, space_of
+from nucleate.benchmark.generate_only import read_rows, space_of
 from nucleate.benchmark.metrics import (
     LOOSE,
     Reference,
@@ -32,6 +32,7 @@ from nucleate.benchmark.metrics import (
     metre,
     pooled_displacements,
 )
+from nucleate.benchmark.rates import ON_HULL, by_rank, matches
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace

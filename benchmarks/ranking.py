@@ -29,8 +29,9 @@ from scipy.stats import binomtest
 
 from nucleate.api.relax import relax
 from nucleate.benchmark.csp import Entry, read_entries
-from nucleate.benchmark.generate_only import ON_HULL, hull_distances, read_rows, space_of
+from nucleate.benchmark.generate_only import read_rows, space_of
 from nucleate.benchmark.metrics import TIGHT, Reference, rate
+from nucleate.benchmark.rates import ON_HULL, hull_distances
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.matching import Comparable
