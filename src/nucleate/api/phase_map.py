@@ -247,7 +247,8 @@ class PhaseMap:
         from nucleate.api.refine import export_jobs
         from nucleate.report.maps.export import NEAR_EV
 
-        state, made = self._state(), []
+        state = self._state()
+        made: list[Any] = []
         for row in map_rows(state.energies, with_reactions=False):
             height = row.above_hull_ev_per_atom
             place = state.field.index_of(row.formula)
