@@ -145,6 +145,8 @@ def test_a_table_of_compositions_learns_for_each(tmp_path):
         assert status["structures"] == 30
         assert status["surrogate"]["fits"]
         assert status["surrogate"]["considered"] > 0
+    with pytest.raises(InputError, match=r"holds 2 runs: give one, such as .*Cu3Au"):
+        nc.open(runs.folder).status()
     both = an_input(formula="CuNi", structures=6, learn_from=str(runs.folder))
     nc.predict(both, folder=tmp_path / "both", display=False)
     taught = [

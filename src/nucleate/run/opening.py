@@ -64,6 +64,9 @@ def _remedy(path: Path) -> str:
             f"It is the folder of a map; each of its {len(inner)} compositions is a run: give one, "
             f"such as {inner[0].parent}."
         )
+    inner = sorted(path.parent.glob(f"*/{path.name}"))
+    if inner:
+        return f"It holds {len(inner)} runs: give one, such as {inner[0].parent}."
     return "Give the folder that a search has made, such as nucleate-SrTiO3."
 
 
