@@ -54,6 +54,8 @@ class _State:
         self.interrupted_by = 0
         self.asked_loop = False
         self.may_give_up = False
+        self.is_held_back = False
+        self.kept = 0
 
 
 _state = _State()
@@ -154,7 +156,23 @@ def given_up_on_stop() -> Iterator[None]:
         _state.may_give_up = False
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Answer signals after the block: for imports of compiled modules, which end the process."""
+    _state.is_held_back = True
+    try:
+        yield
+    finally:
+        _state.is_held_back = False
+        if number := _state.kept:
+            _state.kept = 0
+            _interrupt(number, None)
+
+
 def _interrupt(number: int, _: object) -> None:
+    if _state.is_held_back:
+        _state.kept = number
+        return
     if _state.asked_loop:
         _end_at_once(number)
     _state.interrupted_by = number

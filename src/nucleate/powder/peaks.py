@@ -11,11 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import gemmi
 import numpy as np
 
 from nucleate.crystal.elements import element
 from nucleate.errors import InputError
+from nucleate.signals import held_back
+
+with held_back():
+    import gemmi
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
