@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import spglib
 
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.generate.wyckoff import (
     crystal_system,
     operations,
     orbits,
     primitive_vectors,
     sites,
-    symbol,
 )
 
 GROUPS = range(1, 231)
@@ -61,7 +61,7 @@ def test_orbits_are_those_of_the_tabulated_operations(number: int) -> None:
 @pytest.mark.parametrize("number", GROUPS)
 def test_symbol_system_and_order(number: int) -> None:
     group = tabulated(number)
-    short = symbol(number)
+    short = space_group_symbol(number)
     if crystal_system(number) == "monoclinic":
         short = f"{short[0]} 1 {short[1:]} 1"
     named = gemmi.find_spacegroup_by_name(short, prefer="2H")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.candidate import Candidate, Origin
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.generate.generator import Generator
 from nucleate.generate.layouts import Effort, build, layout_of
 from nucleate.generate.symmetric_prior import SymmetricPrior, load_prior, positions
-from nucleate.generate.wyckoff import symbol
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,7 +176,7 @@ class SymmetricGenerator(Generator):
             crystal = self._build(layout, limits, rng=rng, effort=effort)
             if crystal is not None:
                 detail: dict[str, str | int | float] = {
-                    "space_group": symbol(group),
+                    "space_group": space_group_symbol(group),
                     "space_group_number": group,
                     "wyckoff": layout.words,
                     "formula_units": formula_units,

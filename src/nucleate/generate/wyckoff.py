@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nucleate.crystal.symmetry import space_group_symbol
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -102,17 +104,9 @@ def crystal_system(number: int) -> CrystalSystem:
 
 
 @cache
-def symbol(number: int) -> str:
-    """Return the short Hermann-Mauguin symbol, for example ``Fm-3m``."""
-    from moyopy import SpaceGroupType
-
-    return SpaceGroupType(number).hm_short.replace(" ", "")
-
-
-@cache
 def primitive_vectors(number: int) -> NDArray[np.float64]:
     """Return the primitive vectors in units of the conventional ones, shape (3, 3)."""
-    return np.array(_PRIMITIVE[symbol(number)[0]], dtype=np.float64)
+    return np.array(_PRIMITIVE[space_group_symbol(number)[0]], dtype=np.float64)
 
 
 @cache

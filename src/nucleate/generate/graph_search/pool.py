@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.generate.distinct import distinct
 from nucleate.generate.graph_search.descent import descend
 from nucleate.generate.graph_search.search import OptimiserName, search_crystals
 from nucleate.generate.pool import Member
-from nucleate.generate.wyckoff import symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,7 @@ def _member(sample: Sample, plan: Plan, units: int) -> Member:
         {
             "optimiser": plan.optimiser,
             "formula_units": units,
-            "space_group": symbol(sample.layout.group),
+            "space_group": space_group_symbol(sample.layout.group),
             "space_group_number": sample.layout.group,
             "wyckoff": sample.layout.words,
             "network_energy": round(sample.energy, 6),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.generate.distinct import distinct
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
 from nucleate.generate.trained import can_serve
-from nucleate.generate.wyckoff import symbol
 from nucleate.generate.wyckoff_language.held import held_groups
 from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume, usual_order
 
@@ -259,7 +259,7 @@ def _words(assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[n
 def _detail(item: Written, units: int, score: float) -> dict[str, str | int | float]:
     sentence = item.sentence
     return {
-        "space_group": symbol(sentence.group),
+        "space_group": space_group_symbol(sentence.group),
         "space_group_number": sentence.group,
         "wyckoff": sentence.words,
         "formula_units": units,

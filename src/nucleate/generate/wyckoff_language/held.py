@@ -9,8 +9,9 @@ import numpy as np
 
 from nucleate.crystal.elements import symbols_of
 from nucleate.crystal.files import Unreadable, read_structures
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.errors import InputError
-from nucleate.generate.wyckoff import orbits, primitive_vectors, symbol
+from nucleate.generate.wyckoff import orbits, primitive_vectors
 from nucleate.generate.wyckoff import sites as sites_of
 from nucleate.generate.wyckoff_language.completions import group_tables, of_group
 from nucleate.generate.wyckoff_language.descriptions import polar_axes
@@ -224,8 +225,9 @@ def _part(space: SearchSpace, keep: str) -> Sentence:
             "are close to each other."
         )
     if space.space_groups is not None and sentence.group not in space.space_groups:
+        short = space_group_symbol(sentence.group)
         raise InputError(
-            f"keep = {keep!r} has the space group {symbol(sentence.group)} ({sentence.group}), "
+            f"keep = {keep!r} has the space group {short} ({sentence.group}), "
             "which problem.space_groups leaves out. Add it."
         )
     return sentence

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.generate.symmetric_cells import SHAPE_SIZE
 from nucleate.generate.symmetric_prior import positions as all_positions
 from nucleate.generate.wyckoff import (
@@ -21,7 +22,6 @@ from nucleate.generate.wyckoff import (
     crystal_system,
     orbits,
     primitive_vectors,
-    symbol,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def places() -> Places:
             origin[row] = orbit.origin @ primitive
             directions[row, : len(orbit.directions)] = orbit.directions @ primitive
         features[part, 4 + system[number]] = 1.0
-        features[part, 10 + CENTRINGS.index(symbol(number)[0])] = 1.0
+        features[part, 10 + CENTRINGS.index(space_group_symbol(number)[0])] = 1.0
     features[:, :4] = np.eye(4)[table.freedom]
     features[:, 16] = np.log(table.multiplicity)
     features[:, 17] = table.features[:, 3]
