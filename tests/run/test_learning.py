@@ -335,7 +335,7 @@ def test_fits_are_due_less_often_the_more_is_known():
     assert known == sorted(set(known))
     assert len(known) < 25  # 59 if each 50 candidates made one
     late = [found.frames(number) for number in range(2500, 3000)]
-    assert np.mean(np.array(late) > 0) == pytest.approx(200 / known[-1], abs=0.1)
+    assert np.mean(np.array(late) > 0) == pytest.approx(100 / known[-1], abs=0.1)
 
 
 def test_selection_does_not_switch_a_good_surrogate_off():

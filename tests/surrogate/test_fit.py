@@ -8,7 +8,7 @@ from tests.surrogate.conftest import group, loose, morse
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.surrogate.descriptors import Layout
-from nucleate.surrogate.fit import MIN_FRAMES, Fit, Learned, NotFitted
+from nucleate.surrogate.fit import MIN_FRAMES, MOST_FORCES, Fit, Learned, NotFitted, _thinned
 from nucleate.surrogate.frames import Frame
 from nucleate.surrogate.surrogate import Surrogate
 
@@ -47,6 +47,22 @@ def test_the_fit_is_that_of_least_squares(learned: Fit) -> None:
     values = np.concatenate([value for _, value in blocks])
     np.testing.assert_allclose(np.triu(fit._gram), np.triu(matrix.T @ matrix), rtol=1e-9)
     np.testing.assert_allclose(fit._right, matrix.T @ values, rtol=1e-7, atol=1e-6)
+
+
+def test_forces_on_some_atoms_count_for_those_on_all() -> None:
+    """The mean of the normal equations over many draws is that of all forces."""
+    rng = np.random.default_rng(9)
+    matrix, values = rng.normal(size=(1 + 3 * 40 + 6, 5)), rng.normal(size=1 + 3 * 40 + 6)
+    grams, rights = [], []
+    for seed in range(4000):
+        some, sums = _thinned(matrix, values, np.random.default_rng(seed))
+        assert some.shape == (1 + 3 * MOST_FORCES + 6, 5)
+        grams.append(some.T @ some)
+        rights.append(sums @ some)
+    np.testing.assert_allclose(np.mean(grams, axis=0), matrix.T @ matrix, atol=1.0)
+    np.testing.assert_allclose(np.mean(rights, axis=0), values @ matrix, atol=1.0)
+    small = matrix[:31], values[:31]
+    assert _thinned(*small, rng)[0] is small[0]
 
 
 def test_what_was_hardly_seen_gets_no_huge_weights() -> None:

@@ -38,6 +38,9 @@ ONE_BODY_RIDGE = 1e-9
 PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
 """eV, how large weights are expected to be: what was hardly seen must not get huge ones."""
 
+MOST_FORCES = 16
+"""Atoms of an evaluation whose forces are learned, drawn at random where there are more."""
+
 HOLD = 5
 """Before the first fit, every fifth group is held out to choose the ridge."""
 
@@ -215,11 +218,11 @@ class Fit:
             known = self._lowest.get(shares, np.inf)
             self._lowest[shares] = min(known, frame.energy_per_atom)
         learned = 0
-        for frame in frames:  # one after the other: the rows of seven elements take 2 MB each
+        for place, frame in enumerate(frames):  # the rows of seven elements take 2 MB each
             block = self._block(frame)
             if block is None:
                 continue
-            matrix, values = block
+            matrix, values = _thinned(*block, np.random.default_rng([self.n_groups, place]))
             with _controller().limit(limits=1, user_api="blas"):
                 if self._solutions.shape[1]:
                     misses = (matrix @ self._solutions - values[:, None]) ** 2
@@ -295,10 +298,10 @@ class Fit:
         prior[self.layout.three_body :] = THREE_BODY_SIZE**-2
         solutions, solved = [], []
         self._factor, self._scale = None, scale
+        scaled = self._gram / scale[:, None]  # its upper triangle counts
+        scaled /= scale
         for ridge in ridges:
-            regular = self._gram.copy(order="F")  # its upper triangle counts
-            regular /= scale[:, None]
-            regular /= scale
+            regular = scaled.copy(order="F")
             added = ridge + prior / scale**2
             added[: self.layout.n_elements] = ONE_BODY_RIDGE
             np.fill_diagonal(regular, regular.diagonal() + added)
@@ -343,6 +346,21 @@ class Fit:
         back = solve_triangular(self._factor, main, check_finite=False) / self._scale[:, None]
         largest = np.finfo(np.float16).max
         return np.clip(back.T / ENERGY_NOISE, -largest, largest).astype(np.float16)
+
+
+def _thinned(
+    matrix: NDArray[np.float64], values: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rows of a frame with the forces of some atoms, which count for those of all."""
+    n_atoms = (len(values) - 7) // 3
+    if n_atoms <= MOST_FORCES:
+        return matrix, values
+    atoms = np.sort(rng.permutation(n_atoms)[:MOST_FORCES])
+    forces = (1 + 3 * atoms[:, None] + np.arange(3)).ravel()
+    rows = np.concatenate([[0], forces, np.arange(len(values) - 6, len(values))])
+    weights = np.ones(len(rows))
+    weights[1:-6] = np.sqrt(n_atoms / MOST_FORCES)
+    return matrix[rows] * weights[:, None], values[rows] * weights
 
 
 @cache

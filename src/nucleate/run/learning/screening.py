@@ -41,7 +41,7 @@ MOST_UNPHYSICAL = 0.5
 POINT_SHARE = 0.1
 """Share of the minima, farthest from what was learned, that are evaluated once."""
 
-KNOWN = 200
+KNOWN = 100
 """Structures with evaluations beyond which fewer teach: their chance is this number over that of
 those known. Their number then grows as the square root of the time, and so do the costs of fits."""
 

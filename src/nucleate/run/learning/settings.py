@@ -45,7 +45,7 @@ class LearningSettings(BaseModel):
         16, ge=12, description="Relaxations of the first tier before the first fit."
     )
     refit_growth: float = Field(
-        0.25,
+        0.3,
         ge=0.05,
         le=2.0,
         description="A fit is due when the structures with evaluations have grown by this fraction "
