@@ -215,3 +215,14 @@ def test_weights_are_those_of_the_final_phase_or_of_the_generator() -> None:
     assert naming.prior_weight(row) == 0.25
     assert naming.prior_weight(replace(row, finding=Finding(0, "polished", 1, weight=0.5))) == 0.5
     assert naming.prior_weight(row_of()) is None
+
+
+def test_the_likelihood_of_a_learned_generator_has_a_column() -> None:
+    origin = Origin("wyckoff-language", detail={"log_likelihood": -3.5})
+    row = Row.of_record(
+        record(0, ("emt", relaxed(FCC, -1.0)), origin=origin), SearchUpdate(accepted=True)
+    )
+    assert naming.log_likelihood(row) == -3.5
+    assert naming.log_likelihood(row_of()) is None
+    assert "log_likelihood" in [column.key for column in result_columns(["emt"])]
+    assert to_dicts([row], columns(*RANKING))[0]["log_likelihood"] == -3.5

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nucleate.api.listed import Structures
     from nucleate.api.many import Runs, open_many, predict_many
     from nucleate.api.map import map_field
+    from nucleate.api.map_further import refine_near
     from nucleate.api.merge import merge
     from nucleate.api.phase_map import PhaseMap, open_map
     from nucleate.api.phase_map import open_folder as open  # noqa: A004
@@ -85,6 +86,7 @@ _MODULES = {
     "predict": "nucleate.api.predict",
     "predict_many": "nucleate.api.many",
     "refine": "nucleate.api.refine",
+    "refine_near": "nucleate.api.map_further",
     "relax": "nucleate.api.relax",
     "relax_files": "nucleate.api.relax",
     "status_of": "nucleate.api.run",
@@ -138,6 +140,7 @@ __all__ = [
     "predict",
     "predict_many",
     "refine",
+    "refine_near",
     "relax",
     "relax_files",
     "status_of",

@@ -244,29 +244,11 @@ class PhaseMap:
         InputError
             If there is none, or the program cannot be used.
         """
-        from nucleate.api.refine import export_jobs
-        from nucleate.report.maps.export import NEAR_EV
+        from nucleate.api.map_further import export_near
 
-        state = self._state()
-        made: list[Any] = []
-        for row in map_rows(state.energies, with_reactions=False):
-            height = row.above_hull_ev_per_atom
-            place = state.field.index_of(row.formula)
-            if place is None or height is None or height > NEAR_EV:
-                continue
-            site = state.energies.sites[place]
-            if site.best is None:
-                continue
-            target = None if out is None else Path(out) / row.formula
-            found = export_jobs(
-                site.folder, program, input_file=input_file, out=target, best=best, cell=cell
-            )
-            made.append((row.formula, *found))
-        if not made:
-            raise InputError(
-                f"{self.folder} has no searched composition near the hull. Continue the map."
-            )
-        return made
+        return export_near(
+            self.folder, program, input_file=input_file, out=out, best=best, cell=cell
+        )
 
     def status(self, *, best: int = 30) -> dict[str, Any]:
         """Return the state of the map as JSON-ready facts; times in seconds.

@@ -25,7 +25,7 @@ def register(app: Typer) -> None:
 
 
 def refine(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, or the folder of a map.")],
     tier: Annotated[
         list[str] | None,
         typer.Option(help="Energy model as in predict; repeat it, in the order of the tiers."),
@@ -65,7 +65,8 @@ def refine(
     the run's last model, comparison, and the opinion of a second model.
 
     The results are written to the run itself: its table, report and files rank on the new tier.
-    The same command continues what was interrupted; with a larger --best it takes more.
+    The same command continues what was interrupted; with a larger --best it takes more. In a map it
+    does so for every composition near the hull.
     """
     from nucleate import api
     from nucleate.api.display import Stages
@@ -76,10 +77,29 @@ def refine(
 
     if api.holds_map(run):
         if tier is not None or file is not None:
-            raise InputError(
-                f"{run} is the folder of a map: give --best and --judge for all that is near the "
-                "hull, or the run of one composition."
+            _check_for_tiers(judge)
+            summaries = api.refine_near(
+                run,
+                inputs.parse_all(inputs.parse_tier, tier),
+                input_file=file,
+                best=best,
+                name=name,
+                single_point=single_point,
+                retry=retry,
+                workers=workers,
+                on_stage=Stages(),
             )
+            for formula, summary in summaries:
+                typer.echo(f"{formula}:")
+                _print_end(summary)
+            typer.echo(
+                f"Results: the runs in {run}/compositions. The hull keeps the energies of its own "
+                "tiers; that of another model is made with --judge."
+            )
+            if not any(summary.n_with_energy for _, summary in summaries):
+                raise typer.Exit(1)
+            return
+        _check_for_final(name, single_point=single_point, retry=retry)
         found_map = api.open_map(run)
         found_map.refine(best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
         if rest := export_at_end(found_map):
@@ -87,10 +107,7 @@ def refine(
         typer.echo(f"Results: {run}")
         return
     if tier is None and file is None:
-        if name or single_point or retry:
-            raise InputError(
-                "--name, --single-point and --retry are for --tier or --input. Give one of these."
-            )
+        _check_for_final(name, single_point=single_point, retry=retry)
         api.polish(run, best=best, judge=judge, workers=workers, trust=trust, on_stage=Stages())
         polished = open_run(run)
         rest = export_at_end(polished, order)
@@ -99,8 +116,7 @@ def refine(
             typer.echo(rest)
         typer.echo(f"Results: {run}")
         return
-    if judge is not None:
-        raise InputError("--judge is for the final phase. Leave it out, or --tier and --input.")
+    _check_for_tiers(judge)
     with ExitStack() as stack:
         bars: list[Callable[[Record], None]] = []
 
@@ -129,6 +145,18 @@ def refine(
     typer.echo(f"Results: {run}")
     if summary.reason or not summary.n_with_energy:
         raise typer.Exit(1)
+
+
+def _check_for_final(name: str | None, *, single_point: bool, retry: bool) -> None:
+    if name or single_point or retry:
+        raise InputError(
+            "--name, --single-point and --retry are for --tier or --input. Give one of these."
+        )
+
+
+def _check_for_tiers(judge: str | None) -> None:
+    if judge is not None:
+        raise InputError("--judge is for the final phase. Leave it out, or --tier and --input.")
 
 
 def _print_end(summary: RefinementSummary) -> None:

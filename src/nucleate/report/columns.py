@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
 from nucleate.relax.outcome import Failed, Relaxed
-from nucleate.report.naming import prior_weight, short_structure_type, structure_type
+from nucleate.report.naming import (
+    log_likelihood,
+    prior_weight,
+    short_structure_type,
+    structure_type,
+)
 from nucleate.report.opinions import opinion_text
 from nucleate.search.polished import level_of_tier
 from nucleate.units import GPA_PER_EV_A3
@@ -315,6 +320,7 @@ COLUMNS: dict[str, Column] = {
     "structure_type": Column("structure_type", structure_type, "type"),
     "short_type": Column("structure_type", short_structure_type, "type"),
     "prior_weight": Column("prior_weight", prior_weight, "weight", 4),
+    "log_likelihood": Column("log_likelihood", log_likelihood, "ln p", 2),
     "above_best": Column(
         "above_best_{e}_per_atom", lambda row: row.above_best, "above best {e}", 4
     ),

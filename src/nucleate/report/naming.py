@@ -89,6 +89,14 @@ def prior_weight(row: Row) -> float | None:
     return float(weight) if isinstance(weight, int | float) else None
 
 
+def log_likelihood(row: Row) -> float | None:
+    """Return the log-likelihood that a learned generator gives to what the candidate began with."""
+    if row.record is None:
+        return None
+    value = row.record.candidate.origin.detail.get("log_likelihood")
+    return float(value) if isinstance(value, int | float) else None
+
+
 @cache
 def _library(names: tuple[str, ...]) -> Library | None:
     """Return the libraries that can be read as one; None if there is none."""

@@ -19,7 +19,7 @@ RANKING = (
     "pressure", *GEOMETRY, "structure_type", "own_rank", "judge_enthalpy", "judge_rank",
     "judge_difference", "opinion", "is_unphysical", "note", "same_as", "copies",
     "converged", "max_force", "max_stress", "origin",
-    "prior_weight", "finished_s", "failed_tier", "fail_reason",
+    "prior_weight", "log_likelihood", "finished_s", "failed_tier", "fail_reason",
     "fail_message",
 )  # fmt: skip
 """The distinct structures of a run in files and data frames."""
@@ -92,8 +92,8 @@ def result_columns(tiers: Sequence[str]) -> tuple[Column, ...]:
         of_tiers += [made[name] for name in own]
     return (
         *columns(
-            "record", "origin", "parents", "tier", "accepted", "new_minimum", "duplicate_of",
-            *GEOMETRY, "pressure",
+            "record", "origin", "parents", "log_likelihood", "tier", "accepted", "new_minimum",
+            "duplicate_of", *GEOMETRY, "pressure",
         ),
         *of_tiers,
         *columns("fail_reason", "fail_message", "asked_s", "finished_s", "core_s"),

@@ -8,45 +8,60 @@ from typing import Any
 
 def with_absolute_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the input with the paths that it names made independent of the working folder."""
-    for section in (data.get("stop"), data.get("search")):
-        if isinstance(section, dict) and isinstance(section.get("target"), str):
-            section["target"] = str((folder / section["target"]).resolve())
-    for section in (data.get("surrogate"), *_listed(data.get("tier"))):
-        if isinstance(section, dict) and isinstance(section.get("learn_from"), str):
-            section["learn_from"] = str((folder / section["learn_from"]).resolve())
-    stop = data.get("stop")
-    if isinstance(stop, dict) and isinstance(stop.get("proven"), str):
-        stop["proven"] = str((folder / stop["proven"]).resolve())
-    problem = data.get("problem")
-    if isinstance(problem, dict) and isinstance(problem.get("motif"), str):
-        problem["motif"] = str((folder / problem["motif"]).resolve())
+    folder = folder.resolve()
+    for name, keys in _SECTIONS.items():
+        _make_names_absolute(data.get(name), keys, folder)
+    for tier in _listed(data.get("tier")):
+        _make_names_absolute(tier, ("learn_from",), folder)
     search = data.get("search")
     if isinstance(search, dict):
-        if isinstance(search.get("policy_from"), str):
-            search["policy_from"] = str((folder / search["policy_from"]).resolve())
-        _make_libraries_absolute(search, folder.resolve())
-        generators = search.get("generators")
-        for generator in generators if isinstance(generators, list) else ():
+        _make_libraries_absolute(search, folder)
+        for generator in _listed(search.get("generators")):
             if isinstance(generator, dict):
-                _make_libraries_absolute(generator, folder.resolve())
-                files = generator.get("files")
-                if isinstance(files, str):
-                    generator["files"] = str(folder.resolve() / files)
-                elif isinstance(files, list):
-                    generator["files"] = [
-                        str(folder.resolve() / item) if isinstance(item, str) else item
-                        for item in files
-                    ]
+                _make_generator_absolute(generator, folder)
     tiers, final = data.get("tier"), data.get("final")
     judge = final.get("judge") if isinstance(final, dict) else None
     for tier in (*_listed(tiers), judge):
         if isinstance(tier, dict):
-            _make_absolute(tier, folder.resolve())
+            _make_absolute(tier, folder)
     return data
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+_SECTIONS = {
+    "problem": ("motif",),
+    "search": ("target", "policy_from"),
+    "stop": ("target", "proven"),
+    "surrogate": ("learn_from",),
+}
+"""Keys of the sections of an input that name a file or folder."""
+
+
+def _make_names_absolute(section: Any, keys: tuple[str, ...], folder: Path) -> None:
+    """Make the files and folders that a section names independent of the folder."""
+    if isinstance(section, dict):
+        for key in keys:
+            if isinstance(section.get(key), str):
+                section[key] = str((folder / section[key]).resolve())
+
+
+def _make_generator_absolute(generator: dict[str, Any], folder: Path) -> None:
+    """Make the files of a generator independent of the folder; a checkpoint may have a name."""
+    _make_libraries_absolute(generator, folder)
+    files = generator.get("files")
+    if isinstance(files, str):
+        generator["files"] = str(folder / files)
+    elif isinstance(files, list):
+        generator["files"] = [
+            str(folder / item) if isinstance(item, str) else item for item in files
+        ]
+    for key in ("checkpoint", "keep"):
+        value = generator.get(key)
+        if isinstance(value, str) and value and (folder / value).is_file():
+            generator[key] = str(folder / value)
 
 
 def _make_libraries_absolute(section: dict[str, Any], folder: Path) -> None:

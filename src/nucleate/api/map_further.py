@@ -1,0 +1,125 @@
+"""What is near the hull of a map goes further: more tiers, and folders for other programs."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nucleate.errors import InputError
+from nucleate.mapping.reading import read_map
+from nucleate.run.lock import locked
+from nucleate.signals import is_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nucleate.mapping.site import Site
+    from nucleate.run.refinement import RefinementSummary
+
+BEST = 3
+"""Structures of each composition that are taken further."""
+
+_log = logging.getLogger(__name__)
+
+
+def refine_near(
+    folder: str | Path,
+    model: Any = None,
+    *,
+    best: int | None = None,
+    on_stage: Callable[[str, int, int], None],
+    **further: Any,
+) -> list[tuple[str, RefinementSummary]]:
+    """Send the best structures of every composition near the hull through further tiers.
+
+    The outcomes are written to the run of each composition, which ranks on the new tier. The hull
+    keeps the energies of the tiers of the map, as energies of two models are never mixed.
+
+    Parameters
+    ----------
+    folder
+        The folder of a map. No other process may use it.
+    model, **further
+        As in :func:`nucleate.api.refine`.
+    best
+        How many distinct structures of each composition; default 3.
+    on_stage
+        Called with what is being done, how much of it is done, and how much there is.
+
+    Returns
+    -------
+    list of (str, RefinementSummary)
+        Formula and summary of each composition at most 0.1 eV/atom above the hull. The last one
+        has a reason where a signal has ended it.
+
+    Raises
+    ------
+    InputError
+        If there is no such composition, or none of them can be refined.
+    """
+    from nucleate.api.refine import refine
+
+    summaries: list[tuple[str, RefinementSummary]] = []
+    refused: InputError | None = None
+    with locked(Path(folder)):
+        near = _near(folder)
+        for done, site in enumerate(near):
+            on_stage("refining near the hull", done, len(near))
+            try:
+                summary = refine(site.folder, model, best=BEST if best is None else best, **further)
+            except (InputError, sqlite3.DatabaseError) as error:
+                _log.warning("%s is not refined: %s", site.formula, error)
+                refused = error if isinstance(error, InputError) else InputError(str(error))
+                continue
+            summaries.append((site.formula, summary))
+            if is_request(summary.reason):
+                return summaries
+        on_stage("refining near the hull", len(near), len(near))
+    if refused is not None and not summaries:
+        raise refused
+    return summaries
+
+
+def export_near(
+    folder: str | Path,
+    program: Any,
+    *,
+    input_file: str | Path | None,
+    out: str | Path | None,
+    best: int,
+    cell: str,
+) -> list[tuple[str, Path, int]]:
+    """Write folders for a program that you run yourself; see :meth:`PhaseMap.export_jobs`."""
+    from nucleate.api.refine import export_jobs
+
+    made: list[Any] = []
+    for site in _near(folder):
+        target = None if out is None else Path(out) / site.formula
+        found = export_jobs(
+            site.folder, program, input_file=input_file, out=target, best=best, cell=cell
+        )
+        made.append((site.formula, *found))
+    return made
+
+
+def _near(folder: str | Path) -> list[Site]:
+    """Return the compositions near the hull that were searched; raises InputError without any."""
+    from nucleate.report.maps.export import NEAR_EV
+    from nucleate.report.maps.rows import map_rows
+
+    state = read_map(Path(folder))
+    state.check_structures()
+    found: list[Site] = []
+    for row in map_rows(state.energies, with_reactions=False):
+        height = row.above_hull_ev_per_atom
+        place = state.field.index_of(row.formula)
+        if place is None or height is None or height > NEAR_EV:
+            continue
+        site = state.energies.sites[place]
+        if site.best is not None:
+            found.append(site)
+    if not found:
+        raise InputError(f"{folder} has no searched composition near the hull. Continue the map.")
+    return found
