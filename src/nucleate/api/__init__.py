@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nucleate.api.many import Runs, open_many, predict_many
     from nucleate.api.map import map_field
     from nucleate.api.map_further import refine_near
+    from nucleate.api.map_jobs import import_near
     from nucleate.api.merge import merge
     from nucleate.api.phase_map import PhaseMap, open_map
     from nucleate.api.phase_map import open_folder as open  # noqa: A004
@@ -75,6 +76,7 @@ _MODULES = {
     "holds_many": "nucleate.api.holding",
     "holds_map": "nucleate.api.holding",
     "holds_run": "nucleate.api.holding",
+    "import_near": "nucleate.api.map_jobs",
     "import_results": "nucleate.run.hand_back",
     "map_field": "nucleate.api.map",
     "merge": "nucleate.api.merge",
@@ -129,6 +131,7 @@ __all__ = [
     "holds_many",
     "holds_map",
     "holds_run",
+    "import_near",
     "import_results",
     "map_field",
     "merge",

@@ -1,4 +1,4 @@
-"""What is near the hull of a map goes further: more tiers, and folders for other programs."""
+"""More tiers for what is near the hull of a map."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.map_near import near_sites
 from nucleate.errors import InputError
-from nucleate.mapping.reading import read_map
 from nucleate.run.lock import locked
 from nucleate.signals import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nucleate.mapping.site import Site
     from nucleate.run.refinement import RefinementSummary
 
 BEST = 3
@@ -64,7 +63,7 @@ def refine_near(
     summaries: list[tuple[str, RefinementSummary]] = []
     refused: InputError | None = None
     with locked(Path(folder)):
-        near = _near(folder)
+        _, near = near_sites(folder)
         for done, site in enumerate(near):
             on_stage("refining near the hull", done, len(near))
             try:
@@ -80,46 +79,3 @@ def refine_near(
     if refused is not None and not summaries:
         raise refused
     return summaries
-
-
-def export_near(
-    folder: str | Path,
-    program: Any,
-    *,
-    input_file: str | Path | None,
-    out: str | Path | None,
-    best: int,
-    cell: str,
-) -> list[tuple[str, Path, int]]:
-    """Write folders for a program that you run yourself; see :meth:`PhaseMap.export_jobs`."""
-    from nucleate.api.refine import export_jobs
-
-    made: list[Any] = []
-    for site in _near(folder):
-        target = None if out is None else Path(out) / site.formula
-        found = export_jobs(
-            site.folder, program, input_file=input_file, out=target, best=best, cell=cell
-        )
-        made.append((site.formula, *found))
-    return made
-
-
-def _near(folder: str | Path) -> list[Site]:
-    """Return the compositions near the hull that were searched; raises InputError without any."""
-    from nucleate.report.maps.export import NEAR_EV
-    from nucleate.report.maps.rows import map_rows
-
-    state = read_map(Path(folder))
-    state.check_structures()
-    found: list[Site] = []
-    for row in map_rows(state.energies, with_reactions=False):
-        height = row.above_hull_ev_per_atom
-        place = state.field.index_of(row.formula)
-        if place is None or height is None or height > NEAR_EV:
-            continue
-        site = state.energies.sites[place]
-        if site.best is not None:
-            found.append(site)
-    if not found:
-        raise InputError(f"{folder} has no searched composition near the hull. Continue the map.")
-    return found

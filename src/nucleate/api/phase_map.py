@@ -222,14 +222,16 @@ class PhaseMap:
         best: int = 1,
         cell: str = "primitive",
     ) -> list[tuple[str, Path, int]]:
-        """Write folders for a program that you run yourself, of every run near the hull.
+        """Write folders for a program that you run yourself, of all that is near the hull.
+
+        :func:`nucleate.api.import_near` reads the results back.
 
         Parameters
         ----------
         program, input_file, cell
             As in :func:`nucleate.api.export_jobs`.
         out
-            Where to write, a folder for each composition; default in the run of each.
+            Where to write, a folder for each composition; default ``for-PROGRAM`` in the map.
         best
             Structures of each composition.
 
@@ -237,14 +239,15 @@ class PhaseMap:
         -------
         list of (str, Path, int)
             Formula, folder and number of structures of each composition at most 0.1 eV/atom above
-            the hull that was searched.
+            the hull that was searched; then ``known`` for the known compounds that are the lowest
+            of theirs.
 
         Raises
         ------
         InputError
-            If there is none, or the program cannot be used.
+            If there is none, ``out`` is not empty, or the program cannot be used.
         """
-        from nucleate.api.map_further import export_near
+        from nucleate.api.map_jobs import export_near
 
         return export_near(
             self.folder, program, input_file=input_file, out=out, best=best, cell=cell

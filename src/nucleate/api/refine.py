@@ -130,7 +130,7 @@ def export_jobs(
     from nucleate.report.selection import best_below
     from nucleate.run.hand_back import hand_off
 
-    tier = _only_tier(program, input_file)
+    tier = only_tier(program, input_file)
     kind = check_can_be_handed_off(tier).kind
     chosen = _not_empty(best_below(read_run(folder), [tier.name], best), folder)
     target = Path(folder) / f"for-{kind}" if out is None else Path(out)
@@ -168,7 +168,8 @@ def _settings(
     return RefinementSettings.from_dict(data, source="" if file is None else str(file))
 
 
-def _only_tier(program: Any, file: str | Path | None) -> TierSettings:
+def only_tier(program: Any, file: str | Path | None) -> TierSettings:
+    """Return the tier of a program or of an input file; raises InputError unless it is one."""
     if program is not None and file is not None:
         raise InputError(
             "a program and an input file (--for and --input) name the same thing. Give one of them."

@@ -75,10 +75,8 @@ def export(
             )
             for formula, target, number in made:
                 typer.echo(f"{formula}: {number} in {target}")
-            typer.echo(
-                "Run run.sh in each, then for each composition: nucleate import "
-                f"{run}/compositions/FORMULA FOLDER"
-            )
+            root = made[0][1].parent
+            typer.echo(f"Run run.sh in each, then: nucleate import {run} {root}")
             return
         typer.echo(f"The map is in {api.open_map(run).export(out)}")
         return
