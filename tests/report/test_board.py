@@ -68,3 +68,9 @@ def test_a_copy_comes_back_when_its_original_has_dropped_out(board: Board) -> No
     assert len(board.rows) == SHOWN
     assert [row.rank for row in board.rows] == list(range(1, SHOWN + 1))
     assert board.rows[1].above_best == pytest.approx(50.0 - 2.0 - SHOWN)
+
+
+def test_rows_are_named_by_the_libraries_of_the_run() -> None:
+    board = Board(["chgnet"], libraries=("shipped", "mine.nlib"))
+    told(board, 0, -1.0)
+    assert board.rows[0].libraries == ("shipped", "mine.nlib")

@@ -129,7 +129,7 @@ def search_in(
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)
     with display_of(display) as shown:
-        shown.start(f"{settings.problem.formula}{place}", tiers)
+        shown.start(f"{settings.problem.formula}{place}", tiers, settings.search.library)
         executor = None
         if has_objects(settings.tier):
             pressure = settings.problem.pressure_gpa

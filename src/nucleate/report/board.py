@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nucleate.library.library import SHIPPED
 from nucleate.report.rows import Row
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ class Board:
         Names of the tiers in the order of the ladder.
     shown : int
         How many structures are kept.
+    libraries : sequence of str
+        By which they are named.
     """
 
-    def __init__(self, tiers: Sequence[str], *, shown: int = SHOWN) -> None:
+    def __init__(
+        self, tiers: Sequence[str], *, shown: int = SHOWN, libraries: Sequence[str] = (SHIPPED,)
+    ) -> None:
+        self._libraries = tuple(libraries)
         self._depths = {name: depth for depth, name in enumerate(tiers)}
         self._shown = shown
         self._best: list[tuple[tuple[int, float], int, Row]] = []
@@ -43,7 +49,8 @@ class Board:
             return False
         if len(others) == self._shown and order >= others[-1][0]:
             return False
-        item = (order, original, Row.of_record(record, update))
+        row = replace(Row.of_record(record, update), libraries=self._libraries)
+        item = (order, original, row)
         self._best = sorted([*others, item], key=lambda entry: entry[0])[: self._shown]
         return True
 

@@ -7,6 +7,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from nucleate.library.library import SHIPPED
 from nucleate.report.board import Board
 from nucleate.report.columns import columns
 from nucleate.report.counts import counts, heading
@@ -32,8 +33,10 @@ class Display(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def start(self, title: str, tiers: Sequence[str]) -> None:
-        """Begin with the title of the run and the names of its tiers."""
+    def start(
+        self, title: str, tiers: Sequence[str], libraries: Sequence[str] = (SHIPPED,)
+    ) -> None:
+        """Begin with the title of the run, the names of its tiers, and libraries for names."""
         ...
 
     def on_note(self, text: str) -> None:
@@ -61,10 +64,12 @@ class NoDisplay(Paced):
         self._title = ""
         self._board = Board(())
 
-    def start(self, title: str, tiers: Sequence[str]) -> None:
-        """Begin with the title of the run and the names of its tiers."""
+    def start(
+        self, title: str, tiers: Sequence[str], libraries: Sequence[str] = (SHIPPED,)
+    ) -> None:
+        """Begin with the title of the run, the names of its tiers, and libraries for names."""
         self._title = title
-        self._board = Board(tiers)
+        self._board = Board(tiers, libraries=libraries)
 
     def on_note(self, text: str) -> None:
         """Show something that is known of the problem."""
@@ -89,9 +94,11 @@ class PlainDisplay(NoDisplay):
         self._stream = stream
         self._stages = Stages()
 
-    def start(self, title: str, tiers: Sequence[str]) -> None:
+    def start(
+        self, title: str, tiers: Sequence[str], libraries: Sequence[str] = (SHIPPED,)
+    ) -> None:
         """Print the title."""
-        super().start(title, tiers)
+        super().start(title, tiers, libraries)
         self._write(title)
 
     def on_note(self, text: str) -> None:

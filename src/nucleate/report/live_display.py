@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nucleate.compiling import compiled
+from nucleate.library.library import SHIPPED
 from nucleate.report.columns import columns
 from nucleate.report.counts import counts, search_share
 from nucleate.report.displays import NoDisplay, NotebookDisplay, is_notebook
@@ -87,9 +88,11 @@ class LiveDisplay(NoDisplay):
         for note in self._notes:
             self._console.print(note, markup=False, highlight=False)
 
-    def start(self, title: str, tiers: Sequence[str]) -> None:
-        """Begin with the title of the run and the names of its tiers."""
-        super().start(title, tiers)
+    def start(
+        self, title: str, tiers: Sequence[str], libraries: Sequence[str] = (SHIPPED,)
+    ) -> None:
+        """Begin with the title of the run, the names of its tiers, and libraries for names."""
+        super().start(title, tiers, libraries)
         self._phases.note("starting", 0, 0)
 
     def on_note(self, text: str) -> None:
