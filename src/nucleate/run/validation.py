@@ -26,6 +26,10 @@ TABLES = {
 }
 """What an input must be where it has a value in place of a table or a list."""
 
+KINDS = TABLES | {"string_type": "text in quotes", "int_type": "a whole number",
+                  "float_type": "a number", "bool_type": "true or false"}  # fmt: skip
+"""The same of a key that takes values of several kinds."""
+
 
 def _table(path: Sequence[str | int]) -> str:
     """Return the beginning of a table as TOML has it."""
@@ -51,7 +55,19 @@ def input_error(
     """
     details = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     start = f"{source}: " if source else ""
-    return InputError(start + _sentence(details[0], data, model))
+    return InputError(start + (_of_no_kind(details, data) or _sentence(details[0], data, model)))
+
+
+def _of_no_kind(details: Sequence[ErrorDetails], data: Mapping[str, Any]) -> str:
+    """Return what a value of several kinds must be, where it is of none of them; else nothing."""
+    path = _path_in(data, details[0]["loc"])
+    kinds = [item["type"] for item in details if _path_in(data, item["loc"]) == path]
+    words = list(dict.fromkeys(KINDS[kind] for kind in kinds if kind in KINDS))
+    if len(words) < 2 or len(words) < len(set(kinds) - {"model_type"}):
+        return ""
+    value = details[0]["input"]
+    shown = f"{_dotted(path)} = {value!r}" if not isinstance(value, dict | list) else _dotted(path)
+    return f"{shown} must be {' or '.join(words)}."
 
 
 def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -66,7 +82,10 @@ def _sentence(detail: ErrorDetails, data: Mapping[str, Any], model: type[BaseMod
     shown = f"{key} = {value!r}" if not isinstance(value, dict | list) else key
     if kind == "value_error":
         text = str(context.get("error", detail["msg"]))
-        return text if text.startswith(key.split(".")[-1]) else f"{shown}: {_stop(text)}"
+        section, _, last = key.rpartition(".")
+        if text.startswith(last):
+            return f"{section}.{text}" if section else text
+        return text if text.startswith(key) else f"{shown}: {_stop(text)}"
     if kind in TABLES:
         where = f", as below {_table(path)}" if "table" in TABLES[kind] else ""
         return f"{shown} must be {TABLES[kind]}{where}."
