@@ -5,7 +5,8 @@ r"""Core seconds to the known benchmark compounds under the hold-outs of known s
 
 The shipped library is used; it holds none of the eleven compositions. A run ends when it has the
 reference (StructureMatcher's defaults, at most 2 meV/atom above the reference as the same model
-relaxes it), or when its core seconds are spent. ``run`` continues where it was interrupted.
+relaxes it), or when its core seconds are spent. ``run`` continues where it was interrupted; each
+run that has ended is a row of ``--rows`` (default ``benchmarks/rows/known_compounds.jsonl``).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rows import KEPT, append, rows_of
 
 import nucleate
 from nucleate.benchmark.compounds import COMPOUNDS, reference_structure
-from nucleate.benchmark.matrix import is_done
 from nucleate.benchmark.report import markdown_table
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
@@ -67,28 +68,29 @@ def folder_of(out: Path, compound: Compound, known: str, seed: int) -> Path:
 def run(arguments: argparse.Namespace) -> None:
     """Run every compound under every hold-out, one seed after the other."""
     targets = resources.files("nucleate.benchmark").joinpath("data/targets")
+    done = {key_of(row) for row in rows_of(arguments.rows)}
     for seed in range(arguments.seeds):
         for known in USES:
             for compound in filter(lambda item: item.is_known, COMPOUNDS):
-                folder = folder_of(arguments.out, compound, known, seed)
-                if is_done(folder, arguments.budget):
+                row: dict[str, Any] = {"compound": compound.name, "known": known, "seed": seed}
+                row["budget_s"] = arguments.budget
+                if key_of(row) in done:
                     continue
+                folder = folder_of(arguments.out, compound, known, seed)
                 with resources.as_file(targets.joinpath(f"{compound.name}.cif")) as target:
                     wanted = settings(compound, known, seed, arguments.budget, target)
                     reason = predict(wanted, folder).reason
                 print(f"{compound.name} {known} seed {seed}: {reason}", flush=True)
                 if is_request(reason):
                     return
+                row["reached"] = reason == TARGET_FOUND
+                row["core_s"] = round(float(nucleate.open(folder).status()["core_s"]), 1)
+                append(arguments.rows, row)
 
 
-def seconds_to_target(folder: Path, budget_s: float) -> float | None:
-    """Return the core seconds of a run; infinity if they did not suffice, None if not done."""
-    if not is_done(folder, budget_s):
-        return None
-    found = nucleate.open(folder)
-    if found.stop_reason != TARGET_FOUND:
-        return float("inf")
-    return float(found.status()["core_s"])
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one run from others."""
+    return tuple(row[key] for key in ("compound", "known", "seed", "budget_s"))
 
 
 def _shown(times: list[float]) -> str:
@@ -108,11 +110,14 @@ def show(arguments: argparse.Namespace) -> None:
     for compound in filter(lambda item: item.is_known, COMPOUNDS):
         row: dict[str, Any] = {"compound": compound.name}
         for known in USES:
-            folders = [
-                folder_of(arguments.out, compound, known, seed) for seed in range(arguments.seeds)
-            ]
-            times = [seconds_to_target(folder, arguments.budget) for folder in folders]
-            row[known] = _shown([time for time in times if time is not None])
+            row[known] = _shown(
+                [
+                    float(item["core_s"]) if item["reached"] else float("inf")
+                    for item in rows_of(arguments.rows)
+                    if (item["compound"], item["known"]) == (compound.name, known)
+                    and item["budget_s"] == arguments.budget
+                ]
+            )
         rows.append(row)
     print(markdown_table(rows))
 
@@ -126,6 +131,7 @@ def main() -> None:
         command.add_argument("out", type=Path)
         command.add_argument("--seeds", type=int, default=5)
         command.add_argument("--budget", type=float, default=240.0, help="core seconds")
+        command.add_argument("--rows", type=Path, default=KEPT / "known_compounds.jsonl")
         command.set_defaults(run=action)
     arguments = parser.parse_args()
     arguments.run(arguments)

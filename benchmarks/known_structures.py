@@ -5,15 +5,16 @@ r"""Whole runs with and without known structures: how often the right structure 
         --number 100 --known no-formula no-relatives off --budget 120
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
         --number 100 --known off --add wyckoff-language:0.5
-    python benchmarks/known_structures.py table TABLE.parquet --out RUNS --number 100
+    python benchmarks/known_structures.py table
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
 library is built from the ``train`` split alone. The number of atoms in the cell is given, as in
-published match rates. ``run`` continues where it was interrupted; a larger --number begins with the
-targets of a smaller one. ``--add`` puts generators with their weights beside the default ones, in
-runs of their own; ``table`` with the same option compares them, target by target, with the runs
-without. The first row of a list is that of the rule in docs/explanation/ranking.md
-(energy and known structure types, under the hold-out of the run); the structures are those of the
+published match rates. ``run`` continues where it was interrupted, and each run that has ended is
+a row of ``--rows`` (default ``benchmarks/rows/known_structures.jsonl``); a larger --number begins
+with the targets of a smaller one. ``--add`` puts generators with their weights beside the default
+ones, in runs of their own; ``table`` compares them, target by target, with the runs without. The
+first row of a list is that of the rule in docs/explanation/ranking.md (energy and known structure
+types, under the hold-out of the run); the structures are those of the
 search, without the final phase of ``predict``.
 """
 
@@ -24,12 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rows import KEPT, append, rows_of
 
 import nucleate
-from nucleate.benchmark.csp import entry_folder, entry_rows, read_entries
+from nucleate.benchmark.csp import entry_folder, entry_references, entry_row, read_entries
 from nucleate.benchmark.matching import match_rms
-from nucleate.benchmark.matrix import is_done
 from nucleate.benchmark.metrics import rate
+from nucleate.benchmark.rates import ON_HULL, hull_distances
 from nucleate.benchmark.report import markdown_table
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -45,9 +47,7 @@ from nucleate.signals import is_request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import nucleate
-from nucleate.benchmark.csp import Entry
-from nucleate.benchmark.rates import ON_HULL, hull_distances
+    from nucleate.benchmark.csp import Entry
 
 CLOSE_MEV = 2.0
 """meV/atom of the lowest structure within which the reference counts as nearly the lowest."""
@@ -91,11 +91,14 @@ def settings(
 def run(arguments: argparse.Namespace) -> None:
     """Run every target under every hold-out; those that are done are left as they are."""
     entries = targets(arguments.table, arguments.number, arguments.seed)
+    done = {key_of(row) for row in rows_of(arguments.rows)}
     for entry in entries:
         for known in arguments.known:
-            folder = entry_folder(arguments.out / side(known, arguments.add), entry)
-            if is_done(folder, arguments.budget):
+            row: dict[str, Any] = {"side": side(known, arguments.add), "entry": entry.name}
+            row |= {"seed": arguments.seed, "budget_s": arguments.budget}
+            if key_of(row) in done:
                 continue
+            folder = entry_folder(arguments.out / row["side"], entry)
             wanted = settings(
                 entry, known, arguments.library, arguments.seed, arguments.budget, arguments.add
             )
@@ -103,6 +106,14 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{entry.name} {entry.formula} {known}: {reason}", flush=True)
             if is_request(reason):
                 return
+            reference = entry_references(arguments.out, entries, folder)[entry.name]
+            row |= entry_row(folder, entry, reference) | {"leads": leads(folder, entry)}
+            append(arguments.rows, row)
+
+
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one run from others."""
+    return tuple(row[key] for key in ("side", "entry", "seed", "budget_s"))
 
 
 def side(known: str, add: Sequence[str]) -> str:
@@ -111,27 +122,29 @@ def side(known: str, add: Sequence[str]) -> str:
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print the shares that were found, with 95 % intervals, and write the rows."""
-    entries = targets(arguments.table, arguments.number, arguments.seed)
-    print("Library: as each run says; known structures held out as in the first column.\n")
-    sides = [side(known, ()) for known in arguments.known]
-    if arguments.add:
-        sides += [side(known, arguments.add) for known in arguments.known]
-    print(markdown_table([_shares(arguments.out, name, entries) for name in sides]))
-    for known in arguments.known if arguments.add else ():
-        _print_pairs(arguments.out, side(known, ()), side(known, arguments.add), entries)
+    """Print the shares that were found, with 95 % intervals, and the gains of added generators."""
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows_of(arguments.rows):
+        if (row["seed"], row["budget_s"]) == (arguments.seed, arguments.budget):
+            groups.setdefault(row["side"], {})[row["entry"]] = row
+    print("Known structures held out as in the first column.\n")
+    print(markdown_table([_shares(name, list(rows.values())) for name, rows in groups.items()]))
+    for name in groups:
+        before = name.partition("+")[0]
+        if before != name and before in groups:
+            _print_pairs(before, name, groups)
 
 
-def _print_pairs(out: Path, before: str, after: str, entries: Sequence[Entry]) -> None:
+def _print_pairs(before: str, after: str, groups: dict[str, dict[str, dict[str, Any]]]) -> None:
     """Print by how many points more of the same targets are found, with a paired interval."""
-    found = [
-        {row["entry"]: row["verdict"] == "found" for row in ended_rows(out / name, entries)}
-        for name in (before, after)
-    ]
-    both = sorted(found[0].keys() & found[1].keys())
+    both = sorted(groups[before].keys() & groups[after].keys())
     if not both:
         return
-    gain = np.array([float(found[1][name]) - float(found[0][name]) for name in both])
+    found = [
+        np.array([groups[name][entry]["verdict"] == "found" for entry in both], dtype=float)
+        for name in (before, after)
+    ]
+    gain = found[1] - found[0]
     drawn = np.random.default_rng(0).integers(0, len(both), (10_000, len(both)))
     low, high = np.percentile(100.0 * gain[drawn].mean(axis=1), [2.5, 97.5])
     print(
@@ -139,12 +152,6 @@ def _print_pairs(out: Path, before: str, after: str, entries: Sequence[Entry]) -
         f"({low:+.1f} to {high:+.1f}); found by the first alone {int((gain > 0).sum())}, by the "
         f"second alone {int((gain < 0).sum())}"
     )
-
-
-def ended_rows(out: Path, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return the rows of the runs that have ended."""
-    ended = {entry.name for entry in entries if is_done(entry_folder(out, entry), 0.0)}
-    return [row for row in entry_rows(out, entries) if row["entry"] in ended]
 
 
 def leads(folder: Path, entry: Entry) -> bool:
@@ -158,8 +165,7 @@ def leads(folder: Path, entry: Entry) -> bool:
     return match_rms(first.crystal, entry.crystal) is not None
 
 
-def _shares(out: Path, known: str, entries: Sequence[Entry]) -> dict[str, Any]:
-    rows = ended_rows(out / known, entries)
+def _shares(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found = [row for row in rows if row["verdict"] == "found"]
     lowest = [
         row
@@ -167,14 +173,12 @@ def _shares(out: Path, known: str, entries: Sequence[Entry]) -> dict[str, Any]:
         if row["rank"] == 1
         or (row["gap_mev_per_atom"] != "" and row["gap_mev_per_atom"] >= -CLOSE_MEV)
     ]
-    folders = [(entry_folder(out / known, entry), entry) for entry in entries]
-    first = sum(leads(*pair) for pair in folders if is_done(pair[0], 0.0))
     return {
-        "known": known,
+        "known": name,
         "runs": len(rows),
         "found, %": str(rate(len(found), len(rows))),
         f"lowest or within {CLOSE_MEV:g} meV/atom, %": str(rate(len(lowest), len(rows))),
-        "first row by the rule, %": str(rate(first, len(rows))),
+        "first row by the rule, %": str(rate(sum(row["leads"] for row in rows), len(rows))),
         "found by prototypes": sum(row["found_by"] == "prototypes" for row in found),
     }
 
@@ -183,25 +187,22 @@ def main() -> None:
     """Run a sub-command."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for name, action in (("run", run), ("table", show)):
-        command = commands.add_parser(name)
-        command.add_argument("table", type=Path)
-        command.add_argument("--out", type=Path, required=True)
-        command.add_argument("--number", type=int, default=100)
+    running, reporting = commands.add_parser("run"), commands.add_parser("table")
+    for command, action in ((running, run), (reporting, show)):
+        command.add_argument("--rows", type=Path, default=KEPT / "known_structures.jsonl")
         command.add_argument("--seed", type=int, default=0)
-        command.add_argument(
-            "--known",
-            nargs="+",
-            choices=HOLD_OUTS,
-            default=["no-formula", "no-relatives", "off"],
-        )
-        command.add_argument(
-            "--add", nargs="+", default=[], metavar="KIND:WEIGHT", help="beside the default ones"
-        )
+        command.add_argument("--budget", type=float, default=120.0, help="core seconds")
         command.set_defaults(run=action)
-        if name == "run":
-            command.add_argument("--library", type=Path, required=True)
-            command.add_argument("--budget", type=float, default=120.0, help="core seconds")
+    running.add_argument("table", type=Path)
+    running.add_argument("--out", type=Path, required=True)
+    running.add_argument("--number", type=int, default=100)
+    running.add_argument(
+        "--known", nargs="+", choices=HOLD_OUTS, default=["no-formula", "no-relatives", "off"]
+    )
+    running.add_argument(
+        "--add", nargs="+", default=[], metavar="KIND:WEIGHT", help="beside the default ones"
+    )
+    running.add_argument("--library", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -1,16 +1,18 @@
-"""Searches with and without a surrogate that learns, at equal core time.
+r"""Searches with and without a surrogate that learns, at equal core time.
 
     python benchmarks/learned_search.py run --out learned --core-time 100 --seeds 1-5
     python benchmarks/learned_search.py table --out learned
-    python benchmarks/learned_search.py run --out mixed --core-time 60 --seeds 1 --mixed
-    python benchmarks/learned_search.py table --out mixed
+    python benchmarks/learned_search.py run --out mixed --rows mixed.jsonl --core-time 60 \
+        --seeds 1 --mixed
+    python benchmarks/learned_search.py table --out mixed --rows mixed.jsonl
 
 ``run`` searches the eight compositions with every seed on both sides, without known structures and
-with one worker. The sides take turns in being first. A row is appended to ``rows.jsonl`` in the
-folder for each search that has used its core time, which is ``--core-time`` times the factor of
-the composition. Core time is processor time of driver and worker, fits included. It can be
-interrupted at any time: a search continues, and one that has a row is not done again. A row keeps
-the minima within 0.1 eV/atom of the lowest of the search, and each that was the lowest when found.
+with one worker. The sides take turns in being first. A row is appended to ``--rows`` (default
+``benchmarks/rows/learned_search.jsonl``) for each search that has used its core time, which is
+``--core-time`` times the factor of the composition. Core time is processor time of driver and
+worker, fits included. It can be interrupted at any time: a search continues, and one that has a row
+is not done again. A row keeps the minima within 0.1 eV/atom of the lowest of the search, and each
+that was the lowest when found.
 
 ``table`` prints, as Markdown: for each composition and side the medians over the seeds of
 structures considered and finished, of distinct minima within 20 and 50 meV/atom of the lowest of
@@ -36,6 +38,7 @@ from typing import Any
 
 import numpy as np
 from relaxation_starts import CLASSES
+from rows import KEPT, append, rows_of
 
 import nucleate as nc
 from nucleate.benchmark.compounds import compound_named, reference_structure
@@ -100,6 +103,8 @@ def main() -> None:
     reporting = commands.add_parser("table")
     reporting.add_argument("--out", type=Path, required=True)
     reporting.set_defaults(action=table)
+    for command in (searching, reporting):
+        command.add_argument("--rows", type=Path, default=KEPT / "learned_search.jsonl")
     args = parser.parse_args()
     args.action(args)
 
@@ -107,8 +112,7 @@ def main() -> None:
 def run(args: argparse.Namespace) -> None:
     """Search, and append a row for each search that the table lacks."""
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = args.out / "rows.jsonl"
-    done = {(row["formula"], row["seed"], row["side"]) for row in rows_of(rows)}
+    done = {(row["formula"], row["seed"], row["side"]) for row in rows_of(args.rows)}
     first, _, last = args.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1):
         for place, formula in enumerate(MIXED if args.mixed else args.formulas):
@@ -122,8 +126,7 @@ def run(args: argparse.Namespace) -> None:
                 row = {"formula": formula, "seed": seed, "side": side, **row_of(folder)}
                 if row["core_s"] < 0.9 * core_s:
                     raise SystemExit(f"{folder.name}: interrupted. The same command continues.")
-                with rows.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(row) + "\n")
+                append(args.rows, row)
                 print(f"{folder.name}: {row['considered']} considered, {row['words']}", flush=True)
 
 
@@ -181,14 +184,6 @@ def kept(minima: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return found
 
 
-def rows_of(table: Path) -> list[dict[str, Any]]:
-    """Return the rows so far; a line that was cut off is left out."""
-    if not table.exists():
-        return []
-    lines = table.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def references(out: Path, formulas: list[str]) -> dict[str, float]:
     """Return the energies of the references in eV/atom; they are relaxed once."""
     file = out / "references.json"
@@ -213,7 +208,7 @@ def references(out: Path, formulas: list[str]) -> dict[str, float]:
 def table(args: argparse.Namespace) -> None:
     """Print the tables."""
     groups: dict[str, dict[int, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows_of(args.out / "rows.jsonl"):
+    for row in rows_of(args.rows):
         groups[row["formula"]][row["seed"]][row["side"]] = row
     both = {
         formula: pairs

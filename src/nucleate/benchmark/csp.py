@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.benchmark.experiments import Experiment
+    from nucleate.benchmark.references import RelaxedStructure
     from nucleate.benchmark.results import RunResult
     from nucleate.run.events import Callback
 
@@ -183,21 +184,40 @@ def entry_rows(
     begun = _begun(out, entries, known)
     if not begun:
         return []
-    tiers = tiers_of(entry_folder(out, begun[0][0], begun[0][1]))[-1:]
-    items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
-    relaxed = relaxed_structures(
-        out / f"{REFERENCES}-csp-{len(items)}", items, tiers, workers=workers
-    )
-    references = {item.name: item for item in relaxed}
+    references = entry_references(out, entries, entry_folder(out, *begun[0]), workers=workers)
     rows = []
     for entry, use in begun:
-        cell = Cell(entry.name, "csp", 0)
-        reference = references.get(entry.name)
-        result = read_result(entry_folder(out, entry, use), cell, reference)
-        target = None if reference is None else reference.energy_ev_per_atom
-        hull = (above_hull or {}).get(entry.name)
-        rows.append({"known": use, **_row(entry, result, target), "above_hull": hull})
+        row = entry_row(entry_folder(out, entry, use), entry, references.get(entry.name))
+        rows.append({"known": use, **row, "above_hull": (above_hull or {}).get(entry.name)})
     return rows
+
+
+def entry_references(
+    out: Path, entries: Sequence[Entry], run: Path, *, workers: int = 1
+) -> dict[str, RelaxedStructure]:
+    """Return the references, relaxed once by the last tier of a run, by name.
+
+    Parameters
+    ----------
+    out
+        Where they are kept.
+    entries
+        All of them.
+    run
+        The folder of a run.
+    workers
+        Worker processes.
+    """
+    items = [FileCrystal(entry.name, entry.name, entry.crystal) for entry in entries]
+    folder = out / f"{REFERENCES}-csp-{len(items)}"
+    found = relaxed_structures(folder, items, tiers_of(run)[-1:], workers=workers)
+    return {item.name: item for item in found}
+
+
+def entry_row(folder: Path, entry: Entry, reference: RelaxedStructure | None) -> dict[str, Any]:
+    """Return what a run has found of its reference, for :func:`entry_rows`."""
+    result = read_result(folder, Cell(entry.name, "csp", 0), reference)
+    return _row(entry, result, None if reference is None else reference.energy_ev_per_atom)
 
 
 def ranked_rows(
