@@ -1,14 +1,15 @@
 """Policies over sources and moves: structures and seconds to the published minima of four oxides.
 
-    python benchmarks/policies.py run --out policies.csv --seeds 0-39
-    python benchmarks/policies.py tune --out policies.csv
-    python benchmarks/policies.py report --out policies.csv
+    python benchmarks/policies.py tune
+    python benchmarks/policies.py run --seeds 0-39
+    python benchmarks/policies.py report
 
 Compositions, energies and force field are those of Zamaraeva et al., Digital Discovery 2, 1831
-(2023). ``run`` appends a row for every composition, policy and seed that the table lacks, seed by
-seed, so that it can be interrupted at any time and all policies have the same seeds. A run ends at
-1 meV/atom above the published minimum or below it, and is censored after 2,000 structures. It is
-one process; seconds are its processor time. Known structures are off.
+(2023). ``run`` appends a row to ``--out`` (default ``benchmarks/rows/policies.csv``) for every
+composition, policy and seed that the table lacks, seed by seed, so that it can be interrupted at
+any time and all policies have the same seeds. A run ends at 1 meV/atom above the published minimum
+or below it, and is censored after 2,000 structures. It is one process; seconds are its processor
+time. Known structures are off.
 
 ``tuned`` has fixed weights that ``tune`` makes from what worked in searches by fixed weights with
 the seeds 1000 to 1002 of all four compositions: the weight of a source or move is proportional to
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import KEPT
 from scipy.stats import CensoredData, ecdf, logrank
 
 from nucleate.crystal.candidate import MOVE
@@ -297,7 +299,7 @@ def main() -> None:
     """Run, tune or report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("run", "tune", "report"))
-    parser.add_argument("--out", type=Path, default=Path("policies.csv"))
+    parser.add_argument("--out", type=Path, default=KEPT / "policies.csv")
     parser.add_argument("--seeds", default="0-39")
     parser.add_argument("--kind", default="lowest-minima")
     parser.add_argument("--structures", type=int, default=2000)
