@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.surrogate.conftest import group, loose, morse
@@ -175,3 +177,20 @@ def test_bytes_that_are_no_fit_are_refused(message: bytes) -> None:
 
     with pytest.raises(InputError, match="no fit"):
         Fit.from_bytes(message)
+
+
+def test_a_hole_of_the_model_above_spoils_nothing() -> None:
+    """One evaluation far below all others is refused, and what follows is learned as before."""
+    rng = np.random.default_rng(10)
+    groups = [group(rng) for _ in range(14)]
+    fits = Fit((27, 33)), Fit((27, 33))
+    for place, frames in enumerate(groups):
+        if place == 12:
+            sound = frames[-1]
+            hole = replace(sound, energy_ev=sound.energy_ev - 60.0)
+            assert fits[0].add([hole]) == Learned(refused=1)
+        assert fits[0].add(frames) == fits[1].add(frames)
+    assert fits[0].n_frames == fits[1].n_frames
+    lack = Fit((27, 33))
+    lack.n_refused = 4
+    assert "and 4 were refused; the first tier relaxes" in lack.solve().reason

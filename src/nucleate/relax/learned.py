@@ -41,7 +41,7 @@ class LearnedEngine(Engine):
 
     relaxer: ClassVar[str] = "nucleate.relax.learned:LearnedRelaxer"
     ranks_single_points: ClassVar[bool] = False
-    supports: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
     tier_defaults: ClassVar[dict[str, Any]] = {
         "max_steps": 150,
         "fmax_ev_per_ang": 0.1,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.learning.screening import MOST_UNPHYSICAL
 from nucleate.run.learning.tables import FINISHES, LearningTables, holds_learning
 from nucleate.surrogate.surrogate import Surrogate
 
@@ -34,6 +35,8 @@ class LearnedFit:
     ranks : float or None
         Rank correlation of minima of the surrogate and finished structures, by which that was
         decided.
+    unphysical : float
+        Share of unphysical minima by which that was decided.
     reason : str
         Why there is no fit, or empty.
     core_s : float
@@ -48,6 +51,7 @@ class LearnedFit:
     share: float
     on: bool
     ranks: float | None
+    unphysical: float = 0.0
     reason: str = ""
     core_s: float = 0.0
 
@@ -117,6 +121,8 @@ class Learned:
         words = ", ".join(parts)
         if last.reason:
             return f"{words}. The last fit failed: {last.reason}"
+        if not last.on and last.unphysical > MOST_UNPHYSICAL:
+            return f"{words}. Switched off: {last.unphysical:.0%} of its minima are unphysical"
         if not last.on:
             rank = "" if last.ranks is None else f" (rank correlation {last.ranks:.2f})"
             return f"{words}. Switched off: it does not rank structures as the first tier{rank}"
@@ -165,6 +171,7 @@ def _fit(review: Review, row: FitRow) -> LearnedFit:
         share=review.share,
         on=review.on,
         ranks=review.spearman,
+        unphysical=review.unphysical,
         reason=reason,
         core_s=row.core_s,
     )

@@ -313,6 +313,8 @@ class Pool:
         limits = self._spec.step_limits_s
         tiers = {job.tier for job in worker.jobs.values()}
         limit = max(limits[tier] if limits else DEFAULT_STEP_LIMIT_S for tier in tiers)
+        if any(LESSON in job.options for job in worker.jobs.values()):
+            limit = max(limit, DEFAULT_STEP_LIMIT_S)  # a fit says nothing until it is made
         return worker.silent_s() > limit
 
     def _lost(

@@ -33,6 +33,10 @@ ENERGY_SCALE, FORCE_SCALE = 0.15, 4.0
 HIGHEST_EV, HIGHEST_FORCE = 4.0, 60.0
 """eV/atom above the lowest and eV/Å beyond which an evaluation is not learned."""
 
+DEEPEST_EV = 2.0
+"""eV/atom below the lowest of the first groups, beyond which an evaluation is a hole of the model
+above and is not learned: all that is sound would lie too far above it."""
+
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 ONE_BODY_RIDGE = 1e-9
 PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
@@ -187,9 +191,16 @@ class Fit:
 
     def _lack(self) -> str:
         if self.n_frames < MIN_FRAMES:
-            return f"{self.n_frames} evaluations are learned where {MIN_FRAMES} are the least"
+            refused = f", and {self.n_refused} were refused" if self.n_refused else ""
+            return (
+                f"{self.n_frames} evaluations are learned where {MIN_FRAMES} are the least"
+                f"{refused}; the first tier relaxes all candidates until there are more"
+            )
         if not self.number and self.n_groups < MIN_GROUPS:
-            return f"{self.n_groups} relaxations are known where {MIN_GROUPS} are the least"
+            return (
+                f"{self.n_groups} relaxations are known where {MIN_GROUPS} are the least; the "
+                "first tier relaxes all candidates until there are more"
+            )
         missing = [
             z for z, count in zip(self.layout.elements, self._gram.diagonal(), strict=False)
             if count == 0.0
@@ -201,6 +212,8 @@ class Fit:
         if not numbers <= set(self.layout.elements) or frame.max_force > HIGHEST_FORCE:
             return False
         lowest = self._lowest.get(self._shares(frame.crystal), np.inf)
+        if self.n_groups >= MIN_GROUPS and frame.energy_per_atom < lowest - DEEPEST_EV < np.inf:
+            return False
         return frame.energy_per_atom < lowest + HIGHEST_EV
 
     def _shares(self, crystal: Crystal) -> tuple[float, ...]:

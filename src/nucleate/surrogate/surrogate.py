@@ -219,8 +219,13 @@ class Surrogate:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write it to a file."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write it to a file; raises InputError if it cannot be written."""
+        try:
+            Path(path).write_bytes(self.to_bytes())
+        except OSError as error:
+            raise InputError(
+                f"weights = {path}: {error.strerror}. Give a file in a folder that exists."
+            ) from error
 
     @classmethod
     def load(cls, path: Path | str) -> Surrogate:

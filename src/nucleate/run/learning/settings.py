@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 NAME = "surrogate"
 """Name of the tier that learns."""
 
+NO_WINDOW = (-1e9, 1e9)
+"""eV/atom: energies of the first tier may have any zero; the depth below what was learned guards
+the surrogate."""
+
 LEAST_SHARE, FIRST_SHARE, LARGEST_SHARE = 0.02, 0.2, 0.5
 """Between the first and the last the share that is finished adapts; it begins in the middle."""
 
@@ -92,10 +96,8 @@ def tiers_with_surrogate(tiers: Sequence[TierSettings]) -> tuple[TierSettings, .
     guards = above.guards.model_copy(
         update={
             "volume_ratio": (0.4, 2.5),
-            **{
-                key: Guards.model_fields[key].get_default()
-                for key in ("max_depth_ev_per_atom", "energy_window_ev_per_atom")
-            },
+            "max_depth_ev_per_atom": Guards.model_fields["max_depth_ev_per_atom"].get_default(),
+            "energy_window_ev_per_atom": NO_WINDOW,
         }
     )
     from nucleate.relax.learned import LearnedEngine
@@ -188,7 +190,7 @@ def without_surrogate(data: dict[str, Any]) -> dict[str, Any]:
     section = data.get(NAME)
     own = {key: value for key, value in tiers[0].items() if key not in ("name", "engine")}
     given = {**section} if isinstance(section, dict) else {}
-    return {**data, NAME: {**given, **own, "on": True}, "tier": list(tiers[1:])}
+    return {**data, NAME: {**own, **given, "on": True}, "tier": list(tiers[1:])}
 
 
 def _learns(tier: Any) -> bool:

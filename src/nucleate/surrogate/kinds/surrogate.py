@@ -22,7 +22,7 @@ class SurrogateSettings(Engine):
 
     relaxer: ClassVar[str] = "nucleate.relax.classical:ClassicalRelaxer"
     ranks_single_points: ClassVar[bool] = False
-    supports: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset({"guards.energy_window_ev_per_atom"})
     tier_defaults: ClassVar[dict[str, Any]] = {
         "max_steps": 150,
         "fmax_ev_per_ang": 0.1,
