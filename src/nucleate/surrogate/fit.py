@@ -34,8 +34,8 @@ HIGHEST_EV, HIGHEST_FORCE = 4.0, 60.0
 """eV/atom above the lowest and eV/Å beyond which an evaluation is not learned."""
 
 DEEPEST_EV = 2.0
-"""eV/atom below the lowest of the first groups, beyond which an evaluation is a hole of the model
-above and is not learned: all that is sound would lie too far above it."""
+"""eV/atom below the lowest of the first groups, beyond which an evaluation is an unphysical
+minimum of the model above and is not learned: all that is sound would lie too far above it."""
 
 RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 ONE_BODY_RIDGE = 1e-9

@@ -304,7 +304,7 @@ class LearningExecutor(Silent):
     def _keep_frames(self, number: int, item: Finished) -> None:
         outcome = item.outcome
         if isinstance(outcome, Failed) and outcome.reason is FailReason.COLLAPSED:
-            return  # a hole of the tier: energies that nothing is to be learned from
+            return  # an unphysical minimum of the tier, from which nothing is to be learned
         data = base64.b64decode(item.extra.get("frames", ""))
         if not data and isinstance(outcome, Relaxed) and "frames" in item.job.options:
             with suppress(InputError):
