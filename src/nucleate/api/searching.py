@@ -119,6 +119,7 @@ def search_in(
     """
     from nucleate.api.final import finish, judge_of
     from nucleate.report.live import LivePage
+    from nucleate.report.naming import libraries_of
     from nucleate.run.events import Several
     from nucleate.run.predict import predict
     from nucleate.signals import is_request
@@ -128,8 +129,9 @@ def search_in(
     judge_of(settings.final)  # an unknown model is refused now
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)
+    libraries = libraries_of({"input": settings.to_dict()})
     with display_of(display) as shown:
-        shown.start(f"{settings.problem.formula}{place}", tiers, settings.search.library)
+        shown.start(f"{settings.problem.formula}{place}", tiers, libraries)
         executor = None
         if has_objects(settings.tier):
             pressure = settings.problem.pressure_gpa
