@@ -310,11 +310,9 @@ class Pool:
             return worker.silent_s() > START_LIMIT_S
         if worker.is_waiting or not worker.jobs:
             return False
-        limits = self._spec.step_limits_s
-        tiers = {job.tier for job in worker.jobs.values()}
-        limit = max(limits[tier] if limits else DEFAULT_STEP_LIMIT_S for tier in tiers)
-        if any(LESSON in job.options for job in worker.jobs.values()):
-            limit = max(limit, DEFAULT_STEP_LIMIT_S)  # a fit says nothing until it is made
+        jobs = worker.jobs.values()  # a fit says nothing until it is made
+        limits = None if any(LESSON in job.options for job in jobs) else self._spec.step_limits_s
+        limit = max(limits[job.tier] if limits else DEFAULT_STEP_LIMIT_S for job in jobs)
         return worker.silent_s() > limit
 
     def _lost(
