@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
-from nucleate.errors import InputError
 from nucleate.relax.settings import TierSettings
 from nucleate.report.learned import Learned, LearnedFit
+from nucleate.run.executor import LESSON, Job
+from nucleate.run.learning.lessons import NOTHING
 from nucleate.run.learning.settings import tiers_with_surrogate, without_surrogate
-from nucleate.surrogate.surrogate import Surrogate
+from nucleate.run.pool import Pool
+from nucleate.run.process import DEFAULT_STEP_LIMIT_S
 
 
 def test_energies_of_any_zero_are_learned_from() -> None:
@@ -39,27 +41,18 @@ def test_the_reason_for_switching_off_is_the_true_one() -> None:
     assert "rank correlation 0.50" in Learned((worse,), {}, 1.0).in_words()
 
 
-def test_weights_are_not_written_where_there_is_no_place(tmp_path, made_surrogate) -> None:
-    for path in (tmp_path / "missing" / "weights", tmp_path):
-        with pytest.raises(InputError, match=r"weights = .* Give a file in a folder that exists"):
-            made_surrogate.save(path)
+def test_a_long_fit_is_no_hanging_worker() -> None:
+    """A fit says nothing until it is made; a relaxation that is silent for as long hangs."""
+    pool = object.__new__(Pool)
+    pool._spec = SimpleNamespace(step_limits_s=(60.0, 60.0))
 
+    def hangs(options, silent_s):
+        jobs = {0: Job(0, 0, NOTHING, options=options)}
+        worker = SimpleNamespace(
+            is_ready=True, is_waiting=False, jobs=jobs, silent_s=lambda: silent_s
+        )
+        return pool._hangs(worker)
 
-@pytest.fixture
-def made_surrogate() -> Surrogate:
-    import numpy as np
-
-    from nucleate.surrogate.descriptors import Layout
-
-    layout = Layout.of([27])
-    return Surrogate(
-        elements=layout.elements,
-        weights=np.zeros(layout.n_columns),
-        walls=np.ones((1, 1)),
-        lowest=0.0,
-        spread=np.zeros((1, layout.n_columns), dtype=np.float16),
-        number=1,
-        tier="chgnet",
-        n_frames=30,
-        n_groups=10,
-    )
+    assert hangs({}, 100.0)
+    assert not hangs({LESSON: {}}, 100.0)
+    assert hangs({LESSON: {}}, DEFAULT_STEP_LIMIT_S + 1.0)

@@ -108,3 +108,9 @@ def test_the_tier_names_elements_that_the_fit_lacks(tmp_path: Path) -> None:
     assert engine.problems(["O", "Ti"]) == []
     assert "not for Fe" in engine.problems(["Fe"])[0]
     assert "No such file" in SurrogateSettings(file="none").problems(["O"])[0]
+
+
+def test_weights_are_not_written_where_there_is_no_place(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing" / "weights", tmp_path):
+        with pytest.raises(InputError, match=r"weights = .* Give a file in a folder that exists"):
+            made_up().save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,8 @@ def import_near(folder: str | Path, jobs: str | Path, *, name: str | None = None
     from nucleate.mapping.store import MapStore
 
     root = Path(jobs)
-    tier = name or _one_tier(root)
+    exported = _one_tier(root)
+    tier = name or exported
     with locked(Path(folder)):
         state = read_map(Path(folder))
         state.check_structures()
@@ -149,30 +151,23 @@ def import_near(folder: str | Path, jobs: str | Path, *, name: str | None = None
 
 def _one_tier(root: Path) -> str:
     """Return the name of the tier of all folders; raises InputError if their levels differ."""
+    from nucleate.run.hand_back import one_level
+
     if not root.is_dir():
         raise InputError(
             f"{root} is not a folder. Give the one that `nucleate export --for` wrote."
         )
-    found: dict[str, tuple[str, Path]] = {}
+    manifests: dict[str, dict[str, Any]] = {}
     for place in sorted(root.glob("*/*")):
-        try:
-            manifest = read_manifest(place)
-        except NotFinishedError:
-            continue
-        words = " ".join(str(value) for value in manifest["level"].values() if value)
-        found.setdefault(words, (str(manifest["tier"]["name"]), place))
-    if not found:
+        with suppress(NotFinishedError):
+            manifests[str(place.relative_to(root))] = read_manifest(place)
+    if not manifests:
         raise InputError(
             f"{root} holds no calculations of a map. Give the folder that `nucleate export MAP "
             "--for ...` wrote."
         )
-    if len(found) > 1:
-        shown = "".join(f"\n  {words}: {place}" for words, (_, place) in found.items())
-        raise InputError(
-            f"{root} holds energies that cannot be compared. Import each kind by itself:{shown}"
-        )
-    [(name, _)] = found.values()
-    return name
+    one_level(manifests, root)
+    return str(next(iter(manifests.values()))["tier"]["name"])
 
 
 def _read_runs(
@@ -214,6 +209,8 @@ def _outcome_of(
         return outcome if abs(exported - phase.energy) <= SAME_EV else None
     own = (state.tiers[-1], *POLISHED)
     with Store.read(phase.site.folder) as store:
+        if tier not in store.tiers():
+            return None
         for record, _ in store.records():
             outcome = record.relaxed_by(tier)
             before = [done.enthalpy_per_atom for name in own if (done := record.relaxed_by(name))]

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.mapping.reading import read_map
+from nucleate.report.maps.export import NEAR_EV
 
 if TYPE_CHECKING:
     from nucleate.mapping.energies import Phase
     from nucleate.mapping.reading import MapState
     from nucleate.mapping.site import Site
-
-NEAR_EV = 0.1
-"""eV/atom above the hull up to which phases are taken further."""
 
 
 def near_phases(state: MapState) -> list[Phase]:

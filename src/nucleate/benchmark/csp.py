@@ -215,7 +215,22 @@ def entry_references(
 
 
 def entry_row(folder: Path, entry: Entry, reference: RelaxedStructure | None) -> dict[str, Any]:
-    """Return what a run has found of its reference, for :func:`entry_rows`."""
+    """Return what a run has found of its reference.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    entry
+        What was searched for.
+    reference
+        As :func:`entry_references` gives it; None where it has no energy.
+
+    Returns
+    -------
+    dict
+        Verdict, rank, rms displacements, core seconds, and gap in meV/atom.
+    """
     result = read_result(folder, Cell(entry.name, "csp", 0), reference)
     return _row(entry, result, None if reference is None else reference.energy_ev_per_atom)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -75,20 +75,15 @@ def refine(
     from nucleate.cli.output import SHOWN, export_at_end, print_ranking
     from nucleate.cli.progress import progress
 
+    model = inputs.parse_all(inputs.parse_tier, tier)
+    further: dict[str, Any] = {
+        "input_file": file, "best": best, "name": name, "single_point": single_point,
+        "retry": retry, "workers": workers,
+    }  # fmt: skip
     if api.holds_map(run):
         if tier is not None or file is not None:
             _check_for_tiers(judge)
-            summaries = api.refine_near(
-                run,
-                inputs.parse_all(inputs.parse_tier, tier),
-                input_file=file,
-                best=best,
-                name=name,
-                single_point=single_point,
-                retry=retry,
-                workers=workers,
-                on_stage=Stages(),
-            )
+            summaries = api.refine_near(run, model, **further, on_stage=Stages())
             for formula, summary in summaries:
                 typer.echo(f"{formula}:")
                 _print_end(summary)
@@ -126,13 +121,8 @@ def refine(
 
         summary = api.refine(
             run,
-            inputs.parse_all(inputs.parse_tier, tier),
-            input_file=file,
-            best=best,
-            name=name,
-            single_point=single_point,
-            retry=retry,
-            workers=workers,
+            model,
+            **further,
             on_start=start,
             on_record=lambda record: bars[0](record),
         )

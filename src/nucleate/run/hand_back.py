@@ -135,7 +135,7 @@ def import_results(
                 f"{root} holds no calculation of this run. Give the folder that `nucleate export "
                 f"{path} --for ...` wrote.{shown}"
             )
-        level = _one_level(manifests, root)
+        level = one_level(manifests, root)
         chosen = name or str(next(iter(manifests.values()))["tier"]["name"])
         tier = _Tier(store, chosen, level)
         imported: list[tuple[str, int, bool]] = []
@@ -231,7 +231,7 @@ def _places(root: Path) -> tuple[Path, list[str]]:
     return root, sorted(names)
 
 
-def _one_level(manifests: Mapping[str, dict[str, Any]], root: Path) -> dict[str, str]:
+def one_level(manifests: Mapping[str, dict[str, Any]], root: Path) -> dict[str, str]:
     """Return the level of theory of all; raises InputError if they have different ones."""
     by_level: dict[str, list[str]] = {}
     for place, manifest in manifests.items():

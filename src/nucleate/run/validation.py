@@ -63,7 +63,7 @@ def _of_no_kind(details: Sequence[ErrorDetails], data: Mapping[str, Any]) -> str
     path = _path_in(data, details[0]["loc"])
     kinds = [item["type"] for item in details if _path_in(data, item["loc"]) == path]
     words = list(dict.fromkeys(KINDS[kind] for kind in kinds if kind in KINDS))
-    if len(words) < 2 or len(words) < len(set(kinds) - {"model_type"}):
+    if len(words) < 2 or not KINDS.keys() >= set(kinds):
         return ""
     value = details[0]["input"]
     shown = f"{_dotted(path)} = {value!r}" if not isinstance(value, dict | list) else _dotted(path)
