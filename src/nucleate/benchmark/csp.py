@@ -229,7 +229,7 @@ def entry_row(folder: Path, entry: Entry, reference: RelaxedStructure | None) ->
     Returns
     -------
     dict
-        Verdict, rank, rms displacements, core seconds, and gap in meV/atom.
+        Whether it was found, rank, rms displacements, core seconds, and gap in meV/atom.
     """
     result = read_result(folder, Cell(entry.name, "csp", 0), reference)
     return _row(entry, result, None if reference is None else reference.energy_ev_per_atom)
