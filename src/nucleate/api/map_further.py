@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BEST = 3
 """Structures of each composition that are taken further."""
 
+_CHECKED = ("input_file", "name", "single_point", "workers")
+"""What is checked once, before any composition is refined."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,8 +61,9 @@ def refine_near(
     InputError
         If there is no such composition, or none of them can be refined.
     """
-    from nucleate.api.refine import refine
+    from nucleate.api.refine import refine, refinement_of
 
+    refinement_of(model, **{key: value for key, value in further.items() if key in _CHECKED})
     summaries: list[tuple[str, RefinementSummary]] = []
     refused: InputError | None = None
     with locked(Path(folder)):

@@ -70,11 +70,9 @@ def refine(
     from nucleate.run.refinement import refine as run_tiers
     from nucleate.run.store import Store
 
-    options = given(name=name, relax=False if single_point else None)
-    overrides: dict[str, Any] = given(best=best)
-    if model is not None:
-        overrides["tier"] = as_tiers(model, options)
-    settings = _settings(input_file, overrides, given(workers=workers))
+    settings = refinement_of(
+        model, input_file, best=best, name=name, single_point=single_point, workers=workers
+    )
     content = read_run(folder)
     with Store.read(folder) as store:
         check_new_tiers(store, settings.tier)
@@ -85,6 +83,23 @@ def refine(
     if has_objects(settings.tier):
         executor = partial(inline_executor, pressure_gpa=content.pressure_gpa)
     return run_tiers(folder, settings, numbers, retry=retry, on_record=on_record, executor=executor)
+
+
+def refinement_of(
+    model: Any = None,
+    input_file: str | Path | None = None,
+    *,
+    best: int | None = None,
+    name: str | None = None,
+    single_point: bool = False,
+    workers: int | None = None,
+) -> RefinementSettings:
+    """Return the input of :func:`refine`, which has the same parameters; raises InputError."""
+    options = given(name=name, relax=False if single_point else None)
+    overrides: dict[str, Any] = given(best=best)
+    if model is not None:
+        overrides["tier"] = as_tiers(model, options)
+    return _settings(input_file, overrides, given(workers=workers))
 
 
 def export_jobs(
