@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -83,7 +84,8 @@ class LearnedRelaxer:
         self._pupil: Pupil | None = None
 
     def warm_up(self, numbers: Sequence[int]) -> None:
-        """Let everything be compiled that fits and relaxations of these atoms need."""
+        """Let everything be compiled and loaded that fits and relaxations of these atoms need."""
+        import_module("scipy.linalg")
         layout = Layout.of(numbers)
         nothing = Surrogate(
             elements=layout.elements,

@@ -136,26 +136,38 @@ class Layout:
             )
         return np.searchsorted(np.array(self.elements), numbers)
 
-    def rows(self, crystal: Crystal) -> NDArray[np.float64]:
+    def rows(
+        self, crystal: Crystal, atoms: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return energy, forces and virial of a crystal by column, (3 n_atoms + 7, n_columns).
 
         Rows are the energy (eV), forces (eV/Å), virial xx, yy, zz, yz, xz, xy
         (eV, derivative of the energy by strain), each for a weight of 1.
+
+        Parameters
+        ----------
+        crystal
+            A crystal of these elements.
+        atoms
+            Ascending places of the atoms whose forces are wanted; default: all.
         """
-        return self._design(crystal, derivatives=True)
+        atoms = np.arange(crystal.n_atoms) if atoms is None else atoms
+        force_row = np.zeros(crystal.n_atoms, np.int64)
+        force_row[atoms] = 1 + 3 * np.arange(len(atoms))
+        return self._design(crystal, force_row)
 
     def energy_row(self, crystal: Crystal) -> NDArray[np.float64]:
         """Return the energy of a crystal by column, shape (n_columns,)."""
-        return self._design(crystal, derivatives=False)[0]
+        return self._design(crystal, np.zeros(0, np.int64))[0]
 
-    def _design(self, crystal: Crystal, *, derivatives: bool) -> NDArray[np.float64]:
+    def _design(self, crystal: Crystal, force_row: NDArray[np.int64]) -> NDArray[np.float64]:
         from nucleate.potentials.kernels import neighbours
         from nucleate.surrogate.rows import design
 
         kinds, cell = self.kinds(crystal.numbers), np.array(crystal.cell)
         positions = crystal.positions
         near = neighbours(positions, cell, CUTOFF_ANG)
-        return design(positions, cell, kinds, *near, self.pair, self.embedding, derivatives)
+        return design(positions, cell, kinds, *near, self.pair, self.embedding, force_row)
 
 
 def _embedding(elements: tuple[int, ...]) -> NDArray[np.float64]:

@@ -87,7 +87,7 @@ class Tally:
             force_ev_per_ang=float(np.sqrt(np.mean(self.forces))),
             stress_gpa=float(np.sqrt(np.mean(self.stresses))),
             rest_mev_per_atom=1e3 * _rms(rest[:, 0] - rest[:, 1]) if len(rest) else None,
-            spearman=_spearman(rest) if len(rest) >= 5 else None,
+            spearman=rank_correlation(rest) if len(rest) >= 5 else None,
         )
 
 
@@ -95,10 +95,15 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _spearman(pairs: np.ndarray) -> float | None:
-    from scipy.stats import rankdata
-
-    if np.ptp(pairs[:, 0]) == 0.0 or np.ptp(pairs[:, 1]) == 0.0:
+def rank_correlation(pairs: np.ndarray) -> float | None:
+    """Return Spearman's rank correlation of two columns; None where one of them is constant."""
+    if np.ptp(pairs, axis=0).min() == 0.0:
         return None
-    ranks = rankdata(pairs, axis=0)
-    return float(np.corrcoef(ranks.T)[0, 1])
+    ranks = [_ranks(column) for column in pairs.T]
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return ranks, for equal values their mean, without scipy.stats, which loads for a second."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - 0.5 * (counts - 1))[place]

@@ -42,8 +42,9 @@ ONE_BODY_RIDGE = 1e-9
 PAIR_SIZE, THREE_BODY_SIZE = 20.0, 2.0
 """eV, how large weights are expected to be: what was hardly seen must not get huge ones."""
 
-MOST_FORCES = 16
-"""Atoms of an evaluation whose forces are learned, drawn at random where there are more."""
+FIRST_FORCES, MOST_FORCES = 16, 8
+"""Atoms of an evaluation whose forces are learned, before the first fit and after it, drawn at
+random where there are more."""
 
 HOLD = 5
 """Before the first fit, every fifth group is held out to choose the ridge."""
@@ -232,10 +233,13 @@ class Fit:
             self._lowest[shares] = min(known, frame.energy_per_atom)
         learned = 0
         for place, frame in enumerate(frames):  # the rows of seven elements take 2 MB each
-            block = self._block(frame)
+            most = MOST_FORCES if self.number else FIRST_FORCES
+            rng = np.random.default_rng([self.n_groups, place])
+            atoms = _drawn(frame.crystal.n_atoms, most, rng)
+            block = self._block(frame, atoms)
             if block is None:
                 continue
-            matrix, values = _thinned(*block, np.random.default_rng([self.n_groups, place]))
+            matrix, values = block
             with _controller().limit(limits=1, user_api="blas"):
                 if self._solutions.shape[1]:
                     misses = (matrix @ self._solutions - values[:, None]) ** 2
@@ -246,10 +250,12 @@ class Fit:
         self.n_frames += learned
         return learned
 
-    def _block(self, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return the weighted rows of a frame, and their right-hand sides."""
+    def _block(
+        self, frame: Frame, atoms: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the weighted rows of a frame, with the forces of some atoms for those of all."""
         crystal, n = frame.crystal, frame.crystal.n_atoms
-        matrix = self.layout.rows(crystal)
+        matrix = self.layout.rows(crystal, atoms)
         if not np.isfinite(matrix).all():
             return None
         self._distances.take(crystal)
@@ -257,7 +263,7 @@ class Fit:
         values = np.concatenate(
             [
                 [frame.energy_ev - n * self._baseline],
-                frame.forces_ev_per_ang.ravel(),
+                frame.forces_ev_per_ang[atoms].ravel(),
                 0.5 * (virial + (frame.stress_gpa.T * (crystal.volume / GPA_PER_EV_A3))[_VOIGT]),
             ]
         )
@@ -267,6 +273,7 @@ class Fit:
         self._kept = [*self._kept[1 - N_KEPT :], (matrix[0] / n).astype(np.float32)]
         noise = np.full(values.size, FORCE_NOISE)
         noise[0], noise[-6:] = ENERGY_NOISE * n, VIRIAL_NOISE * n
+        noise[1:-6] *= np.sqrt(len(atoms) / n)
         noise *= 1.0 + max(above, 0.0) / ENERGY_SCALE + frame.max_force / FORCE_SCALE
         matrix /= noise[:, None]
         return matrix, values / noise
@@ -355,25 +362,26 @@ class Fit:
 
         rows = np.array(self._kept, dtype=np.float64).T / self._scale[:, None]
         known = solve_triangular(self._factor, rows, trans=1, check_finite=False)
-        main = np.linalg.svd(known, full_matrices=False)[0][:, :N_DIRECTIONS]
+        main = _main_directions(known)
         back = solve_triangular(self._factor, main, check_finite=False) / self._scale[:, None]
         largest = np.finfo(np.float16).max
         return np.clip(back.T / ENERGY_NOISE, -largest, largest).astype(np.float16)
 
 
-def _thinned(
-    matrix: NDArray[np.float64], values: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the rows of a frame with the forces of some atoms, which count for those of all."""
-    n_atoms = (len(values) - 7) // 3
-    if n_atoms <= MOST_FORCES:
-        return matrix, values
-    atoms = np.sort(rng.permutation(n_atoms)[:MOST_FORCES])
-    forces = (1 + 3 * atoms[:, None] + np.arange(3)).ravel()
-    rows = np.concatenate([[0], forces, np.arange(len(values) - 6, len(values))])
-    weights = np.ones(len(rows))
-    weights[1:-6] = np.sqrt(n_atoms / MOST_FORCES)
-    return matrix[rows] * weights[:, None], values[rows] * weights
+def _main_directions(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the left singular vectors of the largest singular values, by the smaller Gram."""
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    largest = slice(None, -1 - N_DIRECTIONS, -1)
+    kept = values[largest] > np.finfo(float).eps * values[-1]
+    sizes = np.sqrt(np.where(kept, values[largest], np.inf))
+    return columns @ vectors[:, largest] / sizes
+
+
+def _drawn(n_atoms: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the places of the atoms whose forces are learned, ascending."""
+    if n_atoms <= most:
+        return np.arange(n_atoms)
+    return np.sort(rng.permutation(n_atoms)[:most])
 
 
 @cache

@@ -31,12 +31,12 @@ _SECOND = np.array([0, 1, 2, 2, 2, 1])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
+def design(pos, cell, kind, first, other, shift, pair, embedding, force_row):
     """Return the rows of the linear model for a crystal, shape (n_rows, n_columns).
 
-    Rows are the energy (eV), the forces (eV/Å) and the virial xx, yy, zz, yz, xz, xy (eV); the
-    energy alone where ``derivatives`` is False. The order of the columns is that of
-    :class:`~nucleate.surrogate.descriptors.Layout`.
+    Rows are the energy (eV), the forces (eV/Å) on the atoms that have rows, and the virial xx, yy,
+    zz, yz, xz, xy (eV); the energy alone where ``force_row`` is empty. The order of the columns is
+    that of :class:`~nucleate.surrogate.descriptors.Layout`.
 
     Parameters
     ----------
@@ -47,16 +47,18 @@ def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
     pair : ndarray of int64, shape (n_elements, n_elements)
         Number of each unordered pair.
     embedding : ndarray, shape (n_elements, n_channels)
-    derivatives : bool
+    force_row : ndarray of int64, shape (n_atoms,) or (0,)
+        First of the three rows of an atom, from 1 on; 0 for an atom without rows.
     """
     n, n_elements = kind.size, pair.shape[0]
     products = embedding.shape[1] * N_RADIAL
     n_features = products * (products + 1) // 2 * N_DEGREES
     three = n_elements + n_elements * (n_elements + 1) // 2 * N_PAIR
-    rows = 1 + (3 * n + 6 if derivatives else 0)
+    derivatives = force_row.size > 0
+    rows = 1 + (3 * np.count_nonzero(force_row) + 6 if derivatives else 0)
     out = np.zeros((rows, three + n_elements * n_features))
     own = np.zeros((n, n_elements, N_RADIAL, N_MONOMIALS))
-    _two_body(pos, cell, kind, first, other, shift, pair, own, out)
+    _two_body(pos, cell, kind, first, other, shift, pair, own, force_row, out)
     a = np.empty((n, products, N_MONOMIALS))
     for i in range(n):
         out[0, kind[i]] += 1.0
@@ -69,12 +71,12 @@ def design(pos, cell, kind, first, other, shift, pair, embedding, derivatives):
                 column += N_DEGREES
     if derivatives:
         a *= MULTIPLICITY
-        _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out)
+        _three_body(pos, cell, kind, first, other, shift, embedding, a, three, force_row, out)
     return out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
+def _two_body(pos, cell, kind, first, other, shift, pair, own, force_row, out):
     """Add the pairs and fill the moments."""
     values, slopes = np.empty(4), np.empty(4)
     g, m = np.empty(N_RADIAL), np.empty(N_MONOMIALS)
@@ -95,7 +97,7 @@ def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
                 for q in range(3):
                     by_vector[q, k + b] = slopes[b] * d[q] / r
             if out.shape[0] > 1:
-                _add(out, column, by_vector, d, i, j)
+                _add(out, column, by_vector, d, force_row[i], force_row[j])
             if r < MOMENT_HIGH:
                 radial(r, g, slope_g, values, slopes)
                 monomials(d[0] / r, d[1] / r, d[2] / r, m)
@@ -106,14 +108,18 @@ def _two_body(pos, cell, kind, first, other, shift, pair, own, out):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _add(out, column, by_vector, d, i, j):
-    """Add the derivatives of some columns by the vector d from atom i to atom j."""
+def _add(out, column, by_vector, d, mine, theirs):
+    """Add the derivatives of some columns by the vector d between atoms with these rows, or 0."""
     end, count = out.shape[0] - 6, by_vector.shape[1]
     for q in range(3):
-        mine, theirs = out[1 + 3 * i + q], out[1 + 3 * j + q]
-        for f in range(count):
-            mine[column + f] += by_vector[q, f]
-            theirs[column + f] -= by_vector[q, f]
+        if mine > 0:
+            row = out[mine + q]
+            for f in range(count):
+                row[column + f] += by_vector[q, f]
+        if theirs > 0:
+            row = out[theirs + q]
+            for f in range(count):
+                row[column + f] -= by_vector[q, f]
     for v in range(6):
         a, b = _FIRST[v], _SECOND[v]
         row, half_a, half_b = out[end + v], 0.5 * d[a], 0.5 * d[b]
@@ -122,7 +128,7 @@ def _add(out, column, by_vector, d, i, j):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
+def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, force_row, out):
     """Add the derivatives of the products of moments; ``a`` has their multinomial factors."""
     products = a.shape[1]
     n_features = products * (products + 1) // 2 * N_DEGREES
@@ -156,7 +162,8 @@ def _three_body(pos, cell, kind, first, other, shift, embedding, a, three, out):
                     moved *= PARITY
                 _halves(a[centre], moved, half)
                 _products(embedding[kind[neighbour]], half, by_vector)
-                _add(out, three + kind[centre] * n_features, by_vector, d, i, j)
+                column = three + kind[centre] * n_features
+                _add(out, column, by_vector, d, force_row[i], force_row[j])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")

@@ -20,6 +20,7 @@ from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
 from nucleate.run.learning.tables import FINISHES, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
+from nucleate.surrogate.errors import rank_correlation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -305,8 +306,6 @@ class Screening:
 
     def _spearman(self, past: list[Review]) -> float | None:
         """Return the rank correlation; where the surrogate is off, of later fits alone."""
-        from scipy.stats import rankdata  # slow to import
-
         pairs = list(self._pairs)
         if past and not past[-1].on:
             last_on = max((review.number for review in past if review.on), default=-1)
@@ -314,10 +313,8 @@ class Screening:
         if len(pairs) < LEAST_PAIRS:
             return None
         values = np.array([(pair.surrogate, pair.first) for pair in pairs])
-        if np.ptp(values, axis=0).min() == 0.0:
-            return 0.0
-        seen = float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
-        return max(seen, self._among_all(values[:, 1] - values[:, 0]))
+        seen = rank_correlation(values)
+        return 0.0 if seen is None else max(seen, self._among_all(values[:, 1] - values[:, 0]))
 
     def _among_all(self, errors: NDArray[np.float64]) -> float:
         """Return the correlation to expect among all candidates, by the size of the errors.

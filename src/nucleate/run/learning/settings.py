@@ -63,7 +63,7 @@ class LearningSettings(BaseModel):
         "what was learned.",
     )
     frames: int = Field(
-        6,
+        4,
         ge=1,
         le=50,
         description="Evaluations of a relaxation that are learned; half of them after the first "
