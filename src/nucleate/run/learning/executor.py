@@ -85,6 +85,8 @@ class LearningExecutor(Silent):
         self._undecided: list[int] = []
         self._considered: dict[int, Considered] = {}
         self._ended: dict[int, Finished] = {}  # waiting for an evaluation
+        self._doubted: dict[int, Considered] = {}
+        self._settled: dict[int, Decision] = {}  # of those that were doubted
         self._frames: dict[int, list[bytes]] = {}  # written together with the outcome
         self._ready: list[Finished] = []
         self._with_frames = tables.with_frames()
@@ -186,6 +188,8 @@ class LearningExecutor(Silent):
             self._learned(item)
         elif job.tier == SURROGATE:
             self._consider(item)
+        elif job.tier == self._points and job.key in self._doubted:
+            self._settle(self._doubted.pop(job.key), item)
         elif job.tier == self._points:
             self._keep_frames(job.key, item)
             self._return(self._ended.pop(job.key))
@@ -257,6 +261,10 @@ class LearningExecutor(Silent):
             minimum = None if found.enthalpy is None else found.crystal
             self._relax(number, minimum or self._starts[number])
             return
+        if found.decision in (Decision.DOUBTED, Decision.REFUTED) and found.crystal is not None:
+            self._doubted[number] = found
+            self._point(number, found.crystal)
+            return
         ended = self._not_finished(found)
         if found.decision is Decision.POINT and found.crystal is not None:
             self._ended[number] = ended
@@ -264,8 +272,22 @@ class LearningExecutor(Silent):
         else:
             self._ready.append(ended)
 
+    def _settle(self, found: Considered, item: Finished) -> None:
+        """Finish a doubted candidate if the first tier, asked once, finds it low, too."""
+        number, outcome = found.number, item.outcome
+        enthalpy = outcome.enthalpy_per_atom if isinstance(outcome, Relaxed) else None
+        if self._screening.confirms(number, enthalpy):
+            self._settled[number] = Decision.CONFIRMED
+            self._relax(number, found.crystal or self._starts[number])
+        else:
+            self._settled[number] = Decision.REFUTED
+            self._keep_frames(number, item)
+            self._return(self._not_finished(found))
+
     def _not_finished(self, found: Considered) -> Finished:
         words = found.message or f"by fit {found.fit} not among the promising ones"
+        if self._settled.get(found.number) is Decision.REFUTED:
+            words = f"promising by fit {found.fit}, but not by one evaluation of the first tier"
         if found.repeats is not None:
             words = (
                 f"by fit {found.fit} of the surrogate the same minimum as record {found.repeats}"
@@ -296,6 +318,8 @@ class LearningExecutor(Silent):
     def _return(self, ended: Finished) -> None:
         """Return an outcome to the run, and write the evaluations that belong to it."""
         number = ended.job.key
+        if number in self._settled:
+            self._tables.settle(number, self._settled.pop(number))
         for data in self._frames.pop(number, ()):
             self._tables.add_frames(number, data)
             self._with_frames.add(number)

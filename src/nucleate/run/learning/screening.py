@@ -18,7 +18,7 @@ import numpy as np
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
-from nucleate.run.learning.tables import FINISHES, Considered, Decision, Review
+from nucleate.run.learning.tables import STANDS_FOR, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 from nucleate.surrogate.errors import rank_correlation
 
@@ -39,8 +39,9 @@ OFF_SHARE = 0.2
 MOST_UNPHYSICAL = 0.5
 """Share of unphysical minima above which the surrogate does not choose."""
 
-POINT_SHARE = 0.1
-"""Share of the minima, farthest from what was learned, that are evaluated once."""
+POINT_SHARE, DOUBTED_SHARE = 0.1, 0.25
+"""Share of the minima, farthest from what was learned, that are evaluated once; and the share in
+which a promising one is not believed before it has been."""
 
 KNOWN = 100
 """Structures with evaluations beyond which fewer teach: their chance is this number over that of
@@ -174,7 +175,8 @@ class Screening:
         else:
             decision = self._decision(found, review, drawn)
         repeats = None
-        if decision is Decision.PROMISING and self._drops_repeats and chance is None:
+        is_promising = decision in (Decision.PROMISING, Decision.DOUBTED)
+        if is_promising and self._drops_repeats and chance is None:
             repeats = self._repeated(found)
             decision = decision if repeats is None else Decision.REPEAT
         decided = replace(found, decision=decision, repeats=repeats)
@@ -188,8 +190,8 @@ class Screening:
         self._low.append(found.enthalpy)
         if found.leverage is not None:
             self._leverages.append(found.leverage)
-        is_finished = found.decision in FINISHES
-        if is_finished and found.crystal is not None and self._drops_repeats:
+        stands = found.decision in STANDS_FOR
+        if stands and found.crystal is not None and self._drops_repeats:
             place = (0, found.enthalpy)
             self._minima.add(found.number, fingerprint(found.crystal), value=place)
             self._enthalpies[found.number] = found.enthalpy
@@ -213,13 +215,46 @@ class Screening:
     def _decision(self, found: Considered, review: Review, drawn: float) -> Decision:
         if not review.on:
             return Decision.RANDOM
-        if found.enthalpy is not None:
-            lower = sum(value < found.enthalpy for value in self._low)
-            if lower < review.share * (len(self._low) + 1):
-                return Decision.PROMISING
+        if found.enthalpy is not None and self._is_promising(found.enthalpy, review):
+            is_doubted = self._is_below(found.enthalpy, review) and self._is_far(
+                found.leverage, DOUBTED_SHARE
+            )
+            return Decision.DOUBTED if is_doubted else Decision.PROMISING
         if drawn < self._settings.random_share:
             return Decision.RANDOM
         return self._not_finished(found, review, drawn)
+
+    def _is_promising(self, enthalpy: float, review: Review) -> bool:
+        """Return whether a minimum could end near the best; by its rank where that is not known."""
+        place = sum(value < enthalpy for value in self._low) / (len(self._low) + 1)
+        if self._settings.share is not None or review.limit_ev_per_atom is None:
+            return place < review.share
+        most = LARGEST_SHARE if self._is_below(enthalpy, review) else LEAST_SHARE
+        return place < most
+
+    def _is_below(self, enthalpy: float, review: Review) -> bool:
+        """Return whether an enthalpy is below the limit; never where the share is given."""
+        limit = review.limit_ev_per_atom
+        return self._settings.share is None and limit is not None and enthalpy <= limit
+
+    def _is_far(self, leverage: float | None, share: float) -> bool:
+        """Return whether a minimum is among the share of the last that is farthest."""
+        if leverage is None:
+            return False
+        return sum(value > leverage for value in self._leverages) < share * len(self._leverages)
+
+    def confirms(self, number: int, enthalpy: float | None) -> bool:
+        """Return whether the first tier, asked once, finds a doubted candidate as low.
+
+        Parameters
+        ----------
+        number
+            Of the candidate.
+        enthalpy
+            By the first tier at the minimum of the surrogate, in eV/atom; None if it failed.
+        """
+        review = self.review_of(number)
+        return review is not None and enthalpy is not None and self._is_below(enthalpy, review)
 
     def _not_finished(self, found: Considered, review: Review, drawn: float) -> Decision:
         """Return whether a minimum that is not finished is worth one evaluation."""
@@ -229,8 +264,7 @@ class Screening:
             return Decision.POINT
         if found.leverage is None:
             return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
-        higher = sum(value > found.leverage for value in self._leverages)
-        return Decision.POINT if higher < POINT_SHARE * len(self._leverages) else Decision.LEFT
+        return Decision.POINT if self._is_far(found.leverage, POINT_SHARE) else Decision.LEFT
 
     def told(
         self, number: int, found: Considered | None, first: float | None, *, learns: bool
@@ -276,17 +310,19 @@ class Screening:
         if any(review.number == number for review in self.reviews):
             return
         rank, unphysical, error = self._spearman(past), self._unphysical(), self._error()
+        limit = self._limit(error)
         self._pending.append(
             Review(
                 number=number,
                 candidate=-1,
                 told=told,
                 learned=self._learned,
-                share=self._share(error),
+                share=self._share(limit),
                 on=self._is_on(past, rank, unphysical),
                 spearman=rank,
                 unphysical=unphysical,
                 error_ev_per_atom=error,
+                limit_ev_per_atom=limit,
             )
         )
 
@@ -338,16 +374,20 @@ class Screening:
             return None
         return _spread(np.array([pair.first - pair.surrogate for pair in self._pairs]))
 
-    def _share(self, error: float | None) -> float:
-        """Return the share of the candidates that could be within 0.05 eV/atom of the best."""
+    def _limit(self, error: float | None) -> float | None:
+        """Return the highest enthalpy by the surrogate of what could end near the best."""
+        if error is None or sum(value is not None for value in self._told) < WINDOW // 2:
+            return None
+        shift = float(np.median([pair.first - pair.surrogate for pair in self._pairs]))
+        return self._best - shift + INTEREST_EV + 2.0 * error
+
+    def _share(self, limit: float | None) -> float:
+        """Return the share of the last candidates that is to be finished."""
         if self._settings.share is not None:
             return self._settings.share
-        seen = [value for value in self._told if value is not None]
-        if error is None or len(seen) < WINDOW // 2:
+        if limit is None:
             return FIRST_SHARE
-        shift = float(np.median([pair.first - pair.surrogate for pair in self._pairs]))
-        limit = self._best - shift + INTEREST_EV + 2.0 * error
-        share = float(np.mean(np.array(seen) < limit))
+        share = float(np.mean([value < limit for value in self._told if value is not None]))
         return min(max(share, LEAST_SHARE), LARGEST_SHARE)
 
 

@@ -67,16 +67,21 @@ _SELECT_CONSIDERED = (
 class Decision(StrEnum):
     """What is to be done with a minimum of the surrogate."""
 
-    PROMISING = "promising"  # finished: among the lowest
+    PROMISING = "promising"  # finished: low enough
     RANDOM = "random"  # finished: drawn
     POINT = "point"  # evaluated once by the first tier, not finished
     REPEAT = "repeat"  # not finished: a candidate that was finished began at the same minimum
     LEFT = "left"  # none of these
+    DOUBTED = "doubted"  # promising, but far from what was learned: evaluated once before
+    CONFIRMED = "confirmed"  # doubted, and finished as the evaluation is low enough, too
+    REFUTED = "refuted"  # doubted, and not finished
 
 
-FINISHES = (Decision.PROMISING, Decision.RANDOM)
-BEGINS = (*FINISHES, Decision.POINT)
-"""Decisions after which the first tier relaxes, and those after which it does anything."""
+FINISHES = (Decision.PROMISING, Decision.RANDOM, Decision.CONFIRMED)
+STANDS_FOR = (*FINISHES, Decision.DOUBTED, Decision.REFUTED)
+BEGINS = (*STANDS_FOR, Decision.POINT)
+"""Decisions after which the first tier relaxes; those after which a later candidate at the same
+minimum is a repeat; and those after which the first tier does anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +133,7 @@ class Review:
     told : int
         Number of the last record whose evaluations its fit has learned.
     share : float
-        Of the candidates, finished.
+        Of the candidates, to be finished.
     learned : int
         Structures whose evaluations its fit has learned.
     on : bool
@@ -139,6 +144,9 @@ class Review:
         Share of unphysical minima by which that was decided.
     error_ev_per_atom : float or None
         Spread of the differences between the surrogate and the first tier's minimum.
+    limit_ev_per_atom : float or None
+        Highest enthalpy by the surrogate of what could end near the best; None where too few have
+        been finished to say so.
     """
 
     number: int
@@ -150,6 +158,7 @@ class Review:
     spearman: float | None = None
     unphysical: float = 0.0
     error_ev_per_atom: float | None = None
+    limit_ev_per_atom: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +215,14 @@ class LearningTables:
             ),
         )  # fmt: skip
 
+    def settle(self, number: int, decision: Decision) -> None:
+        """Write what came of a candidate that was doubted."""
+        self._db.execute(
+            "UPDATE considered SET decision = ? WHERE candidate = ?", (decision, number)
+        )
+
     def repeats(self) -> dict[int, int]:
-        """Return the finished candidate that each repeats which was not finished for this."""
+        """Return the candidate that each repeats which was not finished for this."""
         query = "SELECT candidate, repeats FROM considered WHERE repeats IS NOT NULL"
         return dict(self._db.execute(query).fetchall())
 
@@ -257,6 +272,7 @@ class LearningTables:
             "share": review.share, "learned": review.learned, "on": review.on,
             "spearman": review.spearman, "unphysical": review.unphysical,
             "error_ev_per_atom": review.error_ev_per_atom,
+            "limit_ev_per_atom": review.limit_ev_per_atom,
         }  # fmt: skip
         row = (review.number, review.candidate, review.told, json.dumps(data))
         self._db.execute("INSERT INTO review VALUES (?, ?, ?, ?)", row)
