@@ -19,7 +19,7 @@ from ase.calculators import emt
 import nucleate as nc
 from nucleate.api.policy import worked
 from nucleate.errors import InputError
-from nucleate.run.learning.screening import Screening
+from nucleate.run.learning.screening import DOUBTED_SHARE, LEAST_SHARE, Screening
 from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.learning.tables import Considered, Decision, Review
 from nucleate.run.policy import read_policy
@@ -139,16 +139,19 @@ TABLES = (
     "SELECT number, candidate, told, data FROM review ORDER BY number",
     "SELECT number, data FROM fit ORDER BY number",
 )
+_DECISIONS = "SELECT decision, count(*) FROM considered GROUP BY decision"
 SCRIPT = """
 import json, sys
 import nucleate as nc
+from nucleate.run.learning import screening
+vars(screening).update(json.loads(sys.argv[3]))
 nc.predict(json.loads(sys.argv[2]), folder=sys.argv[1], display=False)
 """
 
 
-def start(folder, data):
+def start(folder, data, constants):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [sys.executable, "-c", SCRIPT, str(folder), json.dumps(data)]
+    words = [sys.executable, "-c", SCRIPT, str(folder), json.dumps(data), json.dumps(constants)]
     return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
 
 
@@ -158,17 +161,19 @@ def outcomes(folder):
     return rows(folder, "SELECT count(*) FROM outcome")[0][0]
 
 
-def is_the_same_after_kills(data, tmp_path, gaps):
+def is_the_same_after_kills(data, tmp_path, gaps, **constants):
     """Run once as a whole and once with kill -9 after some outcomes, and compare every table."""
-    nc.predict(data, folder=tmp_path / "whole", display=False)  # nothing is compiled now
+    process = start(tmp_path / "whole", data, constants)
+    _, words = process.communicate(timeout=2000)
+    assert process.returncode == 0, words.decode()  # nothing is compiled now
     folder = tmp_path / "killed"
     for gap in gaps:
-        process, limit = start(folder, data), outcomes(folder) + gap
+        process, limit = start(folder, data, constants), outcomes(folder) + gap
         while process.poll() is None and outcomes(folder) < limit:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    process = start(folder, data)
+    process = start(folder, data, constants)
     _, words = process.communicate(timeout=2000)
     assert process.returncode == 0, words.decode()
     for query in TABLES:
@@ -179,7 +184,25 @@ def is_the_same_after_kills(data, tmp_path, gaps):
 
 
 def test_the_same_seed_is_the_same_run_after_kills(tmp_path):
-    is_the_same_after_kills(an_input(), tmp_path, np.random.default_rng(2).integers(20, 40, 1))
+    """Doubted candidates, more of them here than by default, are asked about again."""
+    data = an_input(formula="CuAu", structures=75)
+    first = int(np.random.default_rng(2).integers(20, 40))
+    is_the_same_after_kills(data, tmp_path, [first, 30], DOUBTED_SHARE=1.0, INTEREST_EV=0.005)
+    found = dict(rows(tmp_path / "killed", _DECISIONS))
+    assert found["confirmed"] >= 3
+    assert found["refuted"] >= 1
+    taught = rows(
+        tmp_path / "killed",
+        "SELECT count(DISTINCT candidate) FROM frames JOIN considered USING (candidate) "
+        "WHERE decision = 'refuted'",
+    )
+    assert taught == [(found["refuted"],)]
+    outcomes = rows(
+        tmp_path / "killed",
+        "SELECT DISTINCT reason FROM outcome JOIN considered USING (candidate) "
+        "WHERE decision = 'refuted'",
+    )
+    assert outcomes == [("screened",)]
 
 
 @pytest.mark.slow
@@ -279,7 +302,7 @@ def test_a_tier_of_this_name_is_no_other_model():
         RefinementSettings.from_dict({"tier": [{"name": "surrogate"}]})
 
 
-def screening(**settings):
+def a_screening(**settings):
     chosen = LearningSettings(**{"on": True, "first_fit": 12, **settings})
     return Screening(chosen, 0, [])
 
@@ -299,7 +322,7 @@ def taught(found, n=100, *, ranks=True, start=0, seed=1):
         item = Considered(number, fit, by_surrogate, float(rng.random()), None)
         decision = found.decide(item).decision
         decisions.append(decision)
-        is_finished = decision in (Decision.PROMISING, Decision.RANDOM)
+        is_finished = decision in (Decision.PROMISING, Decision.RANDOM, Decision.DOUBTED)
         item = Considered(number, fit, by_surrogate, 0.0, None, decision=decision)
         learns = is_finished or decision is Decision.POINT
         found.told(number, item, first if is_finished else None, learns=learns)
@@ -308,15 +331,45 @@ def taught(found, n=100, *, ranks=True, start=0, seed=1):
 
 
 def test_the_lowest_and_a_random_share_are_finished():
-    decisions = taught(screening(share=0.2, explore=0), 2000)
+    decisions = taught(a_screening(share=0.2, explore=0), 2000)
     share = decisions.count(Decision.PROMISING) / len(decisions)
     random = decisions.count(Decision.RANDOM) / len(decisions)
     assert 0.15 < share < 0.27
     assert 0.008 < random < 0.03
 
 
+def decided(found, number, enthalpy, leverage=0.0):
+    """Return the decision about the next candidate that is neither a repeat nor drawn."""
+    item = Considered(number, found.fit_for(number), enthalpy, leverage, None)
+    return found.decide(item).decision
+
+
+def test_what_could_end_near_the_best_is_finished_and_what_is_far_is_doubted():
+    found = a_screening(explore=0, random_share=1e-9)
+    taught(found, 600)
+    limit = found.reviews[-1].limit_ev_per_atom
+    best = -0.35
+    assert best < limit < best + 0.2
+    quantile = np.quantile(found._leverages, 1.0 - DOUBTED_SHARE)
+    assert decided(found, 600, limit - 0.001, 0.5 * quantile) is Decision.PROMISING
+    assert decided(found, 601, limit - 0.001, 1.5 * quantile) is Decision.DOUBTED
+    assert decided(found, 602, limit + 0.2, 0.5 * quantile) is Decision.LEFT
+    assert found.confirms(601, limit - 0.001)
+    assert not found.confirms(601, limit + 0.001)
+    assert not found.confirms(601, None)
+    lowest = min(found._low)
+    if lowest > limit:  # some are finished whatever the limit is
+        assert decided(found, 603, lowest - 0.001) is Decision.PROMISING
+    assert LEAST_SHARE > 0.0
+
+
+def test_a_share_that_is_given_is_a_rank_and_nothing_is_doubted():
+    decisions = taught(a_screening(share=0.3, explore=0), 1500)
+    assert Decision.DOUBTED not in decisions
+
+
 def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
-    found = screening(share=0.3, explore=0)
+    found = a_screening(share=0.3, explore=0)
     taught(found, 300, ranks=False)
     assert not found.reviews[-1].on
     assert found.reviews[-1].spearman < 0.7
@@ -328,7 +381,7 @@ def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
 
 
 def test_fits_are_due_less_often_the_more_is_known():
-    found = screening(explore=0)
+    found = a_screening(explore=0)
     taught(found, 3000)
     known = [review.learned for review in found.reviews]
     assert known[0] == 12
@@ -339,13 +392,13 @@ def test_fits_are_due_less_often_the_more_is_known():
 
 
 def test_selection_does_not_switch_a_good_surrogate_off():
-    found = screening(share=0.1, explore=0)
+    found = a_screening(share=0.1, explore=0)
     taught(found, 3000)
     assert all(review.on for review in found.reviews)
 
 
 def test_unphysical_minima_switch_it_off():
-    found = screening(explore=0)
+    found = a_screening(explore=0)
     found.reviews = [Review(1, 0, -1, 0.3)]
     found._n_reviews = 1
     for number in range(40):
@@ -357,7 +410,7 @@ def test_unphysical_minima_switch_it_off():
 
 
 def test_reviews_are_the_same_when_records_are_received_again():
-    whole = screening(share=0.3, explore=20)
+    whole = a_screening(share=0.3, explore=20)
     taught(whole, 200)
     again = Screening(whole._settings, 0, whole.reviews)
     rng = np.random.default_rng(1)
@@ -387,4 +440,5 @@ def test_chgnet_teaches_a_surrogate_that_ranks(tmp_path):
     assert learned["considered"] > 2 * status["structures"]
     assert learned["fits"][-1]["on"]
     assert learned["fits"][-1]["ranks"] > 0.7
-    assert learned["fits"][-1]["error_mev_per_atom"] < 50.0
+    assert learned["fits"][-1]["error_mev_per_atom"] is None  # nothing has come after it
+    assert learned["fits"][-2]["error_mev_per_atom"] < 50.0

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
+from tests.surrogate.conftest import made_up
+
+import nucleate as nc
+from nucleate.api.check import check
+from nucleate.errors import InputError
 from nucleate.relax.settings import TierSettings
-from nucleate.report.learned import Learned, LearnedFit
+from nucleate.report.learned import Learned, LearnedFit, errors_of
 from nucleate.run.executor import LESSON, Job
 from nucleate.run.learning.lessons import NOTHING
 from nucleate.run.learning.settings import tiers_with_surrogate, without_surrogate
 from nucleate.run.pool import Pool
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S
+from nucleate.surrogate.errors import Errors
 
 
 def test_energies_of_any_zero_are_learned_from() -> None:
@@ -39,6 +47,39 @@ def test_the_reason_for_switching_off_is_the_true_one() -> None:
     assert "80% of its minima are unphysical" in Learned((fit,), {}, 1.0).in_words()
     worse = LearnedFit(3, 40, 100, 12.0, 0.9, 0.2, on=False, ranks=0.5)
     assert "rank correlation 0.50" in Learned((worse,), {}, 1.0).in_words()
+
+
+def test_weights_of_other_elements_are_refused_before_anything_is_relaxed(
+    tmp_path,
+) -> None:
+    made_up().save(tmp_path / "fit")
+    data = {
+        "problem": {"formula": "NaCl"},
+        "search": {"known": "off"},
+        "tier": [
+            {"name": "fitted", "engine": {"kind": "surrogate", "file": str(tmp_path / "fit")}}
+        ],
+    }
+    with pytest.raises(InputError, match=r"'fitted': the surrogate was made for .* not for Na, Cl"):
+        nc.predict(data, folder=tmp_path / "run", display=False)
+    assert not (tmp_path / "run" / "run.db").exists()
+
+
+def test_a_run_to_learn_from_is_checked_with_the_input(tmp_path) -> None:
+    data = {
+        "problem": {"formula": "NaCl"},
+        "search": {"known": "off"},
+        "surrogate": {"on": True, "learn_from": str(tmp_path / "none")},
+    }
+    with pytest.raises(InputError, match=r"surrogate\.learn_from"):
+        check(data)
+
+
+def test_the_errors_of_a_fit_are_those_on_what_came_after_it() -> None:
+    """Each message holds the errors of the fit before, and the last fit has none yet."""
+    errors = {1: None, 2: Errors(5, 30.0, 0.2, 1.0), 4: Errors(5, 20.0, 0.2, 1.0)}
+    fits = {number: replace(made_up(), errors=item) for number, item in errors.items()}
+    assert errors_of(fits) == {1: errors[2], 2: errors[4]}
 
 
 def test_a_long_fit_is_no_hanging_worker() -> None:

@@ -95,6 +95,7 @@ def test_packed_frames_keep_what_a_fit_can_see(seed: int, count: int) -> None:
     ("data", "words"),
     [
         (b"", "damaged"),
+        (b"\xf2\x01", "damaged .*start it in a new folder"),
         (b"\x06\x00\x08\x00\x00\x00" + bytes(900), "another version"),
         (pack([Frame(CRYSTAL, 1.0, np.zeros((8, 3)), np.zeros((3, 3)))])[:-1], "damaged"),
     ],
@@ -102,3 +103,10 @@ def test_packed_frames_keep_what_a_fit_can_see(seed: int, count: int) -> None:
 def test_bytes_that_hold_no_frames_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         unpack(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 6, 7, 10])
+def test_elements_of_bytes_that_are_cut_short_are_refused(size: int) -> None:
+    data = pack([Frame(CRYSTAL, 1.0, np.zeros((8, 3)), np.zeros((3, 3)))])
+    with pytest.raises(InputError, match=r"cut short|atoms are missing"):
+        elements_in(data[:size])

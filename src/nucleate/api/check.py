@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.api.inputs import settings_of
 from nucleate.api.models import as_tiers
 from nucleate.relax.outcome import Relaxed
+from nucleate.run.learning.begin import check_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +58,7 @@ def check(
         "": {"tier": None if model is None else as_tiers(model)},
     }
     settings = settings_of(problem, overrides)
+    check_source(settings)
     _describe(settings, say)
     return _find_programs(settings, say) and _relax(_to_run(settings, external), say)
 

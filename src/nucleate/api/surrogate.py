@@ -21,8 +21,8 @@ __all__ = ["HEADS", "Learned", "Surrogate", "fitted_in", "learned_in"]
 def learned_in(folder: str | Path) -> Learned:
     """Return what a surrogate did in a run: every fit with its errors, and what was decided.
 
-    The errors of a fit are of evaluations that were predicted before they were learned, so that
-    those of all fits are the learning curve.
+    The errors of a fit are those on the evaluations that came next, predicted before they were
+    learned, so that those of all fits are the learning curve.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
@@ -11,8 +12,11 @@ from nucleate.run.learning.tables import FINISHES, LearningTables, holds_learnin
 from nucleate.surrogate.surrogate import Surrogate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nucleate.run.learning.tables import FitRow, Review
     from nucleate.run.store import Store
+    from nucleate.surrogate.errors import Errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class LearnedFit:
     frames : int
         Evaluations learned; 0 where there is no fit.
     error_mev_per_atom, spearman : float or None
-        Root mean square error near minima, and rank correlation there, of evaluations that were
-        predicted before they were learned.
+        Root mean square error near minima, and rank correlation there, on the evaluations that
+        came next, which it had not learned; None for the last fit.
     share : float
         Share of the candidates that were to be finished.
     on : bool
@@ -111,8 +115,10 @@ class Learned:
         last = self.fits[-1]
         made = [fit for fit in self.fits if not fit.reason]
         parts = [f"surrogate: fit {made[-1].number}" if made else "surrogate: no fit"]
-        if made and made[-1].error_mev_per_atom is not None:
-            parts.append(f"error near minima {made[-1].error_mev_per_atom:.0f} meV/atom")
+        tested = [fit for fit in made if fit.error_mev_per_atom is not None]
+        if tested:
+            error, number = tested[-1].error_mev_per_atom, tested[-1].number
+            parts.append(f"error of fit {number} near minima {error:.0f} meV/atom")
         if self.n_considered:
             share = 100.0 * self.n_finished / self.n_considered
             parts.append(f"{self.n_considered} considered, {share:.0f} % of them finished")
@@ -147,31 +153,44 @@ def learned_of(store: Store, core_s: float) -> Learned | None:
     if not holds_learning(store):
         return None
     tables = LearningTables(store)
-    fits = {fit.number: fit for fit in tables.fits()}
+    rows = {row.number: row for row in tables.fits()}
+    read = {number: _read(row) for number, row in rows.items()}
+    errors = errors_of({number: fit for number, fit in read.items() if isinstance(fit, Surrogate)})
     made = tuple(
-        _fit(review, fits[review.number]) for review in tables.reviews() if review.number in fits
+        _fit(review, rows[review.number], read[review.number], errors.get(review.number))
+        for review in tables.reviews()
+        if review.number in rows
     )
     return Learned(made, tables.counts(), core_s)
 
 
-def _fit(review: Review, row: FitRow) -> LearnedFit:
-    surrogate, reason = None, row.reason
-    if row.data is not None:
-        try:
-            surrogate = Surrogate.from_bytes(row.data)
-        except InputError as error:
-            reason = str(error)
-    errors = None if surrogate is None else surrogate.errors
+def errors_of(fits: Mapping[int, Surrogate]) -> dict[int, Errors | None]:
+    """Return the errors of each fit but the last: the one that was made after it holds them."""
+    return {before: fits[after].errors for before, after in pairwise(sorted(fits))}
+
+
+def _read(row: FitRow) -> Surrogate | str:
+    """Return a fit, or why there is none."""
+    if row.data is None:
+        return row.reason
+    try:
+        return Surrogate.from_bytes(row.data)
+    except InputError as error:
+        return str(error)
+
+
+def _fit(review: Review, row: FitRow, made: Surrogate | str, errors: Errors | None) -> LearnedFit:
+    is_made = isinstance(made, Surrogate)
     return LearnedFit(
         number=review.number,
         record=review.told,
-        frames=0 if surrogate is None else surrogate.n_frames,
+        frames=made.n_frames if is_made else 0,
         error_mev_per_atom=None if errors is None else errors.rest_mev_per_atom,
         spearman=None if errors is None else errors.spearman,
         share=review.share,
         on=review.on,
         ranks=review.spearman,
         unphysical=review.unphysical,
-        reason=reason,
+        reason="" if is_made else made,
         core_s=row.core_s,
     )

@@ -110,6 +110,7 @@ def opened(
     path = Path(folder)
     callback = callback or Silent()
     _check_devices(settings)
+    _check_elements(settings)
     target = build_target(settings)
     watch = Stopwatch()
     pressed = compression_of_run(settings, path, callback.on_stage)
@@ -205,6 +206,14 @@ def _check_devices(settings: RunSettings) -> None:
         device = getattr(tier.engine, "device", "cpu")
         if tier.python is None and settings.run.python is None and device.startswith("cuda"):
             check_device(device)
+
+
+def _check_elements(settings: RunSettings) -> None:
+    """Refuse a tier that does not know an element, as far as that is found without its model."""
+    symbols = [symbol for symbol, _ in settings.problem.composition().items]
+    for tier in settings.tier:
+        for problem in () if tier.engine.is_program else tier.engine.problems(symbols):
+            raise InputError(f"tier {tier.name!r}: {problem}")
 
 
 def build_search(

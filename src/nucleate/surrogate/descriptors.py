@@ -136,9 +136,7 @@ class Layout:
             )
         return np.searchsorted(np.array(self.elements), numbers)
 
-    def rows(
-        self, crystal: Crystal, atoms: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
+    def rows(self, crystal: Crystal, atoms: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Return energy, forces and virial of a crystal by column, (3 n_atoms + 7, n_columns).
 
         Rows are the energy (eV), forces (eV/Å), virial xx, yy, zz, yz, xz, xy

@@ -27,6 +27,11 @@ _HEAD = struct.Struct("<BHI")
 
 _STEPS = 65536
 
+_DAMAGED = (
+    "frames: {} bytes are damaged ({}). A run that holds them continues without a surrogate; to "
+    "learn again, start it in a new folder."
+)
+
 
 def pack(frames: Sequence[Frame]) -> bytes:
     """Return frames of the same atoms as bytes.
@@ -76,21 +81,33 @@ def unpack(data: bytes) -> list[Frame]:
             found.append(Frame(crystal, energy, forces, stress))
             offset += 44 + 12 * n + 18
     except (struct.error, ValueError) as error:
-        raise InputError(f"frames: {len(data)} bytes are damaged ({error}).") from error
+        raise InputError(_DAMAGED.format(len(data), error)) from error
     return found
 
 
 def elements_in(data: bytes) -> frozenset[int]:
-    """Return the atomic numbers in a packed group, without unpacking it."""
+    """Return the atomic numbers in a packed group, without unpacking it.
+
+    Raises
+    ------
+    InputError
+        If the bytes are cut short, or another version wrote them.
+    """
     _, n = _counts(data)
+    if len(data) < _HEAD.size + n:
+        raise InputError(_DAMAGED.format(len(data), f"{n} atoms are missing"))
     return frozenset(data[_HEAD.size : _HEAD.size + n])
 
 
 def _counts(data: bytes) -> tuple[int, int]:
+    if len(data) < _HEAD.size:
+        raise InputError(_DAMAGED.format(len(data), "they are cut short"))
     version, count, n = _HEAD.unpack_from(data)
     if version != VERSION:
         raise InputError(
-            "frames: another version of nucleate wrote them. Start the run that holds them again."
+            "frames: another version of nucleate wrote them, and this one cannot learn from them. "
+            "A run that holds them continues without a surrogate; to learn again, start it in a "
+            "new folder."
         )
     return count, n
 

@@ -57,7 +57,7 @@ class Surrogate:
     n_frames, n_groups : int
         Evaluations and relaxations learned.
     errors : Errors or None
-        On evaluations that it had not learned before they were predicted.
+        Of the fit before, on the evaluations that this one has learned besides.
     provenance : dict
         Whatever the caller wants to keep with it; JSON.
     """

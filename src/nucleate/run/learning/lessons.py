@@ -130,7 +130,12 @@ def _usable(fit: FitRow) -> FitRow:
     try:
         Surrogate.from_bytes(fit.data)
     except InputError as error:
-        _log.warning("fit %d of the surrogate is not used: %s", fit.number, error)
+        _log.warning(
+            "fit %d of the surrogate is not used: %s The first tier relaxes all candidates until "
+            "the next fit.",
+            fit.number,
+            error,
+        )
         return replace(fit, data=None, reason=str(error))
     return fit
 

@@ -180,12 +180,12 @@ def without_surrogate(data: dict[str, Any]) -> dict[str, Any]:
     if places != [0]:
         raise ValueError(
             f"tier.name = {NAME!r} is tier {places[-1] + 1}. Put it first, once, before the tier "
-            "that it learns from."
+            "that it learns from, or give --learn in its place."
         )
     if len(tiers) == 1:
         raise ValueError(
             f"tier.name = {NAME!r} is the only tier. Add the tier that it learns from after it: "
-            '[[tier]] name = "chgnet".'
+            '[[tier]] name = "chgnet". On the command line, --learn alone does.'
         )
     section = data.get(NAME)
     own = {key: value for key, value in tiers[0].items() if key not in ("name", "engine")}
