@@ -18,7 +18,8 @@ that was the lowest when found.
 structures considered and finished, of distinct minima within 20 and 50 meV/atom of the lowest of
 all, and of the core-seconds to the reference or 2 meV/atom above it; the ratio of these times
 (where one side did not come there, all its core time counts); and how many seeds had come there
-after a quarter, half and all of the core time, with Wilson's intervals. References are relaxed by
+after a quarter, half and all of the core time, with Wilson's intervals; and the errors of fits near
+minima by how much they had learned, with medians, least and largest. References are relaxed by
 CHGNet as in a search; where there is none, the lowest of all runs takes its place. As a search may
 not come there, a second ratio compares the times to what both sides of a seed have reached in the
 end (the higher of their lowest, and 2 meV/atom above).
@@ -33,6 +34,7 @@ import argparse
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,8 @@ KEPT_EV = 0.1
 """eV/atom above the lowest, up to which a row keeps minima."""
 NEVER = 10**9
 """Structures without a new lowest one after which a search ends: it uses its core time."""
+LEARNED = (0, 200, 300, 500, 1000, NEVER)
+"""Evaluations learned, between which errors of fits are put together."""
 PARTS = (0.25, 0.5, 1.0)
 """Of the core time, at which success is counted."""
 
@@ -169,8 +173,18 @@ def row_of(folder: Path) -> dict[str, Any]:
         "decisions": {} if learned is None else learned["decisions"],
         "store_mb": round(sum(f.stat().st_size for f in folder.glob("run.db*")) / 1e6, 2),
         "words": "" if learned is None else learned["words"],
+        "curve": [] if learned is None else curve(learned["fits"]),
         "minima": [(round(core_s, 2), round(energy, 6)) for core_s, energy in kept(found)],
     }
+
+
+def curve(fits: list[dict[str, Any]]) -> list[tuple[int, float, float | None]]:
+    """Return evaluations learned, error near minima in meV/atom and rank correlation there."""
+    return [
+        (fit["frames"], round(fit["error_mev_per_atom"], 2), fit["spearman"])
+        for fit in fits
+        if fit["error_mev_per_atom"] is not None
+    ]
 
 
 def kept(minima: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -223,7 +237,8 @@ def table(args: argparse.Namespace) -> None:
         found += [counts(formula, side, pairs, lowest, known) for side in SIDES]
         times += [successes(formula, side, pairs, target) for side in SIDES]
         ratios.append(compared(formula, pairs, target))
-    print(markdown_table(found), markdown_table(times), markdown_table(ratios), sep="\n\n")
+    curves = [learning(formula, pairs) for formula, pairs in both.items()]
+    print(*map(markdown_table, (found, times, ratios, curves)), sep="\n\n")
 
 
 def energy_of(row: dict[str, Any]) -> float:
@@ -289,6 +304,19 @@ def compared(formula: str, pairs: list[dict[str, Any]], target: float) -> dict[s
         "times faster to what both reach": spread(to_both),
         "seeds ": len(to_both),
     }
+
+
+def learning(formula: str, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians of the errors near minima by how many evaluations were learned."""
+    points = [point for pair in pairs for point in pair["learned"].get("curve", [])]
+    row: dict[str, Any] = {"composition": formula}
+    for low, high in pairwise(LEARNED):
+        near = [error for frames, error, _ in points if low <= frames < high]
+        head = f"{low} to {high - 1}" if high < NEVER else f"{low} and more"
+        row[head] = f"{np.median(near):.0f} ({min(near):.0f} to {max(near):.0f})" if near else ""
+    ranks = [rank for *_, rank in points if rank is not None]
+    row["ρ"] = f"{np.median(ranks):.2f}" if ranks else ""
+    return row
 
 
 def spread(values: list[float]) -> str:
