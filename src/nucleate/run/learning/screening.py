@@ -41,7 +41,7 @@ MOST_UNPHYSICAL = 0.5
 
 POINT_SHARE, DOUBTED_SHARE = 0.1, 0.25
 """Share of the minima, farthest from what was learned, that are evaluated once; and the share in
-which a promising one is not believed before it has been."""
+which a promising one is doubted until it has been."""
 
 KNOWN = 100
 """Structures with evaluations beyond which fewer teach: their chance is this number over that of
