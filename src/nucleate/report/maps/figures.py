@@ -56,7 +56,7 @@ def hull_figure(state: MapState) -> Figure:
     else:
         corners = TRIANGLE if len(hull.members) == 3 else TETRAHEDRON
         _draw_simplex(axes, hull, known, corners)
-    axes.set_title(f"{state.field.system}, {state.tiers[-1]}")
+    axes.set_title(f"{state.field.system}, {state.tiers[-1]}", pad=14)
     return figure
 
 
@@ -125,4 +125,4 @@ def _scatter(axes: Any, places: NDArray[np.float64], hull: Hull, known: list[boo
     ):  # fmt: skip
         if mask.any():
             axes.scatter(*places[mask].T, zorder=2, **style)
-    axes.legend(fontsize=8, loc="upper right", frameon=False)
+    axes.figure.legend(fontsize=8, loc="outside lower center", ncols=4, frameon=False)
