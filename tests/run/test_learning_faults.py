@@ -43,10 +43,10 @@ def test_what_the_command_line_gives_counts_before_the_tier_of_the_file() -> Non
 
 
 def test_the_reason_for_switching_off_is_the_true_one() -> None:
-    fit = LearnedFit(3, 40, 100, 12.0, 0.9, 0.2, on=False, ranks=0.96, unphysical=0.8)
+    fit = LearnedFit(3, 40, 100, 12.0, 0.9, 0.2, on=False, correlation=0.96, unphysical=0.8)
     assert "80% of its minima are unphysical" in Learned((fit,), {}, 1.0).in_words()
-    worse = LearnedFit(3, 40, 100, 12.0, 0.9, 0.2, on=False, ranks=0.5)
-    assert "rank correlation 0.50" in Learned((worse,), {}, 1.0).in_words()
+    worse = LearnedFit(3, 40, 100, 12.0, 0.9, 0.2, on=False, correlation=0.5)
+    assert "correlation 0.50" in Learned((worse,), {}, 1.0).in_words()
 
 
 def test_weights_of_other_elements_are_refused_before_anything_is_relaxed(

@@ -36,9 +36,8 @@ class LearnedFit:
         Share of the candidates that were to be finished.
     on : bool
         Whether it chose.
-    ranks : float or None
-        Rank correlation of minima of the surrogate and finished structures, by which that was
-        decided.
+    correlation : float or None
+        Of surrogate and first tier among the candidates, by which that was decided.
     unphysical : float
         Share of unphysical minima by which that was decided.
     reason : str
@@ -54,7 +53,7 @@ class LearnedFit:
     spearman: float | None
     share: float
     on: bool
-    ranks: float | None
+    correlation: float | None
     unphysical: float = 0.0
     reason: str = ""
     core_s: float = 0.0
@@ -68,7 +67,7 @@ class LearnedFit:
             str(self.frames),
             "" if self.error_mev_per_atom is None else f"{self.error_mev_per_atom:.0f}",
             "" if self.spearman is None else f"{self.spearman:.2f}",
-            "" if self.ranks is None else f"{self.ranks:.2f}",
+            "" if self.correlation is None else f"{self.correlation:.2f}",
             f"{100 * self.share:.0f} %",
             state,
         )
@@ -76,7 +75,7 @@ class LearnedFit:
 
 HEADS = (
     "fit", "after record", "evaluations learned", "error near minima, meV/atom", "ρ there",
-    "ρ with finished structures", "share finished", "state",
+    "correlation among candidates", "share finished", "state",
 )  # fmt: skip
 
 
@@ -130,8 +129,8 @@ class Learned:
         if not last.on and last.unphysical > MOST_UNPHYSICAL:
             return f"{words}. Switched off: {last.unphysical:.0%} of its minima are unphysical"
         if not last.on:
-            rank = "" if last.ranks is None else f" (rank correlation {last.ranks:.2f})"
-            return f"{words}. Switched off: it does not rank structures as the first tier{rank}"
+            value = "" if last.correlation is None else f" (correlation {last.correlation:.2f})"
+            return f"{words}. Switched off: it does not order structures as the first tier{value}"
         return words
 
     def to_data(self) -> dict[str, Any]:
@@ -189,7 +188,7 @@ def _fit(review: Review, row: FitRow, made: Surrogate | str, errors: Errors | No
         spearman=None if errors is None else errors.spearman,
         share=review.share,
         on=review.on,
-        ranks=review.spearman,
+        correlation=review.correlation,
         unphysical=review.unphysical,
         reason="" if is_made else made,
         core_s=row.core_s,

@@ -89,6 +89,7 @@ class LearningExecutor(Silent):
         self._settled: dict[int, Decision] = {}  # of those that were doubted
         self._frames: dict[int, list[bytes]] = {}  # written together with the outcome
         self._ready: list[Finished] = []
+        self._at_point = tables.points()
         self._with_frames = tables.with_frames()
         for found in tables.considered():
             self._considered[found.number] = replace(found, crystal=None)
@@ -179,6 +180,7 @@ class LearningExecutor(Silent):
             self._considered.pop(number, None),
             first.enthalpy_per_atom if isinstance(first, Relaxed) else None,
             learns=number in self._with_frames,
+            point=self._at_point.pop(number, None),
         )
         self._with_frames.discard(number)
 
@@ -192,7 +194,10 @@ class LearningExecutor(Silent):
             self._settle(self._doubted.pop(job.key), item)
         elif job.tier == self._points:
             self._keep_frames(job.key, item)
-            self._return(self._ended.pop(job.key))
+            ended = self._ended.pop(job.key)
+            if isinstance(ended.outcome, Failed) and isinstance(item.outcome, Relaxed):
+                self._at_point[job.key] = item.outcome.enthalpy_per_atom  # not of a compressed copy
+            self._return(ended)
         elif job.tier == FIRST and job.key >= 0:
             self._finish(item)
         else:
@@ -320,6 +325,8 @@ class LearningExecutor(Silent):
         number = ended.job.key
         if number in self._settled:
             self._tables.settle(number, self._settled.pop(number))
+        if number in self._at_point:
+            self._tables.add_point(number, self._at_point[number])
         for data in self._frames.pop(number, ()):
             self._tables.add_frames(number, data)
             self._with_frames.add(number)

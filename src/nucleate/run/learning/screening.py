@@ -10,28 +10,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
+from nucleate.run.learning.evidence import WINDOW, Evidence, Told
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
 from nucleate.run.learning.tables import STANDS_FOR, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
-from nucleate.surrogate.errors import rank_correlation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from nucleate.run.learning.settings import LearningSettings
-
-WINDOW = 100
-"""Candidates among which one is ranked, and of which the unphysical ones are counted."""
-
-PAIRS, LEAST_PAIRS = 50, 15
-"""Finished structures whose ranks are compared, and the least number of them."""
 
 OFF_SHARE = 0.2
 """Share of the candidates that are considered while the surrogate does not choose."""
@@ -47,23 +39,11 @@ KNOWN = 100
 """Structures with evaluations beyond which fewer teach: their chance is this number over that of
 those known. Their number then grows as the square root of the time, and so do the costs of fits."""
 
-INTEREST_EV = 0.05
-"""eV/atom above the best structure, up to which candidates are to be finished."""
-
 CONSIDERED_PER_REVIEW = 10
 """A review is due, too, after this number of candidates for each structure that would make it due
 by its evaluations."""
 
 _DRAW, _OFF, _COMPRESS, _TEACH = range(4)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A finished structure: its fit, and eV/atom by the surrogate and by the first tier."""
-
-    fit: int
-    surrogate: float
-    first: float
 
 
 class Screening:
@@ -100,12 +80,10 @@ class Screening:
         self._n_reviews = int(settings.learn_from is not None)  # that of number 0
         self._low: deque[float] = deque(maxlen=WINDOW)
         self._leverages: deque[float] = deque(maxlen=WINDOW)
-        self._told: deque[float | None] = deque(maxlen=WINDOW)
-        self._pairs: deque[Pair] = deque(maxlen=PAIRS)
+        self._evidence = Evidence()
         self._minima = KnownCrystals()
         self._enthalpies: dict[int, float] = {}
         self._drops_repeats = drops_repeats
-        self._best = np.inf
         self._learned = self._reviewed = n_given
         self._considered = 0
 
@@ -142,6 +120,11 @@ class Screening:
 
     def _teaches(self, number: int, review: Review) -> bool:
         return self._draw(number, _TEACH) * review.learned < KNOWN
+
+    def _asks_all(self, number: int) -> bool:
+        """Return whether all minima that are not finished are evaluated once."""
+        review = self.review_of(number)
+        return review is not None and review.learned < self._settings.explore
 
     def rng(self, number: int) -> np.random.Generator:
         """Return the random numbers of a candidate for all that the surrogate adds."""
@@ -260,14 +243,20 @@ class Screening:
         """Return whether a minimum that is not finished is worth one evaluation."""
         if not self._teaches(found.number, review):
             return Decision.LEFT
-        if review.learned < self._settings.explore:
+        if self._asks_all(found.number):
             return Decision.POINT
         if found.leverage is None:
             return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
         return Decision.POINT if self._is_far(found.leverage, POINT_SHARE) else Decision.LEFT
 
     def told(
-        self, number: int, found: Considered | None, first: float | None, *, learns: bool
+        self,
+        number: int,
+        found: Considered | None,
+        first: float | None,
+        *,
+        learns: bool,
+        point: float | None = None,
     ) -> None:
         """Take note of a record that the search receives, in the order of the numbers.
 
@@ -281,18 +270,27 @@ class Screening:
             Enthalpy by the first tier in eV/atom; None where it gave none.
         learns
             Whether there are evaluations of it to be learned.
+        point
+            Enthalpy by the first tier at the minimum of the surrogate; None where it was not asked.
         """
         self._learned += learns
-        if first is not None:
-            self._best = min(self._best, first)
+        told = None
         if found is not None:
             self._considered += 1
-            self._told.append(found.enthalpy)
-            if first is not None and found.enthalpy is not None:
-                self._pairs.append(Pair(found.fit, found.enthalpy, first))
+            told = Told(found.fit, found.enthalpy, self._fair_error(found, first, point))
+        self._evidence.take(told, first)
         if self._is_due():
             self._reviewed, self._considered = self._learned, 0
             self._review(number)
+
+    def _fair_error(
+        self, found: Considered, first: float | None, point: float | None
+    ) -> float | None:
+        """Return the error at a candidate; None if it was asked about for what it seemed worth."""
+        review = self.review_of(found.number)
+        true = point if first is None else first
+        asked = review is not None and (not review.on or self._asks_all(found.number))
+        return true - found.enthalpy if asked and None not in (true, found.enthalpy) else None
 
     def _is_due(self) -> bool:
         """Return whether there is enough to learn: the more is known, the more it takes."""
@@ -309,8 +307,11 @@ class Screening:
         past = [review for review in (*self.reviews, *self._pending) if review.number < number]
         if any(review.number == number for review in self.reviews):
             return
-        rank, unphysical, error = self._spearman(past), self._unphysical(), self._error()
-        limit = self._limit(error)
+        last_on = -1
+        if past and not past[-1].on:
+            last_on = max((review.number for review in past if review.on), default=-1)
+        correlation, unphysical = self._evidence.correlation(last_on), self._evidence.unphysical
+        limit = self._evidence.limit()
         self._pending.append(
             Review(
                 number=number,
@@ -318,10 +319,10 @@ class Screening:
                 told=told,
                 learned=self._learned,
                 share=self._share(limit),
-                on=self._is_on(past, rank, unphysical),
-                spearman=rank,
+                on=self._is_on(past, correlation, unphysical),
+                correlation=correlation,
                 unphysical=unphysical,
-                error_ev_per_atom=error,
+                error_ev_per_atom=self._evidence.error(),
                 limit_ev_per_atom=limit,
             )
         )
@@ -333,65 +334,17 @@ class Screening:
         self._pending.clear()
         return started
 
-    def _is_on(self, past: list[Review], rank: float | None, unphysical: float) -> bool:
+    def _is_on(self, past: list[Review], correlation: float | None, unphysical: float) -> bool:
         if unphysical > MOST_UNPHYSICAL:
             return False
-        if rank is None:
+        if correlation is None:
             return past[-1].on if past else True
-        return rank >= self._settings.off_below
-
-    def _spearman(self, past: list[Review]) -> float | None:
-        """Return the rank correlation; where the surrogate is off, of later fits alone."""
-        pairs = list(self._pairs)
-        if past and not past[-1].on:
-            last_on = max((review.number for review in past if review.on), default=-1)
-            pairs = [pair for pair in pairs if pair.fit > last_on]
-        if len(pairs) < LEAST_PAIRS:
-            return None
-        values = np.array([(pair.surrogate, pair.first) for pair in pairs])
-        seen = rank_correlation(values)
-        return 0.0 if seen is None else max(seen, self._among_all(values[:, 1] - values[:, 0]))
-
-    def _among_all(self, errors: NDArray[np.float64]) -> float:
-        """Return the correlation to expect among all candidates, by the size of the errors.
-
-        Those that are finished are the lowest and differ little: their ranks alone say too little.
-        """
-        told = [value for value in self._told if value is not None]
-        if len(told) < WINDOW // 2:
-            return -1.0
-        spread = _spread(np.array(told))
-        return float(np.sqrt(max(1.0 - (_spread(errors) / spread) ** 2, 0.0))) if spread else 0.0
-
-    def _unphysical(self) -> float:
-        if len(self._told) < WINDOW // 5:
-            return 0.0
-        return sum(value is None for value in self._told) / len(self._told)
-
-    def _error(self) -> float | None:
-        """Return the spread of the differences of the pairs, as a standard deviation."""
-        if len(self._pairs) < LEAST_PAIRS:
-            return None
-        return _spread(np.array([pair.first - pair.surrogate for pair in self._pairs]))
-
-    def _limit(self, error: float | None) -> float | None:
-        """Return the highest enthalpy by the surrogate of what could end near the best."""
-        if error is None or sum(value is not None for value in self._told) < WINDOW // 2:
-            return None
-        shift = float(np.median([pair.first - pair.surrogate for pair in self._pairs]))
-        return self._best - shift + INTEREST_EV + 2.0 * error
+        return correlation >= self._settings.off_below
 
     def _share(self, limit: float | None) -> float:
-        """Return the share of the last candidates that is to be finished."""
+        """Return the share of the candidates that is to be finished."""
         if self._settings.share is not None:
             return self._settings.share
         if limit is None:
             return FIRST_SHARE
-        share = float(np.mean([value < limit for value in self._told if value is not None]))
-        return min(max(share, LEAST_SHARE), LARGEST_SHARE)
-
-
-def _spread(values: NDArray[np.float64]) -> float:
-    """Return a standard deviation that outliers do not change, from the quartiles."""
-    low, high = np.percentile(values, (25, 75))
-    return float(high - low) / 1.349
+        return min(max(self._evidence.share_below(limit), LEAST_SHARE), LARGEST_SHARE)

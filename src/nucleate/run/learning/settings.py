@@ -36,8 +36,8 @@ class LearningSettings(BaseModel):
         gt=0.0,
         le=1.0,
         description="Share of the candidates that the first tier finishes, the lowest by the "
-        "surrogate among the last 100; default: those that could end within 0.05 eV/atom of the best, "
-        "given its errors, between 0.02 and 0.5.",
+        "surrogate among the last 100; default: those that could end within 0.05 eV/atom of the "
+        "best, given its errors, between 0.02 and 0.5.",
     )
     random_share: float = Field(
         0.02,
@@ -81,8 +81,8 @@ class LearningSettings(BaseModel):
         0.7,
         ge=-1.0,
         lt=1.0,
-        description="Rank correlation of surrogate and first tier over the last 50 finished "
-        "structures below which the surrogate chooses no longer, until it ranks again.",
+        description="Correlation of surrogate and first tier among the candidates below which the "
+        "surrogate chooses no longer, until it is higher again.",
     )
     learn_from: str | None = Field(
         None,

@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS frames (
     data BLOB NOT NULL,
     PRIMARY KEY (candidate, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS point (
+    candidate INTEGER PRIMARY KEY,
+    enthalpy_ev_per_atom REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS review (
     number INTEGER PRIMARY KEY,
     candidate INTEGER NOT NULL,
@@ -55,8 +59,8 @@ CREATE TABLE IF NOT EXISTS fit (
 """
 """``considered``: candidates by the surrogate, what was decided, and minima where one is needed.
 ``frames``: evaluations of the first tier, packed; those of another run have negative numbers.
-``review``: from which candidate on which fit and share hold. ``fit``: the fit of each review,
-without data where there is none."""
+``point``: enthalpies by the first tier at minima of the surrogate. ``review``: from which candidate
+on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
 
 _SELECT_CONSIDERED = (
     "SELECT candidate, fit, decision, repeats, message, enthalpy_ev_per_atom, leverage, "
@@ -138,8 +142,8 @@ class Review:
         Structures whose evaluations its fit has learned.
     on : bool
         Whether the surrogate chooses.
-    spearman : float or None
-        Rank correlation of surrogate and first tier by which that was decided.
+    correlation : float or None
+        Of surrogate and first tier, by which that was decided.
     unphysical : float
         Share of unphysical minima by which that was decided.
     error_ev_per_atom : float or None
@@ -155,7 +159,7 @@ class Review:
     share: float
     learned: int = 0
     on: bool = True
-    spearman: float | None = None
+    correlation: float | None = None
     unphysical: float = 0.0
     error_ev_per_atom: float | None = None
     limit_ev_per_atom: float | None = None
@@ -196,7 +200,7 @@ class LearningTables:
 
     def __init__(self, store: Store, *, create: bool = False) -> None:
         self._db: Database = store.db
-        if create and not holds_learning(store):
+        if create:
             self._db.executescript(TABLES)
             self._db.commit()
 
@@ -242,6 +246,14 @@ class LearningTables:
         rows = self._db.execute("SELECT decision, count(*) FROM considered GROUP BY decision")
         return dict(rows.fetchall())
 
+    def add_point(self, candidate: int, enthalpy: float) -> None:
+        """Write the enthalpy by the first tier at the minimum of the surrogate, in eV/atom."""
+        self._db.execute("INSERT OR REPLACE INTO point VALUES (?, ?)", (candidate, enthalpy))
+
+    def points(self) -> dict[int, float]:
+        """Return the enthalpies by the first tier at minima of the surrogate, in eV/atom."""
+        return dict(self._db.execute("SELECT candidate, enthalpy_ev_per_atom FROM point"))
+
     def add_frames(self, candidate: int, data: bytes) -> None:
         """Write evaluations behind those that a candidate has."""
         self._db.execute(
@@ -270,7 +282,7 @@ class LearningTables:
         """Write a review."""
         data = {
             "share": review.share, "learned": review.learned, "on": review.on,
-            "spearman": review.spearman, "unphysical": review.unphysical,
+            "correlation": review.correlation, "unphysical": review.unphysical,
             "error_ev_per_atom": review.error_ev_per_atom,
             "limit_ev_per_atom": review.limit_ev_per_atom,
         }  # fmt: skip
@@ -280,7 +292,7 @@ class LearningTables:
     def reviews(self) -> list[Review]:
         """Return the reviews in their order."""
         rows = self._db.execute("SELECT number, candidate, told, data FROM review ORDER BY number")
-        return [Review(*row[:3], **json.loads(row[3])) for row in rows]
+        return [Review(*row[:3], **_of_now(json.loads(row[3]))) for row in rows]
 
     def add_fit(self, fit: FitRow) -> None:
         """Write the fit of a review."""
@@ -291,6 +303,13 @@ class LearningTables:
         """Return the fits in their order."""
         rows = self._db.execute("SELECT number, data, reason, refused, core_s FROM fit ORDER BY 1")
         return [FitRow(*row) for row in rows]
+
+
+def _of_now(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a review under the names of now."""
+    if "spearman" in data:
+        data["correlation"] = data.pop("spearman")
+    return data
 
 
 def _considered(row: tuple[Any, ...]) -> Considered:
