@@ -235,7 +235,7 @@ def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_pat
     nc.predict(an_input(structures=60), folder=folder, display=False)
     status = nc.open(folder).status()
     assert status["structures"] == 60
-    assert "are no surrogate" in status["surrogate"]["words"]
+    assert "are no surrogate" in status["surrogate"]["fits"][0]["reason"]
 
 
 def test_a_python_object_teaches_in_this_process(tmp_path):
@@ -355,13 +355,14 @@ def test_what_could_end_near_the_best_is_finished_and_what_is_far_is_doubted():
     limit = found.reviews[-1].limit_ev_per_atom
     best = -0.35
     assert best < limit < best + 0.2
-    quantile = np.quantile(found._leverages, 1.0 - DOUBTED_SHARE)
+    quantile = np.quantile(found._wanted, 1.0 - DOUBTED_SHARE)
     assert decided(found, 600, limit - 0.001, 0.5 * quantile) is Decision.PROMISING
     assert decided(found, 601, limit - 0.001, 1.5 * quantile) is Decision.DOUBTED
     assert decided(found, 602, limit + 0.2, 0.5 * quantile) is Decision.LEFT
-    assert found.confirms(601, limit - 0.001)
-    assert not found.confirms(601, limit + 0.001)
-    assert not found.confirms(601, None)
+    highest = found.reviews[-1].first_limit_ev_per_atom
+    assert limit - 0.02 < highest < limit + 0.02  # finished structures lie where they should
+    assert found.confirms(601, highest - 0.001)
+    assert not found.confirms(601, highest + 0.001)
     lowest = min(found._low)
     if lowest > limit:  # some are finished whatever the limit is
         assert decided(found, 603, lowest - 0.001) is Decision.PROMISING
@@ -402,10 +403,34 @@ def test_a_few_of_the_lowest_switch_nothing_off():
     for number in range(16):
         evidence.take(Told(1, -0.01 * number), 0.01 * number)
     assert evidence.correlation(-1) is None
+    assert evidence.limits() is None
     for number in range(40):
         evidence.take(Told(1, 0.1 * number), None)
     assert evidence.correlation(-1) > 0.9
     assert evidence.correlation(1) is None  # of later fits
+
+
+@pytest.mark.parametrize("shift", [-0.03, 0.0, 0.2])
+def test_limits_are_those_of_what_could_end_near_the_best(shift):
+    """A surrogate whose energies are all too low, or too high, has another limit."""
+    evidence = Evidence()
+    for number in range(60):
+        evidence.take(Told(1, 0.01 * number), 0.01 * number + shift)
+    assert evidence.best == pytest.approx(shift)
+    limit, first = evidence.limits()
+    assert limit == pytest.approx(0.05)
+    assert first == pytest.approx(shift + 0.05 - min(shift, 0.0))
+
+
+def test_a_review_is_due_when_the_best_falls():
+    found = a_screening()
+    taught(found, 100)
+    n_reviews = len(found.reviews)
+    found.told(100, None, -2.0, learns=True)
+    assert len(found.start(101)) == 1
+    found.told(101, None, -2.01, learns=True)
+    assert not found.start(102)
+    assert len(found.reviews) == n_reviews + 1
 
 
 def test_fits_are_due_less_often_the_more_is_known():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from tests.surrogate.conftest import made_up
+from tests.surrogate.conftest import group, made_up
 
 import nucleate as nc
 from nucleate.api.check import check
 from nucleate.errors import InputError
+from nucleate.relax.learned import Pupil
 from nucleate.relax.settings import TierSettings
 from nucleate.report.learned import Learned, LearnedFit, errors_of
 from nucleate.run.executor import LESSON, Job
@@ -19,6 +22,8 @@ from nucleate.run.learning.settings import tiers_with_surrogate, without_surroga
 from nucleate.run.pool import Pool
 from nucleate.run.process import DEFAULT_STEP_LIMIT_S
 from nucleate.surrogate.errors import Errors
+from nucleate.surrogate.packing import pack
+from nucleate.surrogate.surrogate import Surrogate
 
 
 def test_energies_of_any_zero_are_learned_from() -> None:
@@ -77,9 +82,23 @@ def test_a_run_to_learn_from_is_checked_with_the_input(tmp_path) -> None:
 
 def test_the_errors_of_a_fit_are_those_on_what_came_after_it() -> None:
     """Each message holds the errors of the fit before, and the last fit has none yet."""
-    errors = {1: None, 2: Errors(5, 30.0, 0.2, 1.0), 4: Errors(5, 20.0, 0.2, 1.0)}
+    errors = {
+        1: Errors(5, 40.0, 0.3, 2.0),
+        2: Errors(5, 30.0, 0.2, 1.0),
+        4: Errors(5, 20.0, 0.2, 1.0),
+    }
     fits = {number: replace(made_up(), errors=item) for number, item in errors.items()}
     assert errors_of(fits) == {1: errors[2], 2: errors[4]}
+
+
+def test_damaged_frames_are_left_out_of_a_lesson() -> None:
+    rng = np.random.default_rng(3)
+    groups = [base64.b64encode(pack(group(rng))).decode() for _ in range(14)]
+    pupil = Pupil([27, 33], "morse")
+    groups[3] = groups[3][:40]
+    found = pupil.learn([{"number": 1, "groups": groups}])
+    assert found["refused"] >= 1
+    assert Surrogate.from_bytes(base64.b64decode(found["model"])).n_groups == 13
 
 
 def test_a_long_fit_is_no_hanging_worker() -> None:

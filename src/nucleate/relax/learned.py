@@ -166,6 +166,7 @@ class Pupil:
 
     def __init__(self, elements: Sequence[int], tier: str) -> None:
         self._fit = Fit(elements, tier=tier)
+        self._damaged = 0
         self.reached = 0
         """Number of the last batch."""
 
@@ -192,15 +193,21 @@ class Pupil:
                 return {"lacks": self.reached + 1}
             solved = self._taught(batch["groups"])
             self.reached = batch["number"]
+        refused = self._fit.n_refused + self._damaged
         if isinstance(solved, NotFitted):
-            return {"model": "", "reason": solved.reason, "refused": self._fit.n_refused}
+            return {"model": "", "reason": solved.reason, "refused": refused}
         model = base64.b64encode(solved.to_bytes()).decode("ascii")
-        return {"model": model, "reason": "", "refused": self._fit.n_refused}
+        return {"model": model, "reason": "", "refused": refused}
 
     def _taught(self, groups: Sequence[str]) -> Surrogate | NotFitted:
         try:
             for group in groups:
-                self._fit.add(unpack(base64.b64decode(group)))
+                try:
+                    frames = unpack(base64.b64decode(group))
+                except InputError:
+                    self._damaged += 1
+                else:
+                    self._fit.add(frames)
             return self._fit.solve()
         except (InputError, ValueError, ArithmeticError, MemoryError) as error:
             return NotFitted(f"the fit failed ({type(error).__name__}: {error})")

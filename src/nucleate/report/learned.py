@@ -33,7 +33,7 @@ class LearnedFit:
         Root mean square error near minima, and rank correlation there, on the evaluations that
         came next, which it had not learned; None for the last fit.
     share : float
-        Share of the candidates that were to be finished.
+        Share of the candidates that were promising.
     on : bool
         Whether it chose.
     correlation : float or None
@@ -75,7 +75,7 @@ class LearnedFit:
 
 HEADS = (
     "fit", "after record", "evaluations learned", "error near minima, meV/atom", "ρ there",
-    "correlation among candidates", "share finished", "state",
+    "correlation among candidates", "share promising", "state",
 )  # fmt: skip
 
 

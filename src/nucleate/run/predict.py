@@ -210,9 +210,12 @@ def _check_devices(settings: RunSettings) -> None:
 
 def _check_elements(settings: RunSettings) -> None:
     """Refuse a tier that does not know an element, as far as that is found without its model."""
+    if settings.executor.kind != "local" or settings.run.python is not None:
+        return  # the files are elsewhere
     symbols = [symbol for symbol, _ in settings.problem.composition().items]
     for tier in settings.tier:
-        for problem in () if tier.engine.is_program else tier.engine.problems(symbols):
+        is_here = tier.python is None and not tier.engine.is_program
+        for problem in tier.engine.problems(symbols) if is_here else ():
             raise InputError(f"tier {tier.name!r}: {problem}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,6 @@ RANK_SCALE = 6.0
 
 CHILDREN_SCALE = 10.0
 """Children after which the chance of a minimum to be a parent has fallen by half."""
-
-LEFT_CHILD = 0.1
-"""What a child counts that a surrogate left: a parent is worn out by the children that were paid
-for, and the worse its children are, the more of them are considered for each that is finished."""
 
 LAST_RANK = 400
 """Ranks beyond this have a chance below 1e-28 and are left out."""
@@ -62,7 +58,7 @@ class Minima:
         self._order: dict[int, list[Place]] = {}  # by formula units of the primitive cell
         self._relaxed: dict[int, Crystal] = {}
         self._primitive: dict[int, Crystal] = {}
-        self._children: defaultdict[int, float] = defaultdict(float)
+        self._children: Counter[int] = Counter()
 
     @property
     def lowest(self) -> int | None:
@@ -84,9 +80,9 @@ class Minima:
         number = numbers[rng.choice(len(numbers), p=weights / weights.sum())]
         return Parent(number, self._crystal(number))
 
-    def note_child(self, number: int, count: float = 1.0) -> None:
+    def note_child(self, number: int) -> None:
         """Count a child."""
-        self._children[number] += count
+        self._children[number] += 1
 
     def add(self, record: Record, *, n_primitive: int = 0) -> int:
         """Add a new minimum.

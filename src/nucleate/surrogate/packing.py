@@ -28,8 +28,8 @@ _HEAD = struct.Struct("<BHI")
 _STEPS = 65536
 
 _DAMAGED = (
-    "frames: {} bytes are damaged ({}). A run that holds them continues without a surrogate; to "
-    "learn again, start it in a new folder."
+    "frames: {} bytes are damaged ({}). A run that holds them learns without them; to learn from "
+    "another run, give one that is whole."
 )
 
 
@@ -105,9 +105,8 @@ def _counts(data: bytes) -> tuple[int, int]:
     version, count, n = _HEAD.unpack_from(data)
     if version != VERSION:
         raise InputError(
-            "frames: another version of nucleate wrote them, and this one cannot learn from them. "
-            "A run that holds them continues without a surrogate; to learn again, start it in a "
-            "new folder."
+            "frames: another version of nucleate wrote them. A run that holds them learns without "
+            "them; to learn from another run, give one of this version."
         )
     return count, n
 

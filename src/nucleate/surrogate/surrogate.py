@@ -57,7 +57,8 @@ class Surrogate:
     n_frames, n_groups : int
         Evaluations and relaxations learned.
     errors : Errors or None
-        Of the fit before, on the evaluations that this one has learned besides.
+        Of the fit before, on the evaluations that this one has learned besides; of the first one,
+        on the relaxations that it held out to choose the ridge.
     provenance : dict
         Whatever the caller wants to keep with it; JSON.
     """

@@ -53,12 +53,13 @@ class Evidence:
     def __init__(self) -> None:
         self._told: deque[Told] = deque(maxlen=WINDOW)
         self._pairs: deque[Pair] = deque(maxlen=PAIRS)
-        self._best = np.inf
+        self.best = np.inf
+        """eV/atom, lowest by the first tier."""
 
     def take(self, told: Told | None, first: float | None) -> None:
         """Take a record: what the surrogate made of it, and the first tier, in eV/atom."""
         if first is not None:
-            self._best = min(self._best, first)
+            self.best = min(self.best, first)
         if told is not None:
             self._told.append(told)
             if first is not None and told.surrogate is not None:
@@ -105,16 +106,18 @@ class Evidence:
         among = spread(known)
         return float(np.sqrt(max(1.0 - (max(errors) / among) ** 2, 0.0))) if among else 0.0
 
-    def limit(self) -> float | None:
-        """Return the highest energy by the surrogate, in eV/atom, of what could end near the best.
+    def limits(self) -> tuple[float, float] | None:
+        """Return how high what could end near the best may be, in eV/atom.
 
-        None while too little is known.
+        By the surrogate at its minimum, and by the first tier there, which has still to relax; None
+        while too little is known.
         """
         error = self.error()
         if error is None or len(self._surrogate()) < WINDOW // 2:
             return None
         shift = float(np.median([pair.first - pair.surrogate for pair in self._pairs]))
-        return self._best - shift + INTEREST_EV + 2.0 * error
+        highest = self.best + INTEREST_EV + 2.0 * error
+        return highest - shift, highest - min(shift, 0.0)
 
     def share_below(self, limit: float) -> float:
         """Return the share of the candidates whose energy by the surrogate is below a limit."""

@@ -278,14 +278,15 @@ class LearningExecutor(Silent):
             self._ready.append(ended)
 
     def _settle(self, found: Considered, item: Finished) -> None:
-        """Finish a doubted candidate if the first tier, asked once, finds it low, too."""
+        """Finish a doubted candidate unless the first tier, asked once, finds it too high."""
         number, outcome = found.number, item.outcome
-        enthalpy = outcome.enthalpy_per_atom if isinstance(outcome, Relaxed) else None
-        if self._screening.confirms(number, enthalpy):
+        has_failed = not isinstance(outcome, Relaxed)
+        if has_failed or self._screening.confirms(number, outcome.enthalpy_per_atom):
             self._settled[number] = Decision.CONFIRMED
             self._relax(number, found.crystal or self._starts[number])
         else:
             self._settled[number] = Decision.REFUTED
+            self._at_point[number] = outcome.enthalpy_per_atom
             self._keep_frames(number, item)
             self._return(self._not_finished(found))
 

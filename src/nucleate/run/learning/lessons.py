@@ -131,8 +131,8 @@ def _usable(fit: FitRow) -> FitRow:
         Surrogate.from_bytes(fit.data)
     except InputError as error:
         _log.warning(
-            "fit %d of the surrogate is not used: %s The first tier relaxes all candidates until "
-            "the next fit.",
+            "fit %d of the surrogate is not used: %s An earlier one, or the first tier alone, "
+            "takes its place until the next fit.",
             fit.number,
             error,
         )

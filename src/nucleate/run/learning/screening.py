@@ -19,10 +19,12 @@ from nucleate.crystal.fingerprint import fingerprint
 from nucleate.crystal.known import KnownCrystals
 from nucleate.run.learning.evidence import WINDOW, Evidence, Told
 from nucleate.run.learning.settings import FIRST_SHARE, LARGEST_SHARE, LEAST_SHARE
-from nucleate.run.learning.tables import STANDS_FOR, Considered, Decision, Review
+from nucleate.run.learning.tables import WANTED, Considered, Decision, Review
 from nucleate.search.minima import NEAR_DISTANCE, SAME_ENTHALPY, is_same_minimum
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nucleate.run.learning.settings import LearningSettings
 
 OFF_SHARE = 0.2
@@ -31,9 +33,12 @@ OFF_SHARE = 0.2
 MOST_UNPHYSICAL = 0.5
 """Share of unphysical minima above which the surrogate does not choose."""
 
-POINT_SHARE, DOUBTED_SHARE = 0.1, 0.25
-"""Share of the minima, farthest from what was learned, that are evaluated once; and the share in
-which a promising one is doubted until it has been."""
+POINT_SHARE, DOUBTED_SHARE = 0.1, 0.5
+"""Share of the minima, farthest from what was learned, that are evaluated once; and the share of
+the promising ones that is doubted until they have been."""
+
+NEW_BEST_EV = 0.02
+"""eV/atom by which the best must fall for a review to be due."""
 
 KNOWN = 100
 """Structures with evaluations beyond which fewer teach: their chance is this number over that of
@@ -80,6 +85,8 @@ class Screening:
         self._n_reviews = int(settings.learn_from is not None)  # that of number 0
         self._low: deque[float] = deque(maxlen=WINDOW)
         self._leverages: deque[float] = deque(maxlen=WINDOW)
+        self._wanted: deque[float] = deque(maxlen=WINDOW // 2)  # leverages of promising ones
+        self._best = np.inf  # when the last review was made
         self._evidence = Evidence()
         self._minima = KnownCrystals()
         self._enthalpies: dict[int, float] = {}
@@ -173,7 +180,9 @@ class Screening:
         self._low.append(found.enthalpy)
         if found.leverage is not None:
             self._leverages.append(found.leverage)
-        stands = found.decision in STANDS_FOR
+            if found.decision in WANTED and found.decision is not Decision.RANDOM:
+                self._wanted.append(found.leverage)
+        stands = found.decision in (Decision.PROMISING, Decision.RANDOM)
         if stands and found.crystal is not None and self._drops_repeats:
             place = (0, found.enthalpy)
             self._minima.add(found.number, fingerprint(found.crystal), value=place)
@@ -199,8 +208,8 @@ class Screening:
         if not review.on:
             return Decision.RANDOM
         if found.enthalpy is not None and self._is_promising(found.enthalpy, review):
-            is_doubted = self._is_below(found.enthalpy, review) and self._is_far(
-                found.leverage, DOUBTED_SHARE
+            is_doubted = self._is_below(found.enthalpy, review) and _is_among_highest(
+                found.leverage, self._wanted, DOUBTED_SHARE
             )
             return Decision.DOUBTED if is_doubted else Decision.PROMISING
         if drawn < self._settings.random_share:
@@ -220,13 +229,7 @@ class Screening:
         limit = review.limit_ev_per_atom
         return self._settings.share is None and limit is not None and enthalpy <= limit
 
-    def _is_far(self, leverage: float | None, share: float) -> bool:
-        """Return whether a minimum is among the share of the last that is farthest."""
-        if leverage is None:
-            return False
-        return sum(value > leverage for value in self._leverages) < share * len(self._leverages)
-
-    def confirms(self, number: int, enthalpy: float | None) -> bool:
+    def confirms(self, number: int, enthalpy: float) -> bool:
         """Return whether the first tier, asked once, finds a doubted candidate as low.
 
         Parameters
@@ -234,10 +237,11 @@ class Screening:
         number
             Of the candidate.
         enthalpy
-            By the first tier at the minimum of the surrogate, in eV/atom; None if it failed.
+            By the first tier at the minimum of the surrogate, in eV/atom.
         """
         review = self.review_of(number)
-        return review is not None and enthalpy is not None and self._is_below(enthalpy, review)
+        limit = None if review is None else review.first_limit_ev_per_atom
+        return limit is None or enthalpy <= limit
 
     def _not_finished(self, found: Considered, review: Review, drawn: float) -> Decision:
         """Return whether a minimum that is not finished is worth one evaluation."""
@@ -247,7 +251,8 @@ class Screening:
             return Decision.POINT
         if found.leverage is None:
             return Decision.POINT if drawn > 1.0 - POINT_SHARE else Decision.LEFT
-        return Decision.POINT if self._is_far(found.leverage, POINT_SHARE) else Decision.LEFT
+        is_far = _is_among_highest(found.leverage, self._leverages, POINT_SHARE)
+        return Decision.POINT if is_far else Decision.LEFT
 
     def told(
         self,
@@ -281,6 +286,7 @@ class Screening:
         self._evidence.take(told, first)
         if self._is_due():
             self._reviewed, self._considered = self._learned, 0
+            self._best = self._evidence.best
             self._review(number)
 
     def _fair_error(
@@ -289,8 +295,10 @@ class Screening:
         """Return the error at a candidate; None if it was asked about for what it seemed worth."""
         review = self.review_of(found.number)
         true = point if first is None else first
-        asked = review is not None and (not review.on or self._asks_all(found.number))
-        return true - found.enthalpy if asked and None not in (true, found.enthalpy) else None
+        if true is None or found.enthalpy is None or review is None:
+            return None
+        is_fair = not review.on or self._asks_all(found.number)
+        return true - found.enthalpy if is_fair else None
 
     def _is_due(self) -> bool:
         """Return whether there is enough to learn: the more is known, the more it takes."""
@@ -298,6 +306,8 @@ class Screening:
             return self._learned >= self._settings.first_fit
         lacking = max(int(self._settings.refit_growth * self._reviewed), 1)
         new = self._learned - self._reviewed
+        if new > 0 and self._evidence.best < self._best - NEW_BEST_EV:
+            return True  # the limits are those of another best
         return new >= lacking or (new > 0 and self._considered >= CONSIDERED_PER_REVIEW * lacking)
 
     def _review(self, told: int) -> None:
@@ -311,7 +321,8 @@ class Screening:
         if past and not past[-1].on:
             last_on = max((review.number for review in past if review.on), default=-1)
         correlation, unphysical = self._evidence.correlation(last_on), self._evidence.unphysical
-        limit = self._evidence.limit()
+        limits = self._evidence.limits()
+        limit, first_limit = (None, None) if limits is None else limits
         self._pending.append(
             Review(
                 number=number,
@@ -324,6 +335,7 @@ class Screening:
                 unphysical=unphysical,
                 error_ev_per_atom=self._evidence.error(),
                 limit_ev_per_atom=limit,
+                first_limit_ev_per_atom=first_limit,
             )
         )
 
@@ -348,3 +360,8 @@ class Screening:
         if limit is None:
             return FIRST_SHARE
         return min(max(self._evidence.share_below(limit), LEAST_SHARE), LARGEST_SHARE)
+
+
+def _is_among_highest(value: float | None, others: Collection[float], share: float) -> bool:
+    """Return whether a value is among the highest of others, up to a share of them."""
+    return value is not None and sum(other > value for other in others) < share * len(others)

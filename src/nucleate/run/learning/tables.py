@@ -74,18 +74,18 @@ class Decision(StrEnum):
     PROMISING = "promising"  # finished: low enough
     RANDOM = "random"  # finished: drawn
     POINT = "point"  # evaluated once by the first tier, not finished
-    REPEAT = "repeat"  # not finished: a candidate that was finished began at the same minimum
+    REPEAT = "repeat"  # not finished: one that is began at the same minimum
     LEFT = "left"  # none of these
     DOUBTED = "doubted"  # promising, but far from what was learned: evaluated once before
-    CONFIRMED = "confirmed"  # doubted, and finished as the evaluation is low enough, too
+    CONFIRMED = "confirmed"  # doubted, and finished because the evaluation is low enough as well
     REFUTED = "refuted"  # doubted, and not finished
 
 
 FINISHES = (Decision.PROMISING, Decision.RANDOM, Decision.CONFIRMED)
-STANDS_FOR = (*FINISHES, Decision.DOUBTED, Decision.REFUTED)
-BEGINS = (*STANDS_FOR, Decision.POINT)
-"""Decisions after which the first tier relaxes; those after which a later candidate at the same
-minimum is a repeat; and those after which the first tier does anything."""
+WANTED = (*FINISHES, Decision.DOUBTED, Decision.REFUTED)
+BEGINS = (*WANTED, Decision.POINT)
+"""Decisions after which the first tier relaxes; those about minima that it is to relax or would be,
+were it not for its own word; and those after which it does anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +109,7 @@ class Considered:
     decision : Decision or None
         What was decided; None before it is its turn.
     repeats : int or None
-        Finished candidate that began at the same minimum.
+        Candidate that began at the same minimum and is finished.
     """
 
     number: int
@@ -137,7 +137,7 @@ class Review:
     told : int
         Number of the last record whose evaluations its fit has learned.
     share : float
-        Of the candidates, to be finished.
+        Of the candidates, promising.
     learned : int
         Structures whose evaluations its fit has learned.
     on : bool
@@ -151,6 +151,8 @@ class Review:
     limit_ev_per_atom : float or None
         Highest enthalpy by the surrogate of what could end near the best; None where too few have
         been finished to say so.
+    first_limit_ev_per_atom : float or None
+        The same by the first tier, asked once at the minimum of the surrogate.
     """
 
     number: int
@@ -163,6 +165,7 @@ class Review:
     unphysical: float = 0.0
     error_ev_per_atom: float | None = None
     limit_ev_per_atom: float | None = None
+    first_limit_ev_per_atom: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +288,7 @@ class LearningTables:
             "correlation": review.correlation, "unphysical": review.unphysical,
             "error_ev_per_atom": review.error_ev_per_atom,
             "limit_ev_per_atom": review.limit_ev_per_atom,
+            "first_limit_ev_per_atom": review.first_limit_ev_per_atom,
         }  # fmt: skip
         row = (review.number, review.candidate, review.told, json.dumps(data))
         self._db.execute("INSERT INTO review VALUES (?, ?, ?, ?)", row)

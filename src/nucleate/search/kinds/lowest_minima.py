@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nucleate.search.drawn import DrawnSearch
-from nucleate.search.lowest import LEFT_CHILD, Minima
+from nucleate.search.lowest import Minima
 from nucleate.search.proposals import Proposals
 from nucleate.search.settings import MovingSettings
 
@@ -59,11 +59,6 @@ class LowestMinimaSearch(DrawnSearch):
         """Count the children of each minimum."""
         for parent in trial.candidate.origin.parents:
             self._minima.note_child(parent)
-
-    def pass_over(self, record: Record) -> None:
-        """Count a child less that a surrogate left."""
-        for parent in record.candidate.origin.parents:
-            self._minima.note_child(parent, LEFT_CHILD - 1.0)
 
     def learn(self, record: Record) -> bool:
         """Keep a new minimum."""
