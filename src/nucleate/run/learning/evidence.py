@@ -83,9 +83,9 @@ class Evidence:
 
         It is ``sqrt(1 - (error / spread of the candidates)^2)`` with the larger of two errors: of
         the finished structures, and of all those about which the tier was asked whatever they
-        seemed to be worth. The first alone would deceive: what the surrogate has chosen is alike,
-        and so are its errors there. The correlation of the finished ones themselves says little, as
-        they are the lowest and differ little.
+        seemed to be worth. The first alone would deceive: what the surrogate has chosen has similar
+        errors there. The correlation of the finished ones themselves says little, as they are the
+        lowest and differ little.
 
         Parameters
         ----------

@@ -36,8 +36,8 @@ class LearningSettings(BaseModel):
         gt=0.0,
         le=1.0,
         description="Share of the candidates that the first tier finishes, the lowest by the "
-        "surrogate among the last 100; default: those that could end within 0.05 eV/atom of the "
-        "best, given its errors, between 0.02 and 0.5.",
+        "surrogate among the last 100; default: all that could end within 0.05 eV/atom of the "
+        "best, given its errors, but at least 2 % and at most 50 %.",
     )
     random_share: float = Field(
         0.02,

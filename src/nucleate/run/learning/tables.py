@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS fit (
 """``considered``: candidates by the surrogate, what was decided, and minima where one is needed.
 ``frames``: evaluations of the first tier, packed; those of another run have negative numbers.
 ``point``: enthalpies by the first tier at minima of the surrogate. ``review``: from which candidate
-on which fit and share hold. ``fit``: the fit of each review, without data where there is none."""
+on which fit and limits hold. ``fit``: the fit of each review, without data where there is none."""
 
 _SELECT_CONSIDERED = (
     "SELECT candidate, fit, decision, repeats, message, enthalpy_ev_per_atom, leverage, "
