@@ -178,18 +178,22 @@ class Screening:
         if found.enthalpy is None or found.decision is Decision.REPEAT:
             return
         self._low.append(found.enthalpy)
+        is_wanted = found.decision in WANTED
         if found.leverage is not None:
             self._leverages.append(found.leverage)
-            if found.decision in WANTED and found.decision is not Decision.RANDOM:
+            if is_wanted and found.decision is not Decision.RANDOM:
                 self._wanted.append(found.leverage)
-        stands = found.decision in (Decision.PROMISING, Decision.RANDOM)
-        if stands and found.crystal is not None and self._drops_repeats:
+        if is_wanted and found.crystal is not None and self._drops_repeats:
             place = (0, found.enthalpy)
             self._minima.add(found.number, fingerprint(found.crystal), value=place)
             self._enthalpies[found.number] = found.enthalpy
 
     def _repeated(self, found: Considered) -> int | None:
-        """Return the first candidate that was finished from the same minimum; None if none was."""
+        """Return the first candidate that came to the same minimum and was wanted; None if none.
+
+        One that was refuted has taught the surrogate another energy there: the next fit has another
+        minimum.
+        """
         assert found.enthalpy is not None
         if found.crystal is None:
             return None

@@ -74,7 +74,7 @@ class Decision(StrEnum):
     PROMISING = "promising"  # finished: low enough
     RANDOM = "random"  # finished: drawn
     POINT = "point"  # evaluated once by the first tier, not finished
-    REPEAT = "repeat"  # not finished: one that is began at the same minimum
+    REPEAT = "repeat"  # not finished: another one at the same minimum is, or was refuted
     LEFT = "left"  # none of these
     DOUBTED = "doubted"  # promising, but far from what was learned: evaluated once before
     CONFIRMED = "confirmed"  # doubted, and finished because the evaluation is low enough as well
@@ -84,8 +84,8 @@ class Decision(StrEnum):
 FINISHES = (Decision.PROMISING, Decision.RANDOM, Decision.CONFIRMED)
 WANTED = (*FINISHES, Decision.DOUBTED, Decision.REFUTED)
 BEGINS = (*WANTED, Decision.POINT)
-"""Decisions after which the first tier relaxes; those about minima that it is to relax or would be,
-were it not for its own word; and those after which it does anything."""
+"""Decisions after which the first tier relaxes; those about minima that it relaxes or has refuted,
+of which later ones are repeats; and those after which it does anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +109,7 @@ class Considered:
     decision : Decision or None
         What was decided; None before it is its turn.
     repeats : int or None
-        Candidate that began at the same minimum and is finished.
+        Candidate at the same minimum that is finished, or was refuted.
     """
 
     number: int
