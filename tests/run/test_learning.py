@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -375,26 +376,36 @@ def test_a_share_that_is_given_is_a_rank_and_nothing_is_doubted():
 
 
 def test_a_surrogate_that_does_not_rank_is_switched_off_and_on_again():
-    found = a_screening(explore=60)
-    taught(found, 300, ranks=False)
+    found = a_screening(explore=100)
+    taught(found, 400, ranks=False)
     assert not found.reviews[-1].on
     assert found.reviews[-1].correlation < 0.7
     direct = [found.fit_for(number) is None for number in range(1000, 2000)]
-    assert 0.7 < np.mean(direct) < 0.9
-    taught(found, 1200, start=300)
+    assert 0.4 < np.mean(direct) < 0.6
+    taught(found, 1200, start=400)
     assert found.reviews[-1].on
     assert found.reviews[-1].correlation > 0.7
 
 
-def test_a_worthless_surrogate_is_switched_off_for_good():
+def test_a_worthless_surrogate_is_switched_off():
     """Its errors are alike where it chooses, and as wide as its energies everywhere else."""
     for seed in range(5):
         found = a_screening(explore=100)
         taught(found, 1500, ranks=False, seed=seed)
         states = [review.on for review in found.reviews]
         first = states.index(False)
-        assert found.reviews[first].candidate < 100
-        assert not any(states[first:])
+        assert found.reviews[first].candidate < 250
+        assert np.mean(states[first:]) < 0.25
+
+
+def test_one_bad_fit_switches_nothing_off():
+    found = a_screening(explore=1000)
+    taught(found, 200)
+    bad = replace(found.reviews[-1], number=99, correlation=0.5)
+    assert found._is_on(found.reviews, 0.5, 0.0)
+    assert not found._is_on([*found.reviews, bad], 0.5, 0.0)
+    assert found._is_on([*found.reviews, bad], 0.9, 0.0)
+    assert not found._is_on(found.reviews, 0.9, 0.6)
 
 
 def test_a_few_of_the_lowest_switch_nothing_off():

@@ -95,6 +95,7 @@ class Evidence:
         """
         known = self._surrogate()
         fair = [t.error for t in self._told if t.fit > after and t.error is not None]
+        fair = fair[-LEAST_FAIR:] if after < 0 else fair  # the first fits are poor
         ends = [pair.first - pair.surrogate for pair in self._pairs] if after < 0 else []
         errors = [
             spread(values)

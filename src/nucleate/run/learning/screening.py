@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nucleate.run.learning.settings import LearningSettings
 
-OFF_SHARE = 0.2
+OFF_SHARE = 0.5
 """Share of the candidates that are considered while the surrogate does not choose."""
 
 MOST_UNPHYSICAL = 0.5
@@ -353,9 +353,13 @@ class Screening:
     def _is_on(self, past: list[Review], correlation: float | None, unphysical: float) -> bool:
         if unphysical > MOST_UNPHYSICAL:
             return False
+        is_on = past[-1].on if past else True
         if correlation is None:
-            return past[-1].on if past else True
-        return correlation >= self._settings.off_below
+            return is_on
+        if correlation >= self._settings.off_below:
+            return True
+        before = past[-1].correlation if past else None
+        return is_on and (before is None or before >= self._settings.off_below)  # once is no rule
 
     def _share(self, limit: float | None) -> float:
         """Return the share of the candidates that is to be finished."""
