@@ -47,7 +47,7 @@ Row = dict[str, Any]
 HEADINGS = ["targets", "n", "@1", "@5", "@20", "fit @1", "fit @20", "tight @1", "tight @20", "rms",
             "METRe", "cRMSE"]  # fmt: skip
 COLUMNS = ["material_id", "split", "formula", "natoms", "lattice", "species", "frac_coords",
-           "e_above_hull"]  # fmt: skip
+           "e_above_hull", "mp20"]  # fmt: skip
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -104,6 +104,7 @@ def measured(library: Library, row: Row, known: str, most: int) -> Row:
         "atoms": crystal.n_atoms,
         "elements": len(space.composition.items),
         "above_hull": row["e_above_hull"],
+        "in_mp20": row["mp20"] is not None,
         "in_library": label in library.prototype_places,
         "candidates": len(candidates),
         "seconds": round(seconds, 4),
@@ -135,6 +136,9 @@ def report(rows: Iterable[Row]) -> str:
     rows = list(rows)
     parts: list[tuple[str, Callable[[Row], bool]]] = [
         ("all", bool),
+        ("in MP-20", lambda row: row["in_mp20"]),
+        ("in MP-20, 2 or 3 elements", lambda row: row["in_mp20"] and row["elements"] in (2, 3)),
+        ("2 or 3 elements", lambda row: row["elements"] in (2, 3)),
         ("on the hull", lambda row: row["above_hull"] is not None and row["above_hull"] <= ON_HULL),
         ("off the hull", lambda row: row["above_hull"] is not None and row["above_hull"] > ON_HULL),
         ("hull distance not known", lambda row: row["above_hull"] is None),
