@@ -40,8 +40,12 @@ def test_candidates_are_exact_allowed_and_the_same_twice(small_flow: Path) -> No
         assert space.rejection(member.crystal) is None
         units = int(member.detail["formula_units"])
         assert np.bincount(member.crystal.numbers)[[8, 22]].tolist() == [2 * units, units]
-    reached = [int(member.detail["reached"]) for member in first]
-    assert reached == sorted(reached, reverse=True)
+    order = [
+        (int(m.detail["reached"]), float(m.detail["log_likelihood"]) / m.crystal.n_atoms)
+        for m in first
+    ]
+    assert order == sorted(order, reverse=True)
+    assert len({likely for _, likely in order}) > 1
 
 
 def test_more_starts_leave_the_first_ones_as_they_are(small_flow: Path) -> None:

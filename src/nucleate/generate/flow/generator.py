@@ -36,9 +36,10 @@ ROUNDS = 3
 class FlowGenerator(PooledGenerator):
     """Gives the crystals that random starts become, each once, then None.
 
-    What the flow reaches from more starts comes first: ``Origin.detail`` holds this number as
-    ``reached``, the formula units, the digest of the checkpoint, and the space group that was
-    kept, where there is one.
+    What the flow reaches from more starts comes first, then what is likelier. ``Origin.detail``
+    holds the number of starts as ``reached``, ``log_likelihood`` (of
+    :func:`nucleate.generate.flow.likelihood.log_likelihoods`), the formula units, the digest of the
+    checkpoint, and the space group that was kept, where there is one.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ class FlowGenerator(PooledGenerator):
         return [(int(u), int(n)) for u, n in zip(chosen, numbers, strict=True)]
 
     def _members(self) -> list[Member]:
+        from nucleate.generate.flow.likelihood import log_likelihoods
         from nucleate.networks.threads import one_torch_thread
 
         network = self._checkpoint.network()
@@ -106,11 +108,13 @@ class FlowGenerator(PooledGenerator):
         with one_torch_thread():
             for units, number in self._sizes():
                 made = self._made(network, units, number)
+                counted = _counted(made)
+                likely = log_likelihoods(network, [crystal for crystal, _ in counted])
                 found += [
-                    Member(crystal, {"formula_units": units, **detail, **known})
-                    for crystal, detail in _counted(made)
+                    Member(crystal, {"formula_units": units, **detail, **_rounded(value), **known})
+                    for (crystal, detail), value in zip(counted, likely, strict=True)
                 ]
-        found.sort(key=lambda member: -int(member.detail["reached"]))
+        found.sort(key=_order)
         return found[: self._number]
 
     def _made(
@@ -190,6 +194,17 @@ class Starts:
             "kept_group": str(detail["space_group"]),
             "kept_group_number": int(detail["space_group_number"]),
         }
+
+
+def _rounded(log_likelihood: float) -> dict[str, float]:
+    """Return a log-likelihood as a detail; none where there is no value."""
+    return {"log_likelihood": round(log_likelihood, 3)} if np.isfinite(log_likelihood) else {}
+
+
+def _order(member: Member) -> tuple[float, float]:
+    """Return what members are sorted by: starts, then the log-likelihood per atom."""
+    likely = float(member.detail.get("log_likelihood", -np.inf))
+    return -float(member.detail["reached"]), -likely / member.crystal.n_atoms
 
 
 def _counted(
