@@ -1,4 +1,4 @@
-"""Candidates that the flow makes, the ones that it reaches most often first."""
+"""Candidates that the flow makes, the likely ones first."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ STRICTNESS = 0.75
 LEAST_SIZE_SHARE = 0.02
 """Sizes less likely than this are not tried."""
 
+REACHED_WEIGHT = 4.0
+"""What the logarithm of the number of starts counts beside the log-likelihood; 2 to 16 serve as
+well (docs/measurements/flow.md)."""
+
 ROUNDS = 3
 """Times that starts are drawn, at most; crystals that cannot be used are replaced."""
 
@@ -36,8 +40,8 @@ ROUNDS = 3
 class FlowGenerator(PooledGenerator):
     """Gives the crystals that random starts become, each once, then None.
 
-    What the flow reaches from more starts comes first, then what is likelier. ``Origin.detail``
-    holds the number of starts as ``reached``, ``log_likelihood`` (of
+    What is likely and reached from many starts comes first. ``Origin.detail`` holds the number of
+    starts as ``reached``, ``log_likelihood`` (of
     :func:`nucleate.generate.flow.likelihood.log_likelihoods`), the formula units, the digest of the
     checkpoint, and the space group that was kept, where there is one.
 
@@ -82,7 +86,7 @@ class FlowGenerator(PooledGenerator):
         self._seed, self._warn = seed, warn
 
     def make_pool(self) -> RankedPool:
-        """Return the candidates, the most frequent first."""
+        """Return the candidates, the best first."""
         serves = can_serve(self._checkpoint, self._space, "the flow", "makes", self._warn)
         members = self._members() if serves else []
         return RankedPool(self._space, members, name=self.name, leading=self._leading)
@@ -114,7 +118,7 @@ class FlowGenerator(PooledGenerator):
                     Member(crystal, {"formula_units": units, **detail, **_rounded(value), **known})
                     for (crystal, detail), value in zip(counted, likely, strict=True)
                 ]
-        found.sort(key=_order)
+        found.sort(key=_standing, reverse=True)
         return found[: self._number]
 
     def _made(
@@ -201,10 +205,11 @@ def _rounded(log_likelihood: float) -> dict[str, float]:
     return {"log_likelihood": round(log_likelihood, 3)} if np.isfinite(log_likelihood) else {}
 
 
-def _order(member: Member) -> tuple[float, float]:
-    """Return what members are sorted by: starts, then the log-likelihood per atom."""
+def _standing(member: Member) -> float:
+    """Return what members are sorted by: log-likelihood and starts that reach it, per atom."""
     likely = float(member.detail.get("log_likelihood", -np.inf))
-    return -float(member.detail["reached"]), -likely / member.crystal.n_atoms
+    often = REACHED_WEIGHT * np.log(float(member.detail["reached"]))
+    return float(likely + often) / member.crystal.n_atoms
 
 
 def _counted(
