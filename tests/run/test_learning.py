@@ -190,8 +190,8 @@ def is_the_same_after_kills(data, tmp_path, gaps, **constants):
 def test_the_same_seed_is_the_same_run_after_kills(tmp_path):
     """Doubted candidates, more of them here than by default, are asked about again."""
     data = an_input(formula="CuAu", structures=75)
-    first = int(np.random.default_rng(2).integers(20, 40))
-    is_the_same_after_kills(data, tmp_path, [first, 30], DOUBTED_SHARE=1.0, INTEREST_EV=0.005)
+    gap = int(np.random.default_rng(2).integers(55, 70))
+    is_the_same_after_kills(data, tmp_path, [gap], DOUBTED_SHARE=1.0, INTEREST_EV=0.005)
     found = dict(rows(tmp_path / "killed", _DECISIONS))
     assert found["confirmed"] >= 3
     assert found["refuted"] >= 1

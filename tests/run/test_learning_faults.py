@@ -70,6 +70,11 @@ def test_weights_of_other_elements_are_refused_before_anything_is_relaxed(
     assert not (tmp_path / "run" / "run.db").exists()
 
 
+def test_a_surrogate_without_a_file_is_told_how_to_learn_one(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"name a fit .* give --learn"):
+        nc.predict("CoAs2", model=["surrogate", "chgnet"], folder=tmp_path / "run", display=False)
+
+
 def test_a_run_to_learn_from_is_checked_with_the_input(tmp_path) -> None:
     data = {
         "problem": {"formula": "NaCl"},

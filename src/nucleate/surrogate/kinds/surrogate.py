@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nucleate.crystal.elements import element
 from nucleate.energy.engine import Engine, EngineContext
@@ -32,6 +32,17 @@ class SurrogateSettings(Engine):
     file: str = Field(
         description="Fitted surrogate, from nucleate surrogate show RUN --weights FILE."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_a_file(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "file" not in data:
+            raise ValueError(
+                "engine.file is missing: name a fit that nucleate surrogate show RUN --weights "
+                "FILE has written. For a surrogate that learns in the run, give --learn, or put a "
+                'tier with name = "surrogate" and no engine before the others.'
+            )
+        return data
 
     def problems(self, elements: Sequence[str]) -> list[str]:
         """Return the elements that the fit lacks, or that it cannot be read, in a sentence."""
