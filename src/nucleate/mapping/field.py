@@ -16,6 +16,7 @@ from nucleate.mapping.coordinates import amounts_of, composition_of, key_of, nam
 from nucleate.mapping.grid import element_grid, member_grid
 from nucleate.mapping.requested import of_lines, of_points, row_is_neutral, windowed
 from nucleate.mapping.states import ANION_FORMERS
+from nucleate.relax.settings import check_elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -206,8 +207,7 @@ def check_models(field: Field, tiers: Iterable[TierSettings]) -> None:
         add up to 0 at a corner.
     """
     for tier in tiers:
-        for problem in tier.engine.problems(field.elements):
-            raise InputError(f"tier {tier.name!r}: {problem}")
+        check_elements([tier], field.elements)
         refusal = getattr(tier.engine, "refusal", lambda _: None)
         for member in field.members:
             problem = refusal(member.counts)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import Field, FiniteFloat, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
+from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.plugins import component_of, find
 from nucleate.relax.capabilities import defaults_of, refuse_unsupported
@@ -15,7 +16,7 @@ from nucleate.renamed import renamed_keys
 from nucleate.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nucleate.relax.relaxer import Relaxer
 
@@ -164,6 +165,26 @@ class TierSettings(Table):
             if key not in self.model_fields_set:
                 object.__setattr__(self, key, value)
         return self
+
+
+def check_elements(tiers: Iterable[TierSettings], symbols: Sequence[str]) -> None:
+    """Check that every tier knows the elements, as far as that is found without its model.
+
+    Parameters
+    ----------
+    tiers
+        What is asked.
+    symbols
+        Symbols of the elements.
+
+    Raises
+    ------
+    InputError
+        For the first tier that lacks one, or cannot be run.
+    """
+    for tier in tiers:
+        for problem in tier.engine.problems(symbols):
+            raise InputError(f"tier {tier.name!r}: {problem}")
 
 
 def under_pressure(tiers: Sequence[TierSettings], compression: float) -> tuple[TierSettings, ...]:

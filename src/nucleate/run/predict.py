@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.faults import blaming
-from nucleate.relax.settings import under_pressure
+from nucleate.relax.settings import check_elements, under_pressure
 from nucleate.run.campaign import Campaign
 from nucleate.run.events import LOADING, READING, Several, Silent, Summary
 from nucleate.run.folder import check_same_run, open_store
@@ -213,10 +213,8 @@ def _check_elements(settings: RunSettings) -> None:
     if settings.executor.kind != "local" or settings.run.python is not None:
         return  # the files are elsewhere
     symbols = [symbol for symbol, _ in settings.problem.composition().items]
-    for tier in settings.tier:
-        is_here = tier.python is None and not tier.engine.is_program
-        for problem in tier.engine.problems(symbols) if is_here else ():
-            raise InputError(f"tier {tier.name!r}: {problem}")
+    here = (t for t in settings.tier if t.python is None and not t.engine.is_program)
+    check_elements(here, symbols)
 
 
 def build_search(

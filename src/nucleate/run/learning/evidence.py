@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 WINDOW = 100
 """Candidates that are looked at."""
 
-PAIRS, LEAST_PAIRS, LEAST_FAIR = 50, 15, 25
+RISES, LEAST_RISES, LEAST_FAIR = 50, 15, 25
 """Finished structures that are compared; the least number of them that says anything, and that of
 candidates that were asked about whatever they seemed to be worth."""
 
@@ -38,21 +42,12 @@ class Told:
     error: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A finished structure: its fit, and eV/atom by the surrogate and by the first tier."""
-
-    fit: int
-    surrogate: float
-    first: float
-
-
 class Evidence:
     """Takes what becomes of candidates, in the order of their numbers."""
 
     def __init__(self) -> None:
         self._told: deque[Told] = deque(maxlen=WINDOW)
-        self._pairs: deque[Pair] = deque(maxlen=PAIRS)
+        self._rises: deque[float] = deque(maxlen=RISES)  # of finished structures
         self.best = np.inf
         """eV/atom, lowest by the first tier."""
 
@@ -63,7 +58,7 @@ class Evidence:
         if told is not None:
             self._told.append(told)
             if first is not None and told.surrogate is not None:
-                self._pairs.append(Pair(told.fit, told.surrogate, first))
+                self._rises.append(first - told.surrogate)
 
     @property
     def unphysical(self) -> float:
@@ -73,10 +68,8 @@ class Evidence:
         return sum(told.surrogate is None for told in self._told) / len(self._told)
 
     def error(self) -> float | None:
-        """Return the spread of what finished structures lie above the surrogate, in eV/atom."""
-        if len(self._pairs) < LEAST_PAIRS:
-            return None
-        return spread([pair.first - pair.surrogate for pair in self._pairs])
+        """Return the spread in eV/atom of how far finished structures lie above the surrogate."""
+        return spread(self._rises) if len(self._rises) >= LEAST_RISES else None
 
     def correlation(self, after: int) -> float | None:
         """Return the correlation of surrogate and first tier; None while it is not known.
@@ -96,10 +89,10 @@ class Evidence:
         known = self._surrogate()
         fair = [t.error for t in self._told if t.fit > after and t.error is not None]
         fair = fair[-LEAST_FAIR:] if after < 0 else fair  # the first fits are poor
-        ends = [pair.first - pair.surrogate for pair in self._pairs] if after < 0 else []
+        ends = list(self._rises) if after < 0 else []
         errors = [
             spread(values)
-            for values, least in ((fair, LEAST_FAIR), (ends, LEAST_PAIRS))
+            for values, least in ((fair, LEAST_FAIR), (ends, LEAST_RISES))
             if len(values) >= least
         ]
         if len(known) < WINDOW // 2 or not errors:
@@ -116,7 +109,7 @@ class Evidence:
         error = self.error()
         if error is None or len(self._surrogate()) < WINDOW // 2:
             return None
-        shift = float(np.median([pair.first - pair.surrogate for pair in self._pairs]))
+        shift = float(np.median(self._rises))
         highest = self.best + INTEREST_EV + 2.0 * error
         return highest - shift, highest - min(shift, 0.0)
 
@@ -128,7 +121,7 @@ class Evidence:
         return [told.surrogate for told in self._told if told.surrogate is not None]
 
 
-def spread(values: list[float]) -> float:
+def spread(values: Collection[float]) -> float:
     """Return a standard deviation that outliers do not change, from the quartiles."""
-    low, high = np.percentile(values, (25, 75))
+    low, high = np.percentile(list(values), (25, 75))
     return float(high - low) / 1.349

@@ -234,7 +234,7 @@ class Screening:
         return self._settings.share is None and limit is not None and enthalpy <= limit
 
     def confirms(self, number: int, enthalpy: float) -> bool:
-        """Return whether the first tier, asked once, finds a doubted candidate as low.
+        """Return whether a doubted candidate could still end near the best.
 
         Parameters
         ----------
@@ -362,7 +362,7 @@ class Screening:
         return is_on and (before is None or before >= self._settings.off_below)  # once is no rule
 
     def _share(self, limit: float | None) -> float:
-        """Return the share of the candidates that is to be finished."""
+        """Return the share of the last candidates that is promising."""
         if self._settings.share is not None:
             return self._settings.share
         if limit is None:
