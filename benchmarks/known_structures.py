@@ -14,8 +14,8 @@ a row of ``--rows`` (default ``benchmarks/rows/known_structures.jsonl``); a larg
 with the targets of a smaller one. ``--add`` puts generators with their weights beside the default
 ones, in runs of their own; ``table`` compares them, target by target, with the runs without. The
 first row of a list is that of the rule in docs/explanation/ranking.md (energy and known structure
-types, under the hold-out of the run); the structures are those of the
-search, without the final phase of ``predict``.
+types, under the hold-out of the run) among the structures of which the final phase of ``predict``
+polishes the best, without that phase.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rows import KEPT, append, rows_of
 
-import nucleate
 from nucleate.benchmark.csp import entry_folder, entry_references, entry_row, read_entries
 from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.metrics import rate
@@ -39,6 +38,7 @@ from nucleate.generate.build import default_generators
 from nucleate.library.hold_out import HOLD_OUTS
 from nucleate.report.prior import Prior
 from nucleate.report.rule import probabilities
+from nucleate.report.selection import contenders
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
@@ -53,9 +53,6 @@ CLOSE_MEV = 2.0
 """meV/atom of the lowest structure within which the reference counts as nearly the lowest."""
 
 NEVER = 10**6
-
-LISTED = 60
-"""Structures of lowest energy among which the likeliest is chosen."""
 
 
 def targets(table: Path, number: int, seed: int) -> list[Entry]:
@@ -156,13 +153,10 @@ def _print_pairs(before: str, after: str, groups: dict[str, dict[str, dict[str, 
 
 def leads(folder: Path, entry: Entry) -> bool:
     """Return whether the likeliest structure of a run is the reference."""
-    rows = nucleate.open(folder).top(LISTED, "energy")
     with Store.read(folder) as store:
-        prior = Prior.of_run(store.meta)
-    energies = [row.relaxed.energy_per_atom for row in rows]
-    weights = [0.0 if prior is None else prior.weight(row.crystal) for row in rows]
-    first = rows[int(probabilities(energies, weights).argmax())]
-    return match_rms(first.crystal, entry.crystal) is not None
+        items = contenders(store, Prior.of_run(store.meta))
+    odds = probabilities([item.enthalpy for item in items], [item.weight for item in items])
+    return match_rms(items[int(odds.argmax())].typed.crystal, entry.crystal) is not None
 
 
 def _shares(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

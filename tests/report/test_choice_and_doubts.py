@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report.runs import EV, FCC, PROXY, MadeRun, record, relaxed, stored
 
+from nucleate.crystal.candidate import Origin
 from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
 from nucleate.library.library import Library
@@ -20,7 +21,7 @@ from nucleate.report.page.doubts import CLOSE_EV_PER_ATOM, doubts
 from nucleate.report.prior import Prior
 from nucleate.report.rows import Row
 from nucleate.report.rule import scores
-from nucleate.report.selection import to_polish
+from nucleate.report.selection import LOOKED_AT, contenders, to_polish
 from nucleate.run.final_settings import FinalSettings
 from nucleate.run.store import Store
 from nucleate.search.polished import RATTLED, SYMMETRISED
@@ -92,6 +93,43 @@ def test_copies_of_another_symmetry_are_polished_behind_their_original() -> None
         few = [item.number for item in to_polish(store, FinalSettings(best=1), None)]
     assert found == [0, 1, 3]
     assert few == [0, 1]
+
+
+def drawn_as_known(number: int, crystal: Crystal, energy: float, weight: float, **update):
+    origin = Origin("prototypes", detail={"weight": weight})
+    outcome = ("low", relaxed(crystal, energy))
+    return record(number, outcome, origin=origin), SearchUpdate(**update)
+
+
+def test_a_known_structure_above_hundreds_of_others_is_polished_first() -> None:
+    told = [
+        (record(k, ("low", relaxed(shape(False), -1.0 + 0.0002 * k))), SearchUpdate())
+        for k in range(2 * LOOKED_AT)
+    ]
+    told.append(drawn_as_known(2 * LOOKED_AT, shape(True), -0.95, 0.5))
+    told.append(drawn_as_known(2 * LOOKED_AT + 1, shape(False), -0.95, 0.002))
+    with stored(MadeRun(told, ladder=("low",))) as folder, Store.read(folder) as store:
+        with_prior = to_polish(store, FinalSettings(best=4), LikesLarge())
+        without = to_polish(store, FinalSettings(best=4), None)
+        looked_at = contenders(store, LikesLarge())
+    assert [item.number for item in with_prior] == [2 * LOOKED_AT, 0, 1, 2]
+    assert [item.number for item in without] == [0, 1, 2, 3]
+    assert len(looked_at) == LOOKED_AT + 2
+
+
+def test_a_copy_drawn_as_a_known_structure_gives_its_weight_to_the_structure() -> None:
+    told = [
+        (record(0, ("low", relaxed(shape(False), -1.0))), SearchUpdate()),
+        (record(1, ("low", relaxed(shape(False), -0.98))), SearchUpdate()),
+        drawn_as_known(2, shape(True), -0.979, 0.5, duplicate_of=1),
+    ]
+    with stored(MadeRun(told, ladder=("low",))) as folder, Store.read(folder) as store:
+        lowest, other = contenders(store, LikesLarge())
+        found = [item.number for item in to_polish(store, FinalSettings(), LikesLarge())]
+    assert (lowest.record.number, lowest.typed.number, lowest.weight) == (0, 0, 0.001)
+    assert (other.record.number, other.typed.number, other.weight) == (1, 2, 0.5)
+    assert other.copies == (1, 2)
+    assert found == [1, 2, 0]
 
 
 def test_a_run_without_energies_polishes_nothing() -> None:

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
-from nucleate.api import status_of
+from nucleate.api import inputs, status_of
 from nucleate.api.models import inline_executor
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.motif import Motif
@@ -21,7 +21,7 @@ from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
 from nucleate.moves.move import MoveContext
 from nucleate.renamed import RenamedKeyWarning
-from nucleate.run.folder import check_same_input, stored_input
+from nucleate.run.folder import check_same_input, check_same_run, description, stored_input
 from nucleate.run.predict import build_search, predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
@@ -230,3 +230,15 @@ def test_runs_from_before_these_keys_continue(tmp_path):
     old["problem"]["pair_distances"] = old["problem"].pop("min_distances")
     old["search"]["moves"] = "fuse2"
     check_same_input(stored_input({"input": old}), run.to_dict(), tmp_path)
+
+
+def test_runs_without_a_surrogate_continue_whatever_its_defaults_were(tmp_path):
+    run = settings_of({"formula": "NaCl"})
+    old = run.to_dict()
+    old["surrogate"]["frames"] += 2
+    Store.create(tmp_path, {**description(run), "input": old}).close()
+    check_same_run(tmp_path, run)
+    assert inputs.settings_of("NaCl", folder=tmp_path) == run
+    old["surrogate"]["on"] = True
+    with pytest.raises(InputError, match=r"surrogate\.on"):
+        check_same_input(stored_input({"input": old}), run.to_dict(), tmp_path)

@@ -14,6 +14,7 @@ from nucleate.relax.outcome import FailReason
 from nucleate.report.findings import read_findings
 from nucleate.report.naming import libraries_of
 from nucleate.report.ranking import LIKELY, rank_structures
+from nucleate.report.rule import scores
 from nucleate.search.polished import JUDGED, POLISHED, level_of_tier
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ def overview(store: Store, *, best: int, order: str = LIKELY) -> Overview:
     return Overview(ranked[:best], n_distinct, relaxed, n_repeats, found.failures, screened)
 
 
-def best_groups(store: Store, best: int) -> list[list[int]]:
+def best_groups(
+    store: Store, best: int, *, weights: Mapping[int, float] | None = None, likeliest: int = 0
+) -> list[list[int]]:
     """Return the best distinct structures of the search itself, as tiers added later left no trace.
 
     Parameters
@@ -138,22 +141,48 @@ def best_groups(store: Store, best: int) -> list[list[int]]:
         Open for reading.
     best
         How many structures.
+    weights
+        Prior weights that some records were given when they were drawn.
+    likeliest
+        How many others follow: those of the same tier with such a record that are the first by
+        the rule of :func:`nucleate.report.rule.scores`.
 
     Returns
     -------
     list of list of int
-        For each the numbers of its records on its tier, the lowest first.
+        For each the numbers of its records on its tier, the lowest first. The structures are in
+        the order of their enthalpies.
     """
     added = store.added_tiers()
     found = _read(store, (), ignored=frozenset(added))
     tiers = [tier for tier in store.tiers() if tier not in added] or found.tiers
     roots = _roots(found)
+    lowest = _lowest_of_groups(found, tiers, roots)
+    chosen = [*range(min(best, len(lowest)))]
+    chosen += _likeliest(found, roots, lowest, weights or {}, best)[:likeliest]
     groups: list[list[int]] = []
-    for place in _lowest_of_groups(found, tiers, roots)[:best]:
+    for place in lowest[sorted(chosen)]:
         own = np.flatnonzero((roots == roots[place]) & (found.tier == found.tier[place]))
         order = np.lexsort((found.numbers[own], found.enthalpy[own]))
         groups.append(found.numbers[own[order]].tolist())
     return groups
+
+
+def _likeliest(
+    found: _Numbers,
+    roots: NDArray[np.int64],
+    lowest: NDArray[np.int64],
+    weights: Mapping[int, float],
+    first: int,
+) -> list[int]:
+    """Return which of the structures from ``first`` on have a weight, the likeliest first."""
+    given = np.array([weights.get(number, 0.0) for number in found.numbers.tolist()])
+    of_group = np.zeros(len(given))
+    np.maximum.at(of_group, roots, given)
+    same = lowest[found.tier[lowest] == found.tier[lowest[:1]]]
+    own = of_group[roots[same]]
+    order = scores(found.enthalpy[same], own).argsort(kind="stable")
+    return [int(k) for k in order if k >= first and own[k] > 0.0]
 
 
 def _read(store: Store, added: Sequence[str], ignored: frozenset[str] = frozenset()) -> _Numbers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,21 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record
 
 LOOKED_AT = 100
-"""Distinct structures whose structure type is looked up before those to polish are chosen."""
+"""Distinct structures of lowest energy whose structure type is looked up before those to polish are
+chosen."""
+
+LIKELIEST = 50
+"""Others that are looked at: those drawn as known structures that the rule puts first. A known type
+may lie above hundreds of distortions of it that the energy model puts too low."""
+
+KNOWN = "prototypes"
+"""Generator of known structures."""
 
 MOST_OTHERS, OFTEN = 4, 3
 """Copies of other space groups that are polished too: of the first few structures, else one."""
+
+DRAWN_LOOKED_AT = 2
+"""Copies of a structure drawn as known structures whose structure type is looked up."""
 
 COPIES_LOOKED_AT = 300
 """Copies of a structure whose space group is looked at."""
@@ -76,34 +89,94 @@ def to_polish(store: Store, final: FinalSettings, prior: Prior | None) -> list[R
         As the tiers of the search left them.
     """
     searched = [tier for tier in store.tiers() if tier not in store.added_tiers()]
-    groups = best_groups(store, LOOKED_AT)
-    heads = [item.within(searched) for item in store.records_of(group[0] for group in groups)]
-    of_record = {group[0]: group for group in groups}
-    heads = [item for item in heads if item.tier == heads[0].tier]
-    chosen = _chosen(heads, final, prior)
+    chosen = _chosen(contenders(store, prior), final, by_weight=prior is not None)
     found: dict[int, Record] = {}
-    for place, record in enumerate(chosen):
-        copies = store.records_of(of_record[record.number][:COPIES_LOOKED_AT])
+    for place, item in enumerate(chosen):
+        copies = store.records_of(item.copies[:COPIES_LOOKED_AT])
         most = MOST_OTHERS if place < OFTEN else 1
-        others = _other_symmetries(record, [item.within(searched) for item in copies], most)
-        for item in (record, *others):
-            found.setdefault(item.number, item)
+        others = _other_symmetries(item.record, [copy.within(searched) for copy in copies], most)
+        for record in (item.record, item.typed, *others):
+            found.setdefault(record.number, record)
     return list(found.values())[: 2 * final.best]
 
 
-def _chosen(heads: Sequence[Record], final: FinalSettings, prior: Prior | None) -> list[Record]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """A distinct structure of a search that may be the observed one.
+
+    Attributes
+    ----------
+    record : Record
+        The lowest of its records, as the tiers of the search left it.
+    copies : tuple of int
+        Numbers of all its records on this tier, the lowest first.
+    weight : float
+        Prior weight of its structure type; 0 without a prior.
+    typed : Record
+        The record that has this weight: a copy that was drawn as a known structure may have kept
+        the symmetry that the lowest has lost by a fraction of a meV.
+    """
+
+    record: Record
+    copies: tuple[int, ...]
+    weight: float
+    typed: Record
+
+    @property
+    def enthalpy(self) -> float:
+        """Enthalpy of the lowest record in eV/atom."""
+        return _enthalpy(self.record)[0]
+
+
+def contenders(store: Store, prior: Prior | None) -> list[Contender]:
+    """Return the distinct structures among which the likeliest is looked for, the lowest first.
+
+    The lowest of the last tier and, where there is a prior, those drawn as known structures that
+    come first by the rule.
+
+    Parameters
+    ----------
+    store
+        Of the run.
+    prior
+        Weights of known structure types.
+    """
+    searched = [tier for tier in store.tiers() if tier not in store.added_tiers()]
+    drawn = {} if prior is None else _drawn_as_known(store)
+    found: list[Contender] = []
+    for group in best_groups(store, LOOKED_AT, weights=drawn, likeliest=LIKELIEST):
+        kept = sorted(drawn.keys() & set(group[1:]), key=lambda number: -drawn[number])
+        records = store.records_of([group[0], *kept[:DRAWN_LOOKED_AT]])
+        records = [record.within(searched) for record in records]
+        weights = [0.0 if prior is None else prior.weight(item.crystal) for item in records]
+        weight = max(weights)
+        found.append(Contender(records[0], tuple(group), weight, records[weights.index(weight)]))
+    return [item for item in found if item.record.tier == found[0].record.tier]
+
+
+def _drawn_as_known(store: Store) -> dict[int, float]:
+    """Return the prior weights of the records that were drawn as known structures."""
+    return {
+        number: float(json.loads(detail).get("weight", 0.0))
+        for number, source, _, detail, *_ in store.search_rows()
+        if source == KNOWN
+    }
+
+
+def _chosen(
+    items: Sequence[Contender], final: FinalSettings, *, by_weight: bool
+) -> list[Contender]:
     """Return the lowest structures and the first by the rule in turn."""
-    if not heads:
+    if not items:
         return []
-    above = [_enthalpy(item)[0] - _enthalpy(heads[0])[0] for item in heads]
-    by_rule = list(range(len(heads)))
-    if prior is not None:
-        weights = [prior.weight(item.crystal) for item in heads]
-        by_rule = scores(above, weights).argsort(kind="stable").tolist()
+    above = [item.enthalpy - items[0].enthalpy for item in items]
+    by_rule = list(range(len(items)))
+    if by_weight:
+        by_rule = scores(above, [item.weight for item in items]).argsort(kind="stable").tolist()
     limit = final.window_ev_per_atom + above[by_rule[0]]
-    in_turn = chain.from_iterable(zip(by_rule, range(len(heads)), strict=True))
+    in_turn = chain.from_iterable(zip(by_rule, range(len(items)), strict=True))
     inside = [place for place in dict.fromkeys(in_turn) if above[place] <= limit]
-    return [heads[place] for place in inside[: final.best]]
+    return [items[place] for place in inside[: final.best]]
 
 
 def _other_symmetries(lowest: Record, group: Sequence[Record], most: int) -> list[Record]:

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
+from nucleate.run.learning.settings import LearningSettings
 from nucleate.run.new_keys import with_new_keys
 from nucleate.run.old_keys import stored_tier
 from nucleate.run.store import STORE_NAME, Store
@@ -84,6 +85,10 @@ def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
         problem["dimension"] = 3
         if "pair_distances" in problem:
             problem["min_distances"] = problem.pop("pair_distances")
+    surrogate = data.get("surrogate")
+    if isinstance(surrogate, dict) and surrogate.get("on") is False:
+        # Its other keys did nothing, and had other defaults.
+        data["surrogate"] = LearningSettings().model_dump(mode="json")
     return data
 
 
