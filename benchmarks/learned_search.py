@@ -84,6 +84,9 @@ WINDOWS_EV = (0.02, 0.05)
 NEAR_EV = 0.002
 KEPT_EV = 0.1
 """eV/atom above the lowest, up to which a row keeps minima."""
+GAP_EV = 0.3
+"""eV/atom: a minimum that lies further below the next one is an unphysical one of CHGNet and is
+left out (WCl2, without a surrogate, had one 0.74 eV/atom below all others)."""
 NEVER = 10**9
 """Structures without a new lowest one after which a search ends: it uses its core time."""
 LEARNED = (0, 200, 300, 500, 1000, NEVER)
@@ -156,11 +159,13 @@ def row_of(folder: Path) -> dict[str, Any]:
     """Return what came of a finished search: minima with the core-seconds at which they came."""
     status = nc.open(folder).status()
     with Store.read(folder) as store:
-        found = [
-            (record.core_s, record.relaxed.enthalpy_per_atom)
-            for record, update in store.records()
-            if record.relaxed is not None and update.duplicate_of is None
-        ]
+        found = physical(
+            [
+                (record.core_s, record.relaxed.enthalpy_per_atom)
+                for record, update in store.records()
+                if record.relaxed is not None and update.duplicate_of is None
+            ]
+        )
     learned = status["surrogate"]
     considered = status["structures"]
     if learned is not None:
@@ -185,6 +190,14 @@ def curve(fits: list[dict[str, Any]]) -> list[tuple[int, float, float | None]]:
         for fit in fits
         if fit["error_mev_per_atom"] is not None
     ]
+
+
+def physical(minima: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the minima without those far below all others."""
+    energies = sorted(energy for _, energy in minima)
+    while len(energies) > 1 and energies[1] - energies[0] > GAP_EV:
+        energies.pop(0)
+    return [item for item in minima if item[1] >= energies[0]]
 
 
 def kept(minima: list[tuple[float, float]]) -> list[tuple[float, float]]:

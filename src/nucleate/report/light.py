@@ -181,7 +181,7 @@ def _likeliest(
     np.maximum.at(of_group, roots, given)
     same = lowest[found.tier[lowest] == found.tier[lowest[:1]]]
     own = of_group[roots[same]]
-    order = scores(found.enthalpy[same], own).argsort(kind="stable")
+    order = scores(found.enthalpy[same].tolist(), own.tolist()).argsort(kind="stable")
     return [int(k) for k in order if k >= first and own[k] > 0.0]
 
 

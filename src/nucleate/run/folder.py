@@ -88,7 +88,7 @@ def stored_input(meta: Mapping[str, Any]) -> dict[str, Any]:
     surrogate = data.get("surrogate")
     if isinstance(surrogate, dict) and surrogate.get("on") is False:
         # Its other keys did nothing, and had other defaults.
-        data["surrogate"] = LearningSettings().model_dump(mode="json")
+        data["surrogate"] = LearningSettings.model_validate({}).model_dump(mode="json")
     return data
 
 
