@@ -30,6 +30,7 @@ from nucleate.api import polish
 from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.metrics import rate
 from nucleate.benchmark.report import markdown_table
+from nucleate.signals import is_request
 
 BINS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Bounds of the probabilities whose lists are put together."""
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         side, entry = folder.parents[1].name, entries.get(folder.name)
         if entry is None or (side, folder.name) in done:
             continue
+        if is_request(nc.open(folder).stop_reason or ""):
+            continue  # interrupted
         summary = polish(folder, judge="off", workers=1)
         if summary.polish is None:
             raise SystemExit(f"{folder}: {' '.join(summary.text)}")
