@@ -89,7 +89,7 @@ def to_polish(store: Store, final: FinalSettings, prior: Prior | None) -> list[R
         As the tiers of the search left them.
     """
     searched = [tier for tier in store.tiers() if tier not in store.added_tiers()]
-    chosen = _chosen(contenders(store, prior), final, by_weight=prior is not None)
+    chosen = _chosen(contenders(store, prior), final)
     found: dict[int, Record] = {}
     for place, item in enumerate(chosen):
         copies = store.records_of(item.copies[:COPIES_LOOKED_AT])
@@ -125,7 +125,8 @@ class Contender:
     @property
     def enthalpy(self) -> float:
         """Enthalpy of the lowest record in eV/atom."""
-        return _enthalpy(self.record)[0]
+        assert self.record.relaxed is not None
+        return self.record.relaxed.enthalpy_per_atom
 
 
 def contenders(store: Store, prior: Prior | None) -> list[Contender]:
@@ -140,6 +141,11 @@ def contenders(store: Store, prior: Prior | None) -> list[Contender]:
         Of the run.
     prior
         Weights of known structure types.
+
+    Returns
+    -------
+    list of Contender
+        At most 150, all on the same tier.
     """
     searched = [tier for tier in store.tiers() if tier not in store.added_tiers()]
     drawn = {} if prior is None else _drawn_as_known(store)
@@ -163,16 +169,12 @@ def _drawn_as_known(store: Store) -> dict[int, float]:
     }
 
 
-def _chosen(
-    items: Sequence[Contender], final: FinalSettings, *, by_weight: bool
-) -> list[Contender]:
-    """Return the lowest structures and the first by the rule in turn."""
+def _chosen(items: Sequence[Contender], final: FinalSettings) -> list[Contender]:
+    """Return the lowest and the first by the rule in turn; without weights these are the same."""
     if not items:
         return []
     above = [item.enthalpy - items[0].enthalpy for item in items]
-    by_rule = list(range(len(items)))
-    if by_weight:
-        by_rule = scores(above, [item.weight for item in items]).argsort(kind="stable").tolist()
+    by_rule = scores(above, [item.weight for item in items]).argsort(kind="stable").tolist()
     limit = final.window_ev_per_atom + above[by_rule[0]]
     in_turn = chain.from_iterable(zip(by_rule, range(len(items)), strict=True))
     inside = [place for place in dict.fromkeys(in_turn) if above[place] <= limit]
@@ -204,8 +206,3 @@ def _symmetry(record: Record) -> tuple[int, float]:
     if dataset is None:
         return 1, 0.0
     return dataset.number, len(dataset.operations) / record.crystal.n_atoms
-
-
-def _enthalpy(record: Record) -> tuple[float, int]:
-    assert record.relaxed is not None
-    return record.relaxed.enthalpy_per_atom, record.number
