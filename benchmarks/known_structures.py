@@ -55,10 +55,10 @@ CLOSE_MEV = 2.0
 NEVER = 10**6
 
 
-def targets(table: Path, number: int, seed: int) -> list[Entry]:
-    """Draw targets on the hull."""
+def targets(table: Path, number: int, seed: int, atoms: tuple[int, int] = (4, 20)) -> list[Entry]:
+    """Draw targets on the hull with so many atoms in the primitive cell."""
     above_hull = hull_distances(table)
-    everything = read_entries(table, number=max(1000, 20 * number), seed=seed)
+    everything = read_entries(table, number=max(1000, 20 * number), seed=seed, atoms=atoms)
     chosen = [entry for entry in everything if above_hull.get(entry.name, 1.0) <= ON_HULL]
     return chosen[:number]
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from policies import TARGETS, _censored, _words, field_file, read, search_once, settings_of
+from policies import TARGETS, field_file, read, search_once, settings_of
 from scipy.stats import logrank
+from survival import censored, in_words
 
 from nucleate.run.settings import RunSettings
 
@@ -85,11 +86,11 @@ def _line(formula: str, variant: str, data: dict[str, list[dict[str, Any]]]) -> 
     test = ""
     if variant == "lattice":
         tests = {
-            key: logrank(_censored(rows, key), _censored(data["search"], key)).pvalue
+            key: logrank(censored(rows, key), censored(data["search"], key)).pvalue
             for key in ("structures", "seconds")
         }
         test = ", ".join(f"{p:.2g}" for p in tests.values())
-    medians = [_words(rows, key) for key in ("structures", "seconds")]
+    medians = [in_words(rows, key) for key in ("structures", "seconds")]
     reached = sum(int(row["reached"]) for row in rows)
     best = np.median([float(row["best"]) for row in rows])
     return [formula, variant, f"{reached} of {len(rows)}", *medians, f"{best:.5f}", test]

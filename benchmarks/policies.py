@@ -34,7 +34,8 @@ from typing import Any
 
 import numpy as np
 from rows import KEPT
-from scipy.stats import CensoredData, ecdf, logrank
+from scipy.stats import logrank
+from survival import censored, in_words, median
 
 from nucleate.crystal.candidate import MOVE
 from nucleate.policy.ledger import Ledger
@@ -251,48 +252,22 @@ def report(arguments: argparse.Namespace) -> None:
 def _line(formula: str, policy: str, data: dict[str, list[dict[str, Any]]]) -> list[str]:
     rows, base = data[policy], data.get("uniform", [])
     reached = sum(int(row["reached"]) for row in rows)
-    medians = {key: _median(_censored(rows, key)) for key in ("structures", "seconds")}
+    medians = {key: median(censored(rows, key)) for key in ("structures", "seconds")}
     saved, test = "", ""
     if policy != "uniform" and base:
-        reference = {key: _median(_censored(base, key)) for key in medians}
+        reference = {key: median(censored(base, key)) for key in medians}
         saved = ", ".join(
             f"{100 * (1 - medians[key] / reference[key]):.0f} %"
             if np.isfinite(medians[key]) and np.isfinite(reference[key])
             else "?"
             for key in medians
         )
-        found = logrank(_censored(rows, "structures"), _censored(base, "structures"))
+        found = logrank(censored(rows, "structures"), censored(base, "structures"))
         test = f"{found.pvalue:.2g}"
     return [
-        formula, policy, f"{reached} of {len(rows)}", _words(rows, "structures"),
-        _words(rows, "seconds"), saved, test,
+        formula, policy, f"{reached} of {len(rows)}", in_words(rows, "structures"),
+        in_words(rows, "seconds"), saved, test,
     ]  # fmt: skip
-
-
-def _censored(rows: list[dict[str, Any]], key: str) -> CensoredData:
-    ended = [float(row[key]) for row in rows if int(row["reached"])]
-    cut = [float(row[key]) for row in rows if not int(row["reached"])]
-    return CensoredData(uncensored=ended, right=cut)
-
-
-def _median(data: CensoredData, level: float = 0.5) -> float:
-    """Return when the survival function by Kaplan and Meier falls to a level; inf if never."""
-    survival = ecdf(data).sf
-    below = np.flatnonzero(survival.probabilities <= level)
-    return float(survival.quantiles[below[0]]) if below.size else np.inf
-
-
-def _words(rows: list[dict[str, Any]], key: str) -> str:
-    """Return the median with its 95 % interval (from that of the survival function)."""
-    data = _censored(rows, key)
-    survival = ecdf(data).sf
-    interval = survival.confidence_interval(method="log-log")
-    ends = []
-    for bound in (interval.low, interval.high):
-        below = np.flatnonzero(np.nan_to_num(bound.probabilities, nan=1.0) <= 0.5)
-        ends.append(f"{bound.quantiles[below[0]]:.3g}" if below.size else "…")
-    middle = _median(data)
-    return f"{middle:.3g} ({ends[0]}-{ends[1]})" if np.isfinite(middle) else f"> ({ends[0]}-…)"
 
 
 def main() -> None:

@@ -34,7 +34,9 @@ def proposals(peer, count, start=0):
 
 
 def need(name):
-    pytest.importorskip({"pyxtal-random": "pyxtal", "ase-ga": "ase_ga"}[name])
+    pytest.importorskip(
+        {"pyxtal-random": "pyxtal", "ase-ga": "ase_ga", "cryspy-ea": "cryspy"}[name]
+    )
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -64,6 +66,22 @@ def test_the_genetic_algorithm_breeds_from_the_best_once_it_has_a_population():
     }
     assert len(sources) > 1
     assert all(parent >= 4 for child in children for parent in child.origin.parents)
+
+
+def test_cryspy_breeds_a_generation_from_the_fittest_of_the_last():
+    need("cryspy-ea")
+    peer = build_baseline("cryspy-ea", SPACE, units=4)
+    sources = []
+    for number in range(40):
+        [candidate] = proposals(peer, 1, start=number)
+        outcome = TierOutcome("chgnet", relaxed(candidate.crystal, -float(number)))
+        peer.learn(Record(number, candidate, (outcome,)))
+        sources.append(candidate.origin.source.removeprefix("baseline:cryspy-"))
+        assert all(parent in range(10, 20) for parent in candidate.origin.parents)
+    assert sources[:20] == ["random"] * 20
+    assert (
+        sources[20:] == ["crossover"] * 10 + ["permutation"] * 4 + ["strain"] * 4 + ["random"] * 2
+    )
 
 
 class Counting:

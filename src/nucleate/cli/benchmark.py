@@ -40,8 +40,9 @@ def run_command(
     experiments: Annotated[
         str,
         typer.Option(
-            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, and the baselines "
-            "pyxtal-random and ase-ga, separated by commas; paper means the four of the paper."
+            help="default, fgen, fgen-SPP, mlgen, mlgen-SPP, symmetric, all, the searches "
+            "basin-hopping, evolution, swarm and random, and the baselines pyxtal-random, ase-ga "
+            "and cryspy-ea, separated by commas; paper means the four of the paper."
         ),
     ] = "paper",
     runs: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 1, 2, ...")] = 3,

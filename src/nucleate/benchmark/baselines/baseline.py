@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.search.record import Record
+    from nucleate.search.target import Target
 
 TIER = {"name": "chgnet", "engine": {"kind": "chgnet"}}
 FRUITLESS = 1000
@@ -74,10 +75,14 @@ def build_baseline(name: str, space: SearchSpace, *, units: int) -> Baseline:
         from nucleate.benchmark.baselines.genetic import GeneticSearch
 
         return GeneticSearch(space, units=units)
+    if name == "cryspy-ea":
+        from nucleate.benchmark.baselines.cryspy import CryspySearch
+
+        return CryspySearch(space, units=units)
     raise InputError(f"baseline {name!r} is not known. Use one of {', '.join(BASELINES)}.")
 
 
-BASELINES = ("pyxtal-random", "ase-ga")
+BASELINES = ("pyxtal-random", "ase-ga", "cryspy-ea")
 
 
 class BaselineSearch:
@@ -146,6 +151,7 @@ def run_baseline(
     units: int,
     seed: int,
     core_time_s: float,
+    target: Target | None = None,
 ) -> str:
     """Run or continue a baseline until its core time is spent; return why it stopped.
 
@@ -162,6 +168,8 @@ def run_baseline(
         Of all random numbers.
     core_time_s
         Budget in core seconds over all starts.
+    target
+        Structure at which it stops.
     """
     baseline = build_baseline(name, space, units=units)
     tier = TierSettings.model_validate(TIER)
@@ -174,7 +182,7 @@ def run_baseline(
             BaselineSearch(baseline, seed=seed),
             Ladder([tier]),
             executor,
-            stop=Stop(core_s=core_time_s),
+            stop=Stop(core_s=core_time_s, target=target),
             seed=seed,
             space=space,
         )

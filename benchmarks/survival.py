@@ -1,0 +1,38 @@
+"""Times of searches of which some were cut off: medians by Kaplan and Meier, and intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import CensoredData, ecdf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def censored(rows: Sequence[dict[str, Any]], key: str) -> CensoredData:
+    """Return the values of a key; those of rows that are not ``reached`` are lower bounds."""
+    ended = [float(row[key]) for row in rows if int(row["reached"])]
+    cut = [float(row[key]) for row in rows if not int(row["reached"])]
+    return CensoredData(uncensored=ended, right=cut)
+
+
+def median(data: CensoredData, level: float = 0.5) -> float:
+    """Return when the survival function by Kaplan and Meier falls to a level; inf if never."""
+    survival = ecdf(data).sf
+    below = np.flatnonzero(survival.probabilities <= level)
+    return float(survival.quantiles[below[0]]) if below.size else np.inf
+
+
+def in_words(rows: Sequence[dict[str, Any]], key: str) -> str:
+    """Return the median with its 95 % interval (from that of the survival function)."""
+    data = censored(rows, key)
+    survival = ecdf(data).sf
+    interval = survival.confidence_interval(method="log-log")
+    ends = []
+    for bound in (interval.low, interval.high):
+        below = np.flatnonzero(np.nan_to_num(bound.probabilities, nan=1.0) <= 0.5)
+        ends.append(f"{bound.quantiles[below[0]]:.3g}" if below.size else "…")
+    middle = median(data)
+    return f"{middle:.3g} ({ends[0]}-{ends[1]})" if np.isfinite(middle) else f"> ({ends[0]}-…)"
