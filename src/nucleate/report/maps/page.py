@@ -42,12 +42,11 @@ DRAWN = 120
 
 HEADS = (
     "formula", "state", "above hull (meV/atom)", "formation (eV/atom)", "origin", "known as",
-    "structure type", "Pearson symbol", "nearest known", "distance", "decomposition",
+    "structure type", "Pearson symbol", "nearest known (distance)", "decomposition",
     "margin (meV/atom)", "second model (meV/atom)", "structures", "run",
 )  # fmt: skip
 IS_NUMBER = (
-    False, False, True, True, False, False, False, False, False, True, False, True, True, True,
-    False,
+    False, False, True, True, False, False, False, False, False, False, True, True, True, False,
 )  # fmt: skip
 LOST = 20
 """Known structures without an energy that are named."""
@@ -186,13 +185,18 @@ def _line(row: MapRow, state: MapState) -> dict[str, Any]:
         row.formula, row.state, _milli(row.above_hull_ev_per_atom),
         "" if row.formation_ev_per_atom is None else f"{row.formation_ev_per_atom:z.3f}",
         row.origin, clean(row.known_as), clean(row.structure_type), row.pearson,
-        clean(row.nearest), "" if row.nearest_distance is None else f"{row.nearest_distance:.2f}",
-        row.decomposition, _milli(row.reaction_ev_per_atom),
+        _nearest(row), row.decomposition, _milli(row.reaction_ev_per_atom),
         "judged before" if row.is_judged_before else _milli(row.judged_above_hull_ev_per_atom),
         str(row.n_structures),
         "folder" if has_run else clean(row.reason),
     )  # fmt: skip
     return {"formula": row.formula, "cells": cells, "folder": folder if has_run else ""}
+
+
+def _nearest(row: MapRow) -> str:
+    if row.nearest_distance is None:
+        return clean(row.nearest)
+    return f"{clean(row.nearest)} ({row.nearest_distance:.2f})"
 
 
 def _milli(value: float | None) -> str:

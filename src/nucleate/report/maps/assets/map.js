@@ -204,10 +204,10 @@
     if (row) row.classList.add("chosen");
     byId("structure").hidden = false;
     byId("structure-title").textContent = words(p);
-    const details = byId("details"); details.textContent = "";
+    const pairs = document.createElement("dl"); byId("details").replaceChildren(pairs);
     p.details.forEach(([name, text]) => {
-      const head = document.createElement("h3"); head.textContent = name; details.appendChild(head);
-      const body = document.createElement("p"); body.textContent = text; details.appendChild(body);
+      const head = document.createElement("dt"); head.textContent = name; pairs.appendChild(head);
+      const body = document.createElement("dd"); body.textContent = text; pairs.appendChild(body);
     });
     byId("viewer").setAttribute("aria-label", "Rotatable picture of " + p.formula);
     if (!viewer && window.$3Dmol) {
