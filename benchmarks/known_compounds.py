@@ -6,7 +6,8 @@ r"""Core seconds to the known benchmark compounds under the hold-outs of known s
 
 The shipped library is used; it holds none of the eleven compositions. A run ends when it has the
 reference (StructureMatcher's defaults, at most 2 meV/atom above the reference as the same model
-relaxes it), or when its core seconds are spent. ``run`` continues where it was interrupted; each
+relaxes it), or when its core seconds are spent. The first match within 30 meV/atom (0.3, 0.5, 10°)
+is noted as well. ``run`` continues where it was interrupted; each
 run that has ended is a row of ``--rows`` (default ``benchmarks/rows/known_compounds.jsonl``).
 """
 
@@ -22,8 +23,12 @@ from rows import KEPT, append, rows_of
 
 import nucleate
 from nucleate.benchmark.compounds import COMPOUNDS, reference_structure
+from nucleate.benchmark.matrix import Cell
+from nucleate.benchmark.references import relaxed_structures
 from nucleate.benchmark.report import markdown_table
+from nucleate.benchmark.results import read_result
 from nucleate.crystal.composition import Composition
+from nucleate.run.listed_files import FileCrystal
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.search.stop import TARGET_FOUND
@@ -89,7 +94,24 @@ def run(arguments: argparse.Namespace) -> None:
                     return
                 row["reached"] = reason == TARGET_FOUND
                 row["core_s"] = round(float(nucleate.open(folder).status()["core_s"]), 1)
-                append(arguments.rows, row)
+                append(arguments.rows, row | matched(arguments.out, compound, known, seed))
+
+
+def matched(out: Path, compound: Compound, known: str, seed: int) -> dict[str, Any]:
+    """Return when the first structure within 30 meV/atom of the reference matched it, and its gap.
+
+    As in the other benchmarks (0.3, 0.5, 10°), whatever remains between the energies.
+    """
+    crystal = reference_structure(compound)
+    assert crystal is not None
+    item = FileCrystal(compound.name, compound.name, crystal)
+    [relaxed] = relaxed_structures(out / "references" / compound.name, [item], [{"name": "chgnet"}])
+    cell = Cell(compound.name, known, seed)
+    hit = read_result(folder_of(out, compound, known, seed), cell, relaxed).hit
+    if hit is None:
+        return {"matched_s": None, "matched_mev": None}
+    gap = hit.energy_ev_per_atom - relaxed.energy_ev_per_atom
+    return {"matched_s": round(hit.core_s, 1), "matched_mev": round(1000.0 * gap, 1)}
 
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -110,20 +132,31 @@ def _shown(times: list[float]) -> str:
 
 def show(arguments: argparse.Namespace) -> None:
     """Print runs that found the reference, median core seconds and their range."""
-    rows: list[dict[str, Any]] = []
-    for compound in filter(lambda item: item.is_known, COMPOUNDS):
-        row: dict[str, Any] = {"compound": compound.name}
-        for known in USES:
-            row[known] = _shown(
-                [
-                    float(item["core_s"]) if item["reached"] else float("inf")
-                    for item in rows_of(arguments.rows)
-                    if (item["compound"], item["known"]) == (compound.name, known)
-                    and item["budget_s"] == arguments.budget
-                ]
-            )
-        rows.append(row)
-    print(markdown_table(rows))
+    for head, time_of in (("strict", reached_s), ("match", matched_s)):
+        rows: list[dict[str, Any]] = []
+        for compound in filter(lambda item: item.is_known, COMPOUNDS):
+            row: dict[str, Any] = {f"compound ({head})": compound.name}
+            for known in USES:
+                row[known] = _shown(
+                    [
+                        time_of(item)
+                        for item in rows_of(arguments.rows)
+                        if (item["compound"], item["known"]) == (compound.name, known)
+                        and item["budget_s"] == arguments.budget
+                    ]
+                )
+            rows.append(row)
+        print(markdown_table(rows), end="\n\n")
+
+
+def reached_s(row: dict[str, Any]) -> float:
+    """Return core seconds to a match at most 2 meV/atom above the reference; inf if never."""
+    return float(row["core_s"]) if row["reached"] else np.inf
+
+
+def matched_s(row: dict[str, Any]) -> float:
+    """Return core seconds to a match within 30 meV/atom; inf if never."""
+    return np.inf if row["matched_s"] is None else float(row["matched_s"])
 
 
 def main() -> None:

@@ -72,9 +72,11 @@ def test_with_a_prior_its_first_ones_and_the_lowest_take_turns(drawn, best, wind
     ranks = scores([energies[k] for k in lowest], weights).argsort(kind="stable")
     by_rule = [lowest[place] for place in ranks]
     limit = energies[by_rule[0]] + 0.01 * window + 0.001
+    known = {k for k in by_rule[: best // 2] if drawn[k][1]}
     expected: list[int] = []
     for pair in zip(by_rule, lowest, strict=True):
-        expected += [k for k in dict.fromkeys(pair) if k not in expected and energies[k] <= limit]
+        new = [k for k in dict.fromkeys(pair) if k not in expected]
+        expected += [k for k in new if energies[k] <= limit or k in known]
     found = chosen_of(drawn, final, LikesLarge())
     assert found == expected[:best]
     assert found[0] == by_rule[0]
@@ -115,6 +117,19 @@ def test_a_known_structure_above_hundreds_of_others_is_polished_first() -> None:
     assert [item.number for item in with_prior] == [2 * LOOKED_AT, 0, 1, 2]
     assert [item.number for item in without] == [0, 1, 2, 3]
     assert len(looked_at) == LOOKED_AT + 2
+
+
+def test_a_known_structure_far_above_unphysical_minima_is_polished() -> None:
+    told = [
+        (record(k, ("low", relaxed(shape(False), -2.0 + 0.15 * k))), SearchUpdate())
+        for k in range(6)
+    ]
+    told.append(drawn_as_known(6, shape(True), -1.0, 0.5))
+    with stored(MadeRun(told, ladder=("low",))) as folder, Store.read(folder) as store:
+        found = [item.number for item in to_polish(store, FinalSettings(), LikesLarge())]
+        without = [item.number for item in to_polish(store, FinalSettings(), None)]
+    assert found == [0, 1, 6]
+    assert without == [0, 1]
 
 
 def test_a_copy_drawn_as_a_known_structure_gives_its_weight_to_the_structure() -> None:

@@ -18,7 +18,7 @@ from nucleate.report.content import read_run
 from nucleate.report.findings import EVENT, Findings
 from nucleate.report.judging import make_findings
 from nucleate.report.light import overview
-from nucleate.report.opinions import opinion_text, with_opinions
+from nucleate.report.opinions import opinion_text, sentences, with_opinions
 from nucleate.report.ranking import ENERGY, rank_structures
 from nucleate.report.rule import FLOOR, probabilities, scores
 from nucleate.run.final_settings import FinalSettings
@@ -145,10 +145,12 @@ def test_an_unphysical_minimum_does_not_take_all():
     assert deep[1] > deep[0]
 
 
-def opinions_of(gaps, crystal=CUBIC, unit="eV"):
+def opinions_of(gaps, crystal=CUBIC, unit="eV", weights=None):
     """Return findings whose structures the second model puts higher by these gaps."""
     findings = make_findings(run(), FINAL, None)
     rows = findings.rows[: len(gaps)]
+    if weights is not None:
+        rows = tuple(replace(row, weight=w) for row, w in zip(rows, weights, strict=True))
     findings = replace(findings, rows=rows)
     level = replace(LEVEL, unit=unit)
     own = {
@@ -175,6 +177,29 @@ def test_opinions_are_relative_to_the_median():
     assert "unphysical minimum" in opinion_text(opinions[0])
     assert "puts structure 4 lowest, 77 meV/atom below the first" in found.text[0]
     assert "puts 1 more than 50 meV/atom higher" in found.text[1]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "weights", "words"),
+    [
+        ([0.0, 0.0, 0.0, -0.02], [0.5, 0.1, 0.1, 0.1], "puts the first structure first, too."),
+        ([0.0, 0.0, 0.0, -0.05], [0.5, 0.1, 0.1, 0.1], "puts structure 4 first: the first row is"),
+        ([0.0, 0.0, 0.0, -0.02], [0.1, 0.1, 0.1, 0.5], "puts structure 4 first: the first row is"),
+    ],
+)
+def test_the_rule_is_asked_with_the_energies_of_the_second_model(gaps, weights, words):
+    assert words in opinions_of(gaps, weights=weights).text[1]
+
+
+def test_another_of_the_family_is_no_doubt_of_the_first():
+    found = opinions_of([0.0, -0.05], weights=[0.5, 0.5])
+    rows = tuple(replace(row, family=1) for row in found.rows)
+    assert "of the same family, first" in sentences(rows, "other")[1]
+
+
+def test_where_the_second_model_failed_the_rule_is_not_asked():
+    failed = Failed(FailReason.TIMEOUT, "late")
+    assert not any("rule" in text for text in opinions_of([failed, 0.0], weights=[0.5, 0.5]).text)
 
 
 def test_energies_in_arbitrary_units_have_no_difference_to_those_of_a_second_model():

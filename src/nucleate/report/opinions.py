@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
 from nucleate.relax.outcome import Relaxed
 from nucleate.report.findings import Opinion
+from nucleate.report.rule import scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,6 +137,7 @@ def sentences(rows: Sequence[Finding], judge: str) -> list[str]:
         found.append(
             f"{judge} puts structure {lowest_place} lowest, {gap:.0f} meV/atom below the first."
         )
+    found += _by_the_rule(rows)
     suspects = [str(place) for place, opinion in judged if opinion.is_unphysical]
     if suspects:
         found.append(
@@ -143,3 +145,24 @@ def sentences(rows: Sequence[Finding], judge: str) -> list[str]:
             "rest: probably unphysical minima of the run's model."
         )
     return found
+
+
+def _by_the_rule(rows: Sequence[Finding]) -> list[str]:
+    """Return which structure the rule puts first with the energies of the second model.
+
+    Nothing where there are no prior weights, or the first row has no energy.
+    """
+    judged = [
+        (place, row.weight, row.opinion.energy)
+        for place, row in enumerate(rows, start=1)
+        if row.opinion is not None and row.opinion.energy is not None and row.weight is not None
+    ]
+    if not judged or judged[0][0] != 1:
+        return []
+    order = scores([energy for *_, energy in judged], [weight for _, weight, _ in judged])
+    place = judged[int(order.argmin())][0]
+    if place == 1:
+        return ["With its energies the rule puts the first structure first, too."]
+    if rows[place - 1].family == rows[0].family:
+        return [f"With its energies the rule puts structure {place}, of the same family, first."]
+    return [f"With its energies the rule puts structure {place} first: the first row is doubtful."]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nucleate.crystal.symmetry import SYMPREC_LADDER, symmetry_dataset
 from nucleate.report.light import best_groups
 from nucleate.report.ranking import rank_structures
-from nucleate.report.rule import scores
+from nucleate.report.rule import FLOOR, scores
 from nucleate.search.polished import POLISHED
 
 if TYPE_CHECKING:
@@ -170,14 +170,19 @@ def _drawn_as_known(store: Store) -> dict[int, float]:
 
 
 def _chosen(items: Sequence[Contender], final: FinalSettings) -> list[Contender]:
-    """Return the lowest and the first by the rule in turn; without weights these are the same."""
+    """Return the lowest and the first by the rule in turn; without weights these are the same.
+
+    The window does not exclude known types among the first by the rule: where the model has
+    unphysical minima, the observed structure may be far above them.
+    """
     if not items:
         return []
     above = [item.enthalpy - items[0].enthalpy for item in items]
     by_rule = scores(above, [item.weight for item in items]).argsort(kind="stable").tolist()
     limit = final.window_ev_per_atom + above[by_rule[0]]
-    in_turn = chain.from_iterable(zip(by_rule, range(len(items)), strict=True))
-    inside = [place for place in dict.fromkeys(in_turn) if above[place] <= limit]
+    spared = {place for place in by_rule[: final.best // 2] if items[place].weight > FLOOR}
+    in_turn = dict.fromkeys(chain.from_iterable(zip(by_rule, range(len(items)), strict=True)))
+    inside = [place for place in in_turn if above[place] <= limit or place in spared]
     return [items[place] for place in inside[: final.best]]
 
 
