@@ -186,7 +186,7 @@ def test_a_second_model_gives_its_opinion_and_ranks_nothing(nucleate, run):
     with Store.read(run) as store:
         assert all(isinstance(outcome, Relaxed) for outcome in store.judged().values())
     facts = json.loads(nucleate("status", "run", "--json").out)
-    assert facts["final"][-1].startswith("other also puts")
+    assert any(text.startswith("other also puts") for text in facts["final"])
 
 
 @pytest.mark.parametrize("calculator", ["slow:Wrong", "no.such:Model"])
