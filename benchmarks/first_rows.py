@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from known_structures import targets
-from rows import KEPT, append, rows_of
+from rows import append, rows_of, run_and_table
 
 import nucleate as nc
 from nucleate.api import polish
@@ -114,12 +114,7 @@ def held(rows: list[dict[str, Any]], low: float, high: float) -> dict[str, Any] 
 
 def main() -> None:
     """Run a sub-command."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(required=True)
-    finishing, reporting = commands.add_parser("run"), commands.add_parser("table")
-    for command, action in ((finishing, run), (reporting, table)):
-        command.add_argument("--rows", type=Path, default=KEPT / "first_rows.jsonl")
-        command.set_defaults(action=action)
+    parser, finishing, _ = run_and_table(__doc__, run, table, "first_rows.jsonl")
     finishing.add_argument("table", type=Path)
     finishing.add_argument("--runs", type=Path, required=True)
     finishing.add_argument("--number", type=int, default=100)

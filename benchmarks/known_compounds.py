@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rows import KEPT, append, rows_of
+from rows import append, rows_of, run_and_table
 
 import nucleate
 from nucleate.benchmark.compounds import COMPOUNDS, reference_structure
 from nucleate.benchmark.matrix import Cell
-from nucleate.benchmark.references import relaxed_structures
+from nucleate.benchmark.references import relaxed_references
 from nucleate.benchmark.report import markdown_table
 from nucleate.benchmark.results import read_result
 from nucleate.crystal.composition import Composition
-from nucleate.run.listed_files import FileCrystal
 from nucleate.run.predict import predict
 from nucleate.run.settings import RunSettings
 from nucleate.search.stop import TARGET_FOUND
@@ -102,10 +101,7 @@ def matched(out: Path, compound: Compound, known: str, seed: int) -> dict[str, A
 
     As in the other benchmarks (0.3, 0.5, 10°), whatever remains between the energies.
     """
-    crystal = reference_structure(compound)
-    assert crystal is not None
-    item = FileCrystal(compound.name, compound.name, crystal)
-    [relaxed] = relaxed_structures(out / "references" / compound.name, [item], [{"name": "chgnet"}])
+    relaxed = relaxed_references(out, [{"name": "chgnet"}])[compound.name]
     cell = Cell(compound.name, known, seed)
     hit = read_result(folder_of(out, compound, known, seed), cell, relaxed).hit
     if hit is None:
@@ -161,19 +157,14 @@ def matched_s(row: dict[str, Any]) -> float:
 
 def main() -> None:
     """Run a sub-command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    for name, action in (("run", run), ("table", show)):
-        command = commands.add_parser(name)
+    parser, searching, reporting = run_and_table(__doc__, run, show, "known_compounds.jsonl")
+    for command in (searching, reporting):
         command.add_argument("--budget", type=float, default=120.0, help="core seconds")
-        command.add_argument("--rows", type=Path, default=KEPT / "known_compounds.jsonl")
-        command.set_defaults(run=action)
-        if action is run:
-            command.add_argument("out", type=Path)
-            command.add_argument("--seeds", type=int, default=5)
-            command.add_argument("--known", nargs="+", choices=USES, default=USES)
+    searching.add_argument("out", type=Path)
+    searching.add_argument("--seeds", type=int, default=5)
+    searching.add_argument("--known", nargs="+", choices=USES, default=USES)
     arguments = parser.parse_args()
-    arguments.run(arguments)
+    arguments.action(arguments)
 
 
 if __name__ == "__main__":

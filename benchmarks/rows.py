@@ -6,9 +6,15 @@ that is started again leaves out what has a row, so that long measurements can b
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Action = Callable[[argparse.Namespace], None]
 
 KEPT = Path(__file__).with_name("rows")
 
@@ -28,3 +34,21 @@ def append(file: Path, row: dict[str, Any]) -> None:
     start = "\n" if text and not text.endswith("\n") else ""
     with file.open("a", encoding="utf-8") as stream:
         stream.write(f"{start}{json.dumps(row)}\n")
+
+
+def run_and_table(
+    doc: str, run: Action, table: Action, file: str
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Return a parser with the sub-commands ``run`` and ``table``, and these two.
+
+    Both have ``--rows``, by default a file of :data:`KEPT`, and set ``action``.
+    """
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    commands = parser.add_subparsers(required=True)
+    found = []
+    for name, action in (("run", run), ("table", table)):
+        command = commands.add_parser(name)
+        command.add_argument("--rows", type=Path, default=KEPT / file)
+        command.set_defaults(action=action)
+        found.append(command)
+    return parser, found[0], found[1]

@@ -32,15 +32,14 @@ from typing import Any
 
 import numpy as np
 from known_structures import targets
-from rows import KEPT, append, rows_of
+from rows import append, rows_of, run_and_table
 from scipy.stats import ecdf
 from survival import censored, in_words
 
 from nucleate.benchmark.baselines.baseline import BASELINES, run_baseline
-from nucleate.benchmark.compounds import compound_named, reference_structure
 from nucleate.benchmark.experiments import SEARCHES
 from nucleate.benchmark.metrics import rate
-from nucleate.benchmark.references import relaxed_structures
+from nucleate.benchmark.references import relaxed_references, relaxed_structures
 from nucleate.benchmark.report import markdown_table
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -49,7 +48,7 @@ from nucleate.run.predict import opened
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 from nucleate.search.stop import TARGET_FOUND
-from nucleate.search.target import NEAR_EV_PER_ATOM, Target
+from nucleate.search.target import NEAR_EV_PER_ATOM
 from nucleate.signals import is_request, stopping_on_signals
 
 DEFAULT = "lowest-minima"
@@ -59,11 +58,12 @@ HYPOTHETICAL = {"Li4OBrCl": (4, -4.3029)}
 """Formula units, and the lowest energy in eV/atom that earlier searches found."""
 
 ENTRIES, ATOMS, DRAWN = 10, (10, 28), 27
+TIERS = [{"name": "chgnet"}]
 NEVER = 10**9
 PARTS = (0.1, 0.25, 0.5, 1.0)
 
 
-class Level(Target):
+class Level:
     """An energy to stop at, whatever the structure."""
 
     def __init__(self, energy: float) -> None:
@@ -123,23 +123,23 @@ def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def problems_of(table: Path, out: Path, chosen: list[str]) -> dict[str, tuple[int, int, float]]:
     """Return formula units, atoms and eV/atom of the reference of each composition."""
-    crystals = {name: reference_structure(compound_named(name)) for name in COMPOUNDS}
-    drawn: dict[str, Any] = {}
+    drawn: dict[str, FileCrystal] = {}
     for entry in targets(table, 2 * ENTRIES, DRAWN, ATOMS):
-        drawn.setdefault(entry.formula, entry.crystal)
-    crystals |= dict(islice(drawn.items(), ENTRIES))
+        drawn.setdefault(entry.formula, FileCrystal(entry.name, entry.formula, entry.crystal))
+    items = list(islice(drawn.values(), ENTRIES))
+    relaxed = relaxed_references(out, TIERS)
+    relaxed |= {item.name: item for item in relaxed_structures(out / "entries", items, TIERS)}
     found = {}
-    for formula, crystal in crystals.items():
-        if chosen and formula not in chosen:
-            continue
-        if crystal is None:
+    for formula in chosen or (*COMPOUNDS, *(item.name for item in items)):
+        composition = Composition.from_formula(formula)
+        if formula in HYPOTHETICAL:
             units, energy = HYPOTHETICAL[formula]
-            found[formula] = (units, units * Composition.from_formula(formula).n_atoms, energy)
+            found[formula] = (units, units * composition.n_atoms, energy)
             continue
-        units = Composition.from_formula(formula).formula_units_of(crystal.numbers)
-        item = FileCrystal(formula, formula, crystal)
-        [relaxed] = relaxed_structures(out / "references" / formula, [item], [{"name": "chgnet"}])
-        found[formula] = (units, crystal.n_atoms, relaxed.energy_ev_per_atom)
+        reference = relaxed[formula]
+        units = composition.formula_units_of(reference.crystal.numbers)
+        assert units is not None
+        found[formula] = (units, reference.crystal.n_atoms, reference.energy_ev_per_atom)
     return found
 
 
@@ -267,13 +267,9 @@ def curves(rows: list[dict[str, Any]], sides: list[str], budget_s: float, path: 
 
 def main() -> None:
     """Run a sub-command."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(required=True)
-    searching, reporting = commands.add_parser("run"), commands.add_parser("table")
-    for command, action in ((searching, run), (reporting, table)):
-        command.add_argument("--rows", type=Path, default=KEPT / "searches.jsonl")
+    parser, searching, reporting = run_and_table(__doc__, run, table, "searches.jsonl")
+    for command in (searching, reporting):
         command.add_argument("--budget", type=float, default=180.0, help="core-seconds")
-        command.set_defaults(action=action)
     searching.add_argument("table", type=Path)
     searching.add_argument("--out", type=Path, required=True)
     searching.add_argument("--seeds", default="1-5")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from known_structures import targets
-from rows import KEPT, append, rows_of
+from rows import append, rows_of, run_and_table
 
 import nucleate as nc
 from nucleate.benchmark.matching import match_rms
@@ -135,12 +135,7 @@ def agreement(lists: list[List], *, by_rule: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Run a sub-command."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(required=True)
-    judging, reporting = commands.add_parser("run"), commands.add_parser("table")
-    for command, action in ((judging, run), (reporting, table)):
-        command.add_argument("--rows", type=Path, default=KEPT / "second_opinion.jsonl")
-        command.set_defaults(action=action)
+    parser, judging, _ = run_and_table(__doc__, run, table, "second_opinion.jsonl")
     judging.add_argument("table", type=Path)
     judging.add_argument("--runs", type=Path, required=True)
     judging.add_argument("--number", type=int, default=100)

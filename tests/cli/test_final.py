@@ -186,7 +186,10 @@ def test_a_second_model_gives_its_opinion_and_ranks_nothing(nucleate, run):
     with Store.read(run) as store:
         assert all(isinstance(outcome, Relaxed) for outcome in store.judged().values())
     facts = json.loads(nucleate("status", "run", "--json").out)
-    assert any(text.startswith("other also puts") for text in facts["final"])
+    assert facts["final"][-2:] == [
+        "other also puts the first structure lowest.",
+        "With its energies the rule puts the first structure first, too.",
+    ]
 
 
 @pytest.mark.parametrize("calculator", ["slow:Wrong", "no.such:Model"])

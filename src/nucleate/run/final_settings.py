@@ -30,7 +30,10 @@ class FinalSettings(Table):
         "0.02 GPa) when the run ends; 0: none.",
     )
     window_ev_per_atom: float = Field(
-        0.2, ge=0.0, description="Only those within this enthalpy of the best, in eV/atom."
+        0.2,
+        ge=0.0,
+        description="Only those within this enthalpy of the best, in eV/atom, and known types "
+        "among the first half by the rule.",
     )
     budget: Annotated[float, BeforeValidator(seconds)] = Field(
         120.0,

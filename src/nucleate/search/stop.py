@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nucleate.search.proven import Proven
     from nucleate.search.record import Record
     from nucleate.search.search import SearchProgress
-    from nucleate.search.target import Target
+    from nucleate.search.target import Goal
 
 CORE_TIME_SPENT = "the core time is spent"
 """Why a run stopped at its limit of processor time."""
@@ -108,15 +108,15 @@ class Stop:
         Running time of one start.
     core_s : float or None
         Processor time of driver and workers, all starts together.
-    target : Target or None
-        Structure to stop at.
+    target : Goal or None
+        Structure, or whatever else, to stop at.
     """
 
     structures: int | None = None
     without_improvement: int | None = None
     time_s: float | None = None
     core_s: float | None = None
-    target: Target | None = None
+    target: Goal | None = None
     missed_below: float | None = None
     proven: Proven | None = None
     _found: set[int] = field(default_factory=set)
@@ -124,7 +124,7 @@ class Stop:
 
     @classmethod
     def of(
-        cls, settings: StopSettings, target: Target | None = None, proven: Proven | None = None
+        cls, settings: StopSettings, target: Goal | None = None, proven: Proven | None = None
     ) -> Stop:
         """Return the rules of an input.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint, fingerprint_distance
@@ -53,6 +53,18 @@ class Aim:
     def from_data(cls, data: Mapping[str, Any]) -> Aim:
         """Undo :meth:`to_data`."""
         return cls(data["tier"], data["enthalpy"], Crystal.from_dict(data["crystal"]))
+
+
+class Goal(Protocol):
+    """What ends a run when a record reaches it."""
+
+    def is_found(self, record: Record) -> bool:
+        """Return whether a record reaches it."""
+        ...
+
+    def distance_in_words(self) -> str:
+        """Return how near a run came that has not reached it."""
+        ...
 
 
 class Target:

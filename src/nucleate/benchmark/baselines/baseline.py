@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.search.record import Record
-    from nucleate.search.target import Target
+    from nucleate.search.target import Goal
 
 TIER = {"name": "chgnet", "engine": {"kind": "chgnet"}}
 FRUITLESS = 1000
@@ -151,7 +151,7 @@ def run_baseline(
     units: int,
     seed: int,
     core_time_s: float,
-    target: Target | None = None,
+    target: Goal | None = None,
 ) -> str:
     """Run or continue a baseline until its core time is spent; return why it stopped.
 
@@ -169,7 +169,7 @@ def run_baseline(
     core_time_s
         Budget in core seconds over all starts.
     target
-        Structure at which it stops.
+        At which it stops.
     """
     baseline = build_baseline(name, space, units=units)
     tier = TierSettings.model_validate(TIER)

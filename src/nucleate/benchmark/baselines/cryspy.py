@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GENERATION = ("crossover",) * 10 + ("permutation",) * 4 + ("strain",) * 4 + ("random",) * 2
 FITTEST, TOURNAMENT, ELITES = 10, 2, 2
-CROSSED_SPECIES, SWAPS, STRAIN, ATTEMPTS, PARENTS = 4, 1, 0.5, 50, 50
+MOST_EXCESS, SWAPS, STRAIN, ATTEMPTS, PAIRS_TRIED = 4, 1, 0.5, 50, 50
 """nat_diff_tole, ntimes, sigma_st, maxcnt_ea and max_parent_attempts of CrySPY."""
 
 
@@ -125,7 +125,7 @@ class CryspySearch:
             context: Any = crossover.CrossoverContext(
                 nat=self._atoms,
                 crs_lat="random",
-                nat_diff_tole=CROSSED_SPECIES,
+                nat_diff_tole=MOST_EXCESS,
                 vc=False,
                 **dict.fromkeys((*fixed, "min_comp", "max_comp")),
                 **common,
@@ -140,7 +140,7 @@ class CryspySearch:
             offspring.ParentData(self._structures),
             offspring.TournamentSelectionContext(parents, TOURNAMENT),
             context,
-            PARENTS,
+            PAIRS_TRIED,
         )
         result: Any = generator.generate(rng)
         if not isinstance(result, offspring.OffspringResult):
