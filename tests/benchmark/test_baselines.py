@@ -34,9 +34,7 @@ def proposals(peer, count, start=0):
 
 
 def need(name):
-    pytest.importorskip(
-        {"pyxtal-random": "pyxtal", "ase-ga": "ase_ga", "cryspy-ea": "cryspy"}[name]
-    )
+    pytest.importorskip(BASELINES[name])
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nucleate.benchmark.baselines.baseline import BASELINES
 from nucleate.benchmark.experiments import (
     EXPERIMENTS,
     LEAST_EVALUATED,
@@ -24,7 +25,7 @@ from nucleate.benchmark.matrix import (
     state_of,
 )
 from nucleate.benchmark.runner import check_sides
-from nucleate.errors import InputError
+from nucleate.errors import InputError, MissingDependencyError
 from nucleate.run.lock import locked
 from nucleate.run.presets import run_preset
 from nucleate.run.settings import RunSettings
@@ -125,3 +126,9 @@ def test_unknown_experiments_are_refused():
     check_sides(["default", "ase-ga"])
     with pytest.raises(InputError, match="fgenn"):
         check_sides(["fgen", "fgenn"])
+
+
+def test_a_baseline_without_its_package_is_refused_before_anything_is_run(monkeypatch):
+    monkeypatch.setitem(BASELINES, "ase-ga", "no_such_package")
+    with pytest.raises(MissingDependencyError, match="ase-ga needs the package no_such_package"):
+        check_sides(["default", "ase-ga"])

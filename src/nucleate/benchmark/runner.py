@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nucleate.benchmark.baselines.baseline import BASELINES, run_baseline
+from nucleate.benchmark.baselines.baseline import BASELINES, check_baseline, run_baseline
 from nucleate.benchmark.compounds import MAX_ATOMS, compound_named
 from nucleate.benchmark.experiments import EXPERIMENTS, experiment_named
 from nucleate.benchmark.matrix import is_done, run_cell
@@ -21,13 +21,23 @@ if TYPE_CHECKING:
 
 
 def check_sides(names: Sequence[str]) -> None:
-    """Check names of experiments and baselines; raises InputError for an unknown one."""
+    """Check names of experiments and baselines, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If one is not known.
+    MissingDependencyError
+        If the package of a baseline is not installed.
+    """
     known = [*(item.name for item in EXPERIMENTS), *BASELINES]
     for name in names:
         if name not in known:
             raise InputError(
                 f"--experiments = {name!r} is not known. Use some of {', '.join(known)}."
             )
+        if name in BASELINES:
+            check_baseline(name)
 
 
 def run_side(

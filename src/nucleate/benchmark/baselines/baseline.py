@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nucleate.errors import InputError
+from nucleate.errors import InputError, MissingDependencyError
 from nucleate.relax.ladder import Ladder
 from nucleate.relax.settings import TierSettings, build_relaxer
 from nucleate.run.campaign import Campaign
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from nucleate.search.target import Goal
 
 TIER = {"name": "chgnet", "engine": {"kind": "chgnet"}}
+BASELINES = {"pyxtal-random": "pyxtal", "ase-ga": "ase_ga", "cryspy-ea": "cryspy"}
+"""Names, and the packages that they need."""
+
 FRUITLESS = 1000
 """Proposals in a row that came to nothing, after which a baseline is given up."""
 
@@ -67,6 +71,7 @@ def build_baseline(name: str, space: SearchSpace, *, units: int) -> Baseline:
     MissingDependencyError
         If its package is not installed.
     """
+    check_baseline(name)
     if name == "pyxtal-random":
         from nucleate.benchmark.baselines.random_search import RandomSearch
 
@@ -75,14 +80,28 @@ def build_baseline(name: str, space: SearchSpace, *, units: int) -> Baseline:
         from nucleate.benchmark.baselines.genetic import GeneticSearch
 
         return GeneticSearch(space, units=units)
-    if name == "cryspy-ea":
-        from nucleate.benchmark.baselines.cryspy import CryspySearch
+    from nucleate.benchmark.baselines.cryspy import CryspySearch
 
-        return CryspySearch(space, units=units)
-    raise InputError(f"baseline {name!r} is not known. Use one of {', '.join(BASELINES)}.")
+    return CryspySearch(space, units=units)
 
 
-BASELINES = ("pyxtal-random", "ase-ga", "cryspy-ea")
+def check_baseline(name: str) -> None:
+    """Check that a baseline is known and its package is installed.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    MissingDependencyError
+        If its package is not installed.
+    """
+    if name not in BASELINES:
+        raise InputError(f"baseline {name!r} is not known. Use one of {', '.join(BASELINES)}.")
+    if find_spec(BASELINES[name]) is None:
+        raise MissingDependencyError(
+            f"the baseline {name} needs the package {BASELINES[name]}: "
+            "pip install 'nucleate[benchmark]'"
+        )
 
 
 class BaselineSearch:

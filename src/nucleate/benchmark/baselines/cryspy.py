@@ -3,7 +3,8 @@
 T. Yamashita et al., Sci. Technol. Adv. Mater. Meth. 1, 87 (2021). Generations of 20 in the shares
 of its tutorial: 10 by crossover, 4 by permutation, 4 by strain and 2 random ones of PyXtal; 10
 distinct parents at most, tournaments of 2, and 2 elites. All else is at CrySPY's defaults. It
-searches cells of one size: that of the reference, which it is given.
+searches cells of one size: that of the reference, which it is given. CrySPY waits for the end of a
+generation; here the next one begins while the last few crystals of the one before are in flight.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,12 +35,8 @@ class CryspySearch:
     name = "cryspy-ea"
 
     def __init__(self, space: SearchSpace, *, units: int) -> None:
-        try:
-            from cryspy.util.struc_util import set_mindist
-        except ImportError as error:
-            raise MissingDependencyError(
-                "the baseline cryspy-ea needs CrySPY: pip install 'nucleate[benchmark]'"
-            ) from error
+        from cryspy.util.struc_util import set_mindist
+
         logging.getLogger("cryspy").setLevel(logging.ERROR)
         counts = space.composition.counts
         self._species = tuple(counts)

@@ -15,7 +15,6 @@ import numpy as np
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,12 +36,8 @@ class GeneticSearch:
     name = "ase-ga"
 
     def __init__(self, space: SearchSpace, *, units: int) -> None:
-        try:
-            from ase_ga.utilities import CellBounds, closest_distances_generator
-        except ImportError as error:
-            raise MissingDependencyError(
-                "the baseline ase-ga needs ase-ga: pip install 'nucleate[benchmark]'"
-            ) from error
+        from ase_ga.utilities import CellBounds, closest_distances_generator
+
         self._numbers = space.composition.numbers(units)
         self._volume = space.composition.volume_per_atom * len(self._numbers)
         self._closest = closest_distances_generator(sorted(set(self._numbers)), CONTACT_RATIO)

@@ -14,7 +14,6 @@ import numpy as np
 from nucleate.crystal.candidate import Candidate, Origin
 from nucleate.crystal.cells import reduced_cell
 from nucleate.crystal.crystal import Crystal
-from nucleate.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from nucleate.crystal.space import SearchSpace
@@ -30,12 +29,6 @@ class RandomSearch:
     name = "pyxtal-random"
 
     def __init__(self, space: SearchSpace) -> None:
-        try:
-            import pyxtal  # noqa: F401
-        except ImportError as error:
-            raise MissingDependencyError(
-                "the baseline pyxtal-random needs PyXtal: pip install 'nucleate[benchmark]'"
-            ) from error
         self._space = space
 
     def propose(self, *, rng: np.random.Generator) -> Candidate | None:
