@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
+from tests.search.scripted import record_of, search
 
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
+from nucleate.moves.table import MOVES, PRESETS
 from nucleate.plugins import kinds
 from nucleate.policy.kinds.bandit import Bandit, chance_to_be_highest
 from nucleate.policy.kinds.fixed import Fixed
@@ -24,6 +28,7 @@ from nucleate.policy.ledger import COULD, STATE, Ledger
 from nucleate.policy.normaliser import Normaliser
 from nucleate.policy.policy import PolicyContext, PolicySettings, Pull
 from nucleate.policy.saved import SavedPolicy
+from nucleate.search.guide import Guide
 from nucleate.search.kinds.basin_hopping import BasinHopping
 from nucleate.search.kinds.lowest_minima import LowestMinima
 from nucleate.testing import check_search
@@ -292,6 +297,47 @@ def test_files_that_hold_no_policy_are_refused(text, tmp_path):
         SavedPolicy.read(tmp_path / "p.json")
     with pytest.raises(InputError, match="cannot be read"):
         SavedPolicy.read(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("policy", "learned"),
+    [
+        ("reinforce", {"theta": {"move:swap-two-atoms": 1.0}}),
+        ("reinforce", {"rewards": {"move:swap-two-atoms": 1.0}}),
+        ("bandit", {"rewards": {"move:swap-two-atoms": (1.0, 2.0)}}),
+        ("bandit", {"rewards": {"move:swap-two-atoms": -5.0}}),
+        ("bandit", {"theta": {}}),
+    ],
+)
+def test_what_another_policy_learned_is_refused_by_the_key(policy, learned):
+    with pytest.raises(InputError, match=r"search\.policy_from: .*not learned by"):
+        guide_of(policy, SavedPolicy(policy=policy, moves=("swap",), learned=learned))
+
+
+def guide_of(policy, start):
+    (move,) = (move for move in MOVES if move.name == "swap-two-atoms")
+    start = start.model_copy(update={"moves": (move.name,)})
+    return Guide(
+        LowestMinima(policy=policy).policy,
+        shares={"new": 1.0},
+        moves=[move],
+        weights=np.ones(1),
+        new_fraction=0.5,
+        tiers=("toy",),
+        start=start,
+    )
+
+
+@pytest.mark.parametrize("policy", ["fixed", "bandit", "reinforce"])
+def test_a_search_goes_on_with_new_structures_where_no_move_applies(policy):
+    only = dict.fromkeys(PRESETS["fuse2"], 0.0) | {"double": 1.0}
+    space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=4)
+    settings = {"new_fraction": 0.0, "moves": only, "policy": policy}
+    walk = search(kind=LowestMinima, space=space, **settings)
+    for energy in np.linspace(-1.0, -1.2, 30):
+        trial = walk.ask()
+        assert trial is not None
+        walk.tell(record_of(trial, energy))
 
 
 class Loyal(PolicySettings):

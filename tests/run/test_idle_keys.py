@@ -12,6 +12,7 @@ from nucleate.run.settings import RunSettings
 
 UNLIKE = dict.fromkeys(PRESETS["fuse2"], 0.0) | {"swap-two-atoms": 1.0}
 HOP = {"kind": "basin-hopping"}
+SWARM = {"kind": "swarm"}
 SPP = {"engine": {"kind": "spp"}, "name": "spp"}
 IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"problem": {"compression": 0.7}}, "problem.compression"),
@@ -23,6 +24,10 @@ IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"search": {**HOP, "melt_step": 0.0, "melt_ceiling": 0.5}}, "search.melt_ceiling"),
     ({"search": {"kind": "swarm", "swarm_fraction": 0.0, "steps": 5}}, "search.steps"),
     ({"search": {"kind": "swarm", "swarm_fraction": 0.0, "topology": "global"}}, "search.topology"),
+    ({"search": {**SWARM, "shared_pull": 0.0, "topology": "global"}}, "search.topology"),
+    ({"search": {**SWARM, "shared_pull": 0.0, "attractors": 9}}, "search.attractors"),
+    ({"search": {**SWARM, "inertia": [0.5, 0.5], "steps": 5}}, "search.steps"),
+    ({"search": {"kind": "evolution", "elites": 20, "most_children": 9}}, "most_children"),
     ({"search": {"known": "no-prototype"}}, "no-prototype"),
     ({"search": {"known": "off", "generators": [{"kind": "prototypes"}]}}, "'prototypes'"),
     ({"search": {"generators": [{"kind": "prototypes", "known": "off"}]}}, "'prototypes'"),

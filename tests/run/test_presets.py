@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from nucleate.api.inputs import settings_of
+from nucleate.api.models import as_tiers
 from nucleate.cli import main
 from nucleate.errors import InputError
 from nucleate.run.final_settings import polishing_tier
@@ -44,6 +45,16 @@ def test_what_is_given_comes_before_the_preset() -> None:
     settings = settings_of(data, preset="fuse2")
     assert (settings.search.temperature, settings.search.walkers) == (0.05, 1)
     assert settings.tier[0].max_steps == 500
+
+
+def test_a_tier_that_is_named_relaxes_as_the_preset_does() -> None:
+    def tiers(*models):
+        return settings_of("MgO", {"": {"tier": as_tiers(models)}}, preset="fuse2").tier
+
+    for tier in tiers("spp", "chgnet"):
+        assert (tier.max_steps, tier.symmetrise_ang, tier.fmax_ev_per_ang) == (220, 0.1, 0.03)
+    single, own = tiers({"engine": "chgnet", "relax": False}, {"engine": "spp", "max_steps": 9})
+    assert (single.symmetrise_ang, own.max_steps, own.symmetrise_ang) == (0.0, 9, 0.1)
 
 
 def test_a_kind_that_is_named_besides_an_input_leaves_its_other_keys() -> None:

@@ -35,11 +35,11 @@ UNFIT = (
     ({"max_atoms": 10}, {"moves": only(triple=1)}, r"triple needs a cell of 3 .*max_atoms = 15 or"),
     ({"formula_units": [3, 5]}, {"moves": only(double=1)}, r"formula units are 3, 5 of SrTiO3"),
     ({"max_atoms": 5}, {**HOP, "melted_moves": only(double=1, triple=1)}, r"search\.melted_moves"),
-    ({"formula": "Mn"}, {"moves": only(swap_two_atoms=1)}, r"swap-two-atoms need two elements"),
+    ({"formula": "Mn"}, {"moves": only(swap_two_atoms=1)}, r"swap-two-atoms needs two elements"),
     (
         {"formula": "Mn", "max_atoms": 1},
         {"moves": only(swap_two_atoms=1, double=1)},
-        r"double needs a cell of 2 formula units and swap-two-atoms need two elements",
+        r"swap-two-atoms needs two elements and double needs a cell of 2 formula units",
     ),
     ({}, {**HOP, "melt_ceiling": 0.01}, r"melt_ceiling = 0\.01 is not above search\.temperature"),
     ({}, {**HOP, "temperature": 0.3}, r"melt_ceiling = 0\.2 is not above .* = 0\.3.*Raise"),

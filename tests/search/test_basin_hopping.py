@@ -97,6 +97,29 @@ def test_the_melted_walk_uses_its_own_moves():
     assert walk.ask().candidate.origin.source == "move:double"
 
 
+def test_a_melted_walk_without_moves_of_its_own_keeps_those_of_the_walk():
+    only = dict.fromkeys(MOVE_NAMES[1:], 0.0) | {MOVE_NAMES[0]: 1.0}
+    walk = search(new_fraction=0.0, melt_after=1, temperature=1e-6, moves=only)
+    play(walk, -1.0, None)
+    for _ in range(4):
+        trial = walk.ask()
+        assert trial.candidate.origin.source == "move:swap-two-atoms"
+        walk.tell(record_of(trial, None))
+
+
+def test_a_move_that_was_given_a_weight_and_cannot_act_is_named():
+    for kind in (BasinHopping, LowestMinima):
+        walk = search(kind=kind, moves={"triple": 5.0}, space=small_space(2))
+        (line,) = [text for text in walk.notes(1) if "triple" in text]
+        assert "search.moves" in line
+        assert "3 formula units" in line
+        assert not search(kind=kind, moves={"double": 5.0}, space=small_space(2)).notes(1)
+
+
+def small_space(units):
+    return SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=2 * units)
+
+
 def test_a_known_minimum_is_a_duplicate_judged_by_its_enthalpy():
     walk = search(temperature=1e-6)
     first = walk.ask()

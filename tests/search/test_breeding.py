@@ -230,6 +230,24 @@ def test_the_search_keeps_its_contract() -> None:
     check_search(Evolution(population=3, selection="rank", known="off"), "Mn", trials=20)
 
 
+def test_an_interruption_changes_nothing_where_parents_give_way_after_few_children() -> None:
+    few = {"pool": 5, "elites": 1, "most_children": 2, "new_fraction": 0.1}
+    check_search(Evolution(population=4, known="off", **few), "CaTiO3", trials=60)
+
+
+def test_an_operator_that_cannot_act_is_named() -> None:
+    def notes(formula, **values):
+        data = {"problem": {"formula": formula, "max_atoms": 8}}
+        data["search"] = {"kind": "evolution", **values}
+        return build_search(RunSettings.from_dict(data)).notes(1)
+
+    (line,) = notes("Si", operators={"permutation": 5.0})
+    assert "permutation cannot act on Si" in line
+    assert "weight 0" in line
+    assert notes("Si") == notes("Si", operators={"permutation": 0.0, "strain": 1.0}) == []
+    assert notes("NaCl", operators={"permutation": 5.0}) == []
+
+
 def test_children_come_from_the_pool_at_once_and_in_several_sizes() -> None:
     space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8, contact_scale=0.3)
     walk = search(space=space, kind=Evolution, new_fraction=0.0, population=4)

@@ -17,7 +17,7 @@ from nucleate.errors import InputError
 from nucleate.generate.ranged import RangedGenerator, group_orders
 from nucleate.run.predict import build_search
 from nucleate.run.settings import RunSettings
-from nucleate.search.kinds.random import COPY, RATTLE, Random
+from nucleate.search.kinds.random import COPY, GIVEN_UP, RATTLE, Random
 from nucleate.search.learned import separations
 from nucleate.testing import check_search
 
@@ -128,6 +128,58 @@ def test_low_structures_are_rattled_and_relaxed_again() -> None:
     assert search.ask().candidate.origin.parents == (copies[1].number,)
 
 
+def test_a_structure_that_cannot_be_rattled_does_not_hold_up_the_others() -> None:
+    search = new(rattles=2)
+    first = search.ask()
+    crushed = first.candidate.crystal.with_volume(0.1 * first.candidate.crystal.volume)
+    search.tell(record_of(first, -1.0, tiers=("chgnet",), crystal=crushed))
+    second = search.ask()
+    assert second.candidate.origin.source == "random"
+    assert second.candidate.origin.detail[GIVEN_UP] == [[first.number, 0], [first.number, 1]]
+    search.tell(record_of(second, -2.0, tiers=("chgnet",)))
+    copy = search.ask().candidate.origin
+    assert (copy.source, copy.parents) == (RATTLE, (second.number,))
+    assert GIVEN_UP not in copy.detail
+
+
+def test_nothing_is_rattled_within_space_groups_and_the_run_says_so() -> None:
+    problem = {"space_groups": ["195-230"]}
+    search = build_search(settings_of("NaCl", problem))
+    (line,) = search.notes(1)
+    assert "search.rattles" in line
+    search.tell(record_of(search.ask(), -1.0, tiers=("chgnet",)))
+    assert GIVEN_UP not in search.ask().candidate.origin.detail
+    assert build_search(settings_of("NaCl")).notes(1) == []
+
+
+def test_a_volume_learned_outside_the_window_leaves_a_range_inside() -> None:
+    search = build_search(settings_of("CoAs2", {"volume_window": [0.9, 1.3]}, warm_up=1, rattles=0))
+    trial = search.ask()
+    crystal = trial.candidate.crystal
+    small = crystal.with_volume(0.65 * crystal.volume)
+    search.tell(record_of(trial, -1.0, tiers=("chgnet",), crystal=small))
+    for _ in range(3):
+        assert search.ask() is not None
+    with pytest.raises(InputError, match=r"search\.volume = \[10.*volume_window"):
+        new(volume=[10.0, 20.0])
+
+
+def test_a_lowest_structure_of_a_copy_counts_as_found_once() -> None:
+    search = new(rattles=1, found_again=1)
+    search.tell(record_of(search.ask(), -1.0, tiers=("chgnet",)))
+    copy = search.ask()
+    assert copy.candidate.origin.source == RATTLE
+    search.tell(record_of(copy, -2.0, tiers=("chgnet",)))
+    assert search.stop_reason() is None
+    assert search.progress.text == "lowest found 1 times"
+    while search.stop_reason() is None:
+        trial = search.ask()
+        lowest = copy.candidate.crystal if trial.candidate.origin.source == "random" else None
+        search.tell(record_of(trial, -2.0, tiers=("chgnet",), crystal=lowest))
+        assert trial.number < 6
+    assert search.stop_reason() == "the lowest structure was found 2 times"
+
+
 def test_it_stops_when_the_lowest_was_found_again_often_enough() -> None:
     search = new(rattles=0, found_again=2)
     lowest = search.ask()
@@ -152,6 +204,7 @@ def test_the_search_keeps_its_contract() -> None:
     [
         ({"operations": [4, 2]}, "is no range"),
         ({"operations": [0, 2]}, "is no range"),
+        ({"operations": [1, 49]}, "is no range"),
         ({"volume": [1.2, 0.9]}, "is no range"),
         ({"volume": [0.0, 1.0]}, "is no range"),
         ({"rattles": 0, "rattle_ang": 0.2}, "rattle_ang has no effect"),

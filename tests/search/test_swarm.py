@@ -151,13 +151,13 @@ def test_a_local_swarm_has_several_attractors_and_a_global_one_the_lowest() -> N
     assert known.nearest(one) is None
     known.add(one, (0, -1.0, 0))
     known.add(two, (0, -2.0, 1))
-    assert known.lowest(2) == two
-    assert known.nearest(one.replace(cell=one.cell * 1.02)) == one
-    assert known.nearest(one) == two  # another one than itself
+    assert known.lowest(2) == (1, two)
+    assert known.nearest(one.replace(cell=one.cell * 1.02)) == (0, one)
+    assert known.nearest(one) == (1, two)  # another one than itself
     narrow = Attractors(2, 10.0)
     narrow.add(one, (0, -1.0, 0))
     narrow.add(two, (0, -2.0, 1))
-    assert narrow.nearest(one) == two
+    assert narrow.nearest(one) == (1, two)
 
 
 @pytest.mark.parametrize("topology", ["local", "global"])
@@ -189,6 +189,13 @@ def test_starts_keep_the_distances_and_name_their_particle() -> None:
     for trial in steps:
         limits = 0.3 * context.space.min_distances
         assert closest_over_limit(trial.candidate.crystal, limits) >= 0.85 - 1e-9
+
+
+def test_a_step_descends_from_what_attracts_it_as_well_so_that_it_is_no_find_of_that() -> None:
+    walk = search_of(1.0)
+    play(walk, *np.linspace(-1.0, -1.2, 5))
+    families = {trial.candidate.origin.parents for trial in (walk.ask() for _ in range(4))}
+    assert {len(family) for family in families} == {2}
 
 
 def search_of(fraction):

@@ -122,7 +122,8 @@ def settings_of(
     InputError
         If the input cannot be used, or the stored one names code without ``trust``.
     """
-    from nucleate.run.presets import over_preset, run_preset
+    from nucleate.api.models import as_tiers
+    from nucleate.run.presets import over_preset, run_preset, tiers_over_preset
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
@@ -136,6 +137,8 @@ def settings_of(
         rest = {key: data[key] for key in data if key not in own}
         check_trusted(folder, rest, trust=trust or began_by_user(folder))
     for section, values in (overrides or {}).items():
+        if preset is not None and section == "" and values.get("tier"):
+            values = {**values, "tier": tiers_over_preset(as_tiers(values["tier"]), preset)}
         if given(**values):
             part = data.setdefault(section, {}) if section else data
             part.update(given(**values))

@@ -76,10 +76,16 @@ class RangedGenerator(SymmetricGenerator):
             Å, shape (k, k) in the order of the elements of the composition. Never below the limits
             of the space; a crystal that cannot keep them is asked for shorter ones.
         volume_per_atom
-            Å³.
+            Å³. If it is so far outside the volumes of the space that hardly a crystal would be
+            allowed, the nearest one is taken whose range is allowed.
         """
         self._usual = np.maximum(separations, self._limits)
-        self._ratio = volume_per_atom / self.space.composition.volume_per_atom
+        bounds = [
+            edge / self.space.composition.volume_per_atom for edge in self.space.volume_bounds
+        ]
+        least, most = (edge / end for edge, end in zip(bounds, self._volume, strict=True))
+        ratio = volume_per_atom / self.space.composition.volume_per_atom
+        self._ratio = min(max(ratio, least), most) if least <= most else np.sqrt(least * most)
 
     def content(self, formula_units: int) -> _Content:
         """Return the chances of all space groups for a number of formula units."""
@@ -101,6 +107,14 @@ class RangedGenerator(SymmetricGenerator):
     def can_draw(self) -> bool:
         """Return whether any space group with operations in this range can hold the composition."""
         return any(self.content(units).flat_shares.any() for units in self.space.formula_units)
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether any volume of the range is one that the space allows."""
+        small, large = (self._ratio * end for end in self._volume)
+        expected = self.space.composition.volume_per_atom
+        low, high = (edge / expected for edge in self.space.volume_bounds)
+        return small < high and low < large
 
     def _stretch(self, rng: np.random.Generator) -> float:
         return float(self._ratio * rng.uniform(*self._volume))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from nucleate.plugins import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -82,6 +82,21 @@ class PolicyContext:
     arms: tuple[str, ...]
     weights: NDArray[np.float64]
     start: Mapping[str, Any] | None = None
+
+
+def learned_of(context: PolicyContext, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what was learned elsewhere, by its names; empty where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it has other names.
+    """
+    start = context.start or {}
+    unknown = sorted(set(start) - set(names))
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not {' or '.join(names)}")
+    return {name: start.get(name, {}) for name in names}
 
 
 class Policy(Protocol):

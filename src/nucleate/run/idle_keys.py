@@ -77,6 +77,17 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
         for key in SWARM:
             if _asked(search, key):
                 yield f"search.{key}", "where swarm_fraction = 0, as no particle takes a step"
+    if getattr(search, "shared_pull", None) == 0.0:
+        for key in ("topology", "attractors"):
+            if _asked(search, key):
+                yield f"search.{key}", "where shared_pull = 0, as nothing attracts a particle"
+    first, last = getattr(search, "inertia", (1.0, 0.0))
+    if first == last and _asked(search, "steps"):
+        yield "search.steps", "where inertia does not decline"
+    if getattr(search, "elites", 0) == getattr(search, "pool", None) and _asked(
+        search, "most_children"
+    ):
+        yield "search.most_children", "where elites = pool, as no parent gives way"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
         yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:

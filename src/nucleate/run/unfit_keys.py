@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.moves.idle import COPIES, why_idle
 from nucleate.moves.table import move_weights
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
-
-COPIES = {"double": 2, "triple": 3}
-"""Moves that multiply the cell, and by what."""
-
-UNLIKE_ATOMS = frozenset(
-    {
-        "swap-two-atoms",
-        "shuffle-some-atoms",
-        "shuffle-some-with-vacancies",
-        "shuffle-all-atoms",
-    }
-)
-"""Moves that cannot act on an element."""
 
 TRIVIAL = 1
 """The space group of crystals without symmetry."""
@@ -69,29 +57,22 @@ def _check_moves(settings: RunSettings, key: str) -> None:
         return
     space = settings.problem.space()
     composition = space.composition
-    on = {name for name, weight in move_weights(choice).items() if weight > 0.0}
-    small = [
-        name
-        for name, copies in COPIES.items()
-        if name in on and all(units % copies for units in space.formula_units)
-    ]
-    unlike = on & UNLIKE_ATOMS if len(composition.elements) == 1 else set()
-    if on - unlike - set(small):
+    on = [name for name, weight in move_weights(choice).items() if weight > 0.0]
+    reasons = why_idle(on, space)
+    if len(reasons) < len(on):
         return
-    reasons = [f"{name} needs a cell of {COPIES[name]} formula units" for name in small]
-    if unlike:
-        reasons.append(f"{', '.join(sorted(unlike))} need two elements")
     units = f"{', '.join(map(str, space.formula_units))} of {composition.formula}"
+    small = [COPIES[name] for name in reasons if name in COPIES]
     remedy = ""
     if small:
-        copies = COPIES[small[0]]
+        copies = small[0]
         remedy = (
             f", or allow {copies} formula units (problem.max_atoms = "
             f"{copies * composition.n_atoms} or more, and problem.formula_units if it is given)"
         )
     raise InputError(
-        f"search.{key}: no move that is on can act, as {' and '.join(reasons)}, and the allowed "
-        f"formula units are {units}. Give another move a positive weight{remedy}."
+        f"search.{key}: no move that is on can act, as {' and '.join(reasons.values())}, and the "
+        f"allowed formula units are {units}. Give another move a positive weight{remedy}."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.candidate import MOVE
+from nucleate.errors import InputError
 from nucleate.names import short_name
 from nucleate.policy.ledger import COULD, STATE, Ledger
 from nucleate.policy.policy import PolicyContext
@@ -82,7 +83,15 @@ class Guide:
         if start is not None:
             start.check(settings.kind, self.arms, self.weights.tolist())
         learned = None if start is None else start.learned
-        self.policy: Policy = settings.build(PolicyContext(self.arms, self.weights, learned))
+        try:
+            self.policy: Policy = settings.build(PolicyContext(self.arms, self.weights, learned))
+        except (TypeError, ValueError) as error:
+            if learned is None:
+                raise
+            raise InputError(
+                f"search.policy_from: what it names was not learned by {settings.kind!r} "
+                f"({error}). Give a run folder, or a file of `nucleate policy RUN --save FILE`."
+            ) from error
         self._ledger = Ledger(self.arms, self._costs)
 
     def _of_arms(self, of_moves: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -134,7 +134,8 @@ class Proposals:
 
         if self.guide.policy.learns:
             new = partial(self._new_of, rng=rng)
-            return self.guide.draw(chances, parent.number, new, moved, rng=rng)
+            drawn = self.guide.draw(chances, parent.number, new, moved, rng=rng)
+            return drawn if drawn is not None or chances.any() else self.new(most_units, rng=rng)
         total = chances.sum()
         if not total > 0:
             return self.new(most_units, rng=rng)

@@ -139,7 +139,7 @@ class MovingSettings(SearchSettings):
                     f"{key} has no effect where new_fraction = 1, as there are no moves; leave it "
                     "out"
                 )
-        choices = (self.moves, getattr(self, "melted_moves", self.moves))
+        choices = (self.moves, getattr(self, "when_melted", self.moves))
         if self.min_vacancy_ang is not None and not any(map(_uses_vacancies, choices)):
             raise ValueError(
                 "min_vacancy_ang has no effect, as every move to vacant sites is off; leave it out"

@@ -9,9 +9,11 @@ from pydantic import Field
 from scipy.special import gammainc, gammaincinv
 
 from nucleate.policy.ledger import CONSIDERING
-from nucleate.policy.policy import PolicySettings
+from nucleate.policy.policy import PolicySettings, learned_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from nucleate.policy.policy import PolicyContext, Pull, State
@@ -71,14 +73,18 @@ class BanditPolicy:
         self._arms = context.arms
         self._decay = float(np.exp(-1.0 / settings.memory))
         self._exploration = settings.exploration
-        start = context.start or {}
-        self._rewards = self._of_arms(start.get("rewards", {}))
-        self._costs = self._of_arms(start.get("costs", {}))
+        start = learned_of(context, ("rewards", "costs"))
+        self._rewards = self._of_arms(start["rewards"])
+        self._costs = self._of_arms(start["costs"])
         self._spent, self._relaxed = 0.0, 0
         self._kept: tuple[bytes, NDArray[np.float64]] | None = None
 
-    def _of_arms(self, values: dict[str, float]) -> NDArray[np.float64]:
-        return np.array([float(values.get(arm, 0.0)) for arm in self._arms])
+    def _of_arms(self, values: Mapping[str, Any]) -> NDArray[np.float64]:
+        found = np.array([float(values.get(arm, 0.0)) for arm in self._arms])
+        if (found < 0.0).any():
+            arm = self._arms[int(found.argmin())]
+            raise ValueError(f"{arm} has {found.min():g}, where nothing is below 0")
+        return found
 
     def chances(self, weights: NDArray[np.float64], state: State) -> NDArray[np.float64]:
         """Return the probability of each arm."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from nucleate.policy.normaliser import Normaliser
-from nucleate.policy.policy import PolicySettings
+from nucleate.policy.policy import PolicySettings, learned_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,8 +65,10 @@ class ReinforcePolicy:
         self._arms = context.arms
         self._rate = settings.learning_rate
         self._exploration = settings.exploration
-        known = (context.start or {}).get("theta", {})
+        known = learned_of(context, ("theta",))["theta"]
         self._theta = np.array([known.get(arm, (0.0, 0.0)) for arm in self._arms], dtype=float)
+        if self._theta.shape != (len(self._arms), 2):
+            raise ValueError("theta needs two numbers for each arm")
         self._scales: dict[int, Normaliser] = {}
         self._rewards: deque[float] = deque(maxlen=REWARDS)
         usual = context.weights[context.weights > 0.0].mean()

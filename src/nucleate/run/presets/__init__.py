@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from nucleate.relax.settings import TierSettings
 
 DESCRIPTION = "description"
 
@@ -67,6 +69,24 @@ def over_preset(data: Mapping[str, Any], name: str) -> dict[str, Any]:
         elif not (section == "search" and isinstance(values, str)):
             merged[section] = values
     return merged
+
+
+def tiers_over_preset(tiers: Sequence[TierSettings], name: str) -> list[TierSettings]:
+    """Return tiers that relax as the tier of a preset does, where they do not say otherwise.
+
+    Parameters
+    ----------
+    tiers
+        Those that take the place of the preset's; one that relaxes nothing is left as it is.
+    name
+        Of the preset.
+    """
+    base = {k: v for k, v in run_preset(name)["tier"][0].items() if k not in ("name", "engine")}
+    own = [{key: getattr(tier, key) for key in tier.model_fields_set} for tier in tiers]
+    return [
+        type(tier).model_validate({**base, **keys}) if tier.relax else tier
+        for tier, keys in zip(tiers, own, strict=True)
+    ]
 
 
 def _check_kind(search: Any, kind: str, name: str) -> None:

@@ -73,6 +73,7 @@ class GenePool:
         self._members: dict[int, _Individual] = {}
         self._prints: dict[int, np.ndarray] = {}
         self._children: Counter[int] = Counter()
+        self._ended: Counter[int] = Counter()
 
     @property
     def lowest(self) -> int | None:
@@ -80,11 +81,19 @@ class GenePool:
         return self._order[0][2] if self._order else None
 
     def note_child(self, number: int) -> None:
-        """Count a child."""
+        """Count a child that was asked for."""
         self._children[number] += 1
 
+    def note_ended(self, number: int) -> None:
+        """Count a child whose record is known."""
+        self._ended[number] += 1
+
     def add(self, record: Record) -> bool:
-        """Add a new minimum; return whether it breeds now, among all of its size or less."""
+        """Add a new minimum; return whether it breeds now, among all of its size or less.
+
+        Of the children only those whose records are known count here, so that the answer follows
+        from the records in their order, whatever was under way: an interrupted run repeats it.
+        """
         relaxed, tier = record.relaxed, record.tier
         if relaxed is None or tier is None:
             return False
@@ -99,11 +108,14 @@ class GenePool:
         insort(self._order, (-self._tiers.index(tier), relaxed.enthalpy_per_atom, number))
         self._forget(units)
         return number in self._members and number in {
-            parent.number for parent in self.breeding(None)
+            parent.number for parent in self._breeding(None, self._ended)
         }
 
     def breeding(self, most_units: int | None) -> list[Parent]:
         """Return those of at most this number of formula units that breed, the lowest first."""
+        return self._breeding(most_units, self._children)
+
+    def _breeding(self, most_units: int | None, children: Counter[int]) -> list[Parent]:
         chosen: list[Parent] = []
         taken: set[int] = set()
         for _, _, number in self._order:
@@ -113,7 +125,7 @@ class GenePool:
             if member.near & taken or any(number in self._members[k].near for k in taken):
                 continue
             is_elite = len(chosen) < self._elites
-            if not is_elite and self._children[number] >= self._most_children:
+            if not is_elite and children[number] >= self._most_children:
                 continue
             chosen.append(member.parent)
             taken.add(number)

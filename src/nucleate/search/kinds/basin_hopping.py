@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from nucleate.crystal.candidate import Candidate
 from nucleate.crystal.fingerprint import fingerprint, is_duplicate
+from nucleate.moves.idle import idle_notes
 from nucleate.moves.table import AUTO
 from nucleate.search.acceptance import Thermostat
 from nucleate.search.book import REDRAWS, REPEATS_IN_A_ROW
@@ -67,12 +68,19 @@ class BasinHopping(MovingSettings):
     melt_ceiling: float = Field(
         0.2, gt=0.0, description="Highest temperature of the melted walk in eV/atom."
     )
-    melted_moves: MoveChoice = Field(AUTO, description="Weights of the moves in the melted phase.")
+    melted_moves: MoveChoice = Field(
+        AUTO, description="Weights of the moves in the melted phase; by default those of moves."
+    )
 
     @field_validator("melted_moves")
     @classmethod
     def _known_melted_moves(cls, choice: MoveChoice) -> MoveChoice:
         return known_moves(choice)
+
+    @property
+    def when_melted(self) -> MoveChoice:
+        """Weights of the moves in the melted phase."""
+        return self.moves if self.melted_moves == AUTO else self.melted_moves
 
     def build(self, context: SearchContext) -> BasinHoppingSearch:
         """Return the search."""
@@ -100,10 +108,10 @@ class BasinHoppingSearch(DrawnSearch):
     def __init__(self, settings: BasinHopping, context: SearchContext) -> None:
         super().__init__(context, settings.seed, patience=REDRAWS * REPEATS_IN_A_ROW)
         self.settings = settings
-        self._proposals = Proposals(context, settings, settings.moves, settings.melted_moves)
+        self._proposals = Proposals(context, settings, settings.moves, settings.when_melted)
         self.guide = self._proposals.guide
         self._weights = self._proposals.weights(settings.moves)
-        self._melted_weights = self._proposals.weights(settings.melted_moves)
+        self._melted_weights = self._proposals.weights(settings.when_melted)
         self._walks = walks_of(settings.walkers, self._new_thermostat)
         self._queue = Queue(settings.walkers)
         self._starts = Starts(context.tiers)
@@ -137,7 +145,7 @@ class BasinHoppingSearch(DrawnSearch):
         return bool(self._open_starts) or self._queue.first() is None
 
     def notes(self, capacity: int) -> list[str]:
-        """Return what is to be said of the number of walks that was asked for.
+        """Return what is to be said of idle moves, and of the number of walks asked for.
 
         Parameters
         ----------
@@ -145,7 +153,8 @@ class BasinHoppingSearch(DrawnSearch):
             Crystals that the workers relax at a time.
         """
         count, population = self.settings.walkers, self.settings.population
-        lines = []
+        lines = idle_notes("search.moves", self.settings.moves, self.context.space)
+        lines += idle_notes("search.melted_moves", self.settings.melted_moves, self.context.space)
         if count > population:
             lines.append(
                 f"search.walkers = {count} is more than search.population = {population}: several "

@@ -165,11 +165,17 @@ class EvolutionSearch(DrawnSearch):
         self._contexts: dict[int, MoveContext] = {}
 
     def notes(self, capacity: int) -> list[str]:
-        """Return which operators a restriction of the space makes useless."""
+        """Return which operators the composition or a restriction of the space makes useless."""
         del capacity
-        restriction = restriction_of(self.context.space)
+        space, given = self.context.space, self.settings.operators
+        restriction = restriction_of(space)
         if not restriction:
-            return []
+            is_idle = "permutation" not in self._credit.names and given["permutation"] > 0.0
+            if not is_idle or given == OPERATORS:
+                return []
+            formula = space.composition.formula
+            words = f"permutation cannot act on {formula}, which is one element, so that its weight"
+            return [f"search.operators: {words} has no effect. Give it weight 0."]
         lost = [name for name in self._credit.names if name in OPERATORS]
         if not lost:
             kept = ", ".join(self._credit.names)
@@ -206,13 +212,19 @@ class EvolutionSearch(DrawnSearch):
 
     def accept(self, record: Record, noted: Noted) -> bool:
         """Return whether a record is a new parent; give its operator credit."""
+        self._end(record)
         accepted = super().accept(record, noted)
         self._note_operator(record, success=accepted)
         return accepted
 
+    def pass_over(self, record: Record) -> None:
+        """Count the child as one that has ended."""
+        self._end(record)
+
     def repeat(self, record: Record, known: int) -> bool:
         """Take note that an operator made what is known."""
         del known
+        self._end(record)
         self._note_operator(record, success=False)
         return False
 
@@ -294,6 +306,10 @@ class EvolutionSearch(DrawnSearch):
             space = within_units(self.context.space, most_units)
             self._contexts[most_units] = MoveContext(space, lambda _units, _rng: None)
         return self._contexts[most_units]
+
+    def _end(self, record: Record) -> None:
+        for parent in record.candidate.origin.parents:
+            self._pool.note_ended(parent)
 
     def _note_operator(self, record: Record, *, success: bool) -> None:
         source = record.candidate.origin.source

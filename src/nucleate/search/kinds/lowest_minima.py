@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nucleate.moves.idle import idle_notes
 from nucleate.search.drawn import DrawnSearch
 from nucleate.search.lowest import Minima
 from nucleate.search.proposals import Proposals
@@ -54,6 +55,11 @@ class LowestMinimaSearch(DrawnSearch):
         self._weights = self._proposals.weights(settings.moves)
         self._minima = Minima(context.tiers, context.space.composition.n_atoms)
         self._n_primitive = 0
+
+    def notes(self, capacity: int) -> list[str]:
+        """Return which moves were given a weight and can change nothing."""
+        del capacity
+        return idle_notes("search.moves", self.settings.moves, self.context.space)
 
     def begin(self, trial: Trial) -> None:
         """Count the children of each minimum."""

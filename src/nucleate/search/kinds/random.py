@@ -33,6 +33,9 @@ RATTLE = f"{MOVE}rattle"
 COPY = "copy"
 """Key in the detail of a rattled copy: which one of its parent it is."""
 
+GIVEN_UP = "given_up"
+"""Key in the detail of a candidate: copies that could not be made when it was drawn."""
+
 LEARN_FROM = 3
 """Lowest structures whose separations are learned."""
 
@@ -102,7 +105,7 @@ class Random(Component):
     @model_validator(mode="after")
     def _ranges(self) -> Random:
         low, high = self.operations
-        if not 1 <= low <= high:
+        if not 1 <= low <= high <= MOST_OPERATIONS:
             raise ValueError(
                 f"operations = [{low}, {high}] is no range; give numbers from 1 to "
                 f"{MOST_OPERATIONS}, the smaller one first"
@@ -150,6 +153,15 @@ class RandomSearch(DrawnSearch):
                 f"{space.formula_units[0]} to {space.formula_units[-1]} formula units. Give a "
                 "wider range or larger cells."
             )
+        if not self._source.has_volume:
+            low, high = space.volume_window
+            raise InputError(
+                f"search.volume = {list(settings.volume)}: the allowed volumes are {low:g} to "
+                f"{high:g} times the expected one (problem.volume_window). Give a range that "
+                "overlaps them."
+            )
+        groups = space.space_groups
+        self._rattles = settings.rattles if groups is None or 1 in groups else 0
         self._limits = MoveContext(space, lambda _units, _rng: None)
         self._learned = Learned(context.tiers, space.composition.elements, LEARN_FROM)
         self._to_rattle: deque[tuple[int, int]] = deque()
@@ -157,14 +169,25 @@ class RandomSearch(DrawnSearch):
         self._places: list[tuple[int, float]] = []
         self._has_news = False
         self._finds: Counter[int] = Counter()
+        self._from_copies: set[int] = set()
         self._lowest: int | None = None
 
+    def notes(self, capacity: int) -> list[str]:
+        """Return that nothing is rattled where only crystals with symmetry are allowed."""
+        del capacity
+        if self._rattles == self.settings.rattles:
+            return []
+        reason = "a rattled copy keeps none of problem.space_groups, so that none is made"
+        return [f"search.rattles: {reason}. Add group 1 to have them."]
+
     def begin(self, trial: Trial) -> None:
-        """Take note of a trial: a rattled copy is not asked for again."""
+        """Take note of a trial: a copy that was made or given up is not tried again."""
         origin = trial.candidate.origin
         self._source.note(origin)
+        done = [(int(parent), int(copy)) for parent, copy in origin.detail.get(GIVEN_UP, [])]
         if origin.source == RATTLE:
-            item = origin.parents[0], int(origin.detail[COPY])
+            done.append((origin.parents[0], int(origin.detail[COPY])))
+        for item in done:
             if item in self._to_rattle:
                 self._to_rattle.remove(item)
             if all(parent != item[0] for parent, _ in self._to_rattle):
@@ -173,12 +196,19 @@ class RandomSearch(DrawnSearch):
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a rattled copy if one is due, else a random crystal."""
         del number
-        if self._to_rattle:
-            parent, copy = self._to_rattle[0]
+        given_up: list[list[int]] = []
+        for parent, copy in self._to_rattle:
             crystal = self._rattled(self._crystals[parent], rng)
             if crystal is not None:
-                return Candidate(crystal, Origin(RATTLE, (parent,), {COPY: copy}))
-        return self._source.generate(rng=rng)
+                detail = {COPY: copy} | ({GIVEN_UP: given_up} if given_up else {})
+                return Candidate(crystal, Origin(RATTLE, (parent,), detail))
+            given_up.append([parent, copy])
+        candidate = self._source.generate(rng=rng)
+        if candidate is None or not given_up:
+            return candidate
+        origin = candidate.origin
+        detail = {**origin.detail, GIVEN_UP: given_up}
+        return replace(candidate, origin=replace(origin, detail=detail))
 
     def accept(self, record: Record, noted: Noted) -> bool:
         """Return whether a structure is new; count it, learn from it, ask for copies of it."""
@@ -187,6 +217,8 @@ class RandomSearch(DrawnSearch):
         first = record.number if noted.duplicate_of is None else noted.duplicate_of
         if record.candidate.origin.source != RATTLE:
             self._finds[first] += 1
+        elif first == record.number:
+            self._from_copies.add(first)
         if noted.is_best:
             self._lowest = first
         is_new = super().accept(record, noted)
@@ -204,15 +236,15 @@ class RandomSearch(DrawnSearch):
         place = -self.context.tiers.index(tier), relaxed.enthalpy_per_atom
         rank = bisect_left(self._places, place)
         self._places.insert(rank, place)
-        if self.settings.rattles and rank < max(self.settings.rattle_below * len(self._places), 1):
+        if self._rattles and rank < max(self.settings.rattle_below * len(self._places), 1):
             self._crystals[record.number] = reduced_cell(relaxed.crystal)
-            self._to_rattle.extend((record.number, k) for k in range(self.settings.rattles))
+            self._to_rattle.extend((record.number, k) for k in range(self._rattles))
         return True
 
     @property
     def progress(self) -> SearchProgress:
         """How far the search is, with the number of times that the lowest was found."""
-        finds = 0 if self._lowest is None else self._finds[self._lowest]
+        finds = self._n_finds
         text = f"lowest found {finds} times" if finds else ""
         return replace(super().progress, text=text)
 
@@ -223,9 +255,16 @@ class RandomSearch(DrawnSearch):
     def stop_reason(self) -> str | None:
         """Return that the lowest structure was found often enough, if it was."""
         again = self.settings.found_again
-        if again is None or self._lowest is None or self._finds[self._lowest] <= again:
+        if again is None or self._n_finds <= again:
             return None
-        return f"the lowest structure was found {self._finds[self._lowest]} times"
+        return f"the lowest structure was found {self._n_finds} times"
+
+    @property
+    def _n_finds(self) -> int:
+        """How often the lowest was found: the first time, and by random structures again."""
+        if self._lowest is None:
+            return 0
+        return self._finds[self._lowest] + (self._lowest in self._from_copies)
 
     def _rattled(self, crystal: Crystal, rng: np.random.Generator) -> Crystal | None:
         """Return a copy with displaced atoms in a strained cell; None if atoms come too close."""

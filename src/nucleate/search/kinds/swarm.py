@@ -180,11 +180,12 @@ class SwarmSearch(DrawnSearch):
         """Return the next start of a particle; None if none is allowed."""
         settings = self.settings
         if settings.topology == "local":
-            attractor = self._attractors.nearest(particle.best)
+            found = self._attractors.nearest(particle.best)
         else:
-            attractor = self._attractors.lowest(particle.best.n_atoms)
-        if attractor is None:
+            found = self._attractors.lowest(particle.best.n_atoms)
+        if found is None:
             return None
+        number, attractor = found
         first, last = settings.inertia
         done = min(particle.generation / settings.steps, 1.0)
         inertia = first + (last - first) * done
@@ -204,7 +205,9 @@ class SwarmSearch(DrawnSearch):
         if child is None:
             return None
         detail = {**child.detail, PARTICLE: name, "step": particle.generation + 1}
-        return Candidate(child.crystal, Origin(STEP, (particle.place[2],), detail))
+        own = particle.place[2]
+        family = (own,) if number == own or settings.shared_pull == 0.0 else (own, number)
+        return Candidate(child.crystal, Origin(STEP, family, detail))
 
 
 def _particle_of(candidate: Candidate) -> int | None:

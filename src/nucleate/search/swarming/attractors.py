@@ -41,27 +41,28 @@ class Attractors:
         insort(known, (place, crystal, fingerprint(crystal)), key=lambda item: item[0])
         del known[KEPT_PER_PLACE * self._count :]
 
-    def lowest(self, n_atoms: int) -> Crystal | None:
-        """Return the lowest structure of a size; None where there is none."""
+    def lowest(self, n_atoms: int) -> tuple[int, Crystal] | None:
+        """Return number and crystal of the lowest structure of a size; None where there is none."""
         known = self._known.get(n_atoms)
-        return known[0][1] if known else None
+        return (known[0][0][2], known[0][1]) if known else None
 
-    def nearest(self, crystal: Crystal) -> Crystal | None:
+    def nearest(self, crystal: Crystal) -> tuple[int, Crystal] | None:
         """Return the attractor of its size that is most like a crystal, if it can be another."""
         chosen = self._distinct(crystal.n_atoms)
         if not chosen:
             return None
         own = fingerprint(crystal)
-        gaps = np.array([fingerprint_distance(own, print_) for _, print_ in chosen])
+        gaps = np.array([fingerprint_distance(own, print_) for _, _, print_ in chosen])
         others = np.where(gaps < self._diversity, np.inf, gaps)
-        return chosen[int(np.argmin(others if np.isfinite(others).any() else gaps))][0]
+        number, found, _ = chosen[int(np.argmin(others if np.isfinite(others).any() else gaps))]
+        return number, found
 
-    def _distinct(self, n_atoms: int) -> list[tuple[Crystal, np.ndarray]]:
-        chosen: list[tuple[Crystal, np.ndarray]] = []
-        for _, crystal, print_ in self._known.get(n_atoms, []):
-            gaps = (fingerprint_distance(print_, other) for _, other in chosen)
+    def _distinct(self, n_atoms: int) -> list[tuple[int, Crystal, np.ndarray]]:
+        chosen: list[tuple[int, Crystal, np.ndarray]] = []
+        for place, crystal, print_ in self._known.get(n_atoms, []):
+            gaps = (fingerprint_distance(print_, other) for _, _, other in chosen)
             if all(gap >= self._diversity for gap in gaps):
-                chosen.append((crystal, print_))
+                chosen.append((place[2], crystal, print_))
             if len(chosen) == self._count:
                 break
         return chosen
