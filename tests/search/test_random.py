@@ -135,7 +135,7 @@ def test_a_structure_that_cannot_be_rattled_does_not_hold_up_the_others() -> Non
     search.tell(record_of(first, -1.0, tiers=("chgnet",), crystal=crushed))
     second = search.ask()
     assert second.candidate.origin.source == "random"
-    assert second.candidate.origin.detail[GIVEN_UP] == [[first.number, 0], [first.number, 1]]
+    assert second.candidate.origin.detail[GIVEN_UP] == f"{first.number}:0 {first.number}:1"
     search.tell(record_of(second, -2.0, tiers=("chgnet",)))
     copy = search.ask().candidate.origin
     assert (copy.source, copy.parents) == (RATTLE, (second.number,))

@@ -34,7 +34,8 @@ COPY = "copy"
 """Key in the detail of a rattled copy: which one of its parent it is."""
 
 GIVEN_UP = "given_up"
-"""Key in the detail of a candidate: copies that could not be made when it was drawn."""
+"""Key in the detail of a candidate: copies that could not be made when it was drawn, as
+``parent:copy`` one after the other."""
 
 LEARN_FROM = 3
 """Lowest structures whose separations are learned."""
@@ -184,7 +185,8 @@ class RandomSearch(DrawnSearch):
         """Take note of a trial: a copy that was made or given up is not tried again."""
         origin = trial.candidate.origin
         self._source.note(origin)
-        done = [(int(parent), int(copy)) for parent, copy in origin.detail.get(GIVEN_UP, [])]
+        given_up = [pair.split(":") for pair in str(origin.detail.get(GIVEN_UP, "")).split()]
+        done = [(int(parent), int(copy)) for parent, copy in given_up]
         if origin.source == RATTLE:
             done.append((origin.parents[0], int(origin.detail[COPY])))
         for item in done:
@@ -196,19 +198,14 @@ class RandomSearch(DrawnSearch):
     def draw(self, number: int, rng: np.random.Generator) -> Candidate | None:
         """Return a rattled copy if one is due, else a random crystal."""
         del number
-        given_up: list[list[int]] = []
+        given_up: list[str] = []
         for parent, copy in self._to_rattle:
             crystal = self._rattled(self._crystals[parent], rng)
             if crystal is not None:
-                detail = {COPY: copy} | ({GIVEN_UP: given_up} if given_up else {})
-                return Candidate(crystal, Origin(RATTLE, (parent,), detail))
-            given_up.append([parent, copy])
-        candidate = self._source.generate(rng=rng)
-        if candidate is None or not given_up:
-            return candidate
-        origin = candidate.origin
-        detail = {**origin.detail, GIVEN_UP: given_up}
-        return replace(candidate, origin=replace(origin, detail=detail))
+                origin = Origin(RATTLE, (parent,), {COPY: copy})
+                return _giving_up(given_up, Candidate(crystal, origin))
+            given_up.append(f"{parent}:{copy}")
+        return _giving_up(given_up, self._source.generate(rng=rng))
 
     def accept(self, record: Record, noted: Noted) -> bool:
         """Return whether a structure is new; count it, learn from it, ask for copies of it."""
@@ -278,3 +275,11 @@ class RandomSearch(DrawnSearch):
             if self._limits.rejection(copy) is None:
                 return copy
         return None
+
+
+def _giving_up(copies: list[str], candidate: Candidate | None) -> Candidate | None:
+    """Return a candidate that says which rattled copies could not be made before it."""
+    if candidate is None or not copies:
+        return candidate
+    detail = {**candidate.origin.detail, GIVEN_UP: " ".join(copies)}
+    return replace(candidate, origin=replace(candidate.origin, detail=detail))
