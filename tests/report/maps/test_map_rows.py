@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from tests.report.maps.made import made_map
 
 from nucleate.errors import InputError
+from nucleate.mapping.hull import Hull
+from nucleate.mapping.potentials import open_hull, stability_windows
 from nucleate.report.maps import export
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.displays import table_of
@@ -206,13 +209,42 @@ def test_what_is_stable_in_a_reservoir(tmp_path):
     hull = state.energies.hull()
     oxygen = state.field.elements.index("O")
     for item in ranges:
-        assert item.low <= item.high <= 0.0
+        assert (item.low is None) == ("O" not in item.formula)
+        assert item.high <= 0.0
+        assert item.low is None or item.low <= item.high
     names = {hull.names[k] for k in hull.vertices if hull.shares[k, oxygen] < 1.0}
-    assert {item.formula for item in ranges} <= names
+    assert {item.formula for item in ranges} == names
     with pytest.raises(InputError, match="no energy in this map"):
         open_ranges(state, "N")
     assert open_elements_of(made_map("Cu-Au", tmp_path)) == []
     assert open_elements_of(made_map("SrO-TiO2", tmp_path)) == []
+
+
+def test_a_phase_of_a_narrow_range_has_its_exact_limits():
+    """Ti4O7 is stable over 0.03 eV, less than a step of a scan of the potentials."""
+    counts = {"Sr": (1, 0, 0), "Ti": (0, 1, 0), "O": (0, 0, 1), "TiO2": (0, 1, 2)}
+    counts |= {"Ti2O3": (0, 2, 3), "Ti4O7": (0, 4, 7), "SrO": (1, 0, 1), "SrTiO3": (1, 1, 3)}
+    energies = {"Sr": 0.0, "Ti": 0.0, "O": 0.0, "TiO2": -3.3, "Ti2O3": -3.258, "SrO": -3.0}
+    energies |= {"Ti4O7": -3.2823, "SrTiO3": -3.45}
+    symbols = ("Sr", "Ti", "O")
+    hull = Hull.build(
+        np.eye(3), symbols, list(counts.values()), [energies[key] for key in counts], list(counts)
+    )
+    state = SimpleNamespace(
+        field=SimpleNamespace(elements=symbols), energies=SimpleNamespace(hull=lambda: hull)
+    )
+    by_formula = {item.formula: item for item in open_ranges(state, "O")}
+    windows = {window.name: window for window in stability_windows(hull)}
+    assert 0.0 < by_formula["Ti4O7"].high - by_formula["Ti4O7"].low < 0.04
+    for formula, item in by_formula.items():
+        assert item.low == (windows[formula].low[2] if "O" in formula else None)
+        assert item.high == windows[formula].high[2]
+        inside = item.high - 0.3 if item.low is None else (item.low + item.high) / 2
+        around = [item.high + 1e-4] + ([] if item.low is None else [item.low - 1e-4])
+        for mu, is_stable in ((inside, True), *((mu, False) for mu in around if mu <= 0.0)):
+            found = open_hull(hull, symbols, "O", mu)
+            assert (formula in [found.names[k] for k in found.vertices]) == is_stable
+    assert by_formula["Sr"].hottest_k is None
 
 
 def test_figures_and_text(state, tmp_path):

@@ -210,15 +210,19 @@ def _potentials(state: MapState) -> list[tuple[str, ...]]:
     return [
         (
             window.name,
-            *(_range(low, high) for low, high in zip(window.low, window.high, strict=True)),
+            *(
+                _range(low if np.isfinite(low) else None, high)
+                for low, high in zip(window.low, window.high, strict=True)
+            ),
         )
         for window in stability_windows(hull)
     ]
 
 
-def _range(low: float, high: float) -> str:
-    first = "" if np.isinf(low) else f"{low:.2f}"
-    return f"{first} … {high:.2f}" if first != f"{high:.2f}" else first
+def _range(low: float | None, high: float) -> str:
+    first = "" if low is None else f"{low:z.2f}"
+    last = f"{high:z.2f}"
+    return f"{first} … {last}" if first != last else first
 
 
 def _reservoirs(state: MapState) -> list[dict[str, Any]]:
@@ -234,7 +238,7 @@ def _reservoir(state: MapState, symbol: str) -> dict[str, Any]:
     lines = [
         (
             item.formula,
-            f"{item.low:.2f} … {item.high:.2f}",
+            _range(item.low, item.high),
             *([_kelvin(item.coldest_k, item.hottest_k)] if is_gas else []),
         )
         for item in ranges

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from nucleate.errors import InputError
 from nucleate.mapping.gases import COLDEST_K, GASES, potential
-from nucleate.mapping.potentials import open_hull
+from nucleate.mapping.potentials import stability_windows
 
 if TYPE_CHECKING:
     from nucleate.mapping.reading import MapState
 
-STEPS = 80
-BEYOND_EV = 0.2
 AIR = {"O": 0.21, "N": 0.78}
 """bar; partial pressures in air. Other gases have 1 bar."""
 
@@ -27,17 +24,19 @@ class OpenRange:
     Attributes
     ----------
     formula : str
-    low, high : float
-        eV per atom relative to the element; the first is the lowest that was looked at where the
-        phase stays stable below it.
+    low : float or None
+        eV per atom relative to the element; None where the phase is stable at any lower potential,
+        as it does not contain the element.
+    high : float
+        As ``low``.
     hottest_k, coldest_k : float or None
         Temperatures in K at which the gas has these potentials at ``pressure_bar``; None outside
-        of the data.
+        of the data, and where there is no lowest potential.
     pressure_bar : float
     """
 
     formula: str
-    low: float
+    low: float | None
     high: float
     hottest_k: float | None
     coldest_k: float | None
@@ -52,8 +51,10 @@ def open_elements_of(state: MapState) -> list[str]:
     return [*gases, *(symbol for symbol in state.field.elements if symbol not in gases)]
 
 
-def open_ranges(state: MapState, symbol: str, lowest: float | None = None) -> list[OpenRange]:
+def open_ranges(state: MapState, symbol: str) -> list[OpenRange]:
     """Return what is stable at which chemical potential of an open element.
+
+    The limits are exact: those of :func:`nucleate.mapping.potentials.stability_windows`.
 
     Parameters
     ----------
@@ -61,9 +62,6 @@ def open_ranges(state: MapState, symbol: str, lowest: float | None = None) -> li
         The map.
     symbol
         The open element.
-    lowest
-        Chemical potential in eV per atom down to which it is looked at, in steps of 1/80 of it;
-        default: a little below the lowest at which anything changes.
 
     Raises
     ------
@@ -73,30 +71,26 @@ def open_ranges(state: MapState, symbol: str, lowest: float | None = None) -> li
     hull = state.energies.hull()
     if symbol not in state.field.elements or hull.missing:
         raise InputError(f"open element = {symbol!r} has no energy in this map.")
-    if lowest is None:
-        corner = state.field.elements.index(symbol)
-        lowest = float(min(hull.potentials[:, corner].min(), -0.1)) - BEYOND_EV
-    grid = np.linspace(0.0, lowest, STEPS + 1)
-    stable: dict[str, list[float]] = {}
-    for mu in grid.tolist():
-        found = open_hull(hull, state.field.elements, symbol, mu)
-        if found.missing:
-            raise InputError(f"{', '.join(found.missing)} has no energy in this map yet.")
-        for place in found.vertices:
-            stable.setdefault(found.names[place], []).append(mu)
+    corner = state.field.elements.index(symbol)
     pressure = AIR.get(symbol, 1.0)
     ranges = [
-        OpenRange(
-            formula,
-            min(mus),
-            max(mus),
-            _temperature(symbol, min(mus), pressure),
-            _temperature(symbol, max(mus), pressure),
-            pressure,
-        )
-        for formula, mus in stable.items()
+        _range(window.name, window.low[corner], window.high[corner], symbol, pressure)
+        for window in stability_windows(hull)
+        if window.name != symbol
     ]
     return sorted(ranges, key=lambda item: (-item.high, item.formula))
+
+
+def _range(formula: str, low: float, high: float, symbol: str, pressure_bar: float) -> OpenRange:
+    is_bounded = isfinite(low)
+    return OpenRange(
+        formula,
+        low if is_bounded else None,
+        high,
+        _temperature(symbol, low, pressure_bar) if is_bounded else None,
+        _temperature(symbol, high, pressure_bar),
+        pressure_bar,
+    )
 
 
 def _temperature(symbol: str, mu: float, pressure_bar: float) -> float | None:
