@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
+from nucleate.api.continued import stop_of_now
 from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
 from nucleate.programs.presets import preset_names, preset_text
@@ -127,12 +128,14 @@ def settings_of(
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
+    is_formula = isinstance(problem, str) and not is_input_file(problem)
+    if is_formula and "stop" in data:
+        data["stop"] = stop_of_now(data["stop"], (overrides or {}).get("stop", {}))
     if "field" in data and "problem" not in data:
         raise InputError(_of_a_map(source))
     if preset is not None:
-        is_formula = isinstance(problem, str) and not is_input_file(problem)
         data = {**data, **run_preset(preset)} if is_formula else over_preset(data, preset)
-    if folder is not None and isinstance(problem, str) and not is_input_file(problem):
+    if folder is not None and is_formula:
         own = given(**(overrides or {}).get("", {}))
         rest = {key: data[key] for key in data if key not in own}
         check_trusted(folder, rest, trust=trust or began_by_user(folder))
@@ -185,7 +188,6 @@ def _stored_input(folder: Path, formula: str) -> dict[str, Any] | None:
         data: dict[str, Any] = stored_input(store.meta)
     if "problem" not in data:
         raise InputError(f"{folder} holds relaxed structures of files. Choose another folder.")
-    data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
     if not _is_same(formula, data["problem"]["formula"]):
         data["problem"]["formula"] = formula
     return data

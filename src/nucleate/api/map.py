@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.api.generators import as_generators
 from nucleate.api.inputs import executor_section, given, libraries
-from nucleate.api.map_inputs import settings_of_map
+from nucleate.api.map_inputs import changes_of_map, settings_of_map
 from nucleate.api.models import as_tiers, has_objects, inline_executor
 from nucleate.api.phase_map import PhaseMap
-from nucleate.errors import NucleateError
+from nucleate.errors import InputError, NucleateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nucleate.mapping.field import Field
@@ -32,13 +33,13 @@ def map_field(
     folder: str | Path | None = None,
     oxidation_states: Mapping[str, int | Sequence[int]] | None = None,
     neutral: bool | None = None,
-    windows: Sequence[str] | None = None,
-    lines: Sequence[str] | None = None,
-    points: Sequence[str] | None = None,
+    windows: str | Sequence[str] | None = None,
+    lines: str | Sequence[str] | None = None,
+    points: str | Sequence[str] | None = None,
     max_ratio: int | None = None,
     max_atoms_per_formula: int | None = None,
     max_atoms: int | None = None,
-    references: Sequence[str | Path] | None = None,
+    references: str | Path | Sequence[str | Path] | None = None,
     pressure_gpa: float | None = None,
     model: Any = None,
     generators: Any = None,
@@ -74,14 +75,16 @@ def map_field(
     neutral
         Whether only charge-neutral compositions count.
     windows, lines, points
-        Limits such as ``"0.1 < x(Li) < 0.4"``, lines such as ``"SrO-TiO2"``, and compositions.
+        Limits such as ``"0.1 < x(Li) < 0.4"``, lines such as ``"SrO-TiO2"``, and compositions, one
+        or several. Lines and points are added to those of the input file or the existing map;
+        windows replace them, and ``"none"`` removes them.
     max_ratio, max_atoms_per_formula
         Largest ratio of two counts, and largest formula unit of the grid.
     max_atoms
         Maximum number of atoms in a cell.
     references
         Known compounds: ``"shipped"``, libraries, folders of structure files, or JSON of the
-        Materials Project.
+        Materials Project, one or several. They are added to those of an existing map.
     pressure_gpa
         External pressure in GPa.
     model, generators, known, seed
@@ -91,7 +94,8 @@ def map_field(
     allocation
         Which composition is next: ``"hull"`` (default), ``"equal"`` or ``"random"``.
     time, core_time, structures
-        When to stop: running time, processor time, structures of all compositions together.
+        When to stop: running time, processor time, structures of all compositions together. On an
+        existing map, limits of an earlier start count no more once a rule of stopping is given.
     expected_change_mev
         Stop when the hull is expected to change by less than this, in meV/atom. Default 1.
     polish, judge
@@ -150,7 +154,7 @@ def map_field(
     shown = suitable_map_display(display) if isinstance(display, bool) else display
     with shown:
         shown.start(settings.field.system, path, settings.stop.time)
-        for text in empty_lines(settings.field):
+        for text in (*changes_of_map(settings, path), *empty_lines(settings.field)):
             shown.on_note(text)
         watching = Several([shown, LiveMapPage(path)]) if display else shown
         try:
@@ -266,13 +270,13 @@ def _ready(
 def _sections(**options: Any) -> dict[str, dict[str, Any]]:
     """Return options of :func:`map_field` by section and key of the input."""
     get = options.get
-    states = get("oxidation_states")
-    lists = ("windows", "lines", "points", "references")
+    lists = ("windows", "lines", "points")
     plain = ("neutral", "max_ratio", "max_atoms_per_formula", "max_atoms", "pressure_gpa")
     stop = ("time", "core_time", "structures", "expected_change_mev")
     return {
         "field": given(
-            oxidation_states=None if states is None else dict(states),
+            oxidation_states=_states(get("oxidation_states")),
+            references=libraries(get("references")),
             **{key: _listed(get(key)) for key in lists},
             **{key: get(key) for key in plain},
         ),
@@ -289,8 +293,21 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _listed(items: Sequence[Any] | None) -> list[str] | None:
-    return None if items is None else [str(item) for item in items]
+def _states(states: Any) -> dict[str, Any] | None:
+    """Return oxidation states by element; raises InputError for anything else."""
+    if states is None or isinstance(states, Mapping):
+        return None if states is None else dict(states)
+    raise InputError(
+        f"oxidation_states = {states!r} does not name elements. Give a dictionary such as "
+        "{'Sn': [2, 4]}."
+    )
+
+
+def _listed(items: str | Sequence[Any] | None) -> list[str] | None:
+    """Return items as texts; a text alone is one of them."""
+    if items is None:
+        return None
+    return [items] if isinstance(items, str) else [str(item) for item in items]
 
 
 def empty_lines(options: FieldSettings) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nucleate.api.continued import changes_in_words, field_of_now, stop_of_now
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def settings_of_map(
     """Return the input that a field and some options make, and the folder of the map.
 
     An option that is not given has, in this order, the value of the input file, that of the map
-    which the folder holds already, or the default.
+    which the folder holds already, or the default. See :mod:`nucleate.api.continued` for what is
+    added to a map instead of replacing a value.
 
     Parameters
     ----------
@@ -64,18 +66,21 @@ def settings_of_map(
             raise InputError(f"{where}{key} = {data[key]!r} is not a section. Write [{key}].")
     system = data.get("field", {}).get("system", "")
     path = Path(folder) if folder is not None else Path(f"nucleate-map-{system or 'field'}")
-    if not source and isinstance(field, str) and MapStore.exists(path):
+    is_stored = not source and isinstance(field, str) and MapStore.exists(path)
+    if is_stored:
         with MapStore.read(path) as store:
             meta = store.meta
         data, is_ours = meta["input"], is_own(meta["input"], meta.get("mark"))
         if tiers is not None:
             data.pop("tier")
-        data["stop"] = {key: value for key, value in data["stop"].items() if key != "time"}
+        data["stop"] = stop_of_now(data["stop"], options.get("stop", {}))
         if sorted(_parts(data["field"]["system"])) != sorted(_parts(system)):
             data["field"]["system"] = system
         check_trusted(path, data, trust=trust or is_ours)
     for section, values in options.items():
-        if values:
+        if values and section == "field":
+            data["field"] = field_of_now(data.get("field", {}), values, is_stored=is_stored)
+        elif values:
             data.setdefault(section, {}).update(values)
     if tiers is not None:
         data["tier"] = tiers
@@ -85,6 +90,24 @@ def settings_of_map(
         with MapStore.read(path) as store:
             data = with_stored_names(data, store.meta["input"])
     return MapSettings.from_dict(data, source=source), path
+
+
+def changes_of_map(settings: MapSettings, folder: Path) -> list[str]:
+    """Return how an input differs from that of the map in a folder; empty without a map.
+
+    Parameters
+    ----------
+    settings
+        The input.
+    folder
+        The folder of the map.
+    """
+    from nucleate.mapping.store import MapStore
+
+    if not MapStore.exists(folder):
+        return []
+    with MapStore.read(folder) as store:
+        return changes_in_words(store.meta["input"], settings.to_dict())
 
 
 def _data(field: Any) -> tuple[dict[str, Any], str]:

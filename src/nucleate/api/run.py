@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.api.continued import stop_of_now
 from nucleate.api.listed import SHOWN, Structures
 from nucleate.errors import InputError
 from nucleate.report.content import check_is_search
@@ -252,7 +253,7 @@ class Run:
         from nucleate.api.searching import search_in
 
         settings = self._settings(trust=trust or self._trust).to_dict()
-        settings["stop"] = {**settings["stop"], "time": None}
+        settings["stop"] = stop_of_now(settings["stop"], options)
         place = f" in {self.folder}"
         search_in(self.folder, settings, options, display=display, place=place)
         return self

@@ -58,7 +58,11 @@ def map_field(
         bool, typer.Option("--free", help="Compositions need not be charge-neutral (alloys).")
     ] = False,
     window: Annotated[
-        list[str] | None, typer.Option(help="Limit such as '0.1 < x(Li) < 0.4'; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Limit such as '0.1 < x(Li) < 0.4'; may be repeated. Replaces those of an earlier "
+            "start; none: no limit."
+        ),
     ] = None,
     line: Annotated[
         list[str] | None, typer.Option(help="Line to add, such as SrO-TiO2; may be repeated.")
@@ -79,7 +83,8 @@ def map_field(
         list[str] | None,
         typer.Option(
             help="Known compounds: shipped, a library, a folder of structure files, or JSON of "
-            "the Materials Project; may be repeated. [default: shipped]"
+            "the Materials Project; may be repeated. Added to those of an existing map. [default: "
+            "shipped]"
         ),
     ] = None,
     known: Annotated[
@@ -214,6 +219,11 @@ def parse_oxidation(texts: list[str] | None) -> dict[str, list[int] | int] | Non
                 f"--oxidation = {text!r} is not an element with charges. Write it like Sn=2,4 or "
                 "O=-2."
             ) from None
+        if symbol.strip() in states:
+            raise InputError(
+                f"--oxidation = {text!r} names {symbol.strip()} once more. Give all of its charges "
+                "in one option, like Sn=2,4."
+            )
         states[symbol.strip()] = numbers[0] if len(numbers) == 1 else numbers
     return states
 

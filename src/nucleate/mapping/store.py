@@ -36,8 +36,12 @@ CREATE TABLE event (
 MAY_CHANGE = ("stop", "run", "executor", "final", "allocation")
 """Sections of the input that may differ when a map is continued."""
 
-MAY_CHANGE_OF_FIELD = ("windows", "lines", "points", "max_ratio", "max_atoms_per_formula")
-"""Keys of ``[field]`` that may differ: compositions come or are left alone, none is changed."""
+MAY_CHANGE_OF_FIELD = (
+    "windows", "lines", "points", "max_ratio", "max_atoms_per_formula", "references", "polymorphs",
+    "known_elements",
+)  # fmt: skip
+"""Keys of ``[field]`` that may differ: compositions and known structures come or are left alone,
+none is changed."""
 
 
 class MapStore:

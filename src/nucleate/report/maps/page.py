@@ -27,7 +27,7 @@ from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import judged_before_words, map_status, no_energy_words
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
-from nucleate.text import clean
+from nucleate.text import clean, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,8 +255,10 @@ def _kelvin(cold: float | None, hot: float | None) -> str:
 
 def _made_of(facts: dict[str, Any]) -> str:
     tier = clean(facts["tiers"][-1])
+    sources = label(", ".join(facts["sources"]) or "no source")
     return (
-        f"Every energy is of {tier}: {facts['references']} known structures were relaxed by it, "
+        f"Every energy is of {tier}: {facts['references']} known structures of {sources} were "
+        "relaxed by it, "
         "and the compositions were searched with it. Corrections are applied to none. The hull of "
         "a second model is built from its own energies alone."
     )

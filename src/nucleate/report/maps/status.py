@@ -55,6 +55,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "failed": sum(site.n_failed for site in energies.sites),
         "damaged": state.damaged,
         "references": len(energies.references),
+        "sources": [str(source) for source in state.options.references],
         "references_lost": [asdict(item) for item in state.lost],
         "references_left_out": left_out_words(state),
         "no_energy": [row.formula for row in rows if row.state == NO_ENERGY],
@@ -95,6 +96,23 @@ def left_out_words(state: MapState) -> str:
         (found.get("more_polymorphs", 0), "further polymorphs not used"),
     )
     return ", ".join(f"{count} {words}" for count, words in counts if count)
+
+
+def made_of_words(facts: Mapping[str, Any]) -> str:
+    """Return the tiers, the pressure and the known structures of a map, in words.
+
+    Parameters
+    ----------
+    facts
+        Of :func:`map_status`.
+    """
+    sources = label(", ".join(facts["sources"]) or "no source")
+    left_out = facts["references_left_out"]
+    return (
+        f"tiers: {' → '.join(map(label, facts['tiers']))}, at {facts['pressure_gpa']:g} GPa; "
+        f"{facts['references']} known structures of {sources}"
+        + (f" ({left_out})" if left_out else "")
+    )
 
 
 def without_figure(state: MapState) -> str:
@@ -157,9 +175,9 @@ def status_text(facts: Mapping[str, Any]) -> str:
         f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
         f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
         f"{facts['compositions']} compositions, {facts['structures']} structures, "
-        f"{facts['failed']} failed, {facts['references']} known structures"
-        + (f" ({facts['references_left_out']})" if facts["references_left_out"] else "")
+        f"{facts['failed']} failed"
     )
+    lines.append(made_of_words(facts))
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
     lines += facts["damaged"]
