@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nucleate.crystal.distances import nearest_neighbour_distances
+from nucleate.crystal.symmetry import space_group
 from nucleate.mapping.elements import element_crystal
 
 
@@ -16,6 +17,44 @@ def test_nearest_neighbours_are_as_in_the_tables(symbol, contact):
     name, crystal = element_crystal(symbol)
     assert symbol in name
     assert nearest_neighbour_distances(crystal).min() == pytest.approx(contact, abs=0.03)
+
+
+MEASURED_VALUES = {
+    "B": (12, 166, 2.46, (1.67, 1.75)),
+    "P": (4, 64, 2.70, (2.22, 2.24)),
+    "S": (32, 70, 2.07, (2.04, 2.05)),
+    "Mn": (29, 217, 7.47, (2.26,)),
+    "Ga": (4, 64, 5.91, (2.47, 2.70)),
+    "Se": (3, 152, 4.81, (2.37, 3.44)),
+    "Te": (3, 152, 6.24, (2.84, 3.49)),
+    "Br": (4, 64, 4.07, (2.27, 3.31)),
+    "I": (4, 64, 5.15, (2.71, 3.50)),
+}
+"""Atoms of the primitive cell, space group, density in g/cm3, and the shortest distances in Å."""
+
+
+@pytest.mark.parametrize("symbol", MEASURED_VALUES)
+def test_measured_elements_are_as_in_the_literature(symbol):
+    from ase.neighborlist import neighbor_list
+
+    n_atoms, number, density, distances = MEASURED_VALUES[symbol]
+    name, crystal = element_crystal(symbol)
+    atoms = crystal.to_ase()
+    assert name.startswith("measured: ")
+    assert crystal.n_atoms == n_atoms
+    assert space_group(crystal, 0.001)[0] == number
+    assert atoms.get_masses().sum() / atoms.get_volume() * 1.66054 == pytest.approx(density, 0.005)
+    found = np.unique(np.round(neighbor_list("d", atoms, 3.6), 2))
+    assert found[: len(distances)] == pytest.approx(distances, abs=0.011)
+
+
+def test_sulfur_is_made_of_rings():
+    from ase.neighborlist import neighbor_list
+
+    _, crystal = element_crystal("S")
+    first, distances = neighbor_list("id", crystal.to_ase(), 2.5)
+    assert (np.bincount(first) == 2).all()
+    assert distances.max() < 2.07
 
 
 def test_every_element_has_a_crystal_or_none():

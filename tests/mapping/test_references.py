@@ -74,7 +74,9 @@ def test_polymorphs_are_the_lowest_and_corners_come_first() -> None:
     assert max(formulas.count(formula) for formula in formulas) == 2
     assert formulas[:4] == ["Sr", "Sr", "Y", "Y"]
     assert not result.missing  # oxygen is not in the library, but ASE has its molecule
-    assert [item.name for item in result.found if item.source == "ASE"] == ["ASE: O2 molecules"]
+    assert [item.name for item in result.found if item.source == "elements"] == [
+        "ASE: O2 molecules"
+    ]
     assert result.more_polymorphs > 0
     energies = [item.above_hull for item in result.of(result.found[0].composition)]
     assert energies == sorted(energies)
@@ -125,7 +127,7 @@ def test_documents_of_the_materials_project(tmp_path) -> None:
     file = tmp_path / "found.json"
     file.write_text(json.dumps([document]))
     found = references(references=[str(file)]).found
-    (item,) = [item for item in found if item.source != "ASE"]
+    (item,) = [item for item in found if item.source != "elements"]
     assert (item.name, item.formula, item.above_hull) == ("mp-1", "SrO", 0.02)
 
 

@@ -7,14 +7,18 @@ from contextlib import suppress
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.mapping.measured_elements import measured_crystal
 
-SOURCE = "ASE"
+SOURCE = "elements"
+"""Source of these references."""
+
+ASE = "ASE"
 BOX_ANG = 4.4
 """Å; edge of the face-centred lattice of diatomic molecules, wide enough for them not to touch."""
 
 
 def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
-    """Return the structure that ASE has for an element, with its name; None where it has none.
+    """Return the structure that is measured or tabulated by ASE, with its name; None without any.
 
     Diatomic gases are molecules far from each other, whose energy is close to that of their
     crystal.
@@ -32,6 +36,9 @@ def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
     from ase.build import bulk
     from ase.data import atomic_numbers, reference_states
 
+    measured = measured_crystal(symbol)
+    if measured is not None:
+        return f"measured: {measured[0]}", measured[1]
     state = reference_states[atomic_numbers[symbol]]
     if state is None:
         return None
@@ -41,10 +48,10 @@ def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
         cell = BOX_ANG / 2.0 * np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
         places = half / np.sqrt(3.0) * np.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
         crystal = Crystal(np.full(2, atomic_numbers[symbol]), cell, places @ np.linalg.inv(cell))
-        return f"{SOURCE}: {symbol}2 molecules", crystal.wrapped()
+        return f"{ASE}: {symbol}2 molecules", crystal.wrapped()
     with suppress(ValueError, KeyError, RuntimeError, NotImplementedError):
         atoms = bulk(symbol)
         if len(atoms) and atoms.cell.rank == 3:
             crystal = Crystal(atoms.numbers, atoms.cell.array, atoms.get_scaled_positions())
-            return f"{SOURCE}: {kind} {symbol}", crystal
+            return f"{ASE}: {kind} {symbol}", crystal
     return None

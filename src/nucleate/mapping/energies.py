@@ -106,6 +106,15 @@ class Energies:
         """Return the lowest known compound of a composition."""
         return self._lowest_known.get(key_of(composition.counts))
 
+    @property
+    def searched_corners(self) -> list[str]:
+        """Formulas of the corners whose energy comes from a search, as none is known."""
+        return [
+            member.formula
+            for member, site in zip(self.field.members, self.sites, strict=False)
+            if self.reference_of(member) is None and site.best is not None
+        ]
+
     def update(self) -> None:
         """Take up what the sites have found since."""
         self._phases = self._hull = None

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.report.maps.made import made_map
+from tests.report.maps.made import crystal_with, made_map
 
 from nucleate.errors import InputError
+from nucleate.mapping.energies import Energies
 from nucleate.mapping.hull import Hull
 from nucleate.mapping.potentials import open_hull, stability_windows
 from nucleate.report.maps import export
@@ -184,6 +186,41 @@ def test_advice_is_about_what_is_not_in_the_library_and_near():
     assert "only 3 structures" in found[0].doubts
     assert "smaller than the errors" in found[1].doubts
     assert "200 meV/atom above its hull" in found[2].doubts
+
+
+def test_what_separates_into_the_corners_is_the_last_to_make():
+    def row(formula, formation, above):
+        return MapRow(
+            formula, "metastable", UNLISTED, formation_ev_per_atom=formation,
+            above_hull_ev_per_atom=above, decomposition="AB → A + B", n_structures=50,
+            reaction_ev_per_atom=above,
+        )  # fmt: skip
+
+    first, last = to_make_next([row("AuCu3", 0.004, 0.004), row("AuCu", -0.01, 0.02)])
+    assert (first.formula, last.formula) == ("AuCu", "AuCu3")
+    assert "formation energy is positive (4 meV/atom)" in last.doubts
+    assert "formation energy" not in first.doubts
+    assert first.reasons.endswith("not in the library, which is not complete")
+
+
+def test_a_corner_that_was_searched_is_a_doubt(tmp_path):
+    state = made_map("Cu-Au", tmp_path, max_atoms_per_formula=4)
+    assert map_status(state)["searched_corners"] == ""
+    gold, energies = state.energies.sites[0], state.energies
+    gold.note(0, -3.9)
+    gold.best_crystal = crystal_with(gold.composition)
+    kept = [item for item in energies.references if item.composition != gold.composition]
+    searched = replace(state, energies=Energies(energies.field, energies.sites, kept, 8))
+    rows = map_rows(searched.energies)
+    assert {row.formula for row in rows if row.searched_corners == gold.formula} == {
+        row.formula for row in rows if gold.formula in row.formula and row.energy_ev_per_atom
+    }
+    words = f"the energy of {gold.formula} comes from a search with at most 24 atoms in a cell"
+    assert words in status_text(map_status(searched))
+    assert words[1:] in map_page_text(searched, rows)
+    doubts = [item.doubts for item in to_make_next(rows)]
+    assert doubts
+    assert all(f"{gold.formula} comes from a search" in text for text in doubts)
 
 
 def test_entries_are_read_by_pymatgen(state):

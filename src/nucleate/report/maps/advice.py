@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from nucleate.mapping.hull import ON_HULL
 from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, UNLISTED
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Advice:
 def to_make_next(rows: Sequence[MapRow]) -> list[Advice]:
     """Return what is not in the library and at most 25 meV/atom above the hull, best first.
 
-    Those that a second model has farther from its own hull come after the others.
+    Those that a second model has farther from its own hull come after the others, and those of
+    positive formation energy come last.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def to_make_next(rows: Sequence[MapRow]) -> list[Advice]:
         and row.above_hull_ev_per_atom <= NEAR_EV
         and row.decomposition
     ]
-    chosen.sort(key=lambda row: (_height(row), _margin(row)))
+    chosen.sort(key=lambda row: (_is_above_corners(row), _height(row), _margin(row)))
     return [
         Advice(row.formula, row.above_hull_ev_per_atom or 0.0, _reasons(row), _doubts(row))
         for row in chosen
@@ -70,6 +72,11 @@ def to_make_next(rows: Sequence[MapRow]) -> list[Advice]:
 def _height(row: MapRow) -> float:
     own, judged = row.above_hull_ev_per_atom or 0.0, row.judged_above_hull_ev_per_atom
     return own if judged is None else max(own, judged)
+
+
+def _is_above_corners(row: MapRow) -> bool:
+    """Return whether a composition is above the line or plane between the corners."""
+    return (row.formation_ev_per_atom or 0.0) > ON_HULL
 
 
 def _margin(row: MapRow) -> float:
@@ -88,7 +95,7 @@ def _reasons(row: MapRow) -> str:
     judged = row.judged_above_hull_ev_per_atom
     if judged is not None and judged <= NEAR_EV:
         text += f"; the second model has it {1000.0 * judged:.0f} meV/atom above its hull"
-    return text + f"; {UNLISTED}"
+    return text + f"; {UNLISTED}, which is not complete"
 
 
 def _doubts(row: MapRow) -> str:
@@ -100,6 +107,16 @@ def _doubts(row: MapRow) -> str:
         found.append("no second model has judged it")
     elif judged > NEAR_EV:
         found.append(f"the second model has it {1000.0 * judged:.0f} meV/atom above its hull")
+    if _is_above_corners(row):
+        found.append(
+            f"its formation energy is positive ({1000.0 * (row.formation_ev_per_atom or 0.0):.0f} "
+            "meV/atom): it gains energy by separating into the corners of the field"
+        )
+    if row.searched_corners:
+        found.append(
+            f"the energy of {row.searched_corners} comes from a search: with a lower structure "
+            "there this composition is less stable"
+        )
     if row.n_structures < FEW:
         found.append(f"only {row.n_structures} structures were tried")
     if row.state == "stable" and margin is not None and -margin < TIE_EV:

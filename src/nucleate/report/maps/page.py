@@ -133,6 +133,9 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     if facts["missing"]:
         missing = ", ".join(facts["missing"])
         found.append(f"{missing} has no energy yet, so there is no hull.")
+    if facts["searched_corners"]:
+        words = clean(facts["searched_corners"])
+        found.append(f"{words[0].upper()}{words[1:]}.")
     if lost := [LostReference(**item) for item in facts["references_lost"]]:
         found.append(f"{clean(lost_words(lost, most=LOST))}.")
     left = sum(row.state == NOT_VISITED for row in rows)

@@ -69,6 +69,10 @@ class MapRow:
         (see :func:`nucleate.report.maps.named.named`).
     nearest : str
         Nearest known compound of the same protostructure: formula and identifier.
+    searched_corners : str
+        Corners of the field in it, joined by commas, whose energy comes from a search, as no known
+        structure of theirs was relaxed. If a corner has a lower structure, the compound is less
+        stable than it seems.
     nearest_distance : float or None
         Fingerprint distance to it, see :class:`nucleate.library.names.Identity`.
     """
@@ -91,6 +95,7 @@ class MapRow:
     pearson: str = ""
     nearest: str = ""
     nearest_distance: float | None = None
+    searched_corners: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, with the units in their names."""
@@ -120,12 +125,19 @@ def map_rows(
     hull, rows = energies.hull(), []
     heights, before = judged_heights(energies, judged), judged_before(energies, judged)
     phases = energies.phases()
-    stable = set(hull.vertices)
+    stable, searched = set(hull.vertices), energies.searched_corners
     for place, phase in enumerate(phases):
         row = _row(phase, place, hull, energies, is_stable=place in stable, reacts=with_reactions)
-        height = heights.get(row.formula)
-        is_before = row.formula in before
-        rows.append(replace(row, judged_above_hull_ev_per_atom=height, is_judged_before=is_before))
+        shares = zip(hull.member_names, hull.shares[place], strict=True)
+        corners = [name for name, share in shares if share > 0.0 and name in searched]
+        rows.append(
+            replace(
+                row,
+                judged_above_hull_ev_per_atom=heights.get(row.formula),
+                is_judged_before=row.formula in before,
+                searched_corners=", ".join(corners),
+            )
+        )
     seen = {key_of(phase.composition.counts) for phase in phases}
     for site in energies.sites:
         if key_of(site.composition.counts) not in seen:

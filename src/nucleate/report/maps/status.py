@@ -61,6 +61,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "no_energy": [row.formula for row in rows if row.state == NO_ENERGY],
         "no_energy_error": _most_frequent_error(energies),
         "missing": list(energies.hull().missing),
+        "searched_corners": searched_corners_words(energies, state.options.cell_limit),
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
         "judged_before": [row.formula for row in rows if row.is_judged_before],
@@ -96,6 +97,26 @@ def left_out_words(state: MapState) -> str:
         (found.get("more_polymorphs", 0), "further polymorphs not used"),
     )
     return ", ".join(f"{count} {words}" for count, words in counts if count)
+
+
+def searched_corners_words(energies: Energies, most_atoms: int) -> str:
+    """Return which corners of the hull no known structure stands for; empty without any.
+
+    Parameters
+    ----------
+    energies
+        Of the map.
+    most_atoms
+        In a cell.
+    """
+    if not energies.searched_corners:
+        return ""
+    names = ", ".join(energies.searched_corners)
+    return (
+        f"the energy of {names} comes from a search with at most {most_atoms} atoms in a cell, as "
+        "no known structure was relaxed; if a lower one exists, compounds of it seem too stable. "
+        "Add its structure with --reference"
+    )
 
 
 def made_of_words(facts: Mapping[str, Any]) -> str:
@@ -180,6 +201,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
     lines.append(made_of_words(facts))
     stable = f"{facts['stable']} stable compositions, {facts['not_in_library']} of them {UNLISTED}"
     lines.append(stable + (f"; no hull without {missing}" if missing else ""))
+    if facts["searched_corners"]:
+        lines.append(facts["searched_corners"])
     lines += facts["damaged"]
     if facts["references_lost"]:
         lines.append(lost_words([LostReference(**item) for item in facts["references_lost"]]))
