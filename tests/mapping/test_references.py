@@ -102,7 +102,6 @@ def test_hold_outs() -> None:
 
 def test_files_are_used_whatever_is_held_out(tmp_path) -> None:
     write_cif(tmp_path / "known", "mine", rock_salt(38, 8))
-    write_cif(tmp_path / "known", "other", rock_salt(11, 17))
     result = references("off", references=[str(tmp_path / "known")])
     assert [item.formula for item in result.found] == ["SrO"]
     assert len(result.missing) == 4
@@ -124,10 +123,12 @@ def test_a_file_that_cannot_be_used_is_left_out_with_a_note(tmp_path) -> None:
 def test_documents_of_the_materials_project(tmp_path) -> None:
     structure = rock_salt(38, 8).to_pymatgen().as_dict()
     document = {"material_id": "mp-1", "structure": structure, "energy_above_hull": 0.02}
+    other = {"material_id": "mp-2", "structure": rock_salt(11, 17).to_pymatgen().as_dict()}
     file = tmp_path / "found.json"
-    file.write_text(json.dumps([document]))
-    found = references(references=[str(file)]).found
-    (item,) = [item for item in found if item.source != "elements"]
+    file.write_text(json.dumps([document, other]))
+    result = references(references=[str(file)])
+    assert "; 1 outside the field" in result.in_words()
+    (item,) = [item for item in result.found if item.source != "elements"]
     assert (item.name, item.formula, item.above_hull) == ("mp-1", "SrO", 0.02)
 
 
@@ -137,6 +138,13 @@ def test_a_source_without_anything_of_the_field_is_refused(tmp_path) -> None:
         references(references=[str(tmp_path / "known")])
     with pytest.raises(InputError, match=r"field\.references.*does not exist"):
         references(references=[str(tmp_path / "nowhere")])
+
+
+def test_a_chosen_file_of_another_field_is_named(tmp_path) -> None:
+    write_cif(tmp_path / "known", "mine", rock_salt(38, 8))
+    write_cif(tmp_path / "known", "salt", rock_salt(11, 17))
+    with pytest.raises(InputError, match=r"outside the field Sr-Y-Ti-O: salt \(NaCl\)\. Correct"):
+        references(references=[str(tmp_path / "known")])
 
 
 def test_end_members_keep_only_what_is_between_them() -> None:

@@ -11,13 +11,13 @@ ternaries as unknown. Structures of files that the input names are always used.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
+from nucleate.crystal.formats.archives import is_archive
 from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED, Library
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 
 UNKNOWN_ABOVE_HULL = 0.03
 """eV/atom above the hull of a compound of which it is not known, for the order of polymorphs."""
+
+
+COLLECTIONS = (".parquet", ".db", ".aselmdb", ".json")
+"""Kinds of files that hold compounds of many fields; those of other fields are only counted."""
+
+MOST_NAMED = 4
+"""Structures of other fields that a message names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +89,8 @@ class References:
         Structures beyond ``field.polymorphs`` of a composition.
     unreadable : tuple of str
         Structures of files that cannot be used, with the reasons.
+    outside : int
+        Structures of tables, databases, archives and downloads that are not in the field.
     """
 
     found: tuple[Reference, ...]
@@ -89,6 +98,7 @@ class References:
     held_out: int = 0
     more_polymorphs: int = 0
     unreadable: tuple[str, ...] = ()
+    outside: int = 0
 
     def of(self, composition: Composition) -> tuple[Reference, ...]:
         """Return the references of a composition."""
@@ -103,6 +113,8 @@ class References:
             parts.append(f"{self.held_out} held out")
         if self.more_polymorphs:
             parts.append(f"{self.more_polymorphs} further polymorphs not used")
+        if self.outside:
+            parts.append(f"{self.outside} outside the field")
         if self.unreadable:
             parts.append(
                 f"{len(self.unreadable)} left out as they cannot be used ({self.unreadable[0]})"
@@ -126,11 +138,12 @@ def references_of(field: Field, settings: MapSettings) -> References:
     Raises
     ------
     InputError
-        If a source cannot be read, or a file or folder has nothing of the field.
+        If a source cannot be read or has nothing of the field, or a structure file or one of a
+        folder is not in it.
     """
     known = getattr(settings.search, "known", "all")
     found: list[Reference] = []
-    held_out, unreadable = 0, []
+    held_out, outside, unreadable = 0, 0, []
     for source in settings.field.references:
         if source == SHIPPED or Path(source).suffix == ".nlib":
             items = list(_of_library(field, source))
@@ -138,7 +151,8 @@ def references_of(field: Field, settings: MapSettings) -> References:
             held_out += len(items) - len(kept)
             found += kept
         else:
-            items, problems = _of_files(field, source)
+            items, problems, number = _of_files(field, source)
+            outside += number
             found += items
             unreadable += problems
     if settings.field.references and known != "off":
@@ -147,7 +161,7 @@ def references_of(field: Field, settings: MapSettings) -> References:
     names = {item.composition for item in lowest}
     missing = tuple(member for member in field.members if member not in names)
     return References(tuple(lowest), missing, held_out, len(found) - len(lowest),
-                      tuple(unreadable))  # fmt: skip
+                      tuple(unreadable), outside)  # fmt: skip
 
 
 def _of_library(field: Field, name: str) -> Iterator[Reference]:
@@ -199,9 +213,16 @@ def _of_elements(field: Field, found: Sequence[Reference]) -> list[Reference]:
     return items
 
 
-def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str]]:
-    """Return the structures of a source in the field, and why others of it cannot be used."""
-    found, others, problems = [], Counter[str](), list[str]()
+def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], int]:
+    """Return the structures of a source in the field, why others cannot be used, how many are out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or has nothing of the field, or if files that somebody has chosen are
+        of other compositions.
+    """
+    found, others, problems = [], list[tuple[str, str]](), list[str]()
     try:
         for item in read_source(source):
             if isinstance(item, Unreadable):
@@ -213,18 +234,31 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str]]:
                     Reference(item.name, item.crystal, composition, source, item.above_hull)
                 )
             else:
-                others[composition.formula] += 1
+                others.append((item.name, composition.formula))
     except InputError as error:
         text = str(error).removeprefix("library: ")
         raise InputError(f"field.references = {source!r}: {text}") from None
     if not found:
-        example = f" (the first is {next(iter(others))})" if others else ""
+        example = f" (the first is {others[0][1]})" if others else ""
         bad = f"; {len(problems)} cannot be used ({problems[0]})" if problems else ""
         raise InputError(
-            f"field.references = {source!r}: none of its {others.total()} structures is in the "
+            f"field.references = {source!r}: none of its {len(others)} structures is in the "
             f"field {field.system}{example}{bad}. Correct the path, or leave it out."
         )
-    return found, problems
+    if others and _is_chosen_for_the_field(source):
+        names = ", ".join(f"{name} ({formula})" for name, formula in others[:MOST_NAMED])
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        raise InputError(
+            f"field.references = {source!r} has structures outside the field {field.system}: "
+            f"{names}{more}. Correct them, or move them elsewhere."
+        )
+    return found, problems, len(others)
+
+
+def _is_chosen_for_the_field(source: str) -> bool:
+    """Return whether somebody has put structures together by hand: a file or a folder of files."""
+    path = Path(source)
+    return path.is_dir() or not (is_archive(path.name) or path.suffix.lower() in COLLECTIONS)
 
 
 def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Reference]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 
 import pytest
 from tests.report.maps.made import made_map
@@ -11,6 +12,7 @@ from tests.report.maps.made import made_map
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
 from nucleate.mapping.gases import potential
+from nucleate.mapping.known import LostReference
 from nucleate.report.maps.opened import open_to
 from nucleate.report.maps.page import map_page_text
 from nucleate.report.maps.rows import map_rows
@@ -81,6 +83,15 @@ def test_reactions_with_the_reservoir_are_balanced(state, symbol, mu):
 def test_conditions_that_are_none_are_refused(state, symbol, condition, message):
     with pytest.raises(InputError, match=message):
         open_to(state, symbol, **condition)
+
+
+def test_known_structures_that_are_not_in_the_hull_are_said(state):
+    lost = (LostReference("mp-1", "SrO", ""), LostReference("mp-2", "TiO2", "too slow"))
+    found = open_to(replace(state, lost=lost), "O", potential_ev=-1.0)
+    for words in ("1 known structures are not relaxed yet", "mp-2 of TiO2 (too slow)"):
+        assert words in found.text(3)
+        assert words in found.to_dict()["doubts"][0]
+    assert open_to(state, "O", potential_ev=-1.0).doubts == ()
 
 
 def test_end_members_are_refused_with_the_field_to_map(tmp_path):

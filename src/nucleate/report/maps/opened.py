@@ -13,6 +13,7 @@ from nucleate.errors import InputError
 from nucleate.mapping.gases import GASES, STANDARD_BAR, potential
 from nucleate.mapping.hull import ON_HULL
 from nucleate.mapping.potentials import open_hull
+from nucleate.report.maps.status import lacking_words
 from nucleate.report.render import write_rows
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class OpenHull:
         Of grand potentials, over the other elements.
     rows : tuple of OpenRow
         The stable ones first.
+    doubts : tuple of str
+        What the hull lacks, in words: known structures that are not in it, and corners whose energy
+        comes from a search.
     """
 
     symbol: str
@@ -69,6 +73,7 @@ class OpenHull:
     pressure_bar: float | None
     hull: Hull
     rows: tuple[OpenRow, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def stable(self) -> list[str]:
@@ -83,16 +88,17 @@ class OpenHull:
             "temperature_k": self.temperature_k,
             "pressure_bar": self.pressure_bar,
             "rows": [asdict(row) for row in self.rows],
+            "doubts": list(self.doubts),
         }
 
     def write_csv(self, path: str | Path) -> Path:
         """Write a row for each composition; an existing file is replaced."""
-        facts = {key: value for key, value in self.to_dict().items() if key != "rows"}
+        facts = {k: value for k, value in self.to_dict().items() if k not in ("rows", "doubts")}
         write_rows(Path(path), [asdict(row) | facts for row in self.rows])
         return Path(path)
 
     def text(self, most: int | None = None) -> str:
-        """Return the first rows as text."""
+        """Return the first rows and what the hull lacks as text."""
         state = ""
         if self.temperature_k is not None:
             state = f", the gas at {self.temperature_k:g} K and {self.pressure_bar:g} bar"
@@ -102,7 +108,7 @@ class OpenHull:
             height = f"{1000.0 * row.above_hull_ev_per_atom:.0f} meV/atom above the open hull"
             words = "stable" if row.is_stable else f"{height}; {row.reaction}"
             lines.append(f"{row.formula:<{width}}  {words}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.doubts])
 
 
 def open_to(
@@ -154,7 +160,8 @@ def open_to(
     if temperature_k is not None:
         pressure_bar = STANDARD_BAR if pressure_bar is None else pressure_bar
     rows = sorted(_rows(hull, elements, symbol), key=_order)
-    return OpenHull(symbol, mu, temperature_k, pressure_bar, hull, tuple(rows))
+    doubts = tuple(lacking_words(state))
+    return OpenHull(symbol, mu, temperature_k, pressure_bar, hull, tuple(rows), doubts)
 
 
 def _potential(

@@ -119,6 +119,14 @@ def searched_corners_words(energies: Energies, most_atoms: int) -> str:
     )
 
 
+def lacking_words(state: MapState) -> list[str]:
+    """Return which energies the hull of a map lacks or has from a search alone, in words."""
+    found = [searched_corners_words(state.energies, state.options.cell_limit)]
+    if state.lost:
+        found.append(lost_words(state.lost))
+    return [words for words in found if words]
+
+
 def made_of_words(facts: Mapping[str, Any]) -> str:
     """Return the tiers, the pressure and the known structures of a map, in words.
 
