@@ -32,6 +32,10 @@ MISSING = {
     "judge by name": (alloy(final={"judge": "foo"}), r"final\.judge: model = 'foo'"),
     "force field": (alloy(tier=engine(kind="force-field", file="/no/ff.toml")), r"ff\.toml"),
     "table": (alloy(tier=engine(kind="spp", file="/no/pairs.npz")), r"pairs\.npz"),
+    "element": (
+        alloy(field={"system": "Cu-Fe"}),
+        r"tier 'emt': calculator = .*EMT' does not know Fe \(No EMT-potential for Fe\)\. Choose",
+    ),
     "units": (alloy(tier=[{"name": "spp", "engine": "spp"}]), r"'spp'.*arbitrary units.*chgnet"),
     "units of the judge": (alloy(final={"judge": "spp"}), r"final\.judge = 'spp'.*arbitrary"),
     "calculator": (

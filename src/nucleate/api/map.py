@@ -249,7 +249,8 @@ def _ready(
     """Return the input of a map, its folder and its second model; all are checked."""
     from nucleate.api.final import judge_of
     from nucleate.mapping.field import field_of
-    from nucleate.mapping.ready import check_ready
+    from nucleate.mapping.ready import check_by_trial, check_ready
+    from nucleate.mapping.store import MapStore
 
     model = options.get("model")
     tiers = None if model is None else as_tiers(model)
@@ -263,7 +264,10 @@ def _ready(
         trust=trust,
     )
     judge = judge_of(settings.final)
-    check_ready(field_of(settings), settings, judge)
+    found = field_of(settings)
+    check_ready(found, settings, judge)
+    if not MapStore.exists(path):
+        check_by_trial(found, settings, judge)
     return settings, path, judge
 
 

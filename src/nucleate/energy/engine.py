@@ -76,6 +76,20 @@ class Engine(Component):
         del elements
         return []
 
+    def tried(self, elements: Sequence[str]) -> list[str]:
+        """Return what one evaluation of each element finds that :meth:`problems` cannot.
+
+        The model is loaded in this process for that, so that only a search of many compositions
+        asks, before its first start.
+
+        Parameters
+        ----------
+        elements
+            As in :meth:`problems`.
+        """
+        del elements
+        return []
+
     def check_present(self) -> None:
         """Look for packages, modules and files of this interpreter without loading the model.
 

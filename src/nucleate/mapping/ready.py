@@ -44,6 +44,29 @@ def check_ready(field: Field, settings: MapSettings, judge: TierSettings | None 
     _check_sources(field, settings)
 
 
+def check_by_trial(field: Field, settings: MapSettings, judge: TierSettings | None = None) -> None:
+    """Check that the models know the elements, by one evaluation where nothing else tells.
+
+    Only models of this interpreter are tried, and only where the workers are on this machine.
+
+    Parameters
+    ----------
+    field, settings, judge
+        As in :func:`check_ready`.
+
+    Raises
+    ------
+    InputError
+        For the first element that a model does not know.
+    """
+    if settings.executor.kind != "local":
+        return
+    for tier in (*settings.tier, *([] if judge is None else [judge])):
+        if tier.python is None and settings.run.python is None:
+            for problem in tier.engine.tried(field.elements):
+                raise InputError(f"tier {tier.name!r}: {problem}")
+
+
 def _check_unit(last: TierSettings) -> None:
     """Refuse energies that say nothing about one composition against another."""
     if last.engine.energy_unit != "eV":

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from nucleate.energy.engine import Engine
 from nucleate.energy.level import LevelOfTheory
-from nucleate.errors import InputError
+from nucleate.errors import InputError, MissingDependencyError
 from nucleate.networks.keys import Cutoff, Name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.energy.engine import EngineContext
     from nucleate.networks.ase_model import AseModel
 
@@ -37,6 +39,22 @@ class AseSettings(Engine):
         from nucleate.networks.factory import check_path
 
         check_path("calculator", self.calculator, _EXAMPLE)
+
+    def tried(self, elements: Sequence[str]) -> list[str]:
+        """Return the elements that the calculator has no parameters for; see the base."""
+        from nucleate.networks.ase_model import refused_elements
+        from nucleate.networks.factory import made_by_path
+
+        try:
+            calculator = made_by_path("calculator", self.calculator, self.options, _EXAMPLE)
+        except (InputError, MissingDependencyError):
+            return []
+        refused = refused_elements(calculator, elements)
+        return [
+            f"calculator = {self.calculator!r} does not know {symbol} ({words}). Choose a model "
+            "that does, or a field without it."
+            for symbol, words in refused.items()
+        ]
 
     def build(self, context: EngineContext) -> AseModel:
         """Return the calculator as a batched model.
