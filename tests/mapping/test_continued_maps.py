@@ -15,6 +15,7 @@ from nucleate.errors import InputError
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.settings import MapSettings
 from nucleate.mapping.store import MapStore
+from nucleate.report.maps.status import status_text
 from nucleate.run.folder import open_store
 
 
@@ -80,12 +81,21 @@ def test_references_are_added_to_a_map(tmp_path):
     field = {"max_atoms": 2, "max_atoms_per_formula": 2, "neutral": False}
     first = nc.map("Cu-Au", references=str(known), core_time=1e-6, **field, **options)
     assert first.status()["references"] == 2
+    spent_s = first.status()["references_core_s"]
+    assert spent_s > 0.0
     found = nc.map("Cu-Au", references=more, core_time=1e-6, **options)
     assert {item.name for item in read_map(found.folder).energies.references} == {
         "Cu", "Au", "alloy",
     }  # fmt: skip
     assert found.phase("CuAu").reference.name == "alloy"
-    assert found.status()["sources"] == [str(known), str(more)]
+    facts = found.status()
+    assert facts["sources"] == [str(known), str(more)]
+    assert facts["references_core_s"] > spent_s
+    text = status_text(facts)
+    assert f"s of processor time for the search, {facts['references_core_s']:.0f} s for" in text
+    assert "tiers: EMT, at 0 GPa; 3 known structures of " in text
+    assert {item.name for item in found.potentials} >= {"Au", "Cu"}
+    assert [item.formula for item in found.to_make_next] == []
 
 
 def test_charges_of_an_element_stand_in_one_option():

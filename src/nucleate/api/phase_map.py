@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
     from nucleate.mapping.energies import Phase
     from nucleate.mapping.hull import Hull
+    from nucleate.mapping.potentials import StabilityWindow
     from nucleate.mapping.reading import MapState
+    from nucleate.report.maps.advice import Advice
     from nucleate.report.maps.opened import OpenHull
     from nucleate.report.maps.rows import MapRow
 
@@ -82,6 +84,25 @@ class PhaseMap:
         """The lowest structure of each composition, lowest above the hull first, with names."""
         state = self._state()
         return named(map_rows(state.energies, state.meta.get(JUDGED)), state)
+
+    @property
+    def to_make_next(self) -> list[Advice]:
+        """Compositions that are worth making, best first, with reasons and doubts."""
+        from nucleate.report.maps.advice import to_make_next
+
+        state = self._state()
+        return to_make_next(map_rows(state.energies, state.meta.get(JUDGED)))
+
+    @property
+    def potentials(self) -> list[StabilityWindow]:
+        """Chemical potentials at which each stable phase is stable, by the corners of the hull.
+
+        In eV per atom relative to the corners. Empty as long as a corner has no energy.
+        """
+        from nucleate.mapping.potentials import stability_windows
+
+        hull = self.hull
+        return [] if hull.missing else stability_windows(hull)
 
     def phase(self, formula: str) -> Phase:
         """Return the lowest structure of a composition.

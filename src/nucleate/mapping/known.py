@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nucleate.mapping.events import MapCallback
     from nucleate.mapping.level import Level
     from nucleate.mapping.references import References
+    from nucleate.mapping.relaxed import Spent
     from nucleate.mapping.settings import MapSettings
     from nucleate.relax.settings import TierSettings
     from nucleate.run.executor import Executor
@@ -54,7 +55,7 @@ def relaxed_references(
     callback: MapCallback,
     remember: Callable[[str, Any], None],
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
-) -> tuple[list[RelaxedReference], str, float]:
+) -> tuple[list[RelaxedReference], str, Spent]:
     """Relax the known compounds of a field by the last tier of the map.
 
     What the map, or another of the same level of theory, has relaxed before is not done again. It
@@ -84,8 +85,8 @@ def relaxed_references(
         Those that have an energy.
     str
         Why not all were relaxed, where somebody asked for the end or the time was up; else empty.
-    float
-        Running time in seconds.
+    Spent
+        Running and processor time.
     """
     callback.on_note(references.in_words())
     _log.info("references: %s", references.in_words())
@@ -99,7 +100,7 @@ def relaxed_references(
         LEFT_OUT,
         {"held_out": references.held_out, "more_polymorphs": references.more_polymorphs},
     )
-    found, reason, spent_s = relaxed_crystals(
+    found, reason, spent = relaxed_crystals(
         [(item.name, item.crystal) for item in references.found],
         settings.tier[-1],
         settings,
@@ -118,7 +119,7 @@ def relaxed_references(
         _, lost = stored_references(listed, folder)
         callback.on_note(lost_words(lost))
         _log.warning("%s", lost_words(lost, most=len(lost)))
-    return relaxed, reason, spent_s
+    return relaxed, reason, spent
 
 
 def stored_references(

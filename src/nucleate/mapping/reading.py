@@ -40,7 +40,7 @@ class MapState:
         What is known and found, and the hull of both.
     events : tuple
         What the map did: elapsed and processor time in seconds, kind (``start``, ``visit``,
-        ``blank``, ``stop``), formula, data.
+        ``blank``, ``references``, ``stop``), formula, data.
     meta : dict
         Input, versions, machine.
     lost : tuple of LostReference

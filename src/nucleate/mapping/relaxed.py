@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nucleate.mapping.cache import Caches, key_of_crystal
 from nucleate.mapping.level import level_of
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from nucleate.search.record import Record
 
 
+class Spent(NamedTuple):
+    """What a series of relaxations has taken in seconds, loading and compilation left out."""
+
+    session_s: float = 0.0
+    core_s: float = 0.0
+
+
 def relaxed_crystals(
     named: Sequence[tuple[str, Crystal]],
     tier: TierSettings,
@@ -32,7 +39,7 @@ def relaxed_crystals(
     executor: Callable[[Sequence[TierSettings]], Executor] | None = None,
     time_s: float | None = None,
     level: Level | None = None,
-) -> tuple[list[Relaxed | None], str, float]:
+) -> tuple[list[Relaxed | None], str, Spent]:
     """Relax crystals; every outcome is kept as soon as it is available.
 
     Those that failed before are tried again.
@@ -62,8 +69,8 @@ def relaxed_crystals(
         None where it failed, or was not reached.
     str
         Why not all were relaxed, where somebody asked for the end or the time was up; else empty.
-    float
-        Running time in seconds, loading and compilation left out.
+    Spent
+        Running time, and processor time of this process and the workers.
     """
     level = level or level_of(tier, settings.field.pressure_gpa)
     keys = [key_of_crystal(crystal, level.key) for _, crystal in named]
@@ -71,7 +78,7 @@ def relaxed_crystals(
         found = [caches.get(key) for key in keys]
         missing = [place for place, outcome in enumerate(found) if outcome is None]
         if not missing:
-            return found, "", 0.0
+            return found, "", Spent()
         done = 0
 
         def keep(record: Record) -> None:
@@ -103,7 +110,7 @@ def relaxed_crystals(
                 where=settings,
                 workplace=folder,
             )
-            return found, done_of.reason, done_of.session_s
+            return found, done_of.reason, Spent(done_of.session_s, done_of.core_s)
         finally:
             if given is not None:
                 given.close()

@@ -78,7 +78,7 @@ def run_map(
         has_energies = any(site.best is not None for site in sites)
         check_contents(level, store, has_energies=has_energies)
         with _errors_noted(store):
-            references, ended, spent_s = relaxed_references(
+            references, ended, spent = relaxed_references(
                 known,
                 settings,
                 level,
@@ -87,10 +87,11 @@ def run_map(
                 store.remember,
                 executor,
             )
+            store.add_event(*store.times(), "references", None, {"core_s": spent.core_s})
             energies = Energies(field, sites, references, settings.field.cell_limit)
             if ended:
-                return _ended_early(ended, spent_s, energies, store)
-            campaign = MapCampaign(settings, store, energies, callback, spent_s=spent_s)
+                return _ended_early(ended, spent.session_s, energies, store)
+            campaign = MapCampaign(settings, store, energies, callback, spent_s=spent.session_s)
             if campaign.has_work():
                 warm_up = field.compositions[-1].numbers(1).tolist()
                 relaxing = _relaxing(settings, folder, callback, warm_up, executor)

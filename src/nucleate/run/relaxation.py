@@ -60,11 +60,14 @@ class SeriesSummary:
         Why the series stopped before its end, empty if it is complete.
     session_s : float
         Running time in seconds, loading and compilation left out.
+    core_s : float
+        Processor time in seconds of this process and the workers, counted in the same way.
     """
 
     records: dict[int, Record]
     reason: str
     session_s: float = 0.0
+    core_s: float = 0.0
 
 
 def relax_files(
@@ -149,7 +152,8 @@ def relax_files(
         stack.enter_context(stopping_on_signals(campaign.request_stop))
         summary = campaign.run()
         reason = "" if summary.reason == COMPLETE else summary.reason
-        return SeriesSummary(seen.records, reason, summary.progress.session_s)
+        done = summary.progress
+        return SeriesSummary(seen.records, reason, done.session_s, done.core_s)
 
 
 class StoredRecords(Mapping[int, "Record"]):

@@ -118,6 +118,7 @@ def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("tiers", clean(" → ".join(facts["tiers"]))),
         ("running time", duration(facts["elapsed_s"])),
         ("processor time", duration(facts["core_s"])),
+        ("for known structures", duration(facts["references_core_s"])),
         ("pressure", f"{facts['pressure_gpa']:g} GPa"),
     ]
 

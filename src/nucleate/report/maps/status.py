@@ -71,6 +71,9 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "pressure_gpa": state.options.pressure_gpa,
         "elapsed_s": elapsed_s,
         "core_s": core_s,
+        "references_core_s": sum(
+            float(event[4].get("core_s", 0.0)) for event in state.events if event[2] == "references"
+        ),
         "stop_reason": stopped,
         "running": is_locked(state.folder),
         "rows": [row.to_dict() for row in named(rows[:best], state)],
@@ -202,7 +205,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
     missing = "; ".join(facts["missing"])
     lines.append(
         f"{facts['field']}: {state} after {facts['elapsed_s']:.0f} s "
-        f"({facts['core_s']:.0f} s of processor time), {facts['visited']} of "
+        f"({facts['core_s']:.0f} s of processor time for the search, "
+        f"{facts['references_core_s']:.0f} s for known structures), {facts['visited']} of "
         f"{facts['compositions']} compositions, {facts['structures']} structures, "
         f"{facts['failed']} failed"
     )
