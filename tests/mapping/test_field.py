@@ -109,6 +109,18 @@ def test_windows_of_elements_and_of_end_members() -> None:
     assert (field.coordinates[3:, 0] < 0.4).all()
 
 
+def test_a_window_has_larger_formulas_than_the_whole_field() -> None:
+    states = {"Sn": [2, 4]}
+    whole = of("Li-Sn-S-Cl", oxidation_states=states)
+    narrow = of("Li-Sn-S-Cl", oxidation_states=states, windows=["0.1 < x(Li) < 0.12"])
+    assert (whole.max_atoms_per_formula, narrow.max_atoms_per_formula) == (12, 24)
+    assert 50 < len(narrow.inner) <= 300
+    lithium = narrow.coordinates[len(narrow.members) :, narrow.elements.index("Li")]
+    assert ((lithium > 0.1) & (lithium < 0.12)).all()
+    everything = of("Li-Sn-S-Cl", oxidation_states=states, windows=["x(Li) >= 0"])
+    assert formulas(everything) == formulas(whole)
+
+
 @pytest.mark.parametrize(
     ("text", "window"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,13 @@ from nucleate.crystal.oxidation import whole_states
 from nucleate.errors import InputError
 from nucleate.mapping.coordinates import amounts_of, composition_of, key_of, named
 from nucleate.mapping.grid import element_grid, member_grid
-from nucleate.mapping.requested import of_lines, of_points, row_is_neutral, windowed
+from nucleate.mapping.requested import (
+    in_windows,
+    of_lines,
+    of_points,
+    row_is_neutral,
+    windowed,
+)
 from nucleate.mapping.states import ANION_FORMERS
 from nucleate.relax.settings import check_elements
 
@@ -137,13 +143,14 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
         members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
     _check_states(options, elements)
     neutral = _is_neutral(options, elements, has_end_members=has_end_members)
+    bare = Field(elements, members, has_end_members, members, (), neutral, 0)
+    inside = partial(in_windows, bare=bare, options=options)
     if has_end_members:
-        grid, limit = member_grid(members, elements, options)
+        grid, limit = member_grid(members, elements, options, inside)
     else:
-        grid, limit = element_grid(elements, options, neutral=neutral)
+        grid, limit = element_grid(elements, options, inside, neutral=neutral)
     if neutral and has_end_members:
         grid = grid[[row_is_neutral(row, elements, options) for row in grid]]
-    bare = Field(elements, members, has_end_members, members, (), neutral, limit)
     if not len(grid) and not options.lines and not options.points:
         raise _nothing_neutral(options)
     _check_that_states_serve(options, grid, elements)

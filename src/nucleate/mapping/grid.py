@@ -12,12 +12,14 @@ from nucleate.errors import InputError
 from nucleate.mapping.states import is_simple, neutral_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from nucleate.crystal.composition import Composition
     from nucleate.mapping.settings import FieldSettings
+
+    Inside = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 MOST = {2: 40, 3: 100}
 MOST_OF_MORE = 300
@@ -28,12 +30,12 @@ MOST_TRIED = 20_000
 
 
 def element_grid(
-    elements: Sequence[str], options: FieldSettings, *, neutral: bool
+    elements: Sequence[str], options: FieldSettings, inside: Inside, *, neutral: bool
 ) -> tuple[NDArray[np.int64], int]:
     """Return the compositions of two or more elements, and the size of the largest formula.
 
     Formulas are added by their size; without a given size, until one size more would give too
-    many.
+    many inside the windows.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ def element_grid(
         Of the field.
     options
         Section of the input.
+    inside
+        Returns which rows of counts the windows of the input allow.
     neutral
         Whether they must be charge-neutral.
 
@@ -59,13 +63,16 @@ def element_grid(
             _refuse_large(options, size)
             return _joined(levels, len(elements)), size - 1
         levels.append(_of_size(elements, size, given, options.max_ratio))
-        if options.max_atoms_per_formula is None and _is_too_many(levels, len(elements)):
+        if options.max_atoms_per_formula is None and _is_too_many(levels, len(elements), inside):
             return _joined(levels[:-1], len(elements)), size - 1
     return _joined(levels, len(elements)), limit
 
 
 def member_grid(
-    members: Sequence[Composition], elements: Sequence[str], options: FieldSettings
+    members: Sequence[Composition],
+    elements: Sequence[str],
+    options: FieldSettings,
+    inside: Inside,
 ) -> tuple[NDArray[np.int64], int]:
     """Return the mixtures of two or more end members, and the size of the largest formula.
 
@@ -85,7 +92,7 @@ def member_grid(
     levels = []
     for size in range(2, limit + 1):
         levels.append(np.array(by_size.get(size, np.empty((0, len(elements)))), dtype=np.int64))
-        if options.max_atoms_per_formula is None and _is_too_many(levels, len(members)):
+        if options.max_atoms_per_formula is None and _is_too_many(levels, len(members), inside):
             return _joined(levels[:-1], len(elements)), size - 1
     return _joined(levels, len(elements)), limit
 
@@ -174,8 +181,9 @@ def _amounts(n_members: int, total: int, max_ratio: int) -> list[NDArray[np.int6
     return found
 
 
-def _is_too_many(levels: Sequence[NDArray[np.int64]], n_corners: int) -> bool:
-    return sum(map(len, levels)) > MOST.get(n_corners, MOST_OF_MORE)
+def _is_too_many(levels: Sequence[NDArray[np.int64]], n_corners: int, inside: Inside) -> bool:
+    found = sum(int(inside(level).sum()) for level in levels)
+    return found > MOST.get(n_corners, MOST_OF_MORE)
 
 
 def _joined(levels: Sequence[NDArray[np.int64]], n_elements: int) -> NDArray[np.int64]:

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from nucleate.mapping.windows import Window
 
 
+def in_windows(grid: NDArray[np.int64], bare: Field, options: FieldSettings) -> NDArray[np.bool_]:
+    """Return which compositions of a grid are inside all windows."""
+    inside = np.ones(len(grid), dtype=bool)
+    for text in options.windows if len(grid) else ():
+        window = read_window(text)
+        inside &= window.contains(_fractions(bare, grid, window, text))
+    return inside
+
+
 def windowed(bare: Field, grid: NDArray[np.int64], options: FieldSettings) -> NDArray[np.int64]:
     """Return the compositions inside all windows; raises InputError if none is left."""
     inside = np.ones(len(grid), dtype=bool)
