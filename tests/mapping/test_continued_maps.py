@@ -61,6 +61,18 @@ def test_lines_and_points_are_added_and_windows_replaced(tmp_path):
     ]
 
 
+def test_a_preview_says_what_would_change(tmp_path):
+    from nucleate.api.map import preview_map
+
+    tier = {"name": "emt", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}
+    stored(tmp_path, tier=[tier], stop={"structures": 9})
+    found = preview_map("Cu-Au", folder=tmp_path, points="Cu7Au", time="1h", trust=True)
+    assert found.changes == (
+        "field.points: Cu7Au added to those of the map",
+        "stop.structures = 9 of an earlier start counts no more",
+    )
+
+
 def test_a_file_of_references_is_one_source_however_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     old = {"references": ["shipped", "known"]}

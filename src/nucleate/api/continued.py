@@ -79,7 +79,8 @@ def changes_in_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
     old, new
         Inputs; sections ``[field]`` and ``[stop]`` are looked at.
     """
-    before, now, found = old["field"], new["field"], []
+    before, now = old["field"], new["field"]
+    found: list[str] = []
     for key in (*ADDED, "references"):
         added = [item for item in now[key] if item not in before.get(key, ())]
         if added:

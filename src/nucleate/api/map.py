@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nucleate.api.generators import as_generators
 from nucleate.api.inputs import executor_section, given, libraries
@@ -205,12 +205,15 @@ class MapPreview:
         The whole input.
     judge : TierSettings or None
         The second model.
+    changes : tuple of str
+        How the input differs from that of the map that the folder holds, in words.
     """
 
     field: Field
     references: References
     settings: MapSettings
     judge: TierSettings | None
+    changes: tuple[str, ...] = ()
 
 
 def preview_map(
@@ -240,7 +243,8 @@ def preview_map(
         with MapStore.read(path) as store:
             store.check_same(path, settings)
     found = field_of(settings)
-    return MapPreview(found, references_of(found, settings), settings, judge)
+    changes = tuple(changes_of_map(settings, path))
+    return MapPreview(found, references_of(found, settings), settings, judge, changes)
 
 
 def _ready(
@@ -299,8 +303,10 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
 
 def _states(states: Any) -> dict[str, Any] | None:
     """Return oxidation states by element; raises InputError for anything else."""
-    if states is None or isinstance(states, Mapping):
-        return None if states is None else dict(states)
+    if states is None:
+        return None
+    if isinstance(states, Mapping):
+        return dict(cast("Mapping[str, Any]", states))
     raise InputError(
         f"oxidation_states = {states!r} does not name elements. Give a dictionary such as "
         "{'Sn': [2, 4]}."

@@ -248,7 +248,7 @@ def _print_preview(preview: MapPreview) -> None:
     for item, origin in zip(field.inner, field.origins[len(field.members) :], strict=True):
         note = "" if origin == "grid" else f"  ({origin})"
         typer.echo(f"{item.formula}{note}")
-    for text in maps.empty_lines(settings.field):
+    for text in (*preview.changes, *maps.empty_lines(settings.field)):
         typer.echo(text)
     typer.echo(f"references: {preview.references.in_words()}")
     tiers = ", then ".join(tier.name for tier in settings.tier)

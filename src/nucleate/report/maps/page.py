@@ -262,10 +262,14 @@ def _made_of(facts: dict[str, Any]) -> str:
     sources = label(", ".join(facts["sources"]) or "no source")
     return (
         f"Every energy is of {tier}: {facts['references']} known structures of {sources} were "
-        "relaxed by it, "
-        "and the compositions were searched with it. Corrections are applied to none. The hull of "
-        "a second model is built from its own energies alone."
+        f"relaxed by it, and the compositions were searched with it{_searched(facts)}. Corrections "
+        "are applied to none. The hull of a second model is built from its own energies alone."
     )
+
+
+def _searched(facts: dict[str, Any]) -> str:
+    words = clean(facts["searched_corners"]).partition(";")[0]
+    return f"; {words}" if words else ""
 
 
 def _sources(state: MapState) -> dict[str, Any]:
