@@ -119,7 +119,7 @@ def test_predict_and_map_take_libraries(
         return given["preview"]
 
     monkeypatch.setattr(maps, "preview_map", noted)
-    run("map", "Na-Cl", "--max-atoms", "4", "--tier", "ase=ase.calculators.emt:EMT", "--dry-run",
-        "--library", "my.nlib")  # fmt: skip
+    run("map", "Na-Cl", "--max-atoms", "4", "--tier", "ase=ase.calculators.lj:LennardJones",
+        "--dry-run", "--library", "my.nlib")  # fmt: skip
     settings = given["preview"].settings  # type: ignore[attr-defined]
     assert list(settings.search.library) == [str(tmp_path / "my.nlib")]
