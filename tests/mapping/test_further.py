@@ -42,7 +42,7 @@ def test_the_best_of_each_composition_near_the_hull_get_a_further_tier(found):
     stages = []
     further = {"input_file": found.folder.parent / "further.toml", "best": 2, "workers": 1}
     made = api.refine_near(found.folder, **further, on_stage=lambda *stage: stages.append(stage))
-    assert [formula for formula, _ in made] == near(found)
+    assert sorted(formula for formula, _ in made) == sorted(near(found))
     assert stages[-1] == ("refining near the hull", len(made), len(made))
     for formula, summary in made:
         assert 1 <= summary.n_with_energy <= 2
