@@ -15,7 +15,12 @@ from nucleate.crystal.space import SearchSpace
 from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.generate.wyckoff import N_SPACE_GROUPS, orbits, sites
 from nucleate.generate.wyckoff_language.descriptions import changes, equivalents, polar_axes
-from nucleate.generate.wyckoff_language.sentence import crystal_of, described, sentence_of
+from nucleate.generate.wyckoff_language.sentence import (
+    crystal_of,
+    described,
+    is_same,
+    sentence_of,
+)
 
 FORMULAS = ("NaCl", "TiO2", "MgAl2O4", "CaSiO3", "K2SO4")
 A_FEW_GROUPS = (1, 2, 4, 8, 14, 15, 33, 47, 62, 63, 99, 129, 146, 148, 166, 194, 221, 225, 227)
@@ -49,6 +54,32 @@ def test_all_shifts_of_the_origin_give_one_sentence() -> None:
         assert moved is not None
         assert moved.words == first.words
         np.testing.assert_allclose(moved.free, first.free, atol=1e-6)
+
+
+def test_a_polar_crystal_has_one_sentence_whatever_the_order_and_origin() -> None:
+    """Three of its atoms may be the origin along two axes, and the axis may point either way."""
+    rng = np.random.default_rng(3)
+    crystal = Crystal.from_ase(
+        ase_crystal(
+            ["Ag", "Ag", "Ag", "O"],
+            [(0.05, 0, 0.1), (0.33, 0, 0.62), (0.71, 0, 0.27), (0.42, 0.23, 0.91)],
+            spacegroup=8,
+            cellpar=[6.1, 8.3, 5.2, 90, 103, 90],
+            primitive_cell=True,
+        )
+    )
+    first = sentence_of(crystal)
+    assert first is not None
+    assert (first.group, first.words) == (8, "Ag aaa, O b")
+    for _ in range(6):
+        order = rng.permutation(crystal.n_atoms)
+        scaled = crystal.scaled[order] + rng.random(3)
+        again = sentence_of(Crystal(crystal.numbers[order], crystal.cell, scaled))
+        assert again is not None
+        assert is_same(first, again)
+    found = [described(first, rng=rng) for _ in range(40)]
+    assert len({tuple(np.round(item.free.ravel(), 3)) for item in found}) >= 3
+    assert all(is_same(first, described(item)) for item in found)
 
 
 @settings(max_examples=12, deadline=None)

@@ -114,7 +114,8 @@ def described(
 
     The discrete changes of origin and axes are tried; those win for which the list of elements and
     positions comes first. Among equal ones the cell with the least edge ratios and the orbits
-    nearest to home decide, or ``rng``.
+    nearest to home decide, or ``rng``. In polar groups so do they among the orbits that may be the
+    origin.
 
     Parameters
     ----------
@@ -125,20 +126,56 @@ def described(
     rng
         Chooses among equally good origins where it is given.
     """
-    order = usual_order(raw.numbers) if order is None else order
-    rank = np.empty(order.size, np.int64)
-    rank[order] = np.arange(order.size)
-    kinds = rank[raw.kinds]
-    table = changes(raw.group)
-    moved = table.positions[:, raw.positions]
-    keys = np.sort(kinds * 64 + moved, axis=1)
-    best = np.lexsort(keys.T[::-1])[0]
-    tied = np.flatnonzero(np.all(keys == keys[best], axis=1))
-    base = replace(raw, numbers=raw.numbers[order], counts=raw.counts[order], kinds=kinds)
+    base, tied = _first(raw, usual_order(raw.numbers) if order is None else order)
     if rng is not None:
-        return _changed(base, int(rng.choice(tied)))
-    made = [_changed(base, int(change)) for change in tied]
-    return min(made, key=_preference)
+        made = _changed(base, int(rng.choice(tied)))
+        return made[int(rng.integers(len(made)))] if len(made) > 1 else made[0]
+    return min((item for change in tied for item in _changed(base, int(change))), key=_preference)
+
+
+def equal_descriptions(raw: Sentence) -> list[Sentence]:
+    """Return the descriptions among which :func:`described` chooses, each once, the best first."""
+    base, tied = _first(raw, usual_order(raw.numbers))
+    made = [item for change in tied for item in _changed(base, int(change))]
+    unique: list[Sentence] = []
+    for item in sorted(made, key=_preference):
+        if not any(is_same(item, other) for other in unique):
+            unique.append(item)
+    return unique
+
+
+def changed(raw: Sentence) -> list[list[Sentence]]:
+    """Return the descriptions after each change of :func:`~.descriptions.changes`.
+
+    Where the origin along polar axes is free there are several, one for each choice of it.
+    """
+    return [_changed(raw, change) for change in range(len(changes(raw.group).axes))]
+
+
+def is_same(one: Sentence, other: Sentence, tolerance: float = 1e-3) -> bool:
+    """Return whether two sentences of the same elements are equal within a tolerance."""
+    if not np.array_equal(one.positions, other.positions):
+        return False
+    off = one.free - other.free
+    return bool(
+        np.allclose(one.shape, other.shape, atol=tolerance)
+        and np.all(np.abs(off - np.rint(off)) < tolerance)
+    )
+
+
+def in_usual_order(sentence: Sentence) -> Sentence:
+    """Return a sentence with its elements from electropositive to electronegative."""
+    order = usual_order(sentence.numbers)
+    kinds = np.argsort(order)[sentence.kinds]
+    rows = np.argsort(kinds, kind="stable")
+    return replace(
+        sentence,
+        numbers=sentence.numbers[order],
+        counts=sentence.counts[order],
+        kinds=kinds[rows],
+        positions=sentence.positions[rows],
+        free=sentence.free[rows],
+    )
 
 
 def crystal_of(sentence: Sentence, limits: NDArray[np.float64] | None = None) -> Crystal | None:
@@ -210,34 +247,82 @@ def _raw(crystal: Crystal, data: Any) -> Sentence | None:
     )
 
 
-def _changed(raw: Sentence, change: int) -> Sentence:
-    """Return the sentence after a change of origin and axes, each orbit named by its home point."""
-    table, places = changes(raw.group), orbits(raw.group)
+def _first(raw: Sentence, order: NDArray[np.int64]) -> tuple[Sentence, NDArray[np.int64]]:
+    """Return a sentence with its elements in this order, and the changes that make it come first.
+
+    They are those for which the list of elements and positions comes first.
+    """
+    kinds = np.argsort(order)[raw.kinds]
+    moved = changes(raw.group).positions[:, raw.positions]
+    keys = np.sort(kinds * 64 + moved, axis=1)
+    best = np.lexsort(keys.T[::-1])[0]
+    tied = np.flatnonzero(np.all(keys == keys[best], axis=1))
+    base = replace(raw, numbers=raw.numbers[order], counts=raw.counts[order], kinds=kinds)
+    return base, tied
+
+
+def _changed(raw: Sentence, change: int) -> list[Sentence]:
+    """Return the sentences after a change of origin and axes, each orbit named by its home point.
+
+    Along polar axes the first orbit is the origin. Where several are of its element and position,
+    and where an orbit has points at several heights, each of them may be.
+    """
+    table = changes(raw.group)
     positions = table.positions[change, raw.positions]
     free = np.einsum("oi,oij->oj", raw.free, table.linear[change, raw.positions])
     free += table.shift[change, raw.positions]
     rows = np.lexsort([positions, raw.kinds])
     kinds, positions, free = raw.kinds[rows], positions[rows], free[rows]
-    polar = polar_axes(raw.group)
-    if polar.any():
-        primitive = primitive_vectors(raw.group)
-        first = places[positions[0]]
-        point = first.origin + free[0, : len(first.directions)] @ first.directions
-        back = -np.where(polar, point @ primitive, 0.0) @ np.linalg.inv(primitive)
-        for o, position in enumerate(positions):
-            directions = places[position].directions
-            free[o, : len(directions)] += back @ np.linalg.pinv(directions)
-    free = np.array([_home(raw.group, p, u) for p, u in zip(positions, free, strict=True)])
-    rows = np.lexsort([*np.round(free.T[::-1], 4), positions, kinds])
-    if polar.any():  # the first orbit is the origin
-        rows = np.concatenate([[0], rows[rows != 0]])
-    return replace(
-        raw,
-        kinds=kinds,
-        positions=positions,
-        free=free[rows],
-        shape=_turned_shape(raw, table.axes[change]),
-    )
+    made = []
+    for origin, back in _origins(raw.group, kinds, positions, free):
+        moved = free.copy()
+        if back is not None:
+            for o, position in enumerate(positions):
+                directions = orbits(raw.group)[position].directions
+                moved[o, : len(directions)] += back @ np.linalg.pinv(directions)
+        moved = np.array([_home(raw.group, p, u) for p, u in zip(positions, moved, strict=True)])
+        rows = np.lexsort([*np.round(moved.T[::-1], 4), positions, kinds])
+        if back is not None:
+            moved = np.where(np.abs(moved) < 1e-9, 0.0, moved)
+            rows = np.concatenate([[origin], rows[rows != origin]])
+        made.append(
+            replace(
+                raw,
+                kinds=kinds,
+                positions=positions,
+                free=moved[rows],
+                shape=_turned_shape(raw, table.axes[change]),
+            )
+        )
+    return made
+
+
+def _origins(
+    group: int,
+    kinds: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    free: NDArray[np.float64],
+) -> list[tuple[int, NDArray[np.float64] | None]]:
+    """Return the orbits that may be the origin along polar axes, with the shift that makes them so.
+
+    Without polar axes there is one entry, without a shift.
+    """
+    polar = polar_axes(group)
+    if not polar.any():
+        return [(0, None)]
+    primitive = primitive_vectors(group)
+    inverse = np.linalg.inv(primitive)
+    first = orbits(group)[positions[0]]
+    size = len(first.directions)
+    found: list[tuple[int, NDArray[np.float64] | None]] = []
+    for origin in np.flatnonzero((kinds == kinds[0]) & (positions == positions[0])):
+        points = first.origin + equivalents(group)[positions[0]].all(free[origin, :size]) @ (
+            first.directions
+        )
+        heights = np.where(polar, points @ primitive, 0.0)
+        _, unlike = np.unique(np.round(heights, 4) % 1.0, axis=0, return_index=True)
+        found += [(int(origin), -heights[k] @ inverse) for k in sorted(unlike)]
+    return found
 
 
 def _home(group: int, position: int, free: NDArray[np.float64]) -> NDArray[np.float64]:
