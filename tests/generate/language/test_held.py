@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,16 @@ from nucleate.generate.wyckoff import sites
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ase import Atoms
+
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from nucleate.generate.wyckoff_language.assignments import AssignmentSearch
 from nucleate.generate.wyckoff_language.checkpoint import load_language
 from nucleate.generate.wyckoff_language.held import Held, held_of
+from nucleate.generate.wyckoff_language.kept import KeptImages
+from nucleate.generate.wyckoff_language.places import PlaceWriter
 
 FRAME = Crystal(  # TiO3 of a perovskite
     np.array([22, 8, 8, 8]),
@@ -38,6 +43,19 @@ def _space(
 ) -> SearchSpace:
     composition = Composition.from_formula(formula)
     return SearchSpace.create(composition, max_atoms=atoms, space_groups=groups)
+
+
+def _oxygen_of_rutile(shift: float) -> Atoms:
+    from ase.spacegroup import crystal as of_group
+
+    atoms = of_group(
+        ["Ti", "O"],
+        [(0, 0, 0), (0.305, 0.305, 0)],
+        spacegroup=136,
+        cellpar=[4.594, 4.594, 2.959, 90, 90, 90],
+    )
+    atoms.positions += [0, 0, shift * 2.959]
+    return atoms[atoms.numbers == 8]
 
 
 def _members(path: Path, space: SearchSpace, **keys: object):
@@ -140,10 +158,42 @@ def test_another_origin_beside_a_kept_part_is_another_crystal(
     space = _space("TiO2", atoms=3)
     held = held_of(space, {}, str(tmp_path / "frame.cif"))
     assert held is not None
-    search = AssignmentSearch(
-        language.network(), np.array([22, 8]), np.array([1, 2]), 2.8, held=held
-    )
-    assert len(search.likely(50)) == 8  # Ti on each of the eight centres of inversion
+    network, numbers, counts = language.network(), np.array([8, 22]), np.array([2, 1])
+    assert held.order(np.array([22, 8])).tolist() == [1, 0]
+    [found] = AssignmentSearch(network, numbers, counts, 2.8, held=held).likely(50)
+    writer = PlaceWriter(network, numbers, counts, np.full((2, 2), 0.1), held=held)
+    placed = KeptImages(held.images).placed([found], writer)
+    assert len(placed) == 8  # Ti on each of the eight centres of inversion
+
+
+def test_descriptions_that_are_one_crystal_are_added(small_language: Path, tmp_path: Path) -> None:
+    """The oxygen of rutile has four descriptions, and Ti between them makes two crystals."""
+    _oxygen_of_rutile(0.0).write(tmp_path / "frame.cif")
+    held = held_of(_space("TiO2", atoms=6), {}, str(tmp_path / "frame.cif"))
+    assert held is not None
+    network, numbers, counts = load_language(small_language).network(), np.array([8, 22]), np.array([4, 2])
+    writer = PlaceWriter(network, numbers, counts, np.full((2, 2), 0.1), held=held)
+    search = AssignmentSearch(network, numbers, counts, 2.8, groups=[136], held=held)
+    fixed = [item for item in search.likely(50) if item.positions == (5, 0)]
+    every = [replace(fixed[0], image=k) for k in range(len(held.images))]
+    placed = KeptImages(held.images).placed(fixed, writer)
+    assert len(placed) == 2
+    total = np.logaddexp.reduce(writer.log_given(every))
+    assert np.logaddexp.reduce([log for log, _ in placed]) == pytest.approx(total)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_what_is_kept_is_read_before_the_rest(tmp_path: Path, shift: float) -> None:
+    """Wherever the origin of the file is, titanium goes into the octahedra of rutile."""
+    frame = _oxygen_of_rutile(shift)
+    frame.write(tmp_path / "frame.cif")
+    space = _space("TiO2", groups=[136], atoms=6)
+    made = named("wyckoff-language", number=4, keep=str(tmp_path / "frame.cif"))
+    first = made.build(GeneratorContext(space)).members[0]
+    assert first.detail["wyckoff"] == "Ti a, O f"
+    atoms = first.crystal.to_ase()
+    lengths = atoms.get_distances(int(np.argmax(atoms.numbers)), list(range(6)), mic=True)
+    assert sorted(lengths)[1:] == pytest.approx([1.946, 1.946, 1.984, 1.984, 3.569], abs=0.05)
 
 
 def test_a_part_with_free_coordinates_is_kept(small_language: Path, tmp_path: Path) -> None:

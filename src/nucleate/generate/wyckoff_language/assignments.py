@@ -84,12 +84,15 @@ class Assignment:
         Of the orbits, ascending in both.
     log_likelihood : float
         Of the space group and the positions, at temperature 1.
+    image : int
+        Which description of a kept part stands beside it.
     """
 
     group: int
     kinds: tuple[int, ...]
     positions: tuple[int, ...]
     log_likelihood: float
+    image: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +121,14 @@ class AssignmentSearch:
     network : LanguageNetwork
         Ready to predict.
     numbers, counts : ndarray of int64, shape (n_elements,)
-        Atomic numbers, from electropositive to electronegative, and atoms in the primitive cell.
+        Atomic numbers in the order of the sentences, and atoms in the primitive cell.
     log_volume : float
         Logarithm of the expected volume in Å³ per atom.
     groups : collection of int or None
         Space groups to keep to.
     held : Held or None
-        What is given of every sentence; descriptions are then not made canonical, since another
-        one of the same assignment may have other letters.
+        What is given of every sentence; where it is letters, descriptions are not made canonical,
+        since another one of the same assignment may have other letters.
     """
 
     def __init__(
@@ -154,7 +157,7 @@ class AssignmentSearch:
             else:
                 self._required[int(group)] = required
         self._fits = fits
-        self._is_placed = held is not None and held.part is not None
+        self._is_lettered = held is not None and bool(held.letters)
 
     def likely(
         self,
@@ -239,13 +242,15 @@ class AssignmentSearch:
     ) -> tuple[list[_Beginning], list[int]]:
         """Return the best continuations by one orbit, and which beginning each continues."""
         allowed = np.array([self._allowed(item) for item in open_])
+        asked = np.array([self._asked(item) for item in open_])
         with torch.inference_mode():
             inputs = inputs_of(self._written(open_))
             x, self._past = self._network(inputs, past)
             logits = self._network.position_logits(x, inputs["group"])[:, 0].double().numpy()
         logits[~allowed] = -np.inf
         plain = logits - _log_sum(logits)
-        drawn = manner.log_shares(logits) + np.array([[item.drawn] for item in open_])
+        drawn = np.where(asked, manner.log_shares(logits), -np.inf)
+        drawn += np.array([[item.drawn] for item in open_])
         if rng is None:
             scores = drawn
         else:
@@ -274,16 +279,27 @@ class AssignmentSearch:
 
     def _allowed(self, item: _Beginning) -> NDArray[np.bool_]:
         multiplicity, fixed = of_group(item.group)
-        required = self._of_group(item.group)
-        given = required[item.kind]
-        if given is not None:
-            return np.arange(27) == given[item.kinds.count(item.kind)]
+        """Return the positions with which the composition can be completed.
+
+        What is given is not taken out where a given orbit is read, so that it has its likelihood.
+        """
+        required, left = self._of_group(item.group), item.left
+        if required[item.kind] is not None:
+            required = (None,) * len(self._key)
+            left = unreserved(item.group, (item.positions,))
         again = item.kinds and item.kinds[-1] == item.kind
         least = item.positions[-1] if again else 0
         free = free_counts(required, self._counts)
         later = group_tables(item.group, free)[item.kind + 1]
-        found = next_positions(multiplicity, fixed, later, item.rest, item.left, least)
+        found = next_positions(multiplicity, fixed, later, item.rest, left, least)
         return np.pad(found, (0, 27 - found.size))
+
+    def _asked(self, item: _Beginning) -> NDArray[np.bool_]:
+        """Return the position that is given for the next orbit, or all."""
+        given = self._of_group(item.group)[item.kind]
+        if given is None:
+            return np.ones(27, np.bool_)
+        return np.arange(27) == given[item.kinds.count(item.kind)]
 
     def _continued(self, item: _Beginning, position: int) -> _Beginning:
         multiplicity, fixed = of_group(item.group)
@@ -332,16 +348,16 @@ class AssignmentSearch:
     def _merged(self, finished: list[_Beginning]) -> list[Assignment]:
         """Return assignments, each once, with the likelihood of all its descriptions.
 
-        They are described canonically, or where something is given as the first one is. Beside a
-        part that is kept, another origin is another crystal.
+        They are described canonically, or where letters are given as the first one is. A part that
+        is kept has its canonical letters.
         """
         logs: dict[_Description, float] = {}
         shown: dict[_Description, _Description] = {}
         for item in finished:
             own = item.group, item.kinds, item.positions
-            key = own if self._is_placed else canonical(*own)
+            key = canonical(*own)
             logs[key] = float(np.logaddexp(logs.get(key, -np.inf), item.log))
-            shown.setdefault(key, own if self._required else key)
+            shown.setdefault(key, own if self._is_lettered else key)
         return [Assignment(*shown[key], log) for key, log in logs.items()]
 
 

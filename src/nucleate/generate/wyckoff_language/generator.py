@@ -12,7 +12,13 @@ from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
 from nucleate.generate.trained import can_serve
 from nucleate.generate.wyckoff_language.held import held_groups
-from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume, usual_order
+from nucleate.generate.wyckoff_language.kept import KeptImages
+from nucleate.generate.wyckoff_language.sentence import (
+    crystal_of,
+    expected_volume,
+    in_usual_order,
+    usual_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from nucleate.generate.trained import Trained
     from nucleate.generate.wyckoff_language.assignments import Assignment
     from nucleate.generate.wyckoff_language.held import Held
-    from nucleate.generate.wyckoff_language.places import Written
+    from nucleate.generate.wyckoff_language.places import PlaceWriter, Written
 
 STRICTNESS = 0.75
 """Minimum distances relative to the usual shortest contact of the elements."""
@@ -134,7 +140,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         composition = self._space.composition
         numbers = np.array(composition.elements, dtype=np.int64)
         per_unit = np.array(list(composition.counts.values()), dtype=np.int64)
-        order = usual_order(numbers)
+        order = usual_order(numbers) if self._held is None else self._held.order(numbers)
         numbers, per_unit = numbers[order], per_unit[order]
         network = self._checkpoint.network()
         manner = Manner(self._temperature, self._top_p)
@@ -158,7 +164,10 @@ class WyckoffLanguageGenerator(PooledGenerator):
                     manner=Manner(self._assignment_temperature),
                     rng=rng if self._explore else None,
                 )
-                choices += [(a.log_likelihood + float(np.log(share)), units, a) for a in made]
+                placed = self._placed(made, self._writer(network, numbers, counts))
+                choices += [
+                    (log + a.log_likelihood + float(np.log(share)), units, a) for log, a in placed
+                ]
             wanted = self._wanted(choices)
             for units, _ in self._sizes():
                 own = [(c, w) for c, w in zip(choices, wanted, strict=True) if c[1] == units and w]
@@ -166,13 +175,34 @@ class WyckoffLanguageGenerator(PooledGenerator):
         found.sort(key=lambda item: -item[0])
         return [member for _, member in found[: self._number]]
 
+    def _placed(
+        self, assignments: list[Assignment], writer: PlaceWriter
+    ) -> list[tuple[float, Assignment]]:
+        """Return assignments, each with the log-density of a kept part beside it."""
+        if self._held is None or not self._held.images or not assignments:
+            return [(0.0, item) for item in assignments]
+        return KeptImages(self._held.images).placed(assignments, writer)
+
+    def _writer(
+        self, network: Any, numbers: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> PlaceWriter:
+        from nucleate.generate.wyckoff_language.places import PlaceWriter
+
+        pairs = np.ix_(numbers, numbers)
+        limits = np.maximum(
+            STRICTNESS * load_prior().usual_contacts[pairs], self._space.min_distances[pairs]
+        )
+        return PlaceWriter(network, numbers, counts, limits, held=self._held)
+
     def _wanted(self, choices: list[tuple[float, int, Assignment]]) -> list[int]:
         """Return how many candidates of each assignment are made; some of them may fail."""
+        part = None if self._held is None else self._held.part
+        kept = 0 if part is None else part.numbers.size
         ranked = sorted(
             (
                 (-score - k * np.log(AGAIN), place, k)
                 for place, (score, _, item) in enumerate(choices)
-                for k in range(MOST_OF_ONE if _is_movable(item) else 1)
+                for k in range(MOST_OF_ONE if _is_movable(item, kept) else 1)
             )
         )
         wanted = [0] * len(choices)
@@ -190,25 +220,21 @@ class WyckoffLanguageGenerator(PooledGenerator):
         rng: np.random.Generator,
     ) -> list[tuple[float, Member]]:
         """Return candidates of some assignments of one size, with their scores."""
-        from nucleate.generate.wyckoff_language.places import PlaceWriter
-
-        pairs = np.ix_(numbers, numbers)
-        limits = np.maximum(
-            STRICTNESS * load_prior().usual_contacts[pairs], self._space.min_distances[pairs]
-        )
-        writer = PlaceWriter(network, numbers, counts, limits, held=self._held)
+        writer = self._writer(network, numbers, counts)
         repeats = [wanted + EXTRA + wanted // 2 for _, wanted in own]
         written = writer.written([c[2] for c, _ in own], repeats, manner=manner, rng=rng)
-        groups: dict[tuple[int, str], list[Written]] = {}
+        groups: dict[tuple[int, str, int], list[Written]] = {}
         for item in written:
-            groups.setdefault((item.sentence.group, item.sentence.words), []).append(item)
+            key = item.sentence.group, item.sentence.words, item.image
+            groups.setdefault(key, []).append(item)
         found = []
         by_words = {
-            (c[2].group, _words(c[2], numbers, counts)): (c[0], c[1], wanted) for c, wanted in own
+            (c[2].group, _words(c[2], numbers, counts), c[2].image): (c[0], c[1], wanted)
+            for c, wanted in own
         }
         for key, items in groups.items():
             score, units, wanted = by_words[key]
-            for k, (crystal, item) in enumerate(self._best(items, wanted, limits)):
+            for k, (crystal, item) in enumerate(self._best(items, wanted, writer.limits)):
                 detail = _detail(item, units, score)
                 detail["checkpoint"] = self._checkpoint.digest
                 found.append((score + k * float(np.log(AGAIN)), Member(crystal, detail)))
@@ -233,11 +259,13 @@ class WyckoffLanguageGenerator(PooledGenerator):
         return replace(self._space, space_groups=None).rejection(crystal) is None
 
 
-def _is_movable(assignment: Assignment) -> bool:
+def _is_movable(assignment: Assignment, first: int) -> bool:
+    """Return whether an orbit of the elements from this one on has free coordinates."""
     from nucleate.generate.wyckoff import sites
 
     table = sites(assignment.group)
-    return any(table[p].freedom for p in assignment.positions)
+    orbits = zip(assignment.kinds, assignment.positions, strict=True)
+    return any(table[p].freedom for k, p in orbits if k >= first)
 
 
 def _words(assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> str:
@@ -257,7 +285,7 @@ def _words(assignment: Assignment, numbers: NDArray[np.int64], counts: NDArray[n
 
 
 def _detail(item: Written, units: int, score: float) -> dict[str, str | int | float]:
-    sentence = item.sentence
+    sentence = in_usual_order(item.sentence)
     return {
         "space_group": space_group_symbol(sentence.group),
         "space_group_number": sentence.group,

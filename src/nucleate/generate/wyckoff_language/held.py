@@ -11,11 +11,14 @@ from nucleate.crystal.elements import symbols_of
 from nucleate.crystal.files import Unreadable, read_structures
 from nucleate.crystal.symmetry import space_group_symbol
 from nucleate.errors import InputError
-from nucleate.generate.wyckoff import orbits, primitive_vectors
 from nucleate.generate.wyckoff import sites as sites_of
 from nucleate.generate.wyckoff_language.completions import group_tables, of_group
-from nucleate.generate.wyckoff_language.descriptions import polar_axes
-from nucleate.generate.wyckoff_language.sentence import expected_volume, sentence_of
+from nucleate.generate.wyckoff_language.sentence import (
+    equal_descriptions,
+    expected_volume,
+    sentence_of,
+    usual_order,
+)
 from nucleate.generate.wyckoff_language.tokens import scaled_cell
 
 if TYPE_CHECKING:
@@ -24,10 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.crystal.space import SearchSpace
-    from nucleate.generate.wyckoff_language.packing import Rows
     from nucleate.generate.wyckoff_language.sentence import Sentence
 
     Required = tuple[tuple[int, ...] | None, ...]
+
+MOST_IMAGES = 48
+"""Descriptions of a kept part that are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +43,29 @@ class Held:
     ----------
     letters : dict of int to str
         Wyckoff letters of all orbits of an element, by atomic number.
-    part : Sentence or None
-        Elements with their cell, orbits and coordinates.
+    images : tuple of Sentence
+        Equally good descriptions of a part: elements with their cell, orbits and coordinates. All
+        of them have the same letters.
     """
 
     letters: Mapping[int, str] = field(default_factory=dict)
-    part: Sentence | None = None
+    images: tuple[Sentence, ...] = ()
+
+    @property
+    def part(self) -> Sentence | None:
+        """The part that is kept, in its canonical description."""
+        return self.images[0] if self.images else None
+
+    def order(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the elements as they are read: what is given before the rest.
+
+        The language writes one word after the other and knows only those before, so that what is
+        given must come first. It has learned all orders of the elements.
+        """
+        usual = usual_order(numbers)
+        kept = () if self.part is None else self.part.numbers
+        standing = [0 if z in kept else 1 if z in self.letters else 2 for z in numbers[usual]]
+        return usual[np.argsort(standing, kind="stable")]
 
     def required(
         self, group: int, numbers: NDArray[np.int64], counts: NDArray[np.int64]
@@ -81,50 +103,44 @@ class Held:
         return tuple(sorted(known.get(letter, -1) for letter in self.letters[z]))
 
     def coordinates(
-        self, numbers: NDArray[np.int64], rows: Rows, row: int, rng: np.random.Generator
+        self, numbers: NDArray[np.int64], kinds: NDArray[np.int64], image: int
     ) -> NDArray[np.float64]:
         """Return the given free coordinates of the orbits of a sentence, NaN where free.
-
-        In polar groups the first orbit of a sentence is the origin along the polar axes. Where it
-        is not one of the part that is kept, that part is shifted along them at random.
 
         Parameters
         ----------
         numbers
             Atomic numbers of the elements of the sentence.
-        rows, row
-            Group and orbits of sentences, and which of them it is.
-        rng
-            Draws the shift.
+        kinds
+            Element of each orbit.
+        image
+            Which description of the part.
 
         Returns
         -------
         ndarray of float64, shape (n_orbits, 3)
         """
-        kinds, group = rows.kinds[row], int(rows.group[row])
         result = np.full((kinds.size, 3), np.nan)
-        if self.part is None:
+        if not self.images:
             return result
-        for own, z in enumerate(self.part.numbers):
-            result[numbers[kinds] == z] = self.part.free[self.part.kinds == own]
-        polar = polar_axes(group)
-        if not polar.any() or numbers[kinds[0]] in self.part.numbers:
-            return result
-        shift = np.where(polar, rng.random(3), 0.0) @ np.linalg.inv(primitive_vectors(group))
-        for o, position in enumerate(rows.rows[row] - rows.start[row]):
-            directions = orbits(group)[position].directions
-            size = len(directions)
-            if numbers[kinds[o]] in self.part.numbers:
-                result[o, :size] = (result[o, :size] + shift @ np.linalg.pinv(directions)) % 1.0
+        part = self.images[image]
+        for own, z in enumerate(part.numbers):
+            result[numbers[kinds] == z] = part.free[part.kinds == own]
         return result
 
-    def cell(self, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the given cell as :func:`scaled_cell` does; NaN where it is free."""
-        if self.part is None:
-            return np.full(6, np.nan, np.float32)
-        own = expected_volume(self.part.numbers, self.part.counts)
-        change = float(np.log(own / expected_volume(numbers, counts)))
-        return scaled_cell(self.part.stretch + change, self.part.shape)
+    def cells(self, numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cell of each description, shape (n, 6), as :func:`scaled_cell` does.
+
+        Without a part that is kept there is one row of NaN.
+        """
+        if not self.images:
+            return np.full((1, 6), np.nan, np.float32)
+        found = []
+        for part in self.images:
+            own = expected_volume(part.numbers, part.counts)
+            change = float(np.log(own / expected_volume(numbers, counts)))
+            found.append(scaled_cell(part.stretch + change, part.shape))
+        return np.array(found, np.float32)
 
 
 def free_counts(required: Required, counts: NDArray[np.int64]) -> tuple[int, ...]:
@@ -169,7 +185,8 @@ def held_of(space: SearchSpace, sites: Mapping[str, str], keep: str) -> Held | N
         raise InputError(
             "sites: Wyckoff letters belong to a space group. Give [problem] space_groups."
         )
-    held = Held(letters, part)
+    images = () if part is None else tuple(equal_descriptions(part)[:MOST_IMAGES])
+    held = Held(letters, images)
     if not any(held_groups(held, space, units) for units in space.formula_units):
         what = ", ".join(
             f"{name} = {value!r}" for name, value in (("sites", sites), ("keep", keep)) if value

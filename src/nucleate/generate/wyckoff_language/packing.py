@@ -37,6 +37,10 @@ class Rows:
         Free coordinates.
     density : ndarray of float64, shape (n,)
         Log-density of what is drawn so far.
+    given : ndarray of float64, shape (n,)
+        The share of what is given in it.
+    image : ndarray of int64, shape (n,)
+        Which description of a kept part stands in the sentence.
     alive : ndarray of bool, shape (n,)
         Whether no contact is too short so far.
     """
@@ -49,7 +53,25 @@ class Rows:
     length: NDArray[np.int64]
     free: NDArray[np.float64]
     density: NDArray[np.float64]
+    given: NDArray[np.float64]
+    image: NDArray[np.int64]
     alive: NDArray[np.bool_]
+
+    def repeated(self, copies: NDArray[np.int64]) -> Rows:
+        """Return the rows of these places, which may come more than once."""
+        return Rows(
+            self.group[copies],
+            [self.kinds[k] for k in copies],
+            [self.rows[k] for k in copies],
+            [self.movable[k] for k in copies],
+            self.start[copies],
+            self.length[copies],
+            self.free[copies].copy(),
+            self.density[copies].copy(),
+            self.given[copies].copy(),
+            self.image[copies],
+            self.alive[copies].copy(),
+        )
 
 
 class Packing:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from nucleate.generate.symmetric_cells import cell_of
+from nucleate.generate.wyckoff_language.assignments import Manner
+from nucleate.generate.wyckoff_language.draws import bins_of, chosen_columns, drawn_columns
 from nucleate.generate.wyckoff_language.held import Held
 from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
 from nucleate.generate.wyckoff_language.packing import Packing, Rows
@@ -29,12 +31,12 @@ from nucleate.generate.wyckoff_language.tokens import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from nucleate.generate.wyckoff_language.assignments import Assignment, Manner
+    from nucleate.generate.wyckoff_language.assignments import Assignment
     from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
 
 TRIES = 6
@@ -60,11 +62,14 @@ class Written:
         Log-likelihood of space group and positions.
     log_density : float
         Log-density of cell and free coordinates.
+    image : int
+        Which description of a kept part it holds.
     """
 
     sentence: Sentence
     log_assignment: float
     log_density: float
+    image: int = 0
 
 
 class PlaceWriter:
@@ -80,6 +85,10 @@ class PlaceWriter:
         Minimum distances in Å.
     held : Held or None
         What is given of every sentence.
+
+    Attributes
+    ----------
+    limits : ndarray of float64, shape (n_elements, n_elements)
     """
 
     def __init__(
@@ -93,7 +102,7 @@ class PlaceWriter:
     ) -> None:
         self._held = held or Held()
         self._network, self._numbers, self._counts = network, numbers, counts
-        self._limits = np.ascontiguousarray(limits, np.float64)
+        self.limits = np.ascontiguousarray(limits, np.float64)
         self._volume = expected_volume(numbers, counts)
         self._log_volume = float(np.log(self._volume / counts.sum()))
 
@@ -118,42 +127,58 @@ class PlaceWriter:
         rng
             The only source of randomness.
         """
+        return [
+            Written(
+                self._sentence(rows, n, cell[n]),
+                assignments[place].log_likelihood,
+                float(rows.density[n]),
+                int(rows.image[n]),
+            )
+            for places_, rows, cell in self._batches(assignments, repeats, manner, rng, None)
+            for n, place in enumerate(places_.tolist())
+            if rows.alive[n]
+        ]
+
+    def log_given(self, assignments: Sequence[Assignment]) -> NDArray[np.float64]:
+        """Return how likely the given cell and coordinates are beside each assignment.
+
+        They are log-densities; -inf where atoms would be too close.
+        """
+        found = np.full(len(assignments), -np.inf)
+        part = self._held.part
+        if part is None:
+            return np.zeros(len(assignments))
+        steps = int(np.sum(places().freedom[places().start[part.group] + part.positions] > 0))
+        once, rng = [1] * len(assignments), np.random.default_rng(0)
+        for places_, rows, _ in self._batches(assignments, once, Manner(), rng, steps):
+            found[places_] = np.where(rows.alive, rows.given, -np.inf)
+        return found
+
+    def _batches(
+        self,
+        assignments: Sequence[Assignment],
+        repeats: Sequence[int],
+        manner: Manner,
+        rng: np.random.Generator,
+        steps: int | None,
+    ) -> Iterator[tuple[NDArray[np.int64], Rows, NDArray[np.float32]]]:
+        """Complete assignments, many at a time; yield their places, the rows and the cells."""
         flat = np.repeat(np.arange(len(assignments)), np.asarray(repeats, dtype=np.int64))
         flat = flat[np.argsort([-_n_movable(assignments[int(k)]) for k in flat], kind="stable")]
-        result: list[Written] = []
         for first in range(0, flat.size, AT_ONCE):
             own, copies = np.unique(flat[first : first + AT_ONCE], return_inverse=True)
             order = np.argsort([-_n_movable(assignments[int(k)]) for k in own], kind="stable")
             rank = np.argsort(order, kind="stable")
-            chosen = [assignments[int(k)] for k in own[order]]
-            result += self._batch(chosen, np.sort(rank[copies]), manner, rng)
-        return result
-
-    def _batch(
-        self,
-        chosen: list[Assignment],
-        copies: NDArray[np.int64],
-        manner: Manner,
-        rng: np.random.Generator,
-    ) -> list[Written]:
-        """Complete assignments, those with the most movable orbits first, all at the same time."""
-        with torch.inference_mode():
-            known, past, last = self._read(chosen)
-            which = torch.from_numpy(copies)
-            past = [(key[which], value[which]) for key, value in past]
-            rows = _repeated(known, copies)
-            cell = self._cells(rows, last[which], manner, rng)
-            packing = Packing(self._limits, self._volume, int(self._counts.sum()), rows, cell)
-            self._places(rows, cell, past, packing, manner, rng)
-        return [
-            Written(
-                self._sentence(rows, n, cell[n]),
-                chosen[copy].log_likelihood,
-                float(rows.density[n]),
-            )
-            for n, copy in enumerate(copies.tolist())
-            if rows.alive[n]
-        ]
+            own, copies = own[order], np.sort(rank[copies])
+            with torch.inference_mode():
+                known, past, last = self._read([assignments[int(k)] for k in own])
+                which = torch.from_numpy(copies)
+                past = [(key[which], value[which]) for key, value in past]
+                rows = known.repeated(copies)
+                cell = self._cells(rows, last[which], manner, rng)
+                packing = Packing(self.limits, self._volume, int(self._counts.sum()), rows, cell)
+                self._places(rows, cell, past, packing, manner, rng, steps)
+            yield own[copies], rows, cell
 
     def _read(self, chosen: list[Assignment]) -> tuple[Rows, Cache, Tensor]:
         """Read all up to the last orbit; return what is known, the past, and the last tokens."""
@@ -187,9 +212,10 @@ class PlaceWriter:
         x, past = self._network(inputs_of(batch))
         length = np.array([size + 2 + k.size for k in kinds])
         movable = [np.flatnonzero(table.freedom[row] > 0) for row in rows]
+        image = np.array([item.image for item in chosen])
         known = Rows(
             group, kinds, rows, movable, table.start[group], length,
-            np.zeros((n, most, 3)), np.zeros(n), np.ones(n, np.bool_),
+            np.zeros((n, most, 3)), np.zeros(n), np.zeros(n), image, np.ones(n, np.bool_),
         )  # fmt: skip
         return known, past, x[every, torch.from_numpy(length - 1)]
 
@@ -202,28 +228,32 @@ class PlaceWriter:
         x = last.repeat_interleave(CELLS, 0)
         group = torch.from_numpy(np.repeat(rows.group, CELLS))
         size = np.repeat(places().shape_size[rows.group], CELLS) + 1
-        given = self._held.cell(self._numbers, self._counts)
+        given = self._held.cells(self._numbers, self._counts)[np.repeat(rows.image, CELLS)]
         density = np.zeros(n * CELLS)
         for number in range(int(size.max())):
             has = torch.from_numpy(np.flatnonzero(size > number))
             mixture = self._network.cell_mixture(x[has], group[has], drawn[has], number)
             share, mean, width = (part.numpy() for part in mixture.unbind(1))
-            pick = _drawn(manner.log_shares(share.astype(np.float64)), rng)
+            pick = drawn_columns(manner.log_shares(share.astype(np.float64)), rng)
             at = np.arange(pick.size)
             noise = rng.standard_normal(pick.size) * np.sqrt(manner.temperature)
             value = mean[at, pick] + np.exp(width[at, pick]) * noise
-            value = np.where(np.isnan(given[number]), value, given[number])
+            own = given[has.numpy(), number]
+            value = np.where(np.isnan(own), value, own)
             drawn[has, number] = torch.from_numpy(value.astype(np.float32))
             density[has.numpy()] += mixture_log_density(mixture, drawn[has, number]).numpy()
         cells, density = drawn.numpy().reshape(n, CELLS, 6), density.reshape(n, CELLS)
+        is_given = bool(self._held.images)
         result = np.zeros((n, 6), np.float32)
         for r in range(n):
             for k in range(CELLS):
-                if not np.isnan(given[0]) or self._fits(rows, r, cells[r, k]):
+                if is_given or self._fits(rows, r, cells[r, k]):
                     result[r], rows.density[r] = cells[r, k], density[r, k]
                     break
             else:
                 rows.alive[r] = False
+        if is_given:
+            rows.given[:] = rows.density
         return result
 
     def _fits(self, rows: Rows, r: int, cell: NDArray[np.float32]) -> bool:
@@ -246,15 +276,21 @@ class PlaceWriter:
         packing: Packing,
         manner: Manner,
         rng: np.random.Generator,
+        steps: int | None = None,
     ) -> None:
-        """Draw free coordinates orbit by orbit; rows come with the most movable orbits first."""
+        """Draw free coordinates orbit by orbit; rows come with the most movable orbits first.
+
+        No more than ``steps`` orbits of each are placed; None places all of them.
+        """
         n_movable = np.array([m.size for m in rows.movable])
         packing.place_fixed(rows)
         width = past[0][0].shape[2]
         seen = np.arange(width) < rows.length[:, None]
-        given = [self._held.coordinates(self._numbers, rows, r, rng) for r in range(len(seen))]
-        steps = int(n_movable.max(initial=0))
-        for step in range(steps):
+        given = [
+            self._held.coordinates(self._numbers, kinds, int(image))
+            for kinds, image in zip(rows.kinds, rows.image, strict=True)
+        ]
+        for step in range(int(n_movable.max(initial=0)) if steps is None else steps):
             active = int(np.sum(n_movable > step))
             past = [(key[:active], value[:active]) for key, value in past]
             orbit = np.array([rows.movable[r][step] for r in range(active)])
@@ -269,7 +305,9 @@ class PlaceWriter:
             rows.alive[:active] &= taken >= 0
             every = np.arange(active)
             rows.free[every, orbit] = tries[every, np.maximum(taken, 0)]
-            rows.density[:active] += logs[every, np.maximum(taken, 0)]
+            added = logs[every, np.maximum(taken, 0)]
+            rows.density[:active] += added
+            rows.given[:active] += np.where(np.isnan(known[:, 0]), 0.0, added)
 
     def _token(
         self,
@@ -322,11 +360,11 @@ class PlaceWriter:
             own = known[has.numpy(), number]
             bins = bins_of(np.nan_to_num(own))
             is_given = ~np.isnan(own)
-            coarse, first = _chosen(
+            coarse, first = chosen_columns(
                 self._network.coarse(hidden), manner, rng, np.where(is_given, bins[0], -1)
             )
             parts = self._network.fine_logits(hidden, torch.from_numpy(coarse))
-            fine, second = _chosen(parts, manner, rng, np.where(is_given, bins[1], -1))
+            fine, second = chosen_columns(parts, manner, rng, np.where(is_given, bins[1], -1))
             drawn = (coarse + (fine + 0.5) / FINE - 0.5) / COARSE % 1.0
             drawn = drawn.astype(np.float32)
             free[has, number] = torch.from_numpy(np.where(is_given, own, drawn))
@@ -352,47 +390,3 @@ class PlaceWriter:
 def _n_movable(assignment: Assignment) -> int:
     rows = places().start[assignment.group] + np.array(assignment.positions)
     return int(np.sum(places().freedom[rows] > 0))
-
-
-def _repeated(known: Rows, copies: NDArray[np.int64]) -> Rows:
-    return Rows(
-        known.group[copies],
-        [known.kinds[k] for k in copies],
-        [known.rows[k] for k in copies],
-        [known.movable[k] for k in copies],
-        known.start[copies],
-        known.length[copies],
-        known.free[copies].copy(),
-        known.density[copies].copy(),
-        known.alive[copies].copy(),
-    )
-
-
-def bins_of(
-    values: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the bins of free coordinates in [0, 1), and the parts of the bins."""
-    place = values * COARSE
-    near = np.floor(place + 0.5)
-    fine = np.floor((place - near + 0.5) * FINE).astype(np.int64)
-    return near.astype(np.int64) % COARSE, np.clip(fine, 0, FINE - 1)
-
-
-def _chosen(
-    logits: Tensor, manner: Manner, rng: np.random.Generator, given: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return what is given or (where that is -1) drawn from rows of logits.
-
-    Also its log-likelihood at temperature 1.
-    """
-    raw = logits.double().numpy()
-    pick = np.where(given < 0, _drawn(manner.log_shares(raw), rng), given)
-    plain = logits.log_softmax(-1).double().numpy()
-    return pick, plain[np.arange(pick.size), pick]
-
-
-def _drawn(log_shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return a column for each row, drawn by the exponentials of the row."""
-    edges = np.cumsum(np.exp(log_shares), axis=1)
-    goal = rng.random(len(edges)) * edges[:, -1]
-    return np.minimum((edges <= goal[:, None]).sum(axis=1), edges.shape[1] - 1)
