@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.generate.flow.cells import cell_of_strain, expected_length, log_strain, niggli
+from nucleate.generate.flow.canonical import canonical
+from nucleate.generate.flow.cells import cell_of_strain, expected_length, log_strain
 
 pytest.importorskip("torch")
 
@@ -25,11 +26,11 @@ NUMBERS = np.array([8, 8, 22])
 
 
 def crystals(number: int, *, seed: int = 0) -> list[Crystal]:
-    """Return crystals near the expected volume, in their Niggli cells."""
+    """Return crystals near the expected volume, in their canonical descriptions."""
     rng = np.random.default_rng(seed)
     length = expected_length(NUMBERS)
     cells = length * cell_of_strain(rng.normal(0.0, 0.05, (number, 6)))
-    return [niggli(Crystal(NUMBERS, cell, rng.random((3, 3)))) for cell in cells]
+    return [canonical(Crystal(NUMBERS, cell, rng.random((3, 3)))) for cell in cells]
 
 
 def test_a_field_that_does_not_move_has_the_density_of_random_cells(field: FlowNetwork) -> None:
@@ -82,3 +83,21 @@ def test_likelihoods_depend_on_the_crystal_alone(field: FlowNetwork) -> None:
     flat = Crystal(NUMBERS, np.zeros((3, 3)), some[0].scaled)
     assert np.isnan(log_likelihoods(field, [flat, some[0]])[0])
     assert np.ptp(whole) > 0.1
+
+
+def test_equal_descriptions_of_a_crystal_have_one_likelihood(field: FlowNetwork) -> None:
+    """In a cubic cell all axes are Niggli bases, and the field tells them apart."""
+    numbers, cell = np.array([38, 22, 8, 8, 8]), 3.95 * np.eye(3)
+    scaled = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.1], [0.5, 0, 0.45], [0, 0.5, 0.45]])
+    other = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1.0]])
+    equal = [
+        Crystal(numbers, cell, scaled),
+        Crystal(numbers, cell, scaled[:, [1, 2, 0]]),
+        Crystal(numbers, cell, -scaled % 1.0),
+        Crystal(numbers, cell, (scaled[[0, 1, 4, 2, 3]] + [0.31, 0.77, 0.12]) % 1.0),
+        Crystal(numbers, other @ cell, scaled @ np.linalg.inv(other) % 1.0),
+    ]
+    found = log_likelihoods(field, equal)
+    np.testing.assert_allclose(found, found[0], atol=5e-3)
+    stretched = [c.replace(cell=c.cell @ np.diag([1.0, 1.1, 1.2])) for c in equal[:2]]
+    assert abs(np.diff(log_likelihoods(field, stretched))[0]) > 1e-3

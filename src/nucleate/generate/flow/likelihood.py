@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nucleate.generate.flow.cells import expected_length, log_strain, niggli
+from nucleate.generate.flow.canonical import canonical
+from nucleate.generate.flow.cells import expected_length, log_strain
 from nucleate.generate.flow.sampling import AT_ONCE
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def log_likelihoods(
     random cells (positions are uniform), changes on the way by the divergence of the velocities
     (R. T. Q. Chen et al., NeurIPS 2018), of which each step takes an estimate along random
     directions (M. F. Hutchinson, Commun. Stat. Simul. 19, 433, 1990; W. Grathwohl et al., ICLR
-    2019). The directions are the same for all crystals, so that they are compared fairly.
+    2019). The directions are the same for all crystals, so that they are compared fairly. Each
+    crystal is first brought into its canonical description, so that the value does not depend on
+    how it was written.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def log_likelihoods(
         has no Niggli cell.
     """
     found = [float("nan")] * len(crystals)
-    known = {place: cell for place, crystal in enumerate(crystals) if (cell := _niggli(crystal))}
+    known = {place: cell for place, crystal in enumerate(crystals) if (cell := _canonical(crystal))}
     places = list(known)
     for first in range(0, len(places), AT_ONCE):
         part = places[first : first + AT_ONCE]
@@ -65,9 +68,9 @@ def log_likelihoods(
     return found
 
 
-def _niggli(crystal: Crystal) -> Crystal | None:
+def _canonical(crystal: Crystal) -> Crystal | None:
     try:
-        return niggli(crystal)
+        return canonical(crystal)
     except ValueError:
         return None
 
