@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import read, write
+from matplotlib.image import imread
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
@@ -24,7 +26,10 @@ import torch
 
 from nucleate.api.train import train_wyckoff_language
 from nucleate.fitting.datasets import reduced_formulas
+from nucleate.fitting.flow.corpus import read_corpora as read_flow
+from nucleate.fitting.generator_results import plot_learning_curve
 from nucleate.fitting.wyckoff_language.corpus import joined, read_corpora
+from nucleate.fitting.wyckoff_language.fit import CARD
 from nucleate.fitting.wyckoff_language.lessons import batches, lengths_of
 from nucleate.fitting.wyckoff_language.training import LanguageTrainer, LanguageTraining
 from nucleate.generate.wyckoff_language.checkpoint import load_language
@@ -68,6 +73,29 @@ def test_a_training_that_is_continued_ends_like_one_in_one_go(data: Path, tmp_pa
     assert about["history"][1]["val"] < about["history"][0]["val"]
     assert "validation" in (tmp_path / "whole" / "model_card.md").read_text()
     assert (tmp_path / "whole" / "learning_curve.png").stat().st_size > 1000
+
+
+def test_a_split_without_validation_is_refused_before_sentences_are_made(
+    data: Path, tmp_path: Path
+) -> None:
+    frames = [atoms for atoms in read(data, ":") if atoms.info["split"] == "train"]
+    write(tmp_path / "train.extxyz", frames)
+    said: list[str] = []
+    word = r"split 'val'.*--limit = 20, or .* column split is val"
+    for read_side in (read_corpora, partial(read_flow, most_atoms=12)):
+        with pytest.raises(InputError, match=word):
+            read_side(tmp_path / "train.extxyz", tmp_path, limit=20, seed=0, say=said.append)
+    assert not any("sentences" in line for line in said)
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_the_learning_curve_of_one_pass_has_its_points(tmp_path: Path) -> None:
+    history = [{"epoch": 1.0, "train": 2.0, "val": 2.5}]
+    plot_learning_curve(tmp_path / "one.png", history, CARD)
+    plot_learning_curve(tmp_path / "none.png", [], CARD)
+    one, none = (imread(tmp_path / name) for name in ("one.png", "none.png"))
+    coloured = [np.ptp(image[..., :3], axis=-1)[:, 100:500] > 0.3 for image in (one, none)]
+    assert coloured[0].sum() > coloured[1].sum() + 20
 
 
 def test_another_network_in_the_folder_is_refused(data: Path, tmp_path: Path) -> None:

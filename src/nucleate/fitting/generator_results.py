@@ -58,7 +58,9 @@ def train_and_write(
     out: Path,
     tell: Callable[[Progress], None],
 ) -> Path:
-    """Train to the end and return the path of the checkpoint, which is written with every state.
+    """Train to the end and return the path of the checkpoint.
+
+    Checkpoint, card and learning curve are written with every state.
 
     Parameters
     ----------
@@ -78,8 +80,10 @@ def train_and_write(
     tell
         Called with the progress.
     """
+    drawn = 0
 
     def write() -> None:
+        nonlocal drawn
         about = {
             "name": out.name,
             **facts,
@@ -93,10 +97,12 @@ def train_and_write(
         Trained(kind, sizes, trainer.mean, elements, about).save(out / MODEL)
         (out / "model_card.md").write_text(format_card(about, card), encoding="utf-8")
         (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
+        if len(trainer.history) != drawn:
+            plot_learning_curve(out / "learning_curve.png", trainer.history, card)
+            drawn = len(trainer.history)
 
     trainer.run(tell=tell, saved=write)
     write()
-    plot_learning_curve(out / "learning_curve.png", trainer.history, card)
     return out / MODEL
 
 
@@ -158,7 +164,8 @@ def plot_learning_curve(path: Path, history: Sequence[Mapping[str, float]], card
         ("train", "training, mean over the epoch", "tab:blue"),
         ("val", f"validation, {card.validation}", "tab:orange"),
     ):
-        axes.plot(epochs, [entry[key] for entry in history], color=colour, label=label)
+        values = [entry[key] for entry in history]
+        axes.plot(epochs, values, color=colour, label=label, marker="o", markersize=3)
     axes.set(xlabel="epoch", ylabel=card.error)
     axes.legend()
     figure.savefig(path, dpi=150)

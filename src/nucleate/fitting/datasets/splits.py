@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.composition import Composition
+from nucleate.errors import InputError
 from nucleate.fitting.datasets.dataset import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -78,3 +80,38 @@ def leaking_rows(formulas: Sequence[str], split: Sequence[str]) -> list[int]:
         for row, (formula, rank) in enumerate(zip(formulas, ranks, strict=True))
         if rank < last[formula]
     ]
+
+
+def check_sides(data: Path, dataset: Dataset, sides: Mapping[str, int], limit: int | None) -> None:
+    """Refuse data of which one side of the split has no crystal, before anything is made of them.
+
+    Parameters
+    ----------
+    data
+        Where they are from.
+    dataset
+        What was read.
+    sides
+        Crystals that can be used, by ``train`` and ``val``.
+    limit
+        Rows that were read at most.
+
+    Raises
+    ------
+    InputError
+        If a side is empty; the message says how the data were split, and what helps.
+    """
+    for side, number in sides.items():
+        if number:
+            continue
+        ways = [f"give rows whose column split is {side}"]
+        if "given by the file" in dataset.report.split_by:
+            ways.append("leave the column out, so that formulas are split")
+        else:
+            ways = ["give more formulas"]
+        if limit is not None:
+            ways.insert(0, f"raise --limit = {limit}")
+        raise InputError(
+            f"{data} has no crystal of the split {side!r} that can be used "
+            f"({dataset.report.split_by}): {', or '.join(ways)}."
+        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleate.crystal.symmetry import symmetrised
 from nucleate.errors import InputError
-from nucleate.fitting.datasets import load_dataset, training_crystals
+from nucleate.fitting.datasets import check_sides, load_dataset, training_crystals
 from nucleate.fitting.state import kept_arrays
 from nucleate.generate.flow.cells import expected_length, log_strain, niggli
 
@@ -109,6 +109,7 @@ def read_corpora(
         say(line)
     train = training_crystals(dataset, withheld, say)
     val = [dataset.crystals[row] for row in dataset.rows("val")]
+    check_sides(data, dataset, {"train": len(train), "val": len(val)}, limit)
     found = []
     for name, crystals in (("training", train), ("validation", val)):
         corpus = _kept(crystals, folder, name, most_atoms)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.errors import InputError
-from nucleate.fitting.datasets import load_dataset, training_crystals
+from nucleate.fitting.datasets import check_sides, load_dataset, training_crystals
 from nucleate.fitting.state import kept_arrays
 from nucleate.generate.wyckoff_language.completions import (
     of_group,
@@ -139,11 +139,12 @@ def read_corpora(
         say(line)
     train = training_crystals(dataset, withheld, say)
     val = [dataset.crystals[row] for row in dataset.rows("val")]
+    small = [[c for c in crystals if c.n_atoms <= MOST_ATOMS] for crystals in (train, val)]
+    check_sides(data, dataset, {"train": len(small[0]), "val": len(small[1])}, limit)
     found = []
-    for name, crystals in (("training", train), ("validation", val)):
-        small = [crystal for crystal in crystals if crystal.n_atoms <= MOST_ATOMS]
-        made = _kept(small, folder, name, seed, say) if small else None
-        if made is None or not len(made):
+    for name, crystals in zip(("training", "validation"), small, strict=True):
+        made = _kept(crystals, folder, name, seed, say)
+        if not len(made):
             raise InputError(
                 f"{data} has no {name} crystal of at most {MOST_ATOMS} atoms and {MOST_ORBITS} "
                 "orbits; give more structures"
