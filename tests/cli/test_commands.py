@@ -168,6 +168,27 @@ def test_a_generator_that_stands_alone_makes_as_many_as_asked_for(nucleate, tmp_
     assert "neither a weight nor a file" in result.err
 
 
+def test_generate_takes_space_groups_sites_and_a_part(nucleate, tmp_path):
+    pytest.importorskip("torch")
+    command = ("generate", "SrTiO3", "--max-atoms", "5", "--number", "3")
+    language = (*command, "--generator", "wyckoff-language")
+    result = nucleate(*language, "--space-groups", "221", "--sites", "Sr=b", "--sites", "O=d")
+    assert "wyckoff-language" in result.out
+    assert "symmetric" not in result.out
+    shown = read_structures(tmp_path / "pool.extxyz")
+    assert {item.info["wyckoff"] for item in shown} == {"Sr b, Ti a, O d"}
+    frame = shown[0].crystal
+    frame.to_ase()[frame.numbers != 38].write("frame.cif")
+    assert nucleate(*language, "--keep", "frame.cif", "--out", "kept.extxyz").out
+    assert read_structures(tmp_path / "kept.extxyz")
+    for options, word in (
+        (("--space-groups", "231"), "last space group is 230"),
+        (("--sites", "Sr=b"), "wyckoff-language alone"),
+    ):
+        assert word in nucleate(*command, *options, "--out", "no.extxyz").err
+    assert "like Sr=b" in nucleate(*language, "--sites", "Srb", "--out", "no.extxyz").err
+
+
 def test_predict_status_and_going_on(nucleate, tmp_path, emt):
     result = nucleate("predict", emt, "--structures", "4")
     assert result.status == 0, result.err

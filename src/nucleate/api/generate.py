@@ -36,6 +36,7 @@ def generate(
     seed: int = 0,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
+    space_groups: Sequence[int] | None = None,
     pair_distances_ang: dict[str, float] | None = None,
     report: Report = no_report,
 ) -> list[Candidate]:
@@ -55,6 +56,8 @@ def generate(
         Seed of all random numbers.
     max_atoms, formula_units
         Maximum number of atoms in a cell, and allowed numbers of formula units.
+    space_groups
+        Numbers of the allowed space groups; all generators must be able to keep to them.
     pair_distances_ang
         Minimum distances in Å by pair, such as ``{"O-O": 2.2}``.
     report
@@ -83,6 +86,7 @@ def generate(
     problem = {
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
+        "space_groups": None if space_groups is None else list(space_groups),
         "min_distances": pair_distances_ang,
     }
     source = _source(formula, _asked_for(generator, n), problem, seed, report)
@@ -103,13 +107,14 @@ def generate_pool(
     seed: int = 0,
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
+    space_groups: Sequence[int] | None = None,
     report: Report = no_report,
 ) -> RankedPool:
     """Return a generator with its ranked pool made.
 
     Parameters
     ----------
-    formula, seed, max_atoms, formula_units, report
+    formula, seed, max_atoms, formula_units, space_groups, report
         As in :func:`generate`.
     search
         Settings of a generator that makes a pool, such as ``{"kind": "graph-search"}``.
@@ -128,6 +133,7 @@ def generate_pool(
     problem = {
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
+        "space_groups": None if space_groups is None else list(space_groups),
     }
     source = _source(formula, search, problem, seed, report)
     generator: Any = source.generators[0]

@@ -38,6 +38,20 @@ def generate(
     formula_units: Annotated[
         str | None, typer.Option(help="Formula units in a cell, like 1,2,4 or 1-4.")
     ] = None,
+    space_groups: Annotated[
+        str | None, typer.Option(help="Numbers of the allowed space groups, like 62,221 or 1-2.")
+    ] = None,
+    sites: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of wyckoff-language, repeat for several elements: letters of all orbits of an "
+            "element, like Sr=b."
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Of wyckoff-language: file of a part that every structure has."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     ranking: Annotated[
         str, typer.Option(help="Ranking of graph-search: network, spp or single-point (CHGNet).")
@@ -48,7 +62,8 @@ def generate(
 
     With ``--generator graph-search`` alone, --number is how many are evaluated for each number of
     formula units, and the ranked pool of the best distinct ones is written. Other generators that
-    stand alone make --number candidates; what they cannot make comes from the default mix.
+    stand alone make --number candidates; what they cannot make comes from the default mix, or
+    with --space-groups from symmetric. With --sites or --keep nothing else is mixed in.
     """
     from nucleate import api
     from nucleate.api.display import Stages
@@ -56,9 +71,11 @@ def generate(
     from nucleate.cli import inputs
 
     generators = inputs.parse_all(inputs.parse_generator, generator)
+    generators = inputs.with_what_is_given(generators, sites, keep)
     limits: dict[str, Any] = {
         "max_atoms": max_atoms,
         "formula_units": inputs.parse_formula_units(formula_units),
+        "space_groups": inputs.parse_space_groups(space_groups),
         "seed": seed,
         "report": Stages(),
     }

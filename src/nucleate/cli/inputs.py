@@ -30,26 +30,68 @@ def parse_formula_units(text: str | None) -> list[int] | None:
         return None
     from nucleate.api.inputs import MOST_ATOMS_IN_A_CELL
 
-    units: set[int] = set()
+    most = MOST_ATOMS_IN_A_CELL
+    return _numbers(
+        text, "--formula-units", "1,2,4 or 1-4", most, f"no search can treat more than {most}"
+    )
+
+
+def parse_space_groups(text: str | None) -> list[int] | None:
+    """Return the numbers of ``62,221`` or ``1-2``; raises InputError if it is neither."""
+    if text is None:
+        return None
+    return _numbers(text, "--space-groups", "62,221 or 1-2", 230, "the last space group is 230")
+
+
+def with_what_is_given(
+    generators: list[dict[str, Any]] | None, sites: Sequence[str] | None, keep: Path | None
+) -> list[dict[str, Any]] | None:
+    """Return generators of which wyckoff-language holds given sites and a part that is kept.
+
+    Raises
+    ------
+    InputError
+        If it is not the only generator, or sites are not written ``ELEMENT=LETTERS``.
+    """
+    if not sites and keep is None:
+        return generators
+    option = f"--sites = {sites[0]!r}" if sites else f"--keep = {str(keep)!r}"
+    if generators is None or [item["kind"] for item in generators] != ["wyckoff-language"]:
+        raise InputError(
+            f"{option} is known to wyckoff-language alone. Give this --generator and no other."
+        )
+    letters = {}
+    for text in sites or ():
+        name, _, word = text.partition("=")
+        if not name or not word or name in letters:
+            raise InputError(
+                f"--sites = {text!r} does not give an element its letters once. Write it like Sr=b."
+            )
+        letters[name] = word
+    given: dict[str, Any] = {"sites": letters} if letters else {}
+    if keep is not None:
+        given["keep"] = str(keep.absolute())
+    return [generators[0] | given]
+
+
+def _numbers(text: str, option: str, example: str, most: int, limit: str) -> list[int]:
+    """Return the numbers of a list with ranges."""
+    found: set[int] = set()
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None:
             raise InputError(
-                f"--formula-units = {text!r} is not a list of numbers. Write it like 1,2,4 or 1-4."
+                f"{option} = {text!r} is not a list of numbers. Write it like {example}."
             )
         first, last = int(match[1][:9]), int((match[2] or match[1])[:9])
         if last < first:
             raise InputError(
-                f"--formula-units = {text!r}: the range {part} is empty. "
-                f"Write it as {last}-{first}."
+                f"{option} = {text!r}: the range {part} is empty. Write it as {last}-{first}."
             )
-        if last > MOST_ATOMS_IN_A_CELL:
-            raise InputError(
-                f"--formula-units = {text!r}: no search can treat more than "
-                f"{MOST_ATOMS_IN_A_CELL}. Write it like 1,2,4 or 1-4."
-            )
-        units |= set(range(first, last + 1))
-    return sorted(units)
+        if last > most:
+            raise InputError(f"{option} = {text!r}: {limit}. Write it like {example}.")
+        found |= set(range(first, last + 1))
+    return sorted(found)
 
 
 def parse_tier(text: str) -> dict[str, Any]:
