@@ -51,8 +51,9 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     """Return all generators as one; the default ones where ``settings`` is empty.
 
     Sources that come to an end are completed if they stand alone: seeds by random generators,
-    pools by ``blocks``. The defaults begin with known structures, where
-    the run may use them, and have a pool only where there is a folder to keep it in, and
+    pools by ``blocks``. What has to hold a given part of every structure (``is_bound``) is not
+    completed, since no other generator knows that part. The defaults begin with known structures,
+    where the run may use them, and have a pool only where there is a folder to keep it in, and
     torch to make it. They work at 0 GPa, and what they give is scaled by the compression of the
     space.
 
@@ -119,6 +120,8 @@ def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tup
 
 
 def _completing(settings: Sequence[Component], context: GeneratorContext) -> Sequence[Component]:
+    if any(getattr(item, "is_bound", False) for item in settings):
+        return ()
     if context.space.space_groups is not None:
         return (named("symmetric"),) if _alone(settings) else ()
     if context.space.motif is not None:

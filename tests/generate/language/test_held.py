@@ -13,7 +13,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.space import SearchSpace
 from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
-from nucleate.generate.build import named
+from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.wyckoff import sites
 
@@ -102,6 +102,30 @@ def test_given_sites_are_occupied(small_language: Path) -> None:
     assert {m.detail["wyckoff"] for m in members} == {"Sr b, Ti a, O d"}
 
 
+@pytest.mark.parametrize("sites", [{"Sr": "b", "O": "d"}, {}])
+def test_what_is_given_is_in_every_candidate(small_language: Path, sites: dict[str, str]) -> None:
+    """No other generator completes what must hold given sites."""
+    made = named("wyckoff-language", checkpoint=str(small_language), number=4, sites=sites)
+    mix = build_generators([made], GeneratorContext(_space(groups=[221])))
+    names = [generator.name for generator in mix.generators]
+    assert names == ["wyckoff-language"] + ([] if sites else ["symmetric"])
+
+
+def test_a_given_orbit_has_its_likelihood(small_language: Path) -> None:
+    """Groups in which given letters are unlikely come after those in which they are likely."""
+    network = load_language(small_language).network()
+    numbers, counts = np.array([8, 38, 22]), np.array([3, 1, 1])
+    free = AssignmentSearch(network, numbers, counts, 2.8, groups=[221])
+    free._merged = lambda finished: finished
+    given = AssignmentSearch(network, numbers, counts, 2.8, groups=[221], held=Held({8: "d"}))
+    given._merged = lambda finished: finished
+    logs = {item.positions: item.log for item in free.likely(500, width=500)}
+    found = given.likely(500, width=500)
+    assert found
+    for item in found:
+        assert item.log == pytest.approx(logs[item.positions], abs=1e-5)
+
+
 def test_a_part_is_kept_with_its_cell_and_places(small_language: Path, tmp_path: Path) -> None:
     FRAME.to_ase().write(tmp_path / "frame.cif")
     members = _members(small_language, _space(atoms=5), keep=str(tmp_path / "frame.cif"))
@@ -171,7 +195,8 @@ def test_descriptions_that_are_one_crystal_are_added(small_language: Path, tmp_p
     _oxygen_of_rutile(0.0).write(tmp_path / "frame.cif")
     held = held_of(_space("TiO2", atoms=6), {}, str(tmp_path / "frame.cif"))
     assert held is not None
-    network, numbers, counts = load_language(small_language).network(), np.array([8, 22]), np.array([4, 2])
+    network = load_language(small_language).network()
+    numbers, counts = np.array([8, 22]), np.array([4, 2])
     writer = PlaceWriter(network, numbers, counts, np.full((2, 2), 0.1), held=held)
     search = AssignmentSearch(network, numbers, counts, 2.8, groups=[136], held=held)
     fixed = [item for item in search.likely(50) if item.positions == (5, 0)]

@@ -28,10 +28,16 @@ class WyckoffLanguageSettings(GeneratorSettings):
         20, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
     temperature: float = Field(
-        0.7, gt=0.0, le=3.0, description="Of cells and coordinates; below 1 keeps to the likely."
+        0.7,
+        gt=0.0,
+        le=3.0,
+        description="Of cells and coordinates only; below 1 keeps to the likely.",
     )
     top_p: float = Field(
-        0.95, gt=0.0, le=1.0, description="Words beyond this share of probability are not drawn."
+        0.95,
+        gt=0.0,
+        le=1.0,
+        description="Cells and coordinates beyond this share of probability are not drawn.",
     )
     explore: bool = Field(
         False, description="Draw the assignments by chance in place of the likeliest."
@@ -46,6 +52,11 @@ class WyckoffLanguageSettings(GeneratorSettings):
     keep: str = Field(
         "", description="File of a part that is kept: cell and all atoms of some elements."
     )
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether every candidate has what ``sites`` or ``keep`` names."""
+        return bool(self.sites or self.keep)
 
     @model_validator(mode="after")
     def _is_used(self) -> WyckoffLanguageSettings:

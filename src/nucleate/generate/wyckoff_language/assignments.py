@@ -167,7 +167,10 @@ class AssignmentSearch:
         manner: Manner | None = None,
         rng: np.random.Generator | None = None,
     ) -> list[Assignment]:
-        """Return distinct assignments, the likeliest first, or as they are drawn.
+        """Return distinct assignments in the order of the beam.
+
+        It goes by the likeliest description of each, or by chance. ``log_likelihood`` adds up all
+        descriptions that the beam has kept, and so need not descend.
 
         Parameters
         ----------
@@ -176,7 +179,7 @@ class AssignmentSearch:
         width
             Beginnings that are kept; more make sure that nothing likely is missed.
         manner
-            How words are drawn; None takes the probabilities as they are.
+            How group and positions are drawn; None takes the probabilities as they are.
         rng
             Draws a sample without repeats in place of the likeliest.
         """

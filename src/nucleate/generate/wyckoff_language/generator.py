@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nucleate.generate.wyckoff_language.assignments import Assignment
     from nucleate.generate.wyckoff_language.held import Held
     from nucleate.generate.wyckoff_language.places import PlaceWriter, Written
+    from nucleate.generate.wyckoff_language.sentence import Sentence
 
 STRICTNESS = 0.75
 """Minimum distances relative to the usual shortest contact of the elements."""
@@ -51,7 +52,12 @@ ASSIGNMENTS = 100
 """Assignments of each size that are completed; more where more than 500 candidates are wanted."""
 
 MOST_OF_ONE = 12
-"""Candidates of one assignment, at most."""
+"""Candidates of one assignment, at most; beside a kept part as many as are asked for."""
+
+
+BESIDE_A_PART = 3
+"""Times as many sets of coordinates are drawn beside a kept part, where few assignments are likely
+and the place that is left may be hard to hit."""
 
 
 class WyckoffLanguageGenerator(PooledGenerator):
@@ -108,6 +114,10 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
         self._assignment_temperature = assignment_temperature
         self._held, self._seed, self._warn = held, seed, warn
+
+    @property
+    def _part(self) -> Sentence | None:
+        return None if self._held is None else self._held.part
 
     def make_pool(self) -> RankedPool:
         """Return the candidates, the likeliest first."""
@@ -179,7 +189,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self, assignments: list[Assignment], writer: PlaceWriter
     ) -> list[tuple[float, Assignment]]:
         """Return assignments, each with the log-density of a kept part beside it."""
-        if self._held is None or not self._held.images or not assignments:
+        if self._held is None or self._part is None or not assignments:
             return [(0.0, item) for item in assignments]
         return KeptImages(self._held.images).placed(assignments, writer)
 
@@ -196,13 +206,14 @@ class WyckoffLanguageGenerator(PooledGenerator):
 
     def _wanted(self, choices: list[tuple[float, int, Assignment]]) -> list[int]:
         """Return how many candidates of each assignment are made; some of them may fail."""
-        part = None if self._held is None else self._held.part
-        kept = 0 if part is None else part.numbers.size
+        kept, most = 0, MOST_OF_ONE
+        if self._part is not None:
+            kept, most = self._part.numbers.size, max(MOST_OF_ONE, self._number)
         ranked = sorted(
             (
                 (-score - k * np.log(AGAIN), place, k)
                 for place, (score, _, item) in enumerate(choices)
-                for k in range(MOST_OF_ONE if _is_movable(item, kept) else 1)
+                for k in range(most if _is_movable(item, kept) else 1)
             )
         )
         wanted = [0] * len(choices)
@@ -221,7 +232,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
     ) -> list[tuple[float, Member]]:
         """Return candidates of some assignments of one size, with their scores."""
         writer = self._writer(network, numbers, counts)
-        repeats = [wanted + EXTRA + wanted // 2 for _, wanted in own]
+        often = BESIDE_A_PART if self._part is not None else 1
+        repeats = [often * (wanted + EXTRA + wanted // 2) for _, wanted in own]
         written = writer.written([c[2] for c, _ in own], repeats, manner=manner, rng=rng)
         groups: dict[tuple[int, str, int], list[Written]] = {}
         for item in written:
@@ -244,12 +256,12 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self, items: list[Written], wanted: int, limits: NDArray[np.float64]
     ) -> list[tuple[Crystal, Written]]:
         """Return the distinct crystals of the highest density."""
-        made = []
+        made, often = [], BESIDE_A_PART if self._part is not None else 1
         for item in sorted(items, key=lambda item: -item.log_density):
             crystal = crystal_of(item.sentence, limits * (1.0 - 1e-6))
             if crystal is not None and self._accepts(crystal):
                 made.append((crystal, item))
-            if len(made) >= 2 * wanted + 2:
+            if len(made) >= often * 2 * wanted + 2:
                 break
         return [made[k] for k in distinct([c for c, _ in made], most=wanted)]
 
