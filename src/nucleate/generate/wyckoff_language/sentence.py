@@ -321,7 +321,8 @@ def _origins(
         )
         heights = np.where(polar, points @ primitive, 0.0)
         _, unlike = np.unique(np.round(heights, 4) % 1.0, axis=0, return_index=True)
-        found += [(int(origin), -heights[k] @ inverse) for k in sorted(unlike)]
+        backs = np.array(-heights[np.sort(unlike)] @ inverse, np.float64)
+        found.extend((int(origin), back) for back in backs)
     return found
 
 
