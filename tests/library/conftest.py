@@ -45,6 +45,17 @@ def rutile(metal: str, anion: str, a: float, c: float, u: float = 0.305) -> Crys
     )
 
 
+def quartz(metal: str = "Si", anion: str = "O", a: float = 4.91, c: float = 5.40) -> Crystal:
+    return Crystal.from_ase(
+        from_space_group(
+            [metal, anion],
+            [(0.47, 0, 1 / 3), (0.4135, 0.2669, 0.4524)],
+            spacegroup=152,
+            cellpar=[a, a, c, 90, 90, 120],
+        )
+    )
+
+
 def trirutile() -> Crystal:
     return Crystal.from_ase(
         from_space_group(

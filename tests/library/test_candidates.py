@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from ase import Atoms
-from tests.library.conftest import KNOWN, perovskite, rocksalt, rutile, trirutile
+from tests.library.conftest import KNOWN, perovskite, quartz, rocksalt, rutile, trirutile
 
 from nucleate.crystal.candidate import Origin
 from nucleate.crystal.composition import Composition
@@ -80,6 +80,18 @@ def test_hold_outs(small: Library) -> None:
     ) == {"t-5"}
     with pytest.raises(InputError, match="'most' is not one of"):
         names(small, "MgO", known="most")
+
+
+def test_a_mirror_image_is_of_the_prototype_that_is_held_out(tmp_path) -> None:
+    path = tmp_path / "quartz.nlib"
+    known = Known("q-1", quartz("Ge", "O", 4.99, 5.65)), Known("r-1", rutile("Sn", "O", 4.7, 3.2))
+    write_library(iter(known), path, {"source": "textbooks"})
+    library = Library.load([path])
+    mirrored = quartz().replace(scaled=-quartz().scaled)
+    target = library.labels_of(mirrored)
+    assert target == {"AB2_hP9_154_a_c"}
+    assert names(library, "SiO2", known="no-formula") == {"q-1", "r-1"}
+    assert names(library, "SiO2", known="no-prototype", prototypes=target) == {"r-1"}
 
 
 def test_relatives_share_all_but_one_element(small: Library) -> None:

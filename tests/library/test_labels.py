@@ -17,11 +17,13 @@ from nucleate.library.labels import (
     automorphisms,
     canonical,
     matchings,
+    mirror_image,
     pearson_symbol,
 )
 
 GROUPS = st.sampled_from([2, 5, 12, 14, 15, 19, 36, 47, 62, 64, 74, 88, 92, 115, 139, 148, 152])
 CUBIC = st.sampled_from([160, 164, 166, 176, 186, 191, 198, 205, 213, 216, 217, 221, 225, 227, 230])
+CHIRAL = st.sampled_from([76, 91, 92, 95, 144, 151, 153, 154, 169, 171, 178, 180, 181, 212, 213])
 
 
 def random_crystal(number: int, seed: int) -> Crystal:
@@ -54,6 +56,18 @@ def random_crystal(number: int, seed: int) -> Crystal:
     conventional = np.array(points) @ primitive_vectors(number)
     box, scaled, orbit_of = expand(number, np.array(cell, dtype=float), conventional)
     return Crystal(np.array(kinds)[orbit_of], box, scaled)
+
+
+@settings(max_examples=60)
+@given(st.one_of(CHIRAL, GROUPS), st.integers(0, 10**6))
+def test_the_label_of_a_mirror_image(number: int, seed: int) -> None:
+    crystal = random_crystal(number, seed)
+    found = describe(crystal, (0.001,))
+    inverted = describe(crystal.replace(scaled=-crystal.scaled), (0.001,))
+    if found is None or inverted is None:
+        return
+    assert mirror_image(found.proto.label) == inverted.proto.label
+    assert mirror_image(inverted.proto.label) == found.proto.label
 
 
 @settings(max_examples=40)

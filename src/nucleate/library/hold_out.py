@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.library.labels import mirror_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class HoldOut:
     ``all`` uses everything; ``no-formula`` leaves out the target's own formula; ``no-relatives``
     also every compound, of whatever stoichiometry, that shares all but one element with it (for
     an element, that is everything); ``no-prototype`` leaves out the target's formula and every
-    compound of its protostructures; ``off`` leaves out everything.
+    compound of its protostructures and of their mirror images; ``off`` leaves out everything.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class HoldOut:
     elements, counts : tuple of int
         The target's atomic numbers and their counts in the reduced formula.
     prototypes : frozenset of str
-        Labels of the target's protostructures, for ``no-prototype``.
+        Labels of the target's protostructures and of their mirror images, for ``no-prototype``.
     """
 
     use: KnownUse
@@ -53,6 +54,15 @@ class HoldOut:
     ) -> HoldOut:
         """Build the filter for a composition.
 
+        Parameters
+        ----------
+        use
+            One of the five.
+        composition
+            The target.
+        prototypes
+            Labels of its protostructures; those of their mirror images are added.
+
         Raises
         ------
         InputError
@@ -63,7 +73,8 @@ class HoldOut:
                 f"known = {use!r} is not one of {', '.join(map(repr, get_args(KnownUse)))}."
             )
         counts = tuple(count for _, count in composition.items)
-        return cls(use, composition.elements, counts, prototypes)  # type: ignore[arg-type]
+        both = prototypes | {mirror_image(label) for label in prototypes}
+        return cls(use, composition.elements, counts, both)  # type: ignore[arg-type]
 
     def allowed(
         self, label: str, counts: tuple[int, ...], elements: NDArray[np.integer]

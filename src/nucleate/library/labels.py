@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _CENTRED = {"A": "C", "B": "C"}
 _SYSTEMS = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))
+_ENANTIOMORPHS = (
+    *((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154)),
+    *((169, 170), (171, 172), (178, 179), (180, 181), (212, 213)),
+)
+_PARTNERS = {a: b for pair in _ENANTIOMORPHS for a, b in (pair, pair[::-1])}
 _COUNTS = re.compile(r"[A-Z](\d*)")
 _LETTERS = re.compile(r"(\d*)([A-Za-z])")
 
@@ -125,6 +130,28 @@ def canonical(number: int, slots: list[Slot]) -> tuple[Protostructure, tuple[int
             best, best_order = key, order
     assert best is not None
     return Protostructure(number, best), best_order
+
+
+def mirror_image(label: str) -> str:
+    """Return the label of the mirror image, which differs in the 22 enantiomorphic space groups.
+
+    The inversion takes the standard setting of such a group to that of its partner, each Wyckoff
+    position to one of the same letter or one that another origin makes it.
+
+    Raises
+    ------
+    ValueError
+        If it is no label.
+
+    Examples
+    --------
+    >>> mirror_image("AB2_hP9_152_a_c"), mirror_image("AB_cF8_225_a_b")
+    ('AB2_hP9_154_a_c', 'AB_cF8_225_a_b')
+    """
+    proto = Protostructure.from_label(label)
+    if proto.number not in _PARTNERS:
+        return label
+    return canonical(_PARTNERS[proto.number], list(proto.slots))[0].label
 
 
 @lru_cache(maxsize=4096)
