@@ -12,6 +12,7 @@ from tests.report.runs import EV, FCC, PROXY, MadeRun, record, relaxed, stored
 
 from nucleate.crystal.candidate import Origin
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.files import write_extxyz
 from nucleate.errors import InputError
 from nucleate.library.library import Library
 from nucleate.report.findings import Finding
@@ -157,15 +158,15 @@ def test_weights_are_looked_up_once_and_unknown_structures_have_none() -> None:
     asked = []
 
     class Shelf:
-        def weight(self, crystal: Crystal, *, known: str) -> float:
-            asked.append(known)
+        def weight(self, crystal: Crystal, *, known: str, prototypes: frozenset[str]) -> float:
+            asked.append((known, *prototypes))
             if crystal.volume > 15.0:
                 raise InputError("no such composition")
             return 0.25
 
-    prior = Prior(Shelf(), "no-prototype")  # type: ignore[arg-type]
+    prior = Prior(Shelf(), "no-prototype", frozenset({"AB_cF8_225_a_b"}))  # type: ignore[arg-type]
     assert [prior.weight(shape(False)) for _ in range(3)] == [0.25] * 3
-    assert asked == ["no-prototype"]
+    assert asked == [("no-prototype", "AB_cF8_225_a_b")]
     assert prior.weight(shape(True)) == prior.weight(shape(True)) == 0.0
     assert len(asked) == 2
 
@@ -185,6 +186,20 @@ def test_the_prior_of_a_run_knows_rock_salt() -> None:
     odd = Crystal([11, 17], [[4, 0, 0], [0.3, 5, 0], [0.1, 0.7, 6]], [[0, 0, 0], [0.3, 0.4, 0.45]])
     assert prior.weight(salt) > 10 * max(prior.weight(odd), 0.001)
     assert prior.weight(salt) == Library.load().weight(salt, known="all")
+
+
+def test_the_prior_of_a_run_holds_out_the_type_of_its_target(tmp_path) -> None:
+    unheard_of = Crystal.from_ase(bulk("HeXe", "rocksalt", a=5.2))
+    write_extxyz(tmp_path / "target.extxyz", [("target", unheard_of, {})])
+    weights = {}
+    for target in (None, "target.extxyz"):
+        stop = {} if target is None else {"target": str(tmp_path / target)}
+        prior = Prior.of_run({"input": {"search": {"known": "no-prototype"}, "stop": stop}})
+        assert prior is not None
+        weights[target] = prior.weight(unheard_of)
+    assert weights[None] > 10 * weights["target.extxyz"]
+    gone = {"search": {"known": "no-prototype"}, "stop": {"target": str(tmp_path / "gone.cif")}}
+    assert Prior.of_run({"input": gone}) is None
 
 
 def rows_of(*above: float, level=EV, tier: str = "low", copies: int = 3) -> list[Row]:
