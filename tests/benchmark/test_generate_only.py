@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.library.conftest import KNOWN, perovskite, rutile
@@ -13,6 +15,9 @@ from nucleate.benchmark.rates import summary_rows
 from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.library.build import write_library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENTRIES = [
     Entry("a", rutile("Ti", "O", 4.59, 2.96)),
@@ -58,3 +63,47 @@ def test_a_file_of_another_setup_is_refused(tmp_path: Path, library: tuple[str, 
     measure(out, ENTRIES[:1], generators, known=["off"], library=library, most=5)
     with pytest.raises(InputError, match="Choose another"):
         measure(out, ENTRIES[:1], generators, known=["off"], library=library, most=6)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: path.unlink(), "does not exist"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "is cut short"),
+        (lambda path: flip_in(path, "points.npy"), "is damaged: points.npy"),
+    ],
+)
+def test_a_library_that_cannot_be_read_is_refused_before_any_work(
+    tmp_path: Path, library: tuple[str, ...], damage: Callable[[Path], None], told: str
+) -> None:
+    out = tmp_path / "out" / "generated.jsonl"
+    damage(Path(library[0]))
+    for generators, used in (
+        ([named("prototypes")], library),
+        ([named("prototypes", library=library)], ("shipped",)),
+    ):
+        with pytest.raises(InputError, match=told):
+            measure(out, ENTRIES[:1], generators, known=["all"], library=used, most=5)
+    assert not out.parent.exists()
+
+
+def test_the_warnings_of_generators_are_given(tmp_path: Path, library: tuple[str, ...]) -> None:
+    entry = Entry("p", rutile("Pu", "O", 4.9, 3.2))
+    with pytest.warns(UserWarning, match="no known structure has Pu"):
+        (row,) = measure(
+            tmp_path / "generated.jsonl",
+            [entry],
+            [named("prototypes")],
+            known=["all"],
+            library=library,
+        )
+    assert row["candidates"] == 0
+
+
+def flip_in(path: Path, member: str) -> None:
+    """Change a byte of the data of a member of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(member)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(member) + info.compress_size // 2] ^= 0xFF
+    path.write_bytes(content)

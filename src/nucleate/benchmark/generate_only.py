@@ -69,8 +69,10 @@ def measure(
     Raises
     ------
     InputError
-        If the file was made with other generators, libraries, seed or number of candidates.
+        If a library cannot be read, or the file was made with other generators, libraries, seed
+        or number of candidates.
     """
+    _check_libraries(generators, library)
     setup = {
         "generators": [item.model_dump(mode="json") for item in generators],
         "library": list(library),
@@ -157,13 +159,30 @@ def _candidates(
         known=known,
         library=library,
         target=entry.crystal,
-        warn=lambda _: None,
     )
     built = [(item.build(context), float(getattr(item, "weight", 1.0))) for item in generators]
     sources = [(source, weight) for source, weight in built if source is not None]
     if not sources:
         return []
     return drawn(GeneratorMix(sources), most, seed)
+
+
+def _check_libraries(generators: Sequence[Component], library: tuple[str, ...]) -> None:
+    """Read all libraries, so that none turns out to be damaged later.
+
+    Raises
+    ------
+    InputError
+        If one is missing or damaged.
+    """
+    from nucleate.library.container import Container
+    from nucleate.library.library import Library, path_of
+
+    own = (name for item in generators for name in getattr(item, "library", None) or ())
+    names = list(dict.fromkeys([*library, *own]))
+    Library.load(names)
+    for name in names:
+        Container(path_of(name)).check()
 
 
 def _continued(path: Path, setup: Row) -> list[Row]:

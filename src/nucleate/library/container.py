@@ -104,6 +104,17 @@ class Container:
                 f"version {VERSION}. Build it again from its data."
             )
 
+    def check(self) -> None:
+        """Read the whole file, as arrays are otherwise read when they are asked for.
+
+        Raises
+        ------
+        InputError
+            If a part is damaged.
+        """
+        for member in self._archive.namelist():
+            self._read(member)
+
     def array(self, name: str) -> NDArray[Any]:
         """Return an array.
 

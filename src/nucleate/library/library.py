@@ -77,7 +77,7 @@ class Library:
         """
         shown = ", ".join(map(str, names))
         with guarded(f"library: {shown}", "Build or download it again."):
-            paths = [SHIPPED_PATH if name == SHIPPED else Path(name) for name in names]
+            paths = [path_of(name) for name in names]
             return _read(tuple((path, *_version(path)) for path in paths))
 
     def __len__(self) -> int:
@@ -340,6 +340,11 @@ class Library:
         group = self.group(proto.counts)
         assert group is not None
         return proto, tuple(int(z) for z in group.elements[number - group.first])
+
+
+def path_of(name: str | Path) -> Path:
+    """Return the file of a library; ``shipped`` stands for the one of the package."""
+    return SHIPPED_PATH if name == SHIPPED else Path(name)
 
 
 def _version(path: Path) -> tuple[int, int]:
