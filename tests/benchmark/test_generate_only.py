@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,48 @@ def test_a_file_of_another_setup_is_refused(tmp_path: Path, library: tuple[str, 
     measure(out, ENTRIES[:1], generators, known=["off"], library=library, most=5)
     with pytest.raises(InputError, match="Choose another"):
         measure(out, ENTRIES[:1], generators, known=["off"], library=library, most=6)
+
+
+def test_a_library_that_was_replaced_is_refused(tmp_path: Path, library: tuple[str, ...]) -> None:
+    out = tmp_path / "generated.jsonl"
+    same = {"known": ["all"], "library": library, "most": 5}
+    measure(out, ENTRIES[:1], [named("prototypes")], **same)
+    write_library(iter(KNOWN[:8]), Path(library[0]), {"source": "textbooks"})
+    with pytest.raises(InputError, match=r"another content of the library '.*small.nlib'"):
+        measure(out, ENTRIES[:1], [named("prototypes")], **same)
+
+
+def test_a_structure_that_was_replaced_is_measured_again(
+    tmp_path: Path, library: tuple[str, ...]
+) -> None:
+    out = tmp_path / "generated.jsonl"
+    told: list[str] = []
+    same = {"known": ["all"], "library": library, "most": 5, "report": told.append}
+    first = measure(out, ENTRIES, [named("prototypes")], **same)
+    replaced = [Entry("a", ENTRIES[1].crystal), ENTRIES[1]]
+    second = measure(out, replaced, [named("prototypes")], **same)
+    assert [row["formula"] for row in first] == ["TiO2", "BaSnO3"]
+    assert [row["formula"] for row in second] == ["BaSnO3", "BaSnO3"]
+    assert second[1] == first[1]
+    assert measure(out, ENTRIES, [named("prototypes")], **same) == first
+    assert len(told) == 3
+
+
+def test_a_file_of_before_there_were_digests_is_continued(
+    tmp_path: Path, library: tuple[str, ...]
+) -> None:
+    out = tmp_path / "generated.jsonl"
+    told: list[str] = []
+    same = {"known": ["all"], "library": library, "most": 5, "report": told.append}
+    measure(out, ENTRIES[:1], [named("prototypes")], **same)
+    setup, row = (json.loads(line) for line in out.read_text().splitlines())
+    del setup["setup"]["contents"], row["crystal"]
+    out.write_text(f"{json.dumps(setup)}\n{json.dumps(row)}\n")
+    assert measure(out, ENTRIES, [named("prototypes")], **same)[0] == row
+    assert len(told) == 2
+    write_library(iter(KNOWN[:8]), Path(library[0]), {"source": "textbooks"})
+    with pytest.raises(InputError, match="another content"):
+        measure(out, ENTRIES, [named("prototypes")], **same)
 
 
 @pytest.mark.parametrize(

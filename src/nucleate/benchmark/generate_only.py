@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +44,10 @@ def measure(
 ) -> list[Row]:
     """Measure the candidates of every entry under every hold-out; continue a file of before.
 
+    What the file holds of an entry whose structure was replaced is measured again. A file of an
+    earlier version, which says nothing of the contents of libraries and structures, is continued
+    as it is.
+
     Parameters
     ----------
     path
@@ -69,32 +74,39 @@ def measure(
     Raises
     ------
     InputError
-        If a library cannot be read, or the file was made with other generators, libraries, seed
-        or number of candidates.
+        If a library cannot be read or was replaced, or the file was made with other generators,
+        libraries, seed or number of candidates.
     """
-    _check_libraries(generators, library)
     setup = {
         "generators": [item.model_dump(mode="json") for item in generators],
         "library": list(library),
+        "contents": _contents(generators, library),
         "most": most,
         "seed": seed,
     }
     if same_size:
         setup["same_size"] = True
-    done = {(row["entry"], row["known"]): row for row in _continued(path, setup)}
+    before = _continued(path, setup)
+    done = {(row["entry"], row["known"], row.get("crystal")): row for row in before}
+    rows = []
     with path.open("a", encoding="utf-8") as stream:
         for use in known:
             for entry in entries:
-                if (entry.name, use) in done:
+                digest = _digest(entry.crystal)
+                found = done.get((entry.name, use, digest), done.get((entry.name, use, None)))
+                if found is not None:
+                    rows.append(found)
                     continue
                 space = space_of(entry.crystal, same_size=same_size)
                 candidates = _candidates(entry, space, generators, use, library, most, seed)
                 row = measured_row(entry, use, candidates, (above_hull or {}).get(entry.name))
-                done[entry.name, use] = row
+                row["crystal"] = digest
+                done[entry.name, use, digest] = row
+                rows.append(row)
                 stream.write(json.dumps(row) + "\n")
                 stream.flush()
                 report(f"{entry.name} {entry.formula} {use}: {len(candidates)} candidates")
-    return [done[entry.name, use] for use in known for entry in entries]
+    return rows
 
 
 def space_of(reference: Crystal, *, same_size: bool = False) -> SearchSpace:
@@ -167,8 +179,8 @@ def _candidates(
     return drawn(GeneratorMix(sources), most, seed)
 
 
-def _check_libraries(generators: Sequence[Component], library: tuple[str, ...]) -> None:
-    """Read all libraries, so that none turns out to be damaged later.
+def _contents(generators: Sequence[Component], library: tuple[str, ...]) -> dict[str, str]:
+    """Return a digest of each library by its name; all are read, so that none fails later.
 
     Raises
     ------
@@ -183,6 +195,13 @@ def _check_libraries(generators: Sequence[Component], library: tuple[str, ...]) 
     Library.load(names)
     for name in names:
         Container(path_of(name)).check()
+    return {name: sha256(path_of(name).read_bytes()).hexdigest()[:16] for name in names}
+
+
+def _digest(crystal: Crystal) -> str:
+    """Return a digest of a crystal to 1e-6."""
+    geometry = np.round(np.vstack([crystal.cell, crystal.scaled]), 6) + 0.0  # no negative zeros
+    return sha256(crystal.numbers.astype("<i8").tobytes() + geometry.tobytes()).hexdigest()[:16]
 
 
 def _continued(path: Path, setup: Row) -> list[Row]:
@@ -192,10 +211,23 @@ def _continued(path: Path, setup: Row) -> list[Row]:
         path.write_text(json.dumps({"setup": setup}) + "\n", encoding="utf-8")
         return []
     rows = read_rows(path)
-    if not rows or rows[0] != {"setup": setup}:
+    _check_setup(path, rows[0].get("setup", {}) if rows else {}, setup)
+    kept = [{"setup": setup}, *rows[1:]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    return rows[1:]
+
+
+def _check_setup(path: Path, before: Row, setup: Row) -> None:
+    """Refuse to continue a file of another setup; one without digests of libraries is taken."""
+    if {**before, "contents": None} != {**setup, "contents": None}:
         raise InputError(
             f"{path} was made with other generators, libraries, --seed or --most. Choose another "
             "--out."
         )
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return rows[1:]
+    contents = before.get("contents", setup["contents"])
+    for name, digest in setup["contents"].items():
+        if contents.get(name) != digest:
+            raise InputError(
+                f"{path} was made with another content of the library {name!r}. Choose another "
+                "--out, or put the library of before back."
+            )
