@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.library.conftest import KNOWN, perovskite, rutile
@@ -106,6 +107,50 @@ def test_a_file_of_before_there_were_digests_is_continued(
     write_library(iter(KNOWN[:8]), Path(library[0]), {"source": "textbooks"})
     with pytest.raises(InputError, match="another content"):
         measure(out, ENTRIES, [named("prototypes")], **same)
+
+
+def test_a_full_disk_costs_no_row_that_was_written(
+    tmp_path: Path, library: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "generated.jsonl"
+    same = {"known": ["all"], "library": library, "most": 5}
+    first = measure(out, ENTRIES[:1], [named("prototypes")], **same)
+    whole = out.read_bytes()
+    cut = whole + b'{"entry": "b", "kno'
+    out.write_bytes(cut)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fails_half_way)
+        with pytest.raises(InputError, match=r"cannot be written \(No space left"):
+            measure(out, ENTRIES, [named("prototypes")], **same)
+    assert out.read_bytes() == cut
+    assert measure(out, ENTRIES[:1], [named("prototypes")], **same) == first
+    assert out.read_bytes() == whole
+    assert [path.name for path in tmp_path.glob("generated*")] == [out.name]
+
+
+def test_a_row_that_cannot_be_written_is_told_in_a_sentence(
+    tmp_path: Path, library: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "generated.jsonl"
+    same = {"known": ["all"], "library": library, "most": 5}
+    measure(out, ENTRIES[:1], [named("prototypes")], **same)
+    whole, opened = out.read_bytes(), Path.open
+
+    def refused(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if mode == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"generated.jsonl cannot be written \(Permission denied"):
+        measure(out, ENTRIES, [named("prototypes")], **same)
+    assert out.read_bytes() == whole
+
+
+def fails_half_way(path: Path, text: str, **options: Any) -> int:
+    with path.open("w", **options) as stream:
+        stream.write(text[: len(text) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,7 @@ def measure_candidates(
     from nucleate.benchmark.report import markdown_table
     from nucleate.plugins import find
     from nucleate.report.render import write_rows
+    from nucleate.writing import whole_file
 
     _check_known(known)
     rows = measure(
@@ -307,7 +308,8 @@ def measure_candidates(
         report=(watch or Watch()).says,
     )
     summary = summary_rows(rows, most=most)
-    write_rows(out / "generated-summary.csv", summary)
+    with whole_file(out / "generated-summary.csv") as part:
+        write_rows(part, summary)
     names = ", ".join(item["kind"] for item in generators)
     size = "the number of atoms is given" if same_size else "the number of atoms is not given"
     return (

@@ -12,6 +12,8 @@ from nucleate.benchmark.rates import RANKS, Row, measured_row
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
+from nucleate.reading import guarded
+from nucleate.writing import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +76,8 @@ def measure(
     Raises
     ------
     InputError
-        If a library cannot be read or was replaced, or the file was made with other generators,
-        libraries, seed or number of candidates.
+        If a library cannot be read or was replaced, or the file cannot be written or was made
+        with other generators, libraries, seed or number of candidates.
     """
     setup = {
         "generators": [item.model_dump(mode="json") for item in generators],
@@ -89,23 +91,21 @@ def measure(
     before = _continued(path, setup)
     done = {(row["entry"], row["known"], row.get("crystal")): row for row in before}
     rows = []
-    with path.open("a", encoding="utf-8") as stream:
-        for use in known:
-            for entry in entries:
-                digest = _digest(entry.crystal)
-                found = done.get((entry.name, use, digest), done.get((entry.name, use, None)))
-                if found is not None:
-                    rows.append(found)
-                    continue
-                space = space_of(entry.crystal, same_size=same_size)
-                candidates = _candidates(entry, space, generators, use, library, most, seed)
-                row = measured_row(entry, use, candidates, (above_hull or {}).get(entry.name))
-                row["crystal"] = digest
-                done[entry.name, use, digest] = row
-                rows.append(row)
-                stream.write(json.dumps(row) + "\n")
-                stream.flush()
-                report(f"{entry.name} {entry.formula} {use}: {len(candidates)} candidates")
+    for use in known:
+        for entry in entries:
+            digest = _digest(entry.crystal)
+            found = done.get((entry.name, use, digest), done.get((entry.name, use, None)))
+            if found is not None:
+                rows.append(found)
+                continue
+            space = space_of(entry.crystal, same_size=same_size)
+            candidates = _candidates(entry, space, generators, use, library, most, seed)
+            row = measured_row(entry, use, candidates, (above_hull or {}).get(entry.name))
+            row["crystal"] = digest
+            _append(path, row)
+            done[entry.name, use, digest] = row
+            rows.append(row)
+            report(f"{entry.name} {entry.formula} {use}: {len(candidates)} candidates")
     return rows
 
 
@@ -206,15 +206,29 @@ def _digest(crystal: Crystal) -> str:
 
 def _continued(path: Path, setup: Row) -> list[Row]:
     """Return the rows of a file, and write the setup to a new one."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"setup": setup}) + "\n", encoding="utf-8")
-        return []
-    rows = read_rows(path)
-    _check_setup(path, rows[0].get("setup", {}) if rows else {}, setup)
-    kept = [{"setup": setup}, *rows[1:]]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    rows, text = [], ""
+    if path.exists():
+        with guarded(str(path), "Choose another --out."):
+            text = path.read_text(encoding="utf-8")
+            rows = read_rows(path)
+        _check_setup(path, rows[0].get("setup", {}) if rows else {}, setup)
+    whole = "".join(json.dumps(row) + "\n" for row in ({"setup": setup}, *rows[1:]))
+    if whole != text:
+        with whole_file(path) as part:
+            part.write_text(whole, encoding="utf-8")
     return rows[1:]
+
+
+def _append(path: Path, row: Row) -> None:
+    """Add a row; one that is cut short is left out when the file is continued."""
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}). Make room there, or choose "
+            "another folder with --out."
+        ) from error
 
 
 def _check_setup(path: Path, before: Row, setup: Row) -> None:
