@@ -85,15 +85,16 @@ def orderings(
     groups
         The mixed sites, all others keep their element.
     max_atoms
-        Maximum number of atoms in a supercell.
+        Maximum number of atoms in a supercell; empty sites do not count.
     most
         Number of orderings; all indices share it.
     least_index, largest_index
         Parent cells in a supercell. Only those in which every amount is whole are used.
     """
     found: list[Ordering] = []
+    atoms = parent.n_atoms - sum(group.amounts.get(VACANT, 0.0) for group in groups)
     for index in range(least_index, largest_index + 1):
-        if parent.n_atoms * index > max_atoms or len(found) >= most:
+        if atoms * index > max_atoms + 1e-6 or len(found) >= most:
             break
         whole = _whole_amounts(groups, index)
         if whole is None:
@@ -126,6 +127,7 @@ class _Supercell:
     matrix: NDArray[np.int64]  # rows: its vectors in units of the parent's
     shifts: NDArray[np.float64]  # parent cells in it, parent fractional coordinates
     permutations: NDArray[np.int64]  # of the sites, parent by parent; shape (order, sites)
+    translations: NDArray[np.int64]  # those by a vector of the parent; shape (index - 1, sites)
 
 
 def _superlattices(
@@ -165,14 +167,26 @@ def _supercell(
     sites = (parent.scaled[None] + shifts[:, None]).reshape(-1, 3)
     kept = _is_whole(matrix @ rotations @ inverse)
     images = sites @ rotations[kept] + moves[kept][:, None]
-    images = (images[:, None] + shifts[None, :, None]).reshape(-1, *sites.shape) @ inverse
-    gap = images[:, :, None] - sites @ inverse
+    images = images[:, None] + shifts[None, :, None]
+    found = np.concatenate([_nearest(parent, matrix, turned, sites) for turned in images])
+    found = np.unique(found, axis=0)
+    bijective = np.all(np.sort(found, axis=1) == np.arange(len(sites)), axis=1)
+    translations = _nearest(parent, matrix, sites + shifts[1:, None], sites)
+    return _Supercell(matrix, shifts, found[bijective], translations)
+
+
+def _nearest(
+    parent: Crystal,
+    matrix: NDArray[np.int64],
+    images: NDArray[np.float64],
+    sites: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Return the site nearest to each image, modulo the supercell; shape (n, sites)."""
+    inverse = np.linalg.inv(matrix)
+    gap = (images @ inverse)[:, :, None] - sites @ inverse
     gap -= np.rint(gap)
     vectors = gap @ (matrix @ parent.cell)
-    nearest = np.einsum("pabj,pabj->pab", vectors, vectors).argmin(axis=2)
-    found = np.unique(nearest, axis=0)
-    bijective = np.all(np.sort(found, axis=1) == np.arange(len(sites)), axis=1)
-    return _Supercell(matrix, shifts, found[bijective])
+    return np.einsum("pabj,pabj->pab", vectors, vectors).argmin(axis=2)
 
 
 def _arrangements(
@@ -183,7 +197,8 @@ def _arrangements(
 ) -> list[tuple[int, NDArray[np.int64]]]:
     """Return the species of all sites for each distinct arrangement, and its number of images.
 
-    Arrangements are told apart by sums of random integers, one for each species on each site.
+    One that a translation of the parent leaves as it is belongs to a smaller supercell and is left
+    out. Arrangements are told apart by sums of random integers, one for each species on each site.
     """
     colours = _colourings(parent, groups, len(supercell.shifts), whole)
     n_sites = colours.shape[1]
@@ -196,7 +211,8 @@ def _arrangements(
             images = set(marks[sites, row[supercell.permutations]].sum(axis=1).tolist())
             seen |= images
             seen.add(code)
-            found.append((len(images), row))
+            if not np.all(row[supercell.translations] == row, axis=1).any():
+                found.append((len(images), row))
     return found
 
 
