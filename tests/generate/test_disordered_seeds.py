@@ -69,7 +69,18 @@ def test_one_of_another_composition_is_left_out(mixed: Path) -> None:
     space = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=8)
     found = given_structures(space, str(mixed))
     assert not found.usable
-    assert found.left_out == {"unreadable": 1}
+    assert found.left_out == {"composition": 1}
+    (message,) = found.messages("seeds")
+    assert "mixed ordered is" in message
+    assert "not NaCl" in message
+
+
+def test_the_reason_that_no_ordered_crystal_is_made_is_reported(mixed: Path) -> None:
+    mixed.write_text(MIXED.replace("0 0.5\nCl", "0 0.8\nCl"), encoding="utf-8")
+    space = SearchSpace.create(Composition.from_formula("NaKCl2"), max_atoms=8)
+    (message,) = given_structures(space, str(mixed)).messages("seeds")
+    assert "must be positive and add up to at most 1" in message
+    assert "as a seed" not in message
 
 
 def test_elsewhere_it_is_refused_with_a_hint(mixed: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
-from tests.library.conftest import rocksalt
+from tests.library.conftest import perovskite, rocksalt
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.fingerprint import fingerprint
@@ -105,6 +105,34 @@ def test_odd_occupancies_are_rounded() -> None:
     found = ordered_approximants(disordered, max_atoms=4, most=10)
     assert found
     assert np.count_nonzero(found[0].crystal.numbers == 29) in (2, 3)
+
+
+def test_sites_of_different_denominators_share_an_index() -> None:
+    cubic = perovskite("La", "Mn", "O", 3.9)
+    shares = {57: {57: 0.5, 38: 0.5}, 25: {25: 2 / 3, 26: 1 / 3}, 8: {8: 1.0}}
+    sites = tuple(shares[z] for z in cubic.numbers.tolist())
+    disordered = DisorderedCrystal(cubic.cell, cubic.scaled, sites)
+    found = ordered_approximants(disordered, max_atoms=30, most=20)
+    assert len(found) == 20
+    for ordering in found:
+        counts = np.bincount(ordering.crystal.numbers)
+        assert counts[[57, 38, 25, 26, 8]].tolist() == [3, 3, 4, 2, 18]
+    assert {o.index for o in ordered_approximants(disordered, max_atoms=20)} == {4}  # rounded
+
+
+def test_occupancies_that_are_rounded_up_are_divided_by_their_sum() -> None:
+    disordered = DisorderedCrystal(FCC.cell, FCC.scaled, ({29: 0.501, 79: 0.501},))
+    found = ordered_approximants(disordered, max_atoms=2)
+    assert sorted(space_group(o.crystal)[0] for o in found) == [123, 166]
+
+
+def test_empty_sites_do_not_count_as_atoms() -> None:
+    parent = rocksalt("NbO", 4.2)
+    sites = tuple({z: 0.75} for z in parent.numbers.tolist())
+    disordered = DisorderedCrystal(parent.cell, parent.scaled, sites)
+    found = ordered_approximants(disordered, max_atoms=6, most=200)
+    assert {ordering.crystal.n_atoms for ordering in found} == {6}
+    assert 221 in {space_group(ordering.crystal)[0] for ordering in found}
 
 
 def test_impossible_occupancies_are_refused() -> None:

@@ -207,12 +207,10 @@ def _sort_in(
     found: GivenStructures, space: SearchSpace, path: Path, item: Item, start_ratio: float
 ) -> None:
     if isinstance(item, Unreadable):
-        ordered = _approximants(space, path, item, start_ratio)
-        if ordered:
-            found.approximants[printable(path)] += len(ordered)
-            found.usable += ordered
-            return
-        found.leave_out("unreadable", str(item.error).rstrip("."))
+        if path.suffix.lower() == ".cif" and is_disorder(str(item.error)):
+            _sort_in_approximants(found, space, path, item, start_ratio)
+        else:
+            found.leave_out("unreadable", str(item.error).rstrip("."))
         return
     notes = list(item.notes)
     if item.fixed is not None:
@@ -232,30 +230,40 @@ def _sort_in(
     found.usable.append(GivenCrystal(printable(path), item.name, crystal))
 
 
-def _approximants(
-    space: SearchSpace, path: Path, item: Unreadable, start_ratio: float
-) -> list[GivenCrystal]:
-    """Return ordered crystals of the composition for a CIF that is refused for its occupancies."""
-    if path.suffix.lower() != ".cif" or not is_disorder(str(item.error)):
-        return []
+def _sort_in_approximants(
+    found: GivenStructures, space: SearchSpace, path: Path, item: Unreadable, start_ratio: float
+) -> None:
+    """Take the ordered crystals for a block with occupancies, or say why none can be used."""
     from nucleate.library.disorder import ordered_approximants, read_disordered_cif
 
+    where = f"{printable(path)}: {item.name}"
     try:
         orderings = ordered_approximants(
             read_disordered_cif(path, item.name), max_atoms=space.max_atoms, most=MOST_APPROXIMANTS
         )
-    except InputError:
-        return []
+    except InputError as error:
+        found.leave_out("disordered", f"{where}: {str(error).rstrip('.')}")
+        return
     crystals = [
         at_rest(primitive(ordering.crystal), space, start_ratio)
         for ordering in orderings
         if space.composition.formula_units_of(ordering.crystal.numbers) is not None
     ]
-    return [
+    reasons = [space.rejection(crystal, check_volume=False) for crystal in crystals]
+    usable = [
         GivenCrystal(printable(path), f"{item.name}-ordered-{number}", crystal)
-        for number, crystal in enumerate(crystals, start=1)
-        if space.rejection(crystal, check_volume=False) is None
+        for number, (crystal, reason) in enumerate(zip(crystals, reasons, strict=True), start=1)
+        if reason is None
     ]
+    if usable:
+        found.approximants[printable(path)] += len(usable)
+        found.usable += usable
+    elif reasons:
+        found.leave_out(str(reasons[0]), f"{where}, ordered: {reasons[0]}")
+    else:
+        formulas = {Composition.from_numbers(o.crystal.numbers).formula for o in orderings}
+        made = f"ordered is {' or '.join(sorted(formulas))}" if formulas else "has no ordered form"
+        found.leave_out("composition", f"{where} {made}, not {space.composition.formula}")
 
 
 def is_disorder(message: str) -> bool:

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+LARGEST_INDEX = 10
+"""Primitive cells of a supercell at most, where the amounts are whole in none of up to four."""
+
+LARGEST_TOTAL = 1.02
+"""Occupancies of a site that add up to 1 to this are taken as rounded, and divided by their sum."""
+
+_SMALL_INDEX = 4
 _LARGEST_ERROR = 0.05
+_SITES_PER_ATOM = 4  # of a supercell of several cells, for the time
 _SYMPREC = 0.03
 
 
@@ -103,52 +111,65 @@ def ordered_approximants(
     """Return ordered crystals for a disordered one, small and symmetric ones first.
 
     The crystal is reduced to its primitive cell. All sites with the same occupancies share their
-    species. Of the supercells of up to four cells those are used in which the amounts are whole;
-    where they are in none, they are rounded to whole amounts in the largest that fits.
+    species. Of the supercells of up to four cells those are used in which the amounts of all
+    species are whole; where they are in none, the smallest of up to ten; where they are in none
+    of these either, the amounts are rounded in the largest of up to four.
 
     Parameters
     ----------
     disordered
         The crystal with occupancies.
     max_atoms
-        Most sites of a supercell.
+        Maximum number of atoms in a supercell; empty sites do not count.
     most
         Number of approximants.
 
     Raises
     ------
     InputError
-        If occupancies of a site are negative or add up to more than 1, or the primitive cell has
-        more sites than ``max_atoms``.
+        If occupancies of a site are negative or add up to more than 1.02, or the primitive cell has
+        more atoms than ``max_atoms``.
     """
     mixtures = [_mixture(k, site) for k, site in enumerate(disordered.occupancies)]
     cell, scaled, mixtures = _primitive(disordered, mixtures)
-    if len(mixtures) > max_atoms:
-        raise InputError(
-            f"the disordered cell has {len(mixtures)} sites, more than max_atoms = {max_atoms}. "
-            "Raise max_atoms, or give a smaller cell."
-        )
     numbers = np.array([max(mixture, key=mixture.__getitem__) for mixture in mixtures])
     numbers[numbers == VACANT] = 1
     parent = Crystal(numbers, cell, scaled)
     groups: dict[tuple[tuple[int, float], ...], list[int]] = {}
     for site, mixture in enumerate(mixtures):
-        if len(mixture) > 1:
+        if len(mixture) > 1 or VACANT in mixture:
             groups.setdefault(tuple(sorted(mixture.items())), []).append(site)
-    largest = max(1, min(4, max_atoms // len(mixtures)))
-    mixed = [_whole(dict(key), sites, largest) for key, sites in groups.items()]
-    return orderings(parent, mixed, max_atoms=max_atoms, most=most, largest_index=largest)
+    shares = [(dict(key), sites) for key, sites in groups.items()]
+    atoms = sum(1.0 - mixture.get(VACANT, 0.0) for mixture in mixtures)
+    most_cells = (max_atoms + _LARGEST_ERROR) / max(atoms, len(mixtures) / _SITES_PER_ATOM, 1e-3)
+    index = _common_index(shares, most_cells)
+    mixed = [_whole(mixture, sites, index) for mixture, sites in shares]
+    atoms = len(mixtures) - sum(group.amounts.get(VACANT, 0.0) for group in mixed)
+    if atoms * index > max_atoms + _LARGEST_ERROR:
+        raise InputError(
+            f"the disordered cell has {atoms:.4g} atoms, more than max_atoms = {max_atoms}. "
+            "Raise max_atoms, or give a smaller cell."
+        )
+    return orderings(
+        parent,
+        mixed,
+        max_atoms=max_atoms,
+        most=most,
+        least_index=index,
+        largest_index=max(index, min(_SMALL_INDEX, int(most_cells))),
+    )
 
 
 def _mixture(site: int, occupancies: Mapping[int, float]) -> dict[int, float]:
     """Return the species of a site with the empty share, which add up to 1."""
     total = sum(occupancies.values())
-    if min(occupancies.values(), default=-1.0) < 0.0 or total > 1.0 + 1e-3:
+    if min(occupancies.values(), default=-1.0) < 0.0 or total > LARGEST_TOTAL + 1e-6:
         raise InputError(
             f"site {site}: the occupancies {dict(occupancies)} must be positive and add up to at "
-            "most 1."
+            "most 1. Correct them in the file."
         )
-    mixture = {int(z): round(float(x), 6) for z, x in occupancies.items() if x > 1e-6}
+    whole = max(total, 1.0)
+    mixture = {int(z): round(float(x) / whole, 6) for z, x in occupancies.items() if x > 1e-6}
     if total < 1.0 - 1e-3:
         mixture[VACANT] = round(1.0 - total, 6)
     return mixture
@@ -168,15 +189,28 @@ def _primitive(
     return found.cell, found.scaled, [mixture_of[int(mark)] for mark in found.numbers]
 
 
-def _whole(mixture: dict[int, float], sites: list[int], largest: int) -> MixedSites:
-    """Return amounts that some supercell of at most ``largest`` cells meets exactly."""
-    for index in range(1, largest + 1):
-        exact = {z: x * len(sites) * index for z, x in mixture.items()}
-        if all(abs(a - round(a)) < _LARGEST_ERROR for a in exact.values()):
-            return MixedSites(tuple(sites), {z: round(a) / index for z, a in exact.items()})
-    exact = {z: x * len(sites) * largest for z, x in mixture.items()}
+def _common_index(shares: Sequence[tuple[dict[int, float], list[int]]], most: float) -> int:
+    """Return the least number of cells that meets all amounts; the largest small one if none does.
+
+    Parameters
+    ----------
+    shares
+        Mixtures, and the sites that have them.
+    most
+        Cells whose atoms are not too many.
+    """
+    for index in range(1, min(LARGEST_INDEX, int(most)) + 1):
+        amounts = (x * len(sites) * index for mixture, sites in shares for x in mixture.values())
+        if all(abs(amount - round(amount)) < _LARGEST_ERROR for amount in amounts):
+            return index
+    return max(1, min(_SMALL_INDEX, int(most)))
+
+
+def _whole(mixture: dict[int, float], sites: list[int], index: int) -> MixedSites:
+    """Return the amounts of one cell nearest to a mixture that are whole in ``index`` cells."""
+    exact = {z: x * len(sites) * index for z, x in mixture.items()}
     whole = {z: int(a) for z, a in exact.items()}
-    missing = len(sites) * largest - sum(whole.values())
+    missing = len(sites) * index - sum(whole.values())
     for z in sorted(exact, key=lambda z: whole[z] - exact[z])[:missing]:
         whole[z] += 1
-    return MixedSites(tuple(sites), {z: n / largest for z, n in whole.items()})
+    return MixedSites(tuple(sites), {z: n / index for z, n in whole.items()})
