@@ -81,3 +81,14 @@ def test_textbook_structures_have_their_names(name: str, expected: str) -> None:
     }
     found = Library.load().identify(crystals[name])
     assert found.structure_type.startswith(expected)
+
+
+def test_a_name_is_found_without_reading_every_entry_of_its_type(
+    small: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.identify(rocksalt("CaO", 4.8))  # the fingerprints are kept
+    asked: list[int] = []
+    entry = Library.entry
+    monkeypatch.setattr(Library, "entry", lambda self, k: asked.append(k) or entry(self, k))
+    assert small.identify(rocksalt("CaO", 4.8)).structure_type.startswith("NaCl")
+    assert len(asked) <= 2

@@ -135,6 +135,10 @@ class Library:
             in_icsd=None if flag < 0 else bool(flag),
         )
 
+    def names(self, first: int, end: int) -> list[str]:
+        """Return the identifiers of the entries from ``first`` up to before ``end``."""
+        return self._arrays.names[first:end]
+
     def entries_of(self, formula_counts: dict[int, int]) -> list[int]:
         """Return the numbers of the entries of a composition, lowest above the hull first.
 

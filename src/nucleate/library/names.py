@@ -217,7 +217,8 @@ def _name(library: Library, found: Description) -> NamedType | None:
     if not types or members is None:
         return None
     first, elements = members
-    numbers = {library.entry(first + k).name: first + k for k in range(len(elements))}
+    names = library.names(first, first + len(elements))
+    numbers = {name: first + k for k, name in enumerate(names)}
     best, least = None, NEW_TYPE_DISTANCE
     for named in types:
         if named.example in numbers:
