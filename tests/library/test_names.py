@@ -92,3 +92,16 @@ def test_a_name_is_found_without_reading_every_entry_of_its_type(
     monkeypatch.setattr(Library, "entry", lambda self, k: asked.append(k) or entry(self, k))
     assert small.identify(rocksalt("CaO", 4.8)).structure_type.startswith("NaCl")
     assert len(asked) <= 2
+
+
+def test_a_named_type_without_a_member_in_the_library_has_its_name(small: Library) -> None:
+    graphite = Crystal(
+        np.full(4, 6),
+        np.array([[2.461, 0, 0], [-1.2305, 2.1313, 0], [0, 0, 6.708]]),
+        np.array([[0, 0, 0.25], [0, 0, 0.75], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]),
+    )
+    found = small.identify(graphite)
+    assert found.structure_type == "C (Graphite, A9)"
+    assert found.label == "A_hP4_194_bc"
+    assert found.nearest == ""
+    assert not found.is_new

@@ -71,7 +71,8 @@ class Identity:
     ----------
     structure_type : str
         Name of the type, for example ``CaTiO3 (Perovskite, E2_1)``; the formula of the nearest
-        compound where it has none; ``new type``.
+        compound where it has none; ``new type`` for a protostructure that neither the library
+        nor the table of names has.
     label : str
         Protostructure.
     pearson : str
@@ -83,7 +84,8 @@ class Identity:
     known : bool
         Whether the library holds this crystal: same formula, fingerprints within 0.04.
     nearest : str
-        Identifier of the nearest known compound; empty for a new protostructure.
+        Identifier of the nearest known compound; empty for a protostructure that the library
+        does not hold.
     nearest_formula : str
         Its formula.
     distance : float
@@ -117,10 +119,13 @@ def identify(library: Library, crystal: Crystal) -> Identity:
         return Identity(NEW_TYPE, "", "", 1, "", False, "", "", float("nan"))
     proto = found.proto
     near, distance = _nearest_of_type(library, found)
-    named = _name(library, found) if near is not None and distance <= NEW_TYPE_DISTANCE else None
+    is_near = near is not None and distance <= NEW_TYPE_DISTANCE
+    named = _name(library, found) if is_near or near is None else None
     title = NEW_TYPE
-    if near is not None and distance <= NEW_TYPE_DISTANCE:
-        title = named.title if named is not None else library.entry(near).formula
+    if named is not None:
+        title = named.title
+    elif near is not None and is_near:
+        title = library.entry(near).formula
     same, same_distance = _same_formula(library, crystal, found)
     known = same is not None and same_distance < DUPLICATE_DISTANCE
     if known:
@@ -144,10 +149,14 @@ def _described(library: Library, crystal: Crystal) -> Description | None:
     first = None
     for symprec in NAMING_LADDER:
         found = describe(crystal, (symprec,))
-        if found is not None and found.proto.label in library.prototype_places:
+        if found is not None and _is_known(library, found.proto.label):
             return found
         first = first or found
     return first
+
+
+def _is_known(library: Library, label: str) -> bool:
+    return label in library.prototype_places or label in named_types()
 
 
 def _nearest_of_type(library: Library, found: Description) -> tuple[int | None, float]:
@@ -211,11 +220,16 @@ def _same_formula(
 
 
 def _name(library: Library, found: Description) -> NamedType | None:
-    """Return the named type of the crystal's protostructure that is nearest to it."""
+    """Return the named type of the crystal's protostructure that is nearest to it.
+
+    Where the library has no member of the protostructure, its only named type.
+    """
     types = named_types().get(found.proto.label, ())
-    members = _members(library, found)
-    if not types or members is None:
+    if not types:
         return None
+    members = _members(library, found)
+    if members is None:
+        return types[0] if len(types) == 1 else None
     first, elements = members
     names = library.names(first, first + len(elements))
     numbers = {name: first + k for k, name in enumerate(names)}
