@@ -62,6 +62,33 @@ def test_one_entry_a_formula_and_prototype(tmp_path) -> None:
     assert header["left_out"]["repeated"] == 2
 
 
+def test_equal_entries_share_energy_and_flag(tmp_path) -> None:
+    energies = [
+        Known("e-1", rocksalt("NaCl", 5.6), 0.05),
+        Known("e-2", rocksalt("KCl", 6.3), 0.0),
+        Known("e-3", rocksalt("MgO", 4.2), 0.0, False),
+    ]
+    flags = [
+        Known("f-1", rocksalt("NaCl", 5.7), None, True),
+        Known("f-2", rocksalt("KCl", 6.2), None, False),
+        Known("f-3", rocksalt("MgO", 4.3), 0.01, True),
+        Known("f-4", rocksalt("CaO", 4.8), None, True),
+    ]
+    write_library(iter(energies), tmp_path / "e.nlib", {})
+    write_library(iter(flags), tmp_path / "f.nlib", {})
+    write_library(iter(energies + flags), tmp_path / "both.nlib", {})
+    expected = [
+        ("CaO", None, True),
+        ("KCl", 0.0, False),
+        ("MgO", 0.0, False),  # what the lowest says itself counts
+        ("NaCl", 0.05, True),
+    ]
+    for names in (["both"], ["e", "f"], ["f", "e"]):
+        library = Library.load([tmp_path / f"{name}.nlib" for name in names])
+        entries = [library.entry(n) for n in range(len(library))]
+        assert sorted((e.formula, e.above_hull, e.in_icsd) for e in entries) == expected
+
+
 def test_same_data_give_the_same_file(tmp_path) -> None:
     for name in ("a.nlib", "b.nlib"):
         write_library(iter(KNOWN), tmp_path / name, {"source": "x"})

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 UNKNOWN_ENERGY = -32768
 """In the column of energies above the hull: not known."""
 
+UNKNOWN_FLAG = -1
+"""In the column of ICSD flags: not known."""
+
 POINT_STEPS = 65536
 CELL_STEPS = 10000
 
@@ -130,13 +133,14 @@ def collect(
 ) -> tuple[list[tuple[Known, Description]], LeftOut]:
     """Label the compounds of a source and keep one of each formula and coloured protostructure.
 
-    The one lowest above the hull is kept; one without an energy counts as 30 meV/atom. Structures
+    The one lowest above the hull is kept; one without an energy counts as 30 meV/atom. An energy
+    or ICSD flag that it lacks is that of the lowest of its equals that has one. Structures
     that cannot be read, without a volume, of more than 250 Å³ per atom or with a contact below
     0.7 Å are left out. An identifier that was used before gets the name of its file before it,
     and a number where that is not enough.
     """
     left_out = LeftOut()
-    best: dict[tuple[str, tuple[int, ...]], tuple[float, Known, Description]] = {}
+    equals: dict[tuple[str, tuple[int, ...]], list[tuple[Known, Description]]] = {}
     seen: set[str] = set()
     for item in source:
         if isinstance(item, Unreadable):
@@ -147,13 +151,22 @@ def collect(
         found = _labelled(known, left_out)
         if found is None:
             continue
-        energy = 0.03 if known.above_hull is None else known.above_hull
-        key = found.proto.label, found.elements
-        if key in best:
-            left_out.repeated += 1
-        if key not in best or energy < best[key][0]:
-            best[key] = energy, known, found
-    return [(known, found) for _, known, found in best.values()], left_out
+        equals.setdefault((found.proto.label, found.elements), []).append((known, found))
+    left_out.repeated = sum(len(group) - 1 for group in equals.values())
+    return [_lowest(group) for group in equals.values()], left_out
+
+
+def _lowest(equals: Sequence[tuple[Known, Description]]) -> tuple[Known, Description]:
+    """Return the entry lowest above the hull, with what is known of its equals."""
+    ranked = sorted(equals, key=lambda item: _rank(item[0]))
+    energies = (known.above_hull for known, _ in ranked if known.above_hull is not None)
+    flags = (known.in_icsd for known, _ in ranked if known.in_icsd is not None)
+    known, found = ranked[0]
+    return replace(known, above_hull=next(energies, None), in_icsd=next(flags, None)), found
+
+
+def _rank(known: Known) -> float:
+    return 0.03 if known.above_hull is None else known.above_hull
 
 
 def to_columns(entries: Sequence[tuple[Known, Description]]) -> Columns:
@@ -172,7 +185,7 @@ def to_columns(entries: Sequence[tuple[Known, Description]]) -> Columns:
             labels.append(found.proto.label)
             orbits.append(sum(found.proto.orbit_counts))
             starts.append(place)
-    flags = {None: -1, False: 0, True: 1}
+    flags = {None: UNKNOWN_FLAG, False: 0, True: 1}
     return Columns(
         labels=labels,
         orbits=np.array(orbits, dtype=np.int16),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleate.library.entries import UNKNOWN_ENERGY, Columns
+from nucleate.library.entries import UNKNOWN_ENERGY, UNKNOWN_FLAG, Columns
 from nucleate.library.labels import Protostructure
 from nucleate.library.similarity import Counts
 
@@ -88,7 +88,8 @@ class MergedArrays(Arrays):
     """The columns of several files together, in memory.
 
     Where two files hold the same formula in the same coloured protostructure, the entry lower
-    above the hull is kept, the earlier file's if that does not decide.
+    above the hull is kept, the earlier file's if that does not decide. An energy or ICSD flag that
+    it lacks is taken from the other.
     """
 
     def __init__(self, columns: Columns, counts: Counts) -> None:
@@ -168,6 +169,21 @@ def _unique(chunks: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     energy = joined[1].astype(float)
     energy[joined[1] == UNKNOWN_ENERGY] = 30.0
     order = np.argsort(energy, kind="stable")
-    _, first = np.unique(joined[0][order], axis=0, return_index=True)
-    keep = np.sort(order[first])
-    return tuple(column[keep] for column in joined)
+    _, first, which = np.unique(joined[0][order], axis=0, return_index=True, return_inverse=True)
+    keep = order[first]
+    places = np.argsort(keep)
+    columns = [column[keep[places]] for column in joined]
+    for k, unknown in ((1, UNKNOWN_ENERGY), (2, UNKNOWN_FLAG)):
+        columns[k] = _first_known(joined[k][order], which.ravel(), unknown)[places]
+    return tuple(columns)
+
+
+def _first_known(
+    values: NDArray[np.integer], which: NDArray[np.integer], unknown: int
+) -> NDArray[np.integer]:
+    """Return the first value of each entry that is known, in the order of the entries."""
+    found = np.full(int(which.max()) + 1, unknown, dtype=values.dtype)
+    known = np.flatnonzero(values != unknown)
+    entries, first = np.unique(which[known], return_index=True)
+    found[entries] = values[known[first]]
+    return found
