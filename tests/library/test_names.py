@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.spacegroup import crystal as from_space_group
 from tests.library.conftest import moved, perovskite, rocksalt, rutile
 
 from nucleate.crystal.crystal import Crystal
@@ -81,6 +82,57 @@ def test_textbook_structures_have_their_names(name: str, expected: str) -> None:
     }
     found = Library.load().identify(crystals[name])
     assert found.structure_type.startswith(expected)
+
+
+@pytest.mark.skipif(not SHIPPED_PATH.exists(), reason="no shipped library")
+@pytest.mark.parametrize(
+    ("elements", "points", "group", "cell", "title"),
+    [
+        (
+            ["Mg", "Mg", "Si", "O", "O", "O"],
+            [(0, 0, 0), (0.277, 0.25, 0.99), (0.094, 0.25, 0.426), (0.091, 0.25, 0.766),
+             (0.447, 0.25, 0.222), (0.163, 0.033, 0.277)],
+            62, [10.207, 5.98, 4.756, 90, 90, 90], "Mg2SiO4 (Olivine, S1_2)",
+        ),
+        (
+            ["Ca", "W", "O"], [(0, 0.25, 0.625), (0, 0.25, 0.125), (0.1507, 0.0086, 0.2106)],
+            88, [5.243, 5.243, 11.376, 90, 90, 90], "CaWO4 (Scheelite, H0_4)",
+        ),
+        (
+            ["Y", "Ti", "O", "O"],
+            [(0.5, 0.5, 0.5), (0, 0, 0), (0.329, 0.125, 0.125), (0.375, 0.375, 0.375)],
+            227, [10.1, 10.1, 10.1, 90, 90, 90], "Y2Ti2O7 (Pyrochlore)",
+        ),
+        (
+            ["Th", "Cr", "Si"], [(0, 0, 0), (0, 0.5, 0.25), (0, 0, 0.374)],
+            139, [4.043, 4.043, 10.577, 90, 90, 90], "ThCr2Si2",
+        ),
+        (
+            ["Cu", "Fe", "O"], [(0, 0, 0), (0, 0, 0.5), (0, 0, 0.1066)],
+            166, [3.035, 3.035, 17.166, 90, 90, 120], "CuFeO2 (Delafossite)",
+        ),
+        (
+            ["Na", "Cr", "S"], [(0, 0, 0), (0, 0, 0.5), (0, 0, 0.26)],
+            166, [3.554, 3.554, 19.52, 90, 90, 120], "NaCrS2 (Caswellsilverite, F5_1)",
+        ),
+        (
+            ["Y", "Al", "Al", "O"],
+            [(0.125, 0, 0.25), (0, 0, 0), (0.375, 0, 0.25), (0.9701, 0.0506, 0.1488)],
+            230, [12.0, 12.0, 12.0, 90, 90, 90], "Y3Al5O12 (Garnet)",
+        ),
+    ],
+)  # fmt: skip
+def test_types_of_minerals_have_their_names(
+    elements: list[str],
+    points: list[tuple[float, float, float]],
+    group: int,
+    cell: list[float],
+    title: str,
+) -> None:
+    setting = 2 if group in (88, 227) else 1
+    atoms = from_space_group(elements, points, spacegroup=group, cellpar=cell, setting=setting)
+    found = Library.load().identify(Crystal.from_ase(atoms))
+    assert found.structure_type == title
 
 
 def test_a_name_is_found_without_reading_every_entry_of_its_type(
