@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from nucleate.errors import InputError
 from nucleate.library.build import build_library, write_library
 from nucleate.library.entries import Known
 from nucleate.library.library import SHIPPED_PATH, Library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def numbers_of(formula: str) -> dict[int, int]:
@@ -87,6 +91,27 @@ def test_equal_entries_share_energy_and_flag(tmp_path) -> None:
         library = Library.load([tmp_path / f"{name}.nlib" for name in names])
         entries = [library.entry(n) for n in range(len(library))]
         assert sorted((e.formula, e.above_hull, e.in_icsd) for e in entries) == expected
+
+
+def test_a_line_break_in_an_identifier_shifts_no_name(tmp_path) -> None:
+    entries = [
+        Known("a\nb", rocksalt("NaCl", 5.6)),
+        Known("c", rocksalt("KCl", 6.3)),
+        Known("a b", rocksalt("MgO", 4.2), file="in\nput"),
+    ]
+    write_library(iter(entries), tmp_path / "x.nlib", {})
+    library = Library.load([tmp_path / "x.nlib"])
+    names = {library.entry(n).formula: library.entry(n).name for n in range(len(library))}
+    assert names == {"NaCl": "a b", "KCl": "c", "MgO": "in put/a b"}
+
+
+def test_a_library_in_a_missing_folder_is_refused_before_the_work(tmp_path) -> None:
+    def entries() -> Iterator[Known]:
+        pytest.fail("the source was read")
+        yield KNOWN[0]
+
+    with pytest.raises(InputError, match="is not a folder"):
+        write_library(entries(), tmp_path / "none" / "x.nlib", {})
 
 
 def test_same_data_give_the_same_file(tmp_path) -> None:

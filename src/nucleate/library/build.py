@@ -87,7 +87,7 @@ def write_library(
     InputError
         As :func:`build_library`.
     """
-    _check_name(out)
+    _check_place(out)
     found, left_out = collect(entries)
     if not found:
         first = f" ({left_out.first[0].rstrip('.')})" if left_out.first else ""
@@ -106,9 +106,9 @@ def write_columns(
     Raises
     ------
     InputError
-        If the name of the file does not end in ``.nlib``.
+        If the name of the file does not end in ``.nlib``, or its folder does not exist.
     """
-    _check_name(out)
+    _check_place(out)
     header = _header(columns, left_out, provenance)
     same, total = count_swaps(_formulas(columns))
     arrays = {
@@ -129,9 +129,14 @@ def write_columns(
     return header
 
 
-def _check_name(out: Path) -> None:
+def _check_place(out: Path) -> None:
     if out.suffix != SUFFIX:
         raise InputError(f"library: {out} must have a name that ends in {SUFFIX}.")
+    if not out.parent.is_dir():
+        raise InputError(
+            f"library: {out} cannot be written, because {out.parent} is not a folder. Create it, "
+            "or choose another place."
+        )
 
 
 def blocks(columns: Columns) -> Iterator[tuple[Protostructure, np.ndarray]]:

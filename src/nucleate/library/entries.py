@@ -137,7 +137,7 @@ def collect(
     or ICSD flag that it lacks is that of the lowest of its equals that has one. Structures
     that cannot be read, without a volume, of more than 250 Å³ per atom or with a contact below
     0.7 Å are left out. An identifier that was used before gets the name of its file before it,
-    and a number where that is not enough.
+    and a number where that is not enough. A line break in an identifier becomes a space.
     """
     left_out = LeftOut()
     equals: dict[tuple[str, tuple[int, ...]], list[tuple[Known, Description]]] = {}
@@ -146,6 +146,7 @@ def collect(
         if isinstance(item, Unreadable):
             left_out.note(str(item.error))
             continue
+        item = replace(item, name=" ".join(item.name.splitlines()))
         known = replace(item, name=_unique(item, seen))
         seen.add(known.name)
         found = _labelled(known, left_out)
@@ -226,7 +227,8 @@ def _unique(known: Known, seen: Container[str]) -> str:
     """Return the identifier of an entry, told apart from those used before."""
     if known.name not in seen:
         return known.name
-    name = f"{known.file}/{known.name}" if known.file else known.name
+    file = " ".join(known.file.splitlines())
+    name = f"{file}/{known.name}" if file else known.name
     numbered = (f"{name}-{number}" for number in count(2))
     return name if name not in seen else next(new for new in numbered if new not in seen)
 
