@@ -55,8 +55,8 @@ class GivenStructures:
     usable : list of GivenCrystal
         In their order.
     left_out : Counter
-        How many were left out for each reason: ``unreadable`` or a reason of
-        :meth:`SearchSpace.rejection`.
+        How many were left out for each reason: ``unreadable``, ``composition``, ``disordered``
+        (no ordered crystals can be made) or a reason of :meth:`SearchSpace.rejection`.
     examples : dict of str to str
         One sentence on the first structure that was left out for each reason.
     reduced : int
