@@ -191,7 +191,7 @@ def test_data_without_a_validation_crystal_is_refused(tmp_path: Path) -> None:
     atoms = bulk("NaCl", "rocksalt", a=5.64)
     atoms.info = {"e_form": -1.0, "split": "train"}
     write(tmp_path / "one.extxyz", [atoms])
-    with pytest.raises(InputError, match="no crystal of the split .val."):
+    with pytest.raises(InputError, match=r"no crystal of the split .val."):
         train_wyckoff_language(tmp_path / "one.extxyz", tmp_path / "out")
 
 
