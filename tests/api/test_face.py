@@ -310,5 +310,6 @@ def test_results_of_another_calculator_do_not_matter() -> None:
 def test_time_limit_is_kept() -> None:
     start = time.monotonic()
     run = nc.predict("Cu3Au", max_atoms=4, model=EMT_NAME, time="1s", polish=0, workers=1)
-    assert run.stop_reason == "the time is up"
+    assert run.stop_reason is not None
+    assert run.stop_reason.startswith("the time is up")  # and perhaps that energies came later
     assert time.monotonic() - start < 60.0

@@ -228,6 +228,16 @@ def test_missing_elements_are_told_in_chemical_words(library: Library) -> None:
     assert told == ["no known structure has Xe, Pu. The other generators serve alone."]
 
 
+def test_a_composition_without_any_known_type_is_told(library: Library) -> None:
+    told: list[str] = []
+    space = space_of("Ca3MgO7")
+    assert PrototypesGenerator(space, library, known="off", warn=told.append).members == ()
+    assert told == []
+    assert PrototypesGenerator(space, library, warn=told.append).members == ()
+    (message,) = told
+    assert message.startswith("no known structure type gives Ca3MgO7 in cells of at most")
+
+
 @pytest.mark.parametrize("member", ["points.npy", "cells.npy"])
 def test_a_library_that_is_damaged_inside_is_told_and_gives_nothing(
     tmp_path: Path, path: Path, member: str

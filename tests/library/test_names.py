@@ -157,3 +157,12 @@ def test_a_named_type_without_a_member_in_the_library_has_its_name(small: Librar
     assert found.label == "A_hP4_194_bc"
     assert found.nearest == ""
     assert not found.is_new
+
+
+def test_a_label_of_low_symmetry_alone_gives_no_name(small: Library) -> None:
+    rng = np.random.default_rng(0)
+    cell = np.array([[5.4, 0.1, 0.0], [0.2, 5.5, 0.1], [0.0, 0.3, 5.3]])
+    crystal = Crystal([26] * 4 + [16] * 8, cell, rng.random((12, 3)))  # the label of triclinic FeS2
+    found = small.identify(crystal)
+    assert found.label == "AB2_aP12_1_4a_8a"
+    assert found.is_new

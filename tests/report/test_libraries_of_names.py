@@ -32,16 +32,18 @@ def rows_with(*libraries):
 
 
 def test_a_ranking_is_named_by_the_libraries_of_its_run(own):
-    assert [structure_type(row) for row in rows_with(own)] == ["new type"]
-    for libraries in ((), ("shipped",), (own, "shipped")):
+    for libraries, nearest in (((own,), ""), ((), "mp-30"), ((own, "shipped"), "mp-30")):
         (row,) = rows_with(*libraries)
-        assert structure_type(row).startswith("Cu"), libraries
+        found = identity_of(row.crystal, row.libraries)
+        assert found is not None
+        assert found.nearest == nearest
+        assert structure_type(row) == "Cu (Copper, A1)"  # the type has a name of its own
 
 
 def test_a_library_that_is_gone_names_nothing(own, tmp_path):
     gone = str(tmp_path / "gone.nlib")
     assert type_of(FCC, (gone,)) is None
-    assert type_of(FCC, (gone, own)) == "new type"
+    assert type_of(FCC, (gone, own)) == "Cu (Copper, A1)"
     found = identity_of(FCC, (gone, "shipped"))
     assert found is not None
     assert found.pearson == "cF4"

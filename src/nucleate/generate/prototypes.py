@@ -93,6 +93,11 @@ class PrototypesGenerator(PooledGenerator):
             most=self._most,
             prototypes=self._prototypes,
         )
+        if not proposals and self._known != "off":
+            self._warn(
+                f"no known structure type gives {composition.formula} in cells of at most "
+                f"{self._space.max_atoms} atoms. {OTHERS_SERVE}"
+            )
         return [Member(proposal.crystal, self._detail(proposal)) for proposal in proposals]
 
     def _detail(self, proposal: Proposal) -> dict[str, Any]:

@@ -111,6 +111,9 @@ class Identity:
 
 NEW_TYPE = "new type"
 
+TELLING = 75
+"""Space group from which, tetragonal and higher, a label alone is enough for a name."""
+
 
 def identify(library: Library, crystal: Crystal) -> Identity:
     """Return the names of a crystal; see :meth:`Library.identify`."""
@@ -222,14 +225,15 @@ def _same_formula(
 def _name(library: Library, found: Description) -> NamedType | None:
     """Return the named type of the crystal's protostructure that is nearest to it.
 
-    Where the library has no member of the protostructure, its only named type.
+    Where the library has no member of the protostructure, its only named type, unless the symmetry
+    is so low that the label says too little of the geometry.
     """
     types = named_types().get(found.proto.label, ())
     if not types:
         return None
     members = _members(library, found)
     if members is None:
-        return types[0] if len(types) == 1 else None
+        return types[0] if len(types) == 1 and found.proto.number >= TELLING else None
     first, elements = members
     names = library.names(first, first + len(elements))
     numbers = {name: first + k for k, name in enumerate(names)}
