@@ -8,7 +8,7 @@ Compositions, energies and force field are those of Zamaraeva et al., Digital Di
 (2023). ``run`` appends a row to ``--out`` (default ``benchmarks/rows/policies.csv``) for every
 composition, policy and seed that the table lacks, seed by seed, so that it can be interrupted at
 any time and all policies have the same seeds. A run ends at 1 meV/atom above the published minimum
-or below it, and is censored after 2,000 structures. It is one process; seconds are its processor
+or below it, and is censored after 4,000 structures. It is one process; seconds are its processor
 time. Known structures are off.
 
 ``tuned`` has fixed weights that ``tune`` makes from what worked in searches by fixed weights with
@@ -277,7 +277,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=KEPT / "policies.csv")
     parser.add_argument("--seeds", default="0-39")
     parser.add_argument("--kind", default="lowest-minima")
-    parser.add_argument("--structures", type=int, default=2000)
+    parser.add_argument("--structures", type=int, default=4000)
     parser.add_argument("--tuning-structures", type=int, default=300)
     parser.add_argument("--formulas", nargs="*", default=list(TARGETS))
     parser.add_argument("--policies", nargs="*", default=list(POLICIES))
