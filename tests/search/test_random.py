@@ -171,7 +171,7 @@ def test_a_lowest_structure_of_a_copy_counts_as_found_once() -> None:
     assert copy.candidate.origin.source == RATTLE
     search.tell(record_of(copy, -2.0, tiers=("chgnet",)))
     assert search.stop_reason() is None
-    assert search.progress.text == "lowest found 1 times"
+    assert search.progress.text == "lowest found once"
     while search.stop_reason() is None:
         trial = search.ask()
         lowest = copy.candidate.crystal if trial.candidate.origin.source == "random" else None

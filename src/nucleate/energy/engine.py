@@ -76,7 +76,7 @@ class Engine(Component):
         del elements
         return []
 
-    def tried(self, elements: Sequence[str]) -> list[str]:
+    def problems_by_trial(self, elements: Sequence[str]) -> list[str]:
         """Return what one evaluation of each element finds that :meth:`problems` cannot.
 
         The model is loaded in this process for that, so that only a search of many compositions

@@ -18,15 +18,17 @@ class Measured:
     Attributes
     ----------
     name : str
+        Such as ``alpha-Mn``.
     space_group : int
-    setting : int
-        Origin choice, 1 or 2.
+        Number.
     lengths : tuple of float
         Å; edges of the conventional cell.
     sites : tuple of tuple of float
-        Fractional coordinates of one atom of each orbit.
+        Fractional coordinates of one atom of each orbit, shape (n_orbits, 3).
     work : str
         Where it was determined.
+    setting : int
+        Origin choice, 1 or 2.
     """
 
     name: str

@@ -63,7 +63,7 @@ def check_by_trial(field: Field, settings: MapSettings, judge: TierSettings | No
         return
     for tier in (*settings.tier, *([] if judge is None else [judge])):
         if tier.python is None and settings.run.python is None:
-            for problem in tier.engine.tried(field.elements):
+            for problem in tier.engine.problems_by_trial(field.elements):
                 raise InputError(f"tier {tier.name!r}: {problem}")
 
 

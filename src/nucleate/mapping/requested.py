@@ -14,7 +14,7 @@ from nucleate.mapping.states import neutral_rows
 from nucleate.mapping.windows import read_window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,18 +26,15 @@ if TYPE_CHECKING:
 def in_windows(grid: NDArray[np.int64], bare: Field, options: FieldSettings) -> NDArray[np.bool_]:
     """Return which compositions of a grid are inside all windows."""
     inside = np.ones(len(grid), dtype=bool)
-    for text in options.windows if len(grid) else ():
-        window = read_window(text)
-        inside &= window.contains(_fractions(bare, grid, window, text))
+    for _, window, fractions in _windows(bare, grid, options) if len(grid) else ():
+        inside &= window.contains(fractions)
     return inside
 
 
 def windowed(bare: Field, grid: NDArray[np.int64], options: FieldSettings) -> NDArray[np.int64]:
     """Return the compositions inside all windows; raises InputError if none is left."""
     inside = np.ones(len(grid), dtype=bool)
-    for text in options.windows:
-        window = read_window(text)
-        fractions = _fractions(bare, grid, window, text)
+    for text, window, fractions in _windows(bare, grid, options):
         inside &= window.contains(fractions)
         if len(grid) and not inside.any():
             raise InputError(
@@ -46,6 +43,15 @@ def windowed(bare: Field, grid: NDArray[np.int64], options: FieldSettings) -> ND
                 "it, or raise field.max_atoms_per_formula."
             )
     return grid[inside]
+
+
+def _windows(
+    bare: Field, grid: NDArray[np.int64], options: FieldSettings
+) -> Iterator[tuple[str, Window, NDArray[np.float64]]]:
+    """Yield each window of the input as text, as read, and with its fractions on a grid."""
+    for text in options.windows:
+        window = read_window(text)
+        yield text, window, _fractions(bare, grid, window, text)
 
 
 def of_lines(bare: Field, options: FieldSettings) -> list[Composition]:

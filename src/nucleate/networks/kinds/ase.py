@@ -40,7 +40,7 @@ class AseSettings(Engine):
 
         check_path("calculator", self.calculator, _EXAMPLE)
 
-    def tried(self, elements: Sequence[str]) -> list[str]:
+    def problems_by_trial(self, elements: Sequence[str]) -> list[str]:
         """Return the elements that the calculator has no parameters for; see the base."""
         from nucleate.networks.ase_model import refused_elements
         from nucleate.networks.factory import made_by_path

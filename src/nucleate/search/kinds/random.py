@@ -242,7 +242,8 @@ class RandomSearch(DrawnSearch):
     def progress(self) -> SearchProgress:
         """How far the search is, with the number of times that the lowest was found."""
         finds = self._n_finds
-        text = f"lowest found {finds} times" if finds else ""
+        often = "once" if finds == 1 else f"{finds} times"
+        text = f"lowest found {often}" if finds else ""
         return replace(super().progress, text=text)
 
     def state(self) -> dict[str, Any]:
