@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.spacegroup import crystal as from_space_group
 from tests.library.conftest import moved, perovskite, rocksalt, rutile
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.library.build import write_library
+from nucleate.library.entries import Known
 from nucleate.library.library import SHIPPED_PATH, Library
 from nucleate.library.names import NEW_TYPE, named_types
 
@@ -166,3 +170,36 @@ def test_a_label_of_low_symmetry_alone_gives_no_name(small: Library) -> None:
     found = small.identify(crystal)
     assert found.label == "AB2_aP12_1_4a_8a"
     assert found.is_new
+
+
+def left_quartz() -> Crystal:
+    """Quartz in P3_221, as most databases have it."""
+    atoms = from_space_group(
+        ["Si", "O"], [(0.4697, 0, 2 / 3), (0.4135, 0.2669, 0.7858)], spacegroup=154,
+        cellpar=[4.916, 4.916, 5.405, 90, 90, 120],
+    )  # fmt: skip
+    return Crystal.from_ase(atoms)
+
+
+@pytest.mark.skipif(not SHIPPED_PATH.exists(), reason="no shipped library")
+def test_a_mirror_image_has_the_name_and_the_weight_of_what_it_mirrors() -> None:
+    left, library = left_quartz(), Library.load()
+    right = left.replace(scaled=-left.scaled)
+    found, mirrored = library.identify(left), library.identify(right)
+    assert (found.space_group, mirrored.space_group) == (154, 152)
+    assert found.structure_type == mirrored.structure_type == "SiO2 [quartz (alpha)]"
+    assert found.nearest == mirrored.nearest
+    assert found.distance == pytest.approx(mirrored.distance, abs=1e-3)
+    assert library.weight(left) == library.weight(right) > 0.1
+
+
+def test_a_mirror_image_is_near_the_one_compound_that_it_mirrors(tmp_path: Path) -> None:
+    left = left_quartz()
+    right = left.replace(scaled=-left.scaled)
+    write_library(iter([Known("q-1", right)]), tmp_path / "one.nlib", {})
+    library = Library.load([tmp_path / "one.nlib"])
+    germania = left.replace(numbers=np.where(left.numbers == 14, 32, 8))
+    found = library.identify(germania)
+    assert (found.nearest, found.known, found.is_new) == ("q-1", False, False)
+    assert found.distance < 0.04
+    assert library.weight(left) == library.weight(right) == 1.0

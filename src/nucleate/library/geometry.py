@@ -15,7 +15,7 @@ import numpy as np
 from nucleate.crystal.cells import cell_from_parameters
 from nucleate.crystal.elements import element
 from nucleate.crystal.symmetry import symmetry_dataset
-from nucleate.library.labels import Protostructure, automorphisms, canonical
+from nucleate.library.labels import Protostructure, automorphisms, canonical, mirror_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +77,19 @@ def describe(crystal: Crystal, ladder: Sequence[float] = LABEL_LADDER) -> Descri
             if found is not None:
                 return found
     return None
+
+
+def describe_hands(crystal: Crystal, symprec: float) -> tuple[Description, ...]:
+    """Return the description of a crystal and, in a space group with a hand, of its mirror image.
+
+    The 22 enantiomorphic space groups have a hand: a crystal in one of them and its mirror image,
+    which have the same energy, have different labels. Empty where there is no description.
+    """
+    found = describe(crystal, (symprec,))
+    if found is None or mirror_image(found.proto.label) == found.proto.label:
+        return () if found is None else (found,)
+    mirrored = describe(crystal.replace(scaled=-crystal.scaled), (symprec,))
+    return (found,) if mirrored is None else (found, mirrored)
 
 
 def expand(

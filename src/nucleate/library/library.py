@@ -14,7 +14,7 @@ from nucleate.crystal.crystal import Crystal
 from nucleate.library.candidates import candidates
 from nucleate.library.container import Container
 from nucleate.library.entries import CELL_STEPS, POINT_STEPS, UNKNOWN_ENERGY
-from nucleate.library.geometry import NAMING_LADDER, describe, expand
+from nucleate.library.geometry import NAMING_LADDER, describe, describe_hands, expand
 from nucleate.library.groups import Entry, Group, formula_of, hull_weights
 from nucleate.library.hold_out import HoldOut
 from nucleate.library.labels import Protostructure, counts_in
@@ -261,15 +261,14 @@ class Library:
         """Return the prior weight of a crystal's structure type for its composition.
 
         The share of the vote of its coloured prototype, between ``floor`` and 1; ``floor`` for a
-        type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, and the
-        largest weight counts.
+        type that no allowed entry has. The label is taken at 0.1, 0.03 and 0.01 Å, also that of
+        the mirror image, and the largest weight counts.
         """
         composition = Composition.from_numbers(crystal.numbers)
         shares = self._shares(composition, known, prototypes)
         best = floor
         for symprec in NAMING_LADDER:
-            found = describe(crystal, (symprec,))
-            if found is not None:
+            for found in describe_hands(crystal, symprec):
                 best = max(best, shares.get((found.proto.label, found.elements), floor))
         return best
 

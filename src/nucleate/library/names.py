@@ -24,7 +24,7 @@ from nucleate.crystal.fingerprint import (
     fingerprint_distance,
     fingerprint_distances,
 )
-from nucleate.library.geometry import NAMING_LADDER, describe, expand
+from nucleate.library.geometry import NAMING_LADDER, describe_hands, expand
 from nucleate.library.labels import matchings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Identity:
     structure_type : str
         Name of the type, for example ``CaTiO3 (Perovskite, E2_1)``; the formula of the nearest
         compound where it has none; ``new type`` for a protostructure that neither the library
-        nor the table of names has.
+        nor the table of names has. A mirror image has the name of what it mirrors.
     label : str
         Protostructure.
     pearson : str
@@ -84,8 +84,8 @@ class Identity:
     known : bool
         Whether the library holds this crystal: same formula, fingerprints within 0.04.
     nearest : str
-        Identifier of the nearest known compound; empty for a protostructure that the library
-        does not hold.
+        Identifier of the nearest known compound, of the same protostructure or that of the mirror
+        image; empty where the library holds neither.
     nearest_formula : str
         Its formula.
     distance : float
@@ -117,13 +117,16 @@ TELLING = 75
 
 def identify(library: Library, crystal: Crystal) -> Identity:
     """Return the names of a crystal; see :meth:`Library.identify`."""
-    found = _described(library, crystal)
-    if found is None:
+    hands = _described(library, crystal)
+    if not hands:
         return Identity(NEW_TYPE, "", "", 1, "", False, "", "", float("nan"))
+    found = hands[0]
     proto = found.proto
-    near, distance = _nearest_of_type(library, found)
+    near, distance = _nearest_of_types(library, hands)
     is_near = near is not None and distance <= NEW_TYPE_DISTANCE
-    named = _name(library, found) if is_near or near is None else None
+    named = None
+    if is_near or near is None:
+        named = next(filter(None, (_name(library, hand) for hand in hands)), None)
     title = NEW_TYPE
     if named is not None:
         title = named.title
@@ -147,19 +150,29 @@ def identify(library: Library, crystal: Crystal) -> Identity:
     )
 
 
-def _described(library: Library, crystal: Crystal) -> Description | None:
-    """Return the description at the loosest tolerance whose label is known, or the loosest."""
-    first = None
+def _described(library: Library, crystal: Crystal) -> tuple[Description, ...]:
+    """Return the hands of a crystal at the loosest tolerance that gives a known label.
+
+    Where none does, those at the loosest.
+    """
+    first: tuple[Description, ...] = ()
     for symprec in NAMING_LADDER:
-        found = describe(crystal, (symprec,))
-        if found is not None and _is_known(library, found.proto.label):
-            return found
-        first = first or found
+        hands = describe_hands(crystal, symprec)
+        if any(_is_known(library, hand.proto.label) for hand in hands):
+            return hands
+        first = first or hands
     return first
 
 
 def _is_known(library: Library, label: str) -> bool:
     return label in library.prototype_places or label in named_types()
+
+
+def _nearest_of_types(library: Library, hands: Sequence[Description]) -> tuple[int | None, float]:
+    """Return the nearest entry of the protostructures of a crystal and of its mirror image."""
+    nearest = [_nearest_of_type(library, hand) for hand in hands]
+    there = [item for item in nearest if item[0] is not None]
+    return min(there, key=lambda item: item[1]) if there else nearest[0]
 
 
 def _nearest_of_type(library: Library, found: Description) -> tuple[int | None, float]:
