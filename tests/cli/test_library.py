@@ -10,6 +10,7 @@ from tests.library.conftest import KNOWN, rocksalt
 from typer.testing import CliRunner
 
 from nucleate.api import map as maps
+from nucleate.api.generate import generate
 from nucleate.cli import build_app
 from nucleate.crystal.files import write_cif
 from nucleate.errors import InputError
@@ -96,6 +97,27 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     for words in (("library", "info", bad), ("library", "show", "NaCl", "--library", bad)):
         with pytest.raises(InputError, match="cut short"):
             run(*words)
+
+
+def test_identifiers_that_two_structures_have_are_said(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    write_cif(other / "t-1.cif", rocksalt("LiF", 4.0), title="t-1")
+    built = run("library", "build", folder, other, "--out", tmp_path / "all.nlib")
+    assert "Changed 1 identifier that another structure has too, the first to other/t-1" in built
+    first, second = tmp_path / "first.nlib", tmp_path / "second.nlib"
+    assert "Changed" not in run("library", "build", folder, "--out", first)
+    run("library", "build", other, "--out", second)
+    libraries = ("--library", first, "--library", second)
+    said = "1 identifier stands for different structures in several libraries, t-1 the first"
+    with pytest.warns(UserWarning, match=said):
+        assert "second/t-1" in run("library", "show", "LiF", *libraries)
+    with pytest.warns(UserWarning, match=said):
+        (row,) = json.loads(run("identify", other, *libraries, "--json"))
+    assert (row["nearest"], row["known"]) == ("second/t-1", True)
+    search = {"kind": "prototypes", "library": [str(first), str(second)]}
+    with pytest.warns(UserWarning, match=said):
+        generate("NaF", search, n=1, max_atoms=2)
 
 
 def test_predict_and_map_take_libraries(

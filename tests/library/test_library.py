@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase.build import molecule
 from ase.db import connect
-from tests.library.conftest import KNOWN, perovskite, rocksalt
+from tests.library.conftest import KNOWN, caesium_chloride, perovskite, rocksalt
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -188,6 +188,40 @@ def test_two_libraries_are_one(library_path, tmp_path) -> None:
     assert both.similarity.shape == (104, 104)
 
 
+def test_an_identifier_of_two_libraries_stands_for_one_structure(tmp_path) -> None:
+    first = [Known("salt", rocksalt("NaCl", 5.6)), Known("x", rocksalt("KCl", 6.3))]
+    second = [Known("salt", rocksalt("LiF", 4.0)), Known("x", rocksalt("KCl", 6.2)),
+              Known("y", rocksalt("MgO", 4.2))]  # fmt: skip
+    third = [Known("salt", caesium_chloride("CsCl", 4.12)), Known("y", rocksalt("CaO", 4.8))]
+    paths = [tmp_path / "a.nlib", tmp_path / "b.nlib", tmp_path / "c" / "b.nlib"]
+    paths[2].parent.mkdir()
+    for entries, path in zip((first, second, third), paths, strict=True):
+        write_library(iter(entries), path, {})
+    library = Library.load(paths)
+    names = {library.entry(n).formula: library.entry(n).name for n in range(len(library))}
+    assert names == {
+        "NaCl": "salt", "LiF": "b/salt", "CsCl": "b/salt-2", "KCl": "x", "MgO": "y", "CaO": "b/y",
+    }  # fmt: skip
+    assert library.remark == (
+        "3 identifiers stand for different structures in several libraries, salt the first: that "
+        "of a keeps it, that of b is called b/salt."
+    )
+    assert Library.load(paths[:1]).remark == Library.load([paths[0], paths[0]]).remark == ""
+    turned = Library.load([paths[1], paths[0]])
+    assert [turned.entry(n).name for n in turned.entries_of(numbers_of("LiF"))] == ["salt"]
+    assert turned.remark.startswith("1 identifier stands")
+
+
+def test_an_identifier_that_only_equals_share_is_kept(tmp_path) -> None:
+    entries = [
+        Known("salt", rocksalt("NaCl", 5.6), 0.1, file="one"),
+        Known("salt", rocksalt("NaCl", 5.7), 0.0, file="two"),
+    ]
+    header = write_library(iter(entries), tmp_path / "x.nlib", {})
+    assert Library.load([tmp_path / "x.nlib"]).entry(0).name == "salt"
+    assert "renamed" not in header
+
+
 def test_broken_files_are_refused_in_a_sentence(library_path, tmp_path) -> None:
     content = library_path.read_bytes()
     cut = tmp_path / "cut.nlib"
@@ -289,6 +323,7 @@ def test_entries_that_cannot_be_used_cost_only_themselves(tmp_path) -> None:
     )
     assert header["entries"] == 6
     assert header["left_out"]["unreadable"] == 5
+    assert (header["renamed"], header["first_renamed"]) == (4, "two/salt")
     assert header["left_out"]["empty_space"] == 1
     told = " ".join(header["first_left_out"])
     assert str(tmp_path) not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def identify(
     InputError
         If a library cannot be read.
     """
-    known = Library.load(tuple(library))
+    known = _opened(library)
     return [row for file in files for row in _identified(known, Path(file))]
 
 
@@ -91,8 +92,16 @@ def known_structures(
 
     The lowest above the hull (eV/atom) come first.
     """
-    entries = Library.load(tuple(library)).known_structures(Composition.from_formula(formula))
+    entries = _opened(library).known_structures(Composition.from_formula(formula))
     return [_entry(entry) for entry in entries]
+
+
+def _opened(names: Sequence[str | Path]) -> Library:
+    """Return libraries as one, with a warning where identifiers had to be told apart."""
+    library = Library.load(tuple(names))
+    if library.remark:
+        warnings.warn(library.remark, stacklevel=3)
+    return library
 
 
 def lacks_in_words(library: Sequence[str | Path] = (SHIPPED,)) -> str:

@@ -53,6 +53,11 @@ def build(
         f"Wrote {header['entries']:,} compounds of {header['prototypes']:,} prototypes to {out}"
         + (f"; left out: {left_out}" if left_out else "")
     )
+    if number := header.get("renamed", 0):
+        typer.echo(
+            f"Changed {number} identifier{'' if number == 1 else 's'} that another structure has "
+            f"too, the first to {header['first_renamed']}"
+        )
     first = header.get("first_left_out", [])
     if first:
         more = header["left_out"]["unreadable"] - len(first)

@@ -95,7 +95,8 @@ def write_library(
             f"library: no entry of {provenance.get('sources', 'the sources')} can be used{first}. "
             "Give ordered structures with a cell."
         )
-    return write_columns(to_columns(found), left_out, provenance, out)
+    remarks = _remarks([known for known, _ in found])
+    return write_columns(to_columns(found), left_out, {**provenance, **remarks}, out)
 
 
 def write_columns(
@@ -127,6 +128,12 @@ def write_columns(
     }
     write_container(out, header, arrays)
     return header
+
+
+def _remarks(entries: Sequence[Known]) -> dict[str, Any]:
+    """Return what else the header says of the entries: how many identifiers were changed."""
+    renamed = [known.name for known in entries if known.shared_name]
+    return {"renamed": len(renamed), "first_renamed": renamed[0]} if renamed else {}
 
 
 def _check_place(out: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from nucleate.crystal.distances import shortest_distance
 from nucleate.crystal.formats.structures import Unreadable, impossible
 from nucleate.library.geometry import Description, describe
+from nucleate.library.identifiers import each_once
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +48,8 @@ class Known:
         Whether it is in the ICSD, where known.
     file : str
         Name of the file or folder that it is from; empty where there is none.
+    shared_name : str
+        Its identifier in the source where another structure has that too; else empty.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Known:
     above_hull: float | None = None
     in_icsd: bool | None = None
     file: str = ""
+    shared_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,25 +139,33 @@ def collect(
     The one lowest above the hull is kept; one without an energy counts as 30 meV/atom. An energy
     or ICSD flag that it lacks is that of the lowest of its equals that has one. Structures
     that cannot be read, without a volume, of more than 250 Å³ per atom or with a contact below
-    0.7 Å are left out. An identifier that was used before gets the name of its file before it,
-    and a number where that is not enough. A line break in an identifier becomes a space.
+    0.7 Å are left out. An identifier that another structure has already gets the name of its file
+    before it, and a number where that is not enough. A line break in an identifier becomes a
+    space.
     """
     left_out = LeftOut()
     equals: dict[tuple[str, tuple[int, ...]], list[tuple[Known, Description]]] = {}
-    seen: set[str] = set()
     for item in source:
         if isinstance(item, Unreadable):
             left_out.note(str(item.error))
             continue
-        item = replace(item, name=" ".join(item.name.splitlines()))
-        known = replace(item, name=_unique(item, seen))
-        seen.add(known.name)
+        known = replace(item, name=" ".join(item.name.splitlines()))
         found = _labelled(known, left_out)
         if found is None:
             continue
         equals.setdefault((found.proto.label, found.elements), []).append((known, found))
     left_out.repeated = sum(len(group) - 1 for group in equals.values())
-    return [_lowest(group) for group in equals.values()], left_out
+    return _named_once([_lowest(group) for group in equals.values()]), left_out
+
+
+def _named_once(entries: Sequence[tuple[Known, Description]]) -> list[tuple[Known, Description]]:
+    """Return entries that no identifier stands for twice."""
+    old = [known.name for known, _ in entries]
+    names, _ = each_once(old, [known.file for known, _ in entries])
+    return [
+        (known if name == known.name else replace(known, name=name, shared_name=known.name), found)
+        for name, (known, found) in zip(names, entries, strict=True)
+    ]
 
 
 def _lowest(equals: Sequence[tuple[Known, Description]]) -> tuple[Known, Description]:
@@ -221,16 +232,6 @@ def _labelled(known: Known, left_out: LeftOut) -> Description | None:
         left_out.unlabelled += 1
         return None
     return found
-
-
-def _unique(known: Known, seen: Container[str]) -> str:
-    """Return the identifier of an entry, told apart from those used before."""
-    if known.name not in seen:
-        return known.name
-    file = " ".join(known.file.splitlines())
-    name = f"{file}/{known.name}" if file else known.name
-    numbered = (f"{name}-{number}" for number in count(2))
-    return name if name not in seen else next(new for new in numbered if new not in seen)
 
 
 def _milli(energy: float | None) -> int:

@@ -83,6 +83,11 @@ class Library:
     def __len__(self) -> int:
         return int(self._arrays.starts[-1])
 
+    @property
+    def remark(self) -> str:
+        """What has to be said of libraries that were joined; empty where there is nothing."""
+        return self._arrays.remark
+
     @cached_property
     def elements(self) -> frozenset[int]:
         """Atomic numbers that occur in any entry."""
@@ -363,4 +368,5 @@ def _version(path: Path) -> tuple[int, int]:
 def _read(files: tuple[tuple[Path, int, int], ...]) -> Library:
     """Open library files; those that were opened before in this process are not read again."""
     opened = [Container(path) for path, _, _ in files]
-    return Library(merged(opened), [file.header for file in opened])
+    names = [SHIPPED if file.path == SHIPPED_PATH else file.path.stem for file in opened]
+    return Library(merged(opened, names), [file.header for file in opened])

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.library.entries import UNKNOWN_ENERGY, UNKNOWN_FLAG, Columns
+from nucleate.library.identifiers import each_once
 from nucleate.library.labels import Protostructure
 from nucleate.library.similarity import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from nucleate.library.container import Container
@@ -24,10 +27,16 @@ class Arrays:
     ----------
     file : Container
         An open library file.
+
+    Attributes
+    ----------
+    remark : str
+        What has to be said of the entries, a sentence; empty where there is nothing.
     """
 
     def __init__(self, file: Container) -> None:
         self._file = file
+        self.remark = ""
 
     @cached_property
     def labels(self) -> list[str]:
@@ -89,38 +98,52 @@ class MergedArrays(Arrays):
 
     Where two files hold the same formula in the same coloured protostructure, the entry lower
     above the hull is kept, the earlier file's if that does not decide. An energy or ICSD flag that
-    it lacks is taken from the other.
+    it lacks is taken from the other. Where an identifier stands for different structures, that of
+    the earlier file keeps it and the others get the name of their file before it.
     """
 
-    def __init__(self, columns: Columns, counts: Counts) -> None:
+    def __init__(self, columns: Columns, counts: Counts, remark: str) -> None:
+        self.remark = remark
         for name in Columns.__dataclass_fields__:
             self.__dict__[name] = getattr(columns, name)
         self.__dict__["counts"] = counts
 
 
-def merged(files: list[Container]) -> Arrays:
-    """Return the columns of one file, or of several as one."""
+def merged(files: list[Container], names: Sequence[str]) -> Arrays:
+    """Return the columns of one file, or of several as one.
+
+    Parameters
+    ----------
+    files
+        Open library files.
+    names
+        What they are called.
+    """
     parts = [Arrays(file) for file in files]
     if len(parts) == 1:
         return parts[0]
     counts = parts[0].counts
     for part in parts[1:]:
         counts = counts + part.counts
-    return MergedArrays(_joined([part.columns() for part in parts]), counts)
+    columns, remark = _joined([part.columns() for part in parts], names)
+    return MergedArrays(columns, counts, remark)
 
 
-def _joined(parts: list[Columns]) -> Columns:
+def _joined(parts: list[Columns], files: Sequence[str]) -> tuple[Columns, str]:
     chunks: dict[str, list[tuple[Any, ...]]] = {}
-    for part in parts:
-        for label, chunk in _chunks(part):
+    for place, part in enumerate(parts):
+        for label, chunk in _chunks(part, place):
             chunks.setdefault(label, []).append(chunk)
     keys = {label: (Protostructure.from_label(label).counts, label) for label in chunks}
     labels = sorted(chunks, key=keys.__getitem__)
     blocks = [_unique(chunks[label]) for label in labels]
     sizes = [len(block[1]) for block in blocks]
-    names = [name for block in blocks for name in block[3]]
-    elements, energy, icsd, _, cells, points = ([block[k] for block in blocks] for k in range(6))
-    return Columns(
+    elements, energy, icsd, old, cells, points, sources = (
+        [block[k] for block in blocks] for k in range(7)
+    )
+    names, remark = _told_apart([str(name) for part in old for name in part],
+                                np.concatenate(sources), files)  # fmt: skip
+    joined = Columns(
         labels=labels,
         orbits=np.array([block[5].shape[1] for block in blocks], dtype=np.int16),
         starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
@@ -131,10 +154,28 @@ def _joined(parts: list[Columns]) -> Columns:
         cells=np.concatenate(cells),
         points=np.concatenate([block.reshape(-1, 3) for block in points]),
     )
+    return joined, remark
 
 
-def _chunks(part: Columns) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return for each prototype its elements, energies, flags, names, cells and points."""
+def _told_apart(
+    names: list[str], sources: NDArray[np.integer], files: Sequence[str]
+) -> tuple[list[str], str]:
+    """Return names that stand for one entry each, and a sentence on those that were changed."""
+    order = np.argsort(sources, kind="stable")
+    found, changed = each_once(names, [files[int(source)] for source in sources], order.tolist())
+    if not changed:
+        return found, ""
+    number, name, new = len(changed), names[changed[0]], found[changed[0]]
+    keeper, other = (files[int(sources[place])] for place in (found.index(name), changed[0]))
+    many = "1 identifier stands" if number == 1 else f"{number} identifiers stand"
+    return found, (
+        f"{many} for different structures in several libraries, {name} the first: that of {keeper} "
+        f"keeps it, that of {other} is called {new}."
+    )
+
+
+def _chunks(part: Columns, source: int) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return for each prototype elements, energies, flags, names, cells, points and source."""
     found = []
     element = point = 0
     for place, label in enumerate(part.labels):
@@ -156,6 +197,7 @@ def _chunks(part: Columns) -> list[tuple[str, tuple[Any, ...]]]:
                     np.array(part.names[rows], dtype=object),
                     part.cells[rows],
                     points,
+                    np.full(size, source),
                 ),
             )
         )

@@ -53,6 +53,8 @@ class PrototypesSettings(GeneratorSettings):
         except InputError as error:
             context.warn(f"{error} {OTHERS_SERVE}")
             return None
+        if library.remark:
+            context.warn(library.remark)
         return PrototypesGenerator(
             context.space,
             library,
