@@ -268,7 +268,7 @@ def test_broken_entries_are_refused_in_a_sentence(tmp_path) -> None:
     with pytest.raises(InputError, match="cannot be determined"):
         build_library([tmp_path / "x.foo"], out)
     (tmp_path / "bad.json").write_text('[{"material_id": "a"}]')
-    with pytest.raises(InputError, match="a: a document needs material_id and structure"):
+    with pytest.raises(InputError, match="no structure"):
         build_library([tmp_path / "bad.json"], out)
     assert not out.exists()
 

@@ -139,7 +139,8 @@ def build_library(
     Parameters
     ----------
     data
-        Parquet tables, folders of CIF, extxyz, ASE databases, JSON of the Materials Project.
+        Parquet tables, folders of CIF, extxyz, ASE databases, JSON of the Materials Project,
+        pymatgen, matbench or JARVIS, also ``.json.gz``.
     out
         File to write; must not exist.
     splits

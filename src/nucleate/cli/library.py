@@ -32,7 +32,7 @@ def build(
         list[Path],
         typer.Argument(
             help="Parquet tables, folders of CIF, extxyz, ASE databases, JSON of the Materials "
-            "Project."
+            "Project, pymatgen, matbench or JARVIS (also .json.gz)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="File to write (.nlib).")],
@@ -49,8 +49,10 @@ def build(
     provenance = {"source": source, "licence": licence, "citation": citation}
     header = build_library(data, out, splits=split, provenance=provenance)
     left_out = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in _left_out(header))
+    deuterated = header.get("deuterium_read_as_hydrogen", 0)
     typer.echo(
         f"Wrote {header['entries']:,} compounds of {header['prototypes']:,} prototypes to {out}"
+        + (f"; deuterium is read as hydrogen in {deuterated:,}" if deuterated else "")
         + (f"; left out: {left_out}" if left_out else "")
     )
     if number := header.get("renamed", 0):

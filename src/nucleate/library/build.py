@@ -42,8 +42,8 @@ def build_library(
     Parameters
     ----------
     sources
-        Parquet tables, folders of CIF files, structure files, ASE databases, JSON files of the
-        Materials Project; see :func:`nucleate.library.sources.read_source`.
+        Parquet tables, folders of CIF files, structure files, ASE databases, JSON files of
+        databases; see :func:`nucleate.library.sources.read_source`.
     out
         The file to write; its name ends in ``.nlib``.
     splits
@@ -131,9 +131,13 @@ def write_columns(
 
 
 def _remarks(entries: Sequence[Known]) -> dict[str, Any]:
-    """Return what else the header says of the entries: how many identifiers were changed."""
+    """Return what else the header says of the entries: how many were changed in being read."""
     renamed = [known.name for known in entries if known.shared_name]
-    return {"renamed": len(renamed), "first_renamed": renamed[0]} if renamed else {}
+    n_deuterated = sum(known.has_deuterium for known in entries)
+    return {
+        **({"renamed": len(renamed), "first_renamed": renamed[0]} if renamed else {}),
+        **({"deuterium_read_as_hydrogen": n_deuterated} if n_deuterated else {}),
+    }
 
 
 def _check_place(out: Path) -> None:

@@ -50,6 +50,8 @@ class Known:
         Name of the file or folder that it is from; empty where there is none.
     shared_name : str
         Its identifier in the source where another structure has that too; else empty.
+    has_deuterium : bool
+        Whether its hydrogen is deuterium in the source.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Known:
     in_icsd: bool | None = None
     file: str = ""
     shared_name: str = ""
+    has_deuterium: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,17 @@ import numpy as np
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import iter_structures
-from nucleate.crystal.formats.archives import is_archive
+from nucleate.crystal.formats.archives import is_archive, plain_name
+from nucleate.crystal.formats.cif_elements import DEUTERIUM
 from nucleate.crystal.formats.sniffing import format_of
-from nucleate.crystal.formats.structures import Unreadable, first_line, impossible
+from nucleate.crystal.formats.structures import (
+    ReadStructure,
+    Unreadable,
+    first_line,
+    impossible,
+)
 from nucleate.errors import InputError, MissingDependencyError
+from nucleate.library.documents import documents_in
 from nucleate.library.entries import Known
 from nucleate.reading import database_rows, guarded_rows
 
@@ -35,11 +41,12 @@ def read_source(
 
     ``.parquet``: columns ``material_id``, ``lattice``, ``species``, ``frac_coords`` and optionally
     ``split`` and the values below. A structure file, an archive, or a folder: every structure in
-    it (:func:`nucleate.crystal.files.iter_structures`). ``.db``: an ASE database. ``.json``:
-    documents of the Materials Project (a list, or under ``data``) with ``material_id`` and
-    ``structure``. Values of a row, of the comment line of an extxyz frame, of the keys of a
-    database and of a document are ``material_id``, ``e_above_hull`` or ``energy_above_hull``
-    (eV/atom), ``in_icsd``, and ``theoretical``, its opposite.
+    it (:func:`nucleate.crystal.files.iter_structures`). ``.db``: an ASE database. ``.json``,
+    also compressed: documents of the Materials Project, entries of pymatgen, tables of matbench,
+    and documents of JARVIS (:mod:`nucleate.library.documents`). Values of a row, of the comment
+    line of an extxyz frame, of the keys of a database and of a document are ``material_id``,
+    ``e_above_hull`` or ``energy_above_hull`` (eV/atom), ``in_icsd``, and ``theoretical``, its
+    opposite. Deuterium is read as hydrogen.
 
     Parameters
     ----------
@@ -61,13 +68,13 @@ def read_source(
         return guarded_rows(_table(path, splits), f"library: {path}", _REMEDY)
     if suffix in _DATABASES and not path.is_dir():
         return guarded_rows(_database(path), f"library: {path}", _REMEDY)
-    if suffix == ".json" and not path.is_dir():
+    if plain_name(path.name).lower().endswith(".json") and not path.is_dir():
         return guarded_rows(_documents(path), f"library: {path}", _REMEDY)
     if path.is_dir() or is_archive(path.name) or format_of(path.name) is not None:
         return _structures(path)
     raise InputError(
         f"library: the kind of {path} cannot be determined from its name. Give .parquet, .cif, "
-        ".extxyz, .vasp, .db, .json or a folder."
+        ".extxyz, .vasp, .db, .json (or .json.gz) or a folder."
     )
 
 
@@ -77,26 +84,31 @@ def _structures(path: Path) -> Iterator[Known | Unreadable]:
         if isinstance(item, Unreadable):
             yield item
             continue
-        info, crystal = item.info, item.crystal
-        name = str(info.get("material_id", item.name))
-        yield _entry(path, name, lambda crystal=crystal: crystal, info, where)
+        name = str(item.info.get("material_id", item.name))
+        yield _entry(path, name, lambda item=item: item, item.info, where)
 
 
 def _entry(
-    path: Path, name: str, read: Callable[[], Crystal], values: Mapping[str, Any], where: str = ""
+    path: Path,
+    name: str,
+    read: Callable[[], ReadStructure],
+    values: Mapping[str, Any],
+    where: str = "",
 ) -> Known | Unreadable:
     """Return an entry with its values, or why it cannot be used."""
     try:
         energy = next((values[key] for key in _HULL_KEYS if key in values), None)
-        crystal, above_hull, in_icsd = read(), _energy(energy), _in_icsd(values)
+        item, above_hull, in_icsd = read(), _energy(energy), _in_icsd(values)
     except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         plain = type(error) in (InputError, ValueError)
         reason = str(error) if plain else first_line(error)
         return Unreadable(name, InputError(f"{path}: {name}: {reason}"))
-    problem = impossible(crystal)
+    problem = impossible(item.crystal)
     if problem is not None:
         return Unreadable(name, InputError(f"{path}: {name}: {problem}"))
-    return Known(name, crystal, above_hull, in_icsd, where or path.stem)
+    file = where or Path(plain_name(path.name)).stem
+    has_deuterium = DEUTERIUM in item.notes
+    return Known(name, item.crystal, above_hull, in_icsd, file, has_deuterium=has_deuterium)
 
 
 def _energy(value: object) -> float | None:
@@ -146,50 +158,26 @@ def _table(path: Path, splits: Sequence[str] | None) -> Iterator[Known | Unreada
                 yield _entry(path, str(row["material_id"]), lambda row=row: _of_row(row), row)
 
 
-def _of_row(row: dict[str, Any]) -> Crystal:
-    return Crystal(
+def _of_row(row: dict[str, Any]) -> ReadStructure:
+    crystal = Crystal(
         np.array(row["species"]),
         np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
         np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3),
     )
+    return ReadStructure("", crystal)
 
 
 def _database(path: Path) -> Iterator[Known | Unreadable]:
     for row in database_rows(path):
         keys = row.key_value_pairs
         name = str(keys.get("material_id", keys.get("name", f"{path.stem}-{row.id}")))
-        yield _entry(path, name, lambda row=row: Crystal.from_ase(row.toatoms()), keys)
+        yield _entry(path, name, lambda row=row: _of_ase(row), keys)
+
+
+def _of_ase(row: Any) -> ReadStructure:
+    return ReadStructure("", Crystal.from_ase(row.toatoms()))
 
 
 def _documents(path: Path) -> Iterator[Known | Unreadable]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"library: {path} cannot be read as JSON ({error}).") from error
-    documents = content.get("data", content) if isinstance(content, dict) else content
-    for place, document in enumerate(documents):
-        values = document if isinstance(document, dict) else {}
-        name = str(values.get("material_id", f"document {place}"))
-        yield _entry(path, name, lambda document=document: _of_document(document), values)
-
-
-def _of_document(document: Any) -> Crystal:
-    if not isinstance(document, dict) or not {"material_id", "structure"} <= document.keys():
-        raise ValueError("a document needs material_id and structure")
-    return _from_structure(document["structure"])
-
-
-def _from_structure(structure: dict[str, Any]) -> Crystal:
-    from nucleate.crystal.elements import element
-
-    numbers = []
-    for site in structure["sites"]:
-        species = site["species"]
-        if len(species) != 1 or float(species[0].get("occu", 1.0)) != 1.0:
-            raise ValueError("a site is partly occupied")
-        numbers.append(element(species[0]["element"]).number)
-    return Crystal(
-        np.array(numbers),
-        np.array(structure["lattice"]["matrix"], dtype=np.float64),
-        np.array([site["abc"] for site in structure["sites"]], dtype=np.float64),
-    )
+    for document in documents_in(path):
+        yield _entry(path, document.name, document.read, document.values)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
-from nucleate.crystal.formats.archives import is_archive
+from nucleate.crystal.formats.archives import is_archive, plain_name
 from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED, Library
@@ -258,7 +258,8 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], in
 def _is_chosen_for_the_field(source: str) -> bool:
     """Return whether somebody has put structures together by hand: a file or a folder of files."""
     path = Path(source)
-    return path.is_dir() or not (is_archive(path.name) or path.suffix.lower() in COLLECTIONS)
+    is_collection = plain_name(path.name).lower().endswith(COLLECTIONS)
+    return path.is_dir() or not (is_archive(path.name) or is_collection)
 
 
 def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Reference]:

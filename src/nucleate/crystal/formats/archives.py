@@ -95,7 +95,7 @@ def pieces(path: Path, size: int) -> Iterator[str]:
     """
     shown = printable(path)
     try:
-        with path.open("rb") as raw, _opened(raw) as stream:
+        with path.open("rb") as raw, unpacked(raw) as stream:
             while piece := stream.read(size):
                 line = stream.readline(LARGEST_TEXT)
                 if len(line) == LARGEST_TEXT:
@@ -109,7 +109,7 @@ def pieces(path: Path, size: int) -> Iterator[str]:
         ) from error
 
 
-def _opened(raw: BinaryIO) -> BinaryIO:
+def unpacked(raw: BinaryIO) -> BinaryIO:
     """Return a stream that decompresses another one where its first bytes say so."""
     start = raw.read(6)
     raw.seek(0)
