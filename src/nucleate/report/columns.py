@@ -14,9 +14,13 @@ from nucleate.crystal.symmetry import SYMPREC_LADDER, space_group
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.naming import (
     log_likelihood,
+    nearest,
+    nearest_distance,
+    pearson,
     prior_weight,
     short_structure_type,
     structure_type,
+    type_in_words,
 )
 from nucleate.report.opinions import opinion_text
 from nucleate.search.polished import level_of_tier
@@ -319,6 +323,10 @@ COLUMNS: dict[str, Column] = {
     **energy_columns(lambda row: row.outcome),
     "structure_type": Column("structure_type", structure_type, "type"),
     "short_type": Column("structure_type", short_structure_type, "type"),
+    "type_and_nearest": Column("structure_type", type_in_words, "type, nearest known"),
+    "pearson": Column("pearson", pearson, "Pearson"),
+    "nearest": Column("nearest", nearest, "nearest known"),
+    "nearest_distance": Column("nearest_distance", nearest_distance, "distance", 2),
     "prior_weight": Column("prior_weight", prior_weight, "weight", 4),
     "log_likelihood": Column("log_likelihood", log_likelihood, "ln p", 2),
     "above_best": Column(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED
+from nucleate.library.names import NEW_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +30,40 @@ _names: dict[tuple[object, ...], Identity | None] = {}
 
 def structure_type(row: Row) -> str | None:
     """Return the structure type of a row by its libraries; None beyond the best hundred."""
-    if row.crystal is None or (row.rank or 1) > NAMED:
+    if not _is_named(row):
         return None
     if row.finding is not None and row.finding.structure_type:
         return row.finding.structure_type
-    return type_of(row.crystal, row.libraries)
+    found = _identity(row)
+    return None if found is None else found.structure_type
+
+
+def pearson(row: Row) -> str | None:
+    """Return the Pearson symbol of a row that has a name."""
+    found = _identity(row)
+    return None if found is None else found.pearson or None
+
+
+def nearest(row: Row) -> str | None:
+    """Return formula and identifier of the nearest known compound of a row that has a name."""
+    found = _identity(row)
+    return None if found is None else f"{found.nearest_formula} {found.nearest}".strip() or None
+
+
+def nearest_distance(row: Row) -> float | None:
+    """Return the distance to the nearest known compound, see :class:`Identity`."""
+    found = _identity(row)
+    return round(found.distance, 4) if found is not None and isfinite(found.distance) else None
+
+
+def _is_named(row: Row) -> bool:
+    return row.crystal is not None and (row.rank or 1) <= NAMED
+
+
+def _identity(row: Row) -> Identity | None:
+    if row.crystal is None or not _is_named(row):
+        return None
+    return identity_of(row.crystal, row.libraries)
 
 
 def libraries_of(meta: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,7 +110,50 @@ def identity_of(crystal: Crystal, libraries: Sequence[str] = (SHIPPED,)) -> Iden
 def short_structure_type(row: Row) -> str | None:
     """Return the structure type without its mineral and Strukturbericht names."""
     name = structure_type(row)
-    return None if name is None else name.partition(" (")[0]
+    return None if name is None else prototype_of(name)
+
+
+def prototype_of(name: str) -> str:
+    """Return the name of a structure type without mineral and Strukturbericht symbol.
+
+    Examples
+    --------
+    >>> prototype_of("CaTiO3 (Cubic Perovskite, E2_1)"), prototype_of("SiO2 [quartz (alpha)]")
+    ('CaTiO3', 'SiO2')
+    """
+    return re.split(r" [(\[]", name)[0]
+
+
+def type_in_words(row: Row) -> str | None:
+    """Return structure type, Pearson symbol and nearest known compound of a row in short."""
+    name, found = structure_type(row), _identity(row)
+    if name is None or found is None:
+        return None if name is None else prototype_of(name)
+    return type_cell(name, found.pearson, found.nearest_formula, nearest_distance(row))
+
+
+def type_cell(name: str, pearson: str, formula: str, distance: float | None) -> str:
+    """Return structure type, Pearson symbol and nearest known compound for a narrow column.
+
+    Parameters
+    ----------
+    name, pearson
+        Structure type and Pearson symbol.
+    formula, distance
+        Of the nearest known compound; its formula is the name of a type without a name.
+
+    Examples
+    --------
+    >>> type_cell("CaTiO3 (Cubic Perovskite, E2_1)", "cP5", "SrTiO3", 0.02)
+    'CaTiO3 (cP5), like SrTiO3 0.02'
+    >>> type_cell("GeO2", "hP9", "GeO2", 0.21), type_cell("new type", "oP12", "CrN2", 0.5)
+    ('hP9, like GeO2 0.21', 'new type (oP12)')
+    """
+    if not pearson:
+        return prototype_of(name)
+    own = pearson if name == formula else f"{prototype_of(name)} ({pearson})"
+    is_like = bool(formula) and distance is not None and name != NEW_TYPE
+    return f"{own}, like {formula} {distance:.2f}" if is_like else own
 
 
 def prior_weight(row: Row) -> float | None:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 DISPENSABLE = (
     "note", "own_rank", "judge_rank", "tier_above", "wall_s", "evaluations", "origin",
-    "judge_enthalpy", "opinion", "converged", "copies", "finished_s", "tier", "family", "steps",
-    "max_stress", "record",
+    "judge_enthalpy", "opinion", "converged", "type_and_nearest", "copies",
+    "finished_s", "tier", "family", "steps", "max_stress", "record",
 )  # fmt: skip
 """Columns that are left out of a table that is too wide, in this order."""
+
+SHORTER = {"type_and_nearest": "short_type"}
+"""Columns in whose place a shorter one stands then."""
 
 GAP, PLAIN_GAP = 1, 2
 WIDEST_CELL = 36
@@ -53,8 +56,11 @@ def fitted(
     for name in DISPENSABLE:
         if _width(table, gap) <= width:
             break
-        if COLUMNS[name] in kept:
-            kept = tuple(column for column in kept if column is not COLUMNS[name])
+        column = COLUMNS[name]
+        if column in kept:
+            place = kept.index(column)
+            shorter = (COLUMNS[SHORTER[name]],) if name in SHORTER else ()
+            kept = (*kept[:place], *shorter, *kept[place + 1 :])
             table = _clipped(texts(rows, kept))
     return table, kept
 

@@ -14,9 +14,12 @@ GEOMETRY = (
     "tight_space_group", "volume", "density",
 )  # fmt: skip
 
+NAMES = ("structure_type", "pearson", "nearest", "nearest_distance")
+"""What is known of a structure."""
+
 RANKING = (
     "rank", "record", "family", "probability", "tier", "model", "enthalpy", "above_best", "energy",
-    "pressure", *GEOMETRY, "structure_type", "own_rank", "judge_enthalpy", "judge_rank",
+    "pressure", *GEOMETRY, *NAMES, "own_rank", "judge_enthalpy", "judge_rank",
     "judge_difference", "opinion", "is_unphysical", "note", "same_as", "copies",
     "converged", "max_force", "max_stress", "origin",
     "prior_weight", "log_likelihood", "finished_s", "failed_tier", "fail_reason",
@@ -25,7 +28,7 @@ RANKING = (
 """The distinct structures of a run in files and data frames."""
 
 SHORT_RANKING = (
-    "rank", "family", "probability", "formula", "space_group", "structure_type",
+    "rank", "family", "probability", "formula", "space_group", *NAMES,
     "enthalpy", "above_best", "n_atoms", "volume", "copies",
     "converged", "record", "origin", "prior_weight", "tier", "tier_above", "own_rank",
     "judge_enthalpy", "judge_rank", "opinion", "note",
@@ -33,7 +36,7 @@ SHORT_RANKING = (
 """The distinct structures of a run on a page or in a notebook."""
 
 TERMINAL_RANKING = (
-    "rank", "family", "probability", "enthalpy", "above_best", "space_group", "short_type",
+    "rank", "family", "probability", "enthalpy", "above_best", "space_group", "type_and_nearest",
     "n_atoms", "copies", "converged", "record", "origin", "tier", "tier_above",
     "judge_enthalpy", "judge_rank", "opinion", "note",
 )  # fmt: skip
@@ -53,20 +56,20 @@ SHORT_FILES = (
 """Relaxed structures of files for people."""
 
 STATUS = (
-    "rank", "record", "tier", "formula", "n_atoms", "space_group", "space_group_number", "energy",
-    "enthalpy", "above_best", "converged", "tier_above", "origin", "finished_s",
+    "rank", "record", "tier", "formula", "n_atoms", "space_group", "space_group_number", *NAMES,
+    "energy", "enthalpy", "above_best", "converged", "tier_above", "origin", "finished_s",
 )  # fmt: skip
 """The best structures in the state of a run."""
 
 SHORT_STATUS = (
-    "rank", "enthalpy", "above_best", "space_group", "short_type", "n_atoms", "tier", "record",
-    "finished_s", "origin", "tier_above",
+    "rank", "enthalpy", "above_best", "space_group", "type_and_nearest", "n_atoms", "tier",
+    "record", "finished_s", "origin", "tier_above",
 )  # fmt: skip
 """The same for people."""
 
 BOARD = (
-    "enthalpy", "above_best", "space_group", "short_type", "n_atoms", "record", "origin", "tier",
-    "tier_above",
+    "enthalpy", "above_best", "space_group", "type_and_nearest", "n_atoms", "record", "origin",
+    "tier", "tier_above",
 )  # fmt: skip
 """The best structures of a run in progress."""
 

@@ -55,7 +55,8 @@ def test_a_perovskite_is_named_in_rows_files_page_and_text(state, tmp_path):
     text = map_page_text(state, rows)
     assert "Perovskite" in text.split("<script")[0]
     assert '"type":"CaTiO3"' in text
-    assert "CaTiO3" in status_text(map_status(state))
+    like = f"CaTiO3 (cP5), like {row.nearest.split()[0]} {row.nearest_distance:.2f}"
+    assert like in status_text(map_status(state))
 
 
 def test_only_the_first_rows_are_named_where_few_are_shown(state):

@@ -210,19 +210,22 @@ class NotebookMapDisplay(NoMapDisplay):
 
 
 def table_of(energies: Energies) -> Table:
-    """Return the rows next to the hull as a table for the terminal."""
+    """Return the rows next to the hull as a table for the terminal, without structure types.
+
+    Naming the structures would take time from the search.
+    """
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(HEADS):
+    for place, head in enumerate(HEADS[:-1]):
         table.add_column(
             Text(head.replace(", ", ",\n")),
             justify="right" if place in (2, 3, 4) else "left",
             no_wrap=True,
         )
     for row in map_rows(energies, with_reactions=False)[:ROWS]:
-        table.add_row(*(Text(cell) for cell in cells_of(row)))
+        table.add_row(*(Text(cell) for cell in cells_of(row)[:-1]))
     return table
 
 

@@ -25,6 +25,7 @@ from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_elements_of, open_ranges
 from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import judged_before_words, map_status, no_energy_words
+from nucleate.report.naming import prototype_of
 from nucleate.report.page.structures import drawn, lattice_text
 from nucleate.report.page.works import works_of
 from nucleate.text import clean, label
@@ -313,7 +314,7 @@ def _data(state: MapState, rows: Sequence[MapRow]) -> str:
                 "formation": row.formation_ev_per_atom,
                 "above": row.above_hull_ev_per_atom,
                 "origin": row.origin,
-                "type": clean(row.structure_type.partition(" (")[0]),
+                "type": clean(prototype_of(row.structure_type)),
                 "cell": None if crystal is None else _cell(crystal),
                 "details": _details(row, crystal),
             }

@@ -11,6 +11,7 @@ import numpy as np
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import ON_HULL
 from nucleate.mapping.judged import judged_before, judged_heights
+from nucleate.report.naming import type_cell
 from nucleate.report.render import data_frame
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ HEADS = (
     "formation, eV/atom",
     "structures",
     "in the library",
-    "type",
+    "type, nearest known",
 )
 
 
@@ -231,7 +232,9 @@ def cells_of(row: MapRow) -> tuple[str, ...]:
         "" if formation is None else f"{formation:z.3f}",
         str(row.n_structures),
         _listed_as(row),
-        row.structure_type.partition(" (")[0],
+        type_cell(
+            row.structure_type, row.pearson, row.nearest.partition(" ")[0], row.nearest_distance
+        ),
     )
 
 
