@@ -4,7 +4,9 @@ r"""Whole runs with and without known structures: how often the right structure 
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
         --number 100 --known no-formula no-relatives off --budget 120
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
-        --number 100 --known off --add wyckoff-language:0.5
+        --number 100 --known off --until-found --rows until_found.jsonl
+    python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
+        --number 100 --known off --add wyckoff-language:0.5 --until-found --rows until_found.jsonl
     python benchmarks/known_structures.py table
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
@@ -12,26 +14,31 @@ library is built from the ``train`` split alone. The number of atoms in the cell
 published match rates. ``run`` continues where it was interrupted, and each run that has ended is
 a row of ``--rows`` (default ``benchmarks/rows/known_structures.jsonl``); a larger --number begins
 with the targets of a smaller one. ``--add`` puts generators with their weights beside the default
-ones, in runs of their own; ``table`` compares them, target by target, with the runs without. The
-first row of a list is that of the rule in docs/explanation/ranking.md (energy and known structure
-types, under the hold-out of the run) among the structures of which the final phase of ``predict``
-polishes the best, without that phase.
+ones, in runs of their own; ``table`` compares them, target by target, with the runs without.
+``--until-found`` ends a run as soon as it has found the target, which answers whether and after how
+many core-seconds, and nothing else; such rows belong in a file of their own. The first row of a
+list is that of the rule in docs/explanation/ranking.md (energy and known structure types, under the
+hold-out of the run) among the structures of which the final phase of ``predict`` polishes the best,
+without that phase.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rows import KEPT, append, rows_of
+from survival import in_words
 
 from nucleate.benchmark.csp import entry_folder, entry_references, entry_row, read_entries
 from nucleate.benchmark.matching import match_rms
 from nucleate.benchmark.metrics import rate
 from nucleate.benchmark.rates import ON_HULL, hull_distances
 from nucleate.benchmark.report import markdown_table
+from nucleate.benchmark.results import NEAR_EV_PER_ATOM
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.generate.build import default_generators
@@ -39,15 +46,17 @@ from nucleate.library.hold_out import HOLD_OUTS
 from nucleate.report.prior import Prior
 from nucleate.report.rule import probabilities
 from nucleate.report.selection import contenders
-from nucleate.run.predict import predict
+from nucleate.run.predict import opened, predict
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
-from nucleate.signals import is_request
+from nucleate.signals import is_request, stopping_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nucleate.benchmark.csp import Entry
+    from nucleate.benchmark.references import RelaxedStructure
+    from nucleate.search.record import Record
 
 CLOSE_MEV = 2.0
 """meV/atom of the lowest structure within which the reference counts as nearly the lowest."""
@@ -85,6 +94,43 @@ def settings(
     )
 
 
+class Found:
+    """Ends a run at the structure that counts as its reference in the tables.
+
+    Parameters
+    ----------
+    reference : RelaxedStructure
+        Relaxed by the tier of the run.
+    """
+
+    def __init__(self, reference: RelaxedStructure) -> None:
+        self._reference = reference
+
+    def is_found(self, record: Record) -> bool:
+        """Return whether a record is near the reference in energy and matches it."""
+        relaxed = record.relaxed
+        if relaxed is None:
+            return False
+        gap = relaxed.energy_per_atom - self._reference.energy_ev_per_atom
+        return (
+            abs(gap) <= NEAR_EV_PER_ATOM
+            and match_rms(self._reference.crystal, relaxed.crystal) is not None
+        )
+
+    def distance_in_words(self) -> str:
+        """Return nothing: the row says how near it came."""
+        return ""
+
+
+def searched_until_found(
+    wanted: RunSettings, folder: Path, reference: Callable[[], RelaxedStructure]
+) -> str:
+    """Run or continue a search up to its reference; return why it ended."""
+    with opened(wanted, folder) as campaign, stopping_on_signals(campaign.request_stop):
+        campaign.progress.stop.target = Found(reference())
+        return campaign.run().reason
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run every target under every hold-out; those that are done are left as they are."""
     entries = targets(arguments.table, arguments.number, arguments.seed)
@@ -99,13 +145,24 @@ def run(arguments: argparse.Namespace) -> None:
             wanted = settings(
                 entry, known, arguments.library, arguments.seed, arguments.budget, arguments.add
             )
-            reason = predict(wanted, folder).reason
+            reference = partial(reference_of, arguments.out, entries, entry, folder)
+            if arguments.until_found:
+                reason = searched_until_found(wanted, folder, reference)
+            else:
+                reason = predict(wanted, folder).reason
             print(f"{entry.name} {entry.formula} {known}: {reason}", flush=True)
             if is_request(reason):
                 return
-            reference = entry_references(arguments.out, entries, folder)[entry.name]
-            row |= entry_row(folder, entry, reference) | {"leads": leads(folder, entry)}
+            row |= entry_row(folder, entry, reference())
+            row |= {"until_found": 1} if arguments.until_found else {"leads": leads(folder, entry)}
             append(arguments.rows, row)
+
+
+def reference_of(
+    out: Path, entries: Sequence[Entry], entry: Entry, folder: Path
+) -> RelaxedStructure:
+    """Return the reference of an entry as the last tier of a run relaxes it."""
+    return entry_references(out, entries, folder)[entry.name]
 
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -167,10 +224,15 @@ def _shares(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if row["rank"] == 1
         or (row["gap_mev_per_atom"] != "" and row["gap_mev_per_atom"] >= -CLOSE_MEV)
     ]
-    return {
-        "known": name,
-        "runs": len(rows),
-        "found, %": str(rate(len(found), len(rows))),
+    line = {"known": name, "runs": len(rows), "found, %": str(rate(len(found), len(rows)))}
+    times = [
+        {"reached": int(row in found), "s": row["found_core_s"] if row in found else row["core_s"]}
+        for row in rows
+    ]
+    line["core-s to it, median"] = in_words(times, "s")
+    if any("until_found" in row for row in rows):
+        return line
+    return line | {
         f"lowest or within {CLOSE_MEV:g} meV/atom, %": str(rate(len(lowest), len(rows))),
         "first row by the rule, %": str(rate(sum(row["leads"] for row in rows), len(rows))),
         "found by prototypes": sum(row["found_by"] == "prototypes" for row in found),
@@ -196,6 +258,7 @@ def main() -> None:
     running.add_argument(
         "--add", nargs="+", default=[], metavar="KIND:WEIGHT", help="beside the default ones"
     )
+    running.add_argument("--until-found", action="store_true")
     running.add_argument("--library", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.run(arguments)

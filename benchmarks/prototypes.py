@@ -4,11 +4,14 @@ r"""How often substitution into known structures has the right one, before anyth
     python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out small.jsonl
     python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out large.jsonl \
         --atoms 21 52 --number 300
+    python benchmarks/prototypes.py run TABLE.parquet --library train.nlib --out sized.jsonl \
+        --same-size
     python benchmarks/prototypes.py table small.jsonl
     python benchmarks/prototypes.py time TABLE.parquet --library train.nlib
 
 Targets are drawn from the ``val`` split, the library is built from the ``train`` split alone, and
-no formula is in both. ``run`` continues where it was interrupted.
+no formula is in both. ``run`` continues where it was interrupted. With ``--same-size`` the number
+of atoms of the target is given, as in published match rates of generative models.
 """
 
 from __future__ import annotations
@@ -80,12 +83,12 @@ def crystal_of(row: Row) -> Crystal:
     )
 
 
-def measured(library: Library, row: Row, known: str, most: int) -> Row:
+def measured(library: Library, row: Row, known: str, most: int, *, same_size: bool) -> Row:
     """Return which of the candidates match the target, and how well."""
     crystal = crystal_of(row)
     described = describe(crystal)
     label = described.proto.label if described else ""
-    space = space_of(crystal)
+    space = space_of(crystal, same_size=same_size)
     begin = time.process_time()
     candidates = library.candidates(
         space.composition, space, known=known, most=most, prototypes=frozenset([label])
@@ -125,8 +128,10 @@ def run(arguments: argparse.Namespace) -> None:
         for known in arguments.known:
             for row in rows:
                 if (row["material_id"], known) not in done:
-                    line = json.dumps(measured(library, row, known, arguments.most))
-                    stream.write(line + "\n")
+                    found = measured(
+                        library, row, known, arguments.most, same_size=arguments.same_size
+                    )
+                    stream.write(json.dumps(found) + "\n")
                     stream.flush()
             print(report(r for r in read_rows(arguments.out) if r["known"] == known), flush=True)
 
@@ -245,6 +250,7 @@ def main() -> None:
     running.add_argument("--most", type=int, default=20)
     running.add_argument("--known", nargs="+", default=["no-formula", "no-relatives"])
     running.add_argument("--seed", type=int, default=0)
+    running.add_argument("--same-size", action="store_true")
     running.set_defaults(run=run)
     shown = commands.add_parser("table")
     shown.add_argument("file", type=Path)
