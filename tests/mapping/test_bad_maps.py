@@ -11,6 +11,7 @@ from nucleate.mapping.settings import MapSettings
 from nucleate.mapping.store import MapStore
 
 EMT = "ase=ase.calculators.emt:EMT"
+TIERS = [{"name": "emt", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}]
 
 
 def alloy(folder, **options):
@@ -80,3 +81,37 @@ def test_a_value_in_place_of_a_section(tmp_path):
         nc.map(tmp_path / "field.toml", display=False)
     with pytest.raises(InputError, match="stop = 3 is not a section"):
         nc.map({"field": {"system": "Cu-Au"}, "stop": 3}, structures=5, display=False)
+
+
+def test_what_no_run_accepts_is_refused_before_any_work(tmp_path):
+    data = {
+        "field": {"system": "Cu-Au"},
+        "search": {"known": "off", "generators": [{"kind": "prototypes"}, {"kind": "symmetric"}]},
+        "tier": TIERS,
+    }
+    with pytest.raises(InputError, match=r"search\.generators\.0 \('prototypes'\) has no effect"):
+        nc.map(data, folder=tmp_path / "map", display=False)
+    assert not (tmp_path / "map" / "map.db").exists()
+
+
+def test_a_map_that_is_judged_without_being_polished_is_searched(tmp_path):
+    found = alloy(
+        tmp_path / "map", judge=TIERS[0], references=[], max_atoms=4, max_ratio=1, structures=6,
+        workers=1,
+    )  # fmt: skip
+    assert found.status()["structures"] >= 6
+
+
+def test_a_map_without_known_structures_is_searched(tmp_path):
+    found = nc.map(
+        {
+            "field": {"system": "Cu-Au", "references": [], "max_atoms": 4, "max_ratio": 1},
+            "search": {"known": "off"},
+            "tier": TIERS,
+        },
+        folder=tmp_path / "map",
+        structures=9,
+        workers=1,
+        display=False,
+    )
+    assert found.status()["structures"] >= 9

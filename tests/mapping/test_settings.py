@@ -47,6 +47,15 @@ def test_the_run_of_a_composition_has_its_part_of_the_input() -> None:
     assert element.problem.oxidation_states is None
 
 
+@pytest.mark.parametrize("known", ["all", "no-formula", "off"])
+def test_a_run_draws_known_structures_where_it_may_use_them(known: str) -> None:
+    settings = MapSettings.from_dict({**DATA, "search": {"known": known}})
+    run = settings.run_settings(Composition.from_formula("Li2S"))
+    kinds = [item.kind for item in run.search.generators]
+    assert ("prototypes" in kinds) == (known != "off")
+    assert {"symmetric", "blocks"} <= set(kinds)
+
+
 def test_a_large_point_has_room_for_one_formula_unit() -> None:
     run = MapSettings.from_dict(DATA).run_settings(Composition.from_formula("Li20Sn2S12"))
     assert run.problem.max_atoms == 17

@@ -42,6 +42,7 @@ def check_ready(field: Field, settings: MapSettings, judge: TierSettings | None 
         check_models(field, [judge])
         _check_tier("final.judge", judge, settings.run.python)
     _check_sources(field, settings)
+    _check_runs(field, settings)
 
 
 def check_by_trial(field: Field, settings: MapSettings, judge: TierSettings | None = None) -> None:
@@ -110,3 +111,20 @@ def _check_sources(field: Field, settings: MapSettings) -> None:
             Library.load(tuple(names))
     if getattr(search, "policy_from", None) is not None:
         policy_start(settings.run_settings(field.compositions[-1]))
+
+
+def _check_runs(field: Field, settings: MapSettings) -> None:
+    """Raise what is wrong with the input of the runs if no composition accepts it.
+
+    What does not fit some compositions only leaves a hole at each of them.
+    """
+    first: InputError | None = None
+    for composition in field.compositions:
+        try:
+            settings.run_settings(composition)
+        except InputError as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first

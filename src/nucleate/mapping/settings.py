@@ -293,8 +293,14 @@ class MapSettings(Table):
             key: getattr(self, key).model_dump(mode="json")
             for key in ("search", "final", "run", "executor")
         }
-        if not sections["search"].get("generators", True):
-            sections["search"]["generators"] = list(QUICK)
+        if sections["final"]["best"] == 0:
+            sections["final"]["judge"] = "off"  # that of the map judges at its end
+        search = sections["search"]
+        if not search.get("generators", True):
+            uses_known = search.get("known") != "off"
+            search["generators"] = [
+                item for item in QUICK if uses_known or item["kind"] != "prototypes"
+            ]
         tiers = [tier.model_dump(mode="json") for tier in self.tier]
         return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
 
