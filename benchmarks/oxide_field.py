@@ -56,7 +56,8 @@ def table(arguments: argparse.Namespace) -> None:
         gap = round(1000.0 * (lowest[0].relaxed.energy_per_atom - energy), 1) if lowest else ""
         lines.append({"compound": formula, "lowest minus published, meV/atom": gap})
     print(markdown_table(lines))
-    print(found.hull.to_string())
+    stable = [row for row in found.rows if row.state == "stable"]
+    print("stable: " + ", ".join(f"{row.formula} ({row.n_structures})" for row in stable))
 
 
 def folder_of(arguments: argparse.Namespace) -> Path:
