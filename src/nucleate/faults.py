@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,12 +100,23 @@ def whence(component: Any) -> tuple[str, str]:
     path = f"{module}:{found.__qualname__}"
     if package == "nucleate":
         return path, ""
-    for distribution in packages_distributions().get(package, ()):
-        return path, f" of {distribution} {version(distribution)}"
+    if source := _distribution(package):
+        return path, source
     try:
         return path, f" in {inspect.getfile(found)}"
     except (TypeError, OSError):
         return path, ""
+
+
+@cache
+def _distribution(package: str) -> str:
+    """Return which installed distribution a package is of; empty for none.
+
+    All distributions are read for it, about half a second, and a run may have many errors.
+    """
+    for distribution in packages_distributions().get(package, ()):
+        return f" of {distribution} {version(distribution)}"
+    return ""
 
 
 def _place(error: BaseException) -> str:
