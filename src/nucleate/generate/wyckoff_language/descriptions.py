@@ -142,17 +142,29 @@ def locate(number: int, position: int, point: NDArray[np.float64]) -> NDArray[np
 
 def _hits(orbit: Orbit, point: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Return the operations and lattice vectors that put a point of the orbit's form here."""
-    for k, (rotation, translation) in enumerate(
-        zip(orbit.rotations, orbit.translations, strict=True)
-    ):
-        directions = orbit.directions @ rotation
-        off = point - translation - orbit.origin @ rotation
-        whole = np.rint(off)
-        off = off - whole + _NEAR
-        if len(directions):
-            off = off - off @ np.linalg.pinv(directions) @ directions
-        for row in np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1)):
-            yield k, whole - _NEAR[row]
+    off = point - orbit.translations - orbit.origin @ orbit.rotations
+    whole = np.rint(off)
+    off -= whole
+    if len(orbit.directions) == 0:
+        for k in np.flatnonzero(np.all(np.abs(off) < _SAME, axis=1)):
+            yield int(k), whole[k]
+        return
+    across = _across(orbit)
+    gaps = (off[:, None] @ across) + _NEAR @ across
+    for k, row in np.argwhere(np.all(np.abs(gaps) < _SAME, axis=2)):
+        yield int(k), whole[k] - _NEAR[row]
+
+
+@cache
+def _inverses(orbit: Orbit) -> NDArray[np.float64]:
+    """Return what gives the free coordinates of each point, shape (multiplicity, 3, freedom)."""
+    return np.linalg.pinv(orbit.directions @ orbit.rotations)
+
+
+@cache
+def _across(orbit: Orbit) -> NDArray[np.float64]:
+    """Return what takes the free directions of each point off a row, shape (multiplicity, 3, 3)."""
+    return np.eye(3) - _inverses(orbit) @ (orbit.directions @ orbit.rotations)
 
 
 def _free_map(
@@ -168,7 +180,7 @@ def _free_map(
     size = len(target.directions)
     if size == 0:
         return np.zeros((len(source.directions), 0)), np.zeros(0)
-    inverse = np.linalg.pinv(target.directions @ rotation)
+    inverse = _inverses(target)[operation]
     off = source.origin @ matrix + shift - translation - target.origin @ rotation - cell
     return source.directions @ matrix @ inverse, off @ inverse
 
