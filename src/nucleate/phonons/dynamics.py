@@ -102,6 +102,8 @@ class Phonons:
     def __init__(self, crystal: Crystal, phonopy: Any) -> None:
         self.crystal = crystal
         self.phonopy = phonopy
+        self._bands: Bands | None = None
+        self._states: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     @property
     def exact_points(self) -> NDArray[np.float64]:
@@ -139,6 +141,11 @@ class Phonons:
 
     def bands(self) -> Bands:
         """Return the frequencies along the standard path of the lattice (ASE's)."""
+        if self._bands is None:
+            self._bands = self._along_the_path()
+        return self._bands
+
+    def _along_the_path(self) -> Bands:
         cell = self._atoms().cell
         path = cell.bandpath(npoints=BAND_POINTS, eps=1e-3)
         frequencies = np.array([self.modes(point) for point in path.kpts])
@@ -147,10 +154,12 @@ class Phonons:
 
     def density_of_states(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return frequencies in THz and the density of states, in states per THz and cell."""
-        self.phonopy.run_mesh(MESH_LENGTH)
-        self.phonopy.run_total_dos()
-        dos = self.phonopy.total_dos
-        return np.array(dos.frequency_points), np.array(dos.dos)
+        if self._states is None:
+            self.phonopy.run_mesh(MESH_LENGTH)
+            self.phonopy.run_total_dos()
+            dos = self.phonopy.total_dos
+            self._states = np.array(dos.frequency_points), np.array(dos.dos)
+        return self._states
 
     def save(self, path: Path) -> None:
         """Write cells, displacements and forces as a file that phonopy reads."""
