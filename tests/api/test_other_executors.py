@@ -43,13 +43,19 @@ def test_files_of_an_executor_need_a_folder() -> None:
 def test_a_map_on_workers_of_others_is_that_of_workers_here(tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "model": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}, "max_atoms": 4,
-        "max_ratio": 1, "structures": 6, "display": False, "workers": 1, "references": [],
+        "max_ratio": 1, "structures": 6, "expected_change_mev": 0.0, "allocation": "equal",
+        "display": False, "workers": 1, "references": [],
     }  # fmt: skip
     there = map_field("Cu-Au", folder=tmp_path / "there", executor=POOL, **options)
     here = map_field("Cu-Au", folder=tmp_path / "here", **options)
-    ours, theirs = there.status(), here.status()
-    assert ours["structures"] == theirs["structures"] > 0
-    assert ours["stop_reason"] == theirs["stop_reason"]
+    runs = [found.run("CuAu").records for found in (there, here)]
+    ours, theirs = ({item.number: item.enthalpies() for item in records} for records in runs)
+    first = range(5)  # of its first visit; how many follow is a question of time
+    assert [ours[number] for number in first] == [theirs[number] for number in first]
+    assert all(ours[number] for number in first)
+    for found in (there, here):
+        assert found.status()["structures"] >= 6
+        assert found.status()["stop_reason"].endswith("structures were relaxed")
 
 
 def test_a_program_is_run_by_workers_of_others(tmp_path: Path) -> None:
