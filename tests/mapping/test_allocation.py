@@ -217,7 +217,7 @@ def test_the_first_structures_of_a_field_lower_the_hull_more_than_equal_splittin
         rule: np.mean(
             [
                 simulated["after"](simulated["course"](field, rule, seed, 250)[0], 250)
-                for seed in (0, 1)
+                for seed in (0,)
             ]
         )
         for rule in ("hull", "equal")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.mapping.conftest import INPUT, QUICK
 
 import nucleate as nc
 from nucleate.errors import InputError
@@ -17,33 +18,9 @@ from nucleate.mapping.known_jobs import KNOWN
 from nucleate.mapping.reading import read_map
 from nucleate.run.store import Store
 
-INPUT = """
-[field]
-system = "Cu-Au"
-max_atoms = 4
-max_atoms_per_formula = 4
-[search]
-generators = [{kind = "symmetric"}]
-[[tier]]
-name = "emt"
-engine = {kind = "ase", calculator = "ase.calculators.emt:EMT"}
-[allocation]
-first = 3
-slice = 5
-[stop]
-structures = 24
-expected_change_mev = 0
-[run]
-workers = 1
-"""
-
-
-QUICK = f"{INPUT}[final]\nbest = 0\n"
-"""The same without a final phase."""
-
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, short_visits):
     folder = tmp_path_factory.mktemp("map")
     (folder / "field.toml").write_text(INPUT)
     return nc.map(folder / "field.toml", folder=folder / "map", display=False)
@@ -182,12 +159,12 @@ def test_what_a_later_window_excludes_stays_in_the_hull(found, tmp_path):
 
 
 def test_a_map_survives_being_killed(tmp_path):
-    (tmp_path / "field.toml").write_text(QUICK.replace("structures = 24", "structures = 12"))
+    (tmp_path / "field.toml").write_text(QUICK.replace("structures = 24", "structures = 6"))
     command = [sys.executable, "-m", "nucleate", "map", "field.toml", "--out", "map"]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     folder = tmp_path / "map"
     deadline = time.monotonic() + 120.0
-    while time.monotonic() < deadline and _n_structures(folder) < 4:
+    while time.monotonic() < deadline and _n_structures(folder) < 2:
         time.sleep(0.2)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -195,7 +172,7 @@ def test_a_map_survives_being_killed(tmp_path):
     assert kept
     found = nc.map(tmp_path / "field.toml", folder=folder, display=False)
     assert kept <= _numbers(folder)
-    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 12
+    assert sum(site.n_structures for site in read_map(folder).energies.sites) >= 6
     assert np.isfinite(found.hull.formation).all()
 
 

@@ -16,13 +16,13 @@ DATA = {
     "search": {"generators": [{"kind": "symmetric"}], "known": "no-formula"},
     "tier": [{"name": "emt", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}],
     "allocation": {"rule": "equal", "first": 3, "slice": 3},
-    "stop": {"structures": 60},
+    "stop": {"structures": 24},
     "run": {"workers": 1},
 }
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, short_visits):
     folder = tmp_path_factory.mktemp("damage") / "map"
     nc.map(DATA, folder=folder, display=False)
     return folder
@@ -55,7 +55,10 @@ def overwritten(path):
     path.write_bytes(bytes(data))
 
 
-@pytest.mark.parametrize("harm", [emptied, of_another_kind, cut, overwritten])
+SLOW = [pytest.param(harm, marks=pytest.mark.slow) for harm in (of_another_kind, cut)]
+
+
+@pytest.mark.parametrize("harm", [emptied, *SLOW, overwritten])
 def test_one_damaged_run_is_a_gap_and_the_map_continues(folder, harm):
     before = nc.open_map(folder)
     others = {row.formula: row.energy_ev_per_atom for row in before.rows if row.formula != "AuCu"}
@@ -65,10 +68,10 @@ def test_one_damaged_run_is_a_gap_and_the_map_continues(folder, harm):
     assert (site.formula, site.best, site.n_structures) == ("AuCu", None, 0)
     assert "Delete the folder" in site.closed
     assert "AuCu" in site.closed
-    again = nc.map("Cu-Au", folder=folder, structures=62, display=False)
+    again = nc.map("Cu-Au", folder=folder, structures=26, display=False)
     facts = again.status()
     assert facts["damaged"] == [site.closed]
-    assert facts["structures"] >= 62
+    assert facts["structures"] >= 26
     after = {row.formula: row for row in again.rows}
     assert after["AuCu"].state == "no energy"
     assert after["AuCu"].reason == site.closed
@@ -83,7 +86,7 @@ def test_one_damaged_run_is_a_gap_and_the_map_continues(folder, harm):
 def test_a_deleted_run_is_searched_anew(folder):
     emptied(folder / "compositions" / "AuCu" / "run.db")
     shutil.rmtree(folder / "compositions" / "AuCu")
-    again = nc.map("Cu-Au", folder=folder, structures=62, display=False)
+    again = nc.map("Cu-Au", folder=folder, structures=26, display=False)
     assert not again.status()["damaged"]
     assert again.phase("CuAu").site is not None
 
@@ -99,6 +102,6 @@ def test_a_geometry_that_is_found_damaged_late_counts_no_more(folder):
     with pytest.raises(InputError, match="Delete the folder"):
         nc.open_map(folder).best("AuCu")
     assert nc.open_map(folder).export() == folder
-    again = nc.map("Cu-Au", folder=folder, structures=62, display=False)
-    assert again.status()["structures"] >= 62
+    again = nc.map("Cu-Au", folder=folder, structures=26, display=False)
+    assert again.status()["structures"] >= 26
     assert again.best("Cu") is not None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from ase.calculators.emt import EMT
 from tests.cli.conftest import call_in
-from tests.mapping.test_campaign import QUICK
 
 import nucleate as nc
 from nucleate import api
@@ -20,11 +21,11 @@ engine = { kind = "ase", calculator = "ase.calculators.emt:EMT", options = { asa
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, quick_map):
     folder = tmp_path_factory.mktemp("further")
-    (folder / "field.toml").write_text(QUICK)
+    shutil.copytree(quick_map, folder / "map")
     (folder / "further.toml").write_text(FURTHER)
-    return nc.map(folder / "field.toml", folder=folder / "map", display=False)
+    return nc.open_map(folder / "map")
 
 
 def near(found):

@@ -11,7 +11,6 @@ from tests.mapping.test_level import found_by_workers
 
 import nucleate as nc
 from nucleate.errors import ComponentError
-from nucleate.mapping import visit
 from nucleate.mapping.reading import read_map
 from nucleate.report.maps.status import status_text
 from nucleate.run.executor import InlineExecutor
@@ -62,11 +61,7 @@ def picky(*refused: int) -> Any:
     return Picky()
 
 
-@pytest.fixture(autouse=True)
-def short_visits(monkeypatch):
-    """Let visits end after their number of structures, however quick these are."""
-    monkeypatch.setattr(visit, "FIRST_CORE_S", 0.0)
-    monkeypatch.setattr(visit, "LEAST_CORE_S", 0.0)
+pytestmark = pytest.mark.usefixtures("short_visits")
 
 
 def hull_rows(folder: Path) -> dict[str, dict[str, str]]:

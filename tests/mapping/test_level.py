@@ -19,6 +19,8 @@ from nucleate.mapping.level import level_of
 from nucleate.mapping.settings import MapSettings
 from nucleate.relax.outcome import Relaxed
 
+pytestmark = pytest.mark.usefixtures("short_visits")
+
 MODULE = """
 from ase.calculators.emt import EMT
 

@@ -7,7 +7,6 @@ import shutil
 import pytest
 from tests.cli.conftest import call_in
 from tests.cli.hand_off import submit
-from tests.mapping.test_campaign import QUICK
 from tests.programs.fakes import fake_vasp, potentials
 
 import nucleate as nc
@@ -19,10 +18,9 @@ from nucleate.report.content import read_run
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
+def searched(tmp_path_factory, quick_map):
     folder = tmp_path_factory.mktemp("jobs")
-    (folder / "field.toml").write_text(QUICK)
-    nc.map(folder / "field.toml", folder=folder / "map", display=False)
+    shutil.copytree(quick_map, folder / "map")
     program = fake_vasp(folder)
     pots = potentials(folder / "pp" / "potpaw_PBE", {"Cu": 200.0, "Au": 300.0})
     (folder / "dft.toml").write_text(
