@@ -59,7 +59,6 @@ def package(compiled: Path, tmp_path: Path) -> Path:
 
 
 def test_a_changed_callee_in_another_file_is_compiled_again(package):
-    assert printed(package, FORGET) == ["42", "1"]
     time.sleep(0.05)
     (package / "pack/deep/inner.py").write_text(INNER.format(100))
     assert printed(package) == ["42", "1"], "numba sees such changes itself: drop compiled_files"

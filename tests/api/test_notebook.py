@@ -11,6 +11,7 @@ pytest.importorskip("ipykernel")
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
+QUICKER = {"structures=12": "structures=6", "structures=40": "structures=8"}
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "notebook.ipynb"
 NOTEBOOK = """
 import nucleate as nc
@@ -66,12 +67,15 @@ def test_a_notebook_from_top_to_bottom(tmp_path) -> None:
 def test_the_example_notebook(tmp_path) -> None:
     notebook = nbformat.read(EXAMPLE, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook["cells"]), "it is kept without outputs"
+    for old, new in QUICKER.items():
+        (cell,) = [cell for cell in notebook["cells"] if old in cell["source"]]
+        cell["source"] = cell["source"].replace(old, new)
     nbclient.NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
     ).execute()
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     shown = html_of(cells[1])
-    assert "12 structures were relaxed" in shown
+    assert "6 structures were relaxed" in shown
     assert '<img src="data:image/svg+xml;base64,' in shown
     assert re.search(r"<b>Sr\d?Ti\d?O\d", html_of(cells[2]))
     pictures = [

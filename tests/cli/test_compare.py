@@ -40,7 +40,8 @@ def test_a_run_is_compared_with_its_energies(nucleate, salt):
     settings = {
         "problem": {"formula": "NaCl", "max_atoms": 4},
         "tier": [{"name": "spp", "engine": {"kind": "spp"}}],
-        "stop": {"structures": 12},
+        "stop": {"structures": 6},
+        "final": {"best": 0},
         "run": {"workers": 1},
     }
     run = nc.predict(settings, folder=salt / "run")

@@ -11,7 +11,7 @@ TIER = {"name": "emt", "max_steps": 60,
         "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}  # fmt: skip
 
 
-def search(folder, seed, *, formula="Cu3Au", pressure=0.0, tier=TIER, structures=6, best=2):
+def search(folder, seed, *, formula="Cu3Au", pressure=0.0, tier=TIER, structures=4, best=2):
     data = {
         "problem": {"formula": formula, "max_atoms": 4, "pressure_gpa": pressure},
         "search": {"seed": seed, "population": 3, "generators": [{"kind": "blocks"}]},

@@ -80,7 +80,7 @@ def test_a_short_search_runs(tmp_path, system):
     relayed = "import nucleate.pipes\nnucleate.pipes.RELAYED = True" if system == "fewest" else ""
     main = f"{before}\nsys.platform = {system!r}\n{relayed}\nnucleate.cli.main()"
     words = "predict MgO --tier spp --structures 3 --workers 1 --generator blocks --seed 1".split()  # noqa: SIM905
-    ended = run(tmp_path, system, "-c", main, *words, "--out", "run")
+    ended = run(tmp_path, system, "-c", main, *words, "--out", "run", "--polish", "0")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
     assert "3 structures were relaxed" in ended.stdout + ended.stderr

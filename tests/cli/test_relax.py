@@ -161,6 +161,7 @@ def test_bad_input(nucleate, series, tmp_path, words, message):
     assert message in result.err
 
 
+@pytest.mark.slow  # a quick one: tests/run/test_kills.py
 def test_killed_series_goes_on(series, tmp_path):
     slow = tmp_path / "slow.py"
     slow.write_text(

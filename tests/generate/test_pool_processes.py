@@ -21,7 +21,7 @@ from nucleate.generate.graph_search.sizes import make_pool
 from nucleate.networks.graph_network.network import GraphNetwork
 
 SPACE = SearchSpace.create(Composition.from_formula("NaCl"), max_atoms=6)
-PLAN = Plan(number=60, refined=5, descent_steps=2)
+PLAN = Plan(number=30, refined=5, descent_steps=2)
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_labels_of_real_structures_group_as_those_of_pymatgen(shared_data) -> No
     if not path.exists():
         pytest.skip("no table of structures")
     table = parquet.read_table(path, columns=["lattice", "species", "frac_coords"])
-    rows = table.take(np.random.default_rng(1).choice(len(table), 90, replace=False)).to_pylist()
+    rows = table.take(np.random.default_rng(1).choice(len(table), 60, replace=False)).to_pylist()
     theirs_to_ours: dict[str, str] = {}
     for row in rows:
         crystal = Crystal(
@@ -129,7 +129,7 @@ def test_labels_of_real_structures_group_as_those_of_pymatgen(shared_data) -> No
             continue
         label = theirs.split(":")[0]
         assert theirs_to_ours.setdefault(label, found.proto.label) == found.proto.label
-    assert len(theirs_to_ours) > 30
+    assert len(theirs_to_ours) > 20
 
 
 def test_label_agrees_with_spglib(shared_data) -> None:

@@ -59,6 +59,7 @@ def test_generators(kind: str, tmp_path) -> None:
         "graph-search": {"number": 12, "refined": 4, "descent_steps": 0, "ranking": "network",
                          "most_formula_units": 2},
         "wyckoff-language": {"number": 8},
+        "flow": {"number": 6, "steps": 4},
     }  # fmt: skip
     if kind == "graph-search":
         pytest.importorskip("torch")

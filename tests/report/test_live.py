@@ -31,7 +31,7 @@ def test_a_running_search_has_a_page_that_says_so(tmp_path, monkeypatch):
         return path
 
     monkeypatch.setattr(live, "write_live_page", noted)
-    run = nc.predict(SALT, folder=tmp_path / "run")
+    run = nc.predict({**SALT, "stop": {"structures": 6}}, folder=tmp_path / "run")
     assert len(seen) > 1
     assert '"running":true' in seen[-1]
     assert "structures/" not in seen[-1], "files are written at the end"

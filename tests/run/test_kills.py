@@ -107,7 +107,8 @@ def search_in(folder, number):
                polish=0, seed=1, workers=1, display=False)  # fmt: skip
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.slow  # a quick one: the final phase in tests/cli/test_final.py
+@pytest.mark.parametrize("kills", [1, 4])
 def test_refine(kills, tmp_path):
     best = NUMBER[kills]
     search_in(tmp_path / "run", best)
@@ -124,7 +125,8 @@ def test_refine(kills, tmp_path):
     assert outcomes(tmp_path / "run") == searched
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.slow  # its runs continue as those of predict do: tests/run/test_campaign.py
+@pytest.mark.parametrize("kills", [1, 4])
 def test_benchmark(kills, tmp_path, monkeypatch):
     budget = f"{1.5 + kills}s"
     words = (*BENCHMARK, "--runs", 1, "--workers", 1, "--budget", budget, "--out", "out")

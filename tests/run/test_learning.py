@@ -27,7 +27,7 @@ from nucleate.run.store import Store
 EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 
 
-def an_input(*, formula="Cu3Au", structures=55, seed=3, **learning):
+def an_input(*, formula="Cu3Au", structures=36, seed=3, **learning):
     """Return a search on EMT with fits after 12 structures and every 10."""
     own = {"first_fit": 12, "refit_growth": 0.5, "explore": 20, "off_below": -1.0, **learning}
     return {
@@ -59,7 +59,7 @@ def run(tmp_path_factory):
 def test_the_surrogate_considers_more_than_is_finished(run):
     status = nc.open(run).status()
     learned = status["surrogate"]
-    assert status["structures"] == 55
+    assert status["structures"] == 36
     assert not status["failures"]
     assert learned["considered"] > learned["finished"] > 0
     assert len(learned["fits"]) >= 2
@@ -85,7 +85,7 @@ def test_what_is_not_finished_is_no_failure_for_a_policy(run, tmp_path):
     _, heads, cells, rows = worked(run)
     assert "considered" in heads
     assert all(len(line) == len(heads) for line in cells)
-    assert sum(row["relaxed"] for row in rows) == 55
+    assert sum(row["relaxed"] for row in rows) == 36
     assert all(row["failed"] == 0 for row in rows)
 
 
@@ -182,6 +182,7 @@ def is_the_same_after_kills(data, tmp_path, gaps, **constants):
         assert ours[:common] == theirs[:common], query
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_run_after_kills(tmp_path):
     """Doubted candidates, more of them here than by default, are asked about again."""
     data = an_input(formula="CuAu", structures=75)
@@ -213,7 +214,7 @@ def test_a_search_with_chgnet_is_the_same_after_kills(tmp_path):
 
 
 def test_a_run_learns_from_another(run, tmp_path):
-    data = an_input(formula="Cu", structures=12, learn_from=str(run))
+    data = an_input(formula="Cu", structures=3, learn_from=str(run))
     nc.predict(data, folder=tmp_path / "more", display=False)
     fits = nc.open(tmp_path / "more").status()["surrogate"]["fits"]
     assert fits[0]["number"] == 0
@@ -228,9 +229,9 @@ def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_pat
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.execute("UPDATE fit SET data = ?", (b"of another version",))
         db.commit()
-    nc.predict(an_input(structures=60), folder=folder, display=False)
+    nc.predict(an_input(structures=39), folder=folder, display=False)
     status = nc.open(folder).status()
-    assert status["structures"] == 60
+    assert status["structures"] == 39
     assert "are no surrogate" in status["surrogate"]["fits"][0]["reason"]
 
 
@@ -242,7 +243,7 @@ def test_a_python_object_teaches_in_this_process(tmp_path):
         folder=tmp_path / "run",
         max_atoms=4,
         known="off",
-        structures=60,
+        structures=36,
         polish=0,
         judge="off",
         display=False,

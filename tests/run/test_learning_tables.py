@@ -25,7 +25,7 @@ def test_a_table_of_compositions_learns_for_each(tmp_path):
         assert status["surrogate"]["considered"] > 0
     with pytest.raises(InputError, match=r"holds 2 runs: give one, such as .*Cu3Au"):
         nc.open(runs.folder).status()
-    both = an_input(formula="CuNi", structures=6, learn_from=str(runs.folder))
+    both = an_input(formula="CuNi", structures=2, learn_from=str(runs.folder))
     nc.predict(both, folder=tmp_path / "both", display=False)
     taught = [
         rows(runs.folder / name, "SELECT count(DISTINCT candidate) FROM frames")[0][0]

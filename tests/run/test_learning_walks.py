@@ -64,7 +64,7 @@ def test_what_is_no_step_is_judged_by_rank() -> None:
 
 
 def test_a_walk_is_refused_by_the_surrogate_and_stays(tmp_path) -> None:
-    data = an_input(structures=45)
+    data = an_input(structures=30)
     data["search"] |= {"kind": "basin-hopping", "population": 12, "walkers": 2}
     nc.predict(data, folder=tmp_path / "run", display=False)
     with Store.read(tmp_path / "run") as store:

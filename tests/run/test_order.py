@@ -26,7 +26,7 @@ from .driving import drive, told
 from .test_campaign import InterruptAt, assert_same_run, start_driver, wait_for_records
 from .toys import RAISE, ToyRelaxer
 
-MANY = {"tiers": [{"slots": 5, "delay_s": 0.002}], "structures": 40}
+MANY = {"tiers": [{"slots": 5, "delay_s": 0.002}], "structures": 26}
 
 
 def candidates(folder):
@@ -186,7 +186,7 @@ PLUGIN = f"{__name__}:Alternating"
 
 def test_a_search_of_ones_own_runs_and_resumes(tmp_path):
     options = {**MANY, "kind": PLUGIN, "new_fraction": None}
-    assert drive(tmp_path / "a", **options).n_structures == 40
+    assert drive(tmp_path / "a", **options).n_structures == 26
     drive(tmp_path / "b", **options, callback=InterruptAt(9))
     drive(tmp_path / "b", **options)
     assert_same_run(told(tmp_path / "b"), told(tmp_path / "a"))

@@ -23,7 +23,7 @@ def searched(folder: Path, **learning: object) -> Path:
         {
             "problem": {"formula": "Cu3Au", "max_atoms": 8},
             "search": {"seed": 3, "known": "off", "generators": [{"kind": "symmetric"}]},
-            "stop": {"structures": 48 if learning else 2},
+            "stop": {"structures": 30 if learning else 2},
             "final": {"best": 0, "judge": "off"},
             "run": {"workers": 1},
             "tier": [*tiers, {"name": "emt", "engine": EMT}],

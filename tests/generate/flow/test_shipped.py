@@ -41,4 +41,4 @@ def test_random_atoms_become_rock_salt() -> None:
 
 
 def test_it_keeps_the_contract_of_generators() -> None:
-    check_generator(named("flow", number=6, steps=10), formula="TiO2", max_atoms=6)
+    check_generator(named("flow", number=6, steps=4), formula="TiO2", max_atoms=6)
