@@ -67,7 +67,7 @@ def test_a_merged_run_is_not_continued(nucleate, runs):
     ("options", "word"),
     [
         ({"formula": "CuAu"}, "composition"),
-        ({"pressure": 5.0}, "pressure_gpa"),
+        pytest.param({"pressure": 5.0}, "pressure_gpa", marks=pytest.mark.slow),
         ({"tier": TIER | {"fmax_ev_per_ang": 0.2}}, "fmax_ev_per_ang"),
     ],
 )

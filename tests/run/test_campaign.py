@@ -98,7 +98,7 @@ def test_same_seed_one_worker_same_run_bit_for_bit(tmp_path):
     assert_same_run(told(tmp_path / "a"), told(tmp_path / "b"))
 
 
-@pytest.mark.parametrize("cut", [3, 11])
+@pytest.mark.parametrize("cut", [pytest.param(3, marks=pytest.mark.slow), 11])
 def test_a_continued_run_is_the_same_run(tmp_path, cut):
     drive(tmp_path / "whole", ONE_SLOT, structures=20)
     stopped = drive(tmp_path / "parts", ONE_SLOT, structures=20, callback=InterruptAt(cut))

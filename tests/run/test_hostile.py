@@ -69,7 +69,7 @@ def test_workers_that_never_start_are_given_up(tmp_path):
         (hostile.CLOSES, FailReason.CALCULATOR),
         (hostile.CLOSES_ALL, FailReason.CRASHED),
         (hostile.NONSENSE, FailReason.CRASHED),
-        (hostile.HUGE_FRAME, FailReason.CRASHED),
+        pytest.param(hostile.HUGE_FRAME, FailReason.CRASHED, marks=pytest.mark.slow),
         (hostile.SURROGATE, FailReason.CALCULATOR),
     ],
 )

@@ -59,7 +59,7 @@ def in_one_go(folder, kind):
 
 @pytest.mark.parametrize(
     ("kind", "kills"),
-    [("lowest-minima", 2), *(pytest.param(kind, 4, marks=pytest.mark.slow) for kind in KINDS)],
+    [pytest.param(kind, 4, marks=pytest.mark.slow) for kind in KINDS],  # a quick one: test_campaign
 )
 def test_a_run_with_many_slots_is_the_same_after_kills(tmp_path, kind, kills):
     options, whole = in_one_go(tmp_path / "whole", kind)
@@ -74,7 +74,11 @@ def test_a_run_with_many_slots_is_the_same_after_kills(tmp_path, kind, kills):
     assert_same_run(told(tmp_path / "killed"), whole)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["lowest-minima", "basin-hopping",
+     *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("evolution", "swarm", "random"))],
+)  # fmt: skip
 def test_a_run_that_was_stopped_takes_back_what_it_told_out_of_turn(tmp_path, kind):
     options, whole = in_one_go(tmp_path / "whole", kind)
     for cut in (4, 20):

@@ -93,7 +93,14 @@ def missed_and_estimated(seed=1, runs=150, **case):
 
 @pytest.mark.parametrize("kind", ["equal", "exponential", "1.0"])
 @pytest.mark.parametrize("drift", [0.0, -0.3])
-@pytest.mark.parametrize(("minima", "samples"), [(30, 60), (100, 600), (1000, 1000)])
+@pytest.mark.parametrize(
+    ("minima", "samples"),
+    [
+        pytest.param(30, 60, marks=pytest.mark.slow),
+        (100, 600),
+        pytest.param(1000, 1000, marks=pytest.mark.slow),
+    ],
+)
 def test_the_estimate_agrees_with_the_truth_where_its_model_holds(kind, drift, minima, samples):
     truth, chance, inside = missed_and_estimated(
         kind=kind, drift=drift, minima=minima, samples=samples
