@@ -50,7 +50,12 @@ def _salts(folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SHIPPED["generators"] if kind != "rigid"])
+DRAWN = [kind for kind in SHIPPED["generators"] if kind not in ("rigid", "flow")]
+FLOW = pytest.param("flow", marks=pytest.mark.slow)
+"""A quick one: tests/generate/flow/test_shipped.py."""
+
+
+@pytest.mark.parametrize("kind", [*DRAWN, FLOW])
 def test_generators(kind: str, tmp_path) -> None:
     settings = {
         "lattice": {"grids": 20, "relaxed": 3},
