@@ -116,7 +116,7 @@ def _check_sources(field: Field, settings: MapSettings) -> None:
 def _check_runs(field: Field, settings: MapSettings) -> None:
     """Raise what is wrong with the input of the runs if no composition accepts it.
 
-    What does not fit some compositions only leaves a hole at each of them.
+    What does not fit some compositions leaves only these without an energy.
     """
     first: InputError | None = None
     for composition in field.compositions:
