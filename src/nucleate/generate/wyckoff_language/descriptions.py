@@ -158,7 +158,7 @@ def _hits(orbit: Orbit, point: NDArray[np.float64]) -> Iterator[tuple[int, NDArr
 @cache
 def _inverses(orbit: Orbit) -> NDArray[np.float64]:
     """Return what gives the free coordinates of each point, shape (multiplicity, 3, freedom)."""
-    return np.linalg.pinv(orbit.directions @ orbit.rotations)
+    return np.asarray(np.linalg.pinv(orbit.directions @ orbit.rotations), dtype=np.float64)
 
 
 @cache
