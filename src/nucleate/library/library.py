@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -334,7 +334,7 @@ class Library:
         above_hull = self._arrays.above_hull[starts[0] : starts[-1]]
         return Group(
             first=int(starts[0]),
-            prototypes=[Protostructure.from_label(label) for label in self.labels[first:last]],
+            prototypes=[_prototype(label) for label in self.labels[first:last]],
             starts=starts - starts[0],
             elements=elements.reshape(size, len(key)),
             weights=hull_weights(above_hull),
@@ -344,10 +344,13 @@ class Library:
         return int(np.searchsorted(self._arrays.starts, number, side="right")) - 1
 
     def _slots(self, number: int) -> tuple[Protostructure, tuple[int, ...]]:
-        proto = Protostructure.from_label(self.labels[self._prototype_of(number)])
+        proto = _prototype(self.labels[self._prototype_of(number)])
         group = self.group(proto.counts)
         assert group is not None
         return proto, tuple(int(z) for z in group.elements[number - group.first])
+
+
+_prototype = cache(Protostructure.from_label)
 
 
 def path_of(name: str | Path) -> Path:
