@@ -125,7 +125,10 @@ class Found:
 def searched_until_found(
     wanted: RunSettings, folder: Path, reference: Callable[[], RelaxedStructure]
 ) -> str:
-    """Run or continue a search up to its reference; return why it ended."""
+    """Run or continue a search up to its reference; return why it ended.
+
+    ``reference`` is asked once the run exists, because it is relaxed by the tier of the run.
+    """
     with opened(wanted, folder) as campaign, stopping_on_signals(campaign.request_stop):
         campaign.progress.stop.target = Found(reference())
         return campaign.run().reason

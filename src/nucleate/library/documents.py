@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.elements import element
 from nucleate.crystal.formats.archives import unpacked
 from nucleate.crystal.formats.cif_elements import DEUTERIUM
 from nucleate.crystal.formats.structures import ReadStructure, shortened
@@ -61,8 +62,6 @@ class Document:
             symbols, cell, scaled = _jarvis(self.structure)
         else:
             symbols, cell, scaled = _pymatgen(self.structure)
-        from nucleate.crystal.elements import element
-
         numbers = [1 if symbol == "D" else element(symbol).number for symbol in symbols]
         notes = (DEUTERIUM,) if "D" in symbols else ()
         return ReadStructure(self.name, Crystal(np.array(numbers), cell, scaled), notes=notes)

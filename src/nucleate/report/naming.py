@@ -30,7 +30,7 @@ _names: dict[tuple[object, ...], Identity | None] = {}
 
 def structure_type(row: Row) -> str | None:
     """Return the structure type of a row by its libraries; None beyond the best hundred."""
-    if not _is_named(row):
+    if _named_crystal(row) is None:
         return None
     if row.finding is not None and row.finding.structure_type:
         return row.finding.structure_type
@@ -56,14 +56,14 @@ def nearest_distance(row: Row) -> float | None:
     return round(found.distance, 4) if found is not None and isfinite(found.distance) else None
 
 
-def _is_named(row: Row) -> bool:
-    return row.crystal is not None and (row.rank or 1) <= NAMED
+def _named_crystal(row: Row) -> Crystal | None:
+    """Return the crystal of a row if it is among those that are named."""
+    return row.crystal if (row.rank or 1) <= NAMED else None
 
 
 def _identity(row: Row) -> Identity | None:
-    if row.crystal is None or not _is_named(row):
-        return None
-    return identity_of(row.crystal, row.libraries)
+    crystal = _named_crystal(row)
+    return None if crystal is None else identity_of(crystal, row.libraries)
 
 
 def libraries_of(meta: Mapping[str, Any]) -> tuple[str, ...]:
@@ -127,8 +127,10 @@ def prototype_of(name: str) -> str:
 def type_in_words(row: Row) -> str | None:
     """Return structure type, Pearson symbol and nearest known compound of a row in short."""
     name, found = structure_type(row), _identity(row)
-    if name is None or found is None:
-        return None if name is None else prototype_of(name)
+    if name is None:
+        return None
+    if found is None:
+        return prototype_of(name)
     return type_cell(name, found.pearson, found.nearest_formula, nearest_distance(row))
 
 

@@ -157,7 +157,10 @@ def _hits(orbit: Orbit, point: NDArray[np.float64]) -> Iterator[tuple[int, NDArr
 
 @cache
 def _inverses(orbit: Orbit) -> NDArray[np.float64]:
-    """Return what gives the free coordinates of each point, shape (multiplicity, 3, freedom)."""
+    """Return what gives the free coordinates of each point, shape (multiplicity, 3, freedom).
+
+    The pseudo-inverse of its directions, which is expensive and needed for every lattice vector.
+    """
     return np.asarray(np.linalg.pinv(orbit.directions @ orbit.rotations), dtype=np.float64)
 
 
