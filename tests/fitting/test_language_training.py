@@ -66,7 +66,7 @@ def test_a_training_that_is_continued_ends_like_one_in_one_go(data: Path, tmp_pa
     at_once = train_wyckoff_language(data, tmp_path / "flat", changes=both, width=32, layers=1)
     one, other = load_language(parts).state, load_language(at_once).state
     for name, value in one.items():
-        torch.testing.assert_close(value, other[name])
+        np.testing.assert_allclose(value, other[name], rtol=1.3e-6, atol=1e-5)
     about = load_language(at_once).about
     assert about["epochs_done"] == 2
     assert about["history"][1]["val"] < about["history"][0]["val"]

@@ -19,7 +19,7 @@ from nucleate.errors import InputError
 from nucleate.networks.chgnet.models import build_chgnet
 from nucleate.networks.graph_network.network import GraphNetwork
 from nucleate.networks.memory import device_memory, keep_freed_memory
-from nucleate.networks.threads import one_torch_thread
+from nucleate.threads import one_torch_thread
 
 SALT = Crystal(
     np.array([11, 17]), 2.8 * (1.0 - np.eye(3)), np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])

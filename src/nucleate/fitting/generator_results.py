@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import nucleate
-from nucleate.generate.trained import Trained
+from nucleate.generate.trained import Trained, arrays_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +94,7 @@ def train_and_write(
             "history": trainer.history,
             "code_version": nucleate.__version__,
         }
-        Trained(kind, sizes, trainer.mean, elements, about).save(out / MODEL)
+        Trained(kind, sizes, arrays_of(trainer.mean), elements, about).save(out / MODEL)
         (out / "model_card.md").write_text(format_card(about, card), encoding="utf-8")
         (out / "learning_curve.json").write_text(json.dumps(trainer.history, indent=1))
         if len(trainer.history) != drawn:

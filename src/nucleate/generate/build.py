@@ -21,7 +21,10 @@ PROTOTYPES_WEIGHT = 0.15
 """Of known structures beside the others, once the most likely are taken."""
 
 SMALL_CELL = 20
-"""Number of atoms up to which random crystals are sufficient without a pool."""
+"""Number of atoms up to which random crystals are sufficient without a pool of the graph search."""
+
+LANGUAGE_AFTER = 50
+"""Structures before the language: half of all small compounds are found before it could begin."""
 
 
 def named(kind: str, **settings: Any) -> Component:
@@ -34,14 +37,20 @@ def random_generators() -> tuple[Component, ...]:
     return (named("symmetric", weight=0.85), named("blocks", weight=0.15))
 
 
-def default_generators(space: SearchSpace) -> tuple[Component, ...]:
+def default_generators(
+    space: SearchSpace, *, may_keep_a_pool: bool = True
+) -> tuple[Component, ...]:
     """Return the generators of a run that names none.
 
-    Cells of more than 20 atoms begin with a small pool of the graph search: it takes less than a
-    minute of one core, and searches end lower by it (the measurements of the benchmark have the
-    figures).
+    In cells of at most 20 atoms the language of Wyckoff positions joins the random crystals after a
+    while: searches without known structures then find more. Larger cells begin with a small pool of
+    the graph search: it takes less than a minute of one core, and searches end lower by it. (The
+    measurements of the benchmark and of the language have the figures.)
     """
     if space.max_atoms <= SMALL_CELL:
+        language = named("wyckoff-language", weight=0.33, after=LANGUAGE_AFTER)
+        return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language)
+    if not may_keep_a_pool:
         return random_generators()
     pool = named("graph-search", weight=0.3, number=1000, refined=40)
     return (named("symmetric", weight=0.6), named("blocks", weight=0.1), pool)
@@ -53,9 +62,9 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     Sources that come to an end are completed if they stand alone: seeds by random generators,
     pools by ``blocks``. What has to hold a given part of every structure (``is_bound``) is not
     completed, since no other generator knows that part. The defaults begin with known structures,
-    where the run may use them, and have a pool only where there is a folder to keep it in, and
-    torch to make it. They work at 0 GPa, and what they give is scaled by the compression of the
-    space.
+    where the run may use them, and have a pool of the graph search only where there is a folder to
+    keep it in, and torch to make it. They work at 0 GPa, and what they give is scaled by the
+    compression of the space.
 
     Raises
     ------
@@ -66,7 +75,7 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     settings = _restricted(settings, context)
     if not settings:
         kept = context.folder is not None and _has_torch()
-        others = default_generators(context.space) if kept else random_generators()
+        others = default_generators(context.space, may_keep_a_pool=kept)
         known = named("prototypes", weight=PROTOTYPES_WEIGHT)
         settings = (known, *others)
     if not any(getattr(item, "weight", 1.0) > 0.0 for item in settings):

@@ -121,7 +121,7 @@ class GeneratorMix:
         """
         elsewhere_s = 0.0
         for generator in self._generators:
-            if isinstance(generator, PooledGenerator):
+            if isinstance(generator, PooledGenerator) and not generator.waits:
                 report(generator.stage or f"pool of {generator.name}", 0, 0)
             with blaming("generator", generator, "prepare"):
                 elsewhere_s += generator.prepare()

@@ -182,9 +182,13 @@ class PooledGenerator(Generator):
     ----------
     stage : str
         What is being made then, for people; by default the pool of its name.
+    after : int
+        Structures of the run, of whatever source, before it makes and gives any.
     """
 
     stage: ClassVar[str] = ""
+    after: int = 0
+    _taken: int = 0
 
     def make_pool(self) -> RankedPool:
         """Return the pool, the best first."""
@@ -200,22 +204,31 @@ class PooledGenerator(Generator):
         return self._pool.members
 
     @property
+    def waits(self) -> bool:
+        """Whether the turn of its first candidate has not come."""
+        return self._taken < self.after
+
+    @property
     def leads(self) -> bool:
         """Whether its candidates come before all other generators now."""
-        return self._pool.leads
+        return not self.waits and self._pool.leads
 
     def prepare(self) -> float:
-        """Make the pool; return the processor time in seconds in other processes."""
-        _ = self._pool
+        """Make the pool unless it waits; return processor seconds in other processes."""
+        if not self.waits:
+            _ = self._pool
         return 0.0
 
     def generate(
         self, *, rng: np.random.Generator, max_formula_units: int | None = None
     ) -> Candidate | None:
         """Return the best candidate left of at most this size; it stays until it is taken."""
+        if self.waits:
+            return None
         return self._pool.generate(rng=rng, max_formula_units=max_formula_units)
 
     def note(self, origin: Origin) -> None:
         """Leave out a candidate that was taken, in this session or before an interruption."""
+        self._taken += 1
         if origin.detail.get("source", origin.source) == self.name:
             self._pool.note(origin)

@@ -10,16 +10,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucleate.crystal.elements import symbols_of
-from nucleate.errors import InputError, MissingDependencyError
+from nucleate.errors import InputError
 from nucleate.generate.context import OTHERS_SERVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from torch import Tensor
+    from numpy.typing import NDArray
 
     from nucleate.crystal.space import SearchSpace
+
+    Arrays = Mapping[str, NDArray[Any]]
 
 ELEMENTS = 104
 """Atomic numbers are below this."""
@@ -42,7 +46,8 @@ class TrainedKind:
     settings : type
         Dataclass of the sizes.
     make : callable
-        Returns the network of some sizes; torch is imported there.
+        Returns the network of some sizes and weights, ready to predict; raises ValueError where a
+        weight is missing, not known or of another shape, and MissingDependencyError.
     """
 
     name: str
@@ -50,7 +55,7 @@ class TrainedKind:
     version: int
     shipped: str
     settings: type[Any]
-    make: Callable[[Any], Any]
+    make: Callable[[Any, Arrays], Any]
 
     @property
     def remedy(self) -> str:
@@ -81,9 +86,8 @@ class TrainedKind:
             If there is no such file, it is damaged or of another version, or a weight is not
             finite.
         MissingDependencyError
-            If torch or safetensors are not installed.
+            If a package that it needs is not installed.
         """
-        self.needs_torch()
         path = self.folder / f"{source}.safetensors"
         if not path.is_file():
             path = Path(source)
@@ -91,15 +95,6 @@ class TrainedKind:
             raise InputError(f"no {self.what} at {path}; {self.remedy}")
         status = path.stat()
         return _loaded(self, path, status.st_mtime_ns, status.st_size)
-
-    def needs_torch(self) -> None:
-        """Say how to install what is needed where it is missing."""
-        try:
-            import safetensors.torch  # noqa: F401
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"the {self.what} needs torch and safetensors: pip install 'nucleate[train]'"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +107,7 @@ class Trained:
         What was trained.
     settings
         Sizes of the network.
-    state : dict
+    state : mapping of str to ndarray
         Weights by name.
     elements : tuple of int
         Atomic numbers seen in the training.
@@ -124,23 +119,19 @@ class Trained:
 
     kind: TrainedKind
     settings: Any
-    state: dict[str, Tensor]
+    state: Arrays
     elements: tuple[int, ...]
     about: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
     def network(self) -> Any:
         """Return the network, ready to predict."""
-        network = self.kind.make(self.settings)
-        network.load_state_dict({name: value.float() for name, value in self.state.items()})
-        return network.eval()
+        return self.kind.make(self.settings, self.state)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; an existing file is replaced in one step."""
-        self.kind.needs_torch()
-        from safetensors.torch import save
+        from safetensors.numpy import save
 
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state.items()}
         facts = {
             "version": self.kind.version,
             "settings": asdict(self.settings),
@@ -149,20 +140,22 @@ class Trained:
         }
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        part.write_bytes(save(tensors, {self.kind.key: json.dumps(facts)}))  # others may read it
+        part.write_bytes(
+            save(dict(self.state), {self.kind.key: json.dumps(facts)})
+        )  # others may read it
         part.replace(target)
 
 
 @lru_cache(maxsize=4)
 def _loaded(kind: TrainedKind, path: Path, changed: int, size: int) -> Trained:
     del changed, size
-    facts, tensors = _read(kind, path)
-    for name, value in tensors.items():
-        if not bool(value.isfinite().all()):
+    facts, state = _read(kind, path)
+    for name, value in state.items():
+        if not bool(np.isfinite(value).all()):
             raise InputError(f"{path}: weight {name} is not finite; {kind.remedy}")
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        return _checkpoint_of(kind, json.loads(facts), tensors, digest)
+        return _checkpoint_of(kind, json.loads(facts), state, digest)
     except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(
@@ -170,33 +163,57 @@ def _loaded(kind: TrainedKind, path: Path, changed: int, size: int) -> Trained:
         ) from error
 
 
-def _checkpoint_of(
-    kind: TrainedKind, data: Any, tensors: dict[str, Tensor], digest: str
-) -> Trained:
-    import torch
-
+def _checkpoint_of(kind: TrainedKind, data: Any, state: Arrays, digest: str) -> Trained:
     if data.get("version") != kind.version:
         raise ValueError(f"its version is {data.get('version')!r}, not {kind.version}")
     settings = kind.settings(**data["settings"])
-    with torch.device("meta"):
-        expected = {k: tuple(v.shape) for k, v in kind.make(settings).state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    kind.make(settings, state)
+    elements = tuple(data["elements"])
+    if not elements or not all(isinstance(z, int) and 0 < z < ELEMENTS for z in elements):
+        raise ValueError(f"its elements are {elements}")
+    return Trained(kind, settings, state, elements, dict(data["about"]), digest)
+
+
+def torch_network(make: Callable[[], Any], state: Arrays) -> Any:
+    """Return a torch network with these weights, ready to predict.
+
+    Parameters
+    ----------
+    make
+        Returns the network.
+    state
+        Weights by name.
+
+    Raises
+    ------
+    ValueError
+        If a weight is missing, not known or of another shape.
+    """
+    import torch
+
+    with torch.device("meta"):  # sizes of a damaged file would need any amount of memory
+        expected = {k: tuple(v.shape) for k, v in make().state_dict().items()}
+    found = {name: value.shape for name, value in state.items()}
     wrong = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
     if wrong:
         raise ValueError(
             f"weight {wrong[0]} has the shape {found.get(wrong[0])}, not {expected.get(wrong[0])}"
         )
-    elements = tuple(data["elements"])
-    if not elements or not all(isinstance(z, int) and 0 < z < ELEMENTS for z in elements):
-        raise ValueError(f"its elements are {elements}")
-    return Trained(kind, settings, tensors, elements, dict(data["about"]), digest)
+    network = make()
+    network.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
+    return network.float().eval()
 
 
-def _read(kind: TrainedKind, path: Path) -> tuple[str, dict[str, Tensor]]:
+def arrays_of(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return tensors by name as arrays."""
+    return {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+
+
+def _read(kind: TrainedKind, path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
     import safetensors
 
     try:
-        with safetensors.safe_open(path, framework="pt") as archive:
+        with safetensors.safe_open(path, framework="np") as archive:
             facts = (archive.metadata() or {}).get(kind.key)
             if facts is None:
                 raise InputError(f"{path} holds no {kind.what}; {kind.remedy}")

@@ -120,15 +120,26 @@ def sites(number: int) -> tuple[Site, ...]:
 
 
 @cache
+def first_points(number: int) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
+    """Return origin (3,) and free directions (freedom, 3) of the first point of each position.
+
+    They are in the primitive basis, in the order of :func:`sites`.
+    """
+    to_primitive = np.linalg.inv(primitive_vectors(number))
+    found = []
+    for row in _table()[number]:
+        matrix, shift = _parse(row[3])
+        directions = matrix[np.any(matrix != 0.0, axis=1)] @ to_primitive
+        found.append((shift @ to_primitive, directions))
+    return tuple(found)
+
+
+@cache
 def orbits(number: int) -> tuple[Orbit, ...]:
     """Return the orbit of each Wyckoff position, in the order of :func:`sites`."""
     rotations, translations = operations(number)
-    to_primitive = np.linalg.inv(primitive_vectors(number))
     result = []
-    for row, site in zip(_table()[number], sites(number), strict=True):
-        matrix, shift = _parse(row[3])
-        directions = matrix[np.any(matrix != 0.0, axis=1)] @ to_primitive
-        origin = shift @ to_primitive
+    for (origin, directions), site in zip(first_points(number), sites(number), strict=True):
         first = origin + _GENERIC[: len(directions)] @ directions
         images = np.einsum("i,kij->kj", first, rotations) + translations
         keep = _distinct(images)

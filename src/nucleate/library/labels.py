@@ -15,8 +15,12 @@ from importlib.resources import files
 from itertools import groupby, islice, permutations, product
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
 _CENTRED = {"A": "C", "B": "C"}
 _SYSTEMS = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))
@@ -253,6 +257,23 @@ def _relabelings_of(number: int, used: str) -> tuple[dict[int, str], ...]:
         tuple(word[words[0].index(letter)] for letter in used) for word in words
     )
     return tuple({ord(a): b for a, b in zip(used, row, strict=True)} for row in distinct)
+
+
+@cache
+def relabelings(number: int) -> NDArray[np.int64]:
+    """Return what the Wyckoff positions become by each change of origin or axes.
+
+    The affine normaliser of the space group permutes them; positions are numbered in the order of
+    their letters.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_changes, n_positions)
+        The identity is the first.
+    """
+    _, words = _table()[number]
+    place = {letter: k for k, letter in enumerate(words[0])}
+    return np.array([[place[letter] for letter in word] for word in words], dtype=np.int64)
 
 
 @cache

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from threadpoolctl import ThreadpoolController
 
 from nucleate.mapping.facets import potentials_of
 from nucleate.mapping.falls import Falls
 from nucleate.mapping.hull import shares_of
 from nucleate.mapping.landscape import features_of, fitted
+from nucleate.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -139,17 +138,8 @@ def allocate(
         return _plain(order[:number], tried, settings, "the fewest structures so far")
     if hull.missing:
         return _corners_first(field, tried, open_, hull, settings, number)
-    with _controller().limit(limits=1):
+    with one_blas_thread():
         return _by_hull(field, findings, hull, settings, number, open_, busy, costs)
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    """Return what keeps linear algebra to one thread: on small matrices others only cost time.
-
-    The order of sums, and so the last digits, would depend on their number as well.
-    """
-    return ThreadpoolController()
 
 
 def landscape_of(field: Field, findings: Sequence[Finding]) -> tuple[Landscape, Falls]:

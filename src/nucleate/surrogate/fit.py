@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from nucleate.surrogate.descriptors import Layout
 from nucleate.surrogate.errors import NEAR_EV, REST_FORCE, CurvePoint, Errors, Tally
 from nucleate.surrogate.state import pack, unpack
 from nucleate.surrogate.surrogate import Surrogate
 from nucleate.surrogate.walls import ShortestDistances
+from nucleate.threads import one_blas_thread
 from nucleate.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ class Fit:
         lack = self._lack()
         if lack:
             return NotFitted(lack)
-        with _controller().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             if not self.number:
                 self._solve_at(RIDGES)
                 for group in self._held:
@@ -240,7 +239,7 @@ class Fit:
             if block is None:
                 continue
             matrix, values = block
-            with _controller().limit(limits=1, user_api="blas"):
+            with one_blas_thread():
                 if self._solutions.shape[1]:
                     misses = (matrix @ self._solutions - values[:, None]) ** 2
                     self._losses += np.minimum(misses, _OUTLIER).sum(axis=0)
@@ -382,12 +381,6 @@ def _drawn(n_atoms: int, most: int, rng: np.random.Generator) -> NDArray[np.int6
     if n_atoms <= most:
         return np.arange(n_atoms)
     return np.sort(rng.permutation(n_atoms)[:most])
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    """Return what keeps linear algebra to one thread, so that its last digits stay the same."""
-    return ThreadpoolController()
 
 
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])

@@ -31,9 +31,11 @@ def field() -> FlowNetwork:
 def small_flow(field: FlowNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("safetensors")
     from nucleate.generate.flow.checkpoint import FLOW
-    from nucleate.generate.trained import Trained
+    from nucleate.generate.trained import Trained, arrays_of
 
     path = tmp_path_factory.mktemp("flow") / "small.safetensors"
     about = {"name": "random weights"}
-    Trained(FLOW, field.settings, field.state_dict(), tuple(range(1, 95)), about).save(path)
+    Trained(FLOW, field.settings, arrays_of(field.state_dict()), tuple(range(1, 95)), about).save(
+        path
+    )
     return path

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def small_language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
-    from nucleate.generate.trained import Trained
+    from nucleate.generate.trained import Trained, arrays_of
     from nucleate.generate.wyckoff_language.checkpoint import LANGUAGE
     from nucleate.generate.wyckoff_language.network import LanguageNetwork
     from nucleate.generate.wyckoff_language.settings import LanguageSettings
@@ -24,7 +24,11 @@ def small_language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = LanguageNetwork(settings)
     path = tmp_path_factory.mktemp("language") / "small.safetensors"
     checkpoint = Trained(
-        LANGUAGE, settings, network.state_dict(), tuple(range(1, 95)), {"name": "random weights"}
+        LANGUAGE,
+        settings,
+        arrays_of(network.state_dict()),
+        tuple(range(1, 95)),
+        {"name": "random weights"},
     )
     checkpoint.save(path)
     return path

@@ -15,6 +15,7 @@ from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.kinds.wyckoff_language import WyckoffLanguageSettings
+from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.symmetric_prior import load_prior
 from nucleate.generate.wyckoff import sites
 
@@ -84,8 +85,11 @@ def test_likelihoods_are_those_of_the_training(small_language: Path) -> None:
     torch = pytest.importorskip("torch")
     from nucleate.fitting.wyckoff_language.corpus import corpus_of
     from nucleate.fitting.wyckoff_language.lessons import lengths_of, lesson_of, losses
+    from nucleate.generate.wyckoff_language.network import LanguageNetwork
 
-    network = load_language(small_language).network()
+    checkpoint = load_language(small_language)
+    network, read = checkpoint.network(), LanguageNetwork(checkpoint.settings).eval()
+    read.load_state_dict({k: torch.tensor(v) for k, v in checkpoint.state.items()})
     numbers, counts = np.array([38, 22, 8]), np.array([2, 2, 6])
     volume = float(np.log(expected_volume(numbers, counts) / counts.sum()))
     found = AssignmentSearch(network, numbers, counts, volume).likely(12, width=24)
@@ -96,7 +100,7 @@ def test_likelihoods_are_those_of_the_training(small_language: Path) -> None:
     corpus = corpus_of([[item.sentence] for item in written])
     lesson = lesson_of(corpus, np.arange(len(corpus)), lengths_of(corpus))
     with torch.no_grad():
-        parts = losses(network, lesson)
+        parts = losses(read, lesson)
     density = -(parts["cell"] + parts["places"]).numpy()
     ours = np.array([item.log_density for item in written])
     np.testing.assert_allclose(ours, density, atol=2e-3)
@@ -202,3 +206,26 @@ def _multisets(group: int, atoms: int, least: int, used: frozenset[int]) -> list
         rests = _multisets(group, atoms - site.multiplicity, following, used)
         found += [(position, *rest) for rest in rests]
     return found
+
+
+def test_a_language_that_waits_makes_nothing_before_its_turn(
+    small_language: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=5)
+    settings_ = named("wyckoff-language", checkpoint=str(small_language), number=3, after=2)
+    made = settings_.build(GeneratorContext(space))
+    rng = np.random.default_rng(0)
+    with monkeypatch.context() as closed:
+        closed.setattr(WyckoffLanguageGenerator, "make_pool", None)
+        mix = GeneratorMix([(named("symmetric").build(GeneratorContext(space)), 1.0), (made, 1e9)])
+        assert mix.prepare() == 0.0
+        for _ in range(2):
+            assert not mix.leads
+            taken = mix.generate(rng=rng)
+            assert taken is not None
+            assert taken.origin.source == "symmetric"
+            mix.note(taken.origin)
+    assert mix.leads
+    taken = mix.generate(rng=rng)
+    assert taken is not None
+    assert taken.origin.source == "wyckoff-language"

@@ -119,7 +119,7 @@ def batches(
 def losses(network: LanguageNetwork, lesson: Lesson, device: str = "cpu") -> dict[str, Tensor]:
     """Return the negative log-likelihood of each part of each sentence in nats, shape (n,)."""
     inputs = inputs_of(lesson.batch, device)
-    x, _ = network(inputs)
+    x = network(inputs)
     every = torch.arange(len(x), device=device)
     begin, last = (torch.from_numpy(a).to(device) for a in (lesson.begin, lesson.last))
     group = inputs["group"]

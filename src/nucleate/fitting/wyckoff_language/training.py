@@ -89,7 +89,7 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         *,
         device: str = "cpu",
         withheld: Collection[str] = (),
-        start: Mapping[str, torch.Tensor] | None = None,
+        start: Mapping[str, NDArray[Any]] | None = None,
         identity: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings, self.train, self.val = settings, train, val
@@ -100,7 +100,7 @@ class LanguageTrainer(EpochTrainer[LanguageNetwork]):
         shared = {"network": asdict(network), "crystals": len(train.canonical)}
         made = LanguageNetwork(network)
         if start is not None:
-            made.load_state_dict({name: value.float() for name, value in start.items()})
+            made.load_state_dict({name: torch.tensor(value) for name, value in start.items()})
         made.set_dropout(settings.dropout)
         super().__init__(
             folder, made, settings, train, shared | dict(identity or {}), device=device

@@ -104,7 +104,7 @@ class FlowGenerator(PooledGenerator):
 
     def _members(self) -> list[Member]:
         from nucleate.generate.flow.likelihood import log_likelihoods
-        from nucleate.networks.threads import one_torch_thread
+        from nucleate.threads import one_torch_thread
 
         network = self._checkpoint.network()
         known = {"checkpoint": self._checkpoint.digest}

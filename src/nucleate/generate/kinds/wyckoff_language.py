@@ -27,6 +27,12 @@ class WyckoffLanguageSettings(GeneratorSettings):
     leading: int = Field(
         20, ge=0, description="Candidates that are relaxed before anything else is drawn."
     )
+    after: int = Field(
+        0,
+        ge=0,
+        description="Structures of the run, of any source, before its candidates are made and the "
+        "first is given.",
+    )
     temperature: float = Field(
         0.7,
         gt=0.0,
@@ -78,6 +84,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
             load_language(self.checkpoint),
             number=self.number,
             leading=self.leading,
+            after=self.after,
             temperature=self.temperature,
             top_p=self.top_p,
             explore=self.explore,

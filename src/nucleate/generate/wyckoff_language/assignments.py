@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from nucleate.generate.symmetric_prior import positions as all_positions
 from nucleate.generate.wyckoff_language.completions import (
@@ -20,9 +19,8 @@ from nucleate.generate.wyckoff_language.completions import (
     of_group,
     possible_groups,
 )
-from nucleate.generate.wyckoff_language.descriptions import changes
+from nucleate.generate.wyckoff_language.descriptions import position_changes
 from nucleate.generate.wyckoff_language.held import free_counts, unreserved
-from nucleate.generate.wyckoff_language.network import inputs_of
 from nucleate.generate.wyckoff_language.tokens import (
     Batch,
     common_scalars,
@@ -36,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucleate.generate.wyckoff_language.forward import Cache, ForwardNetwork
     from nucleate.generate.wyckoff_language.held import Held, Required
-    from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
 
     _Description = tuple[int, tuple[int, ...], tuple[int, ...]]
 
@@ -118,7 +116,7 @@ class AssignmentSearch:
 
     Parameters
     ----------
-    network : LanguageNetwork
+    network : ForwardNetwork
         Ready to predict.
     numbers, counts : ndarray of int64, shape (n_elements,)
         Atomic numbers in the order of the sentences, and atoms in the primitive cell.
@@ -133,7 +131,7 @@ class AssignmentSearch:
 
     def __init__(
         self,
-        network: LanguageNetwork,
+        network: ForwardNetwork,
         numbers: NDArray[np.int64],
         counts: NDArray[np.int64],
         log_volume: float,
@@ -201,7 +199,7 @@ class AssignmentSearch:
             if not going:
                 break
             open_ = [made[k] for k in going]
-            chosen = torch.tensor([places[k] for k in going])
+            chosen = [places[k] for k in going]
             past = [(key[chosen], value[chosen]) for key, value in self._past]
         return self._merged(finished)[:most]
 
@@ -211,9 +209,8 @@ class AssignmentSearch:
         """Return the likeliest space groups."""
         batch = Batch.empty(1, self._numbers.size + 1)
         write_elements(batch, 0, self._numbers, self._counts, self._log_volume)
-        with torch.inference_mode():
-            x, past = self._network(inputs_of(batch))
-            logits = self._network.group_logits(x[:, -1]).double().numpy()
+        x, past = self._network(batch)
+        logits = self._network.group_logits(x[:, -1]).astype(np.float64)
         logits[:, ~self._fits] = -np.inf
         plain, drawn = logits[0] - _log_sum(logits[0]), manner.log_shares(logits)[0]
         scores = drawn if rng is None else _perturbed(drawn[None], np.zeros(1), rng)[0]
@@ -233,7 +230,7 @@ class AssignmentSearch:
             for group in best
         ]
         n = len(found)
-        return found, [(k.expand(n, -1, -1, -1), v.expand(n, -1, -1, -1)) for k, v in past]
+        return found, [(np.repeat(k, n, axis=0), np.repeat(v, n, axis=0)) for k, v in past]
 
     def _grown(
         self,
@@ -246,10 +243,9 @@ class AssignmentSearch:
         """Return the best continuations by one orbit, and which beginning each continues."""
         allowed = np.array([self._allowed(item) for item in open_])
         asked = np.array([self._asked(item) for item in open_])
-        with torch.inference_mode():
-            inputs = inputs_of(self._written(open_))
-            x, self._past = self._network(inputs, past)
-            logits = self._network.position_logits(x, inputs["group"])[:, 0].double().numpy()
+        batch = self._written(open_)
+        x, self._past = self._network(batch, past)
+        logits = self._network.position_logits(x[:, 0], batch.group).astype(np.float64)
         logits[~allowed] = -np.inf
         plain = logits - _log_sum(logits)
         drawn = np.where(asked, manner.log_shares(logits), -np.inf)
@@ -366,7 +362,7 @@ class AssignmentSearch:
 
 def canonical(group: int, kinds: tuple[int, ...], positions: tuple[int, ...]) -> _Description:
     """Return the first of the equal descriptions of an assignment."""
-    moved = changes(group).positions[:, list(positions)]
+    moved = position_changes(group)[:, list(positions)]
     keys = np.sort(np.array(kinds) * 64 + moved, axis=1)
     best = keys[np.lexsort(keys.T[::-1])[0]]
     return group, tuple(int(k) for k in best // 64), tuple(int(k) for k in best % 64)

@@ -10,13 +10,14 @@ from nucleate.generate.wyckoff_language.settings import LanguageSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucleate.generate.wyckoff_language.network import LanguageNetwork
+    from nucleate.generate.trained import Arrays
+    from nucleate.generate.wyckoff_language.forward import ForwardNetwork
 
 
-def _make(settings: LanguageSettings) -> LanguageNetwork:
-    from nucleate.generate.wyckoff_language.network import LanguageNetwork
+def _make(settings: LanguageSettings, state: Arrays) -> ForwardNetwork:
+    from nucleate.generate.wyckoff_language.forward import ForwardNetwork
 
-    return LanguageNetwork(settings)
+    return ForwardNetwork(settings, state)
 
 
 LANGUAGE = TrainedKind(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.generate.wyckoff import crystal_system, operations, orbits, primitive_vectors, sites
+from nucleate.library.labels import relabelings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.generate.wyckoff import Orbit
+
+LAST_MONOCLINIC = 15
 
 GRID = 24
 """Discrete shifts of the origin are multiples of 1/24 in the primitive basis."""
@@ -117,6 +120,18 @@ def changes(number: int) -> Changes:
         rows.append(_effect(number, matrix, shift))
     rows.sort(key=lambda row: not row[4])
     return Changes(*(np.array([row[k] for row in rows]) for k in range(4)))
+
+
+@cache
+def position_changes(number: int) -> NDArray[np.int64]:
+    """Return the distinct rows of ``changes(number).positions``, from a table where there is one.
+
+    That of the affine normalisers has more in triclinic and monoclinic groups, whose axes stay
+    here.
+    """
+    if number > LAST_MONOCLINIC:
+        return relabelings(number)
+    return np.unique(changes(number).positions, axis=0)
 
 
 def locate(number: int, position: int, point: NDArray[np.float64]) -> NDArray[np.float64] | None:

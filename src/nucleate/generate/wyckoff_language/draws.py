@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucleate.generate.wyckoff_language.forward import log_softmax
 from nucleate.generate.wyckoff_language.settings import COARSE, FINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from nucleate.generate.wyckoff_language.assignments import Manner
 
@@ -26,15 +26,18 @@ def bins_of(
 
 
 def chosen_columns(
-    logits: Tensor, manner: Manner, rng: np.random.Generator, given: NDArray[np.int64]
+    logits: NDArray[np.float32],
+    manner: Manner,
+    rng: np.random.Generator,
+    given: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return what is given or (where that is -1) drawn from rows of logits.
 
     Also its log-likelihood at temperature 1.
     """
-    raw = logits.double().numpy()
+    raw = logits.astype(np.float64)
     pick = np.where(given < 0, drawn_columns(manner.log_shares(raw), rng), given)
-    plain = logits.log_softmax(-1).double().numpy()
+    plain = log_softmax(raw)
     return pick, plain[np.arange(pick.size), pick]
 
 

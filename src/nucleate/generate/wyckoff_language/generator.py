@@ -19,6 +19,7 @@ from nucleate.generate.wyckoff_language.sentence import (
     in_usual_order,
     usual_order,
 )
+from nucleate.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
         Candidates made.
     leading : int
         How many of them come before all other generators.
+    after : int
+        Structures of the run, of whatever source, before the first of them.
     temperature, top_p : float
         How cells and coordinates are drawn.
     explore : bool
@@ -101,6 +104,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         *,
         number: int = 200,
         leading: int = 20,
+        after: int = 0,
         temperature: float = 0.7,
         top_p: float = 0.95,
         explore: bool = False,
@@ -110,7 +114,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._space, self._checkpoint = space, checkpoint
-        self._number, self._leading = number, leading
+        self._number, self._leading, self.after = number, leading, after
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
         self._assignment_temperature = assignment_temperature
         self._held, self._seed, self._warn = held, seed, warn
@@ -122,7 +126,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
     def make_pool(self) -> RankedPool:
         """Return the candidates, the likeliest first."""
         serves = can_serve(self._checkpoint, self._space, "the language", "writes", self._warn)
-        members = self._members() if serves else []
+        with one_blas_thread():
+            members = self._members() if serves else []
         return RankedPool(self._space, members, name=self.name, leading=self._leading)
 
     def _sizes(self) -> list[tuple[int, float]]:
@@ -144,7 +149,6 @@ class WyckoffLanguageGenerator(PooledGenerator):
 
     def _members(self) -> list[Member]:
         from nucleate.generate.wyckoff_language.assignments import AssignmentSearch, Manner
-        from nucleate.networks.threads import one_torch_thread
 
         rng = np.random.default_rng([self._seed, 28])
         composition = self._space.composition
@@ -155,33 +159,32 @@ class WyckoffLanguageGenerator(PooledGenerator):
         network = self._checkpoint.network()
         manner = Manner(self._temperature, self._top_p)
         found: list[tuple[float, Member]] = []
-        with one_torch_thread():
-            choices: list[tuple[float, int, Assignment]] = []
-            for units, share in self._sizes():
-                counts = per_unit * units
-                volume = np.log(expected_volume(numbers, counts) / counts.sum())
-                search = AssignmentSearch(
-                    network,
-                    numbers,
-                    counts,
-                    float(volume),
-                    groups=self._space.space_groups,
-                    held=self._held,
-                )
-                most = min(self._number, max(ASSIGNMENTS, self._number // 5))
-                made = search.likely(
-                    most,
-                    manner=Manner(self._assignment_temperature),
-                    rng=rng if self._explore else None,
-                )
-                placed = self._placed(made, self._writer(network, numbers, counts))
-                choices += [
-                    (log + a.log_likelihood + float(np.log(share)), units, a) for log, a in placed
-                ]
-            wanted = self._wanted(choices)
-            for units, _ in self._sizes():
-                own = [(c, w) for c, w in zip(choices, wanted, strict=True) if c[1] == units and w]
-                found += self._completed(network, numbers, per_unit * units, own, manner, rng)
+        choices: list[tuple[float, int, Assignment]] = []
+        for units, share in self._sizes():
+            counts = per_unit * units
+            volume = np.log(expected_volume(numbers, counts) / counts.sum())
+            search = AssignmentSearch(
+                network,
+                numbers,
+                counts,
+                float(volume),
+                groups=self._space.space_groups,
+                held=self._held,
+            )
+            most = min(self._number, max(ASSIGNMENTS, self._number // 5))
+            made = search.likely(
+                most,
+                manner=Manner(self._assignment_temperature),
+                rng=rng if self._explore else None,
+            )
+            placed = self._placed(made, self._writer(network, numbers, counts))
+            choices += [
+                (log + a.log_likelihood + float(np.log(share)), units, a) for log, a in placed
+            ]
+        wanted = self._wanted(choices)
+        for units, _ in self._sizes():
+            own = [(c, w) for c, w in zip(choices, wanted, strict=True) if c[1] == units and w]
+            found += self._completed(network, numbers, per_unit * units, own, manner, rng)
         found.sort(key=lambda item: -item[0])
         return [member for _, member in found[: self._number]]
 

@@ -1,4 +1,7 @@
-"""The network: a causal transformer with a head for each kind of word; import where needed."""
+"""The network that is trained: a causal transformer with a head for each kind of word (torch).
+
+Crystals are written by :mod:`nucleate.generate.wyckoff_language.forward`, which needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,12 @@ from nucleate.generate.wyckoff_language.settings import (
     COARSE,
     ELEMENTS,
     FINE,
+    LEAST_LOG_SCALE,
+    MOST_LOG_SCALE,
     MOST_POSITIONS,
+    MOST_SLOTS,
+    N_SYSTEMS,
+    WAVES,
     LanguageSettings,
 )
 from nucleate.generate.wyckoff_language.tokens import CELL, GROUP, N_FEATURES, N_SCALARS, places
@@ -22,13 +30,7 @@ from nucleate.generate.wyckoff_language.tokens import CELL, GROUP, N_FEATURES, N
 if TYPE_CHECKING:
     from nucleate.generate.wyckoff_language.tokens import Batch
 
-WAVES = (1, 2, 3, 4, 6, 8)
-LEAST_LOG_SCALE, MOST_LOG_SCALE = -4.5, 2.0
-MOST_SLOTS = 16
-N_SYSTEMS = 6
-
 Inputs = dict[str, Tensor]
-Cache = list[tuple[Tensor, Tensor]]
 
 
 def inputs_of(batch: Batch, device: str = "cpu") -> Inputs:
@@ -49,24 +51,14 @@ class Block(nn.Module):
         self.out = nn.Linear(width, width)
         self.rise, self.fall = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(
-        self, x: Tensor, past: tuple[Tensor, Tensor] | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return new descriptions of tokens, and keys and values of all so far.
-
-        Without ``past`` the tokens see those before them; with it, all of the past and themselves
-        where ``mask`` (n, 1, length, all) allows.
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """Return new descriptions of tokens, each of which sees those before it."""
         n, length, width = x.shape
         mixed = self.mix(self.norm1(x)).view(n, length, 3, self.heads, width // self.heads)
         query, key, value = mixed.permute(2, 0, 3, 1, 4)
-        if past is not None:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        found = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=past is None and mask is None
-        )
+        found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.drop(self.out(found.transpose(1, 2).reshape(n, length, width)))
-        return x + self.drop(self.fall(functional.gelu(self.rise(self.norm2(x))))), (key, value)
+        return x + self.drop(self.fall(functional.gelu(self.rise(self.norm2(x)))))
 
 
 class LanguageNetwork(nn.Module):
@@ -146,16 +138,12 @@ class LanguageNetwork(nn.Module):
         """Return what is known of Wyckoff positions, given as rows plus 1."""
         return self.position(rows) + self.position_features(self.features[(rows - 1).clamp(min=0)])
 
-    def forward(
-        self, inputs: Inputs, past: Cache | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Cache]:
-        """Return the descriptions of tokens after the last layer, and what later tokens need."""
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the descriptions of tokens after the last layer."""
         x = self.drop(self.embedded(inputs))
-        kept = []
-        for number, block in enumerate(self.blocks):
-            x, pair = block(x, None if past is None else past[number], mask)
-            kept.append(pair)
-        return self.norm(x), kept
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
 
     def group_logits(self, x: Tensor) -> Tensor:
         """Return logits of the space groups, shape (n, 231), from tokens (n, width)."""

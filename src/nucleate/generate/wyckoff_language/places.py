@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from nucleate.generate.symmetric_cells import cell_of
 from nucleate.generate.wyckoff_language.assignments import Manner
 from nucleate.generate.wyckoff_language.draws import bins_of, chosen_columns, drawn_columns
+from nucleate.generate.wyckoff_language.forward import mixture_log_density
 from nucleate.generate.wyckoff_language.held import Held
-from nucleate.generate.wyckoff_language.network import inputs_of, mixture_log_density
 from nucleate.generate.wyckoff_language.packing import Packing, Rows
 from nucleate.generate.wyckoff_language.sentence import Sentence, expected_volume
 from nucleate.generate.wyckoff_language.settings import COARSE, FINE
@@ -34,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from nucleate.generate.wyckoff_language.assignments import Assignment
-    from nucleate.generate.wyckoff_language.network import Cache, LanguageNetwork
+    from nucleate.generate.wyckoff_language.forward import Cache, Floats, ForwardNetwork
 
 TRIES = 6
 """Free coordinates drawn for an orbit; the first without a short contact is taken."""
@@ -77,7 +75,7 @@ class PlaceWriter:
 
     Parameters
     ----------
-    network : LanguageNetwork
+    network : ForwardNetwork
         Ready to predict.
     numbers, counts : ndarray of int64, shape (n_elements,)
         Atomic numbers in the order of the sentences, and atoms in the primitive cell.
@@ -93,7 +91,7 @@ class PlaceWriter:
 
     def __init__(
         self,
-        network: LanguageNetwork,
+        network: ForwardNetwork,
         numbers: NDArray[np.int64],
         counts: NDArray[np.int64],
         limits: NDArray[np.float64],
@@ -170,17 +168,15 @@ class PlaceWriter:
             order = np.argsort([-_n_movable(assignments[int(k)]) for k in own], kind="stable")
             rank = np.argsort(order, kind="stable")
             own, copies = own[order], np.sort(rank[copies])
-            with torch.inference_mode():
-                known, past, last = self._read([assignments[int(k)] for k in own])
-                which = torch.from_numpy(copies)
-                past = [(key[which], value[which]) for key, value in past]
-                rows = known.repeated(copies)
-                cell = self._cells(rows, last[which], manner, rng)
-                packing = Packing(self.limits, self._volume, int(self._counts.sum()), rows, cell)
-                self._places(rows, cell, past, packing, manner, rng, steps)
+            known, past, last = self._read([assignments[int(k)] for k in own])
+            past = [(key[copies], value[copies]) for key, value in past]
+            rows = known.repeated(copies)
+            cell = self._cells(rows, last[copies], manner, rng)
+            packing = Packing(self.limits, self._volume, int(self._counts.sum()), rows, cell)
+            self._places(rows, cell, past, packing, manner, rng, steps)
             yield own[copies], rows, cell
 
-    def _read(self, chosen: list[Assignment]) -> tuple[Rows, Cache, Tensor]:
+    def _read(self, chosen: list[Assignment]) -> tuple[Rows, Cache, Floats]:
         """Read all up to the last orbit; return what is known, the past, and the last tokens."""
         table = places()
         n, size = len(chosen), self._numbers.size
@@ -209,7 +205,7 @@ class PlaceWriter:
                 rest,
                 self._counts[following],
             )
-        x, past = self._network(inputs_of(batch))
+        x, past = self._network(batch)
         length = np.array([size + 2 + k.size for k in kinds])
         movable = [np.flatnonzero(table.freedom[row] > 0) for row in rows]
         image = np.array([item.image for item in chosen])
@@ -217,32 +213,30 @@ class PlaceWriter:
             group, kinds, rows, movable, table.start[group], length,
             np.zeros((n, most, 3)), np.zeros(n), np.zeros(n), image, np.ones(n, np.bool_),
         )  # fmt: skip
-        return known, past, x[every, torch.from_numpy(length - 1)]
+        return known, past, x[every, length - 1]
 
     def _cells(
-        self, rows: Rows, last: Tensor, manner: Manner, rng: np.random.Generator
+        self, rows: Rows, last: Floats, manner: Manner, rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Return a cell for each row, shape (n, 6); rows without one are no longer alive."""
         n = rows.group.size
-        drawn = torch.zeros(n * CELLS, 6)
-        x = last.repeat_interleave(CELLS, 0)
-        group = torch.from_numpy(np.repeat(rows.group, CELLS))
+        drawn = np.zeros((n * CELLS, 6), np.float32)
+        x, group = np.repeat(last, CELLS, axis=0), np.repeat(rows.group, CELLS)
         size = np.repeat(places().shape_size[rows.group], CELLS) + 1
         given = self._held.cells(self._numbers, self._counts)[np.repeat(rows.image, CELLS)]
         density = np.zeros(n * CELLS)
         for number in range(int(size.max())):
-            has = torch.from_numpy(np.flatnonzero(size > number))
+            has = np.flatnonzero(size > number)
             mixture = self._network.cell_mixture(x[has], group[has], drawn[has], number)
-            share, mean, width = (part.numpy() for part in mixture.unbind(1))
+            share, mean, width = mixture.swapaxes(0, 1)
             pick = drawn_columns(manner.log_shares(share.astype(np.float64)), rng)
             at = np.arange(pick.size)
             noise = rng.standard_normal(pick.size) * np.sqrt(manner.temperature)
             value = mean[at, pick] + np.exp(width[at, pick]) * noise
-            own = given[has.numpy(), number]
-            value = np.where(np.isnan(own), value, own)
-            drawn[has, number] = torch.from_numpy(value.astype(np.float32))
-            density[has.numpy()] += mixture_log_density(mixture, drawn[has, number]).numpy()
-        cells, density = drawn.numpy().reshape(n, CELLS, 6), density.reshape(n, CELLS)
+            own = given[has, number]
+            drawn[has, number] = np.where(np.isnan(own), value, own)
+            density[has] += mixture_log_density(mixture, drawn[has, number])
+        cells, density = drawn.reshape(n, CELLS, 6), density.reshape(n, CELLS)
         is_given = bool(self._held.images)
         result = np.zeros((n, 6), np.float32)
         for r in range(n):
@@ -296,9 +290,7 @@ class PlaceWriter:
             orbit = np.array([rows.movable[r][step] for r in range(active)])
             batch = self._token(rows, cell, step, active, orbit)
             mask = np.concatenate([seen[:active], np.ones((active, step + 1), np.bool_)], axis=1)
-            x, past = self._network(
-                inputs_of(batch), past, torch.from_numpy(mask)[:, None, None, :]
-            )
+            x, past = self._network(batch, past, mask[:, None, None, :])
             known = np.array([given[r][orbit[r]] for r in range(active)])
             tries, logs = self._free(x[:, 0], rows, orbit, known, manner, rng)
             taken = packing.place(rows, orbit, tries, active)
@@ -337,7 +329,7 @@ class PlaceWriter:
 
     def _free(
         self,
-        x: Tensor,
+        x: Floats,
         rows: Rows,
         orbit: NDArray[np.int64],
         known: NDArray[np.float64],
@@ -350,26 +342,25 @@ class PlaceWriter:
         """
         n = len(x)
         freedom = np.repeat(places().freedom[[rows.rows[r][orbit[r]] for r in range(n)]], TRIES)
-        x = x.repeat_interleave(TRIES, 0)
-        known = known.repeat(TRIES, axis=0)
-        free = torch.zeros(n * TRIES, 3, dtype=torch.float64)
+        x, known = np.repeat(x, TRIES, axis=0), np.repeat(known, TRIES, axis=0)
+        free = np.zeros((n * TRIES, 3))
         logs = np.zeros(n * TRIES)
         for number in range(int(freedom.max(initial=0))):
-            has = torch.from_numpy(np.flatnonzero(freedom > number))
-            hidden = self._network.free_hidden(x[has], free[has].float(), number)
-            own = known[has.numpy(), number]
+            has = np.flatnonzero(freedom > number)
+            hidden = self._network.free_hidden(x[has], free[has].astype(np.float32), number)
+            own = known[has, number]
             bins = bins_of(np.nan_to_num(own))
             is_given = ~np.isnan(own)
             coarse, first = chosen_columns(
-                self._network.coarse(hidden), manner, rng, np.where(is_given, bins[0], -1)
+                self._network.coarse_logits(hidden), manner, rng, np.where(is_given, bins[0], -1)
             )
-            parts = self._network.fine_logits(hidden, torch.from_numpy(coarse))
+            parts = self._network.fine_logits(hidden, coarse)
             fine, second = chosen_columns(parts, manner, rng, np.where(is_given, bins[1], -1))
             drawn = (coarse + (fine + 0.5) / FINE - 0.5) / COARSE % 1.0
             drawn = drawn.astype(np.float32)
-            free[has, number] = torch.from_numpy(np.where(is_given, own, drawn))
-            logs[has.numpy()] += first + second + np.log(COARSE * FINE)
-        return free.numpy().reshape(n, TRIES, 3), logs.reshape(n, TRIES)
+            free[has, number] = np.where(is_given, own, drawn)
+            logs[has] += first + second + np.log(COARSE * FINE)
+        return free.reshape(n, TRIES, 3), logs.reshape(n, TRIES)
 
     def _sentence(self, rows: Rows, n: int, cell: NDArray[np.float32]) -> Sentence:
         group = int(rows.group[n])

@@ -16,6 +16,18 @@ ELEMENTS = 104
 MOST_POSITIONS = 27
 """Wyckoff positions of a space group, at most."""
 
+MOST_SLOTS = 16
+"""Places of elements in their order that are told apart."""
+
+N_SYSTEMS = 6
+"""Crystal systems."""
+
+WAVES = (1, 2, 3, 4, 6, 8)
+"""Frequencies in which periodic coordinates are described."""
+
+LEAST_LOG_SCALE, MOST_LOG_SCALE = -4.5, 2.0
+"""Logarithms of the widths of the cell's Gaussians."""
+
 
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:

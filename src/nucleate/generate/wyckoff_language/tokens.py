@@ -20,7 +20,7 @@ from nucleate.generate.symmetric_prior import positions as all_positions
 from nucleate.generate.wyckoff import (
     N_SPACE_GROUPS,
     crystal_system,
-    orbits,
+    first_points,
     primitive_vectors,
 )
 
@@ -79,9 +79,9 @@ def places() -> Places:
         system[number] = SYSTEMS.index(crystal_system(number))
         shape_size[number] = SHAPE_SIZE[crystal_system(number)]
         rows = range(part.start, part.stop)
-        for row, orbit in zip(rows, orbits(number), strict=True):
-            origin[row] = orbit.origin @ primitive
-            directions[row, : len(orbit.directions)] = orbit.directions @ primitive
+        for row, (first, free) in zip(rows, first_points(number), strict=True):
+            origin[row] = first @ primitive
+            directions[row, : len(free)] = free @ primitive
         features[part, 4 + system[number]] = 1.0
         features[part, 10 + CENTRINGS.index(space_group_symbol(number)[0])] = 1.0
     features[:, :4] = np.eye(4)[table.freedom]

@@ -13,7 +13,6 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS that compiled code uses
 from numba import njit
 from scipy.special import expit
-from threadpoolctl import ThreadpoolController
 
 from nucleate.networks.chgnet.graph import Graph, build_graph
 from nucleate.networks.chgnet.kernels import angular_basis, radial_basis
@@ -27,6 +26,7 @@ from nucleate.networks.chgnet.layers import (
     bond_messages_backward,
 )
 from nucleate.networks.chgnet.parameters import WIDTH, Parameters
+from nucleate.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,6 @@ class Evaluator:
     def __init__(self, parameters: Parameters) -> None:
         self._p = parameters
         self._t = transposed(parameters)
-        self._threads = ThreadpoolController()
 
     def evaluate(
         self, numbers: NDArray[np.int64], positions: Doubles, cell: Doubles
@@ -96,7 +95,7 @@ class Evaluator:
         cell : ndarray of float64, shape (3, 3)
             Rows are the lattice vectors in Å.
         """
-        with self._threads.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             return self._evaluate(numbers, positions, cell)
 
     def _evaluate(

@@ -11,7 +11,7 @@ from nucleate.errors import InputError
 from nucleate.networks.device import check_device
 from nucleate.networks.graph_network.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nucleate.networks.graph_network.graphs import build_graphs
-from nucleate.networks.threads import one_torch_thread
+from nucleate.threads import one_torch_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

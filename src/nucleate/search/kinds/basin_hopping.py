@@ -295,8 +295,11 @@ class BasinHoppingSearch(DrawnSearch):
         return self._told
 
     def _wants_start(self) -> bool:
-        """Return whether the initial population, or what leads it, is still to be asked for."""
-        leads = bool(getattr(self.context.generator, "leads", False))
+        """Return whether the initial population, or what leads it, is still to be asked for.
+
+        What begins to lead later is drawn by the walks.
+        """
+        leads = bool(getattr(self.context.generator, "leads", False)) and not self._starts.is_closed
         return self._book.next_number < self.settings.population or leads
 
     def _new_thermostat(self) -> Thermostat:
