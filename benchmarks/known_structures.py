@@ -6,15 +6,17 @@ r"""Whole runs with and without known structures: how often the right structure 
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
         --number 100 --known off --until-found --rows until_found.jsonl
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
-        --number 100 --known off --add wyckoff-language:0.5 --until-found --rows until_found.jsonl
+        --number 100 --known off --generators symmetric:0.85 blocks:0.15 --until-found \
+        --rows until_found.jsonl
     python benchmarks/known_structures.py table
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
 library is built from the ``train`` split alone. The number of atoms in the cell is given, as in
 published match rates. ``run`` continues where it was interrupted, and each run that has ended is
 a row of ``--rows`` (default ``benchmarks/rows/known_structures.jsonl``); a larger --number begins
-with the targets of a smaller one. ``--add`` puts generators with their weights beside the default
-ones, in runs of their own; ``table`` compares them, target by target, with the runs without.
+with the targets of a smaller one. ``--generators`` names the generators and their weights in place
+of the default ones, in runs of their own; ``table`` compares runs under the same hold-out target by
+target.
 ``--until-found`` ends a run as soon as it has found the target, which answers whether and after how
 many core-seconds, and nothing else; such rows belong in a file of their own. The first row of a
 list is that of the rule in docs/explanation/ranking.md (energy and known structure types, under the
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +42,6 @@ from nucleate.benchmark.metrics import rate
 from nucleate.benchmark.rates import ON_HULL, hull_distances
 from nucleate.benchmark.report import markdown_table
 from nucleate.benchmark.results import NEAR_EV_PER_ATOM
-from nucleate.crystal.composition import Composition
-from nucleate.crystal.space import SearchSpace
-from nucleate.generate.build import default_generators
 from nucleate.library.hold_out import HOLD_OUTS
 from nucleate.report.prior import Prior
 from nucleate.report.rule import probabilities
@@ -73,17 +73,13 @@ def targets(table: Path, number: int, seed: int, atoms: tuple[int, int] = (4, 20
 
 
 def settings(
-    entry: Entry, known: str, library: Path, seed: int, budget_s: float, add: Sequence[str]
+    entry: Entry, known: str, library: Path, seed: int, budget_s: float, generators: Sequence[str]
 ) -> RunSettings:
     """Return the input of a run."""
     search: dict[str, Any] = {"seed": seed, "known": known, "library": [str(library.resolve())]}
-    if add:
-        n_atoms = entry.crystal.n_atoms
-        space = SearchSpace.create(Composition.from_formula(entry.formula), max_atoms=n_atoms)
-        named = [item.model_dump() for item in default_generators(space)]
-        kinds = [item.split(":") for item in add]
-        named += [{"kind": kind, "weight": float(weight)} for kind, weight in kinds]
-        search["generators"] = named
+    if generators:
+        pairs = [item.split(":") for item in generators]
+        search["generators"] = [{"kind": kind, "weight": float(w)} for kind, w in pairs]
     return RunSettings.from_dict(
         {
             "problem": {"formula": entry.formula, **entry.problem},
@@ -140,13 +136,18 @@ def run(arguments: argparse.Namespace) -> None:
     done = {key_of(row) for row in rows_of(arguments.rows)}
     for entry in entries:
         for known in arguments.known:
-            row: dict[str, Any] = {"side": side(known, arguments.add), "entry": entry.name}
+            row: dict[str, Any] = {"side": side(known, arguments.generators), "entry": entry.name}
             row |= {"seed": arguments.seed, "budget_s": arguments.budget}
             if key_of(row) in done:
                 continue
             folder = entry_folder(arguments.out / row["side"], entry)
             wanted = settings(
-                entry, known, arguments.library, arguments.seed, arguments.budget, arguments.add
+                entry,
+                known,
+                arguments.library,
+                arguments.seed,
+                arguments.budget,
+                arguments.generators,
             )
             reference = partial(reference_of, arguments.out, entries, entry, folder)
             if arguments.until_found:
@@ -173,9 +174,10 @@ def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in ("side", "entry", "seed", "budget_s"))
 
 
-def side(known: str, add: Sequence[str]) -> str:
+def side(known: str, generators: Sequence[str]) -> str:
     """Return the folder of the runs of one kind."""
-    return "+".join([known, *(item.split(":")[0] for item in add)])
+    kinds = "+".join(item.split(":")[0] for item in generators)
+    return f"{known}, {kinds}" if kinds else known
 
 
 def show(arguments: argparse.Namespace) -> None:
@@ -186,10 +188,9 @@ def show(arguments: argparse.Namespace) -> None:
             groups.setdefault(row["side"], {})[row["entry"]] = row
     print("Known structures held out as in the first column.\n")
     print(markdown_table([_shares(name, list(rows.values())) for name, rows in groups.items()]))
-    for name in groups:
-        before = name.partition("+")[0]
-        if before != name and before in groups:
-            _print_pairs(before, name, groups)
+    for before, after in combinations(groups, 2):
+        if before.partition(",")[0] == after.partition(",")[0]:
+            _print_pairs(before, after, groups)
 
 
 def _print_pairs(before: str, after: str, groups: dict[str, dict[str, dict[str, Any]]]) -> None:
@@ -259,7 +260,11 @@ def main() -> None:
         "--known", nargs="+", choices=HOLD_OUTS, default=["no-formula", "no-relatives", "off"]
     )
     running.add_argument(
-        "--add", nargs="+", default=[], metavar="KIND:WEIGHT", help="beside the default ones"
+        "--generators",
+        nargs="+",
+        default=[],
+        metavar="KIND:WEIGHT",
+        help="in place of the default ones",
     )
     running.add_argument("--until-found", action="store_true")
     running.add_argument("--library", type=Path, required=True)
