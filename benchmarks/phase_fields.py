@@ -123,11 +123,17 @@ CASES = (
     Case("Li-In-Br", "solid electrolyte: Li3InBr6"),
     Case("Li-La-Ti-O", "quaternary: layered perovskites and ion conductors"),
     Case("K-Mg-Zn-F", "quaternary: two perovskite fields that share a corner"),
+    Case(
+        "Y-Sr-Ti-O",
+        "the field of benchmarks/oxide_field.py; lacks SrO, TiO2 and SrTiO3",
+        {"oxidation_states": {"Ti": 4}},
+    ),
 )
 """Ten ternary and two quaternary fields: oxides, halides, chalcogenides, intermetallics and a solid
-electrolyte. The table has their most important binary compounds, without which the hull means
-nothing (it lacks SrO, MgO, Al2O3, LiCl and others), and most of their compounds of three or more
-elements have primitive cells of up to 24 atoms."""
+electrolyte, and one of which a force field has been tried as well. But for the last, the table has
+their most important binary compounds, without which the hull means nothing (it lacks SrO, MgO,
+Al2O3, LiCl and others), and most of their compounds of three or more elements have primitive cells
+of up to 24 atoms."""
 
 
 def inside(numbers: Sequence[int]) -> Callable[[Protostructure, Any], Any]:
