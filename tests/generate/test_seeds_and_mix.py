@@ -153,7 +153,8 @@ def test_a_run_of_large_cells_begins_with_a_pool_and_small_ones_need_none(tmp_pa
     kept = GeneratorContext(large, folder=tmp_path)
     assert "graph-search" in kinds_of(build_generators([], kept))
     smaller = GeneratorContext(small, folder=tmp_path)
-    assert kinds_of(build_generators([], smaller)) == ["prototypes", "symmetric", "blocks"]
+    names = ["prototypes", "symmetric", "blocks", "wyckoff-language"]
+    assert kinds_of(build_generators([], smaller)) == names
     alone = GeneratorContext(large, known="off")
     assert kinds_of(build_generators([], alone)) == ["symmetric", "blocks"]
 
