@@ -23,8 +23,9 @@ PROTOTYPES_WEIGHT = 0.15
 SMALL_CELL = 20
 """Number of atoms up to which random crystals are sufficient without a pool of the graph search."""
 
-LANGUAGE_AFTER = 50
-"""Structures before the language: half of all small compounds are found before it could begin."""
+LANGUAGE_AFTER = 10
+"""Structures before the language, besides known ones that lead: with these half of all small
+compounds are found before it could begin."""
 
 
 def named(kind: str, **settings: Any) -> Component:
@@ -38,9 +39,9 @@ def random_generators() -> tuple[Component, ...]:
 
 
 def default_generators(
-    space: SearchSpace, *, may_keep_a_pool: bool = True
+    space: SearchSpace, *, may_keep_a_pool: bool = True, leading: int = 0
 ) -> tuple[Component, ...]:
-    """Return the generators of a run that names none.
+    """Return the generators of a run that names none, where this many known structures lead.
 
     In cells of at most 20 atoms the language of Wyckoff positions joins the random crystals after a
     while: searches without known structures then find more. Larger cells begin with a small pool of
@@ -48,7 +49,7 @@ def default_generators(
     measurements of the benchmark and of the language have the figures.)
     """
     if space.max_atoms <= SMALL_CELL:
-        language = named("wyckoff-language", weight=0.33, after=LANGUAGE_AFTER)
+        language = named("wyckoff-language", weight=0.33, after=leading + LANGUAGE_AFTER)
         return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language)
     if not may_keep_a_pool:
         return random_generators()
@@ -75,8 +76,9 @@ def build_generators(settings: Sequence[Component], context: GeneratorContext) -
     settings = _restricted(settings, context)
     if not settings:
         kept = context.folder is not None and _has_torch()
-        others = default_generators(context.space, may_keep_a_pool=kept)
         known = named("prototypes", weight=PROTOTYPES_WEIGHT)
+        leading = 0 if context.known == "off" else int(getattr(known, "leading", 0))
+        others = default_generators(context.space, may_keep_a_pool=kept, leading=leading)
         settings = (known, *others)
     if not any(getattr(item, "weight", 1.0) > 0.0 for item in settings):
         raise InputError(
