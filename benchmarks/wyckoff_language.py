@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from nucleate.benchmark.csp import read_entries
 from nucleate.crystal.composition import Composition
@@ -88,7 +87,6 @@ def speed(checkpoint: str) -> None:
 
 def main() -> None:
     """Read the arguments and measure."""
-    torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("samples", "speed"))
     parser.add_argument("table", nargs="?", type=Path)

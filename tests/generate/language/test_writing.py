@@ -33,6 +33,7 @@ from nucleate.generate.wyckoff_language.completions import (
     of_group,
     possible_groups,
 )
+from nucleate.generate.wyckoff_language.draws import chosen_columns
 from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
 from nucleate.generate.wyckoff_language.places import PlaceWriter
 from nucleate.generate.wyckoff_language.sentence import crystal_of, expected_volume
@@ -116,6 +117,23 @@ def test_top_p_and_temperature() -> None:
     np.testing.assert_allclose(sharp, np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365)
 
 
+@pytest.mark.parametrize("manner", [Manner(), Manner(0.7, 0.9), Manner(1.5, 0.5)])
+def test_words_are_drawn_as_often_as_they_are_likely(manner: Manner) -> None:
+    rng, n = np.random.default_rng(5), 40_000
+    logits = rng.normal(size=12).astype(np.float32)
+    expected = np.exp(manner.log_shares(logits[None].astype(np.float64))[0])
+    rows = np.repeat(logits[None], n, axis=0)
+    pick, logs = chosen_columns(rows, manner, rng, np.full(n, -1))
+    found = np.bincount(pick, minlength=12) / n
+    assert (found[expected == 0.0] == 0.0).all()
+    np.testing.assert_allclose(found, expected, atol=5 * np.sqrt(0.25 / n))
+    plain = Manner().log_shares(logits[None].astype(np.float64))[0]
+    np.testing.assert_allclose(logs, plain[pick], atol=1e-6)
+    pick, logs = chosen_columns(rows[:3], manner, rng, np.array([3, 3, 7]))
+    assert pick.tolist() == [3, 3, 7]
+    np.testing.assert_allclose(logs, plain[pick], atol=1e-6)
+
+
 def test_candidates_of_another_checkpoint_are_not_continued(small_language: Path) -> None:
     space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=5)
     language = load_language(small_language)
@@ -129,22 +147,17 @@ def test_candidates_of_another_checkpoint_are_not_continued(small_language: Path
         other.note(taken.origin)
 
 
-def test_a_high_temperature_draws_other_assignments(small_language: Path) -> None:
-    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=10)
+def test_a_high_temperature_draws_other_assignments() -> None:
+    search = AssignmentSearch(
+        load_language().network(), np.array([38, 22, 8]), np.array([2, 2, 6]), 2.5
+    )
 
     def mean(temperature: float) -> float:
-        likely = []
-        for seed in range(6):
-            made = WyckoffLanguageGenerator(
-                space,
-                load_language(small_language),
-                number=6,
-                explore=True,
-                assignment_temperature=temperature,
-                seed=seed,
-            )
-            likely += [float(m.detail["log_likelihood"]) for m in made.members]
-        return float(np.mean(likely))
+        drawn = [
+            search.likely(6, manner=Manner(temperature), rng=np.random.default_rng(seed))
+            for seed in range(6)
+        ]
+        return float(np.mean([item.log_likelihood for row in drawn for item in row]))
 
     assert mean(3.0) < mean(0.3) - 0.5
     with pytest.raises(ValueError, match="has no effect"):

@@ -1,18 +1,22 @@
-"""Words and bins that are drawn from what the network says, row by row."""
+"""Words and bins that are drawn from what the network says; import where needed (numba)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
-from nucleate.generate.wyckoff_language.forward import log_softmax
 from nucleate.generate.wyckoff_language.settings import COARSE, FINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucleate.generate.wyckoff_language.assignments import Manner
+
+
+ATTEMPTS = 6
+"""Words drawn for a row; one is refused with a chance of 1 - ``top_p`` at most."""
 
 
 def bins_of(
@@ -35,10 +39,51 @@ def chosen_columns(
 
     Also its log-likelihood at temperature 1.
     """
-    raw = logits.astype(np.float64)
-    pick = np.where(given < 0, drawn_columns(manner.log_shares(raw), rng), given)
-    plain = log_softmax(raw)
-    return pick, plain[np.arange(pick.size), pick]
+    pick, logs = given.copy(), np.empty(len(given))
+    rolls = rng.random((len(given), ATTEMPTS))
+    _choose(logits, manner.temperature, manner.top_p, rolls, pick, logs)
+    return pick, logs
+
+
+@njit(cache=True)
+def _choose(logits, temperature, top_p, rolls, pick, logs):
+    """Choose a column of each row where none is given.
+
+    A column is refused where those that are likelier have a share of ``top_p`` together: what is
+    accepted is distributed as if the unlikely ones had been cut off, without sorting any row. Where
+    every attempt is refused, the likeliest is taken.
+    """
+    n, size = logits.shape
+    shares = np.empty(size)
+    for row in range(n):
+        top = logits[row, 0]
+        for k in range(1, size):
+            top = max(top, logits[row, k])
+        plain, total, best = 0.0, 0.0, 0
+        for k in range(size):
+            off = np.float64(logits[row, k] - top)
+            plain += np.exp(off)
+            shares[k] = np.exp(off / temperature)
+            total += shares[k]
+            if off == 0.0:
+                best = k
+        if pick[row] < 0:
+            pick[row] = best
+            for roll in rolls[row]:
+                found, goal = size - 1, roll * total
+                for k in range(size):
+                    goal -= shares[k]
+                    if goal < 0.0:
+                        found = k
+                        break
+                likelier = 0.0
+                for k in range(size):
+                    if shares[k] > shares[found]:
+                        likelier += shares[k]
+                if likelier < top_p * total:
+                    pick[row] = found
+                    break
+        logs[row] = np.float64(logits[row, pick[row]] - top) - np.log(plain)
 
 
 def drawn_columns(log_shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
+from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from nucleate.generate.wyckoff import N_SPACE_GROUPS
@@ -36,7 +37,23 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Cache = list[tuple[Floats, Floats]]
 
-_ROOT = np.float32(0.5**0.5)
+ERF_REACH = 3.9
+"""Beyond it the error function is 1 in single precision."""
+
+
+def _erf_polynomial() -> tuple[np.float32, ...]:
+    """Return erf(x) / x as a polynomial in 2 (x / ERF_REACH)² - 1, highest power first.
+
+    It is exact to 4e-7 and, unlike the function itself, compiled for several numbers at a time.
+    """
+    nodes = chebyshev.chebpts1(400)
+    x = np.sqrt(0.5 * (nodes + 1.0)) * ERF_REACH
+    values = np.array([math.erf(value) for value in x]) / x
+    fitted = chebyshev.cheb2poly(chebyshev.chebfit(nodes, values, 14))
+    return tuple(np.float32(value) for value in fitted[::-1])
+
+
+_ERF = _erf_polynomial()
 _EPSILON = np.float32(1e-5)
 
 
@@ -252,10 +269,17 @@ def gelu(x: Floats) -> Floats:
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _gelu(x, result):
+    half, one, root = np.float32(0.5), np.float32(1.0), np.float32(0.5**0.5)
+    reach, scale = np.float32(ERF_REACH), np.float32(2.0 / ERF_REACH**2)
     for k in range(x.size):
-        result[k] = np.float32(0.5) * x[k] * (np.float32(1.0) + math.erf(x[k] * _ROOT))
+        z = min(max(x[k] * root, -reach), reach)
+        t = z * z * scale - one
+        total = _ERF[0]
+        for j in range(1, len(_ERF)):
+            total = total * t + _ERF[j]
+        result[k] = half * x[k] * (one + total * z)
 
 
 def log_softmax(logits: Floats) -> Floats:
