@@ -140,9 +140,8 @@ class Trained:
         }
         target = Path(path)
         part = target.with_name(target.name + ".part")
-        part.write_bytes(
-            save(dict(self.state), {self.kind.key: json.dumps(facts)})
-        )  # others may read it
+        content = save(dict(self.state), {self.kind.key: json.dumps(facts)})
+        part.write_bytes(content)  # save_file would keep it from others
         part.replace(target)
 
 

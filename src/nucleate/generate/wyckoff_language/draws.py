@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from nucleate.generate.wyckoff_language.assignments import Manner
 
 
-ATTEMPTS = 6
-"""Words drawn for a row; one is refused with a chance of 1 - ``top_p`` at most."""
+ALL_REFUSED = 1e-4
+"""Chance that every word drawn for a row is refused; one is with 1 - ``top_p`` at most."""
 
 
 def bins_of(
@@ -40,9 +41,13 @@ def chosen_columns(
     Also its log-likelihood at temperature 1.
     """
     pick, logs = given.copy(), np.empty(len(given))
-    rolls = rng.random((len(given), ATTEMPTS))
+    rolls = rng.random((len(given), _attempts(manner.top_p)))
     _choose(logits, manner.temperature, manner.top_p, rolls, pick, logs)
     return pick, logs
+
+
+def _attempts(top_p: float) -> int:
+    return 1 if top_p >= 1.0 else math.ceil(math.log(ALL_REFUSED) / math.log1p(-top_p))
 
 
 @njit(cache=True)
