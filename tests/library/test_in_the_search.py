@@ -76,6 +76,7 @@ def test_the_key_of_the_run_holds_out_and_that_of_the_generator_wins(library_pat
     assert names(build_generators([], context(library_path, known="off"))) == [
         "symmetric",
         "blocks",
+        "wyckoff-language",
     ]
     own = [named("prototypes", known="all"), named("blocks")]
     assert names(build_generators(own, context(library_path, known="off"))) == [
@@ -116,7 +117,7 @@ def test_an_element_without_reference_is_told_and_the_others_serve(library_path:
 def test_a_library_that_cannot_be_read_is_told_and_the_others_serve(tmp_path: Path) -> None:
     told: list[str] = []
     mix = build_generators([], context(tmp_path / "none.nlib", warn=told.append))
-    assert names(mix) == ["symmetric", "blocks"]
+    assert names(mix) == ["symmetric", "blocks", "wyckoff-language"]
     assert len(told) == 1
     assert "does not exist" in told[0]
 
