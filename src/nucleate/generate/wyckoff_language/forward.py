@@ -229,7 +229,8 @@ class ForwardNetwork:
         rows = places().start[group][:, None] + np.arange(1, MOST_POSITIONS + 1)
         rows = np.minimum(rows, len(self._described) - 1)
         scores = (self._described[rows] @ self._to_position(x)[:, :, None])[..., 0]
-        return scores * np.float32(self.settings.width**-0.5) + self._position_bias[rows]
+        scale = np.float32(self.settings.width**-0.5)
+        return np.asarray(scores * scale + self._position_bias[rows], dtype=np.float32)
 
     def cell_mixture(
         self, x: Floats, group: NDArray[np.int64], cell: Floats, number: int
