@@ -20,6 +20,7 @@ from phase_fields import read_rows
 
 import nucleate as nc
 from nucleate.benchmark.report import markdown_table
+from nucleate.mapping.store import MapStore
 
 STABLE_EV = 1e-3
 """eV/atom above its hull up to which a phase counts as stable by the second model."""
@@ -33,6 +34,8 @@ def main() -> None:
     lines, words = [], []
     for row in read_rows(folder / "phase-fields.csv"):
         path = folder / f"{row['field']}-{row['rule']}-{row['seed']}"
+        if not MapStore.exists(path):
+            continue
         names = [text.rsplit(" ", 1) for text in row["new_phases"].split("; ") if text]
         found = {r.formula: r.judged_above_hull_ev_per_atom for r in nc.open(path).rows}
         if all(value is None for value in found.values()):
@@ -52,7 +55,7 @@ def main() -> None:
             }
         )
         said = [
-            f"{name} ({below} below; "
+            f"{name} ({below.lstrip('-')} below; "
             + ("replaced" if heights[name] is None else f"{1000.0 * heights[name]:.0f} above")
             + ")"
             for name, below in names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -21,6 +23,7 @@ from nucleate.run.settings import RunSettings
 from nucleate.search.listed import ListSearch
 from nucleate.search.record import SearchUpdate
 from nucleate.search.search import SearchProgress, Trial
+from nucleate.signals import stopping_on_signals
 
 from .driving import drive, told
 from .test_campaign import InterruptAt, assert_same_run, start_driver, wait_for_records
@@ -127,6 +130,23 @@ def test_a_list_in_this_process_and_in_another_thread(recwarn):
     thread.start()
     thread.join(30.0)
     assert (ended[0].reason, ended[0].n_structures) == ("complete", 7)
+
+
+def test_a_signal_is_not_kept_waiting_by_a_pool_that_is_made():
+    def made():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20.0)
+        return 0.0
+
+    trials = [Trial(number, candidate) for number, candidate in enumerate(pairs(7))]
+    executor = InlineExecutor(lambda: [ToyRelaxer(slots=3)])
+    ladder = Ladder([TierSettings(name="toy")])
+    campaign = Campaign(Journal(), ListSearch(trials), ladder, executor, prepare=made)
+    before = time.monotonic()
+    with stopping_on_signals(campaign.request_stop):
+        summary = campaign.run()
+    assert (summary.reason, summary.n_structures) == ("told to end (SIGTERM)", 0)
+    assert time.monotonic() - before < 15.0
 
 
 def test_in_this_process_only_the_culprit_fails():

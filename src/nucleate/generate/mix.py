@@ -127,6 +127,18 @@ class GeneratorMix:
                 elsewhere_s += generator.prepare()
         return elsewhere_s
 
+    def prepare_late(self) -> float:
+        """Let generators whose turn has come in the middle of a run make their pools.
+
+        Returns the processor time in seconds that it took in other processes.
+        """
+        elsewhere_s = 0.0
+        for generator in self._generators:
+            if isinstance(generator, PooledGenerator) and generator.is_due:
+                with blaming("generator", generator, "prepare"):
+                    elsewhere_s += generator.prepare()
+        return elsewhere_s
+
     def note(self, origin: Origin) -> None:
         """Take note of a candidate that was taken, in this session or before an interruption."""
         for generator in self._generators:

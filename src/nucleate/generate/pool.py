@@ -209,6 +209,11 @@ class PooledGenerator(Generator):
         return self._taken < self.after
 
     @property
+    def is_due(self) -> bool:
+        """Whether the pool would be made at the next draw."""
+        return not self.waits and "_pool" not in self.__dict__
+
+    @property
     def leads(self) -> bool:
         """Whether its candidates come before all other generators now."""
         return not self.waits and self._pool.leads

@@ -28,9 +28,10 @@ from nucleate.search.book import trial_of
 from nucleate.search.checked import CheckedSearch
 from nucleate.search.record import Record, TierOutcome
 from nucleate.search.stop import Stop
+from nucleate.signals import given_up_on_stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -70,6 +71,8 @@ class Campaign:
         Records of others, which the rules of promotion compare with.
     callback : Callback, optional
         Who is shown the run.
+    prepare : callable, optional
+        Makes pools that are due before a candidate is asked for; see ``GeneratorMix.prepare_late``.
     """
 
     def __init__(
@@ -86,8 +89,9 @@ class Campaign:
         noted: Iterable[Record] = (),
         callback: Callback | None = None,
         fixed: Mapping[int, NDArray[np.bool_]] | None = None,
+        prepare: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._journal = journal
+        self._journal, self._prepare = journal, prepare
         self._search = CheckedSearch(search, space)
         self._ladder = ladder
         self._executor = executor
@@ -235,6 +239,10 @@ class Campaign:
         """Ask for this many candidates to relax; tell the search of the next one in between."""
         while count > 0 and not self._holds_back() and self.stop_reason() is None:
             if self._is_open():
+                with given_up_on_stop():
+                    self.watch.add_elsewhere(self._prepare())
+                if self.stop_reason() is not None:
+                    return
                 trial = self._search.ask()
                 if trial is None:
                     self._is_dry = True

@@ -180,6 +180,7 @@ def opened(
             space=space if is_drawn else None,
             watch=watch,
             callback=shown,
+            prepare=source.prepare_late if is_drawn else lambda: 0.0,
         )
         yield campaign
 
