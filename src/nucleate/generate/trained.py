@@ -125,8 +125,8 @@ class Trained:
     digest: str = ""
 
     def network(self) -> Any:
-        """Return the network, ready to predict."""
-        return self.kind.make(self.settings, self.state)
+        """Return the network, ready to predict; it is made once."""
+        return _network_of(self)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; an existing file is replaced in one step."""
@@ -166,11 +166,17 @@ def _checkpoint_of(kind: TrainedKind, data: Any, state: Arrays, digest: str) -> 
     if data.get("version") != kind.version:
         raise ValueError(f"its version is {data.get('version')!r}, not {kind.version}")
     settings = kind.settings(**data["settings"])
-    kind.make(settings, state)
     elements = tuple(data["elements"])
     if not elements or not all(isinstance(z, int) and 0 < z < ELEMENTS for z in elements):
         raise ValueError(f"its elements are {elements}")
-    return Trained(kind, settings, state, elements, dict(data["about"]), digest)
+    found = Trained(kind, settings, state, elements, dict(data["about"]), digest)
+    found.network()  # a weight that does not fit is said now
+    return found
+
+
+@lru_cache(maxsize=4)
+def _network_of(checkpoint: Trained) -> Any:
+    return checkpoint.kind.make(checkpoint.settings, checkpoint.state)
 
 
 def torch_network(make: Callable[[], Any], state: Arrays) -> Any:

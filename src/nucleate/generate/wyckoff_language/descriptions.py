@@ -124,10 +124,10 @@ def changes(number: int) -> Changes:
 
 @cache
 def position_changes(number: int) -> NDArray[np.int64]:
-    """Return the distinct rows of ``changes(number).positions``, from a table where there is one.
+    """Return the distinct rows of ``changes(number).positions``, shape (n, n_positions).
 
-    That of the affine normalisers has more in triclinic and monoclinic groups, whose axes stay
-    here.
+    They are read from a table where there is one. That of the affine normalisers has more in
+    triclinic and monoclinic groups, whose axes stay here.
     """
     if number > LAST_MONOCLINIC:
         return relabelings(number)
