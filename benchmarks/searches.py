@@ -14,7 +14,9 @@ A search ends when it has a structure at most 2 meV/atom above the reference as 
 relaxes it, whatever its type, or when its core-seconds are spent. Li4OBrCl has no reference: the
 lowest that earlier searches found takes its place. ``run`` appends a row to ``--rows`` (default
 ``benchmarks/rows/searches.jsonl``) for each search that has ended, seed by seed, so that it can be
-interrupted at any time; ``--sides`` and ``--formulas`` choose some.
+interrupted at any time; ``--sides`` and ``--formulas`` choose some. With a larger ``--budget`` it
+continues the searches that have not come there; ``table`` reads rows of any budget that is at least
+its own.
 
 ``table`` prints for each composition and side how many seeds came there and the median by Kaplan
 and Meier; over all compositions the share that came there after parts of the budget, and the mean
@@ -90,7 +92,7 @@ class Level:
 def run(arguments: argparse.Namespace) -> None:
     """Search, and append a row for each search that the table lacks."""
     first, _, last = arguments.seeds.partition("-")
-    done = {key_of(row) for row in rows_of(arguments.rows)}
+    done = set(decided(rows_of(arguments.rows), arguments.budget))
     problems = problems_of(arguments.table, arguments.out, arguments.formulas)
     for seed in range(int(first), int(last or first) + 1):
         for formula, (units, n_atoms, energy) in problems.items():
@@ -118,7 +120,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one search from others."""
-    return tuple(row[key] for key in ("formula", "side", "seed", "budget_s"))
+    return tuple(row[key] for key in ("formula", "side", "seed"))
+
+
+def decided(rows: list[dict[str, Any]], budget_s: float) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return by key, as after a budget, the searches that came there or had at least the budget."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        if row["reached"] and row["seconds"] <= budget_s:
+            found[key_of(row)] = row
+        elif row["budget_s"] >= budget_s:
+            found[key_of(row)] = row | {"reached": 0, "seconds": budget_s}
+    return found
 
 
 def problems_of(table: Path, out: Path, chosen: list[str]) -> dict[str, tuple[int, int, float]]:
@@ -172,7 +185,7 @@ def searched(
 
 def table(arguments: argparse.Namespace) -> None:
     """Print the tables, and draw the curves."""
-    rows = [row for row in rows_of(arguments.rows) if row["budget_s"] == arguments.budget]
+    rows = list(decided(rows_of(arguments.rows), arguments.budget).values())
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         groups.setdefault(row["formula"], {}).setdefault(row["side"], []).append(row)

@@ -49,7 +49,12 @@ def default_generators(
     measurements of the benchmark and of the language have the figures.)
     """
     if space.max_atoms <= SMALL_CELL:
-        language = named("wyckoff-language", weight=0.33, after=leading + LANGUAGE_AFTER)
+        language = named(
+            "wyckoff-language",
+            weight=0.33,
+            ranking="likelihood",
+            after=leading + LANGUAGE_AFTER,
+        )
         return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language)
     if not may_keep_a_pool:
         return random_generators()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from nucleate.crystal.elements import symbols_of
 from nucleate.generate.context import GeneratorSettings
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
     from nucleate.generate.wyckoff_language.generator import WyckoffLanguageGenerator
+    from nucleate.generate.wyckoff_language.network_order import NetworkOrder
 
 
 class WyckoffLanguageSettings(GeneratorSettings):
@@ -45,6 +49,20 @@ class WyckoffLanguageSettings(GeneratorSettings):
         le=1.0,
         description="Cells and coordinates beyond this share of probability are not drawn.",
     )
+    ranking: Literal["auto", "likelihood", "network"] = Field(
+        "auto",
+        description="What comes first: the likely, or what is likely and low in energy by the "
+        "graph network; auto: by the network where torch is installed and it knows the elements.",
+    )
+    descent_steps: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Steps of gradient descent on the graph network, with the symmetry kept.",
+    )
+    network: str = Field(
+        "mp2018-harmonic", description="Shipped graph network, or a file of nucleate train."
+    )
     explore: bool = Field(
         False, description="Draw the assignments by chance in place of the likeliest."
     )
@@ -66,6 +84,16 @@ class WyckoffLanguageSettings(GeneratorSettings):
 
     @model_validator(mode="after")
     def _is_used(self) -> WyckoffLanguageSettings:
+        unused = sorted({"descent_steps", "network"} & self.model_fields_set)
+        if self.ranking == "likelihood" and unused:
+            raise ValueError(
+                f'{unused[0]} has no effect where ranking = "likelihood". Set ranking = "network", '
+                "or leave it out"
+            )
+        if self.descent_steps and self.keep:
+            raise ValueError(
+                "descent_steps would move the part of keep. Leave one of the two keys out"
+            )
         if not self.explore and self.assignment_temperature != 1.0:
             raise ValueError(
                 f"assignment_temperature = {self.assignment_temperature:g} has no effect where the "
@@ -90,6 +118,29 @@ class WyckoffLanguageSettings(GeneratorSettings):
             explore=self.explore,
             assignment_temperature=self.assignment_temperature,
             held=held_of(context.space, self.sites, self.keep),
+            order=self._order(context),
             seed=context.seed,
             warn=context.warn,
         )
+
+    def _order(self, context: GeneratorContext) -> NetworkOrder | None:
+        """Return the order by the network, None for likelihood.
+
+        Where the network was asked for and lacks an element, a warning says so.
+        """
+        asked = self.ranking == "network" or self.descent_steps > 0
+        if self.ranking == "likelihood" or not (asked or find_spec("torch")):
+            return None
+        from nucleate.generate.wyckoff_language.network_order import NetworkOrder
+        from nucleate.networks.graph_network.network import GraphNetwork
+
+        network = GraphNetwork.load(self.network)
+        unknown = network.unknown_elements(np.array(context.space.composition.elements))
+        if unknown and asked:
+            context.warn(
+                f"wyckoff-language: the network {self.network} has never seen "
+                f"{', '.join(symbols_of(unknown))}; its candidates are ranked by likelihood."
+            )
+        if unknown:
+            return None
+        return NetworkOrder(network, self.descent_steps)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nucleate.generate.trained import Trained
     from nucleate.generate.wyckoff_language.assignments import Assignment
     from nucleate.generate.wyckoff_language.held import Held
+    from nucleate.generate.wyckoff_language.network_order import NetworkOrder
     from nucleate.generate.wyckoff_language.places import PlaceWriter, Written
     from nucleate.generate.wyckoff_language.sentence import Sentence
 
@@ -64,6 +65,8 @@ and the place that is left may be hard to hit."""
 class WyckoffLanguageGenerator(PooledGenerator):
     """Gives the crystals that the language finds likely, each once, then None.
 
+    The likeliest come first, or those that are likely and low in energy by the graph network.
+
     ``Origin.detail`` holds the space group, the assignment, the formula units, the log-likelihood
     of the assignment (with that of its size), the log-density of cell and coordinates, and the
     digest of the checkpoint.
@@ -88,6 +91,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
         How they are drawn then.
     held : Held or None
         What is given of every crystal.
+    order : NetworkOrder or None
+        Ranks by likelihood and energy; None for likelihood alone.
     seed : int
         Of all that is drawn.
     warn : callable
@@ -110,6 +115,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         explore: bool = False,
         assignment_temperature: float = 1.0,
         held: Held | None = None,
+        order: NetworkOrder | None = None,
         seed: int = 0,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -117,7 +123,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self._number, self._leading, self.after = number, leading, after
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
         self._assignment_temperature = assignment_temperature
-        self._held, self._seed, self._warn = held, seed, warn
+        self._held, self._order, self._seed, self._warn = held, order, seed, warn
 
     @property
     def _part(self) -> Sentence | None:
@@ -128,6 +134,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
         serves = can_serve(self._checkpoint, self._space, "the language", "writes", self._warn)
         with one_blas_thread():
             members = self._members() if serves else []
+            if self._order is not None:
+                members = self._order.of(members, self._accepts)
         return RankedPool(self._space, members, name=self.name, leading=self._leading)
 
     def _sizes(self) -> list[tuple[int, float]]:
