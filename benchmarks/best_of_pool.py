@@ -6,7 +6,8 @@
 For each of the eleven compositions of the FUSE2 paper, in cells of the size that
 ``generators.py`` names, every generator gives ``--number`` candidates. All are ranked by one CHGNet
 evaluation, without repeats, and the best ``--best`` are relaxed with CHGNet. The language of
-Wyckoff positions is also taken in its own order (``wyckoff-language/own``). ``prototypes`` has all
+Wyckoff positions is also taken in its own order (``wyckoff-language/own``), and moved to minima of
+the graph network first (``wyckoff-language/descent``). ``prototypes`` has all
 relatives of the composition held out; the networks hold no structure of the eleven compositions;
 CHGNet was trained on relatives of them. ``run`` continues where it was interrupted.
 """
@@ -34,19 +35,31 @@ from nucleate.run.scoring import single_points
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
 
-GENERATORS = ("graph-search", "wyckoff-language", "symmetric", "blocks", "prototypes")
+GENERATORS = (
+    "graph-search",
+    "wyckoff-language",
+    "wyckoff-language/descent",
+    "symmetric",
+    "blocks",
+    "prototypes",
+)
 """The first is what the others are compared with."""
 
 OWN_ORDER = ("wyckoff-language",)
 """Those that are also taken in their own order."""
 
-SETTINGS: dict[str, dict[str, Any]] = {"graph-search": {"refined": 200}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "graph-search": {"refined": 200},
+    "wyckoff-language": {"ranking": "likelihood"},
+    "wyckoff-language/descent": {"descent_steps": 30},
+}
 
 
 def candidates(space: SearchSpace, kind: str, seed: int, number: int) -> list[Crystal]:
     """Return as many crystals of a generator as it gives, at most ``number``."""
-    pools = {"number": number} if kind in ("graph-search", "wyckoff-language") else {}
-    settings = named(kind, **pools, **SETTINGS.get(kind, {}))
+    name, _, _ = kind.partition("/")
+    pools = {"number": number} if name in ("graph-search", "wyckoff-language") else {}
+    settings = named(name, **pools, **SETTINGS.get(kind, {}))
     context = GeneratorContext(
         space, seed=seed, known="no-relatives", score=single_points(TIER), warn=print
     )

@@ -86,19 +86,26 @@ def operations(crystal: Crystal) -> int:
 
 def test_the_descent_goes_down_and_keeps_the_symmetry() -> None:
     context = GeneratorContext(space_of("CaTiO3", 10))
-    settings = {"number": 12, "ranking": "network"}
-    plain = named("wyckoff-language", **settings).build(context).members
-    moved = named("wyckoff-language", **settings, descent_steps=10).build(context).members
-    assert {item.detail["descent_steps"] for item in moved} == {10}
-    before = {(m.detail["wyckoff"], m.detail["log_density"]): m for m in plain}
+    made = named("wyckoff-language", number=12, ranking="likelihood").build(context).members
+    before = {(m.detail["wyckoff"], m.detail["log_density"]): m.crystal for m in made}
     network, lower = GraphNetwork.load(), 0
+    moved = NetworkOrder(network, steps=10).of(made)
     for item in moved:
         start = before[item.detail["wyckoff"], item.detail["log_density"]]
-        assert operations(item.crystal) >= operations(start.crystal)
-        energy = item.detail["network_energy"]
-        assert network.energies([item.crystal])[0] == pytest.approx(energy, abs=1e-5)
-        lower += energy < start.detail["network_energy"] - 1e-3
+        energies = network.energies([start, item.crystal])
+        assert operations(item.crystal) >= operations(start)
+        assert item.detail["descent_steps"] == 10
+        assert item.detail["network_energy"] == pytest.approx(energies[1], abs=1e-5)
+        lower += energies[1] < energies[0] - 1e-3
     assert lower > len(moved) / 2
+
+
+def test_there_are_as_many_as_were_asked_for() -> None:
+    for keys in ({}, {"descent_steps": 3}):
+        settings = named("wyckoff-language", number=12, ranking="network", **keys)
+        members = settings.build(GeneratorContext(space_of("CaTiO3", 10))).members
+        assert len(members) == 12
+        assert {m.detail.get("descent_steps") for m in members} == {keys.get("descent_steps")}
 
 
 def test_the_pool_is_the_same_again() -> None:

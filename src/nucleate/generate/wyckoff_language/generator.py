@@ -136,7 +136,8 @@ class WyckoffLanguageGenerator(PooledGenerator):
             members = self._members() if serves else []
             if self._order is not None:
                 members = self._order.of(members, self._accepts)
-        return RankedPool(self._space, members, name=self.name, leading=self._leading)
+        best = members[: self._number]
+        return RankedPool(self._space, best, name=self.name, leading=self._leading)
 
     def _sizes(self) -> list[tuple[int, float]]:
         """Return the numbers of formula units that are tried, and their shares."""
@@ -194,7 +195,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
             own = [(c, w) for c, w in zip(choices, wanted, strict=True) if c[1] == units and w]
             found += self._completed(network, numbers, per_unit * units, own, manner, rng)
         found.sort(key=lambda item: -item[0])
-        return [member for _, member in found[: self._number]]
+        return [member for _, member in found]
 
     def _placed(
         self, assignments: list[Assignment], writer: PlaceWriter
