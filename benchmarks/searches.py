@@ -19,9 +19,9 @@ continues the searches that have not come there; ``table`` reads rows of any bud
 its own.
 
 ``table`` prints for each composition and side how many seeds came there and the median by Kaplan
-and Meier; over all compositions the share that came there after parts of the budget, and the mean
-of the time up to the budget relative to the default (geometric mean over compositions, bootstrap
-interval over compositions).
+and Meier; over all compositions the share that came there after parts of the budget, the median,
+and the mean of the time up to the budget relative to the default (geometric mean over compositions,
+bootstrap interval over compositions).
 """
 
 from __future__ import annotations
@@ -221,6 +221,7 @@ def over_all(
     for part in PARTS:
         came = sum(row["reached"] and row["seconds"] <= part * budget_s for row in rows)
         line[f"by {part * budget_s:g} s, %"] = str(rate(came, len(rows)))
+    line["median, s"] = in_words(rows, "seconds")
     ratios = []
     for own in groups.values():
         seeds = {row["seed"] for row in own.get(side, [])}
@@ -245,7 +246,10 @@ def mean_s(rows: list[dict[str, Any]], seeds: set[int], budget_s: float) -> floa
 
 
 def curves(rows: list[dict[str, Any]], sides: list[str], budget_s: float, path: Path) -> None:
-    """Draw the share of the searches that came there (Kaplan and Meier, 95 % intervals)."""
+    """Draw the share of the searches that came there (Kaplan and Meier).
+
+    The default and the peers have 95 % intervals; those of the other searches would cover them.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.2), layout="constrained")
@@ -260,6 +264,8 @@ def curves(rows: list[dict[str, Any]], sides: list[str], budget_s: float, path: 
             times, [*share, share[-1]], where="post", color=f"C{number}", ls=style,
             label=f"{side} ({len(own)})",
         )  # fmt: skip
+        if side != DEFAULT and side not in BASELINES:
+            continue
         with suppress(ValueError):
             interval = survival.confidence_interval(method="log-log")
             low, high = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +27,18 @@ def median(data: CensoredData, level: float = 0.5) -> float:
 
 
 def in_words(rows: Sequence[dict[str, Any]], key: str) -> str:
-    """Return the median with its 95 % interval (from that of the survival function)."""
+    """Return the median with its 95 % interval (from that of the survival function).
+
+    The interval is left out where too few rows came there for any bound.
+    """
     data = censored(rows, key)
     survival = ecdf(data).sf
-    interval = survival.confidence_interval(method="log-log")
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # undefined bounds
+        interval = survival.confidence_interval(method="log-log")
     ends = []
     for bound in (interval.low, interval.high):
         below = np.flatnonzero(np.nan_to_num(bound.probabilities, nan=1.0) <= 0.5)
         ends.append(f"{bound.quantiles[below[0]]:.3g}" if below.size else "…")
-    middle = median(data)
-    return f"{middle:.3g} ({ends[0]}-{ends[1]})" if np.isfinite(middle) else f"> ({ends[0]}-…)"
+    middle, most = median(data), max(float(row[key]) for row in rows)
+    words = f"{middle:.3g}" if np.isfinite(middle) else f"> {most:g}"
+    return words if ends == ["…", "…"] else f"{words} ({ends[0]}-{ends[1]})"
