@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.relax.models import PairModel, argon, pair_energy
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.kept_symmetry import symmetry_constraint
 from nucleate.crystal.symmetry import space_group, symmetrised_in_place
 from nucleate.energy.level import LevelOfTheory
 from nucleate.relax.batched import BatchedRelaxer
@@ -18,6 +17,7 @@ from nucleate.relax.judge import EngineFacts
 from nucleate.relax.outcome import Relaxed
 from nucleate.relax.preparation import admit
 from nucleate.relax.settings import TierSettings
+from nucleate.relax.symmetry import symmetry_constraint
 
 
 def rutile() -> Crystal:
@@ -66,7 +66,8 @@ def test_symmetrised_forces_and_stress_of_a_symmetric_crystal_are_its_own() -> N
     constraint = symmetry_constraint(start)
     assert constraint is not None
     _, forces, virial = pair_energy(start)
-    same_forces, same_virial = constraint.symmetrised(start.cell, forces, virial)
+    flight = type("Flight", (), {"crystal": start})
+    same_forces, same_virial = constraint.symmetrised(flight, forces, virial)
     np.testing.assert_allclose(same_forces, forces, atol=1e-9)
     np.testing.assert_allclose(same_virial, virial, atol=1e-9)
 
@@ -76,8 +77,9 @@ def test_noise_is_projected_out() -> None:
     constraint = symmetry_constraint(start)
     assert constraint is not None
     noise = np.random.default_rng(0).normal(size=(6, 3))
-    once, stress = constraint.symmetrised(start.cell, noise, np.diag([1.0, 2.0, 3.0]))
-    twice, _ = constraint.symmetrised(start.cell, once, stress)
+    flight = type("Flight", (), {"crystal": start})
+    once, stress = constraint.symmetrised(flight, noise, np.diag([1.0, 2.0, 3.0]))
+    twice, _ = constraint.symmetrised(flight, once, stress)
     np.testing.assert_allclose(once, twice, atol=1e-12)
     np.testing.assert_allclose(once[:2], 0.0, atol=1e-12)  # on inversion centres
     np.testing.assert_allclose(stress, np.diag([1.5, 1.5, 3.0]), atol=1e-12)

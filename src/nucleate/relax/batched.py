@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from nucleate.crystal.kept_symmetry import SymmetryConstraint
     from nucleate.energy.level import LevelOfTheory
     from nucleate.relax.settings import TierSettings
+    from nucleate.relax.symmetry import SymmetryConstraint
 
 _TYPICAL_ATOMS = 20
 
@@ -240,7 +240,7 @@ class BatchedRelaxer:
         tier, crystal = self._tier, flight.crystal
         flight.evaluations += 1
         if flight.constraint is not None:
-            forces, stress = flight.constraint.symmetrised(flight.crystal.cell, forces, stress)
+            forces, stress = flight.constraint.symmetrised(flight, forces, stress)
         point = Point(crystal, energy, forces, stress)
         self.traces.note(flight.key, point)
         outcome = judge(tier, self._step_of(flight, point), self._engine)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from nucleate.crystal.crystal import Crystal
-    from nucleate.crystal.kept_symmetry import SymmetryConstraint
     from nucleate.relax.judge import EngineFacts
     from nucleate.relax.settings import TierSettings
+    from nucleate.relax.symmetry import SymmetryConstraint
 
 CONTACT_SCALE = 0.9
 """Pairs closer than this fraction of their tabulated minimum distance are moved."""
@@ -79,7 +79,7 @@ def admit(
         changed = symmetrised_in_place(crystal, tier.symmetrise_ang)
     constraint = None
     if tier.fix_symmetry:
-        from nucleate.crystal.kept_symmetry import symmetry_constraint
+        from nucleate.relax.symmetry import symmetry_constraint
 
         constraint = symmetry_constraint(changed)
     if constraint is not None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.kept_symmetry import SymmetryConstraint
 from nucleate.energy.minimiser import Rules, State
 from nucleate.relax.judge import Point
+from nucleate.relax.symmetry import SymmetryConstraint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Gradient descent of crystals on a graph network: positions and cell, many crystals at once.
 
-Each crystal has one step length for all its atoms and its cell. After the first step its atoms may
-be rattled: a symmetric crystal stays symmetric otherwise, and ends on a saddle as often as in a
-minimum.
+Each crystal has one step length for all its atoms and its cell. After the first step its atoms are
+rattled: a symmetric crystal would stay symmetric, and end on a saddle as often as in a minimum.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.crystal.crystal import Crystal
-from nucleate.crystal.kept_symmetry import symmetry_constraint
 from nucleate.crystal.rattle import rattled
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucleate.crystal.kept_symmetry import SymmetryConstraint
     from nucleate.networks.graph_network.network import GraphNetwork
 
 FIRST_STEP, LAST_STEP = 0.08, 0.01
@@ -45,7 +42,6 @@ def descend(
     *,
     steps: int,
     allowed: Callable[[Crystal], bool] = lambda _: True,
-    keep_symmetry: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Crystal], NDArray[np.float64]]:
     """Return the lowest allowed crystal on the way down from each, and its energy.
@@ -60,8 +56,6 @@ def descend(
         Gradients taken.
     allowed
         Crystals for which it is False are passed over.
-    keep_symmetry
-        Keep the space group of each; no rattling.
     progress
         Called with (done, total).
 
@@ -74,7 +68,7 @@ def descend(
     moving = list(crystals)
     best = list(crystals)
     lowest = np.full(len(moving), np.inf)
-    walks = [_Walk(symmetry_constraint(c) if keep_symmetry else None) for c in moving]
+    walks = [_Walk() for _ in moving]
     for step in range(steps + 1):
         found = network.gradients(moving)
         length = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (step / max(steps, 1))
@@ -83,7 +77,7 @@ def descend(
                 lowest[k], best[k] = energy, moving[k]
             if step < steps:
                 moving[k] = walks[k].step(moving[k], found.forces[k], found.stresses[k], length)
-                if step == 0 and not keep_symmetry:
+                if step == 0:
                     moving[k] = rattled(moving[k], RATTLE_ANG)
         if progress is not None:
             progress(step + 1, steps + 1)
@@ -91,10 +85,9 @@ def descend(
 
 
 class _Walk:
-    """Momentum and step length of one crystal, and the symmetry that it keeps."""
+    """Momentum and step length of one crystal."""
 
-    def __init__(self, constraint: SymmetryConstraint | None = None) -> None:
-        self._constraint = constraint
+    def __init__(self) -> None:
         self._count = 0
         self._square = 0.0
         self._force: NDArray[np.float64] | float = 0.0
@@ -108,8 +101,6 @@ class _Walk:
         length: float,
     ) -> Crystal:
         self._count += 1
-        if self._constraint is not None:
-            forces, stress = self._constraint.symmetrised(crystal.cell, forces, stress)
         edge = crystal.volume_per_atom ** (1.0 / 3.0)
         pull = -stress * crystal.volume / (crystal.n_atoms * edge)
         forces = forces - forces.mean(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nucleate.crystal.elements import symbols_of
+from nucleate.errors import InputError
 from nucleate.generate.context import GeneratorSettings
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class WyckoffLanguageSettings(GeneratorSettings):
         0,
         ge=0,
         le=1000,
-        description="Steps of gradient descent on the graph network, with the symmetry kept.",
+        description="Steps of gradient descent on the graph network; 0 for none, which also keeps "
+        "the symmetry.",
     )
     network: str = Field(
         "mp2018-harmonic", description="Shipped graph network, or a file of nucleate train."
@@ -90,9 +92,10 @@ class WyckoffLanguageSettings(GeneratorSettings):
                 f'{unused[0]} has no effect where ranking = "likelihood". Set ranking = "network", '
                 "or leave it out"
             )
-        if self.descent_steps and self.keep:
+        if self.descent_steps and self.is_bound:
             raise ValueError(
-                "descent_steps would move the part of keep. Leave one of the two keys out"
+                f"descent_steps would move what {'keep' if self.keep else 'sites'} gives. Leave "
+                "one of the two keys out"
             )
         if not self.explore and self.assignment_temperature != 1.0:
             raise ValueError(
@@ -128,6 +131,11 @@ class WyckoffLanguageSettings(GeneratorSettings):
 
         Where the network was asked for and lacks an element, a warning says so.
         """
+        if self.descent_steps and context.space.space_groups is not None:
+            raise InputError(
+                "descent_steps does not keep the symmetry that problem.space_groups asks for. "
+                "Leave one of the two keys out."
+            )
         asked = self.ranking == "network" or self.descent_steps > 0
         if self.ranking == "likelihood" or not (asked or find_spec("torch")):
             return None

@@ -37,7 +37,7 @@ class NetworkOrder:
     network : GraphNetwork
         Must know the elements.
     steps : int
-        Of gradient descent with the symmetry kept; 0 leaves the crystals as they are.
+        Of gradient descent, which does not keep the symmetry; 0 leaves the crystals as they are.
     """
 
     network: GraphNetwork
@@ -65,13 +65,8 @@ class NetworkOrder:
         if self.steps:
             from nucleate.generate.graph_search.descent import descend
 
-            crystals, _ = descend(
-                self.network.first(),
-                crystals,
-                steps=self.steps,
-                allowed=allowed,
-                keep_symmetry=True,
-            )
+            first = self.network.first()
+            crystals, _ = descend(first, crystals, steps=self.steps, allowed=allowed)
         energies = np.round(self.network.energies(crystals), 6)
         above = np.minimum(energies - energies.min(), MOST_ENERGY)
         before: Counter[tuple[object, ...]] = Counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,12 +29,10 @@ class SymmetryConstraint:
     images: NDArray[np.int64]
 
     def symmetrised(
-        self,
-        cell: NDArray[np.float64],
-        forces: NDArray[np.float64],
-        stress: NDArray[np.float64],
+        self, flight: Any, forces: NDArray[np.float64], stress: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return forces and stress averaged over the operations in a cell (rows)."""
+        """Return forces and stress averaged over the operations at the flight's geometry."""
+        cell = flight.crystal.cell
         cartesian = np.einsum(
             "ij,kjl,lm->kim", cell.T, self.rotations, np.linalg.inv(cell.T), optimize=True
         )
