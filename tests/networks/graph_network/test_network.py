@@ -203,7 +203,7 @@ def test_graphs_and_checkpoints_come_back(tmp_path) -> None:
     save_checkpoint(tmp_path / "m.safetensors", model.checkpoint)
     again = GraphNetwork.load(tmp_path / "m.safetensors")
     assert np.array_equal(again.energies(crystals), model.energies(crystals))
-    with pytest.raises(InputError, match=r"no graph network at .*nothing"):
+    with pytest.raises(InputError, match=r"network = .*nothing.*: there is no such file\. Give"):
         load_checkpoint(tmp_path / "nothing")
 
 

@@ -182,7 +182,10 @@ def _locate(source: str | Path) -> Path:
     path = Path(source)
     if not path.is_file():
         known = ", ".join(shipped_checkpoints())
-        raise InputError(f"no graph network at {path}; give a .safetensors file or one of: {known}")
+        raise InputError(
+            f"network = '{path}': there is no such file. Give a .safetensors file of nucleate "
+            f"train graph-network, or one of: {known}."
+        )
     return path
 
 
