@@ -109,5 +109,5 @@ def test_a_file_of_other_tensors_and_no_file(tmp_path):
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(InputError, match=r"holds no nucleate graph network; train one"):
         load_checkpoint(path)
-    with pytest.raises(InputError, match=r"give a .safetensors file or one of: .*mp2018-harmonic"):
+    with pytest.raises(InputError, match=r"there is no such file.*or one of: .*mp2018-harmonic"):
         load_checkpoint(tmp_path / "absent.safetensors")

@@ -106,7 +106,7 @@ def test_shipped_networks_are_known_by_name() -> None:
     assert found.about
     assert found.digest
     assert max(found.elements) < found.settings.elements
-    with pytest.raises(InputError, match=f"give a .safetensors file or one of: .*{SHIPPED}"):
+    with pytest.raises(InputError, match=f"there is no such file.*or one of: .*{SHIPPED}"):
         load_checkpoint("mp2018-harmonics")
 
 
