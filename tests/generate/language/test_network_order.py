@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SPACE = space_of("CsCl", 4)
+
+
 def cube(edge: float) -> Crystal:
     return Crystal(np.array([55, 17]), edge * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]))
 
@@ -51,7 +54,7 @@ def test_likelihood_and_energy_add_up() -> None:
     members = [member(4.0, "ab", np.log(0.9)), member(4.3, "ac", np.log(0.1))]
     for gain, expected in ((0.08, [4.0, 4.3]), (0.12, [4.3, 4.0])):
         assert exp(0.08 / 0.045) < 9.0 < exp(0.12 / 0.045)
-        ordered = NetworkOrder(ByEdge({4.0: -2.0, 4.3: -2.0 - gain})).of(members)  # type: ignore[arg-type]
+        ordered = NetworkOrder(ByEdge({4.0: -2.0, 4.3: -2.0 - gain})).of(members, SPACE)  # type: ignore[arg-type]
         assert edges(ordered) == expected
     assert ordered[0].detail["network_energy"] == -2.12
     assert "descent_steps" not in ordered[0].detail
@@ -59,7 +62,7 @@ def test_likelihood_and_energy_add_up() -> None:
 
 def test_what_the_network_puts_far_too_low_is_not_first_for_that() -> None:
     members = [member(4.0, "ab", np.log(0.99)), member(4.3, "ac", np.log(0.01))]
-    ordered = NetworkOrder(ByEdge({4.0: -2.0, 4.3: -9.0})).of(members)  # type: ignore[arg-type]
+    ordered = NetworkOrder(ByEdge({4.0: -2.0, 4.3: -9.0})).of(members, SPACE)  # type: ignore[arg-type]
     assert edges(ordered) == [4.0, 4.3], "a factor of 99, and 28 at most for the energy"
 
 
@@ -67,15 +70,15 @@ def test_one_assignment_does_not_take_all_first_places() -> None:
     energies = {4.0: -2.000, 4.1: -2.002, 4.2: -2.001, 4.3: -2.0}
     members = [member(e, "ab", np.log(0.6)) for e in (4.0, 4.1, 4.2)]
     members.append(member(4.3, "ac", np.log(0.4)))
-    ordered = NetworkOrder(ByEdge(energies)).of(members)  # type: ignore[arg-type]
+    ordered = NetworkOrder(ByEdge(energies)).of(members, SPACE)  # type: ignore[arg-type]
     assert edges(ordered) == [4.1, 4.3, 4.2, 4.0]
 
 
 def test_repeats_are_left_out_and_nothing_stays_nothing() -> None:
     members = [member(4.0, "ab", 0.0), member(4.0, "ba", -1.0)]
-    ordered = NetworkOrder(ByEdge({4.0: -2.0})).of(members)  # type: ignore[arg-type]
+    ordered = NetworkOrder(ByEdge({4.0: -2.0})).of(members, SPACE)  # type: ignore[arg-type]
     assert [item.detail["wyckoff"] for item in ordered] == ["ab"]
-    assert NetworkOrder(ByEdge({})).of([]) == []  # type: ignore[arg-type]
+    assert NetworkOrder(ByEdge({})).of([], SPACE) == []  # type: ignore[arg-type]
 
 
 def test_the_descent_goes_down() -> None:
@@ -83,7 +86,7 @@ def test_the_descent_goes_down() -> None:
     made = named("wyckoff-language", number=12, ranking="likelihood").build(context).members
     before = {(m.detail["wyckoff"], m.detail["log_density"]): m.crystal for m in made}
     network, lower = GraphNetwork.load(), 0
-    moved = NetworkOrder(network, steps=10).of(made)
+    moved = NetworkOrder(network, steps=10).of(made, context.space)
     for item in moved:
         start = before[item.detail["wyckoff"], item.detail["log_density"]]
         energies = network.energies([start, item.crystal])
@@ -158,3 +161,8 @@ def test_a_descent_is_refused_where_the_space_names_groups() -> None:
     space = replace(space_of("SrTiO3", 5), space_groups=(221,))
     with pytest.raises(InputError, match="descent_steps does not keep the symmetry"):
         named("wyckoff-language", descent_steps=5).build(GeneratorContext(space))
+
+
+def test_settings_are_read_again_as_they_were_written() -> None:
+    settings = named("wyckoff-language", ranking="likelihood")
+    assert named(**settings.model_dump(mode="json")) == settings

@@ -86,7 +86,10 @@ class WyckoffLanguageSettings(GeneratorSettings):
 
     @model_validator(mode="after")
     def _is_used(self) -> WyckoffLanguageSettings:
-        unused = sorted({"descent_steps", "network"} & self.model_fields_set)
+        fields = type(self).model_fields
+        unused = [
+            key for key in ("descent_steps", "network") if getattr(self, key) != fields[key].default
+        ]
         if self.ranking == "likelihood" and unused:
             raise ValueError(
                 f'{unused[0]} has no effect where ranking = "likelihood". Set ranking = "network", '

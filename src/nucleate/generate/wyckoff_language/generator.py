@@ -135,7 +135,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         with one_blas_thread():
             members = self._members() if serves else []
             if self._order is not None:
-                members = self._order.of(members, self._accepts)
+                members = self._order.of(members, self._space)
         best = members[: self._number]
         return RankedPool(self._space, best, name=self.name, leading=self._leading)
 

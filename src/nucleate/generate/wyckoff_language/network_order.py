@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleate.generate.distinct import distinct
+from nucleate.generate.graph_search.pool import energy_of, refine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from nucleate.crystal.crystal import Crystal
+    from nucleate.crystal.space import SearchSpace
     from nucleate.generate.pool import Member
     from nucleate.networks.graph_network.network import GraphNetwork
 
@@ -43,9 +44,7 @@ class NetworkOrder:
     network: GraphNetwork
     steps: int = 0
 
-    def of(
-        self, members: Sequence[Member], allowed: Callable[[Crystal], bool] = lambda _: True
-    ) -> list[Member]:
+    def of(self, members: Sequence[Member], space: SearchSpace) -> list[Member]:
         """Return the distinct members, the best first, each with its ``network_energy``.
 
         The score of a member is ln *P* - min(*E* - *E*₀, 0.15 eV) / 0.045 eV + *k* ln 0.1, with the
@@ -56,35 +55,31 @@ class NetworkOrder:
         ----------
         members
             With ``log_likelihood``, ``wyckoff``, ``space_group_number`` and ``formula_units``.
-        allowed
-            Crystals for which it is False are passed over on the way down.
+        space
+            Crystals that it rejects are passed over on the way down.
         """
         if not members:
             return []
-        crystals = [member.crystal for member in members]
-        if self.steps:
-            from nucleate.generate.graph_search.descent import descend
-
-            first = self.network.first()
-            crystals, _ = descend(first, crystals, steps=self.steps, allowed=allowed)
-        energies = np.round(self.network.energies(crystals), 6)
+        moved = self._moved(members, space)
+        energies = np.array([energy_of(member) for member in moved])
         above = np.minimum(energies - energies.min(), MOST_ENERGY)
         before: Counter[tuple[object, ...]] = Counter()
-        scores = np.empty(len(members))
+        scores = np.empty(len(moved))
         for k in np.argsort(energies, kind="stable"):
-            detail = members[k].detail
+            detail = moved[k].detail
             key = detail["space_group_number"], detail["wyckoff"], detail["formula_units"]
             log_likelihood = float(detail["log_likelihood"])
             scores[k] = log_likelihood - above[k] / ENERGY_SCALE + before[key] * np.log(AGAIN)
             before[key] += 1
-        order = np.argsort(-scores, kind="stable")
-        ordered = [
-            replace(
-                members[k],
-                crystal=crystals[k],
-                detail={**members[k].detail, "network_energy": float(energies[k])}
-                | ({"descent_steps": self.steps} if self.steps else {}),
-            )
-            for k in order
-        ]
+        ordered = [moved[k] for k in np.argsort(-scores, kind="stable")]
         return [ordered[k] for k in distinct([member.crystal for member in ordered])]
+
+    def _moved(self, members: Sequence[Member], space: SearchSpace) -> list[Member]:
+        """Return the members with their energies, after the descent."""
+        if self.steps:
+            return refine(list(members), space, self.network, self.steps)
+        energies = self.network.energies([member.crystal for member in members])
+        return [
+            replace(member, detail={**member.detail, "network_energy": round(float(energy), 6)})
+            for member, energy in zip(members, energies, strict=True)
+        ]
