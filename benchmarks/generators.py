@@ -56,7 +56,9 @@ def ranked_pools(
     return {
         ranking: [
             member.crystal
-            for member in ranked(members, ranking, network=network, score=single_points(TIER))
+            for member in ranked(
+                members, ranking, space=space, network=network, score=single_points(TIER)
+            )
         ]
         for ranking in rankings
     }

@@ -11,7 +11,9 @@ r"""Whole runs with and without known structures: how often the right structure 
     python benchmarks/known_structures.py table
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
-library is built from the ``train`` split alone. The number of atoms in the cell is given, as in
+library is built from the ``train`` split alone. ``--atoms FROM-TO`` takes other sizes, and
+``--unknown-hull`` also entries whose distance from the hull is unknown, as that of most larger ones
+is; their rows belong in a file of their own. The number of atoms in the cell is given, as in
 published match rates. ``run`` continues where it was interrupted, and each run that has ended is
 a row of ``--rows`` (default ``benchmarks/rows/known_structures.jsonl``); a larger --number begins
 with the targets of a smaller one. ``--generators`` names the generators and their weights in place
@@ -64,11 +66,22 @@ CLOSE_MEV = 2.0
 NEVER = 10**6
 
 
-def targets(table: Path, number: int, seed: int, atoms: tuple[int, int] = (4, 20)) -> list[Entry]:
-    """Draw targets on the hull with so many atoms in the primitive cell."""
+def targets(
+    table: Path,
+    number: int,
+    seed: int,
+    atoms: tuple[int, int] = (4, 20),
+    *,
+    unknown_hull: bool = False,
+) -> list[Entry]:
+    """Draw targets on the hull with so many atoms in the primitive cell.
+
+    Entries whose distance from the hull is unknown count as on it if ``unknown_hull``.
+    """
     above_hull = hull_distances(table)
+    unknown = 0.0 if unknown_hull else 1.0
     everything = read_entries(table, number=max(1000, 20 * number), seed=seed, atoms=atoms)
-    chosen = [entry for entry in everything if above_hull.get(entry.name, 1.0) <= ON_HULL]
+    chosen = [entry for entry in everything if above_hull.get(entry.name, unknown) <= ON_HULL]
     return chosen[:number]
 
 
@@ -132,7 +145,15 @@ def searched_until_found(
 
 def run(arguments: argparse.Namespace) -> None:
     """Run every target under every hold-out; those that are done are left as they are."""
-    entries = targets(arguments.table, arguments.number, arguments.seed)
+    low, _, high = arguments.atoms.partition("-")
+    atoms = (int(low), int(high))
+    entries = targets(
+        arguments.table,
+        arguments.number,
+        arguments.seed,
+        atoms,
+        unknown_hull=arguments.unknown_hull,
+    )
     done = {key_of(row) for row in rows_of(arguments.rows)}
     for entry in entries:
         for known in arguments.known:
@@ -256,6 +277,8 @@ def main() -> None:
     running.add_argument("table", type=Path)
     running.add_argument("--out", type=Path, required=True)
     running.add_argument("--number", type=int, default=100)
+    running.add_argument("--atoms", default="4-20", metavar="FROM-TO", help="in the primitive cell")
+    running.add_argument("--unknown-hull", action="store_true")
     running.add_argument(
         "--known", nargs="+", choices=HOLD_OUTS, default=["no-formula", "no-relatives", "off"]
     )

@@ -58,6 +58,7 @@ def package(compiled: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_changed_callee_in_another_file_is_compiled_again(package):
     time.sleep(0.05)
     (package / "pack/deep/inner.py").write_text(INNER.format(100))

@@ -146,6 +146,7 @@ def command(file: Path, out: Path, **options: Any) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_are_claimed_one_after_the_other(tmp_path: Path) -> None:
     file = table(tmp_path, "problem,structures,priority\nNaCl,3,0\nMgO,2,1\n")
     lines: list[str] = []

@@ -35,6 +35,7 @@ def html_of(cell) -> str:
     return "".join(output.get("data", {}).get("text/html", "") for output in cell["outputs"])
 
 
+@pytest.mark.slow
 def test_a_notebook_from_top_to_bottom(tmp_path) -> None:
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(text) for text in NOTEBOOK.split("%%")]

@@ -40,6 +40,7 @@ def test_files_of_an_executor_need_a_folder() -> None:
         relax_files([ROCK_SALT], model="spp", executor="parsl")
 
 
+@pytest.mark.slow
 def test_a_map_on_workers_of_others_is_that_of_workers_here(tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "model": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}, "max_atoms": 4,

@@ -151,6 +151,7 @@ def test_generate_writes_valid_crystals_that_follow_from_the_seed(nucleate, tmp_
     assert [space.rejection(crystal) for crystal in crystals] == [None] * 5
 
 
+@pytest.mark.slow
 def test_a_generator_that_stands_alone_makes_as_many_as_asked_for(nucleate, tmp_path):
     pytest.importorskip("torch")
     shipped = files("nucleate.generate.wyckoff_language") / "checkpoints" / "mp.safetensors"

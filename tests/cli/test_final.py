@@ -205,6 +205,7 @@ def test_a_second_model_that_fails_leaves_the_list(nucleate, run, calculator):
         assert all(isinstance(outcome, Failed) for outcome in store.judged().values())
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off_and_made_up_for(nucleate, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "run.toml").write_text(SEARCH.replace("best = 3", "best = 0"))

@@ -74,6 +74,7 @@ def test_every_module_can_be_imported(tmp_path, system):
     assert ended.stdout.startswith("0 "), ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_short_search_runs(tmp_path, system):
     before = "import sys, typer.main, rich, nucleate.cli, numba, filelock, pandas, numpy.random"

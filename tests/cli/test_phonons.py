@@ -35,6 +35,7 @@ def run(tmp_path):
     return nc.predict(tmp_path / "run.toml", folder=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_phonons_of_a_run_are_kept_and_followed(nucleate, run):
     before = len(run)
     words = ("phonons", run.folder, "--best", "2", "--length", "6", "--workers", "1", "--trust")

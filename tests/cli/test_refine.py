@@ -219,6 +219,7 @@ def test_a_failure_leaves_the_structure_on_the_tier_below_and_is_shown(nucleate,
     assert frame.info["failed_tier"] == "tight"
 
 
+@pytest.mark.slow
 def test_again_does_nothing_and_more_of_the_best_does_the_rest(nucleate, run):
     assert nucleate("refine", run, *EMT_TIER, "--best", 2, "--single-point").status == 0
     first, rows = outcomes(run, "ase"), n_rows(run)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,21 @@ def test_least_distances_can_be_set() -> None:
     assert space.rejection(perovskite()) == "contact"
     with pytest.raises(ValueError, match="read-only"):
         space.min_distances[8, 8] = 0.0
+
+
+def test_distances_that_no_packing_keeps_are_refused() -> None:
+    titania = Composition.from_formula("TiO2")
+    with pytest.raises(InputError, match=r"O-O = 9 Å cannot be kept .* O atoms are"):
+        SearchSpace.create(titania, max_atoms=12, pair_distances={"O-O": 9.0})
+    iron = Composition.from_formula("Fe")
+    largest = SearchSpace.create(iron).volume_bounds[1]
+    face_centred = bulk("Fe", "fcc", a=(4.0 * largest) ** (1.0 / 3.0) * (1.0 - 1e-9))
+    crystal = Crystal.from_ase(face_centred)
+    closest = float(nearest_neighbour_distances(crystal).min())
+    space = SearchSpace.create(iron, pair_distances={"Fe-Fe": closest * (1.0 - 1e-9)})
+    assert space.rejection(crystal) is None, "the closest packing itself is allowed"
+    with pytest.raises(InputError, match="closest packing"):
+        SearchSpace.create(iron, pair_distances={"Fe-Fe": closest * 1.001})
 
 
 def test_a_space_can_be_sent_to_another_process() -> None:

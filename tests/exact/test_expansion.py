@@ -132,6 +132,7 @@ def test_what_was_not_looked_at_is_not_proven():
     assert not ends.complete
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_energies_it_was_given():
     parent = parent_lattice("fcc", 12.0)
     samples = decorations(parent, 2, 60)

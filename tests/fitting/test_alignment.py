@@ -96,6 +96,7 @@ def test_an_alignment_is_a_language_that_says_where_it_is_from(
         aligned(trained, tmp_path, samples=2)
 
 
+@pytest.mark.slow
 def test_an_alignment_that_is_continued_ends_like_one_in_one_go(
     trained: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def crystals_at_rest(library: SppLibrary, rng: np.random.Generator) -> list[Samp
     return rests
 
 
+@pytest.mark.slow
 def test_the_response_fit_recovers_a_known_change_of_a_potential():
     """Crystals at rest in one potential are found, starting from another one."""
     wanted = shipped_library()

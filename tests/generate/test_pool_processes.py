@@ -29,6 +29,7 @@ def network() -> GraphNetwork:
     return GraphNetwork.load()
 
 
+@pytest.mark.slow
 def test_the_pool_does_not_depend_on_the_processes(network: GraphNetwork) -> None:
     reports = []
     apart, account = make_pool(

@@ -11,6 +11,7 @@ from ase.build import bulk
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
+from nucleate.crystal.distances import nearest_neighbour_distances
 from nucleate.crystal.files import write_cif, write_extxyz
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
@@ -47,19 +48,34 @@ def test_ranking_by_a_score_leaves_out_failures_and_repeats() -> None:
         places = [by_volume[round(c.volume_per_atom, 3)] for c in crystals]
         return np.array([[3.0, 1.0, 2.0, np.nan, 0.5][place] for place in places])
 
-    best = ranked(members, "single-point", score=score)
+    best = ranked(members, "single-point", space=NACL, score=score)
     assert [m.detail["file"] for m in best] == ["6.0", "5.4", "5.6", "5.2"]
     assert [m.detail["rank"] for m in best] == [1, 2, 3, 4]
     assert best[0].detail["ranking_energy"] == 0.5
-    assert [m.detail["file"] for m in ranked(members, "given")][:2] == ["5.2", "5.4"]
+    assert [m.detail["file"] for m in ranked(members, "given", space=NACL)][:2] == ["5.2", "5.4"]
 
 
 def test_spp_ranking_relaxes() -> None:
-    best = ranked(SALTS, "spp")
+    best = ranked(SALTS, "spp", space=NACL)
     assert best
     assert all(m.detail["ranked_by"] == "spp" for m in best)
     energies = [m.detail["ranking_energy"] for m in best]
     assert energies == sorted(energies)
+
+
+def test_spp_ranking_keeps_the_distances_that_are_asked_for() -> None:
+    def shortest(member: Member) -> float:
+        return float(nearest_neighbour_distances(member.crystal).min())
+
+    bound = max(map(shortest, ranked(SALTS, "spp", space=NACL))) + 0.01
+    wide = [member for member in SALTS if shortest(member) > bound]
+    assert wide, "some are wider than what they relax to"
+    space = SearchSpace.create(
+        Composition.from_formula("NaCl"), max_atoms=16, pair_distances={"Na-Cl": bound}
+    )
+    best = ranked(wide, "spp", space=space)
+    assert best
+    assert all(shortest(member) > bound for member in best)
 
 
 def test_pool_gives_the_best_left_that_fits() -> None:
@@ -99,7 +115,7 @@ def test_leading_pool_comes_first_then_by_weight() -> None:
 
 
 def test_pool_file_comes_back(tmp_path: Path) -> None:
-    members = ranked(SALTS, "given")
+    members = ranked(SALTS, "given", space=NACL)
     write_pool(tmp_path / "pool.extxyz", members, name="pool")
     again = read_pool(tmp_path / "pool.extxyz")
     assert volumes(again) == volumes(members)

@@ -211,9 +211,9 @@ def test_distinct_keeps_the_first_of_each_and_no_more_than_asked() -> None:
 def test_ranking_is_stable_and_a_restored_pool_continues() -> None:
     edges = (5.2, 5.6, 6.0, 6.4)
     members = [Member(Crystal.from_ase(bulk("NaCl", "rocksalt", a=a)), {"a": a}) for a in edges]
-    equal = ranked(members, "single-point", score=lambda c: np.zeros(len(c)))
+    equal = ranked(members, "single-point", space=NACL, score=lambda c: np.zeros(len(c)))
     assert [m.detail["a"] for m in equal] == list(edges), "ties keep their order"
-    nothing = ranked(members, "single-point", score=lambda c: np.full(len(c), np.inf))
+    nothing = ranked(members, "single-point", space=NACL, score=lambda c: np.full(len(c), np.inf))
     assert nothing == []
     rng = np.random.default_rng(0)
     whole = RankedPool(NACL, equal, name="pool", leading=9)

@@ -94,6 +94,7 @@ def test_what_no_run_accepts_is_refused_before_any_work(tmp_path):
     assert not (tmp_path / "map" / "map.db").exists()
 
 
+@pytest.mark.slow
 def test_a_map_that_is_judged_without_being_polished_is_searched(tmp_path):
     found = alloy(
         tmp_path / "map", judge=TIERS[0], references=[], max_atoms=4, max_ratio=1, structures=6,

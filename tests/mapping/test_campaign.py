@@ -235,6 +235,7 @@ def test_a_map_of_somebody_else_imports_nothing(found, tmp_path):
         nc.map("Cu-Au", folder=folder, display=False)
 
 
+@pytest.mark.slow
 def test_known_compounds_count_for_the_time_and_are_taken_up_again(tmp_path, monkeypatch):
     from nucleate.mapping import cache
 

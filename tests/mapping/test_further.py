@@ -38,6 +38,7 @@ def near(found):
     ]
 
 
+@pytest.mark.slow
 def test_the_best_of_each_composition_near_the_hull_get_a_further_tier(found):
     before = {row.formula: row.energy_ev_per_atom for row in found.rows}
     stages = []

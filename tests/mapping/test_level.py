@@ -105,6 +105,7 @@ def alloy(folder: Path, calculator: str, **stop: float) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_a_changed_calculator_gets_energies_of_its_own(tmp_path, monkeypatch):
     """A new map relaxes the elements again, and a searched one is not continued."""
     found_by_workers(tmp_path, monkeypatch)
@@ -124,6 +125,7 @@ def test_a_changed_calculator_gets_energies_of_its_own(tmp_path, monkeypatch):
     assert _energies(tmp_path / "one") == shown[0]
 
 
+@pytest.mark.slow
 def test_only_known_compounds_are_relaxed_again(tmp_path, monkeypatch):
     """Where nothing was searched, references of the earlier content are left behind."""
     found_by_workers(tmp_path, monkeypatch)

@@ -191,6 +191,18 @@ def mos2():
     )
 
 
+def one_layer() -> Crystal:
+    """1T-MoS2, one layer in the cell."""
+    return Crystal.from_ase(
+        ase_crystal(
+            ["Mo", "S"],
+            [(0, 0, 0), (1 / 3, 2 / 3, 0.26)],
+            spacegroup=164,
+            cellpar=[3.16, 3.16, 6.0, 90, 90, 120],
+        )
+    )
+
+
 def calcite():
     return Crystal.from_ase(
         ase_crystal(
@@ -211,6 +223,47 @@ def test_units_are_layers_and_polyhedra():
     sizes = sorted((unit.dimension, len(unit.atoms)) for unit in units)
     assert sizes == [(0, 1)] * 2 + [(0, 4)] * 2
     assert rigid_units(Crystal.from_ase(bulk("NaCl", "rocksalt", a=5.64))) == []
+    alone = [(unit.dimension, len(unit.atoms)) for unit in rigid_units(one_layer())]
+    assert alone == [(2, 3)]
+
+
+@quick
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_layer_alone_in_its_cell_slides_along_its_images(seed):
+    """Two cells on top of each other: each layer as it was, the second one elsewhere."""
+    parent = one_layer()
+    child = move_named("move-rigid-unit").apply(
+        parent, context_of("MoS2"), rng=np.random.default_rng(seed)
+    )
+    assert child is not None
+    assert child.detail["change"] == "slide"
+    before, after = (item.to_ase() * (4, 4, 2) for item in (parent, child.crystal))
+    for atoms in (before, after):
+        assert [(u.dimension, len(u.atoms)) for u in rigid_units(Crystal.from_ase(atoms))] == [
+            (2, 48)
+        ] * 2
+    (one, _), (two, _) = (
+        [Crystal.from_ase(atoms[unit.atoms]) for unit in rigid_units(Crystal.from_ase(atoms))]
+        for atoms in (before, after)
+    )
+    inside = [np.sort(item.to_ase().get_all_distances(mic=True)[0]) for item in (one, two)]
+    assert inside[0] == pytest.approx(inside[1], abs=1e-6)
+    assert child.crystal.volume == pytest.approx(parent.volume)
+    assert not np.allclose(child.crystal.cell, parent.cell)
+
+
+def test_a_molecule_alone_in_its_cell_turns():
+    parent = Crystal.from_positions(
+        [8, 6, 8], 4.5 * np.eye(3), [(0, 0, 0), (1.16, 0, 0), (2.32, 0, 0)]
+    )
+    child = move_named("move-rigid-unit").apply(
+        parent, context_of("CO2"), rng=np.random.default_rng(1)
+    )
+    assert child is not None
+    assert child.detail == {"unit_atoms": 3, "unit_dimension": 0, "change": "rotate"}
+    ends = child.crystal.to_ase().get_all_distances(mic=True)
+    assert ends[0, 1] == pytest.approx(1.16)
+    assert np.allclose(child.crystal.cell, parent.cell)
 
 
 @pytest.mark.parametrize(("crystal", "formula"), [(mos2(), "MoS2"), (calcite(), "CaCO3")])

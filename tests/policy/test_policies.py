@@ -33,6 +33,7 @@ from nucleate.search.kinds.basin_hopping import BasinHopping
 from nucleate.search.kinds.lowest_minima import LowestMinima
 from nucleate.testing import check_search
 
+SWAP = "move:swap-two-atoms"
 ARMS = ("symmetric", "move:swap", "move:shift", "move:double")
 KINDS = [Fixed(), Bandit(), Reinforce()]
 
@@ -300,18 +301,20 @@ def test_files_that_hold_no_policy_are_refused(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("policy", "learned"),
+    ("policy", "learned", "words"),
     [
-        ("reinforce", {"theta": {"move:swap-two-atoms": 1.0}}),
-        ("reinforce", {"rewards": {"move:swap-two-atoms": 1.0}}),
-        ("bandit", {"rewards": {"move:swap-two-atoms": (1.0, 2.0)}}),
-        ("bandit", {"rewards": {"move:swap-two-atoms": -5.0}}),
-        ("bandit", {"theta": {}}),
+        ("reinforce", {"theta": {SWAP: 1.0}}, f"theta of {SWAP} has 1 number(s) instead of 2"),
+        ("reinforce", {"theta": {SWAP: (1.0, 2.0, 3.0)}}, f"theta of {SWAP} has 3 number(s)"),
+        ("reinforce", {"rewards": {SWAP: 1.0}}, "'rewards' is not theta"),
+        ("bandit", {"rewards": {SWAP: (1.0, 2.0)}}, f"rewards of {SWAP} has 2 number(s)"),
+        ("bandit", {"rewards": {SWAP: -5.0}}, f"{SWAP} has -5"),
+        ("bandit", {"theta": {}}, "'theta' is not rewards or costs"),
     ],
 )
-def test_what_another_policy_learned_is_refused_by_the_key(policy, learned):
-    with pytest.raises(InputError, match=r"search\.policy_from: .*not learned by"):
+def test_what_another_policy_learned_is_refused_by_the_key(policy, learned, words):
+    with pytest.raises(InputError, match=r"search\.policy_from: .*not learned by") as caught:
         guide_of(policy, SavedPolicy(policy=policy, moves=("swap",), learned=learned))
+    assert words in str(caught.value)
 
 
 def guide_of(policy, start):

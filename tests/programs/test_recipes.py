@@ -173,6 +173,7 @@ def test_wall_limit_of_external_programs_is_a_day(tier):
     assert TierSettings().wall_s == 600.0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_forty_calls_of_which_twelve_fail(tier):
     """4 hang with a daemon child, 4 abort, 4 write garbage; nothing stays behind."""

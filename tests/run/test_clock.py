@@ -65,6 +65,7 @@ class SlowPool:
         return Candidate(Crystal(np.array([11, 17]), cell, scaled), Origin("slow"))
 
 
+@pytest.mark.slow
 def test_pools_count_and_loading_does_not(tmp_path, monkeypatch):
     module = importlib.import_module("nucleate.api.searching")
     build = module.inline_executor

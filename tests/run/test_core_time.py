@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from nucleate.run.store import Store
 from nucleate.search.stop import CORE_TIME_SPENT
 
@@ -22,6 +24,7 @@ def stop_events(folder):
         return [data for _, _, data in store.events("stop")]
 
 
+@pytest.mark.slow
 def test_work_counts_and_sleep_does_not(tmp_path):
     drive(tmp_path / "busy", BUSY, structures=6)
     drive(tmp_path / "idle", IDLE, structures=6)

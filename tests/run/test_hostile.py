@@ -54,6 +54,7 @@ def test_a_worker_killed_while_loading_is_replaced(tmp_path):
     assert all(isinstance(item, Relaxed) for item in outcomes.values())
 
 
+@pytest.mark.slow
 def test_workers_that_never_start_are_given_up(tmp_path):
     with (
         Pool(spec(tmp_path, dies=1000), workers=1) as pool,

@@ -17,6 +17,11 @@ SPP = {"engine": {"kind": "spp"}, "name": "spp"}
 IDLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"problem": {"compression": 0.7}}, "problem.compression"),
     ({"search": {"new_fraction": 1.0, "moves": {"double": 2.0}}}, "search.moves"),
+    ({"search": {"moves": "symmetric", "min_vacancy_ang": 1.5}}, "min_vacancy_ang"),
+    (
+        {"problem": {"space_groups": [62]}, "search": {"known": "off", "min_vacancy_ang": 1.5}},
+        "search.min_vacancy_ang",
+    ),
     ({"tier": [{"relax": False, "symmetrise_ang": 0.1}]}, "tier.symmetrise_ang"),
     ({"search": {**HOP, "new_fraction": 1.0, "temperature": 0.1}}, "search.temperature"),
     ({"search": {**HOP, "new_fraction": 1.0, "melt_after": 3}}, "search.melt_after"),
@@ -54,6 +59,7 @@ USED: tuple[dict[str, Any], ...] = (
     {"problem": {"allow_tension": True}},
     {"search": {"new_fraction": 1.0}},
     {"search": {"moves": UNLIKE}},
+    {"search": {"moves": "rigid", "min_vacancy_ang": 1.5}},
     {"problem": {"formula": "Mn"}, "search": {"moves": UNLIKE | {"reshape": 1.0}}},
     {"search": {**HOP, "temperature": 0.1}},
     {

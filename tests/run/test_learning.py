@@ -68,6 +68,7 @@ def test_the_surrogate_considers_more_than_is_finished(run):
     assert "considered" in learned["words"]
 
 
+@pytest.mark.slow
 def test_what_is_not_finished_is_no_failure_for_a_policy(run, tmp_path):
     data = an_input(structures=30)
     data["search"]["policy"] = "bandit"
@@ -235,6 +236,7 @@ def test_fits_of_another_version_are_not_used_and_the_run_continues(run, tmp_pat
     assert "are no surrogate" in status["surrogate"]["fits"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_a_python_object_teaches_in_this_process(tmp_path):
     found = nc.predict(
         "Cu3Au",

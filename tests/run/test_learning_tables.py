@@ -10,6 +10,7 @@ from nucleate.api.many import predict_many
 from nucleate.errors import InputError
 
 
+@pytest.mark.slow
 def test_a_table_of_compositions_learns_for_each(tmp_path):
     (tmp_path / "many.csv").write_text("problem,structures\nCu3Au,30\nNi3Al,30\n")
     runs = predict_many(

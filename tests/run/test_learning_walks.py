@@ -63,6 +63,7 @@ def test_what_is_no_step_is_judged_by_rank() -> None:
     assert other.chance(Considered(1, 1, -1.1, None, None)) is None
 
 
+@pytest.mark.slow
 def test_a_walk_is_refused_by_the_surrogate_and_stays(tmp_path) -> None:
     data = an_input(structures=30)
     data["search"] |= {"kind": "basin-hopping", "population": 12, "walkers": 2}

@@ -61,7 +61,7 @@ def test_a_kind_that_is_named_besides_an_input_leaves_its_other_keys() -> None:
     data = {"problem": {"formula": "MgO"}, "search": {"seed": 3, "population": 7}}
     settings = settings_of(data, {"search": {"kind": "evolution"}})
     assert (settings.search.kind, settings.search.seed) == ("evolution", 3)
-    with pytest.raises(InputError, match="walkers"):
+    with pytest.raises(InputError, match="'evolution' is not that of preset = 'fuse2'"):
         settings_of("MgO", {"search": {"kind": "evolution"}}, preset="fuse2")
 
 

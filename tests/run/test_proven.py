@@ -71,6 +71,7 @@ def lines_of(folder):
     return path.read_text().splitlines() if path.exists() else []
 
 
+@pytest.mark.slow
 def test_a_killed_proof_continues_and_ends_the_search(place):
     process = start(WORDS, place)
     while process.poll() is None and len(lines_of(place)) < 20:

@@ -158,6 +158,7 @@ def test_before_its_block_ends_a_worker_gives_everything_back(monkeypatch, tmp_p
         node.close_all()
 
 
+@pytest.mark.slow
 def test_what_never_ends_before_its_block_does_fails_in_the_end(
     monkeypatch, tmp_path: Path
 ) -> None:

@@ -16,9 +16,11 @@ from nucleate.api.models import inline_executor
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.motif import Motif
 from nucleate.crystal.space import SearchSpace
+from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
+from nucleate.generate.symmetric import SymmetricGenerator
 from nucleate.moves.move import MoveContext
 from nucleate.renamed import RenamedKeyWarning
 from nucleate.run.folder import check_same_input, check_same_run, description, stored_input
@@ -105,6 +107,31 @@ def test_operators_that_a_restriction_makes_useless_are_spoken_of():
     assert build_search(settings_of({"formula": "SrTiO3"}, kind="evolution")).notes(1) == []
     with_all = {"formula": "SrTiO3", "space_groups": ["1-230"]}
     assert build_search(settings_of(with_all, kind="evolution")).notes(1) == []
+
+
+@pytest.mark.parametrize("moves", ["fuse2", {"swap-two-atoms": 3.0}])
+@pytest.mark.parametrize("kind", ["lowest-minima", "basin-hopping"])
+def test_moves_that_a_restriction_makes_useless_are_spoken_of(kind, moves):
+    problem = {"formula": "SrTiO3", "space_groups": [62]}
+    own = {"kind": kind, "population": 9}
+    (note,) = build_search(settings_of(problem, **own, moves=moves)).notes(1)
+    assert note.startswith("search.moves: with problem.space_groups, hardly a child of swap-two")
+    assert note.endswith("Give them weight 0, or use search.moves = 'symmetric'.")
+    assert build_search(settings_of(problem, **own)).notes(1) == []
+    free = {"formula": "SrTiO3", "space_groups": [1, 62]}
+    assert build_search(settings_of(free, **own, moves=moves)).notes(1) == []
+
+
+def test_random_crystals_have_the_space_groups_at_the_tolerance_of_children():
+    wanted = {62, 140, 167, 221}
+    space = SearchSpace.create(
+        Composition.from_formula("SrTiO3"), max_atoms=20, space_groups=wanted
+    )
+    generator = SymmetricGenerator(space)
+    drawn = [generator.generate(rng=np.random.default_rng(seed)) for seed in range(150)]
+    found = {space_group(item.crystal, 0.1)[0] for item in drawn if item is not None}
+    assert found <= wanted
+    assert len(found) > 1
 
 
 @pytest.mark.parametrize(

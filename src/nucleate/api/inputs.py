@@ -124,7 +124,7 @@ def settings_of(
         If the input cannot be used, or the stored one names code without ``trust``.
     """
     from nucleate.api.models import as_tiers
-    from nucleate.run.presets import over_preset, run_preset, tiers_over_preset
+    from nucleate.run.presets import check_kind, over_preset, run_preset, tiers_over_preset
     from nucleate.run.settings import RunSettings
 
     data, source = _data(problem, folder)
@@ -135,6 +135,7 @@ def settings_of(
         raise InputError(_of_a_map(source))
     if preset is not None:
         data = {**data, **run_preset(preset)} if is_formula else over_preset(data, preset)
+        check_kind((overrides or {}).get("search", {}), preset)
     if folder is not None and is_formula:
         own = given(**(overrides or {}).get("", {}))
         rest = {key: data[key] for key in data if key not in own}

@@ -13,6 +13,7 @@ from nucleate.crystal.contacts import minimum_distances
 from nucleate.crystal.distances import is_solid_cell
 from nucleate.crystal.elements import element
 from nucleate.crystal.motif import Motif
+from nucleate.crystal.packing import check_packing
 from nucleate.errors import InputError
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class SearchSpace:
             space_groups=None if space_groups is None else space_group_numbers(space_groups),
             compression=float(compression),
         )
+        check_packing(composition, pairs, space.volume_bounds[1])
         return space if compression == 1.0 else replace(space, rest=_at_rest(space, pairs))
 
     @property

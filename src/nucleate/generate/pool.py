@@ -48,6 +48,7 @@ def ranked(
     members: Sequence[Member],
     ranking: Ranking,
     *,
+    space: SearchSpace,
     network: GraphNetwork | None = None,
     score: Score | None = None,
 ) -> list[Member]:
@@ -59,14 +60,16 @@ def ranked(
         In an order that ``given`` keeps.
     ranking
         ``network``: formation energy by the graph network; ``spp``: relaxed with the proxy
-        potentials, whose geometry replaces the member's; ``single-point``: by ``score``. Members
-        without an energy are left out.
+        potentials, whose geometry replaces the member's where the space allows it;
+        ``single-point``: by ``score``. Members without an energy are left out.
+    space
+        What is allowed.
     network
         For ``network``.
     score
         For ``single-point``.
     """
-    scored = _scored(members, ranking, network, score)
+    scored = _scored(members, ranking, space, network, score)
     order = sorted(range(len(scored)), key=lambda k: (scored[k][1], k))
     best = [scored[k] for k in order if np.isfinite(scored[k][1])]
     kept = distinct([member.crystal for member, _ in best])
@@ -83,6 +86,7 @@ def ranked(
 def _scored(
     members: Sequence[Member],
     ranking: Ranking,
+    space: SearchSpace,
     network: GraphNetwork | None,
     score: Score | None,
 ) -> list[tuple[Member, float]]:
@@ -90,10 +94,13 @@ def _scored(
     if ranking == "spp":
         from nucleate.potentials.ranking import rank_crystals
 
-        return [
-            (replace(members[item.index], crystal=item.crystal), item.energy_per_atom)
-            for item in rank_crystals(crystals)
-        ]
+        scored = []
+        for item in rank_crystals(crystals):
+            member = members[item.index]
+            if space.rejection(item.crystal, check_volume=False) is None:
+                member = replace(member, crystal=item.crystal)
+            scored.append((member, item.energy_per_atom))
+        return scored
     if ranking == "given":
         energies: Sequence[float] | NDArray[np.float64] = range(len(members))
     elif ranking == "network":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,7 +109,6 @@ class SymmetricGenerator(Generator):
         prior: SymmetricPrior | None = None,
     ) -> None:
         self.space = space
-        self._screen = replace(space, space_groups=None)  # it draws from them
         self.exploration = exploration
         self._prior = prior or load_prior()
         composition = space.composition
@@ -250,7 +249,7 @@ class SymmetricGenerator(Generator):
         volume = layout.n_atoms * self.space.composition.volume_per_atom * self._stretch(rng)
         rolls = rng.random((len(layout.parts), PLACES, 3))
         built = build(layout, shape, volume, limits, rolls, effort=effort)
-        if built is None or self._screen.rejection(built.crystal) is not None:
+        if built is None or self.space.rejection(built.crystal) is not None:
             return None
         return built.crystal
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nucleate.moves.table import AUTO, MOVES, PRESETS, chosen, move_weights
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -44,7 +46,7 @@ def why_idle(names: Iterable[str], space: SearchSpace) -> dict[str, str]:
 
 
 def idle_notes(key: str, choice: object, space: SearchSpace) -> list[str]:
-    """Return a sentence on the moves that were given a weight and can change nothing.
+    """Return sentences on moves with a weight that change nothing or give hardly any child.
 
     Parameters
     ----------
@@ -55,14 +57,32 @@ def idle_notes(key: str, choice: object, space: SearchSpace) -> list[str]:
     space
         Composition and sizes of the cell.
     """
-    if not isinstance(choice, dict):
-        return []
-    reasons = why_idle([name for name, weight in choice.items() if weight > 0.0], space)
-    if not reasons:
-        return []
-    formula = space.composition.formula
-    line = (
-        f"{key}: with {formula} in cells of at most {space.formula_units[-1]} formula units, "
-        f"{' and '.join(reasons.values())}, so that the weight has no effect. Give it weight 0."
-    )
-    return [line]
+    lines = []
+    own = choice if isinstance(choice, dict) else {}
+    reasons = why_idle([name for name, weight in own.items() if weight > 0.0], space)
+    if reasons:
+        formula = space.composition.formula
+        lines.append(
+            f"{key}: with {formula} in cells of at most {space.formula_units[-1]} formula units, "
+            f"{' and '.join(reasons.values())}, so that the weight has no effect. Give it weight 0."
+        )
+    restriction = restriction_of(space)
+    if restriction and choice != AUTO and isinstance(choice, (dict, str)):
+        suited = chosen(AUTO, space)
+        kept = {*PRESETS[str(suited)], "triple", "renew"}
+        weights = move_weights(choice)
+        lost = [m.name for m in MOVES if weights.get(m.name, 0.0) > 0.0 and m.name not in kept]
+        if lost:
+            lines.append(
+                f"{key}: with {restriction}, hardly a child of {', '.join(lost)} is allowed, and "
+                f"others take their place. Give them weight 0, or use {key} = {suited!r}."
+            )
+    return lines
+
+
+def restriction_of(space: SearchSpace) -> str:
+    """Return the key that restricts a space to crystals that atoms moved singly leave."""
+    if space.motif is not None:
+        return "problem.motif"
+    groups = space.space_groups
+    return "problem.space_groups" if groups is not None and 1 not in groups else ""

@@ -44,13 +44,13 @@ class Unit:
 def rigid_units(crystal: Crystal) -> list[Unit]:
     """Return the units of a crystal, for the weakest bonds that divide it.
 
-    Empty where no choice of bonds gives a unit of several atoms that is not a framework, besides
-    another unit.
+    A crystal may have one unit per cell, such as a layer or a molecule, which the cell repeats.
+    Empty where no choice of bonds gives a unit of several atoms that is not a framework.
     """
     pairs = _pairs(crystal)
     for factor in FACTORS:
         units = _components(crystal, *(array[pairs[3] <= factor] for array in pairs[:3]))
-        if len(units) > 1 and any(u.dimension < 3 and len(u.atoms) > 1 for u in units):
+        if any(unit.dimension < 3 and len(unit.atoms) > 1 for unit in units):
             return units
     return []
 

@@ -84,18 +84,34 @@ class PolicyContext:
     start: Mapping[str, Any] | None = None
 
 
-def learned_of(context: PolicyContext, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def learned_of(
+    context: PolicyContext, names: Sequence[str], *, numbers: int = 1
+) -> dict[str, Mapping[str, Any]]:
     """Return what was learned elsewhere, by its names; empty where there is none.
+
+    Parameters
+    ----------
+    context
+        What the policy gets.
+    names
+        Of what it learns.
+    numbers
+        That are learned of each arm.
 
     Raises
     ------
     ValueError
-        If it has other names.
+        If it has other names, or not so many numbers for an arm.
     """
     start = context.start or {}
     unknown = sorted(set(start) - set(names))
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not {' or '.join(names)}")
+    for name in names:
+        for arm, value in start.get(name, {}).items():
+            size = len(value) if isinstance(value, (tuple, list)) else 1
+            if size != numbers:
+                raise ValueError(f"{name} of {arm} has {size} number(s) instead of {numbers}")
     return {name: start.get(name, {}) for name in names}
 
 

@@ -78,7 +78,12 @@ class SavedPolicy(BaseModel):
                 "`nucleate policy RUN --save FILE`."
             ) from error
         except (ValueError, RecursionError, ValidationError) as error:
-            first = str(error).splitlines()[0][:200]
+            if isinstance(error, ValidationError):
+                fault = error.errors()[0]
+                place = ".".join(map(str, fault["loc"]))[:60]
+                first = f"{place}: {fault['msg']}" if place else "it is no table"
+            else:
+                first = str(error).splitlines()[0][:200]
             raise InputError(
                 f"{path}: holds no policy ({first}). Give a run folder, or a file of `nucleate "
                 "policy RUN --save FILE`."

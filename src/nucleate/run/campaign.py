@@ -27,7 +27,7 @@ from nucleate.run.window import QUEUED_PER_WORKER, WINDOW, window_for
 from nucleate.search.book import trial_of
 from nucleate.search.checked import CheckedSearch
 from nucleate.search.record import Record, TierOutcome
-from nucleate.search.stop import Stop
+from nucleate.search.stop import NOTHING_DRAWN, Stop
 from nucleate.signals import given_up_on_stop
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ class Campaign:
         if self._search.progress.exhausted:
             return "every new candidate repeats one already tried"
         if self._is_dry:
-            return "no candidate could be drawn that keeps the limits of the search space"
+            return NOTHING_DRAWN
         return None
 
     def _error_of_all(self) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
 from nucleate.moves.idle import COPIES, why_idle
-from nucleate.moves.table import move_weights
+from nucleate.moves.table import AUTO, chosen, move_weights
+from nucleate.search.settings import uses_vacancies
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
@@ -26,6 +27,7 @@ def refuse_unfit_keys(settings: RunSettings) -> None:
     _check_restrictions(settings)
     for key in ("moves", "melted_moves"):
         _check_moves(settings, key)
+    _check_vacancies(settings)
     _check_melting(settings)
 
 
@@ -74,6 +76,20 @@ def _check_moves(settings: RunSettings, key: str) -> None:
         f"search.{key}: no move that is on can act, as {' and '.join(reasons.values())}, and the "
         f"allowed formula units are {units}. Give another move a positive weight{remedy}."
     )
+
+
+def _check_vacancies(settings: RunSettings) -> None:
+    """Refuse the distance of vacant sites where the moves that suit the space use none."""
+    search = settings.search
+    if getattr(search, "min_vacancy_ang", None) is None:
+        return
+    choice = chosen(getattr(search, "moves", AUTO), settings.problem.space())
+    melted = chosen(getattr(search, "when_melted", choice), settings.problem.space())
+    if not uses_vacancies(choice) and not uses_vacancies(melted):
+        raise InputError(
+            f"search.min_vacancy_ang has no effect where the moves are those of {choice!r}, as with "
+            "problem.space_groups: none puts atoms on vacant sites; leave it out"
+        )
 
 
 def _check_melting(settings: RunSettings) -> None:

@@ -10,8 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 from nucleate.errors import InputError
 from nucleate.library.hold_out import KnownUse  # noqa: TC001  (pydantic reads it)
 from nucleate.moves.settings import GivenMoves
-from nucleate.moves.table import AUTO, PRESETS, move_weights
-from nucleate.plugins import Component, component_of, find
+from nucleate.moves.table import AUTO, move_weights
+from nucleate.plugins import Component, component_of, find, shipped
 from nucleate.renamed import renamed_keys
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ def known_moves(choice: MoveChoice) -> MoveChoice:
     return choice
 
 
-def _uses_vacancies(choice: MoveChoice) -> bool:
-    """Return whether a move that puts atoms on vacant sites may be made."""
+def uses_vacancies(choice: MoveChoice) -> bool:
+    """Return whether a move that puts atoms on vacant sites may be made; others' moves may."""
     if isinstance(choice, GivenMoves):
         return True
+    others_do_not = {kind.name for kind in shipped("moves")}.difference(VACANCY_MOVES)
     weights = move_weights(choice)
-    return any(weights.get(name, 1.0) > 0.0 for name in VACANCY_MOVES) or any(
-        name not in PRESETS["fuse2"] and weight > 0.0 for name, weight in weights.items()
-    )
+    return any(weight > 0.0 and name not in others_do_not for name, weight in weights.items())
 
 
 class SearchSettings(Component):
@@ -140,9 +139,9 @@ class MovingSettings(SearchSettings):
                     "out"
                 )
         choices = (self.moves, getattr(self, "when_melted", self.moves))
-        if self.min_vacancy_ang is not None and not any(map(_uses_vacancies, choices)):
+        if self.min_vacancy_ang is not None and not any(map(uses_vacancies, choices)):
             raise ValueError(
-                "min_vacancy_ang has no effect, as every move to vacant sites is off; leave it out"
+                "min_vacancy_ang has no effect where every move to vacant sites is off; leave it out"
             )
         return self
 

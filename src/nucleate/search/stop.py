@@ -25,6 +25,12 @@ TARGET_FOUND = "the target structure was found"
 TIME_IS_UP = "the time is up"
 """Why a run stopped at its limit of running time."""
 
+NOTHING_DRAWN = (
+    "no candidate could be drawn that keeps the limits of the search space. Widen one of those in "
+    "[problem]: max_atoms, formula_units, volume_window, min_distances, space_groups or motif"
+)
+"""Why a run stopped whose sources had nothing more."""
+
 GRACE_S = 300.0
 """Seconds that a run waits at least, where it must, for its first energy at its time limit."""
 

@@ -40,5 +40,6 @@ def test_random_atoms_become_rock_salt() -> None:
     pytest.fail("no rock salt among the first four")
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract_of_generators() -> None:
     check_generator(named("flow", number=6, steps=4), formula="TiO2", max_atoms=6)

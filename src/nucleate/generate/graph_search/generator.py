@@ -95,7 +95,9 @@ class GraphSearchGenerator(PooledGenerator):
             parts=parts,
         )
         self._report("ranking", 0, 0)
-        members = ranked(found, self._ranking, network=self._network, score=self._score)
+        members = ranked(
+            found, self._ranking, space=self.space, network=self._network, score=self._score
+        )
         if self._file is not None:
             write_pool(self._file, members, name=self.name)
             parts.clear(self.plan.formula_units(self.space))

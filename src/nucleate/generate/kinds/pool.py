@@ -50,5 +50,7 @@ class PoolSettings(GeneratorSettings):
             from nucleate.networks.graph_network.network import GraphNetwork
 
             network = GraphNetwork.load()
-        members = ranked(members, self.ranking, network=network, score=context.score)
+        members = ranked(
+            members, self.ranking, space=context.space, network=network, score=context.score
+        )
         return RankedPool(context.space, members, name=self.kind, leading=context.population)

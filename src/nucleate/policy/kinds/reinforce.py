@@ -65,10 +65,8 @@ class ReinforcePolicy:
         self._arms = context.arms
         self._rate = settings.learning_rate
         self._exploration = settings.exploration
-        known = learned_of(context, ("theta",))["theta"]
+        known = learned_of(context, ("theta",), numbers=2)["theta"]
         self._theta = np.array([known.get(arm, (0.0, 0.0)) for arm in self._arms], dtype=float)
-        if self._theta.shape != (len(self._arms), 2):
-            raise ValueError("theta needs two numbers for each arm")
         self._scales: dict[int, Normaliser] = {}
         self._rewards: deque[float] = deque(maxlen=REWARDS)
         usual = context.weights[context.weights > 0.0].mean()

@@ -63,7 +63,7 @@ def over_preset(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     for section, values in data.items():
         base = merged.get(section)
         if section == "search":
-            _check_kind(values, merged["search"]["kind"], name)
+            check_kind(values, name)
         if isinstance(base, dict) and isinstance(values, dict):
             merged[section] = {**base, **values}
         elif not (section == "search" and isinstance(values, str)):
@@ -89,8 +89,10 @@ def tiers_over_preset(tiers: Sequence[TierSettings], name: str) -> list[TierSett
     ]
 
 
-def _check_kind(search: Any, kind: str, name: str) -> None:
-    given = search.get("kind", kind) if isinstance(search, dict) else search
+def check_kind(search: Any, name: str) -> None:
+    """Check that what is asked of the search is of the kind of a preset; raises InputError."""
+    kind = run_preset(name)["search"]["kind"]
+    given = (search.get("kind") if isinstance(search, dict) else search) or kind
     if given != kind:
         raise InputError(
             f"search.kind = {given!r} is not that of preset = {name!r}, {kind!r}. Leave one of "

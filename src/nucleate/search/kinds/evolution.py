@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nucleate.crystal.candidate import MOVE, Candidate, Origin
 from nucleate.errors import InputError
+from nucleate.moves.idle import restriction_of
 from nucleate.moves.move import MoveContext
 from nucleate.moves.propose import propose
 from nucleate.moves.size import stacked
@@ -26,7 +27,6 @@ from nucleate.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from nucleate.crystal.crystal import Crystal
-    from nucleate.crystal.space import SearchSpace
     from nucleate.search.book import Noted
     from nucleate.search.context import SearchContext
     from nucleate.search.proposals import Parent
@@ -85,7 +85,7 @@ class Evolution(SearchSettings):
         description="How parents are chosen: the lowest of a few drawn at random, or with chances "
         "that fall linearly with the rank.",
     )
-    tournament: int = Field(3, ge=2, description="Minima drawn for a tournament.")
+    tournament: int = Field(3, ge=2, le=10_000, description="Minima drawn for a tournament.")
     niche_distance: float = Field(
         0.1,
         ge=0.0,
@@ -338,14 +338,6 @@ def _up_to(crystal: Crystal, units: int, context: MoveContext) -> Crystal:
         crystal = stacked(crystal, int(np.argmin(crystal.lengths)), factor)
         copies //= factor
     return crystal
-
-
-def restriction_of(space: SearchSpace) -> str:
-    """Return the key that restricts a space to crystals that atoms moved singly leave."""
-    if space.motif is not None:
-        return "problem.motif"
-    groups = space.space_groups
-    return "problem.space_groups" if groups is not None and 1 not in groups else ""
 
 
 def _serving(restriction: str) -> str:
