@@ -142,6 +142,13 @@ def test_poscar_keeps_every_digit(
     assert_same_places(again.scaled, sign * crystal.scaled[order])
 
 
+def test_fluorine_is_no_boolean_in_extxyz(tmp_path: Path) -> None:
+    fluorine = Crystal(np.array([9]), 3.0 * np.eye(3), np.zeros((1, 3)))
+    write_extxyz(tmp_path / "f.extxyz", [("F", fluorine, {"formula": "F", "stable": False})])
+    info = read(tmp_path / "f.extxyz").info
+    assert (info["name"], info["formula"], info["stable"]) == ("F1", "F1", False)
+
+
 @pytest.mark.parametrize("number", KNOWN)
 @settings(max_examples=5)
 @given(rotations(), st.sampled_from([(1, 1, 1), (2, 1, 1)]))

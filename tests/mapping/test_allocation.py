@@ -104,6 +104,18 @@ def test_a_composition_at_the_hull_comes_before_one_far_above() -> None:
     assert above[chosen].mean() < 0.5 * above[3:].mean()
 
 
+def test_a_corner_that_was_searched_competes_with_the_others() -> None:
+    findings = searched(FIELD, 2, tried=(20,))
+    once = Finding(5, 0.0, ((1, 0.1), (5, 0.0)))
+    open_ = [once, *findings[1:]]
+    with_one = decide(open_, 3, closed=(1, 2))
+    assert 0 in [choice.index for choice in with_one.choices]
+    often = Finding(4000, 0.0, ((1, 0.1), (5, 0.0)))
+    assert 0 not in [
+        choice.index for choice in decide([often, *findings[1:]], 3, closed=(1, 2)).choices
+    ]
+
+
 def test_compositions_that_were_never_visited_come_first_if_they_may_reach_the_hull() -> None:
     findings = searched(FIELD, 3)
     chosen = decide(findings, 3).choices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.cli.conftest import call_in
 
 import nucleate as nc
 from nucleate.cli.map import parse_oxidation
@@ -116,3 +117,22 @@ def test_a_map_without_known_structures_is_searched(tmp_path):
         display=False,
     )
     assert found.status()["structures"] >= 9
+
+
+def test_options_without_effect_on_a_map_are_refused(quick_map, tmp_path):
+    for words, option in (
+        (("status", "map", "--order", "energy"), "--order"),
+        (("export", "map", "--order", "energy", "--out", "x"), "--order"),
+        (("export", "map", "--all", "--best", "3", "--cell", "given"), "--all, --best, --cell"),
+    ):
+        result = call_in(tmp_path, words[0], quick_map, *words[2:])
+        assert result.status == 2
+        assert f"{option} of this command has no effect on a map; leave it out" in " ".join(
+            result.err.split()
+        )
+    assert not (tmp_path / "x").exists()
+    result = call_in(
+        tmp_path, "status", quick_map, "--open", "Cu", "--potential", "-0.1", "--csv", "none/x.csv"
+    )
+    assert result.status == 2
+    assert "none/x.csv: cannot be written" in " ".join(result.err.split())

@@ -97,6 +97,28 @@ def test_end_members_are_all_mixtures() -> None:
     np.testing.assert_allclose(field.coordinates[place], [0.5, 0.5, 0.0], atol=1e-12)
 
 
+@pytest.mark.parametrize("system", ["Li3Sn-LiSn3", "Cu3Au-CuAu3", "Li3Sn-LiSn3-Li2S"])
+def test_mixtures_that_reduce_to_small_formulas_are_in_the_grid(system: str) -> None:
+    field = of(system, max_ratio=6, max_atoms_per_formula=7)
+    members = [Composition.from_formula(text).counts for text in system.split("-")]
+    wanted = set()
+    for amounts in product(range(60), repeat=len(members)):
+        present = [k for k in amounts if k]
+        if len(present) < 2 or gcd(*amounts) > 1 or max(present) > 6 * min(present):
+            continue
+        counts = [
+            sum(k * member.get(symbol, 0) for k, member in zip(amounts, members, strict=True))
+            for symbol in field.elements
+        ]
+        row = tuple(n // gcd(*counts) for n in counts)
+        if sum(row) <= 7:
+            wanted.add(row)
+    corners = {tuple(field.counts_of(member)) for member in field.members}
+    found = {tuple(field.counts_of(item)) for item in field.inner}
+    assert found == wanted - corners
+    assert len(found) > 3
+
+
 def test_windows_of_elements_and_of_end_members() -> None:
     field = of("Li-O-Br-Cl", windows=["0.3 < x(Li) <= 0.5", "x(Cl) >= 0.2"])
     fractions = field.counts / field.counts.sum(axis=1, keepdims=True)
@@ -146,6 +168,10 @@ def test_lines_and_points_are_added_beside_the_windows() -> None:
     assert origin["SrTiO3"] == origin["Sr3TiO5"] == "line"
     assert "Sr4TiO6" not in origin
     assert origin["SrO"] == "line"
+    oxide = of("Sr-Ti-O", lines=["Sr-O"], max_atoms_per_formula=6)
+    on_line = [f for f, o in zip(formulas(oxide), oxide.origins, strict=True) if o == "line"]
+    assert on_line == []
+    assert formulas(oxide) == formulas(of("Sr-Ti-O", max_atoms_per_formula=6))
     assert origin["SrY2TiO6"] == origin["Sr7Ti6O19"] == origin["YTiO3"] == "point"
     assert origin["Y2O3"] == "grid"
 
@@ -158,6 +184,11 @@ def test_lines_and_points_are_added_beside_the_windows() -> None:
         ({"system": "Sr-O-Sr"}, ["twice"]),
         ({"system": "SrO-TiO2-SrTiO3"}, ["field.system", "mixture"]),
         ({"system": "He-O"}, ["field.system", "neutral", "oxidation_states"]),
+        (
+            {"system": "Cu-Au", "max_atoms_per_formula": 1},
+            ["field.max_atoms_per_formula = 1", "Raise it"],
+        ),
+        ({"system": "Sr-Ti-O", "max_atoms": 1}, ["field.max_atoms = 1", "Raise it"]),
         ({"system": "Sr-O", "oxidation_states": {"O": 1}}, ["oxidation_states", "adds up"]),
         ({"system": "Sr-Ti-O", "oxidation_states": {"Al": 3}}, ["Al", "Remove"]),
         ({"system": "Sr-Ti-O", "oxidation_states": {"Ti": 0}}, ["Ti", "whole charge"]),

@@ -52,6 +52,19 @@ def _cif(crystal: Crystal) -> str:
     return buffer.getvalue().decode()
 
 
+def test_structures_that_were_chosen_are_used_whatever_the_number_of_polymorphs(tmp_path) -> None:
+    for k, length in enumerate((4.9, 5.1, 5.2)):
+        write_cif(tmp_path / "own", f"SrO-{k}", rock_salt(38, 8, length))
+    of_library = references(polymorphs=2).found
+    formulas = [item.formula for item in of_library]
+    several = next(item for item in of_library if formulas.count(item.formula) == 2)
+    write_cif(tmp_path / "own", "another", several.crystal)
+    both = references(polymorphs=2, references=["shipped", str(tmp_path / "own")]).found
+    assert {item.name for item in both if item.is_chosen} == {"SrO-0", "SrO-1", "SrO-2", "another"}
+    assert sum(item.formula == "SrO" for item in both) == 3
+    assert sum(item.formula == several.formula for item in both) == 2
+
+
 def test_every_entry_of_the_library_within_the_field_is_found() -> None:
     found = references(polymorphs=1000).found
     inside = {38, 39, 22, 8}

@@ -98,3 +98,20 @@ def test_a_second_model_judges_only_if_it_is_asked_for() -> None:
     assert MapSettings.from_dict({"field": {"system": "Mg-O"}}).final.judge == "off"
     some = MapSettings.from_dict({"field": {"system": "Mg-O"}, "final": {"best": 3}})
     assert (some.final.best, some.final.judge) == (3, "off")
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        ({}, "allocation.rule = 'equal' has no end of its own. Give stop.time"),
+        ({"time": "1m", "expected_change_mev": 5.0}, "stop.expected_change_mev = 5 has no effect"),
+    ],
+)
+def test_a_map_that_would_not_end_or_ignore_a_key_is_refused_before_any_work(stop, words) -> None:
+    data = {**DATA, "stop": stop, "allocation": {"rule": "equal"}}
+    with pytest.raises(InputError) as caught:
+        MapSettings.from_dict(data).check_end()
+    assert str(caught.value).startswith(words)
+    for fine in ({"structures": 9}, {"core_time": "1m", "expected_change_mev": 0}):
+        MapSettings.from_dict({**data, "stop": fine}).check_end()
+    MapSettings.from_dict({**DATA, "stop": stop}).check_end()

@@ -242,6 +242,7 @@ def preview_map(
     if MapStore.exists(path):
         with MapStore.read(path) as store:
             store.check_same(path, settings)
+    settings.check_end()
     found = field_of(settings)
     changes = tuple(changes_of_map(settings, path))
     return MapPreview(found, references_of(found, settings), settings, judge, changes)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleate.cli.inputs import LIKELY, refuse_on_map
+
 if TYPE_CHECKING:
     from typer import Typer
 
@@ -30,7 +32,7 @@ def export(
             "map with --for]",
         ),
     ] = None,
-    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = LIKELY,
     program: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +70,12 @@ def export(
     from nucleate.cli import inputs
 
     if api.holds_map(run):
-        if program is not None or file is not None:
+        asks_for_jobs = program is not None or file is not None
+        idle = {"--order": order != LIKELY, "--all": everything}
+        if not asks_for_jobs:
+            idle |= {"--best": best is not None, "--cell": cell is not None}
+        refuse_on_map(run, [name for name, is_given in idle.items() if is_given])
+        if asks_for_jobs:
             tier = None if program is None else inputs.parse_tier(program)
             made = api.open_map(run).export_jobs(
                 tier, input_file=file, out=out, best=best or 1, cell=cell or "primitive"

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LIKELY = "likely"
+"""Order of lists by default."""
+
+
 def folder_of(problem: str) -> Path:
     """Return the run folder of a command where none is given."""
     from nucleate.api.inputs import default_folder
@@ -22,6 +26,15 @@ def folder_of(problem: str) -> Path:
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that are not None or empty."""
     return {key: value for key, value in options.items() if value is not None and value != []}
+
+
+def refuse_on_map(run: Path, options: Sequence[str]) -> None:
+    """Raise InputError if options were given that have no effect on a map."""
+    if options:
+        raise InputError(
+            f"{run}: {', '.join(options)} of this command has no effect on a map; leave it out, or "
+            "give the run of one of its compositions."
+        )
 
 
 def parse_formula_units(text: str | None) -> list[int] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nucleate import InputError
+from nucleate.cli.inputs import LIKELY, refuse_on_map
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -23,7 +24,7 @@ def status(
     run: Annotated[Path, typer.Argument(help="Folder of a run, a map or a table of searches.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     best: Annotated[int, typer.Option(min=1, help="Number of structures to list.")] = 10,
-    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = "likely",
+    order: Annotated[str, typer.Option(help="Order of the list: likely, or energy.")] = LIKELY,
     element: Annotated[
         str | None,
         typer.Option("--open", help="Of a map: what is stable open to this element, such as O."),
@@ -67,6 +68,7 @@ def status(
     if api.holds_map(run):
         from nucleate.api.map import table_text
 
+        refuse_on_map(run, ["--order"] if order != LIKELY else [])
         state = api.open_map(run).status(best=best)
         typer.echo(json.dumps(state, indent=2) if as_json else table_text(state))
         return

@@ -280,10 +280,15 @@ def _extxyz_frame(name: str, crystal: Crystal, info: Info) -> str:
     return "\n".join(lines) + "\n"
 
 
+_FLUORINE = "F1"
+"""In place of the name or formula F, which readers take for the boolean, quotes or none."""
+
+
 def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
     if isinstance(value, bool | np.bool_):
         return "T" if value else "F"
     if isinstance(value, str):
+        value = _FLUORINE if value == "F" else value
         return '"' + " ".join(clean(value).replace("\\", "/").replace('"', "'").split()) + '"'
     if isinstance(value, np.ndarray):
         return '"' + " ".join(repr(float(item)) for item in value.ravel()) + '"'

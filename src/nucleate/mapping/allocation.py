@@ -145,14 +145,15 @@ def allocate(
 def landscape_of(field: Field, findings: Sequence[Finding]) -> tuple[Landscape, Falls]:
     """Return the model of the lowest energies, and the falls that it assumes.
 
-    The corners have the formation energy 0.
+    The corners have the formation energy 0. One that was searched, as no structure of it is known,
+    may fall like any other composition.
     """
     atoms = field.counts.sum(axis=1).tolist()
     falls = Falls.learned(findings, atoms)
     found = np.array([np.nan if f.best is None else f.best for f in findings])
     rest = np.array([falls.expected(f, n) for f, n in zip(findings, atoms, strict=True)])
     corner = len(field.members)
-    rest[:corner] = 0.0
+    rest[:corner][[finding.is_known for finding in findings[:corner]]] = 0.0
     found[:corner] = 0.0
     features = features_of(field.counts, field.elements)
     return fitted(features, found, rest, n_given=corner), falls

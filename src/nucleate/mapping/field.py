@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_MEMBERS = 6
 MOST_COMPOSITIONS = 2000
+SMALLEST_FORMULA = 2
+"""Atoms in the smallest formula of a field that is not a corner."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,7 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     if neutral and has_end_members:
         grid = grid[[row_is_neutral(row, elements, options) for row in grid]]
     if not len(grid) and not options.lines and not options.points:
-        raise _nothing_neutral(options)
+        raise _nothing_left(options, neutral=neutral)
     _check_that_states_serve(options, grid, elements)
     if has_end_members:
         _check_that_states_fit(options, [*bare.member_counts, *grid], elements)
@@ -307,9 +309,15 @@ def _is_neutral(options: FieldSettings, elements: Sequence[str], *, has_end_memb
     return neutral
 
 
-def _nothing_neutral(options: FieldSettings) -> InputError:
+def _nothing_left(options: FieldSettings, *, neutral: bool) -> InputError:
     size = options.max_atoms_per_formula or options.cell_limit
     given = dict(options.oxidation_states)
+    if not neutral or size < SMALLEST_FORMULA:
+        key = "max_atoms" if options.max_atoms_per_formula is None else "max_atoms_per_formula"
+        return InputError(
+            f"field.{key} = {size}: {options.system} has no composition with so few atoms beside "
+            "its corners. Raise it."
+        )
     if given:
         return InputError(
             f"field.oxidation_states = {given}: no composition of {options.system} with up to "

@@ -81,7 +81,7 @@ def member_grid(
     limit = options.max_atoms_per_formula or options.cell_limit
     table = np.array([[member.counts.get(symbol, 0) for symbol in elements] for member in members])
     by_size: dict[int, list[NDArray[np.int64]]] = {}
-    for total in range(2, limit + 1):
+    for total in range(2, _most_units(table, limit) + 1):
         if _tries(total, len(members)) > MOST_TRIED:
             _refuse_large(options, total)
             break
@@ -112,13 +112,27 @@ def on_line(
         Atoms in the largest formula.
     """
     found: dict[tuple[int, ...], float] = {}
-    for total in range(2, max_atoms + 1):
+    for total in range(2, _most_units(np.array([first, last]), max_atoms) + 1):
         for a, b in _amounts(2, total, max_ratio):
             row = a * np.array(first) + b * np.array(last)
             row //= gcd(*row.tolist())
             if row.sum() <= max_atoms:
                 found[tuple(row.tolist())] = b / (a + b)
     return [np.array(row) for row in sorted(found, key=lambda row: found[row])]
+
+
+def _most_units(table: NDArray[np.int64], max_atoms: int) -> int:
+    """Return how many units of some compositions a formula of at most so many atoms may stand for.
+
+    Amounts without a common factor give counts whose common factor divides all minors of the table
+    of counts: LiSn is a quarter of Li3Sn and LiSn3 together.
+    """
+    n_rows, n_columns = table.shape
+    minors = [
+        round(float(np.linalg.det(table[:, columns])))
+        for columns in combinations(range(n_columns), n_rows)
+    ]
+    return gcd(*minors) * max_atoms // int(table.sum(axis=1).min())
 
 
 def _tries(total: int, parts: int) -> int:

@@ -11,7 +11,7 @@ ternaries as unknown. Structures of files that the input names are always used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Reference:
         Library, file or folder.
     above_hull : float or None
         eV/atom by the source, where known.
+    is_chosen : bool
+        Whether somebody has chosen it for the field: it is a file, or one of a folder.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Reference:
     composition: Composition
     source: str
     above_hull: float | None = None
+    is_chosen: bool = False
 
     @property
     def formula(self) -> str:
@@ -223,6 +226,7 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], in
         of other compositions.
     """
     found, others, problems = [], list[tuple[str, str]](), list[str]()
+    is_chosen = _is_chosen_for_the_field(source)
     try:
         for item in read_source(source):
             if isinstance(item, Unreadable):
@@ -230,9 +234,8 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], in
                 continue
             composition = Composition.from_numbers(item.crystal.numbers)
             if field.contains(composition):
-                found.append(
-                    Reference(item.name, item.crystal, composition, source, item.above_hull)
-                )
+                reference = Reference(item.name, item.crystal, composition, source, item.above_hull)
+                found.append(replace(reference, is_chosen=is_chosen))
             else:
                 others.append((item.name, composition.formula))
     except InputError as error:
@@ -245,7 +248,7 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], in
             f"field.references = {source!r}: none of its {len(others)} structures is in the "
             f"field {field.system}{example}{bad}. Correct the path, or leave it out."
         )
-    if others and _is_chosen_for_the_field(source):
+    if others and is_chosen:
         names = ", ".join(f"{name} ({formula})" for name, formula in others[:MOST_NAMED])
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         raise InputError(
@@ -263,7 +266,10 @@ def _is_chosen_for_the_field(source: str) -> bool:
 
 
 def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Reference]:
-    """Return the lowest structures of each composition, in the order of the field."""
+    """Return the structures of each composition in the order of the field.
+
+    All that were chosen for it, and the lowest of the others up to a number of both together.
+    """
     by_composition: dict[Composition, list[Reference]] = {}
     for item in found:
         by_composition.setdefault(item.composition, []).append(item)
@@ -282,8 +288,13 @@ def _polymorphs(found: Sequence[Reference], field: Field, most: int) -> list[Ref
     def energy(item: Reference) -> float:
         return UNKNOWN_ABOVE_HULL if item.above_hull is None else item.above_hull
 
+    def used(items: list[Reference]) -> list[Reference]:
+        others = sorted((item for item in items if not item.is_chosen), key=energy)
+        chosen = [item for item in items if item.is_chosen]
+        return sorted([*chosen, *others[: max(most - len(chosen), 0)]], key=energy)
+
     return [
         item
         for composition in sorted(by_composition, key=place)
-        for item in sorted(by_composition[composition], key=energy)[:most]
+        for item in used(by_composition[composition])
     ]

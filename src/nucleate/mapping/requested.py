@@ -55,7 +55,10 @@ def _windows(
 
 
 def of_lines(bare: Field, options: FieldSettings) -> list[Composition]:
-    """Return the compositions of the lines, ends included; raises InputError if one is wrong."""
+    """Return the compositions of the lines, ends included; raises InputError if one is wrong.
+
+    Between the ends those that are charge-neutral, where the field is.
+    """
     found: list[Composition] = []
     for line in options.lines:
         ends = [part.strip() for part in line.split("-")]
@@ -67,6 +70,8 @@ def of_lines(bare: Field, options: FieldSettings) -> list[Composition]:
         first, last = (_inside(bare, end, "lines", line, options) for end in ends)
         limit = min(options.cell_limit, options.max_atoms_per_formula or options.cell_limit)
         rows = on_line(bare.counts_of(first), bare.counts_of(last), options.max_ratio, limit)
+        if bare.is_neutral:
+            rows = [row for row in rows if row_is_neutral(row, bare.elements, options)]
         found += [first, *(composition_of(row, bare.elements) for row in rows), last]
     return found
 

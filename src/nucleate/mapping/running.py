@@ -67,6 +67,7 @@ def run_map(
     callback = callback or Silent()
     field = with_earlier(field_of(settings), folder)
     check_models(field, settings.tier)
+    settings.check_end()
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))

@@ -262,6 +262,23 @@ class MapSettings(Table):
                 "map has none. Use 'no-formula' or 'no-relatives'."
             )
 
+    def check_end(self) -> None:
+        """Check that the map would end by itself; raises InputError."""
+        rule, stop = self.allocation.rule, self.stop
+        if rule == "hull":
+            return
+        change = stop.expected_change_mev
+        if change not in (0.0, type(stop).model_fields["expected_change_mev"].default):
+            raise InputError(
+                f"stop.expected_change_mev = {change:g} has no effect where allocation.rule = "
+                f"{rule!r}, which does not expect anything; leave it out."
+            )
+        if stop.time is None and stop.core_time is None and stop.structures is None:
+            raise InputError(
+                f"allocation.rule = {rule!r} has no end of its own. Give stop.time, stop.core_time "
+                "or stop.structures (--time, --core-time or --structures)."
+            )
+
     def run_settings(self, composition: Composition) -> RunSettings:
         """Return the input of the run of one composition.
 

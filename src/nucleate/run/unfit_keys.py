@@ -87,8 +87,8 @@ def _check_vacancies(settings: RunSettings) -> None:
     melted = chosen(getattr(search, "when_melted", choice), settings.problem.space())
     if not uses_vacancies(choice) and not uses_vacancies(melted):
         raise InputError(
-            f"search.min_vacancy_ang has no effect where the moves are those of {choice!r}, as with "
-            "problem.space_groups: none puts atoms on vacant sites; leave it out"
+            f"search.min_vacancy_ang has no effect where the moves are those of {choice!r}, as "
+            "with problem.space_groups: none puts atoms on vacant sites; leave it out"
         )
 
 

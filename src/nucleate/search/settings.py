@@ -141,7 +141,8 @@ class MovingSettings(SearchSettings):
         choices = (self.moves, getattr(self, "when_melted", self.moves))
         if self.min_vacancy_ang is not None and not any(map(uses_vacancies, choices)):
             raise ValueError(
-                "min_vacancy_ang has no effect where every move to vacant sites is off; leave it out"
+                "min_vacancy_ang has no effect where every move to vacant sites is off; leave "
+                "it out"
             )
         return self
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +22,7 @@ from nucleate.mapping.potentials import open_hull, stability_windows
 from nucleate.report.maps import export
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.displays import table_of
-from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.edges import faces, tie_lines
 from nucleate.report.maps.export import _write_for_pymatgen
 from nucleate.report.maps.figures import hull_figure
 from nucleate.report.maps.growth import growth
@@ -67,9 +68,10 @@ def test_pymatgen_reads_its_phase_diagram_back(state, tmp_path):
 
 def test_rows_are_those_of_pymatgen(state):
     diagram = phase_diagram(state)
-    if state.field.has_end_members:
-        pytest.skip("pymatgen has other units for end members")
-    entries = {entry.composition.reduced_composition: entry for entry in diagram.all_entries}
+    entries = {
+        getattr(entry, "original_entry", entry).composition.reduced_composition: entry
+        for entry in diagram.all_entries
+    }
     from pymatgen.core import Composition
 
     for row in map_rows(state.energies):
@@ -123,6 +125,18 @@ def test_tie_lines_lie_on_the_hull(seed, system):
     assert hull.at_shares(middles) == pytest.approx(heights, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_faces_of_a_quaternary_lie_on_the_hull_and_have_its_tie_lines(seed, tmp_path):
+    hull = made_map("Li-Sn-S-Cl", tmp_path, seed, max_atoms_per_formula=7).energies.hull()
+    found = faces(hull)
+    centres = np.array([hull.shares[list(face)].mean(axis=0) for face in found])
+    heights = np.array([hull.formation[list(face)].mean() for face in found])
+    assert hull.at_shares(centres) == pytest.approx(heights, abs=1e-6)
+    edges = {pair for face in found for pair in combinations(face, 2)}
+    assert set(tie_lines(hull)) <= edges
+    assert faces(made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=7).energies.hull()) == []
+
+
 def test_a_ternary_hull_is_a_triangulation(tmp_path):
     hull = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=9).energies.hull()
     n, edges = len(hull.vertices), len(tie_lines(hull))
@@ -140,7 +154,8 @@ def test_the_last_frame_is_the_hull_of_now(state):
     assert counts == sorted(counts)
     assert counts[-1] == phases
     for frame in frames:
-        places = {place for place, _ in frame.heights}
+        places = {place for place, _, _ in frame.heights}
+        assert min(above for _, _, above in frame.heights) == 0.0
         assert set(frame.stable) <= places
         assert {place for line in frame.lines for place in line} == set(frame.stable)
 

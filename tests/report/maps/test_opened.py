@@ -45,6 +45,8 @@ def test_stable_phases_are_those_of_pymatgen(state, tmp_path):
         read = list(csv.DictReader(stream))
     assert [row["formula"] for row in read] == [row.formula for row in found.rows]
     assert read[0]["temperature_k"] == "1000.0"
+    with pytest.raises(InputError, match=r"none.*cannot be written .*Choose another file"):
+        found.write_csv(tmp_path / "none" / "x.csv")
 
 
 @pytest.mark.parametrize(("symbol", "mu"), [("O", -1.0), ("Sr", -0.2), ("Ti", 0.0)])

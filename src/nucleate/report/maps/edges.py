@@ -1,4 +1,4 @@
-"""The lines of a hull as it is drawn: which stable phases are in equilibrium with each other."""
+"""Lines and faces of a hull as it is drawn: which stable phases are in equilibrium."""
 
 from __future__ import annotations
 
@@ -34,6 +34,35 @@ def tie_lines(hull: Hull) -> list[tuple[int, int]]:
         for first, second in _edges(shares[touching]):
             found.add(tuple(sorted((int(touching[first]), int(touching[second])))))  # type: ignore[arg-type]
     return sorted((int(vertices[a]), int(vertices[b])) for a, b in found)
+
+
+def faces(hull: Hull) -> list[tuple[int, int, int]]:
+    """Return the triangles between stable phases of a field of four corners, by their places.
+
+    A section through the tetrahedron cuts them in lines. Empty for other fields, or without all
+    corners.
+    """
+    if hull.missing or len(hull.members) != 4:
+        return []
+    vertices = np.array(hull.vertices, dtype=np.int64)
+    shares, formation = hull.shares[vertices], hull.formation[vertices]
+    found: set[tuple[int, ...]] = set()
+    for plane in hull.potentials:
+        touching = np.flatnonzero(np.abs(formation - shares @ plane) < _TOUCHES)
+        for face in _triangles(shares[touching]):
+            found.add(tuple(sorted(int(vertices[touching[k]]) for k in face)))
+    return sorted(found)  # type: ignore[arg-type]
+
+
+def _triangles(points: NDArray[np.float64]) -> list[tuple[int, ...]]:
+    """Return the triangles on the surface of a body that four or more points of a facet span."""
+    if len(points) <= 4:
+        return list(combinations(range(len(points)), 3))
+    try:
+        simplices = ConvexHull(points[:, :-1]).simplices
+    except QhullError:
+        return []
+    return [tuple(map(int, simplex)) for simplex in simplices]
 
 
 def _edges(points: NDArray[np.float64]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.errors import InputError
+from nucleate.mapping.judged import JUDGED, judged_heights
 from nucleate.report.figure import ShownFigure
 from nucleate.report.maps.edges import tie_lines
 from nucleate.report.maps.rows import NEAR_EV, UNLISTED
@@ -53,6 +54,7 @@ def hull_figure(state: MapState) -> Figure:
     axes = figure.add_subplot()
     if len(hull.members) == 2:
         _draw_line(axes, hull, known)
+        _draw_second_opinions(axes, hull, state)
     else:
         corners = TRIANGLE if len(hull.members) == 3 else TETRAHEDRON
         _draw_simplex(axes, hull, known, corners)
@@ -72,6 +74,24 @@ def _draw_line(axes: Any, hull: Hull, known: list[bool]) -> None:
         )  # fmt: skip
     axes.set_xlabel(f"share of the atoms in {hull.member_names[1]}")
     axes.set_ylabel("formation energy (eV/atom)")
+
+
+def _draw_second_opinions(axes: Any, hull: Hull, state: MapState) -> None:
+    """Draw a bar from each phase that a second model has judged to its height by that model.
+
+    Both heights are above the hull of their own model.
+    """
+    judged = judged_heights(state.energies, state.meta.get(JUDGED))
+    formulas = [phase.composition.formula for phase in state.energies.phases()]
+    seconds = np.array([judged.get(formula, np.nan) for formula in formulas])
+    apart = seconds - hull.above_hull
+    ends = np.array([np.maximum(-apart, 0.0), np.maximum(apart, 0.0)])
+    if np.isfinite(apart).any():
+        axes.errorbar(
+            hull.shares[:, 1], hull.formation, np.nan_to_num(ends), fmt="none", ecolor="#57606a",
+            elinewidth=0.9, capsize=2.5, zorder=1, label="by the second model",
+        )  # fmt: skip
+        axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _draw_simplex(axes: Any, hull: Hull, known: list[bool], corners: NDArray[np.float64]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nucleate.mapping.hull import Hull
-from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.edges import faces, tie_lines
 
 if TYPE_CHECKING:
     from nucleate.mapping.energies import Phase
@@ -29,8 +29,11 @@ class Frame:
         Places of the phases of the last hull that were stable then.
     lines : tuple of (int, int)
         Tie lines between them.
-    heights : tuple of (int, float)
-        Places and formation energies in eV/atom of all phases that had one.
+    faces : tuple of (int, int, int)
+        Triangles between them, in a field of four corners.
+    heights : tuple of (int, float, float)
+        Places, formation energies and energies above that hull in eV/atom of all phases that had
+        one.
     """
 
     elapsed_s: float
@@ -38,7 +41,8 @@ class Frame:
     n_visits: int
     stable: tuple[int, ...]
     lines: tuple[tuple[int, int], ...]
-    heights: tuple[tuple[int, float], ...]
+    faces: tuple[tuple[int, int, int], ...]
+    heights: tuple[tuple[int, float, float], ...]
 
 
 def growth(state: MapState, most: int = FRAMES) -> list[Frame]:
@@ -103,5 +107,6 @@ def _frame(
         n_visits,
         tuple(places[k] for k in hull.vertices),
         tuple((places[a], places[b]) for a, b in tie_lines(hull)),
-        tuple((place, float(e)) for place, e in zip(places, hull.formation, strict=True)),
+        tuple((places[a], places[b], places[c]) for a, b, c in faces(hull)),
+        tuple(zip(places, hull.formation.tolist(), hull.above_hull.tolist(), strict=True)),
     )

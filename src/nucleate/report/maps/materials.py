@@ -68,4 +68,4 @@ def phase_diagram(state: MapState) -> Any:
     if not state.field.has_end_members:
         return PhaseDiagram(entries)
     corners = [Composition(member.formula) for member in state.field.members]
-    return CompoundPhaseDiagram(entries, corners, normalize_terminal_compositions=False)
+    return CompoundPhaseDiagram(entries, corners, normalize_terminal_compositions=True)

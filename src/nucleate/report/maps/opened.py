@@ -92,9 +92,20 @@ class OpenHull:
         }
 
     def write_csv(self, path: str | Path) -> Path:
-        """Write a row for each composition; an existing file is replaced."""
+        """Write a row for each composition; an existing file is replaced.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
         facts = {k: value for k, value in self.to_dict().items() if k not in ("rows", "doubts")}
-        write_rows(Path(path), [asdict(row) | facts for row in self.rows])
+        try:
+            write_rows(Path(path), [asdict(row) | facts for row in self.rows])
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}). Choose another file."
+            ) from error
         return Path(path)
 
     def text(self, most: int | None = None) -> str:

@@ -20,7 +20,7 @@ from nucleate.mapping.site import COMPOSITIONS
 from nucleate.mapping.travel import crystal_of
 from nucleate.report.displays import duration
 from nucleate.report.maps.advice import to_make_next
-from nucleate.report.maps.edges import tie_lines
+from nucleate.report.maps.edges import faces, tie_lines
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.reservoir import open_elements_of, open_ranges
 from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
@@ -313,6 +313,7 @@ def _data(state: MapState, rows: Sequence[MapRow]) -> str:
                 "shares": np.round(hull.shares[place], 6).tolist(),
                 "formation": row.formation_ev_per_atom,
                 "above": row.above_hull_ev_per_atom,
+                "judged": row.judged_above_hull_ev_per_atom,
                 "origin": row.origin,
                 "type": clean(prototype_of(row.structure_type)),
                 "cell": None if crystal is None else _cell(crystal),
@@ -326,13 +327,15 @@ def _data(state: MapState, rows: Sequence[MapRow]) -> str:
         "phases": items,
         "stable": list(hull.vertices),
         "lines": tie_lines(hull),
+        "faces": faces(hull),
         "frames": [
             {
                 "visits": item.n_visits,
                 "core_s": round(item.core_s, 1),
                 "stable": item.stable,
                 "lines": item.lines,
-                "heights": [(k, round(e, 5)) for k, e in item.heights],
+                "faces": item.faces,
+                "heights": [(k, round(e, 5), round(above, 5)) for k, e, above in item.heights],
             }
             for item in growth(state)
         ],

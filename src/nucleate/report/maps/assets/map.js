@@ -13,9 +13,9 @@
   let turn = [0.35, 0.3];
   const stateNow = () => {
     const moment = data.frames[frame];
-    if (!moment || frame === data.frames.length - 1) return { stable: new Set(data.stable), lines: data.lines, energy: null };
-    const energy = new Map(moment.heights);
-    return { stable: new Set(moment.stable), lines: moment.lines, energy: energy };
+    if (!moment || frame === data.frames.length - 1) return { stable: new Set(data.stable), lines: data.lines, faces: data.faces, energy: null, above: (k) => phases[k].above };
+    const energy = new Map(moment.heights.map(([k, e]) => [k, e])), above = new Map(moment.heights.map(([k, _, a]) => [k, a]));
+    return { stable: new Set(moment.stable), lines: moment.lines, faces: moment.faces, energy: energy, above: (k) => above.get(k) ?? null };
   };
   const TRIANGLE = [[0, 0], [1, 0], [0.5, Math.sqrt(0.75)]];
   // A regular tetrahedron that stands on its first three corners, at a distance of the square root of 3.
@@ -48,14 +48,28 @@
       const fixed = Number(mode.slice(4)), share = Number(byId("share").value) / 100;
       const rest = data.corners.map((_, k) => k).filter((k) => k !== fixed);
       const on = all.filter((k) => Math.abs(phases[k].shares[fixed] - share) < 0.026);
-      const to = (k) => flat(rest.map((r) => phases[k].shares[r] / (1 - phases[k].shares[fixed] || 1)), TRIANGLE);
-      return { points: on.map((k) => [k, ...to(k)]), corners: rest.map((r, i) => [data.corners[r], ...TRIANGLE[i]]), frame: [[0, 1], [1, 2], [0, 2]] };
+      const to = (shares) => flat(rest.map((r) => shares[r] / (1 - shares[fixed] || 1)), TRIANGLE);
+      return { points: on.map((k) => [k, ...to(phases[k].shares)]), cuts: cutsOf(now.faces, fixed, share).map((ends) => ends.map(to)), corners: rest.map((r, i) => [data.corners[r], ...TRIANGLE[i]]), frame: [[0, 1], [1, 2], [0, 2]] };
     }
     const to = n === 3 ? (s) => flat(s, TRIANGLE) : solid;
     const unit = data.corners.map((_, k) => data.corners.map((__, i) => (i === k ? 1 : 0)));
     const frameLines = [];
     for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) frameLines.push([i, j]);
     return { points: all.map((k) => [k, ...to(phases[k].shares)]), corners: unit.map((u, k) => [data.corners[k], ...to(u)]), frame: frameLines };
+  }
+  // Where the faces of the hull cross the plane at a share of a corner: pairs of compositions.
+  function cutsOf(faces, fixed, share) {
+    const found = [];
+    faces.forEach((face) => {
+      const corners = face.map((k) => phases[k].shares), ends = [];
+      for (let i = 0; i < 3; i++) {
+        const p = corners[i], q = corners[(i + 1) % 3], before = p[fixed] - share, after = q[fixed] - share;
+        if (Math.abs(before) < 1e-9) ends.push(p);
+        else if (before * after < 0 && Math.abs(after) >= 1e-9) ends.push(p.map((v, c) => v + (q[c] - v) * before / (before - after)));
+      }
+      if (ends.length === 2) found.push(ends);
+    });
+    return found;
   }
   const STYLE = {
     "stable known": ["#0072B2", "circle", true], "stable unlisted": ["#D55E00", "diamond", true],
@@ -67,7 +81,8 @@
   function styleOf(k, now) {
     const p = phases[k];
     if (now.stable.has(k)) return "stable " + kindOf(p);
-    return p.above !== null && p.above <= data.near ? "near " + kindOf(p) : "above";
+    const above = now.above(k);
+    return above !== null && above <= data.near ? "near " + kindOf(p) : "above";
   }
   function shape(pen, kind, x, y, r) {
     pen.beginPath();
@@ -96,7 +111,7 @@
     pen.font = "13px system-ui, sans-serif";
     const limit = Number(byId("height").value) / 1000;
     const plan = layout(now), flatView = view.value === "line" || view.value.startsWith("edge:");
-    const show = plan.points.filter(([k]) => now.stable.has(k) || phases[k].above === null || phases[k].above <= limit + 1e-12);
+    const show = plan.points.filter(([k]) => now.stable.has(k) || now.above(k) === null || now.above(k) <= limit + 1e-12);
     const where = new Map();
     let X, Y;
     if (flatView) {
@@ -126,6 +141,11 @@
     show.forEach(([k, x, y]) => where.set(k, [X(x), Y(y)]));
     pen.strokeStyle = css("--quiet"); pen.lineWidth = 1;
     const lines = flatView ? chain(show, now) : view.value.startsWith("cut:") ? [] : now.lines;
+    (plan.cuts || []).forEach(([p, q]) => { pen.beginPath(); pen.moveTo(X(p[0]), Y(p[1])); pen.lineTo(X(q[0]), Y(q[1])); pen.stroke(); });
+    if (flatView && !now.energy) show.forEach(([k, x, y]) => {
+      const second = phases[k].judged; if (second === null || phases[k].above === null) return;
+      const end = Y(y - phases[k].above + second); pen.beginPath(); pen.moveTo(X(x), Y(y)); pen.lineTo(X(x), end); pen.moveTo(X(x) - 4, end); pen.lineTo(X(x) + 4, end); pen.stroke();
+    });
     lines.forEach(([a, b]) => { const p = where.get(a), q = where.get(b); if (!p || !q) return; pen.beginPath(); pen.moveTo(...p); pen.lineTo(...q); pen.stroke(); });
     spots = [];
     const order = [...show].sort((p, q) => now.stable.has(p[0]) - now.stable.has(q[0]));
@@ -157,6 +177,7 @@
       const item = document.createElement("span"); item.appendChild(mini); item.appendChild(document.createTextNode(text));
       mark(mini.getContext("2d"), name, 8, 8, 5); box.appendChild(item); box.appendChild(document.createTextNode(" "));
     });
+    if (phases.some((p) => p.judged !== null)) box.appendChild(document.createTextNode("Bars on a line of two corners: the distance from the hull by the second model. "));
     box.appendChild(document.createTextNode(n === 4 ? "Drag to rotate; click a phase for its structure." : "Click a phase for its structure."));
   }
   function views() {
