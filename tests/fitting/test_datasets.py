@@ -229,3 +229,18 @@ def test_split_is_by_formula() -> None:
     assert leaking_rows(["a", "a", "b", "a"], ["train", "val", "train", "val"]) == [0]
     double = Crystal(np.array([11, 17, 11, 17]), np.eye(3), np.zeros((4, 3)))
     assert reduced_formula(double) == reduced_formula(SALTS[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.csv", "formula,e\nNaCl,-1.0\n", r"no column 'cif'; it has formula, e\. Rename"),
+        ("a.csv", "cif,e\nno crystal,-1.0\n", r"none of 1 rows .*\(.*: 1\)\. Check the format"),
+        ("a.csv", "cif,e\n", r"none of 0 rows has a structure that can be used\. Check"),
+    ],
+)
+def test_a_file_without_structures_is_one_sentence_with_the_remedy(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=words) as caught:
+        load_dataset(tmp_path / name, energies=False)
+    assert "\n" not in str(caught.value)

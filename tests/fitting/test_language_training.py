@@ -68,6 +68,7 @@ def test_a_training_that_is_continued_ends_like_one_in_one_go(data: Path, tmp_pa
     for name, value in one.items():
         np.testing.assert_allclose(value, other[name], rtol=1.3e-6, atol=1e-5)
     about = load_language(at_once).about
+    assert load_language(at_once).settings.most_atoms == about["most_atoms"] == 12
     assert about["epochs_done"] == 2
     assert about["history"][1]["val"] < about["history"][0]["val"]
     assert "validation" in (tmp_path / "flat" / "model_card.md").read_text()

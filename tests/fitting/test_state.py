@@ -39,6 +39,32 @@ def test_a_training_continues_bit_for_bit(tmp_path):
     assert torch.equal(network.weight, other.weight)
 
 
+def test_weights_that_had_no_gradient_in_some_steps_continue_bit_for_bit(tmp_path):
+    from nucleate.fitting.state import read_state, restore, write_state
+
+    def made():
+        torch.manual_seed(0)
+        network = torch.nn.ModuleList([torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)])
+        return network, torch.optim.AdamW(network.parameters(), lr=0.1)
+
+    def step(network, optimiser, parts):
+        optimiser.zero_grad()
+        x = torch.arange(6.0).reshape(2, 3)
+        sum(network[k](x).square().sum() for k in parts).backward()
+        optimiser.step()
+
+    network, optimiser = made()
+    for parts in ([0, 1], [0], [0], [0, 1]):
+        step(network, optimiser, parts)
+    write_state(tmp_path / "s", network, optimiser, {}, {})
+    other, its_optimiser = made()
+    restore(other, its_optimiser, read_state(tmp_path / "s", "cpu")[0], 4)
+    for pair in ((network, optimiser), (other, its_optimiser)):
+        step(*pair, [0, 1])
+    for one, two in zip(network.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
 @pytest.mark.parametrize("text", [b"", b"no tensors", b"\xff" * 100])
 def test_a_damaged_state_is_one_sentence(tmp_path, text):
     from nucleate.fitting.state import read_state

@@ -131,8 +131,3 @@ def test_options_without_effect_on_a_map_are_refused(quick_map, tmp_path):
             result.err.split()
         )
     assert not (tmp_path / "x").exists()
-    result = call_in(
-        tmp_path, "status", quick_map, "--open", "Cu", "--potential", "-0.1", "--csv", "none/x.csv"
-    )
-    assert result.status == 2
-    assert "none/x.csv: cannot be written" in " ".join(result.err.split())

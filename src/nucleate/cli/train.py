@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -214,7 +215,7 @@ def align(
     """Tune a language of Wyckoff positions towards structures of low relaxed energy."""
     from nucleate.api.train import align_wyckoff_language
 
-    if temperature is not None and temperature <= 0.0:
+    if temperature is not None and not 0.0 < temperature < inf:
         raise typer.BadParameter("give eV/atom above 0", param_hint="--temperature")
     given = {
         "epochs": epochs,

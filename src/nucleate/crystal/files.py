@@ -298,7 +298,10 @@ def _extxyz_value(value: str | float | bool | np.ndarray) -> str:
 def _read_folder(folder: Path) -> Iterator[Item]:
     files = structure_files_in(folder)
     if not files:
-        raise InputError(f"{printable(folder)}: the folder has no structure files.")
+        raise InputError(
+            f"{printable(folder)}: the folder has no structure files. Give one with CIF, "
+            "POSCAR or extxyz files."
+        )
     for file in files:
         try:
             yield from iter_structures(file)

@@ -115,6 +115,8 @@ def write_state(
     }
     groups["first"] = {name: state["exp_avg"] for name, state in states.items()}
     groups["second"] = {name: state["exp_avg_sq"] for name, state in states.items()}
+    # AdamW counts for each weight the steps in which it had a gradient.
+    groups["steps"] = {name: torch.as_tensor(state["step"]) for name, state in states.items()}
     tensors = {
         f"{group}.{key}": value.contiguous()
         for group, values in groups.items()
@@ -150,14 +152,18 @@ def read_state(path: Path, device: str) -> tuple[Groups, dict[str, Any]]:
 
 
 def restore(network: Module, optimiser: Optimizer, groups: Groups, step: int) -> None:
-    """Put weights, moments and the number of steps back."""
+    """Put weights, moments and the number of steps of each weight back.
+
+    ``step`` is that of all weights in files which do not have their own.
+    """
     network.load_state_dict(groups["network"])
     own = optimiser.param_groups[0]
     beside = own.get("capturable") or own.get("fused")  # else steps are counted on the processor
     for name, parameter in network.named_parameters():
         if name in groups.get("first", {}):
+            own_step = float(groups.get("steps", {}).get(name, step))
             optimiser.state[parameter] = {
-                "step": torch.tensor(float(step), device=parameter.device if beside else "cpu"),
+                "step": torch.tensor(own_step, device=parameter.device if beside else "cpu"),
                 "exp_avg": groups["first"][name],
                 "exp_avg_sq": groups["second"][name],
             }

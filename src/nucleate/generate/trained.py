@@ -225,6 +225,11 @@ def _read(kind: TrainedKind, path: Path) -> tuple[str, dict[str, NDArray[Any]]]:
             return facts, {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or {kind.remedy}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} has weights of a type that cannot be read ({error}); write them as float32, "
+            f"or {kind.remedy}"
+        ) from error
 
 
 def can_serve(

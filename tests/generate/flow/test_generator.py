@@ -10,6 +10,7 @@ import pytest
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.crystal.symmetry import space_group
+from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.flow.generator import REACHED_WEIGHT
@@ -66,6 +67,9 @@ def test_space_groups_that_are_asked_for_are_kept(small_flow: Path) -> None:
     for member in members:
         assert member.detail["kept_group_number"] in (99, 123, 221)
         assert space_group(member.crystal, 1e-3)[0] in (99, 123, 221)
+    own = named("flow", checkpoint=str(small_flow), symmetric=0.2)
+    with pytest.raises(InputError, match=r"symmetric = 0\.2 has no effect with problem\.space_gr"):
+        own.build(GeneratorContext(space))
 
 
 def test_a_share_of_starts_may_be_symmetric(small_flow: Path) -> None:

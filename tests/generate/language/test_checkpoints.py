@@ -68,6 +68,21 @@ def test_missing_and_cut_and_foreign_files(small_language: Path, tmp_path: Path)
         load_language(str(network))
 
 
+def test_weights_of_another_type_are_one_sentence(small_language: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(small_language, framework="pt") as archive:
+        facts = archive.metadata()
+        weights = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    name = sorted(weights)[0]
+    weights[name] = weights[name].to(torch.bfloat16)
+    save_file(weights, tmp_path / "half.safetensors", metadata=facts)
+    with pytest.raises(InputError, match=r"cannot be read .* write them as float32"):
+        load_language(tmp_path / "half.safetensors")
+
+
 @pytest.mark.parametrize(
     ("facts", "word"),
     [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
+from nucleate.crystal.symmetry import space_group
 from nucleate.errors import InputError
 from nucleate.generate.build import named
 from nucleate.generate.context import GeneratorContext
@@ -160,8 +161,30 @@ def test_a_high_temperature_draws_other_assignments() -> None:
         return float(np.mean([item.log_likelihood for row in drawn for item in row]))
 
     assert mean(3.0) < mean(0.3) - 0.5
-    with pytest.raises(ValueError, match="has no effect"):
-        WyckoffLanguageSettings.model_validate({"assignment_temperature": 0.5})
+    for key in ("assignment_temperature", "assignment_top_p"):
+        with pytest.raises(ValueError, match=f"{key} = 0.5 has no effect"):
+            WyckoffLanguageSettings.model_validate({key: 0.5})
+
+
+def test_the_tail_of_the_assignments_can_be_cut() -> None:
+    space = SearchSpace.create(Composition.from_formula("SrTiO3"), max_atoms=10)
+
+    def words(top_p: float) -> list[str]:
+        keys = {"explore": True, "number": 40, "ranking": "likelihood", "assignment_top_p": top_p}
+        settings_ = named("wyckoff-language", assignment_temperature=2.0, **keys)
+        members = settings_.build(GeneratorContext(space)).members
+        return [str(member.detail["wyckoff"]) for member in members]
+
+    assert len(set(words(0.3))) < len(set(words(1.0)))
+
+
+def test_crystals_have_the_space_groups_that_are_asked_for() -> None:
+    wanted = {4, 186, 216}
+    space = SearchSpace.create(
+        Composition.from_formula("Si"), formula_units=(1, 2, 3, 4), space_groups=wanted
+    )
+    members = named("wyckoff-language", number=30).build(GeneratorContext(space)).members
+    assert {space_group(member.crystal, 0.1)[0] for member in members} <= wanted
 
 
 def test_the_generator_keeps_space_groups_and_is_the_same_twice(small_language: Path) -> None:

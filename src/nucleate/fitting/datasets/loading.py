@@ -108,8 +108,12 @@ def load_dataset(
 
 def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:
     if not kept:
+        why = "; ".join(
+            f"{reason}: {len(keys):,}" for reason, keys in sorted(report.left_out.items())
+        )
         raise InputError(
-            f"{report.source}: none of {report.rows} rows can be used\n" + "\n".join(report.lines())
+            f"{report.source}: none of {report.rows} rows has a structure that can be used"
+            f"{f' ({why})' if why else ''}. {_REMEDY}"
         )
     formulas = [reduced_formula(row.crystal) for row in kept if row.crystal is not None]
     given = [row.split for row in kept]

@@ -213,8 +213,8 @@ def _require(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
         raise InputError(
-            f"{path.name} has no column {', '.join(map(repr, missing))}; "
-            f"it has {', '.join(names) or 'none'}"
+            f"{path.name} has no column {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(names) or 'none'}. Rename its columns, or give another file."
         )
 
 

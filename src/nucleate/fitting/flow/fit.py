@@ -95,6 +95,7 @@ def train_flow(
         say=say,
         withheld=reduced_formulas(withheld),
     )
+    sizes = replace(sizes, most_atoms=int(train.sizes.max()))
     trainer = FlowTrainer(out, sizes, settings, train, val, device=device)
     count = sum(parameter.numel() for parameter in trainer.network.parameters())
     say(f"{len(train):,} training crystals, {count:,} parameters")
@@ -103,7 +104,7 @@ def train_flow(
         "data": account,
         "licence": licence,
         "crystals": {"train": len(train), "val": len(val)},
-        "most_atoms": most_atoms,
+        "most_atoms": sizes.most_atoms,
         "parameters": count,
     }
     return train_and_write(trainer, FLOW, CARD, sizes, train.elements, facts, out, tell)

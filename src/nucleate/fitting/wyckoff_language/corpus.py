@@ -93,6 +93,11 @@ class Corpus:
         return np.diff(self.element_start) + np.diff(self.orbit_start)
 
     @property
+    def largest(self) -> int:
+        """Atoms of the largest cell."""
+        return int(np.add.reduceat(self.counts, self.element_start[:-1]).max())
+
+    @property
     def canonical(self) -> NDArray[np.int64]:
         """The first sentence of each crystal."""
         return np.unique(self.crystal, return_index=True)[1]

@@ -96,6 +96,7 @@ def train_wyckoff_language(
     train, val, dataset = read_corpora(
         data, out, limit=limit, seed=settings.seed, say=say, withheld=others
     )
+    sizes = replace(sizes, most_atoms=train.largest)
     trainer = LanguageTrainer(
         out, sizes, settings, train, val, device=device, withheld=dataset.withheld | others
     )
@@ -106,7 +107,7 @@ def train_wyckoff_language(
         "data": dataset.report.lines()[0],
         "licence": licence,
         "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
-        "most_atoms": MOST_ATOMS,
+        "most_atoms": train.largest,
         "parameters": count,
     }
     return train_and_write(trainer, LANGUAGE, CARD, sizes, train.elements, facts, out, tell)
@@ -199,8 +200,8 @@ def align_wyckoff_language(
         "data": dataset.report.lines()[0],
         "licence": about.get("licence", ""),
         "crystals": {"train": len(train.canonical), "val": len(val.canonical)},
-        "most_atoms": about["most_atoms"],
-        "parameters": about["parameters"],
+        "most_atoms": language.settings.most_atoms,
+        "parameters": sum(weight.size for weight in language.state.values()),
         "before": {key: about.get(key) for key in ("training", "epochs_done", "steps")},
         "aligned": {"from": language.digest, "judge": name, **asdict(found)},
     }

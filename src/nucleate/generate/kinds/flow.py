@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from nucleate.errors import InputError
 from nucleate.generate.context import GeneratorSettings
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ class FlowSettings(GeneratorSettings):
         from nucleate.generate.flow.checkpoint import FLOW
         from nucleate.generate.flow.generator import FlowGenerator
 
+        fields = type(self).model_fields
+        if context.space.space_groups is not None and self.symmetric not in (
+            1.0,
+            fields["symmetric"].default,
+        ):
+            raise InputError(
+                f"flow: symmetric = {self.symmetric:g} has no effect with problem.space_groups, as "
+                "every start has the symmetry of one of them; leave it out."
+            )
         checkpoint = FLOW.load(self.checkpoint)
         from nucleate.generate.flow.sampling import Manner
 

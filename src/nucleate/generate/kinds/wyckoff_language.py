@@ -71,6 +71,13 @@ class WyckoffLanguageSettings(GeneratorSettings):
     assignment_temperature: float = Field(
         1.0, gt=0.0, le=3.0, description="Of the assignments that are drawn (explore = true)."
     )
+    assignment_top_p: float = Field(
+        1.0,
+        gt=0.0,
+        le=1.0,
+        description="Space groups, sites and elements beyond this share of probability are not "
+        "drawn (explore = true).",
+    )
 
     sites: dict[str, str] = Field(
         {}, description='Wyckoff letters of all orbits of some elements: {Sr = "a", O = "c"}.'
@@ -100,11 +107,12 @@ class WyckoffLanguageSettings(GeneratorSettings):
                 f"descent_steps would move what {'keep' if self.keep else 'sites'} gives. Leave "
                 "one of the two keys out"
             )
-        if not self.explore and self.assignment_temperature != 1.0:
-            raise ValueError(
-                f"assignment_temperature = {self.assignment_temperature:g} has no effect where the "
-                "likeliest assignments are taken. Set explore = true, or leave it out"
-            )
+        for key in ("assignment_temperature", "assignment_top_p"):
+            if not self.explore and getattr(self, key) != fields[key].default:
+                raise ValueError(
+                    f"{key} = {getattr(self, key):g} has no effect where the likeliest assignments "
+                    "are taken. Set explore = true, or leave it out"
+                )
         return self
 
     def build(self, context: GeneratorContext) -> WyckoffLanguageGenerator:
@@ -123,6 +131,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
             top_p=self.top_p,
             explore=self.explore,
             assignment_temperature=self.assignment_temperature,
+            assignment_top_p=self.assignment_top_p,
             held=held_of(context.space, self.sites, self.keep),
             order=self._order(context),
             seed=context.seed,

@@ -67,9 +67,10 @@ class WyckoffLanguageGenerator(PooledGenerator):
 
     The likeliest come first, or those that are likely and low in energy by the graph network.
 
-    ``Origin.detail`` holds the space group, the assignment, the formula units, the log-likelihood
-    of the assignment (with that of its size), the log-density of cell and coordinates, and the
-    digest of the checkpoint.
+    ``Origin.detail`` holds the space group that was written (that of the crystal may be a
+    supergroup), the assignment, the formula units, the log-likelihood of the assignment (with that
+    of its size, and summed over its descriptions that the beam kept), the log-density of cell and
+    coordinates, and the digest of the checkpoint.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         How cells and coordinates are drawn.
     explore : bool
         Draw the assignments by chance, none twice, in place of the likeliest.
-    assignment_temperature : float
+    assignment_temperature, assignment_top_p : float
         How they are drawn then.
     held : Held or None
         What is given of every crystal.
@@ -114,6 +115,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         top_p: float = 0.95,
         explore: bool = False,
         assignment_temperature: float = 1.0,
+        assignment_top_p: float = 1.0,
         held: Held | None = None,
         order: NetworkOrder | None = None,
         seed: int = 0,
@@ -122,7 +124,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
         self._space, self._checkpoint = space, checkpoint
         self._number, self._leading, self.after = number, leading, after
         self._temperature, self._top_p, self._explore = temperature, top_p, explore
-        self._assignment_temperature = assignment_temperature
+        self._of_assignments = assignment_temperature, assignment_top_p
         self._held, self._order, self._seed, self._warn = held, order, seed, warn
 
     @property
@@ -183,7 +185,7 @@ class WyckoffLanguageGenerator(PooledGenerator):
             most = min(self._number, max(ASSIGNMENTS, self._number // 5))
             made = search.likely(
                 most,
-                manner=Manner(self._assignment_temperature),
+                manner=Manner(*self._of_assignments),
                 rng=rng if self._explore else None,
             )
             placed = self._placed(made, self._writer(network, numbers, counts))
@@ -271,16 +273,11 @@ class WyckoffLanguageGenerator(PooledGenerator):
         made, often = [], BESIDE_A_PART if self._part is not None else 1
         for item in sorted(items, key=lambda item: -item.log_density):
             crystal = crystal_of(item.sentence, limits * (1.0 - 1e-6))
-            if crystal is not None and self._accepts(crystal):
+            if crystal is not None and self._space.rejection(crystal) is None:
                 made.append((crystal, item))
             if len(made) >= often * 2 * wanted + 2:
                 break
         return [made[k] for k in distinct([c for c, _ in made], most=wanted)]
-
-    def _accepts(self, crystal: Crystal) -> bool:
-        from dataclasses import replace
-
-        return replace(self._space, space_groups=None).rejection(crystal) is None
 
 
 def _is_movable(assignment: Assignment, first: int) -> bool:
