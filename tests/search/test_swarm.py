@@ -118,19 +118,19 @@ def test_the_swarm_takes_the_lowest_and_lets_the_fruitless_go() -> None:
     assert not swarm.join(3, three, three, (0, -0.5, 3), rng=RNG)
     assert swarm.join(4, three, three, (0, -3.0, 4), rng=RNG)  # in the place of 0
     assert len(swarm) == 2
-    assert swarm.next()[0] == 2
+    assert swarm.waiting()[0][0] == 2
     swarm.begin(2, two)
-    assert swarm.next()[0] == 4
+    assert swarm.waiting()[0][0] == 4
     assert not swarm.end(0, one, (0, -5.0, 5))  # gone
     assert not swarm.end(2, None, None)
-    assert swarm.next()[0] == 4
+    assert swarm.waiting()[0][0] == 4
     swarm.begin(2, two)
     assert not swarm.end(2, two, (0, -1.0, 7))
     assert len(swarm) == 1
     swarm.begin(4, four)
-    assert swarm.next() is None
+    assert swarm.waiting() == []
     assert swarm.end(4, four, (0, -4.0, 8))
-    assert swarm.next()[1].place == (0, -4.0, 8)
+    assert swarm.waiting()[0][1].place == (0, -4.0, 8)
 
 
 def test_particles_that_become_alike_are_one() -> None:
@@ -141,7 +141,7 @@ def test_particles_that_become_alike_are_one() -> None:
     swarm.begin(0, one)
     swarm.end(0, two, (0, -1.5, 2))
     assert len(swarm) == 1
-    assert swarm.next()[0] == 1
+    assert swarm.waiting()[0][0] == 1
 
 
 def test_a_local_swarm_has_several_attractors_and_a_global_one_the_lowest() -> None:
@@ -196,6 +196,21 @@ def test_a_step_descends_from_what_attracts_it_as_well_so_that_it_is_no_find_of_
     play(walk, *np.linspace(-1.0, -1.2, 5))
     families = {trial.candidate.origin.parents for trial in (walk.ask() for _ in range(4))}
     assert {len(family) for family in families} == {2}
+
+
+def test_a_particle_without_an_allowed_step_does_not_hold_up_the_others(monkeypatch) -> None:
+    walk = search_of(1.0)
+    play(walk, *np.linspace(-1.0, -1.2, 5))
+    stuck = walk._particles.waiting()[0][0]
+    whole = type(walk)._step
+    monkeypatch.setattr(
+        walk,
+        "_step",
+        lambda name, particle, rng: None if name == stuck else whole(walk, name, particle, rng),
+    )
+    names = [walk.ask().candidate.origin.detail[PARTICLE] for _ in range(3)]
+    assert len(set(names)) == 3
+    assert stuck not in names
 
 
 def search_of(fraction):

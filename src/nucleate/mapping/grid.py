@@ -122,7 +122,7 @@ def on_line(
 
 
 def _most_units(table: NDArray[np.int64], max_atoms: int) -> int:
-    """Return how many units of some compositions a formula of at most so many atoms may stand for.
+    """Return how many units of some compositions a formula of limited size may stand for.
 
     Amounts without a common factor give counts whose common factor divides all minors of the table
     of counts: LiSn is a quarter of Li3Sn and LiSn3 together.

@@ -101,7 +101,7 @@ def learned_of(
     Raises
     ------
     ValueError
-        If it has other names, or not so many numbers for an arm.
+        If it has other names, or another number of values for an arm.
     """
     start = context.start or {}
     unknown = sorted(set(start) - set(names))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STEP = f"{MOVE}swarm-step"
 """Source of the steps of particles."""
 
+PARTICLES_TRIED = 4
+"""Particles that one draw tries, those that have waited longest: one may find no allowed step."""
+
 PARTICLE = "particle"
 """Key in the detail of a step: the record with which its particle began."""
 
@@ -129,10 +132,10 @@ class SwarmSearch(DrawnSearch):
         leads = bool(getattr(self.context.generator, "leads", False))
         is_settled = number >= self.settings.population and not leads
         if is_settled and rng.random() < self.settings.swarm_fraction:
-            turn = self._particles.next()
-            child = None if turn is None else self._step(*turn, rng)
-            if child is not None:
-                return child
+            for turn in self._particles.waiting()[:PARTICLES_TRIED]:
+                child = self._step(*turn, rng)
+                if child is not None:
+                    return child
         most_units = int(rng.choice(self._units))
         return self.context.generator.generate(rng=rng, max_formula_units=most_units)
 

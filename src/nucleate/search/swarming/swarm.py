@@ -44,9 +44,9 @@ class Particles:
     def __len__(self) -> int:
         return len(self._members)
 
-    def next(self) -> tuple[int, Particle] | None:
-        """Return the particle that has waited longest; None while all have a trial."""
-        return (self._waiting[0], self._members[self._waiting[0]]) if self._waiting else None
+    def waiting(self) -> list[tuple[int, Particle]]:
+        """Return the particles without a trial, the one that has waited longest first."""
+        return [(name, self._members[name]) for name in self._waiting]
 
     def begin(self, name: int, start: Crystal) -> None:
         """Take note of the next start of a particle."""
