@@ -61,8 +61,9 @@ class Terminal(io.StringIO):
 
 
 def shown(display, terminal):
-    display._live.refresh()  # as the thread that draws does
-    return "\n".join(terminal.lines)
+    with display._live._lock:  # else the thread that draws may be in the middle of a picture
+        display._live.refresh()
+        return "\n".join(terminal.lines)
 
 
 def told(display, number, origin="prototypes"):
