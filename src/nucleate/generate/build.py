@@ -43,23 +43,22 @@ def default_generators(
 ) -> tuple[Component, ...]:
     """Return the generators of a run that names none, where this many known structures lead.
 
-    In cells of at most 20 atoms the language of Wyckoff positions joins the random crystals after a
-    while: searches without known structures then find more. Larger cells begin with a small pool of
-    the graph search: it takes less than a minute of one core, and searches end lower by it. (The
-    measurements of the benchmark and of the language have the figures.)
+    The language of Wyckoff positions joins the others after a while: searches without known
+    structures then find more. Cells of more than 20 atoms begin with a small pool of the graph
+    search: it takes less than a minute of one core, and searches end lower by it. (The measurements
+    of the benchmark and of the language have the figures.)
     """
+
+    def language(weight: float) -> Component:
+        after = leading + LANGUAGE_AFTER
+        return named("wyckoff-language", weight=weight, ranking="likelihood", after=after)
+
     if space.max_atoms <= SMALL_CELL:
-        language = named(
-            "wyckoff-language",
-            weight=0.33,
-            ranking="likelihood",
-            after=leading + LANGUAGE_AFTER,
-        )
-        return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language)
+        return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language(0.33))
     if not may_keep_a_pool:
         return random_generators()
-    pool = named("graph-search", weight=0.3, number=1000, refined=40)
-    return (named("symmetric", weight=0.6), named("blocks", weight=0.1), pool)
+    pool = named("graph-search", weight=0.25, number=1000, refined=40)
+    return (named("symmetric", weight=0.4), named("blocks", weight=0.1), pool, language(0.25))
 
 
 def build_generators(settings: Sequence[Component], context: GeneratorContext) -> GeneratorMix:
