@@ -8,6 +8,9 @@ r"""Whole runs with and without known structures: how often the right structure 
     python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
         --number 100 --known off --generators symmetric:0.85 blocks:0.15 --until-found \
         --rows until_found.jsonl
+    python benchmarks/known_structures.py run TABLE.parquet --library train.nlib --out RUNS \
+        --number 12 --atoms 21-52 --unknown-hull --known off --until-found \
+        --rows until_found_large.jsonl
     python benchmarks/known_structures.py table
 
 Targets are entries on the hull of the ``val`` split with 4 to 20 atoms in the primitive cell, the
