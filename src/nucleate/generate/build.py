@@ -53,8 +53,10 @@ def default_generators(
         after = leading + LANGUAGE_AFTER
         return named("wyckoff-language", weight=weight, ranking="likelihood", after=after)
 
-    if space.max_atoms <= SMALL_CELL or not may_keep_a_pool:
+    if space.max_atoms <= SMALL_CELL:
         return (named("symmetric", weight=0.57), named("blocks", weight=0.1), language(0.33))
+    if not may_keep_a_pool:
+        return random_generators()
     pool = named("graph-search", weight=0.25, number=1000, refined=40)
     return (named("symmetric", weight=0.4), named("blocks", weight=0.1), pool, language(0.25))
 
