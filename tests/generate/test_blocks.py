@@ -147,5 +147,5 @@ def test_crowded_limits_are_met_by_pushing_atoms_apart() -> None:
 
 
 def test_impossible_limits_end_in_none() -> None:
-    space = space_of("Mn", pair_distances={"Mn-Mn": 9.0}, formula_units=[2])
+    space = space_of("Mn", pair_distances={"Mn-Mn": 3.6}, formula_units=[2])
     assert BlocksGenerator(space).generate(rng=np.random.default_rng(0)) is None

@@ -188,7 +188,7 @@ def test_a_search_is_a_function_of_seed_and_size(toy, optimiser) -> None:
 
 
 def test_a_search_that_finds_nothing_ends(toy) -> None:
-    crowded = SearchSpace.create(SPACE.composition, max_atoms=5, pair_distances={"O-O": 9.0})
+    crowded = SearchSpace.create(SPACE.composition, max_atoms=5, pair_distances={"Ti-O": 9.0})
     shown: list[tuple[int, int]] = []
     harvest = search_crystals(
         crowded, toy, formula_units=1, number=10, progress=lambda *args: shown.append(args)

@@ -195,7 +195,7 @@ def test_charges_decide_which_elements_take_the_origins() -> None:
 
 
 def test_a_draw_gives_up_after_its_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = perovskite(max_atoms=10, pair_distances={"O-O": 9.0})
+    space = perovskite(max_atoms=10, pair_distances={"Ti-O": 9.0})
     generator = BlocksGenerator(space)
     tried: list[int] = []
     whole = generator.attempt

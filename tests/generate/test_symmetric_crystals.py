@@ -228,7 +228,7 @@ def test_one_atom_seven_elements_and_rare_elements(kind, formula: str, options: 
 
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_where_nothing_fits_the_end_comes_soon(kind) -> None:
-    space = space_of("NaCl", max_atoms=4, pair_distances={"Na-Na": 9.0, "Na-Cl": 9.0, "Cl-Cl": 9.0})
+    space = space_of("NaCl", max_atoms=4, pair_distances={"Na-Cl": 9.0})
     started = time.process_time()
     assert kind(space).generate(rng=np.random.default_rng(0)) is None
     assert time.process_time() - started < 20.0
