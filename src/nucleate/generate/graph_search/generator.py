@@ -101,4 +101,5 @@ class GraphSearchGenerator(PooledGenerator):
         if self._file is not None:
             write_pool(self._file, members, name=self.name)
             parts.clear(self.plan.formula_units(self.space))
+            members = read_pool(self._file)  # as after an interruption, to the last digit
         return members

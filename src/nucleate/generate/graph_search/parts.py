@@ -29,11 +29,16 @@ class Parts:
         file = self._file(units)
         return read_pool(file) if file is not None and file.is_file() else None
 
-    def keep(self, units: int, members: list[Member]) -> None:
-        """Write the members of a size down."""
+    def keep(self, units: int, members: list[Member]) -> list[Member]:
+        """Write the members of a size down; return them as they will be read after an interruption.
+
+        Files have fewer digits than what was written.
+        """
         file = self._file(units)
-        if file is not None and members:
-            write_pool(file, members, name=f"size-{units}")
+        if file is None or not members:
+            return members
+        write_pool(file, members, name=f"size-{units}")
+        return read_pool(file)
 
     def clear(self, sizes: tuple[int, ...]) -> None:
         """Remove the files of all sizes."""

@@ -89,8 +89,7 @@ def crystals_of_sizes(
                     stage, done, whole = message["stage"]
                     shares[units, stage] = weights[stage] * done / whole
                 else:
-                    found[units] = message["members"], message["account"]
-                    parts.keep(units, message["members"])
+                    found[units] = parts.keep(units, message["members"]), message["account"]
                     shares |= {(units, stage): weight for stage, weight in weights.items()}
                     if waiting:
                         busy[pipe] = process, waiting.pop()

@@ -54,10 +54,10 @@ def make_pool(
             account.add(found[units][1])
     else:
         for units in left:
-            of_size[units] = crystals_of_size(
+            made = crystals_of_size(
                 space, network, plan, units, account=account, report=_labelled(report, units)
             )
-            parts.keep(units, of_size[units])
+            of_size[units] = parts.keep(units, made)
     members = [member for units in sizes for member in of_size[units]]
     return sorted(members, key=energy_of), account
 
