@@ -11,7 +11,7 @@ ternaries as unknown. Structures of files that the input names are always used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,8 +234,11 @@ def _of_files(field: Field, source: str) -> tuple[list[Reference], list[str], in
                 continue
             composition = Composition.from_numbers(item.crystal.numbers)
             if field.contains(composition):
-                reference = Reference(item.name, item.crystal, composition, source, item.above_hull)
-                found.append(replace(reference, is_chosen=is_chosen))
+                found.append(
+                    Reference(
+                        item.name, item.crystal, composition, source, item.above_hull, is_chosen
+                    )
+                )
             else:
                 others.append((item.name, composition.formula))
     except InputError as error:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
-from nucleate.moves.idle import COPIES, why_idle
+from nucleate.moves.idle import COPIES, restriction_of, why_idle
 from nucleate.moves.table import AUTO, chosen, move_weights
 from nucleate.search.settings import uses_vacancies
 
 if TYPE_CHECKING:
     from nucleate.run.settings import RunSettings
 
-TRIVIAL = 1
-"""The space group of crystals without symmetry."""
+RESTRICTIONS = {
+    "problem.motif": ("a motif", "keeps_motif"),
+    "problem.space_groups": ("space groups", "keeps_space_groups"),
+}
+"""In words, and what of the settings of a search says that it can keep to it."""
 
 
 def refuse_unfit_keys(settings: RunSettings) -> None:
@@ -33,23 +36,16 @@ def refuse_unfit_keys(settings: RunSettings) -> None:
 
 def _check_restrictions(settings: RunSettings) -> None:
     """Refuse a search whose candidates would all be outside the space groups or the motif."""
-    search, problem = settings.search, settings.problem
-    groups = problem.space().space_groups
-    asked = {
-        "a motif": ("problem.motif", "keeps_motif", problem.motif is not None),
-        "space groups": (
-            "problem.space_groups",
-            "keeps_space_groups",
-            groups is not None and TRIVIAL not in groups,
-        ),
-    }
-    for what, (key, able, is_asked) in asked.items():
-        if is_asked and not getattr(search, able, True):
-            raise InputError(
-                f"search.kind = {search.kind!r} cannot keep to {what} ({key}), as it places or "
-                "moves every atom by itself. Use search.kind = 'lowest-minima', 'basin-hopping' or "
-                f"'evolution', or leave {key} out."
-            )
+    search, key = settings.search, restriction_of(settings.problem.space())
+    if not key:
+        return
+    what, able = RESTRICTIONS[key]
+    if not getattr(search, able, True):
+        raise InputError(
+            f"search.kind = {search.kind!r} cannot keep to {what} ({key}), as it places or "
+            "moves every atom by itself. Use search.kind = 'lowest-minima', 'basin-hopping' or "
+            f"'evolution', or leave {key} out."
+        )
 
 
 def _check_moves(settings: RunSettings, key: str) -> None:

@@ -19,7 +19,7 @@ from nucleate.errors import InputError
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.hull import Hull
 from nucleate.mapping.potentials import open_hull, stability_windows
-from nucleate.report.maps import export
+from nucleate.report.maps import export, figures
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.displays import table_of
 from nucleate.report.maps.edges import faces, tie_lines
@@ -135,6 +135,19 @@ def test_faces_of_a_quaternary_lie_on_the_hull_and_have_its_tie_lines(seed, tmp_
     edges = {pair for face in found for pair in combinations(face, 2)}
     assert set(tie_lines(hull)) <= edges
     assert faces(made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=7).energies.hull()) == []
+
+
+def test_bars_of_a_binary_are_those_of_the_second_model(tmp_path, monkeypatch):
+    state = made_map("Cu-Au", tmp_path, max_atoms_per_formula=7)
+    hull = state.energies.hull()
+    formulas = [phase.composition.formula for phase in state.energies.phases()]
+    judged = {formula: 0.05 * place for place, formula in enumerate(formulas[1::2])}
+    monkeypatch.setattr(figures, "judged_heights", lambda *_: judged)
+    (axes,) = hull_figure(state).axes
+    (bars,) = (item for item in axes.containers if item.has_yerr)
+    found = sorted(abs(line[1][1] - line[0][1]) for line in bars.lines[2][0].get_segments())
+    wanted = [abs(judged[f] - hull.above_hull[k]) for k, f in enumerate(formulas) if f in judged]
+    assert found == pytest.approx(sorted(wanted))
 
 
 def test_a_ternary_hull_is_a_triangulation(tmp_path):

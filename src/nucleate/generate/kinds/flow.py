@@ -44,11 +44,8 @@ class FlowSettings(GeneratorSettings):
         from nucleate.generate.flow.checkpoint import FLOW
         from nucleate.generate.flow.generator import FlowGenerator
 
-        fields = type(self).model_fields
-        if context.space.space_groups is not None and self.symmetric not in (
-            1.0,
-            fields["symmetric"].default,
-        ):
+        usual = type(self).model_fields["symmetric"].default
+        if context.space.space_groups is not None and self.symmetric not in (1.0, usual):
             raise InputError(
                 f"flow: symmetric = {self.symmetric:g} has no effect with problem.space_groups, as "
                 "every start has the symmetry of one of them; leave it out."

@@ -53,8 +53,8 @@ def hull_figure(state: MapState) -> Figure:
     figure = ShownFigure(figsize=(7.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
     if len(hull.members) == 2:
-        _draw_line(axes, hull, known)
         _draw_second_opinions(axes, hull, state)
+        _draw_line(axes, hull, known)
     else:
         corners = TRIANGLE if len(hull.members) == 3 else TETRAHEDRON
         _draw_simplex(axes, hull, known, corners)
@@ -84,14 +84,14 @@ def _draw_second_opinions(axes: Any, hull: Hull, state: MapState) -> None:
     judged = judged_heights(state.energies, state.meta.get(JUDGED))
     formulas = [phase.composition.formula for phase in state.energies.phases()]
     seconds = np.array([judged.get(formula, np.nan) for formula in formulas])
-    apart = seconds - hull.above_hull
+    has_both = np.isfinite(seconds)
+    apart = (seconds - hull.above_hull)[has_both]
     ends = np.array([np.maximum(-apart, 0.0), np.maximum(apart, 0.0)])
-    if np.isfinite(apart).any():
+    if has_both.any():
         axes.errorbar(
-            hull.shares[:, 1], hull.formation, np.nan_to_num(ends), fmt="none", ecolor="#57606a",
+            hull.shares[has_both, 1], hull.formation[has_both], ends, fmt="none", ecolor="#57606a",
             elinewidth=0.9, capsize=2.5, zorder=1, label="by the second model",
         )  # fmt: skip
-        axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _draw_simplex(axes: Any, hull: Hull, known: list[bool], corners: NDArray[np.float64]) -> None:
