@@ -39,7 +39,7 @@ def test_bad_input_is_one_sentence(nucleate, words, expected):
     assert expected in result.err
 
 
-@pytest.mark.parametrize("method", ["statistics", "response"])
+@pytest.mark.parametrize("method", ["statistics", pytest.param("response", marks=pytest.mark.slow)])
 def test_derive_writes_a_library_that_show_reads(nucleate, tmp_path, method):
     write_extxyz(tmp_path / "set.extxyz", [(s.name, s.crystal) for s in rock_salts()])
     words = ("--method", method, "--fitted", "10", "--held-out", "3", "--out", "my.npz")

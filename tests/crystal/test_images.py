@@ -90,7 +90,7 @@ def test_the_nearest_image_is_the_shortest_of_all(seed: int, shear: int) -> None
     assert not is_beyond(reach_of(reduced, 1.0), *moved, np.sqrt(square) * (1 + 1e-9))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=SEEDS)
 def test_nearest_neighbours_are_those_of_ase(seed: int) -> None:
     from ase.neighborlist import primitive_neighbor_list

@@ -91,6 +91,7 @@ def test_a_deleted_run_is_searched_anew(folder):
     assert again.phase("CuAu").site is not None
 
 
+@pytest.mark.slow
 def test_a_geometry_that_is_found_damaged_late_counts_no_more(folder):
     """Energies can be read, and the structure that has the lowest cannot."""
     path = folder / "compositions" / "AuCu" / "run.db"

@@ -25,6 +25,7 @@ def test_the_middle_of_a_field(system, middle):
         assert found.formula == middle
 
 
+@pytest.mark.slow
 def test_runs_and_workers_of_a_map_have_the_same_compression(tmp_path, monkeypatch):
     from ase.calculators.emt import EMT
 

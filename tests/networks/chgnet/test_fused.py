@@ -106,7 +106,8 @@ def run_script(script: str, **environment: str) -> None:
 @pytest.mark.parametrize(
     ("model", "crystals"),
     [
-        ("0.3.0", "water, caesium"),
+        ("0.3.0", "water"),
+        pytest.param("0.3.0", "water, caesium", marks=pytest.mark.slow),
         pytest.param("0.3.0", "carbide, water, carbide", marks=pytest.mark.slow),
         pytest.param("0.2.0", "carbide, caesium, water", marks=pytest.mark.slow),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -26,9 +28,14 @@ def energy(network: Network, crystal: Crystal) -> float:
     return network.evaluate(graph, crystal.numbers, owner, 1)[0].item()
 
 
+@cache
+def in_double_precision() -> Network:
+    return Network(parameters_of(load_checkpoint()), dtype=torch.float64)
+
+
 def slope(ends: list[Crystal]) -> float:
     """Energy difference of two crystals in double precision, over two steps."""
-    network = Network(parameters_of(load_checkpoint()), dtype=torch.float64)
+    network = in_double_precision()
     return (energy(network, ends[0]) - energy(network, ends[1])) / (2 * STEP)
 
 
