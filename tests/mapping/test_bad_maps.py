@@ -26,13 +26,13 @@ def alloy(folder, **options):
 def test_a_source_that_cannot_be_read_leaves_no_map_behind(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         alloy(tmp_path / "map", references=[str(tmp_path / "nowhere")])
-    assert not MapStore.exists(tmp_path / "map")
+    assert not (tmp_path / "map").exists()
 
 
 def test_a_judge_that_cannot_be_used_is_refused_before_the_search(tmp_path):
     with pytest.raises(InputError, match=r"final\.judge: model = 'foo'"):
         alloy(tmp_path / "map", judge="foo")
-    assert not MapStore.exists(tmp_path / "map")
+    assert not (tmp_path / "map").exists()
 
 
 def stored(folder, system):

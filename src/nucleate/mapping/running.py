@@ -68,10 +68,10 @@ def run_map(
     field = with_earlier(field_of(settings), folder)
     check_models(field, settings.tier)
     settings.check_end()
+    known = references_of(field, settings)
     with ExitStack() as stack:
         stack.enter_context(locked(folder))
         stack.enter_context(logged(folder))
-        known = references_of(field, settings)
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
         level = level_of(settings.tier[-1], settings.field.pressure_gpa)
