@@ -17,6 +17,8 @@ import pytest
 from ase.calculators.emt import EMT
 from ase.io import read
 
+from nucleate.api.refine import refinement_of
+from nucleate.errors import InputError
 from nucleate.relax.outcome import Failed, Relaxed
 from nucleate.report.content import read_run
 from nucleate.run.store import Store
@@ -380,3 +382,10 @@ def test_series_of_files_are_not_refined(nucleate, run):
     result = nucleate("refine", "files", *EMT_TIER)
     assert result.status == 2
     assert "not a search" in result.err
+
+
+def test_options_of_a_model_are_refused_for_a_file(tmp_path):
+    (tmp_path / "more.toml").write_text('[[tier]]\nname = "lj"\nengine = {kind = "spp"}\n')
+    for options, own in (({"single_point": True}, "relax = false"), ({"name": "x"}, "name")):
+        with pytest.raises(InputError, match=rf"no effect on the tiers of a file\. Write {own}"):
+            refinement_of(input_file=tmp_path / "more.toml", **options)

@@ -7,20 +7,24 @@ import pytest
 
 from nucleate.crystal.distances import nearest_neighbour_distances
 from nucleate.crystal.symmetry import space_group
-from nucleate.mapping.elements import element_crystal
+from nucleate.mapping.elements import element_crystals
+from nucleate.mapping.field import field_of
+from nucleate.mapping.references import references_of
+from nucleate.mapping.settings import MapSettings
 
 
 @pytest.mark.parametrize(
     ("symbol", "contact"), [("Mg", 3.19), ("Fe", 2.48), ("Si", 2.35), ("O", 1.21), ("Cu", 2.55)]
 )
 def test_nearest_neighbours_are_as_in_the_tables(symbol, contact):
-    name, crystal = element_crystal(symbol)
+    name, crystal = element_crystals(symbol)[0]
     assert symbol in name
     assert nearest_neighbour_distances(crystal).min() == pytest.approx(contact, abs=0.03)
 
 
 MEASURED_VALUES = {
     "B": (12, 166, 2.46, (1.67, 1.75)),
+    "C": (4, 194, 2.26, (1.42, 2.46)),
     "P": (4, 64, 2.70, (2.22, 2.24)),
     "S": (32, 70, 2.07, (2.04, 2.05)),
     "Mn": (29, 217, 7.47, (2.26,)),
@@ -38,7 +42,7 @@ def test_measured_elements_are_as_in_the_literature(symbol):
     from ase.neighborlist import neighbor_list
 
     n_atoms, number, density, distances = MEASURED_VALUES[symbol]
-    name, crystal = element_crystal(symbol)
+    name, crystal = element_crystals(symbol)[0]
     atoms = crystal.to_ase()
     assert name.startswith("measured: ")
     assert crystal.n_atoms == n_atoms
@@ -51,18 +55,26 @@ def test_measured_elements_are_as_in_the_literature(symbol):
 def test_sulfur_is_made_of_rings():
     from ase.neighborlist import neighbor_list
 
-    _, crystal = element_crystal("S")
+    ((_, crystal),) = element_crystals("S")
     first, distances = neighbor_list("id", crystal.to_ase(), 2.5)
     assert (np.bincount(first) == 2).all()
     assert distances.max() < 2.07
 
 
-def test_every_element_has_a_crystal_or_none():
+def test_carbon_is_graphite_or_diamond_whichever_is_lower():
+    (graphite, _), (diamond, crystal) = element_crystals("C")
+    assert (graphite, diamond) == ("measured: graphite", "ASE: diamond C")
+    assert space_group(crystal, 0.001)[0] == 227
+    field = field_of(settings := MapSettings.from_dict({"field": {"system": "Si-C"}}))
+    names = [item.name for item in references_of(field, settings).found]
+    assert {graphite, diamond} <= set(names)
+
+
+def test_every_element_has_crystals_or_none():
     from ase.data import chemical_symbols
 
-    found = [element_crystal(symbol) for symbol in chemical_symbols[1:95]]
-    assert sum(item is not None for item in found) > 60
-    for item in found:
-        if item is not None:
-            assert np.isfinite(item[1].cell).all()
-            assert nearest_neighbour_distances(item[1]).min() > 0.6
+    found = [element_crystals(symbol) for symbol in chemical_symbols[1:95]]
+    assert sum(bool(items) for items in found) > 60
+    for _, crystal in (item for items in found for item in items):
+        assert np.isfinite(crystal.cell).all()
+        assert nearest_neighbour_distances(crystal).min() > 0.6

@@ -252,3 +252,12 @@ def test_a_force_field_needs_neutral_corners(tmp_path) -> None:
     settings = MapSettings.from_dict(data)
     with pytest.raises(InputError, match=r"corner Sr.*end members"):
         check_models(field_of(settings), settings.tier)
+
+
+@pytest.mark.parametrize(
+    ("system", "formula"),
+    [("Ba-Bi-O", "BaBiO3"), ("Cs-Au-Cl", "CsAuCl3"), ("Sb-O", "SbO2"), ("Ga-Cl", "GaCl2")],
+)
+def test_two_states_at_once_need_two_formula_units_only(system: str, formula: str) -> None:
+    """BaBiO3 has Bi3+ and Bi5+, Sb2O4 has Sb3+ and Sb5+; the reduced formula has one atom."""
+    assert of(system).index_of(Composition.from_formula(formula)) is not None

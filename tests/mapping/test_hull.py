@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nucleate.mapping.decomposition import units_of
 from nucleate.mapping.facets import lowest_mixtures
 from nucleate.mapping.hull import Hull
 
@@ -158,3 +161,17 @@ def test_nearly_flat_phases(noise: float) -> None:
     centre = np.array([[1, 1, 1, 1]])
     assert hull.energy_at(centre)[0] >= -0.25 - 10 * noise
     assert (hull.energy_at(counts) <= wanted + 10 * noise + 1e-12).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 7))
+def test_large_formulas_have_exact_amounts(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    phases = rng.integers(0, 60, (n, n)) + 61 * np.eye(n, dtype=np.int64)
+    amounts = rng.integers(1, 900, n)
+    found = units_of((amounts @ phases).tolist(), phases.tolist())
+    assert found == amounts.tolist()
+    halves = units_of((amounts @ phases).tolist(), (2 * phases).tolist())
+    assert halves == [Fraction(int(k), 2) for k in amounts]
+    with pytest.raises(ValueError, match="depend on each other"):
+        units_of((amounts @ phases).tolist(), [*phases[:-1].tolist(), phases[0].tolist()])

@@ -5,14 +5,22 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from ase.build import bulk
 from tests.cli.conftest import call_in
 from tests.cli.hand_off import submit
 from tests.programs.fakes import fake_vasp, potentials
 
 import nucleate as nc
 from nucleate import api
+from nucleate.api.map_jobs import _outcome_of
+from nucleate.api.refine import only_tier
+from nucleate.crystal.composition import Composition
+from nucleate.crystal.crystal import Crystal
 from nucleate.errors import InputError
+from nucleate.mapping.energies import RelaxedReference
+from nucleate.mapping.field import key_of
 from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.known_jobs import read_known, write_known
 from nucleate.mapping.reading import read_map
 from nucleate.report.content import read_run
 
@@ -100,3 +108,46 @@ def test_folders_are_written_once_and_of_one_map(exported, searched):
     manifest.write_text(manifest.read_text().replace('"PBE"', '"PBEsol"', 1))
     with pytest.raises(InputError, match="cannot be compared"):
         api.import_near(found.folder, found.folder / "for-vasp")
+
+
+def test_what_another_model_finds_lower_makes_its_hull(quick_map, tmp_path):
+    shutil.copytree(quick_map, tmp_path / "map")
+    options = {"sigma": 2.3, "epsilon": -0.3, "rc": 8.0}
+    engine = {"kind": "ase", "calculator": "ase.calculators.lj:LennardJones", "options": options}
+    tier = {"name": "lj", "relax": False, "engine": engine}
+    summaries = api.refine_near(tmp_path / "map", tier, best=3, on_stage=lambda *_: None)
+    assert any(summary.n_with_energy > 1 for _, summary in summaries)
+    state = read_map(tmp_path / "map")
+    reordered = 0
+    for phase in state.energies.phases():
+        if phase.site is None:
+            continue
+        told = [record for record, _ in read_run(phase.site.folder).told]
+        both = [(r.relaxed_by("emt"), done) for r in told if (done := r.relaxed_by("lj"))]
+        if not both:
+            continue
+        lowest = min(done.enthalpy_per_atom for _, done in both)
+        outcome = _outcome_of(phase, state, "lj", {})
+        assert outcome.enthalpy_per_atom == lowest
+        first = min(both, key=lambda pair: pair[0].enthalpy_per_atom)[1]
+        reordered += first.enthalpy_per_atom > lowest + 1e-6
+    assert reordered, "the second model puts no other structure first, so this tests nothing"
+
+
+def test_known_compounds_of_one_name_are_told_apart(searched, tmp_path):
+    tier = only_tier(None, searched / "dft.toml")
+    crystals = [Crystal.from_ase(bulk(name)) for name in ("Cu", "Au")]
+    known = [
+        RelaxedReference("POSCAR", Composition.from_formula(item.formula), -3.0, item)
+        for item in crystals
+    ]
+    write_known(known, tier, tmp_path / "known", system="Au-Cu", pressure_gpa=0.0)
+    for place in (tmp_path / "known").iterdir():
+        submit(place, FAKE_MODE="given")
+    found, problems = read_known(tmp_path / "known", "Au-Cu")
+    assert not problems
+    assert {name for _, name in found} == {"POSCAR"}
+    assert len(found) == 2
+    for item in known:
+        outcome, _ = found[key_of(item.composition.counts), "POSCAR"]
+        assert outcome.crystal.formula == item.composition.formula

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.api.map_near import near_phases, near_sites
 from nucleate.errors import InputError
+from nucleate.mapping.field import key_of
 from nucleate.mapping.judged import JUDGED, identity_of
 from nucleate.mapping.known_jobs import KNOWN, read_known, write_known
 from nucleate.mapping.reading import read_map
@@ -46,7 +47,7 @@ def export_near(
     made: list[tuple[str, Path, int]] = []
     for site in sites:
         place, number = export_jobs(
-            site.folder, tier, out=target / site.formula, best=best, cell=cell
+            site.folder, tier, out=target / site.folder.name, best=best, cell=cell
         )
         made.append((site.formula, place, number))
     known = [
@@ -142,7 +143,7 @@ def import_near(folder: str | Path, jobs: str | Path, *, name: str | None = None
     return NearImport(
         tier,
         tuple(runs),
-        tuple(known),
+        tuple(name for _, name in known),
         (*problems, *more),
         len(found),
         tuple(formula for formula in corners if formula not in judged["energies"]),
@@ -179,7 +180,7 @@ def _read_runs(
     runs: list[tuple[str, ImportSummary]] = []
     problems: list[tuple[str, str]] = []
     for place in sorted(path for path in root.iterdir() if path.is_dir() and path.name != KNOWN):
-        site = next((item for item in state.energies.sites if item.formula == place.name), None)
+        site = next((s for s in state.energies.sites if s.folder.name == place.name), None)
         if site is None or site.best is None:
             problems.append((place.name, "is no searched composition of this map"))
             continue
@@ -194,26 +195,37 @@ def _read_runs(
 
 
 def _outcome_of(
-    phase: Phase, state: MapState, tier: str, known: dict[str, tuple[Relaxed, dict[str, Any]]]
+    phase: Phase,
+    state: MapState,
+    tier: str,
+    known: dict[tuple[str, str], tuple[Relaxed, dict[str, Any]]],
 ) -> Relaxed | None:
-    """Return what the tier made of the structure that makes a phase; None if it has not seen it."""
+    """Return the lowest structure of the tier at the composition of a phase.
+
+    None where it has not seen the structure that makes the phase.
+    """
     from nucleate.run.store import Store
     from nucleate.search.polished import POLISHED
 
     if phase.site is None:
         name = "" if phase.reference is None else phase.reference.name
-        if name not in known:
+        key = key_of(phase.composition.counts), name
+        if key not in known:
             return None
-        outcome, manifest = known[name]
+        outcome, manifest = known[key]
         exported = float(manifest["enthalpy_ev_per_atom"])
         return outcome if abs(exported - phase.energy) <= SAME_EV else None
     own = (state.tiers[-1], *POLISHED)
     with Store.read(phase.site.folder) as store:
         if tier not in store.tiers():
             return None
+        lowest, has_seen = None, False
         for record, _ in store.records():
             outcome = record.relaxed_by(tier)
+            if outcome is None:
+                continue
             before = [done.enthalpy_per_atom for name in own if (done := record.relaxed_by(name))]
-            if outcome is not None and before and min(before) <= phase.energy + SAME_EV:
-                return outcome
-    return None
+            has_seen |= bool(before) and min(before) <= phase.energy + SAME_EV
+            if lowest is None or outcome.enthalpy_per_atom < lowest.enthalpy_per_atom:
+                lowest = outcome
+    return lowest if has_seen else None

@@ -53,13 +53,14 @@ class PhaseMap:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._known: tuple[float, MapState] | None = None
+        self._known: tuple[list[tuple[int, int]], MapState] | None = None
         self._state()
 
     def _state(self) -> MapState:
         """Return what the folder holds, read again if it has grown."""
-        stores = [*self.folder.glob("map.db"), *self.folder.glob(f"{COMPOSITIONS}/*/run.db")]
-        stamp = max((path.stat().st_mtime for path in stores), default=0.0)
+        runs = self.folder.glob(f"{COMPOSITIONS}/*/run.db")
+        facts = [path.stat() for path in (*sorted(self.folder.glob("*.db")), *sorted(runs))]
+        stamp = [(fact.st_mtime_ns, fact.st_size) for fact in facts]
         if self._known is None or self._known[0] != stamp:
             self._known = stamp, read_map(self.folder)
         return self._known[1]

@@ -96,6 +96,12 @@ def refinement_of(
 ) -> RefinementSettings:
     """Return the input of :func:`refine`, which has the same parameters; raises InputError."""
     options = given(name=name, relax=False if single_point else None)
+    if options and model is None:
+        key, own = ("name", "name") if name is not None else ("single_point", "relax = false")
+        raise InputError(
+            f"{key} has no effect on the tiers of a file. Write {own} there, or name the model "
+            "itself (--tier)."
+        )
     overrides: dict[str, Any] = given(best=best)
     if model is not None:
         overrides["tier"] = as_tiers(model, options)

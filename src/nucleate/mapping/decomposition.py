@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ABSENT = 1e-9
-_LARGEST_DENOMINATOR = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,7 @@ class Decomposition:
         'SrTiO3 → SrO + TiO2'
         """
         own = _reduced(counts)
-        total = sum(own)
-        units = [
-            Fraction(amount * total / sum(row)).limit_denominator(_LARGEST_DENOMINATOR)
-            for amount, row in zip(self.amounts, self.counts, strict=True)
-        ]
+        units = units_of(own, self.counts)
         factor = lcm(*(unit.denominator for unit in units))
         right = [
             _term(int(unit * factor), _formula(row, elements))
@@ -117,6 +112,42 @@ def decomposed(
         float(amounts @ phase_energies),
         tuple(_reduced(np.rint(phase_counts[k]).astype(int).tolist()) for k in kept),
     )
+
+
+def units_of(counts: Sequence[int], phases: Sequence[Sequence[int]]) -> list[Fraction]:
+    """Return how many formula units of each phase have the atoms of a composition, exactly.
+
+    Parameters
+    ----------
+    counts
+        Atoms of each element, (n_elements,).
+    phases
+        Atoms of each element in a formula unit of each phase, (n_phases, n_elements); none of them
+        is a mixture of others, as those of a facet of a hull.
+
+    Raises
+    ------
+    ValueError
+        If the composition is no combination of the phases, or they depend on each other.
+
+    Examples
+    --------
+    >>> units_of((2, 3), ((1, 1), (0, 2)))
+    [Fraction(2, 1), Fraction(1, 2)]
+    """
+    size = len(phases)
+    rows = [[Fraction(int(n)) for n in row] for row in zip(*phases, counts, strict=True)]
+    for column in range(size):
+        place = next((k for k in range(column, len(rows)) if rows[k][column]), None)
+        if place is None:
+            raise ValueError(f"{list(phases)} depend on each other")
+        head = rows.pop(place)
+        head = [number / head[column] for number in head]
+        rows = [[a - row[column] * b for a, b in zip(row, head, strict=True)] for row in rows]
+        rows.insert(column, head)
+    if any(row[-1] for row in rows[size:]):
+        raise ValueError(f"{list(counts)} is no combination of {list(phases)}")
+    return [row[-1] for row in rows[:size]]
 
 
 def _reduced(counts: Sequence[int]) -> tuple[int, ...]:

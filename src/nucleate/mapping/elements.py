@@ -17,11 +17,11 @@ BOX_ANG = 4.4
 """Å; edge of the face-centred lattice of diatomic molecules, wide enough for them not to touch."""
 
 
-def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
-    """Return the structure that is measured or tabulated by ASE, with its name; None without any.
+def element_crystals(symbol: str) -> list[tuple[str, Crystal]]:
+    """Return the structures that are measured or tabulated by ASE, each with its name.
 
-    Diatomic gases are molecules far from each other, whose energy is close to that of their
-    crystal.
+    Carbon has two, graphite and diamond: the last tier decides between them. Diatomic gases are
+    molecules far from each other, whose energy is close to that of their crystal.
 
     Parameters
     ----------
@@ -30,15 +30,19 @@ def element_crystal(symbol: str) -> tuple[str, Crystal] | None:
 
     Examples
     --------
-    >>> element_crystal("Mg")[0]
-    'ASE: hcp Mg'
+    >>> [name for name, _ in element_crystals("C")]
+    ['measured: graphite', 'ASE: diamond C']
     """
+    measured, tabulated = measured_crystal(symbol), _tabulated(symbol)
+    found = [] if measured is None else [(f"measured: {measured[0]}", measured[1])]
+    return found if tabulated is None else [*found, tabulated]
+
+
+def _tabulated(symbol: str) -> tuple[str, Crystal] | None:
+    """Return the structure that ASE has, with its name."""
     from ase.build import bulk
     from ase.data import atomic_numbers, reference_states
 
-    measured = measured_crystal(symbol)
-    if measured is not None:
-        return f"measured: {measured[0]}", measured[1]
     state = reference_states[atomic_numbers[symbol]]
     if state is None:
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucleate.crystal.composition import Composition
+from nucleate.mapping.field import key_of
 from nucleate.names import safe_name
 from nucleate.programs.jobs import NotFinishedError, read_folder, read_manifest, write_folder
 
@@ -60,7 +62,7 @@ def write_known(
 
 def read_known(
     out: Path, system: str
-) -> tuple[dict[str, tuple[Relaxed, dict[str, Any]]], list[tuple[str, str]]]:
+) -> tuple[dict[tuple[str, str], tuple[Relaxed, dict[str, Any]]], list[tuple[str, str]]]:
     """Return the results of :func:`write_known` with their manifests, and why others have none.
 
     Parameters
@@ -72,19 +74,22 @@ def read_known(
 
     Returns
     -------
-    dict of str to (Relaxed, dict)
-        By the name of the known compound.
+    dict of (str, str) to (Relaxed, dict)
+        By composition (:func:`~nucleate.mapping.field.key_of`) and name of the known compound:
+        names of files may repeat.
     list of (str, str)
         Folders without a result, each with its reason.
     """
-    found: dict[str, tuple[Relaxed, dict[str, Any]]] = {}
+    found: dict[tuple[str, str], tuple[Relaxed, dict[str, Any]]] = {}
     problems: list[tuple[str, str]] = []
     for place in sorted(path for path in out.glob("*") if path.is_dir()):
         try:
             manifest = read_manifest(place)
             if manifest["run"] != {"map": system}:
                 raise NotFinishedError("is of another map")
-            found[str(manifest["record"])] = read_folder(place, manifest), manifest
+            outcome = read_folder(place, manifest)
+            key = key_of(Composition.from_numbers(outcome.crystal.numbers).counts)
+            found[key, str(manifest["record"])] = outcome, manifest
         except NotFinishedError as error:
             problems.append((f"{out.name}/{place.name}", str(error)))
     return found, problems

@@ -1,4 +1,4 @@
-"""Measured crystal structures of elements that ASE has no coordinates for.
+"""Measured crystal structures of elements for which ASE has none, or not the stable one.
 
 Each was checked against the space group, the density and the bond lengths in the literature. They
 are starting geometries: a map relaxes them by its own tier.
@@ -46,6 +46,13 @@ MEASURED = {
         (4.908, 4.908, 12.567),
         ((0.1186, 0.8814, 0.8912), (0.1969, 0.8031, 0.0243)),
         "Decker and Kasper, Acta Cryst. 12, 503 (1959)",
+    ),
+    "C": Measured(
+        "graphite",
+        194,
+        (2.464, 2.464, 6.711),
+        ((0.0, 0.0, 0.25), (1.0 / 3.0, 2.0 / 3.0, 0.25)),
+        "Trucano and Chen, Nature 258, 136 (1975)",
     ),
     "P": Measured(
         "black P",

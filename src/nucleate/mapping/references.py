@@ -22,7 +22,7 @@ from nucleate.crystal.formats.structures import Unreadable
 from nucleate.errors import InputError
 from nucleate.library.library import SHIPPED, Library
 from nucleate.library.sources import read_source
-from nucleate.mapping.elements import SOURCE, element_crystal
+from nucleate.mapping.elements import SOURCE, element_crystals
 from nucleate.mapping.field import key_of
 
 if TYPE_CHECKING:
@@ -210,9 +210,10 @@ def _of_elements(field: Field, found: Sequence[Reference]) -> list[Reference]:
     for member in field.members:
         if member in known or member.n_atoms > 1:
             continue
-        named = element_crystal(member.items[0][0])
-        if named is not None:
-            items.append(Reference(named[0], named[1], member, SOURCE))
+        items += [
+            Reference(name, crystal, member, SOURCE)
+            for name, crystal in element_crystals(member.items[0][0])
+        ]
     return items
 
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nucleate.crystal.composition import Composition
+from nucleate.crystal.elements import is_element
 from nucleate.errors import InputError
 from nucleate.mapping.damage import UNREADABLE, damage_of
+from nucleate.names import is_safe_name
 from nucleate.relax.outcome import Failed
 from nucleate.run.store import Store
 from nucleate.search.polished import POLISHED
 from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
@@ -27,7 +30,7 @@ EARLIER = "earlier"
 OUTSIDE = "outside of the limits of the field now"
 
 COMPOSITIONS = "compositions"
-"""Folder of a map in which each composition has its run folder, named by the formula."""
+"""Folder of a map in which each composition has its run folder, named by :func:`name_of`."""
 
 
 @dataclass(slots=True)
@@ -240,10 +243,45 @@ def with_earlier(field: Field, folder: Path) -> Field:
 def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
     """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
     sites = []
+    made = {path.name for path in (folder / COMPOSITIONS).glob("*")}
     for composition, origin in zip(field.compositions, field.origins, strict=True):
-        site = Site(composition, folder / COMPOSITIONS / composition.formula)
+        site = Site(composition, folder_of(composition, folder / COMPOSITIONS, made))
         site.read(tier)
         if origin == EARLIER and not site.is_damaged:
             site.closed = OUTSIDE
         sites.append(site)
     return sites
+
+
+def folder_of(composition: Composition, folder: Path, made: Collection[str] = ()) -> Path:
+    """Return where the run of a composition is.
+
+    Parameters
+    ----------
+    composition
+        Of the field.
+    folder
+        That of all of them.
+    made
+        Names of those that are there: an earlier version took the plain formula.
+    """
+    plain = composition.formula
+    return folder / (plain if plain in made else name_of(composition))
+
+
+def name_of(composition: Composition) -> str:
+    """Return a formula that names one file on every system, also where Co and CO are one name.
+
+    A count of 1 is written where a symbol and the next would read as another element.
+
+    >>> [name_of(Composition.from_formula(text)) for text in ("SrTiO3", "CO", "CoN")]
+    ['SrTiO3', 'C1O', 'Co1N1']
+    """
+    items = composition.items
+    after = [symbol[0].lower() for symbol, _ in items[1:]] + [""]
+    one = [c == 1 and n != "" and is_element(s + n) for (s, c), n in zip(items, after, strict=True)]
+    plain = "".join(
+        s + (str(c) if c > 1 or is_read_wrong else "")
+        for (s, c), is_read_wrong in zip(items, one, strict=True)
+    )
+    return plain if is_safe_name(plain) else "".join(f"{s}{c}" for s, c in items)

@@ -42,15 +42,12 @@ class Option:
         Smallest and largest mean charge, in sixths.
     is_given : bool
         Whether it was given by the user.
-    period : int
-        The count of the element in a formula unit is a multiple of it.
     """
 
     states: tuple[int, ...]
     low: int
     high: int
     is_given: bool = False
-    period: int = 1
 
     @property
     def is_guessed_mixture(self) -> bool:
@@ -79,7 +76,7 @@ def options_of(symbol: str, given: States) -> list[Option]:
     for first, second in pairwise(ordered):
         for share, other in _SHARES:
             mean = _UNIT * (share * first + other * second) // (share + other)
-            found.append(Option((first, second), mean, mean, period=share + other))
+            found.append(Option((first, second), mean, mean))
     return found
 
 
@@ -128,8 +125,7 @@ def neutral_rows(
         simple = is_simple(counts[:, is_anion], max_ratio) & is_simple(
             counts[:, ~is_anion], max_ratio
         )
-        whole = (counts % np.array([option.period for option in choice]) == 0).all(axis=1)
-        neutral |= (low <= 0) & (high >= 0) & simple & whole
+        neutral |= (low <= 0) & (high >= 0) & simple
     return neutral
 
 

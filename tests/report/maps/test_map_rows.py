@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ase.io import read
+from ase.units import GPa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report.maps.made import crystal_with, made_map
@@ -23,7 +25,7 @@ from nucleate.report.maps import export, figures
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.displays import table_of
 from nucleate.report.maps.edges import faces, tie_lines
-from nucleate.report.maps.export import _write_for_pymatgen
+from nucleate.report.maps.export import _write_for_pymatgen, _write_structures
 from nucleate.report.maps.figures import hull_figure
 from nucleate.report.maps.growth import growth
 from nucleate.report.maps.materials import entry_dict, phase_diagram
@@ -296,7 +298,9 @@ def test_a_phase_of_a_narrow_range_has_its_exact_limits():
         np.eye(3), symbols, list(counts.values()), [energies[key] for key in counts], list(counts)
     )
     state = SimpleNamespace(
-        field=SimpleNamespace(elements=symbols), energies=SimpleNamespace(hull=lambda: hull)
+        field=SimpleNamespace(elements=symbols),
+        energies=SimpleNamespace(hull=lambda: hull),
+        options=SimpleNamespace(pressure_gpa=0.0),
     )
     by_formula = {item.formula: item for item in open_ranges(state, "O")}
     windows = {window.name: window for window in stability_windows(hull)}
@@ -375,3 +379,19 @@ def test_the_live_table_has_whole_formulas_on_80_columns(tmp_path):
     lowest = map_rows(energies)[:10]
     assert all(row.formula in text and row.state in text for row in lowest)
     assert "meV/atom" in text
+
+
+def test_files_have_the_energy_without_the_pressure(tmp_path):
+    state = made_map("Cu-Au", tmp_path, pressure_gpa=20.0)
+    _write_structures(tmp_path, state, map_rows(state.energies))
+    frames = read(tmp_path / "structures.extxyz", ":")
+    phases = {phase.composition.formula: phase for phase in state.energies.phases()}
+    assert len(frames) == len(phases)
+    for atoms in frames:
+        phase = phases[atoms.info["formula"]]
+        enthalpy = atoms.get_potential_energy() + 20.0 * GPa * atoms.get_volume()
+        assert enthalpy == pytest.approx(phase.energy * len(atoms))
+        assert enthalpy == pytest.approx(atoms.info["enthalpy"])
+        entry = entry_dict(phase, state)
+        assert entry["energy"] == pytest.approx(phase.energy * phase.composition.n_atoms)
+        assert entry["parameters"]["pressure_gpa"] == 20.0

@@ -14,7 +14,8 @@ from nucleate.errors import InputError
 from nucleate.mapping.gases import potential
 from nucleate.mapping.known import LostReference
 from nucleate.report.maps.opened import open_to
-from nucleate.report.maps.page import map_page_text
+from nucleate.report.maps.page import _reservoirs, map_page_text
+from nucleate.report.maps.reservoir import open_ranges
 from nucleate.report.maps.rows import map_rows
 
 
@@ -105,3 +106,13 @@ def test_end_members_are_refused_with_the_field_to_map(tmp_path):
 def test_the_page_has_a_table_for_each_element(state):
     text = map_page_text(state, map_rows(state.energies))
     assert text.count('<details name="reservoir"') == 3
+
+
+def test_a_gas_says_nothing_of_a_compressed_field(tmp_path):
+    state = made_map("Sr-Ti-O", tmp_path, max_atoms_per_formula=9, pressure_gpa=50.0)
+    with pytest.raises(InputError, match=r"50 GPa of this map\. Give the potential of O"):
+        open_to(state, "O", temperature_k=1000.0, pressure_bar=0.21)
+    assert open_to(state, "O", potential_ev=-1.0).rows
+    assert all(item.coldest_k is item.hottest_k is None for item in open_ranges(state, "O"))
+    (table,) = [item for item in _reservoirs(state) if item["symbol"] == "O"]
+    assert not table["is_gas"]

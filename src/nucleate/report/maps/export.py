@@ -11,14 +11,15 @@ from nucleate.errors import MissingDependencyError
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.reading import read_map
+from nucleate.mapping.site import name_of
 from nucleate.mapping.travel import crystal_of
-from nucleate.names import safe_name
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import map_rows
 from nucleate.report.maps.status import without_figure
 from nucleate.report.render import write_rows
+from nucleate.units import GPA_PER_EV_A3
 from nucleate.writing import remove_unfinished, whole_files
 
 if TYPE_CHECKING:
@@ -124,17 +125,23 @@ def potential_rows(state: MapState) -> list[dict[str, Any]]:
 
 def _write_structures(target: Path, state: MapState, rows: list[MapRow]) -> None:
     heights = {row.formula: row for row in rows}
+    pressure_gpa = state.options.pressure_gpa
+    pressure_ev = pressure_gpa / GPA_PER_EV_A3
     frames = []
     structures = target / "structures"
     structures.mkdir()
     for phase in state.energies.phases():
         row, crystal = heights[phase.composition.formula], crystal_of(phase)
         facts = {key: value for key, value in row.to_dict().items() if value not in (None, "")}
-        facts["energy"] = phase.energy * crystal.n_atoms
+        facts["energy"] = phase.energy * crystal.n_atoms - pressure_ev * crystal.volume
+        if pressure_gpa:
+            facts |= {"enthalpy": phase.energy * crystal.n_atoms, "pressure_gpa": pressure_gpa}
         frames.append((row.formula, crystal, facts))
         height = row.above_hull_ev_per_atom
         if height is not None and height <= NEAR_EV:
-            write_cif(structures / f"{safe_name(row.formula)}.cif", crystal, symprec=CIF_SYMPREC)
+            write_cif(
+                structures / f"{name_of(phase.composition)}.cif", crystal, symprec=CIF_SYMPREC
+            )
     write_extxyz(target / "structures.extxyz", frames)
 
 

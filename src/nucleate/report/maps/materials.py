@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 
 def entry_dict(phase: Phase, state: MapState) -> dict[str, Any]:
-    """Return a phase as the dictionary of a pymatgen ComputedEntry, which needs no pymatgen."""
+    """Return a phase as the dictionary of a pymatgen ComputedEntry, which needs no pymatgen.
+
+    Its energy is the enthalpy, which the hull is made of; where there is pressure, ``parameters``
+    has it.
+    """
     counts = phase.composition.counts
     tier = state.meta["input"]["tier"][-1]
-    known = phase.reference
+    known, pressure = phase.reference, state.options.pressure_gpa
     number = None if phase.site is None else phase.site.best_number
     return {
         "@module": "pymatgen.entries.computed_entries",
@@ -25,7 +29,11 @@ def entry_dict(phase: Phase, state: MapState) -> dict[str, Any]:
         "entry_id": _name(phase),
         "correction": 0.0,
         "energy_adjustments": [],
-        "parameters": {"model": tier["name"], "engine": tier["engine"]["kind"]},
+        "parameters": {
+            "model": tier["name"],
+            "engine": tier["engine"]["kind"],
+            **({"pressure_gpa": pressure, "energy_is": "enthalpy"} if pressure else {}),
+        },
         "data": {"record": number, "known_as": None if known is None else known.name},
     }
 

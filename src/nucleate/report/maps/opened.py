@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
+from nucleate.mapping.decomposition import units_of
 from nucleate.mapping.gases import GASES, STANDARD_BAR, potential
 from nucleate.mapping.hull import ON_HULL
 from nucleate.mapping.potentials import open_hull
+from nucleate.report.maps.reservoir import has_gas
 from nucleate.report.maps.status import lacking_words
 from nucleate.report.render import write_rows
 
 if TYPE_CHECKING:
     from nucleate.mapping.hull import Hull
     from nucleate.mapping.reading import MapState
-
-_LARGEST_DENOMINATOR = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,11 @@ def open_to(
             f"open element = {symbol!r} is none of the field {state.field.system}. Choose one of "
             f"{', '.join(elements)}."
         )
+    if not has_gas(state) and (temperature_k is not None or pressure_bar is not None):
+        raise InputError(
+            f"temperature and pressure of a gas say nothing at the {state.options.pressure_gpa:g} "
+            f"GPa of this map. Give the potential of {symbol} relative to its own phase there."
+        )
     mu = _potential(symbol, temperature_k, pressure_bar, potential_ev)
     whole = state.energies.hull()
     if state.field.has_end_members:
@@ -226,15 +231,13 @@ def _reaction(formula: str, hull: Hull, rest: list[str], symbol: str) -> str:
     """Return the balanced reaction with the reservoir, in whole numbers."""
     own = Composition.from_formula(formula).counts
     counts = [own.get(name, 0) for name in rest]
-    total = sum(counts)
     found = hull.decompose(counts)
-    units, missing = [], Fraction(own.get(symbol, 0))
-    for place, share in zip(found.phases, found.amounts, strict=True):
-        phase = Composition.from_formula(hull.names[place]).counts
-        size = sum(phase.get(name, 0) for name in rest)
-        unit = Fraction(share * total / size).limit_denominator(_LARGEST_DENOMINATOR)
-        units.append((unit, hull.names[place]))
-        missing -= unit * phase.get(symbol, 0)
+    phases = [Composition.from_formula(hull.names[place]).counts for place in found.phases]
+    exact = units_of(counts, [[phase.get(name, 0) for name in rest] for phase in phases])
+    missing = own.get(symbol, 0) - sum(
+        (u * phase.get(symbol, 0) for u, phase in zip(exact, phases, strict=True)), Fraction(0)
+    )
+    units = [(u, hull.names[place]) for u, place in zip(exact, found.phases, strict=True)]
     gas = f"{symbol}2" if symbol in GASES else symbol
     molecules = missing / (2 if symbol in GASES else 1)
     factor = lcm(molecules.denominator, *(unit.denominator for unit, _ in units))

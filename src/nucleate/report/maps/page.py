@@ -22,7 +22,7 @@ from nucleate.report.displays import duration
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.edges import faces, tie_lines
 from nucleate.report.maps.growth import growth
-from nucleate.report.maps.reservoir import open_elements_of, open_ranges
+from nucleate.report.maps.reservoir import has_gas, open_elements_of, open_ranges
 from nucleate.report.maps.rows import NEAR_EV, NOT_VISITED, STABLE, UNLISTED
 from nucleate.report.maps.status import judged_before_words, map_status, no_energy_words
 from nucleate.report.naming import prototype_of
@@ -172,7 +172,8 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
 
 def _table(rows: Sequence[MapRow], state: MapState) -> dict[str, Any]:
     """Return heads, kinds and lines of the table of compositions, empty columns left out."""
-    lines = [_line(row, state) for row in rows]
+    folders = {site.formula: f"{COMPOSITIONS}/{site.folder.name}" for site in state.energies.sites}
+    lines = [_line(row, state, folders.get(row.formula, "")) for row in rows]
     kept = [k for k in range(len(HEADS)) if any(line["cells"][k] for line in lines)]
     for line in lines:
         line["cells"] = [line["cells"][k] for k in kept]
@@ -183,8 +184,7 @@ def _table(rows: Sequence[MapRow], state: MapState) -> dict[str, Any]:
     }
 
 
-def _line(row: MapRow, state: MapState) -> dict[str, Any]:
-    folder = f"{COMPOSITIONS}/{row.formula}"
+def _line(row: MapRow, state: MapState, folder: str) -> dict[str, Any]:
     has_run = row.n_structures > 0 and (state.folder / folder).is_dir()
     cells = (
         row.formula, row.state, _milli(row.above_hull_ev_per_atom),
@@ -239,7 +239,7 @@ def _reservoirs(state: MapState) -> list[dict[str, Any]]:
 
 def _reservoir(state: MapState, symbol: str) -> dict[str, Any]:
     ranges = open_ranges(state, symbol)
-    is_gas = symbol in GASES
+    is_gas = symbol in GASES and has_gas(state)
     lines = [
         (
             item.formula,

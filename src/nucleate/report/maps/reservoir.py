@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 AIR = {"O": 0.21, "N": 0.78}
 """bar; partial pressures in air. Other gases have 1 bar."""
 
+MOST_GAS_GPA = 0.01
+"""Pressure of a map up to which its elements are those that potentials of gases refer to; at
+0.1 GPa the volume of a condensed gas already counts 10 meV per atom."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenRange:
@@ -51,6 +55,11 @@ def open_elements_of(state: MapState) -> list[str]:
     return [*gases, *(symbol for symbol in state.field.elements if symbol not in gases)]
 
 
+def has_gas(state: MapState) -> bool:
+    """Return whether potentials of gases apply: the elements of the map are not compressed."""
+    return abs(state.options.pressure_gpa) <= MOST_GAS_GPA
+
+
 def open_ranges(state: MapState, symbol: str) -> list[OpenRange]:
     """Return what is stable at which chemical potential of an open element.
 
@@ -72,23 +81,24 @@ def open_ranges(state: MapState, symbol: str) -> list[OpenRange]:
     if symbol not in state.field.elements or hull.missing:
         raise InputError(f"open element = {symbol!r} has no energy in this map.")
     corner = state.field.elements.index(symbol)
+    gas = symbol if has_gas(state) else ""
     pressure = AIR.get(symbol, 1.0)
     ranges = [
-        _range(window.name, window.low[corner], window.high[corner], symbol, pressure)
+        _range(window.name, window.low[corner], window.high[corner], gas, pressure)
         for window in stability_windows(hull)
         if window.name != symbol
     ]
     return sorted(ranges, key=lambda item: (-item.high, item.formula))
 
 
-def _range(formula: str, low: float, high: float, symbol: str, pressure_bar: float) -> OpenRange:
+def _range(formula: str, low: float, high: float, gas: str, pressure_bar: float) -> OpenRange:
     is_bounded = isfinite(low)
     return OpenRange(
         formula,
         low if is_bounded else None,
         high,
-        _temperature(symbol, low, pressure_bar) if is_bounded else None,
-        _temperature(symbol, high, pressure_bar),
+        _temperature(gas, low, pressure_bar) if is_bounded else None,
+        _temperature(gas, high, pressure_bar),
         pressure_bar,
     )
 
