@@ -68,7 +68,7 @@ def words_of(number: int) -> str:
     return f"told to end ({signal.Signals(number).name})"
 
 
-def is_request(reason: str) -> bool:
+def is_request(reason: str | None) -> bool:
     """Return whether a run ended because somebody asked for it."""
     return reason in {words_of(number) for number in NUMBERS}
 

@@ -7,6 +7,8 @@ import pytest
 
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import write_cif
+from nucleate.errors import InputError
+from nucleate.networks.factory import check_path
 from nucleate.run.settings import RunSettings
 from nucleate.run.store import Store
 
@@ -39,6 +41,13 @@ WORDS = {
     ("status", "nowhere"): ["nowhere", "not a run folder"],
     ("export", "nowhere"): ["nowhere", "not a run folder"],
     ("generate", "Xx"): ["'Xx'", "periodic table"],
+    ("generate", "CuAu", "--generator", "symmetric", "--space-groups", "1"): ["P1", "Leave it out"],
+    ("generate", "CuAu", "--ranking", "spp"): ["--ranking = 'spp'", "graph-search"],
+    ("predict", "CaO", "--tier", "ase"): ["lacks its calculator", "ase=CALCULATOR"],
+    ("predict", "CaO", "--generator", "seeds"): ["lacks its files", "seeds=FILES"],
+    ("predict", "CaO", "--tier", "ase=no_such_module:X"): ["tier 'ase'", "is not installed"],
+    ("predict", "CaO", "--judge", "ase=no_such_module:X"): ["final.judge", "no_such_module"],
+    ("predict", "CaO", "--tier", "spp", "--library", "none.nlib"): ["none.nlib", "does not exist"],
 }
 
 FILES = {
@@ -72,6 +81,9 @@ FILES = {
     "[final]\nbest = 0\njudge = 'sevennet'": ["final.judge has no effect", "final.best = 0"],
     "[search]\nkind = 'random'\nwalkers = 3": ["search.walkers", "'basin-hopping'"],
     "[[tier]]\nname = 'polished'": ["tier.name", "final phase"],
+    "[[tier]]\nguards = {volume_ratio = [4.0, 0.2]}": ["guards.volume_ratio", "must rise"],
+    "[[tier]]\nguards = {max_atoms = 1}": ["guards.max_atoms = 1", "2 atoms or more"],
+    "[search]\ngenerators = [{kind = 'pool', files = []}]": ["generators[0].files names no file"],
 }
 
 
@@ -212,3 +224,31 @@ def test_init_and_generate_do_not_overwrite(nucleate, tmp_path):
     assert is_one_sentence_of_error(nucleate(*command), ["pool.extxyz"])
     for name in ("run.toml", "pool.extxyz"):
         assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_search_that_draws_nothing_fails_and_names_its_limits(nucleate, tmp_path):
+    (tmp_path / "in.toml").write_text(
+        "[problem]\nformula = 'CuAu'\nmax_atoms = 2\ncontact_scale = 5\n[search]\nknown = 'off'\n"
+        "generators = [{kind = 'symmetric'}]\n[[tier]]\nengine = {kind = 'spp'}\n"
+        "[run]\nworkers = 1\n"
+    )
+    result = nucleate("predict", "in.toml", "--out", "run")
+    assert result.status == 1
+    assert "contact_scale" in result.out.replace("\n", " ")
+    assert result.err.endswith("Error: no structure has an energy.\n")
+
+
+def test_the_first_failure_is_told_where_all_failed(nucleate):
+    words = ("--max-atoms", "2", "--known", "off", "--generator", "symmetric", "--workers", "1")
+    emt = ("--tier", "ase=ase.calculators.emt:EMT", "--structures", "2", "--polish", "0")
+    result = nucleate("predict", "NaCl", *words, *emt)
+    assert result.status == 1
+    assert "No EMT-potential for Na" in result.err
+
+
+def test_a_calculator_in_the_working_folder_is_found(tmp_path, monkeypatch):
+    (tmp_path / "own_calculator.py").write_text("from ase.calculators.emt import EMT\n")
+    monkeypatch.chdir(tmp_path)
+    check_path("calculator", "own_calculator:EMT", "module:Class")
+    with pytest.raises(InputError, match="other_calculator is not installed"):
+        check_path("calculator", "other_calculator:EMT", "module:Class")

@@ -192,7 +192,7 @@ def test_a_second_model_gives_its_opinion_and_ranks_nothing(nucleate, run):
     ]
 
 
-@pytest.mark.parametrize("calculator", ["slow:Wrong", "no.such:Model"])
+@pytest.mark.parametrize("calculator", ["slow:Wrong", "slow:Missing"])
 def test_a_second_model_that_fails_leaves_the_list(nucleate, run, calculator):
     before = [item.record.number for item in read_run(run).ranked()]
     text = SEARCH.replace('[final]\nbest = 3\njudge = "off"\n', JUDGE % calculator)

@@ -235,7 +235,7 @@ def test_a_composition_without_any_known_type_is_told(library: Library) -> None:
     assert told == []
     assert PrototypesGenerator(space, library, warn=told.append).members == ()
     (message,) = told
-    assert message.startswith("no known structure type gives Ca3MgO7 in cells of at most")
+    assert message.startswith("no known structure type gives Ca3MgO7 within the limits")
 
 
 @pytest.mark.parametrize("member", ["points.npy", "cells.npy"])

@@ -16,6 +16,7 @@ from nucleate.errors import InputError
 from nucleate.generate.build import build_generators, named
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.mix import GeneratorMix
+from nucleate.library import library
 from nucleate.report.export import export_run
 from nucleate.report.live import PAGE
 from nucleate.report.status import read_status
@@ -114,9 +115,17 @@ def test_an_element_without_reference_is_told_and_the_others_serve(library_path:
     assert told == ["no known structure has Pu. The other generators serve alone."]
 
 
-def test_a_library_that_cannot_be_read_is_told_and_the_others_serve(tmp_path: Path) -> None:
+def test_a_library_that_was_named_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        build_generators([], context(tmp_path / "none.nlib"))
+
+
+def test_without_the_shipped_library_the_others_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
-    mix = build_generators([], context(tmp_path / "none.nlib", warn=told.append))
+    monkeypatch.setattr(library, "SHIPPED_PATH", tmp_path / "gone.nlib")
+    mix = build_generators([], context(library.SHIPPED, warn=told.append))
     assert names(mix) == ["symmetric", "blocks", "wyckoff-language"]
     assert len(told) == 1
     assert "does not exist" in told[0]

@@ -88,4 +88,6 @@ def test_generators_that_cannot_keep_to_space_groups_are_refused_by_name() -> No
     with pytest.raises(InputError, match="'blocks' cannot keep to space groups"):
         build_generators((named("symmetric"), named("blocks")), context_of("MgO", [225]))
     with pytest.raises(InputError, match="none of these groups can hold"):
+        build_generators((), context_of("MgO", [230]))
+    with pytest.raises(InputError, match=r"space_groups = \[1\]: P1 alone asks for no symmetry"):
         build_generators((), context_of("MgO", [1]))

@@ -33,6 +33,13 @@ def keys_of(kind: str, *groups: str) -> list[str]:
     return [name for name in find(kind, *groups).model_fields if name != "kind"]
 
 
+def required_key(kind: str, *groups: str) -> str | None:
+    """Return the first key of a kind if it has no default; raises InputError if unknown."""
+    fields = find(kind, *groups).model_fields
+    first = next((name for name in fields if name != "kind" and name != "weight"), None)
+    return first if first is not None and fields[first].is_required() else None
+
+
 def described(kind: Kind) -> dict[str, Any]:
     """Return the description of a kind, ready for JSON.
 

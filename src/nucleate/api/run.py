@@ -10,6 +10,7 @@ from nucleate.api.listed import SHOWN, Structures
 from nucleate.errors import InputError
 from nucleate.report.content import check_is_search
 from nucleate.run.store import Store
+from nucleate.text import in_a_line
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -151,6 +152,12 @@ class Run:
     def status(self) -> dict[str, Any]:
         """Return the state of the run as JSON-ready facts; times in seconds."""
         return status_of(self.folder, best=SHOWN)
+
+    def first_failure(self) -> str:
+        """Return reason and message of the first structure that failed; empty if none did."""
+        with Store.read(self.folder) as store:
+            first = min(store.failure_examples(), key=lambda row: row[3], default=None)
+        return "" if first is None else f"{first[1]}: {in_a_line(first[4])}"
 
     def to_dicts(self) -> list[dict[str, Value]]:
         """Return a dictionary for each distinct structure, with the units in its keys."""

@@ -122,11 +122,17 @@ def search_in(
     from nucleate.report.naming import libraries_of
     from nucleate.run.events import Several
     from nucleate.run.predict import predict
+    from nucleate.run.present import check_present
     from nucleate.signals import is_request
 
     overrides = overrides_of(options)
     settings = settings_of(problem, overrides, folder=path, preset=preset, trust=trust)
-    judge_of(settings.final)  # an unknown model is refused now
+    judge = judge_of(settings.final)  # an unknown model is refused now
+    if settings.executor.kind == "local":
+        for tier in settings.tier:
+            check_present(f"tier {tier.name!r}", tier, settings.run.python)
+        if judge is not None:
+            check_present("final.judge", judge, settings.run.python)
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)
     libraries = libraries_of({"input": settings.to_dict()})

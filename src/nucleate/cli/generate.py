@@ -54,8 +54,12 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     ranking: Annotated[
-        str, typer.Option(help="Ranking of graph-search: network, spp or single-point (CHGNet).")
-    ] = "network",
+        str | None,
+        typer.Option(
+            help="Ranking of graph-search: network, spp or single-point (CHGNet). "
+            "[default: network]"
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="File to write (extxyz).")] = Path("pool.extxyz"),
 ) -> None:
     """Write structures of a composition, each valid, to an extxyz file.
@@ -83,9 +87,14 @@ def generate(
         raise InputError(f"--out = {out} exists already. Choose another name, or remove it.")
     alone = generators[0] if generators is not None and len(generators) == 1 else None
     if alone is not None and makes_a_pool(alone["kind"]):
-        search = alone | {"number": number, "ranking": ranking}
+        search = alone | {"number": number, "ranking": ranking or "network"}
         _write_pool(api.generate_pool(formula, search, **limits), out)
         return
+    if ranking is not None:
+        raise InputError(
+            f"--ranking = {ranking!r} is for a pool of --generator graph-search alone. Leave it "
+            "out, or name that generator and no other."
+        )
     found = api.generate(formula, generators, n=number, **limits)
     if found:
         _write(found, out)

@@ -117,6 +117,8 @@ def parse_tier(text: str) -> dict[str, Any]:
     engine: dict[str, Any] = {"kind": kind}
     if value:
         engine[fields[0]] = _absolute_if_file(value)
+    else:
+        _check_complete("--tier", kind, "models", "programs")
     return {"name": kind.rpartition(":")[2], "engine": engine}
 
 
@@ -148,6 +150,7 @@ def parse_generator(text: str) -> dict[str, Any]:
     kind, _, value = text.partition("=")
     fields = _fields("--generator", text, kind, "generators")
     if not value:
+        _check_complete("--generator", kind, "generators")
         return {"kind": kind}
     if "files" in fields:
         return {"kind": kind, "files": [str(Path(value).absolute())]}
@@ -175,6 +178,15 @@ def _fields(option: str, text: str, kind: str, *groups: str) -> list[str]:
         return keys_of(kind, *groups)
     except InputError as error:
         raise InputError(f"{option} = {text!r}: {error}") from None
+
+
+def _check_complete(option: str, kind: str, *groups: str) -> None:
+    """Refuse a kind alone that asks for a value; raises InputError with how to write it."""
+    from nucleate.api.plugins import required_key
+
+    key = required_key(kind, *groups)
+    if key is not None:
+        raise InputError(f"{option} = {kind!r} lacks its {key}. Write {kind}={key.upper()}.")
 
 
 def _absolute_if_file(value: str) -> str:

@@ -160,6 +160,7 @@ def predict(
     from nucleate.api.display import EXPORT, PAGE
     from nucleate.cli import inputs
     from nucleate.cli.output import export_at_end, live_or_lines, print_end
+    from nucleate.signals import is_request
 
     checked_order(order)
     options: dict[str, Any] = {
@@ -209,8 +210,10 @@ def predict(
     typer.echo(f"Results: {folder}")
     if facts["distinct"]:
         typer.echo(f"Page: {folder / PAGE} (open it in a browser)")
-    if not facts["distinct"] and facts["structures"]:
-        typer.echo("Error: no structure has an energy; all that were tried failed.", err=True)
+    if not facts["distinct"] and (facts["structures"] or not is_request(facts["stop_reason"])):
+        first = run.first_failure()
+        words = f"; all that were tried failed, the first as {first}" if first else ""
+        typer.echo(f"Error: no structure has an energy{words}.", err=True)
         raise typer.Exit(1)
 
 

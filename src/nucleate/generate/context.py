@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nucleate.errors import InputError
 from nucleate.plugins import Component
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 MAKES_A_POOL = "makes-a-pool"
 """In ``supports`` of a generator that evaluates ``number`` crystals and ranks the best: what it
 builds has ``members`` and ``account``."""
+
+
+def _is_not_empty(files: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if not files:
+        raise ValueError("files names no file. Give one, or leave the generator out")
+    return files
+
+
+Files = Annotated[str | tuple[str, ...], AfterValidator(_is_not_empty)]
+"""Of a generator that reads structures: a file, a folder or a pattern, or several of them."""
 
 OTHERS_SERVE = "The other generators serve alone."
 

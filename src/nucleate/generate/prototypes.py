@@ -95,8 +95,8 @@ class PrototypesGenerator(PooledGenerator):
         )
         if not proposals and self._known != "off":
             self._warn(
-                f"no known structure type gives {composition.formula} in cells of at most "
-                f"{self._space.max_atoms} atoms. {OTHERS_SERVE}"
+                f"no known structure type gives {composition.formula} within the limits of the "
+                f"search space (at most {self._space.max_atoms} atoms). {OTHERS_SERVE}"
             )
         return [Member(proposal.crystal, self._detail(proposal)) for proposal in proposals]
 

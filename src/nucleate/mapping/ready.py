@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
-from nucleate.errors import InputError, MissingDependencyError
+from nucleate.errors import InputError
 from nucleate.mapping.field import check_models
+from nucleate.run.present import check_present
 
 if TYPE_CHECKING:
     from nucleate.mapping.field import Field
@@ -37,10 +37,10 @@ def check_ready(field: Field, settings: MapSettings, judge: TierSettings | None 
     check_models(field, settings.tier)
     _check_unit(settings.tier[-1])
     for tier in settings.tier:
-        _check_tier(f"tier {tier.name!r}", tier, settings.run.python)
+        check_present(f"tier {tier.name!r}", tier, settings.run.python)
     if judge is not None:
         check_models(field, [judge])
-        _check_tier("final.judge", judge, settings.run.python)
+        check_present("final.judge", judge, settings.run.python)
     _check_sources(field, settings)
     _check_runs(field, settings)
 
@@ -76,21 +76,6 @@ def _check_unit(last: TierSettings) -> None:
             "which order the structures of one composition but make no hull of several. Add a tier "
             "in eV after it, such as chgnet or a force field."
         )
-
-
-def _check_tier(name: str, tier: TierSettings, python: str | None) -> None:
-    interpreter = tier.python or python
-    if interpreter is not None:
-        if shutil.which(interpreter) is None:
-            raise InputError(
-                f"{name}: python = {interpreter!r} cannot be executed. Give the interpreter of an "
-                "environment that has the model, or leave it out."
-            )
-        return
-    try:
-        tier.engine.check_present()
-    except (InputError, MissingDependencyError) as error:
-        raise type(error)(f"{name}: {error}") from None
 
 
 def _check_sources(field: Field, settings: MapSettings) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 from importlib import import_module, util
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nucleate.errors import InputError, MissingDependencyError
@@ -14,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def check_path(key: str, path: str, example: str) -> None:
-    """Raise InputError unless the package of an import path is installed; nothing is imported."""
+    """Raise InputError unless there is the package of an import path; nothing is imported.
+
+    As for workers, it may be in the working folder.
+    """
     package = _parts(key, path, example)[0].partition(".")[0]
-    if package not in sys.modules and util.find_spec(package) is None:
+    if package not in sys.modules and not (
+        util.find_spec(package) or PathFinder.find_spec(package, [str(Path.cwd())])
+    ):
         raise InputError(
             f"{key} = {path!r}: the module {package} is not installed. Install it, or correct the "
             "path."

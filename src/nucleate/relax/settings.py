@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from nucleate.energy.engine import Engine, EngineContext
 from nucleate.errors import InputError
@@ -82,6 +82,13 @@ class Guards(Table):
         description="Volume that crystals take under the pressure, relative to that at 0 GPa, by "
         "which contacts and volumes are judged; default: what a search finds out, else 1.",
     )
+
+    @field_validator("volume_ratio", "energy_window_ev_per_atom")
+    @classmethod
+    def _rises(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError(f"must rise: {list(value)} lets nothing through")
+        return value
 
     @property
     def stretch(self) -> float:

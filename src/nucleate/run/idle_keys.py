@@ -89,7 +89,7 @@ def _of_search(settings: RunSettings) -> Iterator[tuple[str, str]]:
     ):
         yield "search.most_children", "where elites = pool, as no parent gives way"
     if getattr(search, "melt_step", None) == 0.0 and _asked(search, "melt_ceiling"):
-        yield "search.melt_ceiling", "where melt_step = 0, as the walk never melts"
+        yield "search.melt_ceiling", "where melt_step = 0, as the walk never gets hotter"
     if getattr(search, "known", "all") == "no-prototype" and settings.stop.target is None:
         yield "search.known = 'no-prototype'", "without stop.target, whose type it would hold out"
 

@@ -32,6 +32,7 @@ def refuse_unfit_keys(settings: RunSettings) -> None:
         _check_moves(settings, key)
     _check_vacancies(settings)
     _check_melting(settings)
+    _check_guards(settings)
 
 
 def _check_restrictions(settings: RunSettings) -> None:
@@ -102,3 +103,17 @@ def _check_melting(settings: RunSettings) -> None:
             "that a melted walk would be no hotter. Raise melt_ceiling, or set melt_step = 0 for "
             "walks that never get hotter."
         )
+
+
+def _check_guards(settings: RunSettings) -> None:
+    """Refuse a largest size of a tier that the smallest cell of the problem exceeds."""
+    space = settings.problem.space()
+    least = space.formula_units[0] * space.composition.n_atoms
+    for tier in settings.tier:
+        most = tier.guards.max_atoms
+        if most is not None and most < least:
+            raise InputError(
+                f"tier {tier.name!r}: guards.max_atoms = {most} refuses every crystal of "
+                f"{space.composition.formula}, whose cells have {least} atoms or more. Raise it, "
+                "or leave it out."
+            )

@@ -27,7 +27,8 @@ TIME_IS_UP = "the time is up"
 
 NOTHING_DRAWN = (
     "no candidate could be drawn that keeps the limits of the search space. Widen one of those in "
-    "[problem]: max_atoms, formula_units, volume_window, min_distances, space_groups or motif"
+    "[problem]: max_atoms, formula_units, volume_window, min_distances, contact_scale, "
+    "isolated_cutoff_ang, space_groups or motif"
 )
 """Why a run stopped whose sources had nothing more."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.generate.context import OTHERS_SERVE, GeneratorSettings, check_score
+from nucleate.generate.context import OTHERS_SERVE, Files, GeneratorSettings, check_score
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
@@ -26,9 +26,7 @@ class PoolSettings(GeneratorSettings):
         allow_inf_nan=False,
         description="Relative frequency of draws, once the best have begun the search.",
     )
-    files: str | tuple[str, ...] = Field(
-        description="CIF, extxyz or POSCAR files, folders of them, or patterns."
-    )
+    files: Files = Field(description="CIF, extxyz or POSCAR files, folders of them, or patterns.")
     ranking: Literal["given", "network", "spp", "single-point"] = Field(
         "given", description="The order of the files, or as for graph-search."
     )

@@ -42,7 +42,7 @@ class PrototypesSettings(GeneratorSettings):
     def build(self, context: GeneratorContext) -> PrototypesGenerator | None:
         """Return the generator; None where no known structure may be used or be read."""
         from nucleate.generate.prototypes import PrototypesGenerator
-        from nucleate.library.library import Library
+        from nucleate.library.library import SHIPPED, Library
 
         known = self.known or context.known
         if known == "off":
@@ -51,6 +51,8 @@ class PrototypesSettings(GeneratorSettings):
             library = Library.load(self.library or context.library)
             prototypes = library.labels_of(context.target) if context.target else frozenset()
         except InputError as error:
+            if any(name != SHIPPED for name in self.library or context.library):
+                raise
             context.warn(f"{error} {OTHERS_SERVE}")
             return None
         if library.remark:

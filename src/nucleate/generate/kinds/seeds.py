@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from nucleate.generate.context import OTHERS_SERVE, GeneratorSettings
+from nucleate.generate.context import OTHERS_SERVE, Files, GeneratorSettings
 
 if TYPE_CHECKING:
     from nucleate.generate.context import GeneratorContext
@@ -31,7 +31,7 @@ class SeedsSettings(GeneratorSettings):
         allow_inf_nan=False,
         description="Relative frequency of draws; default: before all others.",
     )
-    files: str | tuple[str, ...] = Field(
+    files: Files = Field(
         description="CIF, extxyz or POSCAR files, folders of them, or patterns such as known/*.cif."
     )
 

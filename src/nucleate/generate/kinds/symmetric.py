@@ -26,6 +26,11 @@ class SymmetricSettings(GeneratorSettings):
         if context.space.space_groups is not None and not any(
             generator.content(number).shares.any() for number in units
         ):
+            if set(context.space.space_groups) == {1}:
+                raise InputError(
+                    "problem.space_groups = [1]: P1 alone asks for no symmetry, and random "
+                    "crystals have space groups 2 to 230. Leave it out."
+                )
             raise InputError(
                 "problem.space_groups: none of these groups can hold "
                 f"{context.space.composition.formula} in primitive cells of {units[0]} to "
