@@ -37,7 +37,7 @@ def generate(
     max_atoms: int | None = None,
     formula_units: Sequence[int] | None = None,
     space_groups: Sequence[int] | None = None,
-    pair_distances_ang: dict[str, float] | None = None,
+    min_distances: dict[str, float] | None = None,
     report: Report = no_report,
 ) -> list[Candidate]:
     """Return random structures of a composition, each of which keeps the contact distances.
@@ -58,7 +58,7 @@ def generate(
         Maximum number of atoms in a cell, and allowed numbers of formula units.
     space_groups
         Numbers of the allowed space groups; all generators must be able to keep to them.
-    pair_distances_ang
+    min_distances
         Minimum distances in Å by pair, such as ``{"O-O": 2.2}``.
     report
         Called while a generator makes a pool: with what is being done, how much of it is done,
@@ -87,7 +87,7 @@ def generate(
         "max_atoms": max_atoms,
         "formula_units": None if formula_units is None else list(formula_units),
         "space_groups": None if space_groups is None else list(space_groups),
-        "min_distances": pair_distances_ang,
+        "min_distances": min_distances,
     }
     source = _source(formula, _asked_for(generator, n), problem, seed, report)
     found = list(draws(source, n, seed=seed))
