@@ -119,6 +119,7 @@ def search_in(
     """
     from nucleate.api.final import finish, judge_of
     from nucleate.report.live import LivePage
+    from nucleate.run.final_settings import AUTO
     from nucleate.report.naming import libraries_of
     from nucleate.run.events import Several
     from nucleate.run.predict import predict
@@ -131,7 +132,7 @@ def search_in(
     if settings.executor.kind == "local":
         for tier in settings.tier:
             check_present(f"tier {tier.name!r}", tier, settings.run.python)
-        if judge is not None:
+        if judge is not None and settings.final.judge != AUTO:
             check_present("final.judge", judge, settings.run.python)
     tiers = [tier.name for tier in settings.tier]
     _log.info("search of %s by %s in %s", settings.problem.formula, " ".join(tiers), path)
