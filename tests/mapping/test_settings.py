@@ -70,8 +70,11 @@ def test_a_large_point_has_room_for_one_formula_unit() -> None:
 
 def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
     file = tmp_path / "field.toml"
-    file.write_text('[field]\nsystem = "Sr-Ti-O"\nreferences = ["shipped", "known"]\n')
+    file.write_text(
+        '[field]\nsystem = "Sr-Ti-O"\nreferences = ["shipped", "known"]\nmotif = "co3.xyz"\n'
+    )
     settings = MapSettings.from_toml(file)
+    assert settings.field.motif == str(tmp_path / "co3.xyz")
     assert settings.field.references == ("shipped", str(tmp_path / "known"))
 
 

@@ -160,8 +160,8 @@ class AllocationSettings(Table):
     seed: int = Field(
         0,
         ge=0,
-        description="Seed of the samples of hull, of random, and of what visits take over from "
-        "neighbouring compositions.",
+        description="Seed of the samples of hull, of the order of equal, of random, and of what "
+        "visits take over from neighbouring compositions.",
     )
 
 

@@ -263,7 +263,7 @@ def folder_of(composition: Composition, folder: Path, made: Collection[str] = ()
     folder
         That of all of them.
     made
-        Names of those that are there: an earlier version took the plain formula.
+        Names of those that exist: an earlier version took the plain formula.
     """
     plain = composition.formula
     return folder / (plain if plain in made else name_of(composition))
