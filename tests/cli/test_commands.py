@@ -132,6 +132,22 @@ def test_schema_accepts_what_the_settings_accept(nucleate):
         jsonschema.validate({"problem": {"formula": "CaO", "max_atom": 4}}, schema)
 
 
+def test_schema_of_a_map_accepts_what_its_settings_accept(nucleate, tmp_path):
+    schema = json.loads(nucleate("schema", "--map").out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == set(MapSettings.model_fields)
+    assert nucleate("init", "Sr-Ti-O").status == 0
+    written = tomllib.loads((tmp_path / "field.toml").read_text())
+    jsonschema.validate(written, schema)
+    field = {"system": "Li-Sn-S", "windows": ["x(Li) < 0.4"], "space_groups": [62, "195-230"]}
+    data = {"field": field, "allocation": {"rule": "equal"}, "stop": {"structures": 9}}
+    jsonschema.validate(data, schema)
+    assert MapSettings.from_dict(data).stop.structures == 9
+    for wrong in ({"field": {"formula": "CaO"}}, {**data, "stop": {"without_improvement": 5}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("90", 90.0), ("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("0.5d", 43200.0), (7, 7)],

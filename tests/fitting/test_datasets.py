@@ -205,8 +205,16 @@ def test_a_folder_without_energies_serves_generators_only(tmp_path: Path) -> Non
     assert np.isnan(found.energies).all()
     assert found.report.left_out == {"broken structure": ["broken"]}
     assert not any("energies from" in line for line in found.report.lines())
-    with pytest.raises(InputError, match="no column of formation energies"):
+    with pytest.raises(InputError, match=r"no formation energies, nor .* an extxyz file") as found:
         load_dataset(tmp_path)
+    assert "--energy-column" not in str(found.value)
+
+
+def test_columns_that_may_be_energies_are_offered(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("cif,energy,split\nnothing,-1.0,train\n")
+    with pytest.raises(InputError, match=r"with --energy-column: energy$"):
+        load_dataset(path)
 
 
 def test_generators_keep_crystals_without_an_energy(tmp_path: Path) -> None:

@@ -91,10 +91,12 @@ def test_another_network_in_the_folder_is_refused(data: Path, tmp_path: Path) ->
 def test_data_without_structures_of_use_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no training crystal of at most 1 atoms"):
         train_flow(data, tmp_path / "out", most_atoms=1)
+    assert not (tmp_path / "out").exists()
     table = tmp_path / "none.csv"
     table.write_text("name,cif\na,nothing\n")
     with pytest.raises(InputError):
         train_flow(table, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_batches_hold_every_crystal_once_and_one_size(data: Path, tmp_path: Path) -> None:

@@ -114,6 +114,19 @@ def test_labels_need_a_potential(data: Path, tmp_path: Path) -> None:
         train_graph_network(data, tmp_path / "gn", label_rest=True, changes={"epochs": 1})
 
 
+def test_data_that_are_refused_leave_no_folder_behind(data: Path, tmp_path: Path) -> None:
+    bare = Atoms("NaCl", cell=[4.0] * 3, scaled_positions=[[0, 0, 0], [0.5] * 3], pbc=True)
+    ase.io.write(tmp_path / "bare.cif", bare)
+    with pytest.raises(InputError, match="no formation energies"):
+        train_graph_network(tmp_path / "bare.cif", tmp_path / "gn")
+    with pytest.raises(InputError, match="no crystal of the split"):
+        train_graph_network(data, tmp_path / "gn", limit=2)
+    assert not (tmp_path / "gn").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--out .* cannot be a folder"):
+        train_graph_network(data, tmp_path / "file")
+
+
 def test_labelling_goes_on_after_a_kill(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

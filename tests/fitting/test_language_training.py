@@ -168,6 +168,8 @@ def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be a folder"):
         train_wyckoff_language(data, tmp_path / "file", changes=SMALL)
+    with pytest.raises(InputError, match=r"cannot be a folder \(.*file is a file"):
+        train_wyckoff_language(data, tmp_path / "file" / "below", changes=SMALL)
 
 
 def test_benchmark_formulas_are_left_out_and_damaged_sentences_made_again(
@@ -193,6 +195,7 @@ def test_data_without_a_validation_crystal_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "one.extxyz", [atoms])
     with pytest.raises(InputError, match=r"no crystal of the split .val."):
         train_wyckoff_language(tmp_path / "one.extxyz", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_batches_hold_every_sentence_once(data: Path, tmp_path: Path) -> None:

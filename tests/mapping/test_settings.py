@@ -6,6 +6,7 @@ import pytest
 
 from nucleate.crystal.composition import Composition
 from nucleate.errors import InputError
+from nucleate.mapping.field import field_of
 from nucleate.mapping.settings import MapSettings
 
 DATA = {
@@ -69,8 +70,11 @@ def test_a_large_point_has_room_for_one_formula_unit() -> None:
 
 def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
     file = tmp_path / "field.toml"
-    file.write_text('[field]\nsystem = "Sr-Ti-O"\nreferences = ["shipped", "known"]\n')
+    file.write_text(
+        '[field]\nsystem = "Sr-Ti-O"\nreferences = ["shipped", "known"]\nmotif = "co3.xyz"\n'
+    )
     settings = MapSettings.from_toml(file)
+    assert settings.field.motif == str(tmp_path / "co3.xyz")
     assert settings.field.references == ("shipped", str(tmp_path / "known"))
 
 
@@ -87,11 +91,43 @@ def test_paths_of_a_file_are_relative_to_it(tmp_path) -> None:
         ),
         ({"field": {"system": "Sr-O", "space_groups": [0]}}, "space_groups"),
         ({"field": {"system": "Sr-O"}, "surrogate": {"on": True}}, "named 'surrogate'"),
+        ({"field": {"system": "Sr-O", "compression": 0.7}}, "field.compression = 0.7 has no"),
     ],
 )
 def test_bad_input_names_the_key(data: dict, words: str) -> None:
     with pytest.raises(InputError, match=words.replace("[", r"\[")):
         MapSettings.from_dict(data)
+
+
+@pytest.mark.parametrize("pair", ["Fe-O", "OO", "O-O-O"])
+def test_a_minimum_distance_of_no_pair_of_the_field_is_refused(pair: str) -> None:
+    settings = MapSettings.from_dict({"field": {"system": "Sr-O", "min_distances": {pair: 2.5}}})
+    with pytest.raises(InputError, match=rf"field\.min_distances: {pair} = 2\.5 has no effect"):
+        field_of(settings)
+
+
+def test_limits_of_the_field_are_those_of_every_search() -> None:
+    limits = {
+        "pressure_gpa": -1.0,
+        "allow_tension": True,
+        "volume_window": [0.8, 1.2],
+        "contact_scale": 1.1,
+        "min_distances": {"O-O": 2.5},
+        "isolated_cutoff_ang": 3.0,
+        "space_groups": [62],
+    }
+    composition = Composition.from_formula("SrO")
+    bare, limited = (
+        MapSettings.from_dict({"field": {"system": "Sr-O", **given}}).run_settings(composition)
+        for given in ({}, limits)
+    )
+    assert limited.problem.pressure_gpa == -1.0
+    before, after = bare.problem.space(), limited.problem.space()
+    assert after.volume_window == (0.8, 1.2)
+    assert after.isolated_cutoff == 3.0
+    assert after.space_groups == frozenset([62])
+    assert (after.min_distances[[38, 8], [38, 8]] > before.min_distances[[38, 8], [38, 8]]).all()
+    assert after.min_distances[8, 8] == 2.5
 
 
 def test_a_second_model_judges_only_if_it_is_asked_for() -> None:

@@ -84,10 +84,12 @@ def default_folder(problem: str) -> Path:
     return Path("nucleate-run")
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of the input file."""
-    from nucleate.run.settings import json_schema as schema
-
+def json_schema(*, of_map: bool = False) -> dict[str, Any]:
+    """Return the JSON schema of the input file: of a run, or of a map."""
+    if of_map:
+        from nucleate.mapping.settings import json_schema as schema
+    else:
+        from nucleate.run.settings import json_schema as schema
     return schema()
 
 

@@ -93,7 +93,10 @@ class Run:
 
     @property
     def structures(self) -> Structures:
-        """The distinct structures, best first; those after the first 20 are read when needed."""
+        """The distinct structures, best first in the order ``likely`` of :meth:`ranked`.
+
+        Those after the first 20 are read when needed.
+        """
         from nucleate.report.light import overview
 
         state = self._state()
@@ -138,7 +141,11 @@ class Run:
 
     @property
     def best(self) -> RankedStructure:
-        """The best structure; raises InputError while there is none."""
+        """The first of :attr:`structures`; raises InputError while there is none.
+
+        These come in the order ``likely`` of :meth:`ranked`, so that it need not be the lowest:
+        that is ``run.top(1, order="energy")[0]``.
+        """
         structures = self.structures
         if not len(structures):
             raise InputError(f"{self.folder} has no relaxed structure yet. Continue the run.")

@@ -18,7 +18,7 @@ TEMPLATE = """\
 
 [problem]                       # what is searched
 formula = "{formula}"
-# oxidation_states = {{ Ca = 2, Ti = 4, O = -2 }}   # guessed where left out
+# oxidation_states = {{ Ca = 2, Ti = 4, O = -2 }}   # of every element; guessed without this key
 # max_atoms = 50                # maximum number of atoms in a cell
 # formula_units = [1, 2, 4]     # in a cell; all that fit where left out
 # pressure_gpa = 0.0
@@ -30,7 +30,7 @@ formula = "{formula}"
 seed = 0
 # population = 25               # new structures before the first move
 # kind = "lowest-minima"        # or basin-hopping (the walk of FUSE), evolution, swarm, random
-# new_fraction = 0.5            # fraction of new structures after that; the rest are moves
+# new_fraction = 0.6            # of new structures after that; default of lowest-minima
 # moves = {{ "double" = 2.0, "renew" = 0.0 }}       # weights; those not named are 1
 
 # [[search.generators]]         # sources of new structures; repeat to mix
@@ -80,7 +80,7 @@ MAP_TEMPLATE = """\
 
 [field]                         # which compositions
 system = "{system}"
-# oxidation_states = {{ Sn = [2, 4] }}              # usual ones where left out; or lists
+# oxidation_states = {{ Sn = [2, 4] }}              # of some; the others have their usual ones
 # neutral = true                # whether charges must add up to 0; true where there are anions
 # windows = ["0.1 < x(Li) < 0.4"]                 # limits of the grid
 # lines = ["SrO-TiO2"]          # lines whose compositions are added

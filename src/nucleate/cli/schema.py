@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +16,12 @@ def register(app: Typer) -> None:
     app.command()(schema)
 
 
-def schema() -> None:
+def schema(
+    of_map: Annotated[
+        bool, typer.Option("--map", help="Of the input of `nucleate map` instead of `predict`.")
+    ] = False,
+) -> None:
     """Print the JSON schema of the input file, for editors."""
     from nucleate.api.inputs import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    typer.echo(json.dumps(json_schema(of_map=of_map), indent=2))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Sized
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     Groups = dict[str, dict[str, torch.Tensor]]
 
-Arrays = TypeVar("Arrays")
+Arrays = TypeVar("Arrays", bound=Sized)
 
 
 def digest_of(corpus: Any) -> str:
@@ -33,6 +35,29 @@ def digest_of(corpus: Any) -> str:
         array = np.ascontiguousarray(getattr(corpus, field.name))
         digest.update(f"{field.name} {array.dtype} {array.shape} ".encode() + array.tobytes())
     return digest.hexdigest()[:16]
+
+
+def check_out(out: Path) -> None:
+    """Check that a training can have this folder, without creating it.
+
+    A training creates it once the data have proved useful, so that refused ones leave nothing.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or cannot be created.
+    """
+    reason = ""
+    try:
+        nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+        if not nearest.is_dir():
+            reason = f"{nearest} is a file"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            reason = f"{nearest} cannot be written"
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise InputError(f"--out {out} cannot be a folder ({reason}). Give another one.")
 
 
 def folder_of(out: Path) -> Path:
@@ -68,7 +93,7 @@ def kept_arrays(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> A
     Parameters
     ----------
     path
-        An ``.npz``.
+        An ``.npz``; it and its folder are made once there is something to keep.
     kind
         The dataclass.
     make
@@ -79,6 +104,9 @@ def kept_arrays(path: Path, kind: type[Arrays], make: Callable[[], Arrays]) -> A
     with suppress(*errors), np.load(path, allow_pickle=False) as arrays:
         return kind(**{name: arrays[name] for name in names})
     made = make()
+    if not len(made):
+        return made
+    folder_of(path.parent)
     part = path.with_suffix(".part.npz")
     np.savez(part, **{name: getattr(made, name) for name in names})
     part.replace(path)

@@ -144,6 +144,7 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
     if not has_end_members:
         members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
     _check_states(options, elements)
+    _check_pairs(options, elements)
     neutral = _is_neutral(options, elements, has_end_members=has_end_members)
     bare = Field(elements, members, has_end_members, members, (), neutral, 0)
     inside = partial(in_windows, bare=bare, options=options)
@@ -266,6 +267,18 @@ def _check_states(options: FieldSettings, elements: Sequence[str]) -> None:
             whole_states(symbol, states)
         except InputError as error:
             raise InputError(f"field.{error}") from None
+
+
+def _check_pairs(options: FieldSettings, elements: Sequence[str]) -> None:
+    """Refuse minimum distances of pairs that no composition of the field has."""
+    for pair, distance in options.min_distances.items():
+        ends = pair.split("-")
+        if len(ends) != 2 or any(end not in elements for end in ends):
+            raise InputError(
+                f"field.min_distances: {pair} = {distance:g} has no effect, as {pair!r} is no pair "
+                f"of the elements {', '.join(elements)}. Write it like "
+                f"'{elements[0]}-{elements[-1]}', or leave it out."
+            )
 
 
 def _check_that_states_serve(

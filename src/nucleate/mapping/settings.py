@@ -157,7 +157,12 @@ class AllocationSettings(Table):
     )
     first: int = Field(5, ge=1, description="Structures of the first visit of a composition.")
     slice: int = Field(10, ge=1, description="Structures of a later visit.")
-    seed: int = Field(0, ge=0, description="Seed of the samples of hull, and of random.")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Seed of the samples of hull, of the order of equal, of random, and of what "
+        "visits take over from neighbouring compositions.",
+    )
 
 
 class MapSettings(Table):
@@ -254,6 +259,12 @@ class MapSettings(Table):
             key="field.pressure_gpa",
             remedy="Write field.allow_tension = true",
         )
+        compression = self.field.compression
+        if compression is not None and self.field.pressure_gpa == 0.0:
+            raise InputError(
+                f"field.compression = {compression:g} has no effect where pressure_gpa = 0; leave "
+                "it out."
+            )
         if self.field.space_groups is not None:
             space_group_numbers(self.field.space_groups)
         if getattr(self.search, "known", "all") == "no-prototype":
@@ -334,6 +345,11 @@ def field_settings(data: Mapping[str, Any], *, source: str = "") -> FieldSetting
         return FieldSettings.model_validate(data.get("field"))
     except ValidationError as error:
         raise input_error(error, data, FieldSettings, source) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the input file of a map, for editors and documentation."""
+    return MapSettings.model_json_schema()
 
 
 def _prefix(source: str) -> str:

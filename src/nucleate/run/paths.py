@@ -33,6 +33,7 @@ def _listed(value: Any) -> list[Any]:
 
 _SECTIONS = {
     "problem": ("motif",),
+    "field": ("motif",),
     "search": ("target", "policy_from"),
     "stop": ("target", "proven"),
     "surrogate": ("learn_from",),

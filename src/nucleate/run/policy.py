@@ -306,9 +306,16 @@ def saved_policy(store: Store, settings: Component | None = None) -> SavedPolicy
     if kind == own or kind != "reinforce":
         view = read_policy(store, wanted)
     if view is None or not view.learned:
+        if kind == "fixed":
+            raise InputError(
+                "its policy is 'fixed', which learns nothing that a file could hold. Name a run "
+                "with policy = 'bandit' or 'reinforce'; a bandit may begin with this run itself "
+                "(search.policy = 'bandit', policy_from = the run folder)."
+            )
+        other = ", or give policy = 'bandit', which learns from a run of any policy"
         raise InputError(
             f"its policy is {own!r}, from which {kind!r} learns nothing. Name a run with policy = "
-            f"{'reinforce' if kind == 'fixed' else kind!r}."
+            f"{kind!r}{'' if kind == 'bandit' else other}."
         )
     formula = str(store.meta.get("formula", ""))
     return SavedPolicy.of(view.kind, formula, view.arms, view.weights, view.learned)

@@ -116,8 +116,8 @@ class ProblemSettings(CellLimits):
     formula: str = Field(description="Composition, such as Ca3Ti2O7.")
     oxidation_states: dict[str, int | tuple[int, ...]] | None = Field(
         None,
-        description="Charge of each element, or a list for mixed valence, such as [2, 3]; guessed "
-        "where it is left out.",
+        description="Charge of every element of the formula, or a list for mixed valence, such as "
+        "[2, 3]; without this table all are guessed.",
     )
     formula_units: tuple[int, ...] | None = Field(
         None, description="Allowed numbers of formula units in a cell; default all that fit."
@@ -354,7 +354,7 @@ def read_toml(path: Path, made_by: str = "nucleate init") -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of the input file, for editors and documentation."""
+    """Return the JSON schema of the input file of a run, for editors and documentation."""
     return RunSettings.model_json_schema()
 
 

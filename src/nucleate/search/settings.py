@@ -111,7 +111,8 @@ class MovingSettings(SearchSettings):
         None,
         min_length=1,
         description="Run folder or file whose policy this one begins with; it must have the same "
-        "moves.",
+        "moves. bandit can begin with a run of any policy, reinforce with one of reinforce only, "
+        "and a file serves the policy that has written it.",
     )
     rattle_ang: float | None = Field(
         None,

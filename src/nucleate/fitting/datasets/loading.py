@@ -72,11 +72,7 @@ def load_dataset(
     source = Path(path)
     rows, column, ignored = _open(source, energy_column)
     if energies and not column:
-        raise InputError(
-            f"{source.name} has no column of formation energies that nucleate knows "
-            f"({', '.join(ENERGY_COLUMNS)}); name one of its columns with --energy-column: "
-            f"{', '.join(ignored) or 'it has none'}"
-        )
+        raise InputError(_without_energies(source.name, ignored))
     report = DatasetReport(source.name, column, ignored_columns=ignored)
     settings = screen or ScreenSettings()
     kept: list[RawRow] = []
@@ -143,6 +139,21 @@ def _split(kept: list[RawRow], report: DatasetReport, seed: int) -> Dataset:
         ),
         split=split,
         report=report,
+    )
+
+
+def _without_energies(name: str, columns: list[str]) -> str:
+    """Return what is missing and what helps, where a file has no known column of energies."""
+    known = ", ".join(ENERGY_COLUMNS)
+    if columns:
+        return (
+            f"{name} has no column of formation energies that nucleate knows ({known}); name one "
+            f"of its columns with --energy-column: {', '.join(columns)}"
+        )
+    return (
+        f"{name} has no formation energies, nor a column that could hold them. Give a table "
+        "(parquet, CSV with the CIFs, matbench JSON), an extxyz file or an ASE database with "
+        f"energies in eV/atom in a column or info key of one of these names: {known}."
     )
 
 

@@ -10,7 +10,7 @@ from nucleate.fitting.datasets import reduced_formulas
 from nucleate.fitting.flow.corpus import read_corpora
 from nucleate.fitting.flow.training import FlowTrainer, FlowTraining
 from nucleate.fitting.generator_results import Card, train_and_write
-from nucleate.fitting.state import folder_of, sizes_of
+from nucleate.fitting.state import check_out, sizes_of
 from nucleate.generate.flow.checkpoint import FLOW
 from nucleate.generate.flow.settings import FlowSettings
 from nucleate.networks.device import check_device
@@ -85,7 +85,7 @@ def train_flow(
     check_device(device)
     settings = replace(FlowTraining(), **(changes or {}))
     sizes: FlowSettings = sizes_of(partial(FlowSettings, width, layers, most_atoms=most_atoms))
-    folder_of(out)
+    check_out(out)
     train, val, account = read_corpora(
         data,
         out,

@@ -11,7 +11,7 @@ import numpy as np
 
 import nucleate
 from nucleate.errors import InputError
-from nucleate.fitting.datasets import load_dataset
+from nucleate.fitting.datasets import check_sides, load_dataset
 from nucleate.fitting.graph_network.evaluation import errors_by_chemistry, mean_absolute_error
 from nucleate.fitting.graph_network.examples import Examples
 from nucleate.fitting.graph_network.labels import (
@@ -23,6 +23,7 @@ from nucleate.fitting.graph_network.labels import (
 from nucleate.fitting.graph_network.model_card import format_model_card, plot_learning_curve
 from nucleate.fitting.graph_network.settings import REFERENCE_TRAINING, TrainingSettings
 from nucleate.fitting.graph_network.training import Progress, Trainer
+from nucleate.fitting.state import check_out, folder_of
 from nucleate.networks.device import check_device
 from nucleate.networks.graph_network.checkpoint import Checkpoint, save_checkpoint
 from nucleate.networks.graph_network.graphs import build_graphs, load_graphs
@@ -109,10 +110,13 @@ def train_graph_network(
     network = configuration(configuration_name)
     reference = configuration_name.startswith("megnet")
     settings = replace(REFERENCE_TRAINING if reference else TrainingSettings(), **(changes or {}))
-    out.mkdir(parents=True, exist_ok=True)
+    check_out(out)
     dataset = load_dataset(data, energy_column=energy_column, seed=settings.seed, limit=limit)
     for line in dataset.report.lines():
         say(line)
+    n_train = len(dataset.rows("train")) + (len(dataset.unlabelled) if label_rest else 0)
+    check_sides(data, dataset, {"train": n_train, "val": len(dataset.rows("val"))}, limit)
+    folder_of(out)
     (out / "data_report.json").write_text(json.dumps(dataset.report.to_dict(), indent=2))
     source = Sources(out, dataset, network, settings, potential, say)
     examples, train = source.examples(), dataset.rows("train")

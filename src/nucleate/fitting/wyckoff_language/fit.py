@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleate.fitting.datasets import reduced_formulas
 from nucleate.fitting.generator_results import Card, train_and_write
-from nucleate.fitting.state import folder_of, sizes_of
+from nucleate.fitting.state import check_out, sizes_of
 from nucleate.fitting.wyckoff_language.alignment import (
     AlignmentTrainer,
     AlignmentTraining,
@@ -91,7 +91,7 @@ def train_wyckoff_language(
     settings = replace(LanguageTraining(), **(changes or {}))
     make = partial(LanguageSettings, width, layers, most_atoms=MOST_ATOMS, most_orbits=MOST_ORBITS)
     sizes: LanguageSettings = sizes_of(make)
-    folder_of(out)
+    check_out(out)
     others = reduced_formulas(withheld)
     train, val, dataset = read_corpora(
         data, out, limit=limit, seed=settings.seed, say=say, withheld=others
@@ -168,7 +168,7 @@ def align_wyckoff_language(
     check_device(device)
     settings = replace(AlignmentTraining(), **(changes or {}))
     language = load_language(checkpoint)
-    folder_of(out)
+    check_out(out)
     train, val, dataset = read_corpora(
         data,
         out,

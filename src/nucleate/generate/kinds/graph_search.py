@@ -34,7 +34,9 @@ class GraphSearchSettings(GeneratorSettings):
         "tpe", description="Proposes crystals: at random, by a particle swarm, by Parzen windows."
     )
     symmetry: Literal["all", "triclinic"] = Field(
-        "all", description="Space groups 1 to 230, or P1 alone as in the FUSE2 paper."
+        "all",
+        description="Space groups of the crystals: all, 1 to 230; triclinic, P1 alone as in the "
+        "FUSE2 paper.",
     )
     number: int = Field(
         5000, ge=1, description="Valid crystals to evaluate for each number of formula units."

@@ -82,8 +82,8 @@ class Evolution(SearchSettings):
     pool: int = Field(20, ge=2, le=10_000, description="Distinct minima that are parents.")
     selection: Literal["tournament", "rank"] = Field(
         "tournament",
-        description="How parents are chosen: the lowest of a few drawn at random, or with chances "
-        "that fall linearly with the rank.",
+        description="How parents are chosen: tournament, the lowest of a few drawn at random; "
+        "rank, with chances that fall linearly with the rank.",
     )
     tournament: int = Field(3, ge=2, le=10_000, description="Minima drawn for a tournament.")
     niche_distance: float = Field(
