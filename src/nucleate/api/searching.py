@@ -119,9 +119,9 @@ def search_in(
     """
     from nucleate.api.final import finish, judge_of
     from nucleate.report.live import LivePage
-    from nucleate.run.final_settings import AUTO
     from nucleate.report.naming import libraries_of
     from nucleate.run.events import Several
+    from nucleate.run.final_settings import AUTO
     from nucleate.run.predict import predict
     from nucleate.run.present import check_present
     from nucleate.signals import is_request
