@@ -12,6 +12,7 @@ from tests.library.conftest import caesium_chloride, rocksalt
 
 from nucleate.benchmark import experiments, warm_up
 from nucleate.benchmark.csp import Entry, entry_folder, ranked_rows, read_entries, summary_rows
+from nucleate.benchmark.rates import measured_row
 from nucleate.benchmark.rates import summary_rows as measures_of
 from nucleate.crystal.crystal import Crystal
 from nucleate.crystal.files import write_cif
@@ -191,3 +192,21 @@ def test_words_that_searches_do_not_take_are_refused(tmp_path, nucleate, words, 
     result = nucleate("benchmark", "csp", ".", "--atoms", "1-4", *words)
     assert result.status == 2
     assert named in result.err
+
+
+def test_references_share_a_list_only_where_it_is_one_list():
+    rows = [{"formula": "TiO2", "loose": {"2": 0.1}, "tight": {}} for _ in range(2)]
+    table = [row | about_row(k) for k, row in enumerate(rows)]
+    (shared, *_) = measures_of([row | {"list": "a"} for row in table])
+    (apart, *_) = measures_of([row | {"list": str(k)} for k, row in enumerate(table)])
+    assert shared["METRe"].startswith("100.0")  # two candidates for two references
+    assert apart["METRe"].startswith("0.0")  # one for each
+    crystal = Crystal(np.array([11]), 3.0 * np.eye(3), np.zeros((1, 3)))
+    entry = Entry("a", crystal)
+    one, other = (measured_row(entry, "off", [item], None)["list"] for item in (
+        crystal, crystal.replace(cell=3.1 * np.eye(3))))  # fmt: skip
+    assert one != other
+
+
+def about_row(number):
+    return {"entry": str(number), "known": "off", "atoms": 6, "elements": 2, "above_hull": None}

@@ -165,9 +165,10 @@ def test_parquet_screens_crystals_and_keeps_formulas_apart(tmp_path: Path) -> No
         helium,
         SALTS[3],
         SALTS[3],
+        SALTS[3],
     ]
-    energies = [-2.9, -2.0, -2.0, -1.8, -2.0, -2.0, 0.0, 5.0, None]
-    split = ["train", "train", "test", "val", "train", "train", "train", "train", "train"]
+    energies = [-2.9, -2.0, -2.0, -1.8, -2.0, -2.0, 0.0, 5.0, None, -1e6]
+    split = ["train", "train", "test", "val", *["train"] * 6]
     path = tmp_path / "d.parquet"
     write_parquet(path, crystals, energies, split)
     found = load_dataset(path)
@@ -176,6 +177,7 @@ def test_parquet_screens_crystals_and_keeps_formulas_apart(tmp_path: Path) -> No
     assert found.report.left_out["contact below 0.7 Å"] == ["r4"]
     assert found.report.left_out["energy above 2.5 eV/atom"] == ["r7"]
     assert found.report.left_out["missing energy"] == ["r8"]
+    assert found.report.left_out["energy below -10 eV/atom, no formation energy"] == ["r9"]
     assert found.report.left_out["noble gas"] == ["r6"]
     assert {"r4", "r5"} <= {key for keys in found.report.left_out.values() for key in keys}
     assert "e_form_mp2021" in found.report.ignored_columns

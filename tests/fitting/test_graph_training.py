@@ -15,15 +15,18 @@ from ase import Atoms  # noqa: E402
 
 from nucleate.errors import InputError  # noqa: E402
 from nucleate.fitting.datasets import load_dataset  # noqa: E402
-from nucleate.fitting.graph_network.fit import train_graph_network  # noqa: E402
+from nucleate.fitting.graph_network.fit import Sources, train_graph_network  # noqa: E402
 from nucleate.fitting.graph_network.labels import element_references, formation_energies  # noqa: E402
+from nucleate.fitting.graph_network.settings import TrainingSettings  # noqa: E402
 from nucleate.networks.graph_network.checkpoint import load_checkpoint  # noqa: E402
+from nucleate.networks.graph_network.settings import HarmonicSettings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleate.crystal.crystal import Crystal
 
+SIZES = HarmonicSettings(width=16, channels=8, blocks=2, gaussians=12, neighbours=8)
 REFERENCES = np.zeros(120)
 REFERENCES[[11, 12, 17]] = -1.3, -1.5, -1.8
 
@@ -170,3 +173,18 @@ def test_a_missing_device_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(InputError, match=remedy):
         train_graph_network(tmp_path / "none.csv", tmp_path / "gn", device=device)
+
+
+def test_labels_belong_to_the_crystals_that_they_were_made_for(data: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(data)
+    other = ase.io.read(data, ":")
+    for atoms in other:
+        atoms.set_cell(1.02 * atoms.cell, scale_atoms=True)
+    ase.io.write(tmp_path / "other.extxyz", other)
+    made = []
+    for source in (dataset, load_dataset(tmp_path / "other.extxyz"), dataset):
+        sources = Sources(tmp_path, source, SIZES, TrainingSettings(), potential, lambda _: None)
+        made.append((sources.copies(6).energies, sources._labelled(source.unlabelled)))
+    for one, another, again in zip(*made, strict=True):
+        assert not np.array_equal(one, another)
+        np.testing.assert_array_equal(one, again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch")
 from nucleate.crystal.crystal import Crystal  # noqa: E402
 from nucleate.errors import InputError  # noqa: E402
 from nucleate.fitting.graph_network.examples import Examples  # noqa: E402
+from nucleate.fitting.graph_network.labels import perturbed_examples  # noqa: E402
 from nucleate.fitting.graph_network.settings import TrainingSettings  # noqa: E402
 from nucleate.fitting.graph_network.training import Trainer  # noqa: E402
 from nucleate.networks.graph_network.graphs import build_graphs  # noqa: E402
@@ -50,8 +52,9 @@ def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, examples: Exa
     second = make_trainer(tmp_path / "b", examples, QUICK)
     assert second.step == 7
     resumed = second.run()
-    errors = [[entry["val_mae"] for entry in run.history] for run in (whole, second)]
-    assert errors[0] == errors[1]
+    for kind in ("val_mae", "train_mae"):
+        errors = [[entry[kind] for entry in run.history] for run in (whole, second)]
+        assert errors[0] == pytest.approx(errors[1], rel=1e-6 if kind == "train_mae" else 0.0)
     for name, value in expected.items():
         assert torch.equal(value, resumed[name]), name
 
@@ -96,7 +99,7 @@ def test_a_tiny_set_is_learnt_by_heart(tmp_path: Path, examples: Examples) -> No
 
 
 def test_training_stops_without_gain(tmp_path: Path, examples: Examples) -> None:
-    settings = replace(QUICK, epochs=500, patience=2, learning_rate=0.0)
+    settings = replace(QUICK, epochs=500, patience=2, learning_rate=1e-12)
     trainer = make_trainer(tmp_path / "d", examples, settings)
     trainer.run()
     assert len(trainer.history) == 3
@@ -114,3 +117,31 @@ def test_another_network_in_the_folder_is_refused(tmp_path: Path, examples: Exam
             train=np.arange(4),
             val=np.arange(4),
         )
+
+
+def test_other_data_or_another_seed_in_the_folder_are_refused(
+    tmp_path: Path, examples: Examples
+) -> None:
+    make_trainer(tmp_path / "f", examples, QUICK).run(until_step=3)
+    others = replace(examples, energies=examples.energies + np.float32(0.1))
+    with pytest.raises(InputError, match="holds a training with other data"):
+        make_trainer(tmp_path / "f", others, QUICK)
+    with pytest.raises(InputError, match="holds a training with other seed"):
+        make_trainer(tmp_path / "f", examples, replace(QUICK, seed=5))
+    assert make_trainer(tmp_path / "f", examples, replace(QUICK, epochs=5)).step == 3
+
+
+def test_energies_that_are_not_finite_end_a_training(tmp_path: Path, examples: Examples) -> None:
+    spoilt = replace(examples, energies=np.where(np.arange(24) == 3, np.nan, examples.energies))
+    with pytest.raises(InputError, match=r"not finite after step .* lower learning rate"):
+        make_trainer(tmp_path / "n", spoilt, replace(QUICK, baseline=False)).run()
+    with pytest.raises(InputError, match="no rate of AdamW"):
+        replace(QUICK, learning_rate=float("nan"))
+
+
+def test_a_potential_without_energies_is_given_up() -> None:
+    crystal = Crystal(np.array([11, 17]), 4.0 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]))
+    data = SimpleNamespace(rows=lambda _: np.arange(1), crystals=[crystal], energies=np.zeros(1))
+    asked = {"count": 4, "rng": np.random.default_rng(0)}
+    with pytest.raises(InputError, match="no energy for any of 50 training crystals"):
+        perturbed_examples(data, SIZES, lambda items: np.full(len(items), np.nan), **asked)

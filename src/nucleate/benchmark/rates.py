@@ -5,6 +5,7 @@ Candidates as they are generated and the structures of finished runs are measure
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from nucleate.benchmark.metrics import (
@@ -48,8 +49,17 @@ def measured_row(
         "elements": len(set(entry.crystal.numbers.tolist())),
         "above_hull": above_hull,
         "candidates": len(candidates),
+        "list": _list_of(candidates),
         **matches(Reference(entry.crystal), candidates),
     }
+
+
+def _list_of(candidates: Sequence[Crystal]) -> str:
+    """Return a digest of a list of candidates, by which references that share it are known."""
+    digest = sha256()
+    for crystal in candidates:
+        digest.update(crystal.numbers.tobytes() + crystal.cell.tobytes() + crystal.scaled.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def matches(reference: Reference, candidates: Sequence[Crystal]) -> Row:
@@ -126,7 +136,8 @@ def _measures(rows: Sequence[Row], most: int) -> Row:
     for kind, head in (("loose", "match"), ("tight", "tight")):
         first = [min(item, default=None) for item in found[kind]]
         measures |= {f"{head}@{k}": str(match_at(first, k)) for k in RANKS if k <= most}
-    pooled = pooled_displacements([row["formula"] for row in rows], found["loose"], 1)
+    shared = [f"{row['formula']} {row.get('list', '')}" for row in rows]
+    pooled = pooled_displacements(shared, found["loose"], 1)
     return {
         **measures,
         "rms@1": f"{mean_displacement([item.get(1) for item in found['loose']]):.3f}",

@@ -21,6 +21,12 @@ Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data.")
 Licence = Annotated[
     str, typer.Option(help="Licence and source of the data, written into the file.")
 ]
+LARGEST_SEED = 2**63 - 1
+"""Of the generators of torch."""
+
+Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and split.")
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this number of rows.")]
 HoldOut = Annotated[
     bool,
@@ -80,7 +86,9 @@ def graph_network(
         Path | None, typer.Option(help="Another data file, used only to measure the error.")
     ] = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and split.")
+    ] = 0,
     device: Device = "cpu",
 ) -> None:
     """Train a graph network that predicts formation energies."""
@@ -142,7 +150,9 @@ def wyckoff_language(
     licence: Licence = "",
     hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and split.")
+    ] = 0,
     device: Device = "cpu",
 ) -> None:
     """Train a language of Wyckoff positions, which writes crystals of a composition."""
@@ -209,7 +219,9 @@ def align(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
     hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(help="Of compositions, candidates and order.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Of compositions, candidates and order.")
+    ] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda, for the training.")] = "cpu",
 ) -> None:
     """Tune a language of Wyckoff positions towards structures of low relaxed energy."""
@@ -259,7 +271,9 @@ def flow(
     licence: Licence = "",
     hold_out_benchmark: HoldOut = True,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and split.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order and split.")
+    ] = 0,
     device: Device = "cpu",
 ) -> None:
     """Train a flow, which carries random atoms into crystals of a composition."""

@@ -118,7 +118,10 @@ def test_top_p_and_temperature() -> None:
     np.testing.assert_allclose(sharp, np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365)
 
 
-@pytest.mark.parametrize("manner", [Manner(), Manner(0.7, 0.9), Manner(1.5, 0.5)])
+MANNERS = [Manner(), Manner(0.7, 0.9), Manner(1.5, 0.5), Manner(1.0, 1e-9)]
+
+
+@pytest.mark.parametrize("manner", MANNERS)
 def test_words_are_drawn_as_often_as_they_are_likely(manner: Manner) -> None:
     rng, n = np.random.default_rng(5), 40_000
     logits = rng.normal(size=12).astype(np.float32)

@@ -22,8 +22,9 @@ class ScreenSettings:
 
     Attributes
     ----------
-    highest_energy : float
-        eV/atom.
+    highest_energy, lowest_energy : float
+        eV/atom; no compound has a formation energy below about -5, and a lower one is another
+        quantity or a placeholder.
     shortest_contact : float
         Å; a crystal with a shorter one is broken.
     isolated : float
@@ -37,6 +38,7 @@ class ScreenSettings:
     """
 
     highest_energy: float = 2.5
+    lowest_energy: float = -10.0
     shortest_contact: float = 0.7
     isolated: float = 6.0
     largest_volume: float = 250.0
@@ -69,6 +71,8 @@ def rejection(
         return "too many atoms"
     if row.energy is not None and row.energy > settings.highest_energy:
         return f"energy above {settings.highest_energy:g} eV/atom"
+    if row.energy is not None and row.energy < settings.lowest_energy:
+        return f"energy below {settings.lowest_energy:g} eV/atom, no formation energy"
     if not settings.noble_gases and NOBLE_GASES.intersection(crystal.numbers.tolist()):
         return "noble gas"
     if crystal.volume < 1e-3 * crystal.n_atoms:

@@ -58,7 +58,7 @@ def read_parquet(path: Path, energy: str | None) -> Source:
                     record["species"], record["lattice"], record["frac_coords"]
                 )
                 split = str(record.get("split") or "")
-                yield RawRow(key, crystal, record.get(column), problem, split)
+                yield RawRow(key, crystal, _number(record.get(column)), problem, split)
 
     return rows(), column, [name for name in names if name not in used]
 

@@ -225,7 +225,7 @@ class Sources:
 
     def copies(self, count: int) -> Examples:
         """Return perturbed copies of training crystals."""
-        name = f"copies-{count}-{self._seed}"
+        name = f"copies-{count}-{self._seed}-{self._digest(self._dataset.crystals)}"
         graphs, labels = self._out / f"{name}.npz", self._out / f"{name}-labels.npz"
         self.notes.append(f"{count:,} perturbed copies labelled by differences")
         if graphs.is_file() and labels.is_file():
@@ -251,7 +251,8 @@ class Sources:
 
     def _labelled(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         """Return formation energies by the potential; what is done is kept after every thousand."""
-        path = self._out / f"rest-{len(crystals)}-{self._seed}.npz"
+        both = self._digest([*self._dataset.crystals, *crystals])
+        path = self._out / f"rest-{len(crystals)}-{self._seed}-{both}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as arrays:
                 references, energies = arrays["references"], arrays["energies"]
@@ -275,15 +276,19 @@ class Sources:
 
     def _graphs(self, name: str, crystals: Sequence[Crystal]) -> Graphs:
         """Build graphs, or read those of the same crystals and network."""
-        digest = hashlib.sha256(json.dumps(settings_to_dict(self._network)).encode())
-        for crystal in crystals:
-            for array in (crystal.numbers, crystal.cell, crystal.scaled):
-                digest.update(array.tobytes())
-        path = self._out / f"{name}-{digest.hexdigest()[:12]}.npz"
+        path = self._out / f"{name}-{self._digest(crystals)}.npz"
         if not path.is_file():
             orbits = isinstance(self._network, HarmonicSettings)
             build_graphs(crystals, self._network, orbits=orbits).save(path)
         return load_graphs(path, self._network)
+
+    def _digest(self, crystals: Sequence[Crystal]) -> str:
+        """Return a digest of crystals and the sizes of the network, for the name of a file."""
+        digest = hashlib.sha256(json.dumps(settings_to_dict(self._network)).encode())
+        for crystal in crystals:
+            for array in (crystal.numbers, crystal.cell, crystal.scaled):
+                digest.update(array.tobytes())
+        return digest.hexdigest()[:12]
 
     def _given_potential(self) -> Potential:
         if self._potential is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from nucleate.errors import InputError
 from nucleate.fitting.graph_network.examples import Examples
 from nucleate.fitting.graph_network.perturbation import (
     LARGEST_PENALTY_EV_PER_ATOM,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 KIND_SHARES = (0.14, 0.14, 0.10, 0.20, 0.14, 0.28)
 COPIES = 3
+TRIED = 50
+"""Parents without any labelled copy after which a potential is given up."""
+
 LOWEST_DIFFERENCE = -0.2
 FITTED = 6000
 LEAST_RESIDUAL = 0.01
@@ -69,7 +73,14 @@ def perturbed_examples(
     copies: list[Crystal] = []
     energies: list[float] = []
     differences: list[float] = []
+    tried = 0
     while parents and len(copies) < count:
+        if not copies and tried == TRIED:
+            raise InputError(
+                f"the potential has no energy for any of {tried} training crystals and their "
+                "perturbed copies. Train with another potential, or without copies."
+            )
+        tried += 1
         row = int(rng.choice(parents))
         parent = dataset.crystals[row]
         kinds = rng.choice(list(PERTURBATIONS), COPIES, p=KIND_SHARES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nucleate.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -56,6 +58,13 @@ class TrainingSettings:
     perturbed_share: float = 0.1
     baseline: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.learning_rate < 1.0:
+            raise InputError(
+                f"learning_rate = {self.learning_rate:g} is no rate of AdamW. Give a number "
+                "between 0 and 1, such as 0.001."
+            )
 
 
 REFERENCE_TRAINING = TrainingSettings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from nucleate.errors import InputError
 from nucleate.fitting.graph_network.captured import Captured
 from nucleate.fitting.graph_network.evaluation import mean_absolute_error
 from nucleate.fitting.graph_network.examples import Resident
-from nucleate.fitting.state import read_state, restore, write_state
+from nucleate.fitting.state import digest_of, read_state, restore, write_state
 from nucleate.networks.graph_network.checkpoint import build_network
 from nucleate.networks.graph_network.settings import HarmonicSettings, settings_to_dict
 
@@ -86,7 +87,8 @@ class Trainer:
     Raises
     ------
     InputError
-        If there is nothing to train or to validate on, or the folder holds another network.
+        If there is nothing to train or to validate on, or the folder holds another network, or a
+        training with other data or another seed.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Trainer:
         self.on_gpu = device.startswith("cuda")
         self.network_settings = network
         self.labelled = len(examples.graphs)
+        self._data = _digest_of(examples, perturbed, train, val)
         self.copies = np.arange(0 if perturbed is None else len(perturbed.graphs)) + self.labelled
         known = examples if perturbed is None else examples.joined(perturbed)
         self.examples = Resident(known, device)
@@ -131,6 +134,7 @@ class Trainer:
         self._most_atoms = self._usual_atoms() if captured and self.on_gpu else 0
         self.step = 0
         self.history: list[dict[str, float]] = []
+        self._total, self._steps = torch.zeros(()), 0  # training errors of the present epoch
         if (folder / STATE).is_file():
             self._resume()
 
@@ -146,23 +150,35 @@ class Trainer:
         steps = self.steps_per_epoch * self.settings.epochs
         end = steps if until_step is None else min(steps, until_step)
         started, first, order = time.monotonic(), self.step, self._order()
-        errors: list[torch.Tensor] = []
+        recent: list[torch.Tensor] = []
         while self.step < end and not self._stale():
             place = self.step % self.steps_per_epoch * self.settings.batch_size
-            errors.append(self._advance(order[place : place + self.settings.batch_size], steps))
+            recent.append(self._advance(order[place : place + self.settings.batch_size], steps))
+            self._total, self._steps = self._total + recent[-1], self._steps + 1
             self.step += 1
             epoch_ends = self.step % self.steps_per_epoch == 0
             if epoch_ends:
-                self._judge(float(torch.stack(errors[-self.steps_per_epoch :]).mean()))
+                self._judge(float(self._total) / self._steps)
+                self._total, self._steps = torch.zeros(()), 0
                 order = self._order()
+            is_told, recent = epoch_ends or self.step % 100 == 0, recent[-100:]
+            loss = float(torch.stack(recent).mean()) if is_told else 0.0
+            self._check(loss)
             if epoch_ends or self.step % self.settings.save_every == 0:
                 self.save()
-            if tell and (epoch_ends or self.step % 100 == 0):
+            if tell and is_told:
                 speed = (time.monotonic() - started) / (self.step - first)
-                loss = float(torch.stack(errors[-100:]).mean())
                 tell(self._progress(steps, loss, speed, told_val=epoch_ends))
         self.save()
         return self.best
+
+    def _check(self, loss: float) -> None:
+        """Refuse energies that are not finite, from which a training does not recover."""
+        if not np.isfinite(loss) or (self.history and not np.isfinite(self.history[-1]["val_mae"])):
+            raise InputError(
+                f"the energies of the network are not finite after step {self.step}. Train again "
+                "in another folder with a lower learning rate."
+            )
 
     def _order(self) -> NDArray[np.int64]:
         """Return the training rows in the order of the present epoch."""
@@ -191,6 +207,8 @@ class Trainer:
             "history": self.history,
             "network": settings_to_dict(self.network_settings),
             "training": asdict(self.settings),
+            "data": self._data,
+            "running": (float(self._total), self._steps),
         }
         others = {"mean": self.mean, "best": self.best}
         write_state(self.folder / STATE, self.network, self.optimiser, others, facts)
@@ -202,7 +220,16 @@ class Trainer:
                 f"{self.folder} holds the training of another network ({facts['network']}); "
                 "choose another folder or the same configuration"
             )
+        for key, own in (("data", self._data), ("seed", self.settings.seed)):
+            kept = facts.get("data") if key == "data" else facts["training"].get("seed")
+            if kept is not None and kept != own:
+                raise InputError(
+                    f"{self.folder} holds a training with other {key}; choose another folder, or "
+                    f"give the {key} of before"
+                )
         self.mean, self.best = states["mean"], states["best"]
+        total, self._steps = facts.get("running", (0.0, 0))
+        self._total = torch.tensor(total)
         self.step, self.history = facts["step"], facts["history"]
         restore(self.network, self.optimiser, states, self.step)
         logger.info("resumed at step %d", self.step)
@@ -302,3 +329,17 @@ class Trainer:
             val_mae=self.history[-1]["val_mae"] if told_val else None,
             left_s=speed * (steps - self.step),
         )
+
+
+def _digest_of(
+    examples: Examples,
+    perturbed: Examples | None,
+    train: NDArray[np.int64],
+    val: NDArray[np.int64],
+) -> str:
+    """Return a digest of what a network learns from and is judged on."""
+    digest = hashlib.sha256(train.tobytes() + b" " + val.tobytes())
+    for item in filter(None, (examples, perturbed)):
+        digest.update(digest_of(item.graphs).encode())
+        digest.update(item.energies.tobytes() + item.weights.tobytes())
+    return digest.hexdigest()[:16]

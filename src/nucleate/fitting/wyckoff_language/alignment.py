@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from nucleate.fitting.wyckoff_language.corpus import Corpus
     from nucleate.generate.trained import Trained
 
+SAME_EV_PER_ATOM = 1e-3
+"""What relaxes less than this below the training crystal is not lower."""
+
 UNPHYSICAL_EV_PER_ATOM = 0.2
 """What relaxes further below the training crystal is taken for an unphysical minimum."""
 
@@ -297,7 +300,7 @@ class AlignmentTrainer(LanguageTrainer):
             places = first + np.cumsum([0, *(len(found) for _, found in told[:-1])])
             energies = np.array([item.energy for item, _ in told])
             self._choices.append((places, shares(energies, settings.temperature_ev)))
-            lower += not told[0][0].is_own
+            lower += told[0][0].energy < own[0] - SAME_EV_PER_ATOM
             sentences += [found for _, found in told]
         if not sentences:
             raise InputError(

@@ -40,7 +40,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
     )
     temperature: float = Field(
         0.7,
-        gt=0.0,
+        ge=0.001,
         le=3.0,
         description="Of cells and coordinates only; below 1 keeps to the likely.",
     )
@@ -69,7 +69,7 @@ class WyckoffLanguageSettings(GeneratorSettings):
         False, description="Draw the assignments by chance in place of the likeliest."
     )
     assignment_temperature: float = Field(
-        1.0, gt=0.0, le=3.0, description="Of the assignments that are drawn (explore = true)."
+        1.0, ge=0.001, le=3.0, description="Of the assignments that are drawn (explore = true)."
     )
     assignment_top_p: float = Field(
         1.0,

@@ -47,7 +47,10 @@ def chosen_columns(
 
 
 def _attempts(top_p: float) -> int:
-    return 1 if top_p >= 1.0 else math.ceil(math.log(ALL_REFUSED) / math.log1p(-top_p))
+    """Return how often a column is drawn; where only the likeliest can be accepted, once."""
+    if top_p >= 1.0 or top_p <= 1.0 / COARSE:
+        return 1
+    return math.ceil(math.log(ALL_REFUSED) / math.log1p(-top_p))
 
 
 @njit(cache=True)

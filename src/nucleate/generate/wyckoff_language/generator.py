@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleate.crystal.symmetry import space_group_symbol
+from nucleate.generate.context import OTHERS_SERVE
 from nucleate.generate.distinct import distinct
 from nucleate.generate.pool import Member, PooledGenerator, RankedPool
 from nucleate.generate.symmetric_prior import load_prior
@@ -136,6 +137,11 @@ class WyckoffLanguageGenerator(PooledGenerator):
         serves = can_serve(self._checkpoint, self._space, "the language", "writes", self._warn)
         with one_blas_thread():
             members = self._members() if serves else []
+            if serves and not members:
+                self._warn(
+                    f"the language finds no crystal of {self._space.composition.formula} within "
+                    f"the limits of the search space. {OTHERS_SERVE}"
+                )
             if self._order is not None:
                 members = self._order.of(members, self._space)
         best = members[: self._number]

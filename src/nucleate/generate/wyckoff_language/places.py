@@ -41,7 +41,7 @@ TRIES = 6
 """Free coordinates drawn for an orbit; the first without a short contact is taken."""
 
 CELLS = 3
-"""Cells drawn for a sentence; the first in which the fixed orbits keep their distances is taken."""
+"""Cells drawn for a sentence; the first is taken whose volume is possible and that is not flat."""
 
 AT_ONCE = 512
 """Sentences that are completed at the same time, a matter of memory."""
