@@ -103,7 +103,7 @@ def test_only_groups_that_are_asked_for_are_drawn(groups: set[int], seed: int) -
         assert candidate.origin.detail["space_group_number"] in groups
 
 
-@pytest.mark.parametrize("groups", [[1], [230], [229, 230]])
+@pytest.mark.parametrize("groups", [[1, 230], [230], [229, 230]])
 def test_groups_that_cannot_hold_the_atoms_are_refused_by_name(groups: list[int]) -> None:
     around = GeneratorContext(space_of("NaCl", max_atoms=4, space_groups=groups))
     with pytest.raises(InputError, match=r"problem\.space_groups: .* NaCl .* 1 to 2 formula units"):

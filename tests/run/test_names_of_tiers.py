@@ -23,7 +23,9 @@ EMT = {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}
 )
 def test_a_tier_is_named_as_on_the_command_line(engine):
     assert TierSettings(engine=engine).name == engine["kind"]
-    assert parse_tier(engine["kind"])["name"] == engine["kind"]
+    calculator = engine.get("calculator")
+    text = f"{engine['kind']}={calculator}" if calculator else engine["kind"]
+    assert parse_tier(text)["name"] == engine["kind"]
     assert TierSettings(engine=engine, name="mine").name == "mine"
     assert TierSettings().name == "chgnet"
 
