@@ -91,10 +91,9 @@ class Level:
 
 def run(arguments: argparse.Namespace) -> None:
     """Search, and append a row for each search that the table lacks."""
-    first, _, last = arguments.seeds.partition("-")
     done = set(decided(rows_of(arguments.rows), arguments.budget))
     problems = problems_of(arguments.table, arguments.out, arguments.formulas)
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(arguments.seeds):
         for formula, (units, n_atoms, energy) in problems.items():
             for side in arguments.sides:
                 row = {"formula": formula, "side": side, "seed": seed, "budget_s": arguments.budget}
@@ -116,6 +115,12 @@ def run(arguments: argparse.Namespace) -> None:
                 row["lowest_mev"] = round(1000.0 * level.above, 1)
                 append(arguments.rows, row)
                 print(row, flush=True)
+
+
+def seeds_of(text: str) -> range:
+    """Return the seeds of a range such as ``2-5``, or one."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -185,7 +190,9 @@ def searched(
 
 def table(arguments: argparse.Namespace) -> None:
     """Print the tables, and draw the curves."""
-    rows = list(decided(rows_of(arguments.rows), arguments.budget).values())
+    seeds = seeds_of(arguments.seeds)
+    found = decided(rows_of(arguments.rows), arguments.budget).values()
+    rows = [row for row in found if row["seed"] in seeds]
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         groups.setdefault(row["formula"], {}).setdefault(row["side"], []).append(row)
@@ -289,9 +296,9 @@ def main() -> None:
     parser, searching, reporting = run_and_table(__doc__, run, table, "searches.jsonl")
     for command in (searching, reporting):
         command.add_argument("--budget", type=float, default=180.0, help="core-seconds")
+        command.add_argument("--seeds", default="1-5")
     searching.add_argument("table", type=Path)
     searching.add_argument("--out", type=Path, required=True)
-    searching.add_argument("--seeds", default="1-5")
     searching.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     searching.add_argument("--formulas", nargs="+", default=[])
     reporting.add_argument("--figure", type=Path)
