@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.benchmark.rates import RANKS, Row, measured_row
+from nucleate.benchmark.rates import RANKS, Row, digest_of, measured_row
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.space import SearchSpace
 from nucleate.errors import InputError
@@ -93,7 +93,7 @@ def measure(
     rows = []
     for use in known:
         for entry in entries:
-            digest = _digest(entry.crystal)
+            digest = digest_of(entry.crystal)
             found = done.get((entry.name, use, digest), done.get((entry.name, use, None)))
             if found is not None:
                 rows.append(found)
@@ -196,12 +196,6 @@ def _contents(generators: Sequence[Component], library: tuple[str, ...]) -> dict
     for name in names:
         Container(path_of(name)).check()
     return {name: sha256(path_of(name).read_bytes()).hexdigest()[:16] for name in names}
-
-
-def _digest(crystal: Crystal) -> str:
-    """Return a digest of a crystal to 1e-6."""
-    geometry = np.round(np.vstack([crystal.cell, crystal.scaled]), 6) + 0.0  # no negative zeros
-    return sha256(crystal.numbers.astype("<i8").tobytes() + geometry.tobytes()).hexdigest()[:16]
 
 
 def _continued(path: Path, setup: Row) -> list[Row]:

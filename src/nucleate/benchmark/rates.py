@@ -8,6 +8,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucleate.benchmark.metrics import (
     LOOSE,
     TIGHT,
@@ -49,17 +51,15 @@ def measured_row(
         "elements": len(set(entry.crystal.numbers.tolist())),
         "above_hull": above_hull,
         "candidates": len(candidates),
-        "list": _list_of(candidates),
+        "list": sha256("".join(map(digest_of, candidates)).encode()).hexdigest()[:12],
         **matches(Reference(entry.crystal), candidates),
     }
 
 
-def _list_of(candidates: Sequence[Crystal]) -> str:
-    """Return a digest of a list of candidates, by which references that share it are known."""
-    digest = sha256()
-    for crystal in candidates:
-        digest.update(crystal.numbers.tobytes() + crystal.cell.tobytes() + crystal.scaled.tobytes())
-    return digest.hexdigest()[:12]
+def digest_of(crystal: Crystal) -> str:
+    """Return a digest of a crystal to 1e-6."""
+    geometry = np.round(np.vstack([crystal.cell, crystal.scaled]), 6) + 0.0  # no negative zeros
+    return sha256(crystal.numbers.astype("<i8").tobytes() + geometry.tobytes()).hexdigest()[:16]
 
 
 def matches(reference: Reference, candidates: Sequence[Crystal]) -> Row:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nucleate.errors import InputError
+from nucleate.fitting.rate import check_rate
 from nucleate.fitting.state import digest_of, read_state, restore, write_state
 
 if TYPE_CHECKING:
@@ -63,11 +64,7 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.learning_rate < 1.0:
-            raise InputError(
-                f"learning_rate = {self.learning_rate:g} is no rate of AdamW. Give a number "
-                "between 0 and 1, such as 0.001."
-            )
+        check_rate(self.learning_rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,9 +279,11 @@ def name_of(composition: Composition) -> str:
     """
     items = composition.items
     after = [symbol[0].lower() for symbol, _ in items[1:]] + [""]
-    one = [c == 1 and n != "" and is_element(s + n) for (s, c), n in zip(items, after, strict=True)]
+    misread = [
+        c == 1 and n != "" and is_element(s + n) for (s, c), n in zip(items, after, strict=True)
+    ]
     plain = "".join(
         s + (str(c) if c > 1 or is_read_wrong else "")
-        for (s, c), is_read_wrong in zip(items, one, strict=True)
+        for (s, c), is_read_wrong in zip(items, misread, strict=True)
     )
     return plain if is_safe_name(plain) else "".join(f"{s}{c}" for s, c in items)

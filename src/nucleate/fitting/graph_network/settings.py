@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nucleate.errors import InputError
+from nucleate.fitting.rate import check_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,7 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.learning_rate < 1.0:
-            raise InputError(
-                f"learning_rate = {self.learning_rate:g} is no rate of AdamW. Give a number "
-                "between 0 and 1, such as 0.001."
-            )
+        check_rate(self.learning_rate)
 
 
 REFERENCE_TRAINING = TrainingSettings(

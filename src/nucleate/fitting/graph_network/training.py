@@ -134,7 +134,10 @@ class Trainer:
         self._most_atoms = self._usual_atoms() if captured and self.on_gpu else 0
         self.step = 0
         self.history: list[dict[str, float]] = []
-        self._total, self._steps = torch.zeros(()), 0  # training errors of the present epoch
+        self._error_sum, self._error_count = (
+            torch.zeros(()),
+            0,
+        )  # training errors of the present epoch
         if (folder / STATE).is_file():
             self._resume()
 
@@ -154,16 +157,18 @@ class Trainer:
         while self.step < end and not self._stale():
             place = self.step % self.steps_per_epoch * self.settings.batch_size
             recent.append(self._advance(order[place : place + self.settings.batch_size], steps))
-            self._total, self._steps = self._total + recent[-1], self._steps + 1
+            self._error_sum, self._error_count = self._error_sum + recent[-1], self._error_count + 1
             self.step += 1
             epoch_ends = self.step % self.steps_per_epoch == 0
             if epoch_ends:
-                self._judge(float(self._total) / self._steps)
-                self._total, self._steps = torch.zeros(()), 0
+                self._judge(float(self._error_sum) / self._error_count)
+                self._error_sum, self._error_count = torch.zeros(()), 0
                 order = self._order()
-            is_told, recent = epoch_ends or self.step % 100 == 0, recent[-100:]
-            loss = float(torch.stack(recent).mean()) if is_told else 0.0
-            self._check(loss)
+            is_told, loss = epoch_ends or self.step % 100 == 0, 0.0
+            if is_told:
+                recent = recent[-100:]
+                loss = float(torch.stack(recent).mean())
+                self._check(loss)
             if epoch_ends or self.step % self.settings.save_every == 0:
                 self.save()
             if tell and is_told:
@@ -208,7 +213,7 @@ class Trainer:
             "network": settings_to_dict(self.network_settings),
             "training": asdict(self.settings),
             "data": self._data,
-            "running": (float(self._total), self._steps),
+            "running": (float(self._error_sum), self._error_count),
         }
         others = {"mean": self.mean, "best": self.best}
         write_state(self.folder / STATE, self.network, self.optimiser, others, facts)
@@ -220,16 +225,17 @@ class Trainer:
                 f"{self.folder} holds the training of another network ({facts['network']}); "
                 "choose another folder or the same configuration"
             )
-        for key, own in (("data", self._data), ("seed", self.settings.seed)):
-            kept = facts.get("data") if key == "data" else facts["training"].get("seed")
-            if kept is not None and kept != own:
+        given = {"data": self._data, "seed": self.settings.seed}
+        before = {"data": facts.get("data", self._data), "seed": facts["training"]["seed"]}
+        for key, own in given.items():
+            if before[key] != own:
                 raise InputError(
                     f"{self.folder} holds a training with other {key}; choose another folder, or "
                     f"give the {key} of before"
                 )
         self.mean, self.best = states["mean"], states["best"]
-        total, self._steps = facts.get("running", (0.0, 0))
-        self._total = torch.tensor(total)
+        total, self._error_count = facts.get("running", (0.0, 0))
+        self._error_sum = torch.tensor(total)
         self.step, self.history = facts["step"], facts["history"]
         restore(self.network, self.optimiser, states, self.step)
         logger.info("resumed at step %d", self.step)
