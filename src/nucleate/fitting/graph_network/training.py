@@ -134,10 +134,9 @@ class Trainer:
         self._most_atoms = self._usual_atoms() if captured and self.on_gpu else 0
         self.step = 0
         self.history: list[dict[str, float]] = []
-        self._error_sum, self._error_count = (
-            torch.zeros(()),
-            0,
-        )  # training errors of the present epoch
+        self._error_sum = torch.zeros(())
+        self._error_count = 0
+        """Training errors of the present epoch."""
         if (folder / STATE).is_file():
             self._resume()
 
