@@ -38,7 +38,12 @@ def in_words(rows: Sequence[dict[str, Any]], key: str) -> str:
     ends = []
     for bound in (interval.low, interval.high):
         below = np.flatnonzero(np.nan_to_num(bound.probabilities, nan=1.0) <= 0.5)
-        ends.append(f"{bound.quantiles[below[0]]:.3g}" if below.size else "…")
+        ends.append(_rounded(bound.quantiles[below[0]]) if below.size else "…")
     middle, most = median(data), max(float(row[key]) for row in rows)
-    words = f"{middle:.3g}" if np.isfinite(middle) else f"> {most:g}"
+    words = _rounded(middle) if np.isfinite(middle) else f"> {most:,g}"
     return words if ends == ["…", "…"] else f"{words} ({ends[0]}-{ends[1]})"
+
+
+def _rounded(value: float) -> str:
+    """Return a value to three digits."""
+    return f"{float(f'{value:.3g}'):,g}"
