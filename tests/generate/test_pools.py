@@ -20,6 +20,8 @@ from nucleate.generate.build import build_generators
 from nucleate.generate.context import GeneratorContext
 from nucleate.generate.kinds.graph_search import GraphSearchSettings
 from nucleate.generate.kinds.pool import PoolSettings
+from nucleate.generate.kinds.prototypes import PrototypesSettings
+from nucleate.generate.kinds.wyckoff_language import WyckoffLanguageSettings
 from nucleate.generate.mix import GeneratorMix
 from nucleate.generate.pool import Member, RankedPool, ranked
 from nucleate.generate.pool_files import given_pool, read_pool, unusable, write_pool
@@ -202,3 +204,26 @@ def test_search_begins_with_the_best_and_goes_on_the_same_after_an_interruption(
         assert np.allclose(
             again.candidate.crystal.scaled, trial.candidate.crystal.scaled, atol=1e-10
         )
+
+
+def test_a_pool_that_is_remembered_is_not_made_again_and_begins_anew() -> None:
+    settings = [PrototypesSettings(most=6), WyckoffLanguageSettings(number=3, ranking="likelihood")]
+    pools: dict[int, RankedPool] = {}
+
+    def drawn(context: GeneratorContext) -> list[tuple[str, int]]:
+        mix, rng = build_generators(settings, context), np.random.default_rng(4)
+        origins = []
+        for _ in range(9):
+            candidate = mix.generate(rng=rng)
+            assert candidate is not None
+            mix.note(candidate.origin)
+            origins.append((candidate.origin.source, candidate.origin.detail.get("order", -1)))
+        return origins
+
+    first = drawn(GeneratorContext(space=NACL, pools=pools))
+    kept = dict(pools)
+    assert set(kept) == {0, 1}
+    assert (
+        drawn(GeneratorContext(space=NACL, pools=pools)) == first == drawn(GeneratorContext(NACL))
+    )
+    assert all(pools[place] is kept[place] for place in kept)

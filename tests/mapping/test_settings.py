@@ -54,7 +54,7 @@ def test_a_run_draws_known_structures_where_it_may_use_them(known: str) -> None:
     run = settings.run_settings(Composition.from_formula("Li2S"))
     kinds = [item.kind for item in run.search.generators]
     assert ("prototypes" in kinds) == (known != "off")
-    assert {"symmetric", "blocks"} <= set(kinds)
+    assert {"symmetric", "blocks", "wyckoff-language"} <= set(kinds)
 
 
 def test_a_large_point_has_room_for_one_formula_unit() -> None:
@@ -151,3 +151,30 @@ def test_a_map_that_would_not_end_or_ignore_a_key_is_refused_before_any_work(sto
     for fine in ({"structures": 9}, {"core_time": "1m", "expected_change_mev": 0}):
         MapSettings.from_dict({**data, "stop": fine}).check_end()
     MapSettings.from_dict({**DATA, "stop": stop}).check_end()
+
+
+def test_a_run_that_exists_keeps_the_generators_that_it_began_with(tmp_path) -> None:
+    from nucleate.run.folder import open_store
+
+    settings, sulfide = MapSettings.from_dict(DATA), Composition.from_formula("Li2S")
+    now = settings.run_settings(sulfide, tmp_path)
+    assert now == settings.run_settings(sulfide)
+    earlier = now.to_dict()
+    earlier["search"]["generators"] = [{"kind": "symmetric", "weight": 0.3}]
+    open_store(tmp_path, type(now).from_dict(earlier)).close()
+    kept = settings.run_settings(sulfide, tmp_path)
+    assert [(item.kind, item.weight) for item in kept.search.generators] == [("symmetric", 0.3)]
+    named = {**DATA, "search": {"generators": [{"kind": "blocks"}]}}
+    own = MapSettings.from_dict(named).run_settings(sulfide, tmp_path)
+    assert [item.kind for item in own.search.generators] == ["blocks"]
+
+
+def test_the_default_generators_keep_to_space_groups_and_motifs() -> None:
+    def kinds(known: str, **limits: object) -> list[str]:
+        data = {**DATA, "field": {**DATA["field"], **limits}, "search": {"known": known}}
+        return [item["kind"] for item in MapSettings.from_dict(data).quick_generators()]
+
+    assert kinds("all", space_groups=[225]) == ["prototypes", "symmetric", "wyckoff-language"]
+    assert kinds("off", space_groups=[225]) == ["symmetric", "wyckoff-language"]
+    assert kinds("all", motif="co3.xyz") == ["prototypes"]
+    assert kinds("off", motif="co3.xyz") == []

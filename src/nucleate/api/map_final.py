@@ -84,7 +84,7 @@ def _polish(
     ]
     for done, site in enumerate(near):
         on_stage("polishing near the hull", done, len(near))
-        wanted = settings.run_settings(site.composition).model_copy(
+        wanted = settings.run_settings(site.composition, site.folder).model_copy(
             update={"final": settings.final.model_copy(update={"judge": "off"})}
         )
         try:

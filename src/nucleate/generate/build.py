@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.errors import InputError
 from nucleate.faults import blaming
 from nucleate.generate.mix import GeneratorMix
+from nucleate.generate.pool import PooledGenerator
 from nucleate.plugins import find
 
 if TYPE_CHECKING:
@@ -126,9 +127,11 @@ def _check(settings: Sequence[Component], able: str, key: str, other: str) -> No
 
 def _built(settings: Sequence[Component], context: GeneratorContext) -> list[tuple[object, float]]:
     built = []
-    for item in settings:
+    for place, item in enumerate(settings):
         with blaming("generator", item, "build"):
             generator = item.build(context)
+        if isinstance(generator, PooledGenerator) and context.pools is not None:
+            generator.remember(context.pools, place)
         if generator is not None:
             built.append((generator, float(getattr(item, "weight", 1.0))))
     return built

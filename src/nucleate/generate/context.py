@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.crystal.space import SearchSpace
-    from nucleate.generate.pool import Score
+    from nucleate.generate.pool import RankedPool, Score
 
 MAKES_A_POOL = "makes-a-pool"
 """In ``supports`` of a generator that evaluates ``number`` crystals and ranks the best: what it
@@ -80,6 +80,9 @@ class GeneratorContext:
     start_ratio : float
         Volume of a start under the pressure of the run, relative to that at 0 GPa, for structures
         that may have been computed under it.
+    pools : dict or None
+        Pools by the place of their generator in the input; what is made is put there, and what is
+        there is not made again. For runs that are opened many times with the same settings.
     """
 
     space: SearchSpace
@@ -94,6 +97,7 @@ class GeneratorContext:
     library: tuple[str, ...] = ("shipped",)
     target: Crystal | None = None
     start_ratio: float = 1.0
+    pools: dict[int, RankedPool] | None = None
 
     def at_rest(self) -> GeneratorContext:
         """Return the context of generators, which know no pressure, where ``space`` does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -138,6 +139,12 @@ class RankedPool(Generator):
         ]
         self._taken: set[int] = set()
 
+    def untouched(self) -> RankedPool:
+        """Return the same pool with nothing taken."""
+        fresh = copy(self)
+        fresh._taken = set()
+        return fresh
+
     @property
     def leads(self) -> bool:
         """Whether the pool comes before all other generators now."""
@@ -196,14 +203,24 @@ class PooledGenerator(Generator):
     stage: ClassVar[str] = ""
     after: int = 0
     _taken: int = 0
+    _memory: dict[int, RankedPool] | None = None
+    _place: int = 0
 
     def make_pool(self) -> RankedPool:
         """Return the pool, the best first."""
         raise NotImplementedError
 
+    def remember(self, memory: dict[int, RankedPool], place: int) -> None:
+        """Take the pool from a memory where it has one at this place, and put it there else."""
+        self._memory, self._place = memory, place
+
     @cached_property
     def _pool(self) -> RankedPool:
-        return self.make_pool()
+        if self._memory is None:
+            return self.make_pool()
+        if self._place not in self._memory:
+            self._memory[self._place] = self.make_pool()
+        return self._memory[self._place].untouched()
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -234,7 +234,7 @@ class MapCampaign:
         site = self._energies.sites[choice.index]
         rng = np.random.default_rng([self._settings.allocation.seed, site.n_structures])
         try:
-            settings = self._settings.run_settings(site.composition)
+            settings = self._settings.run_settings(site.composition, site.folder)
             space = settings.problem.space()
             number = choice.structures
             guests = guests_of(site, self._energies, space, structures=number, rng=rng)

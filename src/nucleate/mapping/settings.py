@@ -13,6 +13,7 @@ from nucleate.mapping.states import states_of
 from nucleate.plugins import find
 from nucleate.relax.settings import TierSettings
 from nucleate.run.final_settings import FinalSettings
+from nucleate.run.folder import stored_input
 from nucleate.run.old_keys import DEFAULT_SEARCH, modern
 from nucleate.run.paths import with_absolute_paths
 from nucleate.run.settings import (
@@ -26,6 +27,7 @@ from nucleate.run.settings import (
     executor_field,
     read_toml,
 )
+from nucleate.run.store import Store
 from nucleate.run.validation import input_error
 from nucleate.search.stop import seconds
 from nucleate.tables import Table
@@ -39,12 +41,21 @@ DEFAULT_MAX_ATOMS = 24
 """Atoms in a cell of a map."""
 
 QUICK = (
-    {"kind": "prototypes", "weight": 0.2},
-    {"kind": "symmetric", "weight": 0.55},
-    {"kind": "blocks", "weight": 0.25},
+    {"kind": "prototypes", "weight": 0.15, "most": 40},
+    {"kind": "symmetric", "weight": 0.45},
+    {"kind": "blocks", "weight": 0.15},
+    {
+        "kind": "wyckoff-language",
+        "weight": 0.25,
+        "number": 40,
+        "after": 5,
+        "ranking": "likelihood",
+    },
 )
-"""Generators of a composition where none are named: those that need no pool, which would take as
-long as the first visits of all compositions together."""
+"""Generators of a composition where none are named. Known structure types come first, as among few
+candidates they are right more often than the language; from the second visit on, half are of each.
+They are fewer than in a run of its own: making them takes less than one relaxation. A pool of the
+graph search would take as long as the first visits of all compositions together."""
 
 MADE_BY = "nucleate init Sr-Ti-O --file field.toml"
 """Writes an input file of a map."""
@@ -290,7 +301,7 @@ class MapSettings(Table):
                 "or stop.structures (--time, --core-time or --structures)."
             )
 
-    def run_settings(self, composition: Composition) -> RunSettings:
+    def run_settings(self, composition: Composition, folder: Path | None = None) -> RunSettings:
         """Return the input of the run of one composition.
 
         It has the sections of the map and no rule of ``[stop]`` but the default one: the map
@@ -300,6 +311,9 @@ class MapSettings(Table):
         ----------
         composition
             One of the field; its given states are not used.
+        folder
+            Where its run is, or will be. Where the map names no generators, a run that exists keeps
+            those that it began with, which another version may have chosen.
 
         Raises
         ------
@@ -325,12 +339,27 @@ class MapSettings(Table):
             sections["final"]["judge"] = "off"  # that of the map judges at its end
         search = sections["search"]
         if not search.get("generators", True):
-            uses_known = search.get("known") != "off"
-            search["generators"] = [
-                item for item in QUICK if uses_known or item["kind"] != "prototypes"
-            ]
+            search["generators"] = _begun_with(folder) or self.quick_generators()
         tiers = [tier.model_dump(mode="json") for tier in self.tier]
         return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
+
+    def quick_generators(self) -> list[dict[str, Any]]:
+        """Return the generators of a composition where the input names none.
+
+        Those that cannot keep to the space groups or the motif of the field are left out.
+        """
+        restricted = {
+            "keeps_space_groups": self.field.space_groups is not None,
+            "keeps_motif": self.field.motif is not None,
+        }
+        needs = [need for need, is_needed in restricted.items() if is_needed]
+        uses_known = getattr(self.search, "known", "all") != "off"
+        return [
+            item
+            for item in QUICK
+            if all(getattr(find(item["kind"], "generators"), need) for need in needs)
+            and (uses_known or item["kind"] != "prototypes")
+        ]
 
 
 def field_settings(data: Mapping[str, Any], *, source: str = "") -> FieldSettings:
@@ -350,6 +379,14 @@ def field_settings(data: Mapping[str, Any], *, source: str = "") -> FieldSetting
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the input file of a map, for editors and documentation."""
     return MapSettings.model_json_schema()
+
+
+def _begun_with(folder: Path | None) -> list[dict[str, Any]]:
+    """Return the generators of the run of a folder; none where there is no run."""
+    if folder is None or not Store.exists(folder):
+        return []
+    with Store.read(folder) as store:
+        return list(stored_input(store.meta)["search"].get("generators", ()))
 
 
 def _prefix(source: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucleate.crystal.crystal import Crystal
+    from nucleate.generate.pool import RankedPool
     from nucleate.mapping.field import Field
     from nucleate.search.record import Record
 
@@ -64,6 +65,8 @@ class Site:
         How often structures without an energy failed in which way, in words.
     is_damaged : bool
         Whether its run cannot be read; ``closed`` says what to do.
+    pools : dict
+        Pools of the generators of its run, which need not be made again at the next visit.
     """
 
     composition: Composition
@@ -80,6 +83,7 @@ class Site:
     closed: str = ""
     errors: Counter[str] = field(default_factory=Counter)
     is_damaged: bool = False
+    pools: dict[int, RankedPool] = field(default_factory=dict, repr=False)
     _examples: dict[str, str] = field(default_factory=dict, repr=False)
     _seen: set[int] = field(default_factory=set, repr=False)
 

@@ -68,6 +68,7 @@ class Visit(Silent):
             executor=lambda _: self._share,
             through=self._with_guests,
             keeps_log=False,
+            pools=site.pools,
         )
         self._campaign = self._stack.enter_context(opening)
         try:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nucleate.crystal.candidate import Candidate
     from nucleate.crystal.space import SearchSpace
     from nucleate.generate.mix import GeneratorMix
+    from nucleate.generate.pool import RankedPool
     from nucleate.policy.saved import SavedPolicy
     from nucleate.relax.ladder import Ladder
     from nucleate.relax.settings import TierSettings
@@ -100,12 +101,14 @@ def opened(
     candidates: Sequence[Candidate] | None = None,
     through: Callable[[Search], Search] | None = None,
     keeps_log: bool = True,
+    pools: dict[int, RankedPool] | None = None,
 ) -> Iterator[Campaign]:
     """Open a run folder, and yield its campaign, which has not begun.
 
     Parameters and errors are those of :func:`predict`; ``through`` returns the search that the
     campaign asks in place of the one of the input, for example one that has guests. Without
-    ``keeps_log`` the folder gets no log of its own.
+    ``keeps_log`` the folder gets no log of its own. ``pools`` keeps the pools of its generators for
+    the next time that the same run is opened.
     """
     path = Path(folder)
     callback = callback or Silent()
@@ -117,7 +120,9 @@ def opened(
     space = settings.problem.space(pressed.factor)
     with watch.paused():
         callback.on_stage(READING, 0, 0)
-        source = build_source(settings, space, folder=path, report=callback.on_stage, target=target)
+        source = build_source(
+            settings, space, folder=path, report=callback.on_stage, target=target, pools=pools
+        )
     search = own = build_search(settings, source, target, space, policy_start(settings, path))
     policy_facts = getattr(search, "policy_facts", {})
     is_drawn = candidates is None
@@ -264,6 +269,7 @@ def build_source(
     folder: Path | None = None,
     report: Report = lambda *_: None,
     target: Target | None = None,
+    pools: dict[int, RankedPool] | None = None,
 ) -> GeneratorMix:
     """Return the generators of the input as one; raises InputError if a file cannot be used.
 
@@ -280,6 +286,8 @@ def build_source(
         and how much there is.
     target
         What is looked for, whose structure type ``known = "no-prototype"`` holds out.
+    pools
+        Pools of the generators, if the run was opened before, and where they are kept.
     """
     from nucleate.generate.build import build_generators
     from nucleate.generate.context import GeneratorContext
@@ -295,6 +303,7 @@ def build_source(
         known=getattr(settings.search, "known", "all"),
         library=getattr(settings.search, "library", ("shipped",)),
         target=None if target is None else target.crystal,
+        pools=pools,
     )
     generators = getattr(settings.search, "generators", ())
     return build_generators(generators, context)
