@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nucleate.mapping.allocation import Allocation, allocate, expected_change, landscape_of
+from nucleate.mapping.allocation import (
+    HEDGE,
+    NEAR_EV,
+    Allocation,
+    allocate,
+    expected_change,
+    landscape_of,
+)
 from nucleate.mapping.falls import Finding
 from nucleate.mapping.field import Field, field_of
 from nucleate.mapping.hull import Hull, shares_of
@@ -181,6 +188,26 @@ def test_expensive_compositions_come_later() -> None:
     costs = np.ones(N)
     costs[first] = 1000.0
     assert decide(findings, 1, costs=costs).choices[0].index != first
+
+
+def test_every_other_visit_goes_to_the_least_searched_composition_near_the_hull() -> None:
+    findings = searched(FIELD, 3, tried=(20, 30, 40))
+    hull = hull_of(FIELD, findings)
+    shares = shares_of(FIELD.counts.astype(float), FIELD.member_counts)
+    height = np.array([f.best for f in findings]) - hull.at_shares(shares)
+    near = [k for k in range(3, N) if height[k] <= NEAR_EV]
+    assert 1 < len(near) < N - 3
+    total, chosen = sum(f.n_structures for f in findings), set()
+    for more in range(0, 10 * HEDGE, 10):  # one more visit each, of a composition that is closed
+        spent = [Finding(1 + more - total % 10, 0.0, ((1, 0.0),), is_known=True), *findings[1:]]
+        chosen.add(decide(spent, 1).choices[0].index)
+    least = min(near, key=lambda k: (findings[k].n_structures, height[k]))
+    assert least in chosen
+    costs = np.ones(N)
+    costs[least] = 1000.0
+    for more in range(0, 10 * HEDGE, 10):
+        spent = [Finding(1 + more - total % 10, 0.0, ((1, 0.0),), is_known=True), *findings[1:]]
+        assert decide(spent, 1, costs=costs).choices[0].index != least
 
 
 def test_where_nothing_is_expected_the_fewest_structures_come_first() -> None:

@@ -45,6 +45,13 @@ LEAST_VISITED = 12
 """Compositions beside the corners that are visited, whatever the model expects of them, before its
 expectations count: with a few energies, all known compounds, it has seen no valley."""
 
+HEDGE = 2
+"""One visit of so many goes to the least searched composition that is near the hull, whatever is
+expected of it: falls are rarer and deeper than the model of them has it."""
+
+NEAR_EV = 0.05
+"""eV/atom above the hull up to which a composition is near it."""
+
 _MEV = 1000.0
 
 
@@ -213,6 +220,8 @@ def _by_hull(
     hopeful |= is_early
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
     order = _covering(changes, effort, new, list(busy), number, tried)
+    if not order and int(tried.sum()) // settings.slice % HEDGE == 0:
+        order = _least_searched(findings, hull.at_shares(shares), open_, tried * effort / visit)
     rest_of = np.setdiff1d(np.flatnonzero(open_), order)
     order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order), tried)
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
@@ -319,6 +328,18 @@ def _covering(
         left.remove(best)
         covered = np.maximum(covered, changes[best])
     return order
+
+
+def _least_searched(
+    findings: Sequence[Finding],
+    now: NDArray[np.float64],
+    open_: NDArray[np.bool_],
+    spent: NDArray[np.float64],
+) -> list[int]:
+    """Return the composition near the hull with the least effort; none where none is near."""
+    found = np.array([np.inf if f.best is None or f.is_known else f.best for f in findings])
+    near = np.flatnonzero(open_ & (found - now <= NEAR_EV))
+    return near[np.lexsort((found[near] - now[near], spent[near]))][:1].tolist()
 
 
 def _corners_first(
