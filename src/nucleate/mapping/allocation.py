@@ -46,7 +46,7 @@ LEAST_VISITED = 12
 expectations count: with a few energies, all known compounds, it has seen no valley."""
 
 HEDGE = 2
-"""One visit of so many goes to the least searched composition that is near the hull, whatever is
+"""Every second visit goes to the least searched composition that is near the hull, whatever is
 expected of it: falls are rarer and deeper than the model of them has it."""
 
 NEAR_EV = 0.05
