@@ -84,10 +84,10 @@ def _polish(
     ]
     for done, site in enumerate(near):
         on_stage("polishing near the hull", done, len(near))
-        wanted = settings.run_settings(site.composition, site.folder).model_copy(
-            update={"final": settings.final.model_copy(update={"judge": "off"})}
-        )
         try:
+            wanted = settings.run_settings(site.composition, site.folder).model_copy(
+                update={"final": settings.final.model_copy(update={"judge": "off"})}
+            )
             summary = finish(site.folder, wanted)
         except (InputError, sqlite3.DatabaseError) as error:
             on_note(f"{site.formula} is not polished: {error}")
