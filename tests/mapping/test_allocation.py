@@ -197,17 +197,19 @@ def test_every_other_visit_goes_to_the_least_searched_composition_near_the_hull(
     height = np.array([f.best for f in findings]) - hull.at_shares(shares)
     near = [k for k in range(3, N) if height[k] <= NEAR_EV]
     assert 1 < len(near) < N - 3
-    total, chosen = sum(f.n_structures for f in findings), set()
-    for more in range(0, 10 * HEDGE, 10):  # one more visit each, of a composition that is closed
-        spent = [Finding(1 + more - total % 10, 0.0, ((1, 0.0),), is_known=True), *findings[1:]]
-        chosen.add(decide(spent, 1).choices[0].index)
+    total = sum(f.n_structures for f in findings)
+
+    def chosen(**options: object) -> set[int]:
+        """Of successive visits; the corner, which is closed, has what was spent since the first."""
+        starts = [1 + done - total % 10 for done in range(0, 10 * HEDGE, 10)]
+        corners = [Finding(n, 0.0, ((1, 0.0),), is_known=True) for n in starts]
+        return {decide([c, *findings[1:]], 1, **options).choices[0].index for c in corners}
+
     least = min(near, key=lambda k: (findings[k].n_structures, height[k]))
-    assert least in chosen
+    assert least in chosen()
     costs = np.ones(N)
     costs[least] = 1000.0
-    for more in range(0, 10 * HEDGE, 10):
-        spent = [Finding(1 + more - total % 10, 0.0, ((1, 0.0),), is_known=True), *findings[1:]]
-        assert decide(spent, 1, costs=costs).choices[0].index != least
+    assert least not in chosen(costs=costs)
 
 
 def test_where_nothing_is_expected_the_fewest_structures_come_first() -> None:

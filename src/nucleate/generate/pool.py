@@ -211,7 +211,7 @@ class PooledGenerator(Generator):
         raise NotImplementedError
 
     def remember(self, memory: dict[int, RankedPool], place: int) -> None:
-        """Take the pool from a memory where it has one at this place, and put it there else."""
+        """Take the pool of this place from a memory; one that is missing is made and put there."""
         self._memory, self._place = memory, place
 
     @cached_property

@@ -46,8 +46,8 @@ LEAST_VISITED = 12
 expectations count: with a few energies, all known compounds, it has seen no valley."""
 
 HEDGE = 2
-"""Every second visit goes to the least searched composition that is near the hull, whatever is
-expected of it: falls are rarer and deeper than the model of them has it."""
+"""Visits of which one goes to the composition near the hull on which least effort was spent,
+whatever is expected of it: falls are rarer and deeper than the model of them has it."""
 
 NEAR_EV = 0.05
 """eV/atom above the hull up to which a composition is near it."""
