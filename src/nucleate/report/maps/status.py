@@ -170,7 +170,7 @@ def no_energy_words(facts: Mapping[str, Any]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     noun = "composition" if len(names) == 1 else "compositions"
     text = f"no energy at {len(names)} {noun} ({', '.join(names[:NAMED])}{more})"
-    error = facts["no_energy_error"]
+    error = facts["no_energy_error"].removesuffix(".")
     return f"{text}; most frequent error: {error}" if error else text
 
 
