@@ -156,8 +156,10 @@ def libraries(case: Case, source: Path, folder: Path) -> tuple[Path, Path]:
     return given, known
 
 
-def settings_of(case: Case, library: Path, rule: str, seed: int, core_time: str) -> MapSettings:
-    """Return the input of a map that is given a library."""
+def settings_of(
+    case: Case, library: Path, rule: str, seed: int, stop: dict[str, Any]
+) -> MapSettings:
+    """Return the input of a map that is given a library and the section ``[stop]``."""
     sections = {
         "field": {
             "system": case.system,
@@ -168,7 +170,7 @@ def settings_of(case: Case, library: Path, rule: str, seed: int, core_time: str)
         },
         "search": {"library": [str(library.resolve())], "known": "no-formula", "seed": seed},
         "allocation": {"rule": rule, "seed": seed},
-        "stop": {"core_time": core_time, "expected_change_mev": 0.0},
+        "stop": stop,
         "run": {"workers": 1},
     }
     return MapSettings.from_dict(sections)
@@ -219,6 +221,7 @@ def measured(
     sites = state.energies.sites
     rule = state.meta["input"]["allocation"]
     recovered = sum(item.is_recovered for item in found)
+    ends = [data for _, _, kind, _, data in state.events if kind == "stop"]
     return {
         "field": case.system,
         "rule": rule["rule"],
@@ -254,6 +257,8 @@ def measured(
             for item in found
         ),
         "new_phases": "; ".join(f"{item.formula} {-item.below_mev:.1f}" for item in new),
+        "decisions_s": round(sum(data.get("decisions_s", 0.0) for data in ends), 1),
+        "ended": ends[-1]["reason"] if ends else "",
     }
 
 
@@ -274,9 +279,10 @@ def run(arguments: argparse.Namespace) -> None:
     for case in chosen(arguments.fields):
         given, known = libraries(case, source, out)
         references: list[RelaxedReference] = []
+        stop = {"core_time": arguments.core_time, "expected_change_mev": arguments.expected_change}
         for seed in arguments.seeds:
             for rule in arguments.rules:
-                settings = settings_of(case, given, rule, seed, arguments.core_time)
+                settings = settings_of(case, given, rule, seed, stop)
                 if not references:
                     references = relaxed_known(case, settings, known, out / f"{case.system}-known")
                 if not arguments.only_measure:
@@ -379,6 +385,14 @@ def main() -> None:
     running.add_argument("--rules", nargs="+", default=["hull", "equal"])
     running.add_argument("--seeds", nargs="+", type=int, default=[0])
     running.add_argument("--core-time", default="2h")
+    running.add_argument(
+        "--expected-change",
+        type=float,
+        default=0.0,
+        metavar="MEV",
+        help="end a map where its hull is expected to change by less (meV/atom); 1 is the default "
+        "of nucleate map, and 0, that of this program, spends the whole core time",
+    )
     running.add_argument("--only-measure", action="store_true", help="the rows of maps as they are")
     running.set_defaults(run=run)
     shown = commands.add_parser("table")

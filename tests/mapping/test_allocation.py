@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from nucleate.mapping.allocation import (
+    CHEAP_FIRST,
     HEDGE,
+    HOPE,
     NEAR_EV,
     Allocation,
     allocate,
@@ -210,6 +212,35 @@ def test_every_other_visit_goes_to_the_least_searched_composition_near_the_hull(
     costs = np.ones(N)
     costs[least] = 1000.0
     assert least not in chosen(costs=costs)
+
+
+def test_one_visit_of_eight_goes_to_the_cheapest_composition_without_a_structure() -> None:
+    rng = np.random.default_rng(5)
+    shares = shares_of(FIELD.counts.astype(float), FIELD.member_counts)
+    energies = 1.0 - (shares**2).sum(axis=1) + rng.normal(0.0, 0.01, N)
+    findings = [CORNER] * 3 + [
+        Finding(40, float(e), ((1, float(e) + 0.01), (40, float(e)))) for e in energies[3:]
+    ]
+    for place in (40, 50, 60):
+        findings[place] = Finding(5, 0.002, ((1, 0.1), (5, 0.002)))
+    unvisited = [10, 20, 30]
+    for place in unvisited:
+        findings[place] = Finding()
+    model, _ = landscape_of(FIELD, findings)
+    assert (model.mean - HOPE * model.deviation)[unvisited].min() > 0.0
+
+    def new_ones(cheapest: int) -> list[int]:
+        """Return those without a structure that eight successive visits go to."""
+        costs = np.full(N, 2.0)
+        costs[cheapest] = 1.0
+        first = sum(f.n_structures for f in findings) % 10
+        numbers = [1 + 10 * k - first for k in range(1, 1 + CHEAP_FIRST)]
+        corners = [Finding(n, 0.0, ((1, 0.0),), is_known=True) for n in numbers]
+        places = [decide([c, *findings[1:]], 1, costs=costs).choices[0].index for c in corners]
+        return [place for place in places if place in unvisited]
+
+    for place in unvisited:
+        assert new_ones(place) == [place]
 
 
 def test_where_nothing_is_expected_the_fewest_structures_come_first() -> None:

@@ -49,6 +49,11 @@ HEDGE = 2
 """Visits of which one goes to the composition near the hull on which least effort was spent,
 whatever is expected of it: falls are rarer and deeper than the model of them has it."""
 
+CHEAP_FIRST = 8
+"""Visits of which one, where no composition without a structure is within :data:`HOPE`, goes to the
+cheapest of those without one: the model of the landscape may be wrong where it has seen nothing,
+and small formula units cost little."""
+
 NEAR_EV = 0.05
 """eV/atom above the hull up to which a composition is near it."""
 
@@ -220,8 +225,13 @@ def _by_hull(
     hopeful |= is_early
     new = np.flatnonzero(open_ & (tried == 0) & hopeful)
     order = _covering(changes, effort, new, list(busy), number, tried)
-    if not order and int(tried.sum()) // settings.slice % HEDGE == 0:
+    turn = int(tried.sum()) // settings.slice
+    if not order and turn % HEDGE == 0:
         order = _least_searched(findings, hull.at_shares(shares), open_, tried * effort / visit)
+    elif not order and turn % CHEAP_FIRST == 1:
+        height = (model.mean - hull.at_shares(shares)) / model.deviation
+        unvisited = np.flatnonzero(open_ & (tried == 0))
+        order = unvisited[np.lexsort((height[unvisited], effort[unvisited]))][:1].tolist()
     rest_of = np.setdiff1d(np.flatnonzero(open_), order)
     order += _covering(changes, effort, rest_of, [*busy, *order], number - len(order), tried)
     height, width = (model.mean - hull.at_shares(shares)) * _MEV, model.deviation * _MEV
