@@ -34,8 +34,10 @@ from nucleate.benchmark.phase_fields import (
     difference,
     hull_of,
     new_phases,
+    recovered_by_judge,
     recoveries,
     structures_to_reach,
+    without_refuted,
 )
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.elements import element
@@ -43,6 +45,7 @@ from nucleate.library.library import SHIPPED, SHIPPED_PATH, Library
 from nucleate.library.subset import write_subset
 from nucleate.mapping.energies import RelaxedReference
 from nucleate.mapping.field import field_of
+from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import MapState, read_map
 from nucleate.mapping.references import references_of
 from nucleate.mapping.relaxed import relaxed_crystals
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 
     from nucleate.library.labels import Protostructure
     from nucleate.mapping.field import Field
+    from nucleate.mapping.hull import Hull
 
 LARGEST_CELL = 24
 """Atoms of the known phases of more than two elements."""
@@ -257,8 +261,24 @@ def measured(
             for item in found
         ),
         "new_phases": "; ".join(f"{item.formula} {-item.below_mev:.1f}" for item in new),
+        **second_opinion(state, references, known),
         "decisions_s": round(sum(data.get("decisions_s", 0.0) for data in ends), 1),
         "ended": ends[-1]["reason"] if ends else "",
+    }
+
+
+def second_opinion(
+    state: MapState, references: list[RelaxedReference], known: Hull
+) -> dict[str, Any]:
+    """Return what is recovered by the second model, and the hull error without what it refutes."""
+    if JUDGED not in state.meta:
+        return {"judged_recovered": None, "judged_error_mev": None, "judged_missing_mev": None}
+    counts = state.field.counts[len(state.field.members) :]
+    now = difference(without_refuted(state), known, counts)
+    return {
+        "judged_recovered": "; ".join(recovered_by_judge(state, references, known)),
+        "judged_error_mev": round(now.mean, 2),
+        "judged_missing_mev": round(now.missing, 2),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +17,10 @@ from nucleate.benchmark.phase_fields import (
     difference,
     hull_of,
     new_phases,
+    recovered_by_judge,
     recoveries,
     structures_to_reach,
+    without_refuted,
 )
 from nucleate.crystal.composition import Composition
 from nucleate.crystal.crystal import Crystal
@@ -118,6 +121,27 @@ def test_a_known_phase_is_recovered_only_with_its_structure_and_on_the_hull(fiel
     assert not high.is_recovered
 
 
+def test_a_second_model_recovers_what_it_prefers_and_refutes_the_rest(field: Field) -> None:
+    from nucleate.mapping.judged import JUDGED, identity_of
+
+    state = state_with(field, {"SrTiO3": (-7.35, PEROVSKITE), "Sr2TiO4": (-7.2, OTHER)})
+    phases = state.energies.phases()
+    values = {item.composition.formula: item.energy for item in phases}
+    judged = {
+        "energies": values | {"Sr2TiO4": -6.0},
+        "structures": {item.composition.formula: identity_of(item) for item in phases},
+    }
+    state = replace(state, meta=META | {JUDGED: judged})
+    known = known_hull(field)
+    assert recovered_by_judge(state, KNOWN_PHASES, known) == ["SrTiO3"]
+    left = without_refuted(state)
+    assert "SrTiO3" in {left.names[k] for k in left.vertices}
+    assert "Sr2TiO4" not in left.names
+    values["SrTiO3"] = -6.5
+    judged["energies"] = values
+    assert recovered_by_judge(state, KNOWN_PHASES, known) == []
+
+
 def test_new_phases_are_below_the_known_hull(field: Field) -> None:
     known = known_hull(field)
     found = {"SrTiO3": (-7.31, OTHER), "Sr2TiO4": (-6.9, OTHER)}
@@ -153,7 +177,7 @@ def test_maps_are_given_nothing_of_the_field_but_elements_and_binaries(
     assert names == {item.name for item in KNOWN} - {"t-6"}
     own = Library.load([known])
     assert {own.entry(k).name for k in range(len(own))} == {"t-6", "t-9"}
-    settings = script.settings_of(case, given, "equal", 1, "2h")
+    settings = script.settings_of(case, given, "equal", 1, {"core_time": "2h"})
     assert settings.search.known == "no-formula"
     assert settings.field.references == settings.search.library == (str(given),)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.api.final import finish, judge_of
+from nucleate.api.map_rivals import rivals_of
 from nucleate.api.models import has_objects, inline_executor
 from nucleate.errors import InputError, NucleateError
 from nucleate.mapping.judged import JUDGED, identity_of, judged_phases
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.store import MapStore
-from nucleate.mapping.travel import crystal_of
 from nucleate.run.lock import locked
 from nucleate.signals import is_request
 
@@ -112,7 +113,12 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
     if tier is None or energies.hull().missing:
         return ""
     phases = judged_phases(energies, NEAR_EV)
-    named = [(phase.composition.formula, crystal_of(phase)) for phase in phases]
+    rivals = [rivals_of(phase, energies, settings.final.best) for phase in phases]
+    named = [
+        (f"{phase.composition.formula}, {rival.label}", rival.crystal)
+        for phase, group in zip(phases, rivals, strict=True)
+        for rival in group
+    ]
     pressure_gpa = settings.field.pressure_gpa
     inline = partial(inline_executor, pressure_gpa=pressure_gpa) if has_objects([tier]) else None
     try:
@@ -129,12 +135,26 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
         return f"no second hull: {error}"
     if reason:
         return reason
-    values = {
-        name: outcome.enthalpy_per_atom
-        for (name, _), outcome in zip(named, found, strict=True)
-        if outcome is not None
+    outcomes = iter(found)
+    values: dict[str, float] = {}
+    others: dict[str, int | str] = {}
+    for phase, group in zip(phases, rivals, strict=True):
+        judged = [
+            (outcome.enthalpy_per_atom, place)
+            for place, outcome in enumerate(islice(outcomes, len(group)))
+            if outcome is not None
+        ]
+        if judged:
+            formula = phase.composition.formula
+            values[formula], place = min(judged)
+            if place:
+                others[formula] = group[place].label
+    data = {
+        "tier": tier.name,
+        "energies": values,
+        "structures": {phase.composition.formula: identity_of(phase) for phase in phases},
+        "others": others,
     }
-    structures = {phase.composition.formula: identity_of(phase) for phase in phases}
     with MapStore.read(path) as store:
-        store.remember(JUDGED, {"tier": tier.name, "energies": values, "structures": structures})
+        store.remember(JUDGED, data)
     return ""

@@ -15,6 +15,7 @@ import numpy as np
 from nucleate.crystal.matching import Comparable, displacement
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import Hull
+from nucleate.mapping.judged import JUDGED, judged_heights
 from nucleate.mapping.travel import crystal_of
 from nucleate.run.store import Store
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.composition import Composition
     from nucleate.crystal.crystal import Crystal
-    from nucleate.mapping.energies import RelaxedReference
+    from nucleate.mapping.energies import Phase, RelaxedReference
     from nucleate.mapping.field import Field
     from nucleate.mapping.reading import Event, MapState
     from nucleate.mapping.site import Site
@@ -230,6 +231,64 @@ def recoveries(
             )
         )
     return rows
+
+
+def recovered_by_judge(
+    state: MapState, references: Sequence[RelaxedReference], known: Hull
+) -> list[str]:
+    """Return the known stable phases that are phases of the hull of the second model.
+
+    A phase counts if the structure which the second model has as the lowest of its composition is
+    the known one, at most :data:`BELOW_MEV` above the hull of that model.
+
+    Parameters
+    ----------
+    state, references, known
+        As for :func:`recoveries`. ``known`` is the hull of the model of the map.
+    """
+    judged = state.meta.get(JUDGED)
+    heights = judged_heights(state.energies, judged)
+    others = {} if judged is None else judged.get("others", {})
+    phases = {key_of(item.composition.counts): item for item in state.energies.phases()}
+    found = []
+    for vertex in known.vertices:
+        item = references[vertex]
+        phase = phases.get(key_of(item.composition.counts))
+        if len(item.composition.items) < 3 or phase is None or phase.site is None:
+            continue
+        height = heights.get(phase.site.formula)
+        if height is None or MEV * height > BELOW_MEV:
+            continue
+        chosen = _chosen_by_judge(phase, others.get(phase.site.formula))
+        if same_structure(chosen, item.crystal):
+            found.append(item.composition.formula)
+    return found
+
+
+def _chosen_by_judge(phase: Phase, label: int | str | None) -> Crystal:
+    """Return what the second model has as the lowest: a structure of the run, or a known one."""
+    if isinstance(label, int):
+        assert phase.site is not None
+        with Store.read(phase.site.folder) as store:
+            return store.records_of([label])[0].crystal
+    if label is not None and phase.reference is not None:
+        return phase.reference.crystal
+    return crystal_of(phase)
+
+
+def without_refuted(state: MapState) -> Hull:
+    """Return the hull of a map without what the second model has above its own.
+
+    Compositions that were searched, and of which it has the lowest structure more than
+    :data:`BELOW_MEV` above its hull, are left out.
+    """
+    heights = judged_heights(state.energies, state.meta.get(JUDGED))
+    kept = [
+        (phase.composition, phase.energy)
+        for phase in state.energies.phases()
+        if phase.site is None or MEV * heights.get(phase.site.formula, 0.0) <= BELOW_MEV
+    ]
+    return hull_of(state.field, kept)
 
 
 def has_found(site: Site, item: RelaxedReference, tier: str) -> bool:

@@ -97,3 +97,19 @@ def judged_heights(energies: Energies, judged: Mapping[str, Any] | None) -> dict
     if hull.missing:
         return {}
     return {name: float(height) for name, height in zip(names, hull.above_hull, strict=True)}
+
+
+def judged_others(energies: Energies, judged: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what is the lowest structure by the second model where the map has another, in words.
+
+    Parameters
+    ----------
+    energies, judged
+        As for :func:`judged_heights`.
+    """
+    before = judged_before(energies, judged)
+    return {
+        formula: f"structure {label}" if isinstance(label, int) else str(label)
+        for formula, label in ({} if judged is None else judged.get("others", {})).items()
+        if formula not in before
+    }

@@ -107,6 +107,8 @@ def _doubts(row: MapRow) -> str:
         found.append("no second model has judged it")
     elif judged > NEAR_EV:
         found.append(f"the second model has it {1000.0 * judged:.0f} meV/atom above its hull")
+    if row.judged_structure:
+        found.append(f"by the second model {row.judged_structure} is its lowest structure")
     if _is_above_corners(row):
         found.append(
             f"its formation energy is positive ({1000.0 * (row.formation_ev_per_atom or 0.0):.0f} "

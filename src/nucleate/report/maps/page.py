@@ -164,6 +164,13 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
+    if others := [
+        f"{row.formula} ({row.judged_structure})" for row in rows if row.judged_structure
+    ]:
+        found.append(
+            "By the second model another structure than the one shown is the lowest of "
+            f"{clean(', '.join(others[:12]))}."
+        )
     if facts["without_figure"]:
         found.append(f"{clean(facts['without_figure'])}.")
     found.append(clean(facts["library"]))
@@ -377,9 +384,9 @@ def _details(row: MapRow, crystal: Crystal | None) -> list[tuple[str, str]]:
     if row.known_as:
         found.append(("Known as", clean(row.known_as)))
     if row.judged_above_hull_ev_per_atom is not None:
-        found.append(
-            ("Second model", f"{_milli(row.judged_above_hull_ev_per_atom)} meV/atom above its hull")
-        )
+        height = f"{_milli(row.judged_above_hull_ev_per_atom)} meV/atom above its hull"
+        structure = f", with {clean(row.judged_structure)}" if row.judged_structure else ""
+        found.append(("Second model", height + structure))
     found.append(("Structures tried", f"{row.n_structures}, {row.n_failed} failed"))
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import ON_HULL
-from nucleate.mapping.judged import judged_before, judged_heights
+from nucleate.mapping.judged import judged_before, judged_heights, judged_others
 from nucleate.report.naming import type_cell
 from nucleate.report.render import data_frame
 
@@ -58,6 +58,9 @@ class MapRow:
         Energy of the phase relative to what it decomposes into, itself left out.
     judged_above_hull_ev_per_atom : float or None
         Energy above the hull of the second model, which has a hull of its own.
+    judged_structure : str
+        The structure that has the lowest energy by the second model, where it is another than by
+        the map: its number in the run, or the name of the known compound.
     is_judged_before : bool
         Whether the second model has judged an earlier structure of this composition, which is the
         lowest no more; its energy is left out.
@@ -88,6 +91,7 @@ class MapRow:
     decomposition: str = ""
     reaction_ev_per_atom: float | None = None
     judged_above_hull_ev_per_atom: float | None = None
+    judged_structure: str = ""
     is_judged_before: bool = False
     n_structures: int = 0
     n_failed: int = 0
@@ -125,6 +129,7 @@ def map_rows(
     """
     hull, rows = energies.hull(), []
     heights, before = judged_heights(energies, judged), judged_before(energies, judged)
+    others = judged_others(energies, judged)
     phases = energies.phases()
     stable, searched = set(hull.vertices), energies.searched_corners
     for place, phase in enumerate(phases):
@@ -135,6 +140,7 @@ def map_rows(
             replace(
                 row,
                 judged_above_hull_ev_per_atom=heights.get(row.formula),
+                judged_structure=others.get(row.formula, ""),
                 is_judged_before=row.formula in before,
                 searched_corners=", ".join(corners),
             )
