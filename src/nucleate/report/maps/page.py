@@ -164,12 +164,12 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
     ]
     if turned:
         found.append(f"The second model has these well above its hull: {', '.join(turned[:12])}.")
-    if others := [
-        f"{row.formula} ({row.judged_structure})" for row in rows if row.judged_structure
-    ]:
+    if others := [row for row in rows if row.judged_structure]:
+        named = [f"{row.formula} ({row.judged_structure})" for row in others[:12]]
+        more = f" and {len(others) - 12} more" if len(others) > 12 else ""
         found.append(
             "By the second model another structure than the one shown is the lowest of "
-            f"{clean(', '.join(others[:12]))}."
+            f"{clean(', '.join(named))}{more}."
         )
     if facts["without_figure"]:
         found.append(f"{clean(facts['without_figure'])}.")
