@@ -65,3 +65,15 @@ def test_energies_of_an_earlier_version_name_no_structure(judged_map):
     del judged["structures"]
     assert judged_before(state.energies, judged) == set(judged["energies"])
     assert judged_heights(state.energies, judged) == {}
+
+
+def test_a_second_model_without_a_corner_is_said_to_have_no_hull(judged_map):
+    state, judged = judged_map
+    del judged["energies"]["Au"]
+    rows = map_rows(state.energies, judged)
+    assert all(row.judged_above_hull_ev_per_atom is None for row in rows)
+    words = "second model (other) has no energy of Au, so that it has no hull"
+    assert words in status_text(map_status(state))
+    page = map_page_text(state, rows)
+    assert words in page
+    assert "No second model has judged" not in page

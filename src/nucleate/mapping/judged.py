@@ -99,6 +99,20 @@ def judged_heights(energies: Energies, judged: Mapping[str, Any] | None) -> dict
     return {name: float(height) for name, height in zip(names, hull.above_hull, strict=True)}
 
 
+def judged_missing(energies: Energies, judged: Mapping[str, Any] | None) -> list[str]:
+    """Return the corners of the field without which the second model has no hull.
+
+    Empty where no second model has judged.
+
+    Parameters
+    ----------
+    energies, judged
+        As for :func:`judged_heights`.
+    """
+    corners = [member.formula for member in energies.field.members]
+    return [name for name in corners if judged and name not in judged["energies"]]
+
+
 def judged_others(energies: Energies, judged: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what is the lowest structure by the second model where the map has another, in words.
 

@@ -145,7 +145,9 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
         found.append(f"{left} compositions were not searched.")
     if facts["no_energy"]:
         found.append(f"There is {clean(no_energy_words(facts))}.")
-    if before := [row.formula for row in rows if row.is_judged_before]:
+    if words := clean(facts["judged_missing"]):
+        found.append(f"{words[0].upper()}{words[1:]}.")
+    elif before := [row.formula for row in rows if row.is_judged_before]:
         words = clean(judged_before_words(before))
         found.append(f"{words[0].upper()}{words[1:]}.")
     elif not any(row.judged_above_hull_ev_per_atom is not None for row in rows):

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nucleate.library.library import SHIPPED, SHIPPED_LACKS
-from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.judged import JUDGED, judged_missing
 from nucleate.mapping.known import LEFT_OUT, LostReference, lost_words
 from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import HEADS, NO_ENERGY, STABLE, UNLISTED, MapRow, cells_of, map_rows
@@ -64,6 +64,7 @@ def map_status(state: MapState, *, best: int = 30) -> dict[str, Any]:
         "searched_corners": searched_corners_words(energies, state.options.cell_limit),
         "stable": sum(row.state == STABLE for row in rows),
         "not_in_library": sum(row.state == STABLE and row.origin == UNLISTED for row in rows),
+        "judged_missing": judged_missing_words(state),
         "judged_before": [row.formula for row in rows if row.is_judged_before],
         "library": library_words(state),
         "without_figure": without_figure(state),
@@ -174,6 +175,18 @@ def no_energy_words(facts: Mapping[str, Any]) -> str:
     return f"{text}; most frequent error: {error}" if error else text
 
 
+def judged_missing_words(state: MapState) -> str:
+    """Return why the second model has no hull, in words; empty where it has one or none judged."""
+    judged = state.meta.get(JUDGED)
+    names = judged_missing(state.energies, judged)
+    if not names:
+        return ""
+    return (
+        f"the second model ({judged['tier']}) has no energy of {', '.join(names)}, so that it has "
+        "no hull and says nothing of this map; another judge may have one"
+    )
+
+
 def judged_before_words(formulas: Sequence[str]) -> str:
     """Return that the hull of the second model is of an earlier state, in words."""
     more = f" and {len(formulas) - NAMED} more" if len(formulas) > NAMED else ""
@@ -220,6 +233,8 @@ def status_text(facts: Mapping[str, Any]) -> str:
         lines.append(lost_words([LostReference(**item) for item in facts["references_lost"]]))
     if facts["no_energy"]:
         lines.append(no_energy_words(facts))
+    if facts["judged_missing"]:
+        lines.append(facts["judged_missing"])
     if facts["judged_before"]:
         lines.append(judged_before_words(facts["judged_before"]))
     if facts["without_figure"]:
