@@ -36,6 +36,7 @@ from nucleate.benchmark.phase_fields import (
     new_phases,
     recovered_by_judge,
     recoveries,
+    same_structure,
     structures_to_reach,
     without_refuted,
 )
@@ -270,16 +271,37 @@ def measured(
 def second_opinion(
     state: MapState, references: list[RelaxedReference], known: Hull
 ) -> dict[str, Any]:
-    """Return what is recovered by the second model, and the hull error without what it refutes."""
+    """Return what a map says after its final phase.
+
+    Known phases that are the first row of their composition, those that are on the hull of the
+    second model, and the hull error without what that model refutes.
+    """
     if JUDGED not in state.meta:
-        return {"judged_recovered": None, "judged_error_mev": None, "judged_missing_mev": None}
+        return dict.fromkeys(
+            ("first", "judged_recovered", "judged_error_mev", "judged_missing_mev")
+        )
     counts = state.field.counts[len(state.field.members) :]
     now = difference(without_refuted(state), known, counts)
+    first = [
+        item.composition.formula
+        for item in (references[vertex] for vertex in known.vertices)
+        if len(item.composition.items) > 2 and is_first(state, item)
+    ]
     return {
+        "first": "; ".join(first),
         "judged_recovered": "; ".join(recovered_by_judge(state, references, known)),
         "judged_error_mev": round(now.mean, 2),
         "judged_missing_mev": round(now.missing, 2),
     }
+
+
+def is_first(state: MapState, item: RelaxedReference) -> bool:
+    """Return whether a known structure is the first row of the run of its composition."""
+    place = state.field.index_of(item.composition.formula)
+    if place is None or not state.energies.sites[place].n_structures:
+        return False
+    rows = nc.open(state.energies.sites[place].folder).top(1)
+    return bool(rows) and same_structure(rows[0].relaxed.crystal, item.crystal)
 
 
 def outcome_of(item: Recovery) -> str:
