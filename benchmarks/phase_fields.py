@@ -46,7 +46,7 @@ from nucleate.library.library import SHIPPED, SHIPPED_PATH, Library
 from nucleate.library.subset import write_subset
 from nucleate.mapping.energies import RelaxedReference
 from nucleate.mapping.field import field_of
-from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.judged import JUDGED, judged_missing
 from nucleate.mapping.reading import MapState, read_map
 from nucleate.mapping.references import references_of
 from nucleate.mapping.relaxed import relaxed_crystals
@@ -281,7 +281,8 @@ def second_opinion(
             ("first", "judged_recovered", "judged_error_mev", "judged_missing_mev")
         )
     counts = state.field.counts[len(state.field.members) :]
-    now = difference(without_refuted(state), known, counts)
+    has_hull = not judged_missing(state.energies, state.meta[JUDGED])
+    now = difference(without_refuted(state), known, counts) if has_hull else None
     first = [
         item.composition.formula
         for item in (references[vertex] for vertex in known.vertices)
@@ -290,8 +291,8 @@ def second_opinion(
     return {
         "first": "; ".join(first),
         "judged_recovered": "; ".join(recovered_by_judge(state, references, known)),
-        "judged_error_mev": round(now.mean, 2),
-        "judged_missing_mev": round(now.missing, 2),
+        "judged_error_mev": None if now is None else round(now.mean, 2),
+        "judged_missing_mev": None if now is None else round(now.missing, 2),
     }
 
 

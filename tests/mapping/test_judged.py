@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.report.maps.made import crystal_with, made_map
 
-from nucleate.mapping.judged import identity_of, judged_before, judged_heights
+from nucleate.mapping.judged import (
+    identity_of,
+    judged_before,
+    judged_heights,
+    judged_missing,
+    judged_others,
+)
 from nucleate.report.maps.advice import to_make_next
 from nucleate.report.maps.page import map_page_text
 from nucleate.report.maps.rows import map_rows
@@ -72,8 +78,18 @@ def test_a_second_model_without_a_corner_is_said_to_have_no_hull(judged_map):
     del judged["energies"]["Au"]
     rows = map_rows(state.energies, judged)
     assert all(row.judged_above_hull_ev_per_atom is None for row in rows)
-    words = "second model (other) has no energy of Au, so that it has no hull"
+    words = "second model (other) has no energy of what is Au now, so that it has no hull"
     assert words in status_text(map_status(state))
     page = map_page_text(state, rows)
     assert words in page
     assert "No second model has judged" not in page
+    judged["others"] = {"AuCu": 7}
+    assert judged_others(state.energies, judged) == {}
+
+
+def test_a_corner_that_was_judged_before_leaves_no_hull(judged_map):
+    state, judged = judged_map
+    assert judged_missing(state.energies, judged) == []
+    judged["structures"]["Au"] = "another"
+    assert judged_missing(state.energies, judged) == ["Au"]
+    assert judged_heights(state.energies, judged) == {}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+
 import pytest
+from tests.crystal.test_matching import ILMENITE, TILTED
 from tests.mapping.conftest import INPUT
 from tests.report.maps.made import crystal_with, made_map
+from tests.report.runs import relaxed
 
 import nucleate as nc
-from nucleate.api.map_rivals import RIVAL_EV, Rival, rivals_of
+from nucleate.api.map_rivals import RIVAL_EV, Rival, chosen, rivals_of
 from nucleate.mapping.energies import Energies, RelaxedReference
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
 from nucleate.report.findings import read_findings
-from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.advice import _doubts
 from nucleate.run.store import Store
 
 CONTRARY = """
@@ -31,7 +36,7 @@ class Contrary(EMT):
 
 FINAL = """
 [final]
-best = 3
+best = 4
 judge = { name = "contrary", engine = { kind = "ase", calculator = "contrary:Contrary" } }
 """
 
@@ -39,9 +44,7 @@ judge = { name = "contrary", engine = { kind = "ase", calculator = "contrary:Con
 @pytest.mark.usefixtures("short_visits")
 def test_a_contrary_second_model_prefers_another_structure(tmp_path, monkeypatch):
     (tmp_path / "contrary.py").write_text(CONTRARY)
-    (tmp_path / "field.toml").write_text(
-        INPUT.replace("structures = 24", "structures = 15") + FINAL
-    )
+    (tmp_path / "field.toml").write_text(INPUT + FINAL)
     monkeypatch.chdir(tmp_path)
     found = nc.map("field.toml", folder="map", display=False)
     state = read_map("map")
@@ -68,9 +71,48 @@ def test_a_contrary_second_model_prefers_another_structure(tmp_path, monkeypatch
     assert set(shown) == set(judged["others"])
     found.export(tmp_path / "out")
     page = (tmp_path / "out" / "map.html").read_text(encoding="utf-8")
-    assert "By the second model another structure than the one shown is the lowest of" in page
-    advice = [item for item in to_make_next(found.rows) if item.formula in shown]
-    assert all("by the second model" in item.doubts for item in advice)
+    assert "The second model prefers a structure other than the one shown for" in page
+    for row in found.rows:
+        if row.formula in shown:
+            assert f"the second model puts {row.judged_structure} lowest" in _doubts(row)
+
+
+def _damage_the_findings_of(found):
+    """Destroy what the final phases have written; the structures stay."""
+    for site in read_map(found.folder).energies.sites:
+        if Store.exists(site.folder):
+            with sqlite3.connect(site.folder / "run.db") as db:
+                db.execute("UPDATE event SET data = '{' WHERE kind = 'final'")
+
+
+def test_findings_that_cannot_be_read_leave_the_lowest_structures_to_the_judge(quick_map, tmp_path):
+    folder = tmp_path / "map"
+    shutil.copytree(quick_map, folder)
+    found = nc.open(folder)
+    judge = {"name": "other", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}
+    found.refine(best=2, judge=judge)
+    _damage_the_findings_of(found)
+    state = read_map(folder)
+    site = next(item for item in state.energies.sites if item.best is not None)
+    [phase] = [p for p in state.energies.phases() if p.composition.formula == site.formula]
+    labels = [rival.label for rival in rivals_of(phase, state.energies, 3)]
+    assert labels == ([site.best_number] if phase.site is site else [phase.reference.name])
+
+
+def test_only_a_lower_and_other_structure_is_preferred():
+    one, same, other = (Rival(label, crystal) for label, crystal in
+                        ((4, TILTED), ("known", TILTED), (7, ILMENITE)))  # fmt: skip
+
+    def choice(*outcomes):
+        return chosen([one, same, other], outcomes)
+
+    low, lower, lowest = (relaxed(TILTED, energy) for energy in (-3.0, -3.0005, -3.1))
+    assert choice(low, None, relaxed(ILMENITE, -3.2)) == (pytest.approx(-3.2), 7)
+    assert choice(low, lower, None) == (pytest.approx(-3.0005), None)
+    assert choice(low, lowest, None) == (pytest.approx(-3.1), None)
+    assert choice(low, None, relaxed(ILMENITE, -3.0005)) == (pytest.approx(-3.0005), None)
+    assert choice(low, None, relaxed(TILTED, -3.2)) == (pytest.approx(-3.2), None)
+    assert choice(None, None, relaxed(ILMENITE, -3.2)) is None
 
 
 def test_a_known_structure_and_that_of_the_search_are_rivals_where_they_are_near(tmp_path):

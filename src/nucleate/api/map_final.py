@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.api.final import finish, judge_of
-from nucleate.api.map_rivals import rivals_of
+from nucleate.api.map_rivals import chosen, rivals_of
 from nucleate.api.models import has_objects, inline_executor
-from nucleate.errors import InputError, NucleateError
+from nucleate.errors import NucleateError
+from nucleate.mapping.damage import UNREADABLE
 from nucleate.mapping.judged import JUDGED, identity_of, judged_phases
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.relaxed import relaxed_crystals
@@ -90,7 +90,7 @@ def _polish(
                 update={"final": settings.final.model_copy(update={"judge": "off"})}
             )
             summary = finish(site.folder, wanted)
-        except (InputError, sqlite3.DatabaseError) as error:
+        except UNREADABLE as error:
             on_note(f"{site.formula} is not polished: {error}")
             continue
         if summary.polish is not None and is_request(summary.polish.reason):
@@ -139,16 +139,11 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
     values: dict[str, float] = {}
     others: dict[str, int | str] = {}
     for phase, group in zip(phases, rivals, strict=True):
-        judged = [
-            (outcome.enthalpy_per_atom, place)
-            for place, outcome in enumerate(islice(outcomes, len(group)))
-            if outcome is not None
-        ]
-        if judged:
-            formula = phase.composition.formula
-            values[formula], place = min(judged)
-            if place:
-                others[formula] = group[place].label
+        choice = chosen(group, list(islice(outcomes, len(group))))
+        if choice is not None:
+            values[phase.composition.formula] = choice.enthalpy
+            if choice.label is not None:
+                others[phase.composition.formula] = choice.label
     data = {
         "tier": tier.name,
         "energies": values,

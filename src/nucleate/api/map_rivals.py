@@ -5,19 +5,27 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from nucleate.crystal.matching import Comparable, displacement
 from nucleate.errors import InputError
+from nucleate.mapping.damage import UNREADABLE
 from nucleate.mapping.field import key_of
 from nucleate.mapping.travel import crystal_of
 from nucleate.report.findings import read_findings
 from nucleate.run.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucleate.crystal.crystal import Crystal
     from nucleate.mapping.energies import Energies, Phase
     from nucleate.mapping.site import Site
+    from nucleate.relax.outcome import Relaxed
 
 RIVAL_EV = 0.03
 """eV/atom above the lowest structure up to which a second model sees further ones."""
+
+SAME_EV = 0.001
+"""eV/atom by which a structure has to be lower to be preferred."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +44,48 @@ class Rival(NamedTuple):
     crystal: Crystal
 
 
+class Choice(NamedTuple):
+    """What a second model has of a composition.
+
+    Attributes
+    ----------
+    enthalpy : float
+        Its lowest one, in eV/atom.
+    label : int, str or None
+        Of the rival that has it; None where that is the first one or the same structure.
+    """
+
+    enthalpy: float
+    label: int | str | None = None
+
+
+def chosen(rivals: Sequence[Rival], outcomes: Sequence[Relaxed | None]) -> Choice | None:
+    """Return the lowest of several structures by a second model.
+
+    None where it has no energy of the first one, the lowest of the map, so that nothing can be said
+    of that.
+
+    Parameters
+    ----------
+    rivals
+        The structures.
+    outcomes
+        What the second model has made of each; None where it failed.
+    """
+    first = outcomes[0]
+    if first is None:
+        return None
+    found = [(place, outcome) for place, outcome in enumerate(outcomes) if outcome is not None]
+    place, lowest = min(found, key=lambda item: item[1].enthalpy_per_atom)
+    is_lower = first.enthalpy_per_atom - lowest.enthalpy_per_atom > SAME_EV
+    is_other = is_lower and not _is_same(lowest.crystal, first.crystal)
+    return Choice(lowest.enthalpy_per_atom, rivals[place].label if is_other else None)
+
+
+def _is_same(one: Crystal, other: Crystal) -> bool:
+    return displacement(Comparable.of(one), Comparable.of(other)) is not None
+
+
 def rivals_of(phase: Phase, energies: Energies, most: int) -> list[Rival]:
     """Return the lowest structure of a composition, and others within :data:`RIVAL_EV` of it.
 
@@ -47,7 +97,8 @@ def rivals_of(phase: Phase, energies: Energies, most: int) -> list[Rival]:
         What is known and found: the lowest known structure is among the others if the search has
         found a lower one, and the lowest of the search if it has not.
     most
-        Distinct polished structures of the search, the lowest included.
+        Distinct polished structures of the search, the lowest included; those of a run that cannot
+        be read are left out.
 
     Raises
     ------
@@ -80,17 +131,31 @@ def _searched(phase: Phase, energies: Energies, limit: float) -> list[Rival]:
 
 def _polished(site: Site, limit: float, most: int) -> list[Rival]:
     """Return polished structures of a run, the lowest left out, in the order of their energies."""
+    if most < 1:
+        return []
+    try:
+        lowest = _lowest_polished(site, limit)
+    except UNREADABLE as error:
+        _log.warning("%s: %r", site.folder, error)
+        return []
+    ordered = sorted(lowest.items(), key=lambda item: item[1][0])
+    return [Rival(number, crystal) for number, (_, crystal) in ordered[:most]]
+
+
+def _lowest_polished(site: Site, limit: float) -> dict[int, tuple[float, Crystal]]:
+    """Return energy and geometry of distinct structures of a run by their records."""
+    found: dict[int, tuple[float, Crystal]] = {}
     with Store.read(site.folder) as store:
         findings = read_findings(store)
         rows = () if findings is None else findings.rows
-        records = {item.number: item for item in store.records_of(sorted({r.record for r in rows}))}
-    lowest: dict[int, tuple[float, Crystal]] = {}
+        numbers = sorted({row.record for row in rows})
+        records = {record.number: record for record in store.records_of(numbers)}
     for row in rows:
         relaxed = records[row.record].relaxed_by(row.tier)
-        if relaxed is None or row.record == site.best_number or relaxed.enthalpy_per_atom > limit:
+        is_lowest = site.best_number in (row.record, *(copy.record for copy in row.same))
+        if relaxed is None or is_lowest or relaxed.enthalpy_per_atom > limit:
             continue
-        before = lowest.get(row.record)
+        before = found.get(row.record)
         if before is None or relaxed.enthalpy_per_atom < before[0]:
-            lowest[row.record] = relaxed.enthalpy_per_atom, relaxed.crystal
-    ordered = sorted(lowest.items(), key=lambda item: item[1][0])
-    return [Rival(number, crystal) for number, (_, crystal) in ordered[: max(most, 0)]]
+            found[row.record] = relaxed.enthalpy_per_atom, relaxed.crystal
+    return found

@@ -50,9 +50,9 @@ HEDGE = 2
 whatever is expected of it: falls are rarer and deeper than the model of them has it."""
 
 CHEAP_FIRST = 8
-"""Visits of which one, where no composition without a structure is within :data:`HOPE`, goes to the
-cheapest of those without one: the model of the landscape may be wrong where it has seen nothing,
-and small formula units cost little."""
+"""Visits of which about one, where no composition that was not visited is within :data:`HOPE`, goes
+to the cheapest of those that were not: the model of the landscape may be wrong where it has seen
+nothing, and small formula units cost little."""
 
 NEAR_EV = 0.05
 """eV/atom above the hull up to which a composition is near it."""
@@ -228,7 +228,7 @@ def _by_hull(
     turn = int(tried.sum()) // settings.slice
     if not order and turn % HEDGE == 0:
         order = _least_searched(findings, hull.at_shares(shares), open_, tried * effort / visit)
-    elif not order and turn % CHEAP_FIRST == 1:
+    elif not order and turn % CHEAP_FIRST == 1 and not (at_work & (tried == 0)).any():
         height = (model.mean - hull.at_shares(shares)) / model.deviation
         unvisited = np.flatnonzero(open_ & (tried == 0))
         order = unvisited[np.lexsort((height[unvisited], effort[unvisited]))][:1].tolist()

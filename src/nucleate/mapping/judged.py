@@ -100,7 +100,7 @@ def judged_heights(energies: Energies, judged: Mapping[str, Any] | None) -> dict
 
 
 def judged_missing(energies: Energies, judged: Mapping[str, Any] | None) -> list[str]:
-    """Return the corners of the field without which the second model has no hull.
+    """Return the corners without whose present structures the second model has no hull.
 
     Empty where no second model has judged.
 
@@ -109,21 +109,26 @@ def judged_missing(energies: Energies, judged: Mapping[str, Any] | None) -> list
     energies, judged
         As for :func:`judged_heights`.
     """
+    if not judged:
+        return []
+    before = judged_before(energies, judged)
     corners = [member.formula for member in energies.field.members]
-    return [name for name in corners if judged and name not in judged["energies"]]
+    return [name for name in corners if name not in judged["energies"] or name in before]
 
 
 def judged_others(energies: Energies, judged: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what is the lowest structure by the second model where the map has another, in words.
+
+    Empty where that model has no hull.
 
     Parameters
     ----------
     energies, judged
         As for :func:`judged_heights`.
     """
-    before = judged_before(energies, judged)
+    heights = judged_heights(energies, judged)
     return {
         formula: f"structure {label}" if isinstance(label, int) else str(label)
-        for formula, label in ({} if judged is None else judged.get("others", {})).items()
-        if formula not in before
+        for formula, label in (judged or {}).get("others", {}).items()
+        if formula in heights
     }

@@ -104,11 +104,11 @@ def _doubts(row: MapRow) -> str:
     if row.is_judged_before:
         found.append("judged before: it has a lower structure now than the second model has seen")
     elif judged is None:
-        found.append("no second model has judged it")
+        found.append("no second model says how stable it is")
     elif judged > NEAR_EV:
         found.append(f"the second model has it {1000.0 * judged:.0f} meV/atom above its hull")
     if row.judged_structure:
-        found.append(f"by the second model {row.judged_structure} is its lowest structure")
+        found.append(f"the second model puts {row.judged_structure} lowest")
     if _is_above_corners(row):
         found.append(
             f"its formation energy is positive ({1000.0 * (row.formation_ev_per_atom or 0.0):.0f} "

@@ -170,7 +170,7 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
         named = [f"{row.formula} ({row.judged_structure})" for row in others[:12]]
         more = f" and {len(others) - 12} more" if len(others) > 12 else ""
         found.append(
-            "By the second model another structure than the one shown is the lowest of "
+            "The second model prefers a structure other than the one shown for "
             f"{clean(', '.join(named))}{more}."
         )
     if facts["without_figure"]:

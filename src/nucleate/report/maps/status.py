@@ -182,8 +182,9 @@ def judged_missing_words(state: MapState) -> str:
     if not names:
         return ""
     return (
-        f"the second model ({judged['tier']}) has no energy of {', '.join(names)}, so that it has "
-        "no hull and says nothing of this map; another judge may have one"
+        f"the second model ({judged['tier']}) has no energy of what is {', '.join(names)} now, so "
+        "that it has no hull and says nothing of this map: judge again, import what is missing, or "
+        "use another model"
     )
 
 
