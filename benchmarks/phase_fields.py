@@ -214,14 +214,17 @@ def relaxed_known(
 def measured(
     case: Case, state: MapState, references: list[RelaxedReference], maps: Sequence[MapState]
 ) -> dict[str, Any]:
-    """Return the row of a map; ``maps`` are all of its field, itself included."""
+    """Return the row of a map; ``maps`` are all of its field, itself included.
+
+    Hull errors are those of the search, before the tight relaxations of a final phase.
+    """
     energies = [(item.composition, item.energy) for item in references]
     known = hull_of(state.field, energies)
-    others = [(item.composition, item.energy) for one in maps for item in one.energies.phases()]
+    others = [item for one in maps for item in searched_energies(one)]
     joint = hull_of(state.field, energies + others)
-    now = difference(state.energies.hull(), known, state.field.counts[len(state.field.members) :])
     steps = course(state.field, state.energies.references, state.events, known)
     joint_steps = course(state.field, state.energies.references, state.events, joint)
+    now = steps[-1][1]
     found, new = recoveries(state, references, known), new_phases(state, references, known)
     sites = state.energies.sites
     rule = state.meta["input"]["allocation"]
@@ -266,6 +269,16 @@ def measured(
         "decisions_s": round(sum(data.get("decisions_s", 0.0) for data in ends), 1),
         "ended": ends[-1]["reason"] if ends else "",
     }
+
+
+def searched_energies(state: MapState) -> list[tuple[Composition, float]]:
+    """Return the energies that the visits of a map have reached, without tight relaxations."""
+    found = []
+    for _, _, kind, formula, data in state.events:
+        place = None if formula is None else state.field.index_of(formula)
+        if kind == "visit" and place is not None and data["best"] is not None:
+            found.append((state.field.compositions[place], float(data["best"])))
+    return found
 
 
 def second_opinion(
