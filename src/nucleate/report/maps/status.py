@@ -179,7 +179,7 @@ def judged_missing_words(state: MapState) -> str:
     """Return why the second model has no hull, in words; empty where it has one or none judged."""
     judged = state.meta.get(JUDGED)
     names = judged_missing(state.energies, judged)
-    if not names:
+    if judged is None or not names:
         return ""
     return (
         f"the second model ({judged['tier']}) has no energy of what is {', '.join(names)} now, so "
