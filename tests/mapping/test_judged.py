@@ -84,7 +84,7 @@ def test_a_second_model_without_a_corner_is_said_to_have_no_hull(judged_map):
     assert words in page
     assert "No second model has judged" not in page
     judged["others"] = {"AuCu": 7}
-    assert judged_others(state.energies, judged) == {}
+    assert judged_others(judged, judged_heights(state.energies, judged)) == {}
 
 
 def test_a_corner_that_was_judged_before_leaves_no_hull(judged_map):

@@ -12,7 +12,7 @@ from tests.report.maps.made import crystal_with, made_map
 from tests.report.runs import relaxed
 
 import nucleate as nc
-from nucleate.api.map_rivals import RIVAL_EV, Rival, chosen, rivals_of
+from nucleate.api.map_rivals import RIVAL_EV, Rival, preferred, rivals_of
 from nucleate.mapping.energies import Energies, RelaxedReference
 from nucleate.mapping.judged import JUDGED
 from nucleate.mapping.reading import read_map
@@ -104,7 +104,7 @@ def test_only_a_lower_and_other_structure_is_preferred():
                         ((4, TILTED), ("known", TILTED), (7, ILMENITE)))  # fmt: skip
 
     def choice(*outcomes):
-        return chosen([one, same, other], outcomes)
+        return preferred([one, same, other], outcomes)
 
     low, lower, lowest = (relaxed(TILTED, energy) for energy in (-3.0, -3.0005, -3.1))
     assert choice(low, None, relaxed(ILMENITE, -3.2)) == (pytest.approx(-3.2), 7)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.api.final import finish, judge_of
-from nucleate.api.map_rivals import chosen, rivals_of
+from nucleate.api.map_rivals import preferred, rivals_of
 from nucleate.api.models import has_objects, inline_executor
 from nucleate.errors import NucleateError
 from nucleate.mapping.damage import UNREADABLE
@@ -139,7 +139,7 @@ def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int]
     values: dict[str, float] = {}
     others: dict[str, int | str] = {}
     for phase, group in zip(phases, rivals, strict=True):
-        choice = chosen(group, list(islice(outcomes, len(group))))
+        choice = preferred(group, list(islice(outcomes, len(group))))
         if choice is not None:
             values[phase.composition.formula] = choice.enthalpy
             if choice.label is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from nucleate.crystal.matching import Comparable, displacement
+from nucleate.crystal.matching import same_structure
 from nucleate.errors import InputError
 from nucleate.mapping.damage import UNREADABLE
 from nucleate.mapping.field import key_of
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
     label: int | str | None = None
 
 
-def chosen(rivals: Sequence[Rival], outcomes: Sequence[Relaxed | None]) -> Choice | None:
+def preferred(rivals: Sequence[Rival], outcomes: Sequence[Relaxed | None]) -> Choice | None:
     """Return the lowest of several structures by a second model.
 
     None where it has no energy of the first one, the lowest of the map, so that nothing can be said
@@ -78,12 +78,8 @@ def chosen(rivals: Sequence[Rival], outcomes: Sequence[Relaxed | None]) -> Choic
     found = [(place, outcome) for place, outcome in enumerate(outcomes) if outcome is not None]
     place, lowest = min(found, key=lambda item: item[1].enthalpy_per_atom)
     is_lower = first.enthalpy_per_atom - lowest.enthalpy_per_atom > SAME_EV
-    is_other = is_lower and not _is_same(lowest.crystal, first.crystal)
+    is_other = is_lower and not same_structure(lowest.crystal, first.crystal)
     return Choice(lowest.enthalpy_per_atom, rivals[place].label if is_other else None)
-
-
-def _is_same(one: Crystal, other: Crystal) -> bool:
-    return displacement(Comparable.of(one), Comparable.of(other)) is not None
 
 
 def rivals_of(phase: Phase, energies: Energies, most: int) -> list[Rival]:
@@ -110,7 +106,8 @@ def rivals_of(phase: Phase, energies: Energies, most: int) -> list[Rival]:
     if phase.site is None:
         assert known is not None
         return [Rival(known.name, crystal_of(phase)), *_searched(phase, energies, limit)]
-    found = [Rival(phase.site.best_number or 0, crystal_of(phase))]
+    assert phase.site.best_number is not None
+    found = [Rival(phase.site.best_number, crystal_of(phase))]
     found += _polished(phase.site, limit, most - 1)
     if known is not None and known.energy <= limit:
         found.append(Rival(known.name, known.crystal))
@@ -121,9 +118,10 @@ def _searched(phase: Phase, energies: Energies, limit: float) -> list[Rival]:
     """Return the lowest structure that the search has found where a known one is lower."""
     key = key_of(phase.composition.counts)
     for site in energies.sites:
-        if key_of(site.composition.counts) == key and site.best is not None and site.best <= limit:
+        is_here = key_of(site.composition.counts) == key
+        if is_here and site.best_number is not None and (site.best or 0.0) <= limit:
             try:
-                return [Rival(site.best_number or 0, site.crystal())]
+                return [Rival(site.best_number, site.crystal())]
             except InputError as error:
                 _log.warning("%s", error)
     return []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleate.crystal.matching import Comparable, displacement
+from nucleate.crystal.matching import Comparable, displacement, same_structure
 from nucleate.mapping.field import key_of
 from nucleate.mapping.hull import Hull
 from nucleate.mapping.judged import JUDGED, judged_heights
@@ -307,11 +307,6 @@ def has_found(site: Site, item: RelaxedReference, tier: str) -> bool:
             if displacement(Comparable.of(relaxed.crystal), known) is not None:
                 return True
     return False
-
-
-def same_structure(one: Crystal, other: Crystal) -> bool:
-    """Return whether two crystals are the same structure."""
-    return displacement(Comparable.of(one), Comparable.of(other)) is not None
 
 
 def new_phases(

@@ -154,3 +154,8 @@ def _matcher(*, supercell: bool) -> Any:
         primitive_cell=False,
         attempt_supercell=supercell,
     )
+
+
+def same_structure(one: Crystal, other: Crystal) -> bool:
+    """Return whether two crystals are the same structure, by :func:`displacement`."""
+    return displacement(Comparable.of(one), Comparable.of(other)) is not None

@@ -116,17 +116,16 @@ def judged_missing(energies: Energies, judged: Mapping[str, Any] | None) -> list
     return [name for name in corners if name not in judged["energies"] or name in before]
 
 
-def judged_others(energies: Energies, judged: Mapping[str, Any] | None) -> dict[str, str]:
+def judged_others(judged: Mapping[str, Any] | None, heights: Mapping[str, float]) -> dict[str, str]:
     """Return what is the lowest structure by the second model where the map has another, in words.
-
-    Empty where that model has no hull.
 
     Parameters
     ----------
-    energies, judged
+    judged
         As for :func:`judged_heights`.
+    heights
+        What that has returned; the other compositions are left out.
     """
-    heights = judged_heights(energies, judged)
     return {
         formula: f"structure {label}" if isinstance(label, int) else str(label)
         for formula, label in (judged or {}).get("others", {}).items()

@@ -129,7 +129,7 @@ def map_rows(
     """
     hull, rows = energies.hull(), []
     heights, before = judged_heights(energies, judged), judged_before(energies, judged)
-    others = judged_others(energies, judged)
+    others = judged_others(judged, heights)
     phases = energies.phases()
     stable, searched = set(hull.vertices), energies.searched_corners
     for place, phase in enumerate(phases):
