@@ -99,7 +99,8 @@ def map_field(
     expected_change_mev
         Stop when the hull is expected to change by less than this, in meV/atom. Default 1.
     polish, judge
-        As in :func:`nucleate.predict`, for the compositions on or near the hull. Default: neither.
+        As in :func:`nucleate.predict`, for points and for compositions on or near
+        the hull. Default: neither.
     workers
         Worker processes, by default one per processor core.
     executor

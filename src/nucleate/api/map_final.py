@@ -1,4 +1,4 @@
-"""The end of a map: structures near the hull are polished, and a second model judges the hull."""
+"""The end of a map: what is near the hull is polished, and a second model judges the hull."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from nucleate.api.map_rivals import preferred, rivals_of
 from nucleate.api.models import has_objects, inline_executor
 from nucleate.errors import NucleateError
 from nucleate.mapping.damage import UNREADABLE
-from nucleate.mapping.judged import JUDGED, identity_of, judged_phases
+from nucleate.mapping.judged import JUDGED, identity_of
+from nucleate.mapping.near import JUDGED_EV, near_phases
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.relaxed import relaxed_crystals
 from nucleate.mapping.store import MapStore
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from nucleate.mapping.energies import Energies
     from nucleate.mapping.settings import MapSettings
 
-NEAR_EV = 0.05
-"""eV/atom above the hull up to which structures are polished and judged."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +37,7 @@ def finish_map(
     on_stage: Callable[[str, int, int], None],
     on_note: Callable[[str], None] = _log.warning,
 ) -> str:
-    """Polish and judge what is near the hull; continue what was interrupted.
+    """Polish and judge what is near the hull, and the points; continue what was interrupted.
 
     Parameters
     ----------
@@ -76,12 +74,8 @@ def _polish(
     on_stage: Callable[[str, int, int], None],
     on_note: Callable[[str], None],
 ) -> str:
-    energies = _energies_of(path)
-    hull = energies.hull()
     near = [
-        phase.site
-        for place, phase in enumerate(energies.phases())
-        if phase.site is not None and not hull.missing and hull.above_hull[place] <= NEAR_EV
+        phase.site for phase in near_phases(_energies_of(path), JUDGED_EV) if phase.site is not None
     ]
     for done, site in enumerate(near):
         on_stage("polishing near the hull", done, len(near))
@@ -107,12 +101,12 @@ def _energies_of(path: Path) -> Energies:
 
 
 def _judge(path: Path, settings: MapSettings, on_stage: Callable[[str, int, int], None]) -> str:
-    """Relax what makes the hull, and what is near it, by the second model; keep its energies."""
+    """Relax what makes the hull, what is near it and the points by the second model."""
     tier = judge_of(settings.final)
     energies = _energies_of(path)
     if tier is None or energies.hull().missing:
         return ""
-    phases = judged_phases(energies, NEAR_EV)
+    phases = near_phases(energies, JUDGED_EV)
     rivals = [rivals_of(phase, energies, settings.final.best) for phase in phases]
     named = [
         (f"{phase.composition.formula}, {rival.label}", rival.crystal)

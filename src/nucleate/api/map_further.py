@@ -53,8 +53,8 @@ def refine_near(
     Returns
     -------
     list of (str, RefinementSummary)
-        Formula and summary of each composition at most 0.1 eV/atom above the hull. The last one
-        has a reason where a signal has ended it.
+        Formula and summary of each point and each composition at most 0.1 eV/atom above the hull.
+        The last one has a reason where a signal has ended it.
 
     Raises
     ------

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleate.api.map_near import near_phases, near_sites
+from nucleate.api.map_near import near_sites
 from nucleate.errors import InputError
 from nucleate.mapping.field import key_of
 from nucleate.mapping.judged import JUDGED, identity_of
 from nucleate.mapping.known_jobs import KNOWN, read_known, write_known
+from nucleate.mapping.near import NEAR_EV, near_phases
 from nucleate.mapping.reading import read_map
 from nucleate.programs.jobs import NotFinishedError, check_can_be_handed_off, read_manifest
 from nucleate.run.lock import locked
@@ -52,7 +53,7 @@ def export_near(
         made.append((site.formula, place, number))
     known = [
         phase.reference
-        for phase in near_phases(state)
+        for phase in near_phases(state.energies, NEAR_EV)
         if phase.site is None and phase.reference is not None
     ]
     if known:

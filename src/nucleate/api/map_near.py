@@ -6,29 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucleate.errors import InputError
+from nucleate.mapping.near import NEAR_EV, near_phases
 from nucleate.mapping.reading import read_map
-from nucleate.report.maps.export import NEAR_EV
 
 if TYPE_CHECKING:
-    from nucleate.mapping.energies import Phase
     from nucleate.mapping.reading import MapState
     from nucleate.mapping.site import Site
 
 
-def near_phases(state: MapState) -> list[Phase]:
-    """Return the lowest structures near the hull, found and known; none without all corners."""
-    hull = state.energies.hull()
-    if hull.missing:
-        return []
-    return [
-        phase
-        for phase, height in zip(state.energies.phases(), hull.above_hull, strict=True)
-        if height <= NEAR_EV
-    ]
-
-
 def near_sites(folder: str | Path) -> tuple[MapState, list[Site]]:
-    """Return a map and its compositions near the hull that were searched.
+    """Return a map and what was searched of the compositions near its hull and of its points.
 
     The lowest structure of one may be a known compound.
 
@@ -39,7 +26,8 @@ def near_sites(folder: str | Path) -> tuple[MapState, list[Site]]:
     """
     state = read_map(Path(folder))
     state.check_structures()
-    places = (state.field.index_of(phase.composition) for phase in near_phases(state))
+    phases = near_phases(state.energies, NEAR_EV)
+    places = (state.field.index_of(phase.composition) for phase in phases)
     sites = [state.energies.sites[place] for place in places if place is not None]
     found = [site for site in sites if site.best is not None]
     if not found:

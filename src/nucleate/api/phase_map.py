@@ -260,9 +260,9 @@ class PhaseMap:
         Returns
         -------
         list of (str, Path, int)
-            Formula, folder and number of structures of each composition at most 0.1 eV/atom above
-            the hull that was searched; then ``known`` for the known compounds that are the lowest
-            of theirs.
+            Formula, folder and number of structures of each point and each composition at most
+            0.1 eV/atom above the hull that was searched; then ``known`` for the known compounds
+            that are the lowest of theirs.
 
         Raises
         ------
@@ -310,7 +310,7 @@ class PhaseMap:
         trust: bool = False,
         on_stage: Callable[[str, int, int], None] | None = None,
     ) -> PhaseMap:
-        """Polish the compositions near the hull, let a second model judge it, and return the map.
+        """Polish points and what is near the hull, let a second model judge, and return the map.
 
         Parameters
         ----------

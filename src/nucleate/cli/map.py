@@ -68,7 +68,7 @@ def map_field(
         list[str] | None, typer.Option(help="Line to add, such as SrO-TiO2; may be repeated.")
     ] = None,
     point: Annotated[
-        list[str] | None, typer.Option(help="Composition to add; may be repeated.")
+        list[str] | None, typer.Option(help="Composition of interest to add; may be repeated.")
     ] = None,
     max_ratio: Annotated[
         int | None, typer.Option(help="Largest ratio of two counts in a formula. [default: 6]")

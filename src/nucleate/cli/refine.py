@@ -66,7 +66,7 @@ def refine(
 
     The results are written to the run itself: its table, report and files rank on the new tier.
     The same command continues what was interrupted; with a larger --best it takes more. In a map it
-    does so for every composition near the hull.
+    does so for every composition near the hull and for the points of its input.
     """
     from nucleate import api
     from nucleate.api.display import Stages

@@ -58,6 +58,8 @@ class Field:
         Whether compositions of the grid are charge-neutral.
     max_atoms_per_formula : int
         Largest formula unit of the grid.
+    points : frozenset of Composition
+        Those that the input names as points, whether the grid has them or not.
     """
 
     elements: tuple[str, ...]
@@ -67,6 +69,7 @@ class Field:
     origins: tuple[str, ...]
     is_neutral: bool
     max_atoms_per_formula: int
+    points: frozenset[Composition] = frozenset()
 
     @property
     def system(self) -> str:
@@ -161,10 +164,11 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
         _check_that_states_fit(options, [*bare.member_counts, *grid], elements)
     grid = windowed(bare, grid, options)
     found = dict.fromkeys(map(named, members), "corner")
+    points = of_points(bare, options)
     for name, rows in (
         ("grid", [composition_of(row, elements) for row in grid]),
         ("line", of_lines(bare, options)),
-        ("point", of_points(bare, options)),
+        ("point", points),
     ):
         for item in rows:
             found.setdefault(named(item), name)
@@ -183,6 +187,7 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
         tuple(origin for _, origin in ordered),
         neutral,
         limit,
+        frozenset(map(named, points)),
     )
 
 

@@ -15,22 +15,6 @@ JUDGED = "judged"
 """Key of the store of a map under which the energies of the second model are."""
 
 
-def judged_phases(energies: Energies, near: float) -> list[Phase]:
-    """Return the phases that a second model has to relax: those at most ``near`` from the hull.
-
-    Parameters
-    ----------
-    energies
-        What is known and found; its hull has all corners.
-    near
-        eV/atom.
-    """
-    heights = energies.hull().above_hull
-    return [
-        phase for phase, height in zip(energies.phases(), heights, strict=True) if height <= near
-    ]
-
-
 def identity_of(phase: Phase) -> str:
     """Return what tells the structure of a phase from an earlier or later one of its composition.
 

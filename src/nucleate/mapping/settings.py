@@ -103,7 +103,9 @@ class FieldSettings(CellLimits):
         (), description="Lines whose compositions are added, such as 'SrO-TiO2'."
     )
     points: tuple[str, ...] = Field(
-        (), description="Compositions that are added, such as 'Y2SrTiO6'."
+        (),
+        description="Compositions of interest that are added, such as 'Y2SrTiO6'; the final phase "
+        "takes them however far above the hull they are.",
     )
     max_atoms: int | None = Field(
         None,
@@ -195,8 +197,8 @@ class MapSettings(Table):
     )
     final: FinalSettings = Field(
         default_factory=lambda: FinalSettings.model_validate(QUIET_END),
-        description="What is done at the end with compositions near the hull; best is 0 by "
-        "default (none is relaxed tightly), and judge is off.",
+        description="What is done at the end with points and compositions near the hull; best is 0 "
+        "by default (none is relaxed tightly), and judge is off.",
     )
     run: ExecutionSettings = Field(default_factory=lambda: ExecutionSettings.model_validate({}))
     executor: ExecutorChoice = executor_field()

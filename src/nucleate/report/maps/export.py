@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucleate.crystal.files import write_cif, write_extxyz
 from nucleate.errors import MissingDependencyError
 from nucleate.mapping.judged import JUDGED
+from nucleate.mapping.near import NEAR_EV, near_phases
 from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.site import name_of
@@ -30,9 +31,6 @@ CIF_SYMPREC = 0.01
 SLOW = ("entries.json", "phase-diagram.json", "hull.png")
 """Files that take longer than the others together."""
 
-NEAR_EV = 0.1
-"""eV/atom above the hull up to which a phase gets a CIF."""
-
 
 def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bool = False) -> Path:
     """Write the files of a map.
@@ -41,9 +39,9 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     the reasons, ``references.csv`` every known structure, also those that failed,
     ``potentials.csv`` the chemical potentials at which each phase is stable,
     ``structures.extxyz`` the lowest structure of each composition, ``structures/`` a CIF for those
-    near the hull, ``entries.json`` and ``phase-diagram.json`` what pymatgen reads (the second where
-    it is installed), ``hull.png`` (of at most four corners) and ``map.html`` the hull. Existing
-    files of these names are replaced.
+    near the hull and for the points of the input, ``entries.json`` and ``phase-diagram.json`` what
+    pymatgen reads (the second where it is installed), ``hull.png`` (of at most four corners) and
+    ``map.html`` the hull. Existing files of these names are replaced.
 
     Parameters
     ----------
@@ -137,12 +135,10 @@ def _write_structures(target: Path, state: MapState, rows: list[MapRow]) -> None
         if pressure_gpa:
             facts |= {"enthalpy": phase.energy * crystal.n_atoms, "pressure_gpa": pressure_gpa}
         frames.append((row.formula, crystal, facts))
-        height = row.above_hull_ev_per_atom
-        if height is not None and height <= NEAR_EV:
-            write_cif(
-                structures / f"{name_of(phase.composition)}.cif", crystal, symprec=CIF_SYMPREC
-            )
     write_extxyz(target / "structures.extxyz", frames)
+    for phase in near_phases(state.energies, NEAR_EV):
+        path = structures / f"{name_of(phase.composition)}.cif"
+        write_cif(path, crystal_of(phase), symprec=CIF_SYMPREC)
 
 
 def _write_for_pymatgen(target: Path, state: MapState) -> None:
