@@ -45,12 +45,16 @@ def write_csv(path: Path, rows: Sequence[Row], view: Sequence[Column]) -> None:
     write_rows(path, to_dicts(rows, view))
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write dictionaries that have the same keys as a CSV table."""
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Write dictionaries that have the same keys as a CSV table.
+
+    ``columns`` are the keys, for the headings of a table without rows.
+    """
+    names = list(rows[0]) if rows else columns
     with path.open("w", newline="", encoding="utf-8") as stream:
-        if not rows:
+        if not names:
             return
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(stream, fieldnames=names)
         writer.writeheader()
         for row in rows:
             writer.writerow({key: cell_of(value) for key, value in row.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from nucleate.mapping.potentials import stability_windows
 from nucleate.mapping.reading import read_map
 from nucleate.mapping.site import name_of
 from nucleate.mapping.travel import crystal_of
-from nucleate.report.maps.advice import to_make_next
+from nucleate.report.maps.advice import Advice, to_make_next
 from nucleate.report.maps.materials import entry_dict, phase_diagram
 from nucleate.report.maps.named import named
 from nucleate.report.maps.rows import map_rows
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 CIF_SYMPREC = 0.01
 SLOW = ("entries.json", "phase-diagram.json", "hull.png")
 """Files that take longer than the others together."""
+
+REFERENCE_COLUMNS = ("name", "formula", "state", "energy_ev_per_atom", "reason")
 
 
 def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bool = False) -> Path:
@@ -67,9 +70,10 @@ def export_map(folder: str | Path, *, out: str | Path | None = None, quickly: bo
     remove_unfinished(target)
     with whole_files(target) as unfinished:
         write_rows(unfinished / "hull.csv", [row.to_dict() for row in rows])
-        write_rows(unfinished / "next.csv", [item.to_dict() for item in to_make_next(rows)])
-        write_rows(unfinished / "references.csv", reference_rows(state))
-        write_rows(unfinished / "potentials.csv", potential_rows(state))
+        advice = [item.to_dict() for item in to_make_next(rows)]
+        write_rows(unfinished / "next.csv", advice, [item.name for item in fields(Advice)])
+        write_rows(unfinished / "references.csv", reference_rows(state), REFERENCE_COLUMNS)
+        write_rows(unfinished / "potentials.csv", potential_rows(state), ["formula"])
         _write_structures(unfinished, state, rows)
         if not quickly:
             _write_for_pymatgen(unfinished, state)
@@ -89,21 +93,14 @@ def _write_figure(path: Path, state: MapState) -> None:
 
 def reference_rows(state: MapState) -> list[dict[str, Any]]:
     """Return the known structures of a map; those that are not in the hull come last."""
-    rows: list[dict[str, Any]] = [
-        {
-            "name": item.name,
-            "formula": item.composition.formula,
-            "state": "relaxed",
-            "energy_ev_per_atom": item.energy,
-            "reason": "",
-        }
+    rows: list[tuple[Any, ...]] = [
+        (item.name, item.composition.formula, "relaxed", item.energy, "")
         for item in state.energies.references
     ]
     for lost in state.lost:
         text = "failed" if lost.reason else "not relaxed yet"
-        place = {"name": lost.name, "formula": lost.formula, "state": text}
-        rows.append({**place, "energy_ev_per_atom": "", "reason": lost.reason})
-    return rows
+        rows.append((lost.name, lost.formula, text, "", lost.reason))
+    return [dict(zip(REFERENCE_COLUMNS, row, strict=True)) for row in rows]
 
 
 def potential_rows(state: MapState) -> list[dict[str, Any]]:
