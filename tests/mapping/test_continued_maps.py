@@ -9,6 +9,7 @@ from ase.calculators.emt import EMT
 import nucleate as nc
 from nucleate.api.continued import changes_in_words, field_of_now, stop_of_now
 from nucleate.api.inputs import settings_of
+from nucleate.api.map import preview_map
 from nucleate.api.map_inputs import settings_of_map
 from nucleate.cli.map import parse_oxidation
 from nucleate.errors import InputError
@@ -17,6 +18,8 @@ from nucleate.mapping.settings import MapSettings
 from nucleate.mapping.store import MapStore
 from nucleate.report.maps.status import status_text
 from nucleate.run.folder import open_store
+
+TIER = {"name": "emt", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}
 
 
 def stored(folder, **sections):
@@ -61,11 +64,43 @@ def test_lines_and_points_are_added_and_windows_replaced(tmp_path):
     ]
 
 
-def test_a_preview_says_what_would_change(tmp_path):
-    from nucleate.api.map import preview_map
+def test_every_key_that_changes_is_said(tmp_path):
+    stored(tmp_path)
+    options = {"windows": ["x(Cu) < 0.5"], "max_ratio": 2, "max_atoms_per_formula": 4}
+    found, _ = settings_of_map("Cu-Au", {"field": options}, folder=tmp_path)
+    with MapStore.read(tmp_path) as store:
+        words = changes_in_words(store.meta["input"], found.to_dict())
+    assert words == [
+        "field.windows: x(Cu) < 0.5 instead of none",
+        "field.max_ratio: 2 instead of 6",
+        "field.max_atoms_per_formula: 4 instead of the default",
+    ]
 
-    tier = {"name": "emt", "engine": {"kind": "ase", "calculator": "ase.calculators.emt:EMT"}}
-    stored(tmp_path, tier=[tier], stop={"structures": 9})
+
+def test_an_empty_list_is_no_option_left_out(tmp_path):
+    field = {"system": "Cu-Au", "neutral": False, "windows": ["x(Cu) < 0.5"]}
+    stored(tmp_path, field=field, tier=[TIER])
+    found = preview_map("Cu-Au", folder=tmp_path, windows=[], model=[TIER])
+    assert found.settings.field.windows == ()
+    new = preview_map("Cu-Au", folder=tmp_path / "new", references=[], model=[TIER])
+    assert new.settings.field.references == ()
+    assert not new.references.found
+
+
+def test_end_members_may_be_spelt_in_another_way(tmp_path):
+    stored(tmp_path, field={"system": "Al2O3-Ca(OH)2"})
+    found, _ = settings_of_map("CaO2H2-O3Al2", {}, folder=tmp_path)
+    assert found.field.system == "Al2O3-Ca(OH)2"
+
+
+def test_another_field_in_the_folder_is_refused_as_such(tmp_path):
+    stored(tmp_path, field={"system": "Cu-Au-Ni", "neutral": False, "points": ["CuAuNi2"]})
+    with pytest.raises(InputError, match=r"field\.system: .*must not change"):
+        preview_map("Cu-Au", folder=tmp_path, model=[TIER])
+
+
+def test_a_preview_says_what_would_change(tmp_path):
+    stored(tmp_path, tier=[TIER], stop={"structures": 9})
     found = preview_map("Cu-Au", folder=tmp_path, points="Cu7Au", time="1h", trust=True)
     assert found.changes == (
         "field.points: Cu7Au added to those of the map",

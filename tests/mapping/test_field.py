@@ -261,3 +261,22 @@ def test_a_force_field_needs_neutral_corners(tmp_path) -> None:
 def test_two_states_at_once_need_two_formula_units_only(system: str, formula: str) -> None:
     """BaBiO3 has Bi3+ and Bi5+, Sb2O4 has Sb3+ and Sb5+; the reduced formula has one atom."""
     assert of(system).index_of(Composition.from_formula(formula)) is not None
+
+
+def test_a_formula_larger_than_the_cell_is_refused():
+    field = {"system": "Cu-Au", "max_atoms": 8, "max_atoms_per_formula": 20}
+    with pytest.raises(InputError, match=r"formula = 20 is more than .*max_atoms = 8"):
+        MapSettings.from_dict({"field": field})
+
+
+def test_a_window_may_leave_points_and_lines_alone():
+    field = {"system": "Al-O", "windows": ["x(O) > 0.99"], "points": ["Al2O3"]}
+    found = field_of(MapSettings.from_dict({"field": field}))
+    assert [item.formula for item in found.inner] == ["Al2O3"]
+    with pytest.raises(InputError, match="leaves no composition"):
+        field_of(MapSettings.from_dict({"field": {**field, "points": []}}))
+
+
+def test_a_field_without_small_neutral_formulas_names_their_size():
+    with pytest.raises(InputError, match=r"or raise field\.max_atoms"):
+        field_of(MapSettings.from_dict({"field": {"system": "Al-O", "max_atoms": 4}}))

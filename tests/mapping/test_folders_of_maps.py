@@ -68,6 +68,13 @@ def test_a_line_that_adds_nothing_is_named():
     assert "--max-formula" in text
 
 
+def test_a_line_without_a_neutral_composition_is_named():
+    data = {"system": "Al-O", "lines": ["Al2O3-O"]}
+    (text,) = empty_lines(FieldSettings.model_validate(data))
+    assert "none of the compositions on it is charge-neutral" in text
+    assert empty_lines(FieldSettings.model_validate({**data, "neutral": False})) == []
+
+
 def test_no_two_compositions_have_one_folder_where_cases_are_the_same():
     field = field_of(MapSettings.from_dict({"field": {"system": "C-Co-O", "neutral": False}}))
     names = [name_of(item) for item in field.compositions]

@@ -68,6 +68,15 @@ def test_a_folder_counts_by_its_content_and_a_program_is_never_shared(tmp_path):
     assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
+def test_a_file_named_like_a_kind_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = level_with(kind="ase", calculator="ase.calculators.emt:EMT")
+    (tmp_path / "ase").write_text("output of some command", encoding="utf-8")
+    assert level_with(kind="ase", calculator="ase.calculators.emt:EMT") == before
+    (tmp_path / "field.toml").write_text("[charges]\nCu = 0.0\n", encoding="utf-8")
+    assert "field.toml" in str(level_with(kind="force-field", file="field.toml").contents)
+
+
 def test_versions_and_the_interpreter_count_between_maps(monkeypatch):
     before = level_with(kind="chgnet")
     assert before.shared

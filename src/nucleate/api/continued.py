@@ -16,6 +16,9 @@ LIMITS = ("time", "core_time", "structures")
 ADDED = ("lines", "points")
 """Keys of ``[field]`` to which options add."""
 
+REPLACED = ("max_ratio", "max_atoms_per_formula", "polymorphs", "known_elements")
+"""Further keys of ``[field]`` that may differ in a continued map."""
+
 NO_WINDOW = "none"
 """A window that removes those of an earlier start."""
 
@@ -86,9 +89,14 @@ def changes_in_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         if added:
             found.append(f"field.{key}: {', '.join(added)} added to those of the map")
     windows = list(before.get("windows", ()))
-    if windows and windows != list(now["windows"]):
-        by = ", ".join(now["windows"]) or "none"
-        found.append(f"field.windows: {by} instead of {', '.join(windows)}")
+    if windows != list(now["windows"]):
+        by, instead = (", ".join(texts) or "none" for texts in (now["windows"], windows))
+        found.append(f"field.windows: {by} instead of {instead}")
+    found += [
+        f"field.{key}: {_shown(now[key])} instead of {_shown(before[key])}"
+        for key in REPLACED
+        if key in before and before[key] != now[key]
+    ]
     return found + [
         f"stop.{key} = {old['stop'][key]:g} of an earlier start counts no more"
         for key in LIMITS[1:]
@@ -102,6 +110,10 @@ def _joined(first: Sequence[str], second: Sequence[str], form: Any) -> list[str]
     for item in (*first, *second):
         found.setdefault(form(item), item)
     return list(found.values())
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else str(value)
 
 
 def _absolute(source: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from nucleate.api.continued import stop_of_now
+from nucleate.api.in_map import check_in_map, input_in_map, is_in_map
 from nucleate.crystal.composition import MOST_ATOMS_IN_A_CELL, Composition
 from nucleate.errors import InputError
 from nucleate.programs.presets import preset_names, preset_text
@@ -104,7 +105,8 @@ def settings_of(
     """Return the input that a problem and some options make.
 
     An option that is not given has, in this order, the value of the input file, that of the
-    preset, that of the run which the folder holds already (formulas only), or the default.
+    preset, that of the run which the folder holds already (formulas only) or of the map to which it
+    belongs, or the default.
 
     Parameters
     ----------
@@ -131,6 +133,10 @@ def settings_of(
 
     data, source = _data(problem, folder)
     is_formula = isinstance(problem, str) and not is_input_file(problem)
+    own = given(**(overrides or {}).get("", {}))
+    belongs_to_map = folder is not None and is_in_map(folder)
+    if folder is not None and is_formula and belongs_to_map:
+        data = input_in_map(folder, problem, own, trust=trust)
     if is_formula and "stop" in data:
         data["stop"] = stop_of_now(data["stop"], (overrides or {}).get("stop", {}))
     if "field" in data and "problem" not in data:
@@ -138,8 +144,7 @@ def settings_of(
     if preset is not None:
         data = {**data, **run_preset(preset)} if is_formula else over_preset(data, preset)
         check_kind((overrides or {}).get("search", {}), preset)
-    if folder is not None and is_formula:
-        own = given(**(overrides or {}).get("", {}))
+    if folder is not None and is_formula and not belongs_to_map:
         rest = {key: data[key] for key in data if key not in own}
         check_trusted(folder, rest, trust=trust or began_by_user(folder))
     for section, values in (overrides or {}).items():
@@ -148,7 +153,10 @@ def settings_of(
         if given(**values):
             part = data.setdefault(section, {}) if section else data
             part.update(given(**values))
-    return RunSettings.from_dict(_in_stored_spelling(data, folder), source=source)
+    settings = RunSettings.from_dict(_in_stored_spelling(data, folder), source=source)
+    if folder is not None and belongs_to_map:
+        check_in_map(folder, settings, trust=trust)
+    return settings
 
 
 def _of_a_map(source: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from nucleate.api.continued import NO_WINDOW
 from nucleate.api.generators import as_generators
 from nucleate.api.inputs import executor_section, given, libraries
 from nucleate.api.map_inputs import changes_of_map, settings_of_map
@@ -77,14 +78,15 @@ def map_field(
     windows, lines, points
         Limits such as ``"0.1 < x(Li) < 0.4"``, lines such as ``"SrO-TiO2"``, and compositions, one
         or several. Lines and points are added to those of the input file or the existing map;
-        windows replace them, and ``"none"`` removes them.
+        windows replace them, and ``"none"`` or an empty list removes them.
     max_ratio, max_atoms_per_formula
         Largest ratio of two counts, and largest formula unit of the grid.
     max_atoms
         Maximum number of atoms in a cell.
     references
         Known compounds: ``"shipped"``, libraries, folders of structure files, or JSON of the
-        Materials Project, one or several. They are added to those of an existing map.
+        Materials Project, one or several; an empty list for none. They are added to those of an
+        existing map.
     pressure_gpa
         External pressure in GPa.
     model, generators, known, seed
@@ -237,12 +239,8 @@ def preview_map(
     """
     from nucleate.mapping.field import field_of
     from nucleate.mapping.references import references_of
-    from nucleate.mapping.store import MapStore
 
     settings, path, judge = _ready(field, options, folder, trust)
-    if MapStore.exists(path):
-        with MapStore.read(path) as store:
-            store.check_same(path, settings)
     settings.check_end()
     found = field_of(settings)
     changes = tuple(changes_of_map(settings, path))
@@ -269,6 +267,9 @@ def _ready(
         folder=folder,
         trust=trust,
     )
+    if MapStore.exists(path):
+        with MapStore.read(path) as store:
+            store.check_same(path, settings)
     judge = judge_of(settings.final)
     found = field_of(settings)
     check_ready(found, settings, judge)
@@ -283,13 +284,18 @@ def _sections(**options: Any) -> dict[str, dict[str, Any]]:
     lists = ("windows", "lines", "points")
     plain = ("neutral", "max_ratio", "max_atoms_per_formula", "max_atoms", "pressure_gpa")
     stop = ("time", "core_time", "structures", "expected_change_mev")
+    field = given(
+        oxidation_states=_states(get("oxidation_states")),
+        references=libraries(get("references")),
+        **{key: _listed(get(key)) for key in lists},
+        **{key: get(key) for key in plain},
+    )
+    if get("references") == []:
+        field["references"] = []
+    if get("windows") == []:
+        field["windows"] = [NO_WINDOW]
     return {
-        "field": given(
-            oxidation_states=_states(get("oxidation_states")),
-            references=libraries(get("references")),
-            **{key: _listed(get(key)) for key in lists},
-            **{key: get(key) for key in plain},
-        ),
+        "field": field,
         "search": given(
             generators=as_generators(get("generators")),
             known=get("known"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -74,7 +75,7 @@ def settings_of_map(
         if tiers is not None:
             data.pop("tier")
         data["stop"] = stop_of_now(data["stop"], options.get("stop", {}))
-        if sorted(_parts(data["field"]["system"])) != sorted(_parts(system)):
+        if _parts(data["field"]["system"]) != _parts(system):
             data["field"]["system"] = system
         check_trusted(path, data, trust=trust or is_ours)
     for section, values in options.items():
@@ -129,5 +130,11 @@ def _data(field: Any) -> tuple[dict[str, Any], str]:
 
 
 def _parts(system: str) -> list[str]:
-    """Return elements or end members; their order does not matter."""
-    return [part.strip() for part in system.split("-")]
+    """Return elements or end members in one spelling; their order does not matter."""
+    from nucleate.crystal.composition import Composition
+
+    parts = [part.strip() for part in system.split("-")]
+    with suppress(InputError):
+        counts = [Composition.from_formula(part).counts for part in parts]
+        return sorted(repr(sorted(item.items())) for item in counts)
+    return sorted(parts)

@@ -18,6 +18,7 @@ import numpy as np
 
 from nucleate.errors import ComponentError, ContractError, InputError, NucleateError
 from nucleate.mapping.allocation import allocate
+from nucleate.mapping.comparable import Standard
 from nucleate.mapping.events import MapProgress
 from nucleate.mapping.travel import guests_of
 from nucleate.mapping.visit import Visit
@@ -260,7 +261,7 @@ class MapCampaign:
 
     def _leave_out(self, site: Site, error: Exception) -> None:
         """Search nothing more at a composition; what can be read of its run still counts."""
-        site.read(self._settings.tier[-1].name)
+        site.read(Standard.of(self._settings.to_dict()))
         if not site.is_damaged:
             is_sentence = isinstance(error, NucleateError)
             site.closed = str(error) if is_sentence else f"its run ended by {error!r}"

@@ -1,4 +1,4 @@
-"""Runs of a map that cannot be read: each is a gap in the map, with a sentence, and no more."""
+"""Runs of a map that cannot be used: each is a gap in the map, with a sentence, and no more."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def damage_of(folder: Path, error: BaseException) -> str:
     text = str(error) if isinstance(error, InputError) else ""
     text = text or f"{folder / 'run.db'} is damaged ({label(error) or type(error).__name__})."
     return (
-        f"{text} The map continues without it. Delete the folder {folder}, and this composition is "
-        "searched from the beginning."
+        f"{text} The map continues without it. Delete the folder {folder} or move it elsewhere, "
+        "and this composition is searched from the beginning."
     )

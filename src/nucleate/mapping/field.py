@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -196,20 +196,33 @@ def empty_lines(options: FieldSettings) -> list[str]:
     if not options.lines:
         return []
     found = []
+    members, has_end_members = _members(options.system)
+    elements = tuple(chemical_order({s for member in members for s in member.counts}))
+    if not has_end_members:
+        members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
+    neutral = _is_neutral(options, elements, has_end_members=has_end_members)
+    bare = Field(elements, members, has_end_members, members, (), neutral, 0)
     for line in options.lines:
         alone = options.model_copy(update={"lines": [line]})
-        members, has_end_members = _members(options.system)
-        elements = tuple(chemical_order({s for member in members for s in member.counts}))
-        if not has_end_members:
-            members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
-        bare = Field(elements, members, has_end_members, members, (), False, 0)
-        if len({key_of(item.counts) for item in of_lines(bare, alone)}) <= 2:
-            size = min(options.cell_limit, options.max_atoms_per_formula or options.cell_limit)
+        if not _is_empty(of_lines(bare, alone)):
+            continue
+        start = f"field.lines: {line!r} adds nothing between its ends, as "
+        if neutral and not _is_empty(of_lines(replace(bare, is_neutral=False), alone)):
             found.append(
-                f"field.lines: {line!r} adds nothing between its ends, as no formula unit on it "
-                f"has at most {size} atoms. Raise field.max_atoms_per_formula (--max-formula)."
+                f"{start}none of the compositions on it is charge-neutral. Give "
+                "field.oxidation_states, or write field.neutral = false."
             )
+            continue
+        size = min(options.cell_limit, options.max_atoms_per_formula or options.cell_limit)
+        found.append(
+            f"{start}no formula unit on it has at most {size} atoms. Raise "
+            "field.max_atoms_per_formula (--max-formula)."
+        )
     return found
+
+
+def _is_empty(line: Sequence[Composition]) -> bool:
+    return len({key_of(item.counts) for item in line}) <= 2
 
 
 def check_models(field: Field, tiers: Iterable[TierSettings]) -> None:
@@ -330,8 +343,8 @@ def _is_neutral(options: FieldSettings, elements: Sequence[str], *, has_end_memb
 def _nothing_left(options: FieldSettings, *, neutral: bool) -> InputError:
     size = options.max_atoms_per_formula or options.cell_limit
     given = dict(options.oxidation_states)
+    key = "max_atoms" if options.max_atoms_per_formula is None else "max_atoms_per_formula"
     if not neutral or size < SMALLEST_FORMULA:
-        key = "max_atoms" if options.max_atoms_per_formula is None else "max_atoms_per_formula"
         return InputError(
             f"field.{key} = {size}: {options.system} has no composition with so few atoms beside "
             "its corners. Raise it."
@@ -339,11 +352,13 @@ def _nothing_left(options: FieldSettings, *, neutral: bool) -> InputError:
     if given:
         return InputError(
             f"field.oxidation_states = {given}: no composition of {options.system} with up to "
-            f"{size} atoms adds up to charge 0. Change the states, or write field.neutral = false."
+            f"{size} atoms adds up to charge 0. Change the states, write field.neutral = false, or "
+            f"raise field.{key}."
         )
     return InputError(
         f"field.system = {options.system!r}: no composition with up to {size} atoms is neutral "
-        "with usual oxidation states. Give field.oxidation_states, or write field.neutral = false."
+        "with usual oxidation states. Give field.oxidation_states, write field.neutral = false, or "
+        f"raise field.{key}."
     )
 
 

@@ -73,7 +73,7 @@ def level_of(tier: TierSettings, pressure_gpa: float = 0.0) -> Level:
     settings: dict[str, Any] = {}
     contents: dict[str, str] = {}
     for key, value in flat(tier.model_dump(mode="json")).items():
-        if may_change_of_tier(key) or key.split(".")[0] in _NOT_OF_THE_LEVEL:
+        if not is_of_the_level(key):
             continue
         digest = _digest(value)
         settings[key] = digest or value
@@ -86,6 +86,11 @@ def level_of(tier: TierSettings, pressure_gpa: float = 0.0) -> Level:
         versions = json.dumps([key, _versions(tier)], sort_keys=True)
         shared = hashlib.sha256(versions.encode()).hexdigest()[:16]
     return Level(key, shared, contents)
+
+
+def is_of_the_level(key: str) -> bool:
+    """Return whether a setting of a tier, such as ``engine.model``, may change energies."""
+    return not may_change_of_tier(key) and key.split(".")[0] not in _NOT_OF_THE_LEVEL
 
 
 def check_contents(level: Level, store: MapStore, *, has_energies: bool) -> None:
@@ -148,7 +153,8 @@ def _digest(value: Any) -> str:
         return ""
     try:
         path = Path(value)
-        if path.is_file():
+        is_path = path.is_absolute() or path.suffix or len(path.parts) > 1  # "ase" is a kind
+        if is_path and path.is_file():
             return "sha256:" + _of_file(path)
         if path.is_absolute() and path.is_dir():
             return "sha256:" + _of_files(path, path.rglob("*"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nucleate.mapping.comparable import Standard
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.field import field_of
 from nucleate.mapping.known import LISTED, stored_references
@@ -85,7 +86,7 @@ def read_map(folder: str | Path) -> MapState:
     options = field_settings(meta["input"], source=str(path))
     field = with_earlier(field_of(options), path)
     references, lost = stored_references(meta.get(LISTED, ()), path)
-    sites = read_sites(field, path, str(meta["input"]["tier"][-1]["name"]))
+    sites = read_sites(field, path, Standard.of(meta["input"]))
     _note_left_out(sites, events)
     energies = Energies(field, sites, references, options.cell_limit)
     return MapState(path, options, field, energies, events, meta, tuple(lost))

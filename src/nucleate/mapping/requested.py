@@ -32,11 +32,14 @@ def in_windows(grid: NDArray[np.int64], bare: Field, options: FieldSettings) -> 
 
 
 def windowed(bare: Field, grid: NDArray[np.int64], options: FieldSettings) -> NDArray[np.int64]:
-    """Return the compositions inside all windows; raises InputError if none is left."""
+    """Return the compositions inside all windows.
+
+    Raises InputError if none is left and the input has no lines or points.
+    """
     inside = np.ones(len(grid), dtype=bool)
     for text, window, fractions in _windows(bare, grid, options):
         inside &= window.contains(fractions)
-        if len(grid) and not inside.any():
+        if len(grid) and not inside.any() and not (options.lines or options.points):
             raise InputError(
                 f"field.windows: {text!r} leaves no composition of the grid, where "
                 f"x({window.name}) is from {fractions.min():.3g} to {fractions.max():.3g}. Widen "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nucleate.errors import NucleateError
 from nucleate.mapping.campaign import MapCampaign, MapSummary, ended_by
+from nucleate.mapping.comparable import Standard
 from nucleate.mapping.energies import Energies
 from nucleate.mapping.events import MapProgress, Silent
 from nucleate.mapping.field import check_models, field_of
@@ -75,7 +76,7 @@ def run_map(
         store = stack.enter_context(MapStore.open(folder, settings))
         settings = at_one_compression(settings, field, store, callback)
         level = level_of(settings.tier[-1], settings.field.pressure_gpa)
-        sites = read_sites(field, folder, settings.tier[-1].name)
+        sites = read_sites(field, folder, Standard.of(settings.to_dict()))
         has_energies = any(site.best is not None for site in sites)
         check_contents(level, store, has_energies=has_energies)
         with _errors_noted(store):

@@ -91,8 +91,8 @@ class FieldSettings(CellLimits):
         None,
         ge=1,
         le=200,
-        description="Largest formula unit of the grid; default: the largest that fits the cell "
-        "and gives at most 40 compositions of two elements, 100 of three, 300 of more.",
+        description="Largest formula unit of the grid, at most max_atoms; default: the largest "
+        "that gives at most 40 compositions of two elements, 100 of three, 300 of more.",
     )
     windows: tuple[str, ...] = Field(
         (),
@@ -272,6 +272,12 @@ class MapSettings(Table):
             key="field.pressure_gpa",
             remedy="Write field.allow_tension = true",
         )
+        size, cell = self.field.max_atoms_per_formula, self.field.max_atoms
+        if size is not None and cell is not None and size > cell:
+            raise InputError(
+                f"field.max_atoms_per_formula = {size} is more than field.max_atoms = {cell}, the "
+                "atoms in a cell. Lower the one, or raise the other."
+            )
         compression = self.field.compression
         if compression is not None and self.field.pressure_gpa == 0.0:
             raise InputError(
@@ -346,10 +352,7 @@ class MapSettings(Table):
         return RunSettings.from_dict({"problem": problem, "tier": tiers, **sections})
 
     def quick_generators(self) -> list[dict[str, Any]]:
-        """Return the generators of a composition where the input names none.
-
-        Those that cannot keep to the space groups or the motif of the field are left out.
-        """
+        """Return the default generators that keep to space groups and motif of the field."""
         restricted = {
             "keeps_space_groups": self.field.space_groups is not None,
             "keeps_motif": self.field.motif is not None,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nucleate.crystal.crystal import Crystal
     from nucleate.generate.pool import RankedPool
+    from nucleate.mapping.comparable import Standard
     from nucleate.mapping.field import Field
     from nucleate.search.record import Record
 
@@ -64,7 +65,7 @@ class Site:
     errors : Counter of str
         How often structures without an energy failed in which way, in words.
     is_damaged : bool
-        Whether its run cannot be read; ``closed`` says what to do.
+        Whether its run cannot be read, or is not comparable; ``closed`` says what to do.
     pools : dict
         Pools of the generators of its run, which need not be made again at the next visit.
     """
@@ -143,25 +144,25 @@ class Site:
         text = self._examples.setdefault(str(reason), in_a_line(": ".join(filter(None, first))))
         self.errors[text] += count
 
-    def read(self, tier: str) -> None:
+    def read(self, standard: Standard) -> None:
         """Take note of what the store of the run holds.
 
         Parameters
         ----------
-        tier
-            Name of the last tier. Structures that were polished count with their polished
-            enthalpy, which is of the same level of theory. A store that cannot be read leaves a
-            gap: see :meth:`damage`.
+        standard
+            Last tier and pressure of the map. Structures that were polished count with their
+            polished enthalpy, which is of the same level of theory. A store that cannot be read, or
+            that is of another level, leaves a gap: see :meth:`damage`.
         """
         if not Store.exists(self.folder):
             return
         try:
-            self._read(tier)
+            self._read(standard)
         except UNREADABLE as error:
             self.damage(error)
 
     def damage(self, error: BaseException) -> None:
-        """Let the run count for nothing, as it cannot be read; ``error`` says why."""
+        """Let the run count for nothing, as it cannot be used; ``error`` says why."""
         self._forget()
         self.core_s = 0.0
         self.is_damaged, self.closed = True, damage_of(self.folder, error)
@@ -190,17 +191,18 @@ class Site:
         self.history, self.sizes, self._seen = [], set(), set()
         self.errors, self._examples = Counter(), {}
 
-    def _read(self, tier: str) -> None:
+    def _read(self, standard: Standard) -> None:
         found: dict[int, float | None] = {}
         sizes: set[int] = set()
         with Store.read(self.folder) as store:
+            standard.check(store.meta, self.composition, self.folder)
             for number, name, status, _, enthalpy, n_atoms, _ in store.summary_rows():
                 if name is None:
                     continue
                 found.setdefault(number, None)
                 if n_atoms:
                     sizes.add(n_atoms)
-                if status == "relaxed" and (name == tier or name in POLISHED):
+                if status == "relaxed" and (name == standard.name or name in POLISHED):
                     value, before = enthalpy / n_atoms, found[number]
                     found[number] = value if before is None else min(before, value)
             self.core_s = store.times()[1] or 0.0
@@ -244,13 +246,23 @@ def with_earlier(field: Field, folder: Path) -> Field:
     )
 
 
-def read_sites(field: Field, folder: Path, tier: str) -> list[Site]:
-    """Return the compositions of a map as far as their runs are; ``tier`` is their last one."""
+def read_sites(field: Field, folder: Path, standard: Standard) -> list[Site]:
+    """Return the compositions of a map as far as their runs are.
+
+    Parameters
+    ----------
+    field
+        The compositions.
+    folder
+        Of the map.
+    standard
+        What runs must have computed to count.
+    """
     sites = []
     made = {path.name for path in (folder / COMPOSITIONS).glob("*")}
     for composition, origin in zip(field.compositions, field.origins, strict=True):
         site = Site(composition, folder_of(composition, folder / COMPOSITIONS, made))
-        site.read(tier)
+        site.read(standard)
         if origin == EARLIER and not site.is_damaged:
             site.closed = OUTSIDE
         sites.append(site)

@@ -142,7 +142,7 @@ def _doubts(facts: dict[str, Any], rows: Sequence[MapRow]) -> list[str]:
         found.append(f"{clean(lost_words(lost, most=LOST))}.")
     left = sum(row.state == NOT_VISITED for row in rows)
     if left:
-        found.append(f"{left} compositions were not searched.")
+        found.append(f"{left} compositions have neither a known structure nor a search.")
     if facts["no_energy"]:
         found.append(f"There is {clean(no_energy_words(facts))}.")
     if words := clean(facts["judged_missing"]):
