@@ -202,7 +202,8 @@ def _most_frequent_error(energies: Energies) -> str:
     """Return the error of most structures where nothing has an energy; empty without any."""
     errors: Counter[str] = Counter()
     for site in energies.sites:
-        if site.is_blank and energies.reference_of(site.composition) is None:
+        is_told = site.is_damaged  # with the remedy, in a line of its own
+        if site.is_blank and not is_told and energies.reference_of(site.composition) is None:
             errors.update(site.errors or ([site.closed] if site.closed else []))
     return errors.most_common(1)[0][0] if errors else ""
 
