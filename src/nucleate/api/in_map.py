@@ -22,14 +22,11 @@ def is_in_map(folder: Path) -> bool:
     from nucleate.mapping.store import MapStore
     from nucleate.run.store import Store
 
-    path = folder.absolute()
-    is_place = path.parent.name == COMPOSITIONS and MapStore.exists(path.parent.parent)
-    return is_place and not Store.exists(path)
+    is_place = folder.absolute().parent.name == COMPOSITIONS and MapStore.exists(_map_of(folder))
+    return is_place and not Store.exists(folder)
 
 
-def input_in_map(
-    folder: Path, formula: str, own: Mapping[str, Any], *, trust: bool
-) -> dict[str, Any]:
+def input_in_map(folder: Path, formula: str, *, tiers: Any = None, trust: bool) -> dict[str, Any]:
     """Return the input of the run of a formula in the folder of a map.
 
     Parameters
@@ -38,8 +35,8 @@ def input_in_map(
         Where the run will be, see :func:`is_in_map`.
     formula
         Its composition.
-    own
-        Keys without a section that the user has given; only ``tier`` is looked at.
+    tiers
+        Energy models in place of the stored ones, if the user has given any.
     trust
         Use what the stored input of the map imports or executes.
 
@@ -49,12 +46,8 @@ def input_in_map(
         If the composition is not in the field or belongs to another folder, or the stored input
         names code without ``trust``.
     """
-    settings = _settings_of_map(folder, own, trust=trust)
-    composition = _composition_of(formula, folder, settings)
-    data: dict[str, Any] = json.loads(
-        json.dumps(settings.run_settings(composition, folder).to_dict())
-    )
-    return data
+    settings = _settings_of_map(folder, _stored(folder), tiers, trust=trust)
+    return settings.run_settings(_composition_of(formula, folder, settings), folder).to_dict()
 
 
 def check_in_map(folder: Path, settings: RunSettings, *, trust: bool) -> None:
@@ -77,37 +70,49 @@ def check_in_map(folder: Path, settings: RunSettings, *, trust: bool) -> None:
     from nucleate.mapping.store import STORE_NAME
     from nucleate.run.folder import check_same_input
 
-    own = {"tier": settings.to_dict()["tier"]}
-    of_map = _settings_of_map(folder, own, trust=trust)
+    now, meta = settings.to_dict(), _stored(folder)
+    of_map = _settings_of_map(folder, meta, now["tier"], trust=trust)
     composition = _composition_of(settings.problem.formula, folder, of_map)
-    wanted = of_map.run_settings(composition, folder).to_dict()
-    wanted["tier"] = _stored(folder)["input"]["tier"]
-    now = settings.to_dict()
+    wanted = {
+        **of_map.run_settings(composition, folder).to_dict(),
+        "tier": meta["input"]["tier"],
+    }
     now["problem"]["formula"] = wanted["problem"]["formula"]
-    check_same_input(wanted, now, folder.absolute().parent.parent / STORE_NAME)
+    check_same_input(wanted, now, _map_of(folder) / STORE_NAME)
+
+
+def _map_of(folder: Path) -> Path:
+    return folder.absolute().parent.parent
 
 
 def _stored(folder: Path) -> dict[str, Any]:
     from nucleate.mapping.store import MapStore
 
-    with MapStore.read(folder.absolute().parent.parent) as store:
+    with MapStore.read(_map_of(folder)) as store:
         return store.meta
 
 
-def _settings_of_map(folder: Path, own: Mapping[str, Any], *, trust: bool) -> MapSettings:
+def _settings_of_map(
+    folder: Path, meta: Mapping[str, Any], tiers: Any, *, trust: bool
+) -> MapSettings:
+    """Return the stored input of a map, with other tiers if they are given.
+
+    The stored ones name code that only the map's owner may run, so that they are not read then.
+    """
     from nucleate.mapping.pressure import COMPRESSION
     from nucleate.mapping.settings import MapSettings
     from nucleate.run.trust import check_trusted, is_own
 
-    meta = _stored(folder)
-    data: dict[str, Any] = meta["input"]
-    rest = {key: value for key, value in data.items() if key != "tier" or "tier" not in own}
-    is_ours = is_own(data, meta.get("mark"))
-    check_trusted(folder.absolute().parent.parent, rest, trust=trust or is_ours)
-    data = {**data, **{key: own[key] for key in own if key == "tier"}}
+    is_ours = is_own(meta["input"], meta.get("mark"))
+    data: dict[str, Any] = json.loads(json.dumps(meta["input"]))
+    if tiers is not None:
+        data.pop("tier")
+    check_trusted(_map_of(folder), data, trust=trust or is_ours)
+    if tiers is not None:
+        data["tier"] = tiers
     if COMPRESSION in meta and data["field"].get("compression") is None:
         data["field"]["compression"] = meta[COMPRESSION]["factor"]
-    return MapSettings.from_dict(data, source=str(folder.absolute().parent.parent))
+    return MapSettings.from_dict(data, source=str(_map_of(folder)))
 
 
 def _composition_of(formula: str, folder: Path, settings: MapSettings) -> Composition:

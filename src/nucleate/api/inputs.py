@@ -136,7 +136,7 @@ def settings_of(
     own = given(**(overrides or {}).get("", {}))
     belongs_to_map = folder is not None and is_in_map(folder)
     if folder is not None and is_formula and belongs_to_map:
-        data = input_in_map(folder, problem, own, trust=trust)
+        data = input_in_map(folder, problem, tiers=own.get("tier"), trust=trust)
     if is_formula and "stop" in data:
         data["stop"] = stop_of_now(data["stop"], (overrides or {}).get("stop", {}))
     if "field" in data and "problem" not in data:

@@ -142,14 +142,9 @@ def field_of(settings: MapSettings | FieldSettings) -> Field:
         If a key cannot be used, or no composition is left; the message names key, value and remedy.
     """
     options: FieldSettings = getattr(settings, "field", settings)  # type: ignore[assignment]
-    members, has_end_members = _members(options.system)
-    elements = tuple(chemical_order({s for member in members for s in member.counts}))
-    if not has_end_members:
-        members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
-    _check_states(options, elements)
-    _check_pairs(options, elements)
-    neutral = _is_neutral(options, elements, has_end_members=has_end_members)
-    bare = Field(elements, members, has_end_members, members, (), neutral, 0)
+    bare = _without_grid(options)
+    elements, members, neutral = bare.elements, bare.members, bare.is_neutral
+    has_end_members = bare.has_end_members
     inside = partial(in_windows, bare=bare, options=options)
     if has_end_members:
         grid, limit = member_grid(members, elements, options, inside)
@@ -196,18 +191,13 @@ def empty_lines(options: FieldSettings) -> list[str]:
     if not options.lines:
         return []
     found = []
-    members, has_end_members = _members(options.system)
-    elements = tuple(chemical_order({s for member in members for s in member.counts}))
-    if not has_end_members:
-        members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
-    neutral = _is_neutral(options, elements, has_end_members=has_end_members)
-    bare = Field(elements, members, has_end_members, members, (), neutral, 0)
+    bare = _without_grid(options)
     for line in options.lines:
         alone = options.model_copy(update={"lines": [line]})
         if not _is_empty(of_lines(bare, alone)):
             continue
         start = f"field.lines: {line!r} adds nothing between its ends, as "
-        if neutral and not _is_empty(of_lines(replace(bare, is_neutral=False), alone)):
+        if bare.is_neutral and not _is_empty(of_lines(replace(bare, is_neutral=False), alone)):
             found.append(
                 f"{start}none of the compositions on it is charge-neutral. Give "
                 "field.oxidation_states, or write field.neutral = false."
@@ -219,6 +209,18 @@ def empty_lines(options: FieldSettings) -> list[str]:
             "field.max_atoms_per_formula (--max-formula)."
         )
     return found
+
+
+def _without_grid(options: FieldSettings) -> Field:
+    """Return the field of an input with its corners alone."""
+    members, has_end_members = _members(options.system)
+    elements = tuple(chemical_order({s for member in members for s in member.counts}))
+    if not has_end_members:
+        members = tuple(Composition.from_counts({symbol: 1}) for symbol in elements)
+    _check_states(options, elements)
+    _check_pairs(options, elements)
+    neutral = _is_neutral(options, elements, has_end_members=has_end_members)
+    return Field(elements, members, has_end_members, members, (), neutral, 0)
 
 
 def _is_empty(line: Sequence[Composition]) -> bool:
